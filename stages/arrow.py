@@ -1,0 +1,97 @@
+"""Rows → Arrow folders that `datasets.load_from_disk` reads, with bytes that depend on rows alone.
+
+`Dataset.save_to_disk` records a fingerprint that changes with the path and time of its source;
+here it is the sha256 of the Arrow file, and the rows stand in one shard in batches of fixed size.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from stages import outputs
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict, Features
+
+ROWS_PER_BATCH = 1000
+SHARD = "data-00000-of-00001.arrow"
+
+
+def write_split(
+    folder: Path, split: str, features: "Features", batches: Iterable[Mapping[str, Any]]
+) -> int:
+    """Write one split as it comes, a batch in memory at a time; return the number of rows.
+
+    Args:
+        folder: the `DatasetDict` folder.
+        split: name of the split.
+        features: fixes the columns, their order and their types.
+        batches: columns of at most a few thousand rows; re-cut to `ROWS_PER_BATCH`.
+    """
+    from datasets import DatasetInfo
+
+    target = folder / split
+    target.mkdir(parents=True)
+    schema, num_rows = features.arrow_schema, 0
+    with pa.OSFile(str(target / SHARD), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+        for table in _recut(features, batches):
+            writer.write_table(table, max_chunksize=ROWS_PER_BATCH)
+            num_rows += table.num_rows
+    DatasetInfo(features=features).write_to_directory(str(target))
+    info = outputs.read_json(target / "dataset_info.json")
+    outputs.write_json(target / "dataset_info.json", {"features": info["features"]})
+    outputs.write_json(
+        target / "state.json",
+        {
+            "_data_files": [{"filename": SHARD}],
+            "_fingerprint": outputs.sha256_file(target / SHARD)[:16],
+            "_format_columns": None,
+            "_format_kwargs": {},
+            "_format_type": None,
+            "_output_all_columns": False,
+            "_split": split,
+        },
+    )
+    return num_rows
+
+
+def write_index(folder: Path, splits: Iterable[str]) -> None:
+    """Write the list of splits that makes a folder of splits a `DatasetDict`."""
+    outputs.write_json(folder / "dataset_dict.json", {"splits": list(splits)})
+
+
+def load(folder: Path) -> "DatasetDict":
+    """Memory-map a folder that this module wrote."""
+    from datasets import DatasetDict
+
+    return DatasetDict.load_from_disk(str(folder), keep_in_memory=False)
+
+
+def column_batches(dataset: Any, size: int = ROWS_PER_BATCH) -> Iterator[dict[str, list]]:
+    """Yield a `Dataset`'s rows as columns of Python lists, `size` rows at a time."""
+    for start in range(0, len(dataset), size):
+        yield dataset[start : start + size]
+
+
+def _recut(features: "Features", batches: Iterable[Mapping[str, Any]]) -> Iterator[pa.Table]:
+    """Yield tables of whole multiples of `ROWS_PER_BATCH` rows, then the rest."""
+    schema = features.arrow_schema
+    pending: list[pa.Table] = []
+    for batch in batches:
+        columns = [_column(batch[field.name], field.type) for field in schema]
+        pending.append(pa.Table.from_arrays(columns, schema=schema))
+        if sum(table.num_rows for table in pending) >= ROWS_PER_BATCH:
+            table = pa.concat_tables(pending).combine_chunks()
+            whole = table.num_rows // ROWS_PER_BATCH * ROWS_PER_BATCH
+            yield table.slice(0, whole)
+            pending = [table.slice(whole)]
+    if pending:
+        yield pa.concat_tables(pending).combine_chunks()
+
+
+def _column(values: Any, kind: pa.DataType) -> Any:
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values.cast(kind)
+    return pa.array(values, type=kind)

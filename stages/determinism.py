@@ -1,0 +1,112 @@
+"""Make the result a function of parameters, data, code and versions; keep the network out."""
+
+import os
+import platform
+import socket
+import sys
+from typing import Any
+from urllib.parse import urlsplit
+
+from stages.params import Determinism
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+PORTABLE = {
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_CBWR": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+}
+
+
+def prepare(params: Determinism, *, offline: bool = True) -> None:
+    """Fix threads, instruction set and hash seed; refuse the network unless the stage downloads.
+
+    Kernels are chosen when numpy and torch are imported, so where a variable has to change the
+    process starts its own command over; call this first under `if __name__ == "__main__"`.
+    """
+    wanted = dict.fromkeys(THREAD_VARIABLES, str(params.num_threads))
+    wanted |= {"PYTHONHASHSEED": "0", "TOKENIZERS_PARALLELISM": "true"}
+    wanted |= PORTABLE if params.portable else {}
+    wanted |= {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"} if params.deterministic else {}
+    wanted |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"} if offline else {}
+    unwanted = {"OMP_DYNAMIC", "OMP_THREAD_LIMIT"} & set(os.environ)
+    if unwanted or any(os.environ.get(name) != value for name, value in wanted.items()):
+        kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+        sys.stdout.flush()
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], kept | wanted)
+    if offline:
+        refuse_network()
+
+
+def configure_torch(params: Determinism, seed: int) -> None:
+    """Fix torch's threads, kernels and every random generator."""
+    import torch
+    from transformers import set_seed
+
+    torch.set_num_threads(params.num_threads)
+    if params.deterministic:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False
+    set_seed(seed)
+
+
+def environment() -> dict[str, str]:
+    """Return what beside parameters, data and code can change a result's bytes."""
+    from importlib.metadata import version
+
+    libraries = (
+        "torch",
+        "transformers",
+        "tokenizers",
+        "datasets",
+        "accelerate",
+        "numpy",
+        "pyarrow",
+    )
+    record = {f"version.{name}": version(name) for name in (*libraries, "onnxruntime", "onnx")}
+    record["version.python"] = platform.python_version()
+    record["machine"] = platform.machine()
+    record["cpu"] = _cpu_name()
+    for variable in (*THREAD_VARIABLES, *PORTABLE):
+        record[variable] = os.environ.get(variable, "")
+    if "torch" in sys.modules:
+        import torch
+
+        record["torch.num_threads"] = str(torch.get_num_threads())
+        record["torch.cpu_capability"] = torch.backends.cpu.get_cpu_capability()
+        if torch.cuda.is_available():
+            record["gpu"] = torch.cuda.get_device_name()
+    return record
+
+
+def _cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo") as lines:
+            return next(line.split(":")[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def refuse_network() -> None:
+    """Let this process reach loopback and the tracking server, and nothing else."""
+    tracking = urlsplit(os.environ.get("MLFLOW_TRACKING_URI", "")).hostname
+    allowed = {"localhost", "::1", "0.0.0.0", tracking}
+    if tracking is not None:
+        try:
+            allowed |= {str(found[4][0]) for found in socket.getaddrinfo(tracking, None)}
+        except OSError:
+            pass  # an unreachable tracking server never stops a run
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "socket.connect" and isinstance(arguments[1], tuple):
+            host = arguments[1][0]
+        elif event == "socket.getaddrinfo":
+            host = arguments[0]
+        else:
+            return
+        host = host.decode() if isinstance(host, bytes) else host
+        if host is None or host in allowed or str(host).startswith("127."):
+            return
+        raise PermissionError(f"only the download stages use the network; asked for {host}")
+
+    sys.addaudithook(hook)

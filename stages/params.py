@@ -1,0 +1,376 @@
+"""params.yaml → frozen, typed groups, or one error that lists every mistake with its line.
+
+The file is read by YAML 1.2 rules, as DVC reads it, so `1e-5` is a number and `no` a string
+(plain PyYAML: the opposite). `python -m stages.params params.schema.json` writes the JSON Schema.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from stages import outputs
+from stages.errors import InputError, nearest
+
+PARAMS_FILE = Path("params.yaml")
+
+Name = Annotated[str, Field(min_length=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Group(BaseModel):
+    """A group of parameters: frozen, unknown keys refused, nothing filled in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Determinism(Group):
+    num_threads: Positive = Field(description="Threads of torch, ONNX Runtime and BLAS.")
+    portable: bool = Field(description="Use AVX2 kernels on every x86-64 machine.")
+    deterministic: bool = Field(description="Use deterministic kernels on a GPU.")
+
+
+class TaskParams(Group):
+    name: Literal["sequence_classification"] = Field(description="A module of stages/tasks.")
+    problem_type: Literal[
+        "single_label_classification", "multi_label_classification", "regression"
+    ] = Field(description="The kind of label, in transformers' words.")
+    text: tuple[Name, ...] = Field(
+        min_length=1, max_length=2, description="The text column, or the two of a pair."
+    )
+    label: Name = Field(description="The label column.")
+    labels: tuple[Name, ...] | None = Field(
+        description="Label names in the order of their ids; null takes the data's order."
+    )
+    label_separator: Name | None = Field(
+        description="Where a multi-label string is split; null: the column holds lists."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.text)) < len(self.text) or self.label in self.text:
+            raise ValueError("text and label must name different columns")
+        if self.labels is not None and len(set(self.labels)) < len(self.labels):
+            raise ValueError("labels holds a name twice")
+        if self.labels is not None and self.problem_type == "regression":
+            raise ValueError("labels must be null for regression")
+        if self.labels is not None and len(self.labels) < 2 and self.problem_type[0] == "s":
+            raise ValueError("labels needs at least two names")
+        return self
+
+
+class HubDataset(Group):
+    name: Name | None = Field(description="Dataset id on the Hub.")
+    config: Name | None = Field(description="Configuration of the dataset; null: its only one.")
+    revision: Name | None = Field(description="Commit, branch or tag; resolved to a commit.")
+    splits: dict[Name, Name] = Field(
+        description="Split here → split there; {} keeps the dataset's names."
+    )
+
+
+class SplitParams(Group):
+    validation: Share = Field(description="Share of train that becomes a missing validation.")
+    test: Share = Field(description="Share of train that becomes a missing test.")
+    seed: int = Field(description="Seed of the cut, apart from the run's seed.")
+
+
+class DataParams(Group):
+    source: Literal["files", "hub"] = Field(description="Where the data comes from.")
+    files: dict[Name, Name] = Field(description="Split → file or folder; {} with a Hub source.")
+    glob: Name = Field(description="Which files of a folder; {split} is the split's name.")
+    hub: HubDataset
+    columns: tuple[Name, ...] = Field(description="Further columns to carry along.")
+    split: SplitParams
+    overlap: Literal["report", "drop_from_train", "error"] = Field(
+        description="What to do with training rows that also stand in another split."
+    )
+    license: Name | None = Field(description="SPDX id, or null for what the Hub says.")
+    description: Name | None = Field(description="One sentence, or null for what the Hub says.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.source == "files" and "train" not in self.files:
+            raise ValueError("files needs a train split while source is 'files'")
+        if self.source == "hub" and self.hub.name is None:
+            raise ValueError("hub.name is needed while source is 'hub'")
+        if self.source == "hub" and self.files:
+            raise ValueError("files must be {} while source is 'hub': DVC would watch them")
+        for split, path in self.files.items():
+            if any(sign in path for sign in "*?["):
+                raise ValueError(
+                    f"files.{split} holds a pattern, which DVC cannot watch: name the folder here "
+                    "and put the pattern in data.glob"
+                )
+        return self
+
+
+class ModelParams(Group):
+    name: Name = Field(description="A name under files, or a Hub id.")
+    files: dict[Name, Name] = Field(description="Local model folders by name; {} with a Hub model.")
+    revision: Name | None = Field(description="Commit, branch or tag of the Hub model.")
+    from_scratch: bool = Field(description="New weights from the config and the seed.")
+    trust_remote_code: bool = Field(description="Run the code a Hub model brings along.")
+    config: dict[str, Any] = Field(description="Overrides of the model's config.json.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.name not in self.files and Path(self.name).is_dir():
+            raise ValueError(
+                f"name is a folder that DVC does not watch: write files: {{local: {self.name}}} "
+                "and name: local"
+            )
+        if self.files and self.name not in self.files:
+            raise ValueError(
+                f"name is {self.name!r} but files holds {sorted(self.files)}"
+                f"{nearest(self.name, list(self.files))}: use one of those, or files: {{}} "
+                "for a Hub model"
+            )
+        return self
+
+
+class TokenizeParams(Group):
+    max_length: Positive = Field(description="Tokens per example; what is longer is cut.")
+    padding: Literal["dynamic", "max_length"] = Field(
+        description="Pad to the longest of a batch, or every example to max_length (TPU)."
+    )
+    pad_to_multiple_of: Positive = Field(description="Padded lengths are multiples of this.")
+
+
+class Freeze(Group):
+    embeddings: bool = Field(description="Keep the embeddings as they are.")
+    layers: Count = Field(description="Keep the first n layers as they are.")
+
+
+class EarlyStopping(Group):
+    patience: Count = Field(description="Evaluations without a gain; 0 turns it off.")
+    min_gain: float = Field(ge=0, description="What counts as a gain in best_metric.")
+
+
+class TrainParams(Group):
+    engine: Literal["trainer"] = Field(description="Hugging Face Trainer.")
+    launch: Name = Field(description="A file under launch/, without .yaml.")
+    epochs: float = Field(gt=0, description="Passes over the training split.")
+    batch_size: Positive = Field(description="Examples per optimizer step, over all processes.")
+    per_device_batch_size: Positive | None = Field(
+        description="Examples a device sees at once; null: its whole share of batch_size."
+    )
+    eval_batch_size: Positive = Field(description="Examples per device while evaluating.")
+    bucket_window: Count = Field(description="Batches sorted by length together; 0: no buckets.")
+    learning_rate: float = Field(gt=0, description="Peak learning rate of AdamW.")
+    weight_decay: float = Field(ge=0, description="Decay of weights, not of biases and norms.")
+    layer_decay: float = Field(gt=0, le=1, description="Rate times this, per layer from the top.")
+    adam_beta1: float = Field(ge=0, lt=1, description="AdamW's first moment.")
+    adam_beta2: float = Field(ge=0, lt=1, description="AdamW's second moment.")
+    adam_epsilon: float = Field(gt=0, description="AdamW's epsilon.")
+    schedule: Literal[
+        "linear",
+        "cosine",
+        "cosine_with_restarts",
+        "polynomial",
+        "constant",
+        "constant_with_warmup",
+        "inverse_sqrt",
+    ] = Field(description="Learning-rate schedule, in transformers' words.")
+    warmup_ratio: Share = Field(description="Share of the steps in which the rate rises.")
+    max_grad_norm: float = Field(ge=0, description="Clip the gradient's norm; 0 turns it off.")
+    precision: Literal["fp32", "bf16", "fp16"] = Field(description="Autocast; fp16 needs a GPU.")
+    gradient_checkpointing: bool = Field(description="Recompute activations to save memory.")
+    freeze: Freeze
+    label_smoothing: Share = Field(description="Share of the target spread over all classes.")
+    class_weights: Literal["balanced"] | tuple[float, ...] | None = Field(
+        description="Loss weight per label; balanced: inverse to its count in train."
+    )
+    focal_gamma: float = Field(ge=0, description="Focal loss exponent; 0 is cross-entropy.")
+    evaluate_every: Literal["epoch"] | Positive = Field(description="epoch, or steps.")
+    save_every: Literal["epoch"] | Positive = Field(description="epoch, or steps.")
+    keep: Literal["best", "last", "all"] = Field(
+        description="Checkpoints that become data/checkpoints; data/model is the best, or the last."
+    )
+    best_metric: Name = Field(description="loss, or a metric of the validation split.")
+    early_stopping: EarlyStopping
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        part = self.per_device_batch_size
+        if part is not None and self.batch_size % part:
+            raise ValueError(
+                f"batch_size {self.batch_size} is no multiple of per_device_batch_size {part}"
+            )
+        return self
+
+
+class EvaluateParams(Group):
+    batch_size: Positive = Field(description="Examples per batch.")
+    positive_label: Name | None = Field(
+        description="Binary: the class that precision, recall and F1 are about."
+    )
+    threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["tuned"] = Field(
+        description="Multi-label: a probability, or tuned on validation for each label."
+    )
+    bootstrap_samples: Positive = Field(description="Resamples behind the 95 % intervals.")
+    slices: tuple[Name, ...] = Field(description="Columns to score by value.")
+    num_worst: Count = Field(description="Examples with the highest loss to list.")
+
+
+class ExportParams(Group):
+    name: Name = Field(description="Title of the model card, name in the registry.")
+    license: Name | None = Field(description="SPDX id of the model.")
+    int8: bool = Field(description="Also write a quantized ONNX model.")
+    max_accuracy_drop: float = Field(
+        ge=0, le=1, description="What int8 may lose on validation before the stage fails."
+    )
+
+
+class Params(Group):
+    """Everything a run depends on besides code, data and library versions."""
+
+    seed: Count = Field(description="Initial weights, batch order, dropout.")
+    determinism: Determinism
+    task: TaskParams
+    data: DataParams
+    model: ModelParams
+    tokenize: TokenizeParams
+    train: TrainParams
+    evaluate: EvaluateParams
+    export: ExportParams
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        labels, positive = self.task.labels, self.evaluate.positive_label
+        if labels is not None and self.task.problem_type == "single_label_classification":
+            if len(labels) == 2 and positive is None:
+                raise ValueError(
+                    "evaluate.positive_label is null: with two labels, say which one precision, "
+                    f"recall and F1 are about: {' or '.join(labels)}"
+                )
+            if positive is not None and positive not in labels:
+                raise ValueError(
+                    f"evaluate.positive_label {positive!r} is not in task.labels"
+                    f"{nearest(positive, labels)}"
+                )
+        known = {*self.task.text, self.task.label, *self.data.columns}
+        for column in self.evaluate.slices:
+            if column not in known:
+                raise ValueError(
+                    f"evaluate.slices names {column!r}, which is not carried along: "
+                    "add it to data.columns"
+                )
+        weights = self.train.class_weights
+        if isinstance(weights, tuple) and labels is not None and len(weights) != len(labels):
+            raise ValueError(
+                f"train.class_weights has {len(weights)} numbers for {len(labels)} labels"
+            )
+        return self
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader with YAML 1.2's core schema for numbers, booleans and null."""
+
+    yaml_implicit_resolvers: dict = {}  # noqa: RUF012 (PyYAML's own name and type)
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+):
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first)
+    )
+
+
+def load(path: Path = PARAMS_FILE) -> Params:
+    """Read and check a parameter file.
+
+    Raises:
+        InputError: the file is missing, is not YAML, or does not fit the schema; every mistake is
+            listed with its line, what was found and the nearest valid name.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run this in the repository root") from None
+    try:
+        tree = yaml.compose(text, Loader=_Loader)
+        raw = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise InputError(f"{path}: expected groups of parameters, found {type(raw).__name__}")
+    try:
+        return Params.model_validate_json(json.dumps(raw))
+    except ValidationError as error:
+        mistakes = sorted({_describe(path, tree, raw, item) for item in error.errors()})
+        raise InputError(
+            "\n".join([f"{len(mistakes)} in {path}", *(m[1] for m in mistakes)])
+        ) from None
+
+
+def flatten(params: Params) -> dict[str, Any]:
+    """Return `{"train.learning_rate": 5e-5, …}`: one entry per leaf, lists and {} kept whole."""
+
+    def walk(prefix: str, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict) or not value:
+            return {prefix: value}
+        leaves: dict[str, Any] = {}
+        for key, inner in value.items():
+            leaves |= walk(f"{prefix}.{key}" if prefix else key, inner)
+        return leaves
+
+    return walk("", params.model_dump())
+
+
+def _describe(path: Path, tree: yaml.Node, raw: Any, item: Any) -> tuple[int, str]:
+    """Return the line of one pydantic error and its message."""
+    location = [part for part in item["loc"] if not _is_union_arm(part)]
+    line = _line(tree, location)
+    key = ".".join(str(part) for part in location)
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        allowed = _allowed(location[:-1])
+        message = f"unknown key{nearest(str(location[-1]), allowed)}; allowed: {', '.join(allowed)}"
+    elif item["type"] == "missing":
+        message = "missing; every parameter is written down, none has a hidden default"
+    elif item["type"] != "value_error":
+        message = f"{message}; found {item['input']!r}"
+    return line, f"  {path}:{line}: {key + ': ' if key else ''}{message}"
+
+
+def _is_union_arm(part: str | int) -> bool:
+    """Tell pydantic's names for the arms of a union from keys of the file."""
+    return isinstance(part, str) and bool(re.search(r"[\[\]()-]|^(int|float|str)$", part))
+
+
+def _allowed(location: list) -> list[str]:
+    model: Any = Params
+    for part in location:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)
+
+
+def _line(node: yaml.Node, location: list) -> int:
+    """Return the 1-based line of the deepest key of `location` that exists."""
+    line = node.start_mark.line + 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            found = [(k, v) for k, v in node.value if k.value == str(part)]
+            if not found:
+                return line
+            line, node = found[0][0].start_mark.line + 1, found[0][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            if part >= len(node.value):
+                return line
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line
+
+
+if __name__ == "__main__":
+    outputs.write_json(Path(sys.argv[1]), Params.model_json_schema())
