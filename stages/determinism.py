@@ -1,5 +1,6 @@
 """Make the result a function of parameters, data, code and versions; keep the network out."""
 
+import contextlib
 import os
 import platform
 import socket
@@ -92,10 +93,8 @@ def refuse_network() -> None:
     tracking = urlsplit(os.environ.get("MLFLOW_TRACKING_URI", "")).hostname
     allowed = {"localhost", "::1", "0.0.0.0", tracking}
     if tracking is not None:
-        try:
+        with contextlib.suppress(OSError):  # an unreachable tracking server never stops a run
             allowed |= {str(found[4][0]) for found in socket.getaddrinfo(tracking, None)}
-        except OSError:
-            pass  # an unreachable tracking server never stops a run
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "socket.connect" and isinstance(arguments[1], tuple):

@@ -4,6 +4,7 @@ Shared by evaluate, by export's parity check and by `temper predict`.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,8 +49,15 @@ def predict(
             yield start, logits
 
 
-def torch_forward(model: Any) -> Forward:
-    """Return a function from a batch to the logits of a torch model, on the model's device."""
+def torch_forward(
+    model: Any, precision: Callable[[], AbstractContextManager] = nullcontext
+) -> Forward:
+    """Return a function from a batch to the logits of a torch model, on the model's device.
+
+    Args:
+        model: put into evaluation mode.
+        precision: the autocast context to run in; without one, the weights' own precision.
+    """
     import torch
 
     model.eval()
@@ -57,7 +65,7 @@ def torch_forward(model: Any) -> Forward:
 
     def forward(batch: Batch) -> np.ndarray:
         inputs = {k: torch.from_numpy(v).to(device) for k, v in batch.items() if k != "labels"}
-        with torch.inference_mode():
+        with torch.inference_mode(), precision():
             return model(**inputs).logits.float().cpu().numpy()
 
     return forward

@@ -1,0 +1,101 @@
+"""The data's or the model's source → data/raw or data/base. The only stage that uses the network.
+
+`python -m stages.download dataset data/files/dataset data/raw`, and `model` likewise. The second
+argument holds the hashes of the local files, written by `stages.files`.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from stages import determinism, errors, outputs, params, tasks
+from stages.sources import dataset, model, readers
+
+
+def local_source(data: params.DataParams) -> dataset.Source:
+    """Return the local files of each split as batches."""
+
+    def reader(files: list[Path]) -> Any:
+        return lambda: (columns for file in files for columns in readers.read(file))
+
+    return {
+        split: reader(readers.find_files(name, split, data.glob))
+        for split, name in data.files.items()
+    }
+
+
+def download_dataset(parameters: params.Params, manifests: Path, target: Path) -> dict[str, Any]:
+    """Write data/raw and its summary.json; return the summary."""
+    data = parameters.data
+    origin: dict[str, Any] = {"source": data.source}
+    if data.source == "hub":
+        from stages.sources import hub
+
+        info = hub.resolve_dataset(data.hub)
+        card = info.card_data.to_dict() if info.card_data else {}
+        licence = card.get("license")
+        origin |= {"name": data.hub.name, "config": data.hub.config, "commit": info.sha}
+        origin["license"] = licence[0] if isinstance(licence, list) and licence else licence
+        origin["description"] = card.get("pretty_name")
+        source = hub.open_dataset(data.hub, info.sha)
+    else:
+        origin["files"] = {
+            split: outputs.read_json(manifests / f"{split}.json") for split in data.files
+        }
+        source = local_source(data)
+    origin["license"] = data.license or origin.get("license")
+    origin["description"] = data.description or origin.get("description")
+    summary = origin | dataset.write(source, parameters.task, data, target)
+    outputs.write_json(target / "summary.json", summary)
+    return summary
+
+
+def download_model(parameters: params.Params, target: Path) -> dict[str, Any]:
+    """Write data/base and its summary.json; return the summary."""
+    p, auto = parameters.model, tasks.load(parameters.task).auto_model
+    if p.name in p.files:
+        return model.write(Path(p.files[p.name]), p, parameters.task, auto, target)
+    from stages.sources import hub
+
+    info = hub.resolve_model(p.name, p.revision)
+    folder = hub.fetch_model(p.name, info.sha)
+    summary = model.write(folder, p, parameters.task, auto, target)
+    summary |= {"commit": info.sha, "license": info.card_data.license if info.card_data else None}
+    outputs.write_json(target / "summary.json", summary)
+    return summary
+
+
+def forget(manifests: Path, names: set[str]) -> None:
+    """Delete the hashes of files the parameters no longer name, as in a fresh clone."""
+    for manifest in manifests.glob("*.json"):
+        if manifest.stem not in names:
+            manifest.unlink()
+
+
+def main(what: str, manifests: Path, target: Path) -> None:
+    parameters = params.load()
+    with outputs.whole_folder(target) as folder:
+        if what == "dataset":
+            forget(manifests, set(parameters.data.files))
+            summary = download_dataset(parameters, manifests, folder)
+            for split, facts in summary["splits"].items():
+                counts = ", ".join(f"{k} {v}" for k, v in list(facts["label_counts"].items())[:6])
+                print(f"{split}: {facts['rows']} rows, {facts['duplicates']} repeated. {counts}")
+            for pair, count in summary["overlap"].items():
+                if count:
+                    print(f"warning: {count} rows of {pair}; see data.overlap")
+            if summary["empty_texts"]:
+                print(f"warning: {summary['empty_texts']} empty texts")
+        else:
+            forget(manifests, set(parameters.model.files))
+            summary = download_model(parameters, folder)
+            print(f"{summary['name']}: {summary['model_type']}, {summary['num_tokens']} tokens")
+            for kind, names in summary.get("tensors", {}).items():
+                if names:
+                    print(f"{kind} tensors: {', '.join(names)}")
+
+
+if __name__ == "__main__":
+    with errors.reported():
+        determinism.prepare(params.load().determinism, offline=False)
+        main(sys.argv[1], *map(Path, sys.argv[2:]))

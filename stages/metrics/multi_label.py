@@ -1,0 +1,84 @@
+"""Logits per label → micro and macro F1, precision, recall, subset accuracy and log-loss."""
+
+from typing import Any
+
+import numpy as np
+
+from stages.metrics.classification import divide
+
+GREATER_IS_BETTER = {
+    "accuracy": True,
+    "f1_micro": True,
+    "f1_macro": True,
+    "precision_micro": True,
+    "recall_micro": True,
+    "roc_auc": True,
+    "log_loss": False,
+}
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Return the logistic function of each logit, (rows, labels)."""
+    return 1 / (1 + np.exp(-logits))
+
+
+def scores(
+    logits: np.ndarray, references: np.ndarray, *, threshold: float | np.ndarray = 0.5, **_: Any
+) -> dict[str, float]:
+    """Return the metrics; `accuracy` counts rows whose labels are all right.
+
+    Args:
+        logits: (rows, labels).
+        references: multi-hot, (rows, labels).
+        threshold: of the probability, one for all labels or one each.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    chances = probabilities(logits)
+    hot = references.astype(bool)
+    found = label_scores(chances >= threshold, hot)
+    clipped = np.clip(chances, 1e-15, 1 - 1e-15)
+    found["log_loss"] = float(-np.where(hot, np.log(clipped), np.log(1 - clipped)).mean())
+    varied = hot.any(0) & ~hot.all(0)
+    if varied.any():
+        found["roc_auc"] = float(roc_auc_score(hot[:, varied], chances[:, varied], average="macro"))
+    return found
+
+
+def label_scores(predictions: np.ndarray, references: np.ndarray) -> dict[str, float]:
+    """Return the metrics that need predicted labels only; both are (rows, labels) booleans."""
+    found = from_counts(
+        (predictions & references).sum(0)[None].astype(float),
+        predictions.sum(0)[None].astype(float),
+        references.sum(0)[None].astype(float),
+    )
+    exact = float((predictions == references).all(1).mean())
+    return {"accuracy": exact, **{k: float(v[0]) for k, v in found.items()}}
+
+
+def from_counts(
+    hit: np.ndarray, predicted: np.ndarray, actual: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return micro and macro scores from counts per label, (samples, labels) each."""
+    return {
+        "f1_micro": divide(2 * hit.sum(1), (predicted + actual).sum(1)),
+        "f1_macro": divide(2 * hit, predicted + actual).mean(1),
+        "precision_micro": divide(hit.sum(1), predicted.sum(1)),
+        "recall_micro": divide(hit.sum(1), actual.sum(1)),
+    }
+
+
+def tune_thresholds(chances: np.ndarray, references: np.ndarray) -> np.ndarray:
+    """Return for each label the probability above which F1 on these rows is best.
+
+    Args:
+        chances: (rows, labels).
+        references: multi-hot, (rows, labels).
+    """
+    grid = np.linspace(0.05, 0.95, 19)
+    hot = references.astype(bool)
+    chosen = chances[None] >= grid[:, None, None]
+    hit = (chosen & hot[None]).sum(1)
+    f1 = divide(2.0 * hit, (chosen.sum(1) + hot.sum(0)[None]).astype(float))
+    nearest_half = np.abs(grid - 0.5)[:, None] * 1e-9  # of equals, the one nearest one half
+    return grid[(f1 - nearest_half).argmax(0)]

@@ -1,0 +1,1 @@
+"""Where data and models come from: local files, the Hub, and what makes their columns fit."""

@@ -1,0 +1,207 @@
+"""Splits of raw columns → data/raw: text, one label column, the columns to carry along.
+
+Two passes over the source: the first counts labels and keys, the second writes; no split is held in
+memory as text.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages import arrow, outputs
+from stages.errors import InputError, nearest
+from stages.params import DataParams, TaskParams
+from stages.sources import labels, splits
+from stages.sources.readers import Columns
+
+Source = dict[str, Callable[[], Iterator[Columns]]]  # split → a fresh pass over its batches
+
+
+@dataclass
+class Facts:
+    """What the first pass learns about a split."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    keys: list[bytes] = field(default_factory=list)
+    row_labels: list[str] = field(default_factory=list)
+    labelled: int = 0
+    empty_texts: int = 0
+    characters: int = 0
+
+    @property
+    def rows(self) -> int:
+        return len(self.keys)
+
+
+def select(columns: Columns, task: TaskParams, data: DataParams, split: str) -> Columns:
+    """Return the columns that are asked for; a split may lack the label column.
+
+    Raises:
+        InputError: a text or carried column is missing.
+    """
+    for name in (*task.text, *data.columns):
+        if name not in columns:
+            raise InputError(
+                f"{split} has no column {name!r}{nearest(name, list(columns))}; "
+                f"it has {', '.join(columns)}"
+            )
+    size = len(next(iter(columns.values()), []))
+    chosen = {
+        name: columns[name] for name in (*task.text, task.label, *data.columns) if name in columns
+    }
+    chosen.setdefault(task.label, [None] * size)
+    for name in task.text:
+        chosen[name] = ["" if value is None else str(value) for value in chosen[name]]
+    return chosen
+
+
+def survey(batches: Iterator[Columns], task: TaskParams, data: DataParams, split: str) -> Facts:
+    """Read a split once and count.
+
+    Raises:
+        InputError: the split is empty, or some of its labels are missing and others are not.
+    """
+    facts, missing_row = Facts(), 0
+    for batch in batches:
+        columns = select(batch, task, data, split)
+        texts = list(zip(*(columns[name] for name in task.text), strict=True))
+        values = columns[task.label]
+        missing = [_is_missing(value, task) for value in values]
+        if any(missing) and not missing_row:
+            missing_row = facts.rows + missing.index(True) + 1
+        facts.labelled += len(values) - sum(missing)
+        facts.counts.update(labels.survey(values, task))
+        single = task.problem_type == "single_label_classification"
+        facts.row_labels += [labels.as_text(v) if single else "" for v in values]
+        facts.empty_texts += sum(not text.strip() for row in texts for text in row)
+        facts.characters += sum(len(text) for row in texts for text in row)
+        facts.keys += [splits.row_key(row) for row in texts]
+    if not facts.rows:
+        raise InputError(f"{split} has no rows")
+    if facts.labelled and missing_row:
+        raise InputError(
+            f"{split} row {missing_row}, column {task.label!r}: no label, but {facts.labelled} "
+            "other rows have one; fill it in or drop the row (a split without any label is "
+            "predicted and never scored)"
+        )
+    return facts
+
+
+def write(source: Source, task: TaskParams, data: DataParams, target: Path) -> dict[str, Any]:
+    """Write data/raw from a source; return its summary, without where it came from.
+
+    Raises:
+        InputError: what the data lacks or has too much of.
+    """
+    facts = {name: survey(batches(), task, data, name) for name, batches in source.items()}
+    if "train" not in facts:
+        raise InputError(f"there is no train split; the source has {', '.join(facts)}")
+    if not facts["train"].labelled:
+        raise InputError(
+            f"train has no labels in column {task.label!r}; all are missing, null or -1"
+        )
+    encoder = labels.make_encoder(task, {name: found.counts for name, found in facts.items()})
+    rows = choose_rows(facts, data)
+    keys = {
+        name: [facts[origin].keys[i] for i in chosen] for name, (origin, chosen) in rows.items()
+    }
+    common = splits.overlap(keys)
+    drop = settle_overlap(keys, common, data.overlap)
+    rows["train"] = ("train", np.delete(rows["train"][1], drop))
+    summary: dict[str, Any] = {"labels": encoder.names, "splits": {}, "overlap": common}
+    summary["dropped_from_train"] = len(drop)
+    for name, (origin, chosen) in rows.items():
+        chosen_rows = chosen if len(chosen) < facts[origin].rows else None
+        counter: Counter[str] = Counter()
+        batches = encoded(source[origin](), task, data, encoder, origin, chosen_rows, counter)
+        features = make_features(task, data, encoder)
+        count = arrow.write_split(target, name, features, batches)
+        summary["splits"][name] = {
+            "rows": count,
+            "columns": list(features),
+            "labelled": bool(facts[origin].labelled),
+            "label_counts": {k: counter[k] for k in encoder.names or [] if facts[origin].labelled},
+            "duplicates": splits.duplicates([facts[origin].keys[i] for i in chosen]),
+            "cut_from": origin if origin != name else None,
+            "sha256": outputs.sha256_file(target / name / arrow.SHARD),
+        }
+    arrow.write_index(target, rows)
+    summary["empty_texts"] = sum(found.empty_texts for found in facts.values())
+    summary["mean_characters"] = round(
+        sum(f.characters for f in facts.values()) / sum(f.rows for f in facts.values()), 1
+    )
+    return summary
+
+
+def choose_rows(facts: dict[str, Facts], data: DataParams) -> dict[str, tuple[str, np.ndarray]]:
+    """Return each split's origin and row numbers; missing ones come from train."""
+    rows = {name: (name, np.arange(found.rows)) for name, found in facts.items()}
+    missing = [name for name in ("validation", "test") if name not in facts]
+    if missing:
+        strata = np.unique(np.array(facts["train"].row_labels), return_inverse=True)[1]
+        cut = splits.assign(strata, data.split, missing)
+        rows |= {name: ("train", chosen) for name, chosen in cut.items()}
+    return rows
+
+
+def settle_overlap(keys: dict[str, list[bytes]], common: dict[str, int], rule: str) -> np.ndarray:
+    """Return the positions in train to drop.
+
+    Raises:
+        InputError: the rule is `error` and a row stands in two splits.
+    """
+    if rule == "error" and any(common.values()):
+        found = ", ".join(f"{n} rows of {pair}" for pair, n in common.items() if n)
+        raise InputError(
+            f"{found}; data.overlap is error: remove them, or set drop_from_train or report"
+        )
+    if rule != "drop_from_train":
+        return np.array([], dtype=int)
+    held_out = {key for name, found in keys.items() if name != "train" for key in found}
+    return np.flatnonzero([key in held_out for key in keys["train"]])
+
+
+def encoded(
+    batches: Iterator[Columns],
+    task: TaskParams,
+    data: DataParams,
+    encoder: labels.Encoder,
+    split: str,
+    chosen: np.ndarray | None,
+    counter: Counter[str],
+) -> Iterator[dict[str, list]]:
+    """Yield the chosen rows with their labels encoded; count the labels."""
+    start = 0
+    for batch in batches:
+        columns = select(batch, task, data, split)
+        size = len(columns[task.label])
+        if chosen is not None:
+            inside = chosen[(chosen >= start) & (chosen < start + size)] - start
+            columns = {name: [values[i] for i in inside] for name, values in columns.items()}
+        columns[task.label] = encoder.encode(columns[task.label], split, start + 1)
+        for name in data.columns:
+            columns[name] = [None if v is None else labels.as_text(v) for v in columns[name]]
+        if encoder.names:
+            for value in columns[task.label]:
+                ids = value if isinstance(value, list) else [value]
+                counter.update(encoder.names[i] for i in ids if i is not None and i >= 0)
+        start += size
+        yield columns
+
+
+def make_features(task: TaskParams, data: DataParams, encoder: labels.Encoder) -> Any:
+    """Return the columns of data/raw: strings, and the label."""
+    from datasets import Features, Value
+
+    text = {name: Value("string") for name in (*task.text, *data.columns)}
+    return Features({**text, task.label: encoder.feature()})
+
+
+def _is_missing(value: Any, task: TaskParams) -> bool:
+    if task.problem_type == "regression" and value in (-1, "-1"):
+        return False  # a number like any other
+    return labels.is_missing(value)

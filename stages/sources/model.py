@@ -1,0 +1,181 @@
+"""A model folder → data/base: its tokenizer, its config with overrides, its safetensors.
+
+The weights are the checkpoint's own files; the head of the right width is made by train.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from stages import outputs
+from stages.errors import InputError, nearest
+from stages.params import ModelParams, TaskParams
+
+HEADS = ("classifier", "score", "pre_classifier", "pooler", "classification_head", "head")
+
+
+def check_folder(folder: Path, params: ModelParams) -> None:
+    """Refuse pickled weights, missing files, and code that no parameter allows.
+
+    Raises:
+        InputError: any of these.
+    """
+    if not (folder / "config.json").is_file():
+        raise InputError(f"model {params.name}: {folder} has no config.json")
+    if not params.from_scratch and not any(folder.glob("*.safetensors")):
+        pickled = sorted(p.name for p in folder.glob("*.bin")) + sorted(
+            p.name for p in folder.glob("*.pt*")
+        )
+        found = f"only {', '.join(pickled)}, which can run code when loaded" if pickled else "none"
+        raise InputError(
+            f"model {params.name}: weights must be safetensors, found {found}; convert them, or "
+            "set model.from_scratch: true"
+        )
+    if not params.trust_remote_code and "auto_map" in outputs.read_json(folder / "config.json"):
+        raise InputError(
+            f"model {params.name} brings its own code; read it, then set "
+            "model.trust_remote_code: true"
+        )
+
+
+def read_config(folder: Path, params: ModelParams) -> Any:
+    """Return the config with `model.config` applied.
+
+    Raises:
+        InputError: a key that the config class does not know, or another type than it has.
+    """
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(
+        str(folder), local_files_only=True, trust_remote_code=params.trust_remote_code
+    )
+    known = sorted({*config.to_dict(), *type(config).attribute_map})
+    for key, value in params.config.items():
+        if key not in known:
+            raise InputError(
+                f"model.config.{key}: {type(config).__name__} has no such key{nearest(key, known)}"
+            )
+        old = getattr(config, key)
+        numbers = isinstance(old, int | float) and isinstance(value, int | float)
+        if old is not None and not numbers and not isinstance(value, type(old)):
+            raise InputError(
+                f"model.config.{key}: expected {type(old).__name__} such as {old!r}, "
+                f"found {value!r}"
+            )
+        setattr(config, key, value)
+    return config
+
+
+def read_processor(folder: Path, config: Any, params: ModelParams) -> Any:
+    """Return the tokenizer, its longest input no longer than the model's positions.
+
+    Raises:
+        InputError: the folder has none, or one with more tokens than the model embeds.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        processor = AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=params.trust_remote_code
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(f"model {params.name}: no tokenizer in {folder}: {error}") from None
+    size = getattr(config, "vocab_size", None)
+    if size is not None and len(processor) > size:
+        raise InputError(
+            f"model {params.name}: the tokenizer has {len(processor)} tokens, the model embeds "
+            f"{size}; set model.config.vocab_size to {len(processor)} (from scratch), or take the "
+            "tokenizer that belongs to the model"
+        )
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is not None:
+        offset = (config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0
+        processor.model_max_length = min(processor.model_max_length, positions - offset)
+    return processor
+
+
+def checkpoint_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor of the folder's safetensors, without reading them."""
+    from safetensors import safe_open
+
+    shapes = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(str(file), "np") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 (not a mapping)
+                shapes[name] = tuple(tensors.get_slice(name).get_shape())
+    return shapes
+
+
+def compare_weights(folder: Path, config: Any, task: TaskParams, auto: str) -> dict[str, list[str]]:
+    """Return the tensors that are new and those that are unused.
+
+    Raises:
+        InputError: a tensor of the backbone is missing, or a shape differs.
+    """
+    import torch
+    import transformers
+
+    with torch.device("meta"):
+        network = getattr(transformers, auto).from_config(config)
+    prefix = network.base_model_prefix + "."
+    wanted = {name: tuple(p.shape) for name, p in network.state_dict().items()}
+    stored = checkpoint_shapes(folder)
+    renamed = {name if name in wanted else prefix + name: s for name, s in stored.items()}
+    tied = set(getattr(network, "_tied_weights_keys", None) or ())
+    new = [name for name in wanted if name not in renamed and name not in tied]
+    new = [name for name in new if not name.endswith(("position_ids", "token_type_ids"))]
+    for name in new:
+        if not is_head(name, prefix):
+            raise InputError(
+                f"the checkpoint lacks {name} {wanted[name]}"
+                f"{nearest(name, list(renamed))}: it is no {type(network).__name__}; take another "
+                "model, or set model.from_scratch: true"
+            )
+    for name, shape in wanted.items():
+        if name in renamed and renamed[name] != shape:
+            if is_head(name, prefix):
+                new.append(name)
+                continue
+            raise InputError(
+                f"{name} is {renamed[name]} in the checkpoint and {shape} in the model: "
+                "model.config changes a size; leave it, or set model.from_scratch: true"
+            )
+    return {"new": sorted(new), "unused": sorted(set(renamed) - set(wanted))}
+
+
+def is_head(name: str, prefix: str) -> bool:
+    """Tell whether a tensor belongs to the head or the pooler, which may be new."""
+    return not name.startswith(prefix) or name.removeprefix(prefix).split(".")[0] in HEADS
+
+
+def write(folder: Path, params: ModelParams, task: TaskParams, auto: str, target: Path) -> dict:
+    """Write `processor/` and `weights/` below target; return the summary."""
+    check_folder(folder, params)
+    config = read_config(folder, params)
+    processor = read_processor(folder, config, params)
+    summary: dict[str, Any] = {"name": params.name, "model_type": config.model_type}
+    summary["from_scratch"] = params.from_scratch
+    summary["config"] = params.config
+    summary["files"] = {
+        name: digest
+        for name, digest in outputs.sha256_tree(folder).items()
+        if not params.from_scratch or not name.endswith(".safetensors")
+    }
+    weights = target / "weights"
+    weights.mkdir(parents=True)
+    if not params.from_scratch:
+        summary["tensors"] = compare_weights(folder, config, task, auto)
+        for file in sorted(
+            [*folder.glob("*.safetensors"), *folder.glob("*.safetensors.index.json")]
+        ):
+            shutil.copyfile(file, weights / file.name)
+    config._name_or_path = ""
+    config.save_pretrained(str(weights))
+    processor.name_or_path = ""
+    processor.init_kwargs.pop("name_or_path", None)
+    processor.save_pretrained(str(target / "processor"))
+    summary["vocab_size"] = getattr(config, "vocab_size", None)
+    summary["num_tokens"] = len(processor)
+    summary["max_length"] = processor.model_max_length
+    outputs.write_json(target / "summary.json", summary)
+    return summary

@@ -1,0 +1,174 @@
+"""A local file → batches of columns, with the place of every broken row.
+
+CSV and TSV are text: "NA", "null" and "1" stay what they are.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from stages.errors import InputError
+
+Columns = dict[str, list]
+ROWS = 1000
+FIELD_LIMIT = 2**31 - 1  # a whole document may stand in one field
+
+
+def find_files(name: str, split: str, pattern: str) -> list[Path]:
+    """Return the files of a split: the file itself, or those of a folder that match.
+
+    Raises:
+        InputError: nothing is there, or nothing matches, or a format is unknown.
+    """
+    path = Path(name)
+    wanted = pattern.replace("{split}", split)
+    files = sorted(p for p in path.glob(wanted) if p.is_file()) if path.is_dir() else [path]
+    if not path.exists():
+        raise InputError(f"data.files.{split}: no such file or folder: {name}")
+    if not files:
+        raise InputError(
+            f"data.files.{split}: no file in {name} matches data.glob {pattern!r}; "
+            f"it holds {', '.join(sorted(p.name for p in path.iterdir())[:10]) or 'nothing'}"
+        )
+    for file in files:
+        if file.suffix.lower() not in READERS:
+            raise InputError(
+                f"{file}: unknown format {file.suffix!r}; known are {', '.join(READERS)}"
+            )
+    return files
+
+
+def read(file: Path) -> Iterator[Columns]:
+    """Yield the file's rows, about `ROWS` at a time.
+
+    Raises:
+        InputError: a row is broken; names its line.
+    """
+    return READERS[file.suffix.lower()](file)
+
+
+def column_names(file: Path) -> list[str]:
+    """Return the columns of a file, from its first batch."""
+    for columns in read(file):
+        return list(columns)
+    return []
+
+
+def _delimited(delimiter: str) -> Callable[[Path], Iterator[Columns]]:
+    def read_rows(file: Path) -> Iterator[Columns]:
+        csv.field_size_limit(FIELD_LIMIT)
+        with file.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.reader(_decoded(handle, file), delimiter=delimiter, strict=True)
+            try:
+                header = next(reader, [])
+                if len(set(header)) < len(header):
+                    raise InputError(f"{file}:1: a column name stands twice: {', '.join(header)}")
+                rows: list[list[str]] = []
+                for row in reader:
+                    if not row:
+                        continue
+                    if len(row) != len(header):
+                        raise InputError(
+                            f"{file}:{reader.line_num}: {len(row)} fields, but the header has "
+                            f"{len(header)} ({', '.join(header)}); is a quote or separator missing?"
+                        )
+                    rows.append(row)
+                    if len(rows) == ROWS:
+                        yield _columns(header, rows)
+                        rows = []
+                yield _columns(header, rows)
+            except csv.Error as error:
+                raise InputError(f"{file}:{reader.line_num}: {error}") from None
+
+    return read_rows
+
+
+def _columns(header: list[str], rows: list[list[Any]]) -> Columns:
+    found = zip(*rows, strict=True) if rows else [()] * len(header)
+    return {name: list(values) for name, values in zip(header, found, strict=True)}
+
+
+def _decoded(handle: Any, file: Path) -> Iterator[str]:
+    """Yield the lines of a text file; bytes that are not UTF-8 are named by line."""
+    number = 0
+    try:
+        for number, line in enumerate(handle, 1):  # noqa: B007 (used when the next line fails)
+            yield line
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{file}:{number + 1}: not UTF-8 ({error.reason}); save the file as UTF-8"
+        ) from None
+
+
+def _json_lines(file: Path) -> Iterator[Columns]:
+    rows: list[dict] = []
+    with file.open(encoding="utf-8") as handle:
+        for number, line in enumerate(_decoded(handle, file), 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise InputError(f"{file}:{number}: not JSON: {error}") from None
+            if not isinstance(row, dict):
+                raise InputError(f"{file}:{number}: expected an object, found {line.strip():.40}")
+            rows.append(row)
+            if len(rows) == ROWS:
+                yield _records(rows)
+                rows = []
+    yield _records(rows)
+
+
+def _json(file: Path) -> Iterator[Columns]:
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{file}: not JSON: {error}") from None
+    rows = rows.get("data") if isinstance(rows, dict) else rows
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InputError(f"{file}: expected a list of objects, or one under 'data'")
+    for start in range(0, len(rows), ROWS):
+        yield _records(rows[start : start + ROWS])
+
+
+def _records(rows: list[dict]) -> Columns:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _parquet(file: Path) -> Iterator[Columns]:
+    import pyarrow.parquet as pq
+
+    try:
+        for batch in pq.ParquetFile(file).iter_batches(ROWS):
+            yield batch.to_pydict()
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{file}: not Parquet: {error}") from None
+
+
+def _arrow(file: Path) -> Iterator[Columns]:
+    with pa.memory_map(str(file)) as source:
+        try:
+            reader: Any = pa.ipc.open_stream(source)
+        except pa.ArrowInvalid:
+            try:
+                opened = pa.ipc.open_file(source)
+            except pa.ArrowInvalid as error:
+                raise InputError(f"{file}: not Arrow: {error}") from None
+            reader = (opened.get_batch(i) for i in range(opened.num_record_batches))
+        for batch in reader:
+            yield batch.to_pydict()
+
+
+READERS: dict[str, Callable[[Path], Iterator[Columns]]] = {
+    ".csv": _delimited(","),
+    ".tsv": _delimited("\t"),
+    ".json": _json,
+    ".jsonl": _json_lines,
+    ".parquet": _parquet,
+    ".arrow": _arrow,
+}

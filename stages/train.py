@@ -1,0 +1,175 @@
+"""data/tokenized and data/base → data/model, data/checkpoints and data/history.
+
+`accelerate launch --config_file launch/single.yaml -m stages.train data/tokenized data/base
+data/model data/checkpoints data/history`
+"""
+
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages import arrow, determinism, errors, metrics, outputs, params, tasks, tracking
+from stages.errors import InputError
+from stages.training import checkpoint, console, losses, model
+
+WEIGHTS = ("config.json", "model*.safetensors*")
+
+
+def use_one_device() -> None:
+    """Let a run of one process see one GPU, so that `single` uses exactly one on any machine."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
+
+
+def labelled(dataset: Any) -> bool:
+    """Tell whether a tokenized split has labels to learn from or to be scored by."""
+    if "labels" not in dataset.features or not len(dataset):
+        return False
+    return any(label is not None and label != -1 for label in dataset["labels"][:1000])
+
+
+def make_loss(parameters: params.Params, dataset: Any, num_outputs: int) -> losses.Loss:
+    """Return the training loss with its class weights, balanced ones from the training labels."""
+    p, weights = parameters.train, parameters.train.class_weights
+    if weights == "balanced":
+        flat = np.concatenate([np.atleast_1d(labels) for labels in dataset["labels"]])
+        weights = losses.balanced_weights(np.bincount(flat.astype(int), minlength=num_outputs))
+    if weights is not None and len(weights) != num_outputs:
+        raise InputError(f"train.class_weights has {len(weights)} numbers for {num_outputs} labels")
+    return losses.make(
+        parameters.task.problem_type,
+        label_smoothing=p.label_smoothing,
+        class_weights=weights,
+        focal_gamma=p.focal_gamma,
+    )
+
+
+def make_job(parameters: params.Params, data: Any, processor_folder: Path, folder: Path, observe):
+    """Join parameters, data and functions to what the engine trains."""
+    from transformers import AutoTokenizer
+
+    from stages.training.trainer import Job
+
+    task, p, tokenize = tasks.load(parameters.task), parameters.train, parameters.tokenize
+    features, train = data["train"].features, data["train"]
+    if not labelled(train):
+        raise InputError("the training split has no labels; nothing can be learned from it")
+    validation = data.get("validation")
+    scored = validation is not None and labelled(validation)
+    if not scored and (p.best_metric != "loss" or p.early_stopping.patience):
+        raise InputError(
+            "there is no labelled validation split, but train.best_metric or "
+            "train.early_stopping needs one; set data.split.validation"
+        )
+    processor = AutoTokenizer.from_pretrained(str(processor_folder), local_files_only=True)
+    if processor.pad_token_id is None:
+        processor.pad_token = processor.eos_token
+    num_outputs, names = task.num_outputs(features), task.label_names(features)
+    positive = parameters.evaluate.positive_label
+    index = names.index(positive) if names and positive in names else None
+    problem = parameters.task.problem_type
+    return Job(
+        params=p,
+        seed=parameters.seed,
+        train=train,
+        validation=validation if scored else None,
+        collate=task.collator(
+            processor,
+            num_outputs=num_outputs,
+            max_length=tokenize.max_length if tokenize.padding == "max_length" else None,
+            multiple_of=tokenize.pad_to_multiple_of,
+        ),
+        loss=make_loss(parameters, train, num_outputs),
+        plain_loss=losses.make(problem),
+        scores=lambda logits, labels: metrics.compute(problem, logits, labels, positive=index),
+        greater=metrics.greater_is_better(p.best_metric, problem),
+        folder=folder,
+        observe=observe,
+    )
+
+
+def fine_tune(parameters: params.Params, data: Any, base: Path, folder: Path, observe) -> Any:
+    """Train to the end, or find that it already is; return the engine."""
+    from stages.training import optimizer
+    from stages.training.trainer import Engine
+
+    determinism.configure_torch(parameters.determinism, parameters.seed)
+    job = make_job(parameters, data, base / "processor", folder, observe)
+    task, problem = tasks.load(parameters.task), parameters.task.problem_type
+    network = model.build(base, task, data["train"].features, problem)
+    freeze = parameters.train.freeze
+    optimizer.freeze(network, embedding_table=freeze.embeddings, num_layers=freeze.layers)
+    engine = Engine(network, job, int(os.environ.get("WORLD_SIZE", "1")))
+    if engine.args.should_save:
+        console.describe(engine)
+    engine.run()
+    return engine
+
+
+def write_outputs(engine: Any, base: Path, targets: tuple[Path, Path, Path]) -> None:
+    """Copy the best weights, or the last where nothing was scored, and those `keep` names."""
+    folder, keep = engine.job.folder, engine.job.params.keep
+    last, best = checkpoint.newest(folder), engine.best_step()
+    chosen = last if best is None else folder / f"best-{best}"
+    kept = {
+        "best": {"best": chosen},
+        "last": {"last": last},
+        "all": {path.name: path for path in checkpoint.numbered(folder, "epoch")},
+    }[keep]
+    model_target, checkpoints_target, history_target = targets
+    with outputs.whole_folder(model_target) as target:
+        copy_weights(chosen, target)
+        shutil.copytree(base / "processor", target, dirs_exist_ok=True)
+    with outputs.whole_folder(checkpoints_target) as target:
+        for name, source in kept.items():
+            copy_weights(source, target / name)
+    with outputs.whole_folder(history_target) as target:
+        engine.history.write_csv(target)
+
+
+def copy_weights(source: Path, target: Path) -> None:
+    target.mkdir(exist_ok=True)
+    for pattern in WEIGHTS:
+        for file in source.glob(pattern):
+            shutil.copyfile(file, target / file.name)
+
+
+def main(tokenized: Path, base: Path, *targets: Path) -> None:
+    parameters, world_size = params.load(), int(os.environ.get("WORLD_SIZE", "1"))
+    first = int(os.environ.get("RANK", "0")) == 0
+    import stages.training.trainer  # noqa: F401  (its code is part of the fingerprint)
+
+    launch = Path("launch") / f"{parameters.train.launch}.yaml"
+    key = checkpoint.fingerprint(parameters, [tokenized, base], launch, world_size)
+    folder, data, started = checkpoint.folder_for(key), arrow.load(tokenized), time.monotonic()
+    if not first:
+        fine_tune(parameters, data, base, folder, lambda *_: None)
+        return
+    with (
+        checkpoint.locked(folder),
+        tracking.run("train", parameters, fingerprint=key) as run,
+        console.Table(parameters.train.best_metric) as table,
+    ):
+
+        def observe(prefix: str, numbers: dict[str, float], step: int) -> None:
+            run.log_metrics({f"{prefix}/{k}": v for k, v in numbers.items()}, step)
+            table.observe(prefix, numbers, step)
+
+        engine = fine_tune(parameters, data, base, folder, observe)
+        write_outputs(engine, base, targets)  # type: ignore[arg-type]
+        run.log_metrics(console.resources(engine, time.monotonic() - started))
+        run.set_model(targets[0])
+        run.log_artifacts(targets[2], "history")
+
+
+if __name__ == "__main__":
+    with errors.reported():
+        use_one_device()
+        determinism.prepare(params.load().determinism)
+        main(*map(Path, sys.argv[1:]))

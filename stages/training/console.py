@@ -1,0 +1,95 @@
+"""What training shows while it runs: the plan, a progress bar, a line per evaluation."""
+
+import resource
+import sys
+import time
+from typing import Any
+
+COLUMNS = ("step", "epoch", "train loss", "val loss", "lr", "grad norm", "tokens/s")
+
+
+def describe(engine: Any) -> None:
+    """Print sizes, how a batch is divided, and the share of padding."""
+    args, job = engine.args, engine.job
+    multiple = len(job.collate([{"input_ids": [0]}])["input_ids"][0])
+    share = engine.sampler.padding_share(lambda longest: -(-longest // multiple) * multiple)
+    trainable = sum(p.numel() for p in engine.model.parameters() if p.requires_grad)
+    total = sum(p.numel() for p in engine.model.parameters())
+    print(
+        f"{len(job.train):,} rows, {total:,} parameters ({trainable:,} trained), batch "
+        f"{job.params.batch_size} = {args.world_size} process x "
+        f"{args.per_device_train_batch_size} rows x {args.gradient_accumulation_steps}, "
+        f"{engine.steps_in('epoch')} steps an epoch, padding {share:.1%}"
+    )
+    Table.tokens_per_step = float(engine.sampler.lengths.sum()) / engine.steps_in("epoch")
+    Table.total = int(-(-job.params.epochs * engine.steps_in("epoch") // 1))
+    Table.per_epoch = engine.steps_in("epoch")
+
+
+def resources(engine: Any, elapsed_s: float) -> dict[str, float]:
+    """Return what goes to the tracker and never into an output: time, speed, memory, flops."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    steps = engine.state.global_step - getattr(engine, "_initial_global_step", 0)
+    rows = min(
+        steps * engine.job.params.batch_size, len(engine.job.train) * engine.job.params.epochs
+    )
+    return {
+        "system/train_time_s": elapsed_s,
+        "system/samples_per_s": rows / elapsed_s,
+        "system/steps_per_s": steps / elapsed_s,
+        "system/total_flos": float(engine.state.total_flos),
+        "system/peak_memory_gib": peak,
+    }
+
+
+class Table:
+    """A progress bar over the steps and, for each evaluation, a line that stays."""
+
+    tokens_per_step = 0.0
+    total = 0
+    per_epoch = 1
+
+    def __init__(self, best_metric: str):
+        self.best_metric, self.bar = best_metric, None
+        self.latest: dict[str, float] = {}
+        self.since, self.since_step = time.monotonic(), 0
+
+    def __enter__(self) -> "Table":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def observe(self, prefix: str, numbers: dict[str, float], step: int) -> None:
+        """Take in what a step or an evaluation found."""
+        from tqdm import tqdm
+
+        if self.bar is None:
+            self.bar = tqdm(total=self.total, initial=step - 1, unit="step", file=sys.stderr)
+            self.since_step = step - 1
+            self.names: list[str] = []
+        if prefix == "train":
+            self.latest = numbers
+            self.bar.set_postfix(loss=f"{numbers['loss']:.4f}", refresh=False)
+            self.bar.update(step - self.bar.n)
+            return
+        if not self.names:
+            self.names = [name for name in numbers if name != "loss"][:4]
+            if self.best_metric not in (*self.names, "loss"):
+                self.names = [*self.names[:3], self.best_metric]
+            heading = [*COLUMNS[:4], *self.names, *COLUMNS[4:]]
+            tqdm.write("  ".join(f"{name:>10}" for name in heading))
+        speed = (step - self.since_step) * self.tokens_per_step / (time.monotonic() - self.since)
+        cells = [
+            f"{step}",
+            f"{step / self.per_epoch:.2f}",
+            f"{self.latest.get('loss', float('nan')):.4f}",
+            f"{numbers['loss']:.4f}",
+            *(f"{numbers[name]:.4f}" for name in self.names),
+            f"{self.latest.get('learning_rate', float('nan')):.2e}",
+            f"{self.latest.get('grad_norm', float('nan')):.3f}",
+            f"{speed:,.0f}",
+        ]
+        tqdm.write("  ".join(f"{cell:>10}" for cell in cells))
+        self.since, self.since_step = time.monotonic(), step

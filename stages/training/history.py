@@ -1,0 +1,60 @@
+"""Losses and scores by step → data/history, and the decisions that follow from them.
+
+The history travels inside each checkpoint, and which step is best and whether to stop early are
+functions of it, so a resumed run decides as an uninterrupted one (FACTS 42).
+"""
+
+import csv
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stages import outputs
+from stages.params import EarlyStopping
+
+DIGITS = 7  # significant; what fp32 losses carry
+
+
+@dataclass
+class History:
+    """Rows of numbers: one per optimizer step, one per evaluation."""
+
+    train: list[dict[str, Any]] = field(default_factory=list)
+    validation: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, path: Path) -> "History":
+        return cls(**outputs.read_json(path))
+
+    def save(self, path: Path) -> None:
+        outputs.write_json(path, vars(self))
+
+    def write_csv(self, folder: Path) -> None:
+        """Write train.csv and validation.csv; an empty one is left out."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, rows in vars(self).items():
+            if rows:
+                with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+                    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+                    writer.writeheader()
+                    writer.writerows(rows)
+
+    def best(self, metric: str, *, greater: bool, min_gain: float = 0.0) -> int | None:
+        """Return the index of the best evaluation: the last that gained more than `min_gain`."""
+        best = None
+        for index, row in enumerate(self.validation):
+            sign = 1 if greater else -1
+            if best is None or sign * (row[metric] - self.validation[best][metric]) > min_gain:
+                best = index
+        return best
+
+    def is_stopped(self, metric: str, *, greater: bool, rule: EarlyStopping) -> bool:
+        """Tell whether `patience` evaluations have passed since the last gain."""
+        best = self.best(metric, greater=greater, min_gain=rule.min_gain)
+        if not rule.patience or best is None:
+            return False
+        return len(self.validation) - 1 - best >= rule.patience
+
+
+def rounded(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")

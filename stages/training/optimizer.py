@@ -1,0 +1,93 @@
+"""A model → AdamW over parameter groups: no decay on biases and norms, a rate per layer."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from stages.errors import InputError
+
+if TYPE_CHECKING:
+    from stages.params import TrainParams
+
+
+def layers(model: Any) -> list[Any]:
+    """Return the encoder's or decoder's layers, bottom first: the longest list of modules.
+
+    Raises:
+        InputError: the model has no such list.
+    """
+    from torch.nn import ModuleList
+
+    lists = [module for module in model.base_model.modules() if isinstance(module, ModuleList)]
+    if not lists:
+        raise InputError(
+            f"{type(model).__name__} has no list of layers: set train.freeze.layers to 0 and "
+            "train.layer_decay to 1.0"
+        )
+    return list(max(lists, key=len))
+
+
+def embeddings(model: Any) -> Any:
+    """Return the module that embeds the input: all of it, or the table of input vectors."""
+    return getattr(model.base_model, "embeddings", None) or model.get_input_embeddings()
+
+
+def freeze(model: Any, *, embedding_table: bool, num_layers: int) -> None:
+    """Take the embeddings and the first `num_layers` layers out of training.
+
+    Raises:
+        InputError: the model has fewer layers.
+    """
+    frozen = [embeddings(model)] if embedding_table else []
+    if num_layers:
+        found = layers(model)
+        if num_layers > len(found):
+            raise InputError(f"train.freeze.layers is {num_layers}; the model has {len(found)}")
+        frozen += found[:num_layers]
+    for module in frozen:
+        module.requires_grad_(False)
+
+
+def parameter_groups(model: Any, params: "TrainParams") -> list[dict[str, Any]]:
+    """Return AdamW's groups: one per (learning rate, decay or none), in order of the parameters.
+
+    The rate of depth d of n is `learning_rate * layer_decay ** (n - d)`: the head has depth n,
+    the layers below it n-1 … 1, the embeddings 0 (Howard & Ruder 2018).
+    """
+    depth: dict[int, int] = {}
+    top = 0
+    if params.layer_decay < 1:
+        found = layers(model)
+        top = len(found) + 1
+        depth |= {id(p): 0 for p in embeddings(model).parameters()}
+        depth |= {id(p): i for i, layer in enumerate(found, 1) for p in layer.parameters()}
+    plain = {id(p) for m in model.modules() if _is_norm(m) for p in m.parameters(recurse=False)}
+    groups: dict[tuple[int, bool], dict[str, Any]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        decays = id(parameter) not in plain and not name.endswith("bias")
+        level = depth.get(id(parameter), top)
+        rate = params.learning_rate * params.layer_decay ** (top - level)
+        decay = params.weight_decay if decays else 0.0
+        group = {"params": [], "lr": rate, "weight_decay": decay}
+        groups.setdefault((level, decays), group)["params"].append(parameter)
+    if not groups:
+        raise InputError("train.freeze leaves nothing to train")
+    return list(groups.values())
+
+
+def make(model: Any, params: "TrainParams") -> Any:
+    """Return AdamW (Loshchilov & Hutter 2019), fused where the device has it."""
+    import torch
+
+    return torch.optim.AdamW(
+        parameter_groups(model, params),
+        lr=params.learning_rate,
+        betas=(params.adam_beta1, params.adam_beta2),
+        eps=params.adam_epsilon,
+        fused=True,
+    )
+
+
+def _is_norm(module: Any) -> bool:
+    return bool(re.search(r"norm", type(module).__name__, re.IGNORECASE))
