@@ -69,6 +69,12 @@ def load(folder: Path) -> "DatasetDict":
     return DatasetDict.load_from_disk(str(folder), keep_in_memory=False)
 
 
+def digests(folder: Path) -> dict[str, str]:
+    """Return the sha256 of each split's rows."""
+    splits = outputs.read_json(folder / "dataset_dict.json")["splits"]
+    return {split: outputs.sha256_file(folder / split / SHARD) for split in splits}
+
+
 def column_batches(dataset: Any, size: int = ROWS_PER_BATCH) -> Iterator[dict[str, list]]:
     """Yield a `Dataset`'s rows as columns of Python lists, `size` rows at a time."""
     for start in range(0, len(dataset), size):

@@ -5,6 +5,7 @@ from there by a thread, so a slow or dead server never holds up a stage; what co
 sent by the next stage of the run that reaches the server. Any failure is one warning.
 """
 
+import fcntl
 import hashlib
 import json
 import logging
@@ -38,16 +39,25 @@ def default_uri() -> str:
 class Run:
     """What a stage says of itself. Nothing here raises because of the tracker."""
 
-    def __init__(self, stage: str, tags: dict[str, str], journal: Path):
-        self.stage, self.journal = stage, journal
+    def __init__(self, stage: str, tags: dict[str, str], parameters: params.Params):
         self.lock = threading.Lock()
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        self._write("open", stage=stage, tags=tags, time_ms=int(time.time() * 1000))
+        folder = root() / "tracking"
+        folder.mkdir(exist_ok=True)
+        self.file = (folder / f"{stage}-{execution()}-{os.getpid()}.jsonl").open("a+")
+        fcntl.flock(self.file, fcntl.LOCK_EX)  # a journal without an owner is anybody's to send
+        self._write(
+            "open",
+            stage=stage,
+            tags=tags,
+            params={k: str(v) for k, v in params.flatten(parameters).items()},
+            params_file=params.PARAMS_FILE.read_text(encoding="utf-8"),
+            environment=determinism.environment(),
+        )
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Record numbers, `validation/loss` and the like; infinities and NaN are left out."""
         finite = {k: float(v) for k, v in metrics.items() if abs(v) < float("inf")}
-        self._write("metrics", metrics=finite, step=step or 0, time_ms=int(time.time() * 1000))
+        self._write("metrics", metrics=finite, step=step or 0)
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         self._write("artifact", path=str(path.resolve()), folder=folder)
@@ -61,13 +71,21 @@ class Run:
     def set_tags(self, tags: Mapping[str, str]) -> None:
         self._write("tags", tags={k: str(v) for k, v in tags.items()})
 
+    def log_dataset(self, name: str, source: str, digests: Mapping[str, str]) -> None:
+        """Record each split as an input of the run, by the digest of its bytes."""
+        for split, digest in digests.items():
+            content = {"name": name, "source": source, "digest": digest[:36], "split": split}
+            self._write("dataset", **content)
+
     def set_model(self, model: Path) -> None:
         """Tag the run with the sha256 of the weights."""
         self.set_tags({"model_sha256": model_sha256(model)})
 
     def _write(self, kind: str, **content: Any) -> None:
-        with self.lock, self.journal.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"kind": kind, **content}) + "\n")
+        record = {"kind": kind, "time_ms": int(time.time() * 1000), **content}
+        with self.lock:
+            self.file.write(json.dumps(record) + "\n")
+            self.file.flush()
 
 
 @contextmanager
@@ -89,9 +107,8 @@ def run(
     tags = describe(parameters) | {"stage": stage}
     tags |= {"fingerprint": fingerprint} if fingerprint else {}
     tags |= {"model_sha256": model_sha256(model)} if model else {}
-    journal = root() / "tracking" / f"{stage}-{execution()}.jsonl"
-    recorded = Run(stage, tags, journal)
-    sender = Sender(journal, parameters)
+    recorded = Run(stage, tags, parameters)
+    sender = Sender(Path(recorded.file.name))
     sender.start()
     try:
         yield recorded
@@ -151,34 +168,26 @@ def warn(message: str) -> None:
 
 
 class Sender(threading.Thread):
-    """Reads the journal from its start and sends each line once; gives up without an error."""
+    """Sends the journal's lines as they come; gives up at the end without an error."""
 
-    def __init__(self, journal: Path, parameters: params.Params):
+    def __init__(self, journal: Path):
         super().__init__(daemon=True)
-        self.journal, self.parameters = journal, parameters
-        self.ended, self.warned = threading.Event(), False
-        self.run_id: str | None = None
-        self.status: str | None = None
+        self.ended, self.warned, self.delivery = threading.Event(), False, Delivery(journal)
 
     def run(self) -> None:
-        quiet_mlflow()
-        sent = 0
         while True:
             over = self.ended.is_set()
-            lines = self.journal.read_text(encoding="utf-8").splitlines()
             try:
-                if lines[sent:]:
-                    self._send([json.loads(line) for line in lines[sent:]])
-                sent = len(lines)
+                self.delivery.send()
                 if over:
-                    self.journal.unlink()
-                    return
+                    self.delivery.journal.unlink()
+                    deliver_pending()
             except Exception as error:  # whatever a tracker can throw must not stop a stage
                 if not self.warned:
-                    warn(f"{error!s:.300}; going on, kept in {self.journal}")
+                    warn(f"{error!s:.300}; kept in {self.delivery.journal.parent}, sent later")
                 self.warned = True
-                if over:
-                    return
+            if over:
+                return
             self.ended.wait(1.0)
 
     def finish(self) -> None:
@@ -186,57 +195,107 @@ class Sender(threading.Thread):
         self.ended.set()
         self.join(PATIENCE_S)
         if self.is_alive():
-            warn(f"the server is slow; the rest is kept in {self.journal}")
+            warn(f"the server is slow; the rest is kept in {self.delivery.journal.parent}")
 
-    def _send(self, records: list[dict[str, Any]]) -> None:
-        from mlflow.entities import Metric, RunTag
 
+class Delivery:
+    """Sends each line of a journal once, and no step that the run already has."""
+
+    def __init__(self, journal: Path):
+        self.journal, self.sent = journal, 0
+        self.run_id = ""
+        self.last_step: dict[str, int] = {}
+
+    def send(self) -> None:
+        """Send the lines that are new.
+
+        Raises:
+            Exception: whatever the tracker raises; the lines from the failed one on stay unsent.
+        """
+        lines = self.journal.read_text(encoding="utf-8").splitlines()[self.sent :]
+        if not lines:
+            return
         client = connect()
-        metrics: list[Any] = []
-        for record in records:
-            kind = record["kind"]
-            if kind == "metrics":
-                at, step = record["time_ms"], record["step"]
-                metrics += [Metric(k, v, at, step) for k, v in record["metrics"].items()]
-        for record in records:
-            kind = record["kind"]
-            if kind == "open" and self.run_id is None:
-                self.run_id = open_run(client, record, self.parameters)
-            elif kind == "tags":
-                tags = [RunTag(k, v) for k, v in record["tags"].items()]
-                client.log_batch(self.run_id, tags=tags)
-            elif kind == "artifact":
-                client.log_artifact(self.run_id, record["path"], record["folder"])
-            elif kind == "close":
-                self._log(client, metrics)
-                metrics = []
-                client.set_tag(
-                    self.run_id,
-                    f"stage.{self.parameters and self.journal.name.split('-')[0]}",
-                    record["status"],
-                )
-                client.set_terminated(self.run_id, record["status"])
-        self._log(client, metrics)
+        waiting: list[Any] = []
+        for line in lines:
+            record = json.loads(line)
+            if record["kind"] == "metrics":
+                waiting.append(record)
+                continue
+            self._send_metrics(client, waiting)
+            waiting = []
+            getattr(self, "_send_" + record["kind"])(client, record)
+            self.sent += 1
+        self._send_metrics(client, waiting)
 
-    def _log(self, client: Any, metrics: list[Any]) -> None:
-        """Send metrics, but not a step that the run already has (a resumed run repeats some)."""
-        for start in range(0, len(metrics), 500):
-            client.log_batch(self.run_id, metrics=metrics[start : start + 500])
+    def _send_open(self, client: Any, record: dict[str, Any]) -> None:
+        self.stage = record["stage"]
+        self.run_id, is_found = open_run(client, record)
+        if is_found:
+            for key in client.get_run(self.run_id).data.metrics:
+                steps = [row.step for row in client.get_metric_history(self.run_id, key)]
+                self.last_step[key] = max(steps)
+
+    def _send_metrics(self, client: Any, records: list[dict[str, Any]]) -> None:
+        from mlflow.entities import Metric
+
+        rows = [
+            Metric(key, value, record["time_ms"], record["step"])
+            for record in records
+            for key, value in record["metrics"].items()
+            if record["step"] > self.last_step.get(key, -1)
+        ]
+        for start in range(0, len(rows), 500):
+            client.log_batch(self.run_id, metrics=rows[start : start + 500])
+        self.sent += len(records)
+
+    def _send_tags(self, client: Any, record: dict[str, Any]) -> None:
+        from mlflow.entities import RunTag
+
+        client.log_batch(self.run_id, tags=[RunTag(k, v) for k, v in record["tags"].items()])
+
+    def _send_dataset(self, client: Any, record: dict[str, Any]) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        given = Dataset(record["name"], record["digest"], "local", record["source"])
+        context = InputTag("mlflow.data.context", record["split"])
+        client.log_inputs(self.run_id, [DatasetInput(given, [context])])
+
+    def _send_artifact(self, client: Any, record: dict[str, Any]) -> None:
+        if Path(record["path"]).exists():
+            client.log_artifact(self.run_id, record["path"], record["folder"])
+
+    def _send_close(self, client: Any, record: dict[str, Any]) -> None:
+        client.set_tag(self.run_id, f"stage.{self.stage}", record["status"])
+        client.set_terminated(self.run_id, record["status"], record["time_ms"])
 
 
-def quiet_mlflow() -> None:
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT_S))
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+def deliver_pending() -> int:
+    """Send the journals that stages left behind and no process owns; return how many."""
+    delivered = 0
+    for journal in sorted((root() / "tracking").glob("*.jsonl")):
+        with journal.open("a") as owner:
+            try:
+                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            Delivery(journal).send()
+            journal.unlink()
+            delivered += 1
+    return delivered
 
 
 def connect() -> Any:
     """Return a client whose store is ready; a fresh SQLite file is made under a lock (FACTS 19)."""
-    import fcntl
-
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT_S))
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    import mlflow
     from mlflow.tracking import MlflowClient
 
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    mlflow.utils.logging_utils.disable_logging()
     uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri()
     if not uri.startswith("sqlite"):
         return MlflowClient(uri)
@@ -248,25 +307,29 @@ def connect() -> Any:
     return client
 
 
-def open_run(client: Any, record: dict[str, Any], parameters: params.Params) -> str:
-    """Return the id of the run this stage belongs to, made if there is none."""
+def open_run(client: Any, record: dict[str, Any]) -> tuple[str, bool]:
+    """Return the id of the run a stage belongs to, and whether it was there before."""
+    from mlflow.entities import Param
+
     tags, stage = record["tags"], record["stage"]
     experiment = experiment_id(client)
     found = find_run(client, experiment, tags, stage)
     if found is not None:
-        client.update_run(found.info.run_id, status="RUNNING")
         run_id = found.info.run_id
+        client.update_run(run_id, status="RUNNING")
     else:
-        run_id = client.create_run(experiment, start_time=record["time_ms"], tags=tags).info.run_id
-        log_parameters(client, run_id, parameters)
-        trainer = trained_by(client, experiment, tags)
+        run_id = client.create_run(experiment, record["time_ms"], tags).info.run_id
+        values = [Param(key, value[:6000]) for key, value in record["params"].items()]
+        client.log_batch(run_id, params=values)
+        client.log_text(run_id, record["params_file"], "params.yaml")
+        trainer = trained_by(client, experiment, tags, run_id)
         if stage != "train" and trainer is not None:
-            client.set_tag(run_id, "trained_by", trainer.info.run_id)
-            copy_history(client, trainer.info.run_id, run_id)
+            client.set_tag(run_id, "trained_by", trainer)
+            copy_history(client, trainer, run_id)
     for key, value in tags.items():
         client.set_tag(run_id, key, value)
-    client.log_dict(run_id, determinism.environment(), f"environment/{stage}.json")
-    return run_id
+    client.log_dict(run_id, record["environment"], f"environment/{stage}.json")
+    return run_id, found is not None
 
 
 def experiment_id(client: Any) -> str:
@@ -280,36 +343,25 @@ def experiment_id(client: Any) -> str:
 
 
 def find_run(client: Any, experiment: str, tags: dict[str, str], stage: str) -> Any | None:
-    """Return this execution's run, or the one of the same training that has not had this stage."""
-    queries = [f"tags.execution = '{tags['execution']}'"]
-    for key in ("fingerprint", "model_sha256"):
+    """Return this execution's run, or one of the same training that lacks this stage."""
+    for key in ("execution", "fingerprint", "model_sha256"):
         if key in tags:
-            queries.append(f"tags.{key} = '{tags[key]}' and tags.stage.{stage} != 'FINISHED'")
-            queries.append(f"tags.{key} = '{tags[key]}'")
-    for query in queries:
-        for found in client.search_runs([experiment], query, max_results=20):
-            if query.startswith("tags.execution") or (
-                found.data.tags.get(f"stage.{stage}") != "FINISHED"
-            ):
-                return found
+            query = f"tags.{key} = '{tags[key]}'"
+            for found in client.search_runs([experiment], query, max_results=50):
+                if key == "execution" or found.data.tags.get(f"stage.{stage}") != "FINISHED":
+                    return found
     return None
 
 
-def trained_by(client: Any, experiment: str, tags: dict[str, str]) -> Any | None:
+def trained_by(client: Any, experiment: str, tags: dict[str, str], itself: str) -> str | None:
+    """Return the first run that trained the model with this sha256."""
     if "model_sha256" not in tags:
         return None
-    query = f"tags.model_sha256 = '{tags['model_sha256']}' and tags.fingerprint != ''"
-    found = client.search_runs([experiment], query, order_by=["start_time ASC"], max_results=1)
-    return found[0] if found else None
-
-
-def log_parameters(client: Any, run_id: str, parameters: params.Params) -> None:
-    """Log every key of params.yaml, and the file itself."""
-    from mlflow.entities import Param
-
-    flat = params.flatten(parameters).items()
-    client.log_batch(run_id, params=[Param(key, str(value)[:6000]) for key, value in flat])
-    client.log_artifact(run_id, str(params.PARAMS_FILE.resolve()))
+    query = f"tags.model_sha256 = '{tags['model_sha256']}'"
+    for found in client.search_runs([experiment], query, order_by=["start_time ASC"]):
+        if "fingerprint" in found.data.tags and found.info.run_id != itself:
+            return found.info.run_id
+    return None
 
 
 def copy_history(client: Any, source: str, target: str) -> None:

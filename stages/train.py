@@ -161,6 +161,9 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
             run.log_metrics({f"{prefix}/{k}": v for k, v in numbers.items()}, step)
             table.observe(prefix, numbers, step)
 
+        run.log_dataset(
+            parameters.data.hub.name or "files", parameters.data.source, arrow.digests(tokenized)
+        )
         engine = fine_tune(parameters, data, base, folder, observe)
         write_outputs(engine, base, targets)  # type: ignore[arg-type]
         run.log_metrics(console.resources(engine, time.monotonic() - started))

@@ -79,7 +79,7 @@ class Table:
             if self.best_metric not in (*self.names, "loss"):
                 self.names = [*self.names[:3], self.best_metric]
             heading = [*COLUMNS[:4], *self.names, *COLUMNS[4:]]
-            tqdm.write("  ".join(f"{name:>10}" for name in heading))
+            tqdm.write("  ".join(f"{name:>10}" for name in heading), file=sys.stderr)
         speed = (step - self.since_step) * self.tokens_per_step / (time.monotonic() - self.since)
         cells = [
             f"{step}",
@@ -91,5 +91,5 @@ class Table:
             f"{self.latest.get('grad_norm', float('nan')):.3f}",
             f"{speed:,.0f}",
         ]
-        tqdm.write("  ".join(f"{cell:>10}" for cell in cells))
+        tqdm.write("  ".join(f"{cell:>10}" for cell in cells), file=sys.stderr)
         self.since, self.since_step = time.monotonic(), step

@@ -31,6 +31,7 @@ def build(base: Path, task: Task, features: Any, problem_type: str) -> Any:
         config.num_labels = task.num_outputs(features)
     config.problem_type = problem_type
     auto = getattr(transformers, task.auto_model)
+    transformers.logging.disable_progress_bar()
     if not any(folder.glob("*.safetensors")):
         return auto.from_config(config, dtype=torch.float32)
     transformers.logging.set_verbosity_error()  # the new head is in data/base/summary.json

@@ -53,7 +53,7 @@ def arguments(job: Job, world_size: int) -> TrainingArguments:
         max_grad_norm=p.max_grad_norm,
         bf16=p.precision == "bf16",
         fp16=p.precision == "fp16",
-        gradient_checkpointing=p.gradient_checkpointing,
+        activation_checkpointing=p.gradient_checkpointing,
         use_cpu=not torch.cuda.is_available(),
         seed=job.seed,
         logging_steps=1,
