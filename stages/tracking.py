@@ -323,7 +323,7 @@ def open_run(client: Any, record: dict[str, Any]) -> tuple[str, bool]:
         client.log_batch(run_id, params=values)
         client.log_text(run_id, record["params_file"], "params.yaml")
         trainer = trained_by(client, experiment, tags, run_id)
-        if stage != "train" and trainer is not None:
+        if trainer is not None:
             client.set_tag(run_id, "trained_by", trainer)
             copy_history(client, trainer, run_id)
     for key, value in tags.items():
@@ -354,13 +354,13 @@ def find_run(client: Any, experiment: str, tags: dict[str, str], stage: str) -> 
 
 
 def trained_by(client: Any, experiment: str, tags: dict[str, str], itself: str) -> str | None:
-    """Return the first run that trained the model with this sha256."""
-    if "model_sha256" not in tags:
-        return None
-    query = f"tags.model_sha256 = '{tags['model_sha256']}'"
-    for found in client.search_runs([experiment], query, order_by=["start_time ASC"]):
-        if "fingerprint" in found.data.tags and found.info.run_id != itself:
-            return found.info.run_id
+    """Return the first run that did the training this stage builds on or found done."""
+    for key in ("fingerprint", "model_sha256"):
+        if key in tags:
+            query = f"tags.{key} = '{tags[key]}'"
+            for found in client.search_runs([experiment], query, order_by=["start_time ASC"]):
+                if "fingerprint" in found.data.tags and found.info.run_id != itself:
+                    return found.info.run_id
     return None
 
 

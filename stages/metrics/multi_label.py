@@ -32,17 +32,23 @@ def scores(
         references: multi-hot, (rows, labels).
         threshold: of the probability, one for all labels or one each.
     """
-    from sklearn.metrics import roc_auc_score
-
     chances = probabilities(logits)
     hot = references.astype(bool)
     found = label_scores(chances >= threshold, hot)
     clipped = np.clip(chances, 1e-15, 1 - 1e-15)
     found["log_loss"] = float(-np.where(hot, np.log(clipped), np.log(1 - clipped)).mean())
-    varied = hot.any(0) & ~hot.all(0)
-    if varied.any():
-        found["roc_auc"] = float(roc_auc_score(hot[:, varied], chances[:, varied], average="macro"))
-    return found
+    area = roc_auc(chances, hot)
+    return found if area is None else found | {"roc_auc": area}
+
+
+def roc_auc(chances: np.ndarray, references: np.ndarray) -> float | None:
+    """Return the mean area under the ROC curve over the labels that have both kinds of rows."""
+    from sklearn.metrics import roc_auc_score
+
+    varied = references.any(0) & ~references.all(0)
+    if not varied.any():
+        return None
+    return float(roc_auc_score(references[:, varied], chances[:, varied], average="macro"))
 
 
 def label_scores(predictions: np.ndarray, references: np.ndarray) -> dict[str, float]:

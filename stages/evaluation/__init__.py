@@ -1,0 +1,1 @@
+"""What evaluate computes: scores with intervals, baselines, tables, curves and the report."""

@@ -1,0 +1,96 @@
+"""Training texts and labels → predictions of models that cost seconds, to judge a score by."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from stages.evaluation.scored import Setup
+
+MAX_ROWS = 50_000  # training rows a baseline learns from; a seeded sample where there are more
+MAX_FEATURES = 50_000
+
+Texts = list[Sequence[str]]  # one list of rows per text column
+
+
+def predictions(
+    train: Texts, labels: np.ndarray, others: dict[str, Texts], setup: Setup, seed: int
+) -> dict[str, dict[str, np.ndarray]]:
+    """Fit every baseline on the training split; return predictions by baseline and split.
+
+    Args:
+        train: texts of the training split, one sequence per column.
+        labels: its references, shaped as in `Scored`.
+        others: texts of the splits to predict.
+        setup: of the task.
+        seed: picks the rows where there are too many.
+    """
+    if len(labels) > MAX_ROWS:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(labels), MAX_ROWS, replace=False))
+        train = [[column[i] for i in chosen] for column in train]
+        labels = labels[chosen]
+    vectorize = fit_features(train)
+    inputs = {split: vectorize(texts) for split, texts in others.items()}
+    found = {
+        constant_name(setup): constant(labels, {k: len(v[0]) for k, v in others.items()}, setup)
+    }
+    known = vectorize(train)
+    for name, model in estimators(setup).items():
+        model.fit(known, labels)
+        found[name] = {split: model.predict(rows) for split, rows in inputs.items()}
+        if setup.problem_type == "multi_label_classification":
+            found[name] = {split: rows.astype(bool) for split, rows in found[name].items()}
+    return found
+
+
+def constant_name(setup: Setup) -> str:
+    return "mean" if setup.problem_type == "regression" else "majority"
+
+
+def constant(labels: np.ndarray, rows: dict[str, int], setup: Setup) -> dict[str, np.ndarray]:
+    """Return the same answer for every row: the mean, or the most frequent label (of each)."""
+    if setup.problem_type == "regression":
+        answer = labels.mean()
+    elif setup.problem_type == "multi_label_classification":
+        answer = labels.mean(0) > 0.5
+    else:
+        answer = np.bincount(labels, minlength=len(setup.names)).argmax()
+    return {split: np.repeat(np.asarray(answer)[None], count, 0) for split, count in rows.items()}
+
+
+def fit_features(train: Texts) -> Callable[[Texts], Any]:
+    """Return a function from texts to TF-IDF of words and word pairs.
+
+    For pairs of texts also their difference and product, so that a linear model can compare.
+    """
+    from scipy.sparse import hstack
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(
+        ngram_range=(1, 2), max_features=MAX_FEATURES, token_pattern=r"\S+"
+    )
+    vectorizer.fit([text or "" for column in train for text in column])
+
+    def vectorize(texts: Texts) -> Any:
+        parts = [vectorizer.transform(column) for column in texts]
+        if len(parts) == 2:
+            parts += [abs(parts[0] - parts[1]), parts[0].multiply(parts[1])]
+        return hstack(parts, format="csr")
+
+    return vectorize
+
+
+def estimators(setup: Setup) -> dict[str, Any]:
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.naive_bayes import MultinomialNB
+
+    if setup.problem_type == "regression":
+        return {"tfidf_ridge": Ridge(solver="lsqr")}
+    logistic, bayes = LogisticRegression(max_iter=300), MultinomialNB()
+    if setup.problem_type == "multi_label_classification":
+        return {
+            "tfidf_logistic_regression": OneVsRestClassifier(logistic),
+            "naive_bayes": OneVsRestClassifier(bayes),
+        }
+    return {"tfidf_logistic_regression": logistic, "naive_bayes": bayes}

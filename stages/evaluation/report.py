@@ -1,0 +1,146 @@
+"""Scores and tables → report.html, one file that links to nothing, and the console summary."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from stages import params
+from stages.evaluation.scored import Setup, score_names
+
+TEMPLATE = "report.html.j2"
+PLOT = (360, 260)  # width and height of a curve, px
+MOST_ROWS = 60  # of the per-class table before it scrolls
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Return a CSV file's rows, none where the file does not exist."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def headline(metrics: dict[str, Any], setup: Setup) -> list[dict[str, Any]]:
+    """Return a row per scored split and baseline: name, split, score and interval."""
+    rows = []
+    splits = [split for split in ("test", "validation") if split in metrics]
+    for split in splits:
+        names = [name for name in score_names(setup) if name in metrics[split]][:2]
+        rows.append({"who": "this model", "split": split, "scores": _cells(metrics[split], names)})
+        for baseline, found in metrics["baseline"].items():
+            if split in found:
+                rows.append(
+                    {
+                        "who": baseline.replace("_", " "),
+                        "split": split,
+                        "scores": _cells(found[split], names),
+                    }
+                )
+    return rows
+
+
+def _cells(found: dict[str, float], names: list[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "value": found.get(name),
+            "low": found.get(f"{name}_low"),
+            "high": found.get(f"{name}_high"),
+        }
+        for name in names
+    ]
+
+
+def path_of(rows: list[dict[str, str]], x: str, y: str) -> str:
+    """Return an SVG path through points of the unit square."""
+    width, height = PLOT
+    points = [(float(r[x]) * width, (1 - float(r[y])) * height) for r in rows]
+    return " ".join(f"{'L' if i else 'M'}{a:.1f},{b:.1f}" for i, (a, b) in enumerate(points))
+
+
+def heat(rows: list[dict[str, str]], names: list[str]) -> dict[str, Any] | None:
+    """Return the confusion matrix as counts and shares of the actual label."""
+    if not rows:
+        return None
+    shown = [name for name in names if any(name == row["actual"] for row in rows)]
+    counts = {(a, p): 0 for a in shown for p in shown}
+    for row in rows:
+        if (row["actual"], row["predicted"]) in counts:
+            counts[row["actual"], row["predicted"]] += 1
+    lines = []
+    for actual in shown:
+        total = max(sum(counts[actual, p] for p in shown), 1)
+        cells = [
+            {"count": counts[actual, p], "share": counts[actual, p] / total, "right": p == actual}
+            for p in shown
+        ]
+        lines.append({"name": actual, "cells": cells})
+    return {"names": shown, "lines": lines}
+
+
+def write(
+    folder: Path,
+    metrics: dict[str, Any],
+    facts: dict[str, Any],
+    parameters: params.Params,
+    setup: Setup,
+) -> None:
+    """Write report.html from metrics.json's content and the CSV tables in `folder`."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    names = ("per_class", "confused_pairs", "slices", "worst", "roc", "pr", "calibration")
+    tables = {name: read_table(folder / f"{name}.csv") for name in names}
+    curves = [
+        {"title": title, "x": x, "y": y, "path": path_of(tables[key], x, y), "key": key}
+        for key, title, x, y in (
+            ("roc", "ROC", "false_positive_rate", "true_positive_rate"),
+            ("pr", "Precision and recall", "recall", "precision"),
+            ("calibration", "Calibration", "confidence", "share_right"),
+        )
+        if tables[key]
+    ]
+    html = environment.get_template(TEMPLATE).render(
+        title=parameters.export.name,
+        facts=facts,
+        metrics=metrics,
+        rows=headline(metrics, setup),
+        tables=tables,
+        curves=curves,
+        heat=heat(read_table(folder / "confusion.csv"), setup.names),
+        text_columns=parameters.task.text,
+        plot=PLOT,
+        most=MOST_ROWS,
+        bounded=setup.problem_type != "regression",
+        parameters=params.flatten(parameters),
+    )
+    (folder / "report.html").write_text(html + "\n", encoding="utf-8")
+
+
+def print_summary(metrics: dict[str, Any], setup: Setup) -> None:
+    """Print the scores beside the baselines, with their 95 % intervals."""
+    from rich.console import Console
+    from rich.table import Table
+
+    rows = headline(metrics, setup)
+    table = Table(title="scores with 95 % intervals")
+    for name in ("split", "who", *(cell["name"] for cell in (rows[0]["scores"] if rows else []))):
+        table.add_column(name)
+    for row in rows:
+        table.add_row(row["split"], row["who"], *(shown(cell) for cell in row["scores"]))
+    Console().print(table)
+
+
+def shown(cell: dict[str, Any]) -> str:
+    """Return `0.912 (0.880 to 0.940)`."""
+    if cell["value"] is None:
+        return ""
+    if cell["low"] is None:
+        return f"{cell['value']:.3f}"
+    return f"{cell['value']:.3f} ({cell['low']:.3f} to {cell['high']:.3f})"
