@@ -27,7 +27,7 @@ def local_source(data: params.DataParams) -> dataset.Source:
 def download_dataset(parameters: params.Params, manifests: Path, target: Path) -> dict[str, Any]:
     """Write data/raw and its summary.json; return the summary."""
     data = parameters.data
-    origin: dict[str, Any] = {"source": data.source}
+    origin: dict[str, Any] = {"source": data.source, "name": None, "commit": None}
     if data.source == "hub":
         from stages.sources import hub
 

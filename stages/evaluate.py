@@ -31,6 +31,7 @@ class Scorer:
         features = data["train"].features
         names = self.task.label_names(features) or []
         auto = getattr(transformers, self.task.auto_model)
+        transformers.logging.disable_progress_bar()
         model = auto.from_pretrained(str(model_folder), local_files_only=True)
         found = [model.config.id2label[i] for i in range(model.config.num_labels)]
         if names and found != names:
@@ -66,9 +67,15 @@ class Scorer:
         from tqdm import tqdm
 
         windows = inference.predict(self.forward, dataset, self.collate, self.params.batch_size)
-        shown = tqdm(windows, desc=target.stem, unit="window", leave=False)
         known = self.references(dataset)
-        return score_split(iter(shown), known, len(dataset), self.setup, target, self.seed)
+        with tqdm(total=len(dataset), desc=target.stem, unit="row", leave=False) as bar:
+
+            def shown():
+                for start, logits in windows:
+                    bar.update(len(logits))
+                    yield start, logits
+
+            return score_split(shown(), known, len(dataset), self.setup, target, self.seed)
 
     def texts(self, split: str) -> dict[str, Any]:
         return {name: self.raw[split][name] for name in self.task.columns}
@@ -170,20 +177,17 @@ def main(model_folder: Path, tokenized: Path, raw: Path, target: Path) -> None:
     parameters = params.load()
     determinism.configure_torch(parameters.determinism, parameters.seed)
     scorer = Scorer(model_folder, arrow.load(tokenized), arrow.load(raw), parameters)
-    with (
-        tracking.run("evaluate", parameters, model=model_folder) as run,
-        outputs.whole_folder(target) as folder,
-    ):
-        metrics = evaluate(scorer, folder)
-        outputs.write_json(folder / "metrics.json", metrics)
-        facts = outputs.read_json(raw / "summary.json")
-        report.write(folder, metrics, facts, parameters, scorer.setup)
+    with tracking.run("evaluate", parameters, model=model_folder) as run:
+        with outputs.whole_folder(target) as folder:
+            metrics = evaluate(scorer, folder)
+            outputs.write_json(folder / "metrics.json", metrics)
+            facts = outputs.read_json(raw / "summary.json")
+            report.write(folder, metrics, facts, parameters, scorer.setup)
         for split in ("validation", "test"):
             run.log_metrics({f"{split}/{k}": v for k, v in metrics.get(split, {}).items()})
         for name, splits in metrics["baseline"].items():
             for split, found in splits.items():
                 run.log_metrics({f"baseline/{name}/{split}/{k}": v for k, v in found.items()})
-    with tracking.run("evaluate", parameters, model=model_folder) as run:
         run.log_artifacts(target, "evaluation")
     report.print_summary(metrics, scorer.setup)
 

@@ -10,11 +10,12 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,18 @@ class Run:
             below = path.parent.relative_to(folder).as_posix()
             parts = [part for part in (name, below) if part and part != "."]
             self.log_artifact(path, "/".join(parts) or None)
+
+    def log_model(self, save: Callable[..., None], *arguments: Any) -> None:
+        """Record an MLflow model folder that `save(source, target, …)` writes."""
+        target = root() / "tracking" / f"model-{execution()}"
+        shutil.rmtree(target, ignore_errors=True)
+        try:
+            connect_quietly()
+            save(arguments[0], target, *arguments[1:])
+        except Exception as error:  # a model that cannot be served is still exported
+            warn(f"no MLflow model: {error!s:.300}")
+            return
+        self._write("model", path=str(target))
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         self._write("tags", tags={k: str(v) for k, v in tags.items()})
@@ -265,6 +278,11 @@ class Delivery:
         if Path(record["path"]).exists():
             client.log_artifact(self.run_id, record["path"], record["folder"])
 
+    def _send_model(self, client: Any, record: dict[str, Any]) -> None:
+        if Path(record["path"]).exists():
+            client.log_artifacts(self.run_id, record["path"], "model")
+            shutil.rmtree(record["path"])
+
     def _send_close(self, client: Any, record: dict[str, Any]) -> None:
         client.set_tag(self.run_id, f"stage.{self.stage}", record["status"])
         client.set_terminated(self.run_id, record["status"], record["time_ms"])
@@ -287,15 +305,9 @@ def deliver_pending() -> int:
 
 def connect() -> Any:
     """Return a client whose store is ready; a fresh SQLite file is made under a lock (FACTS 19)."""
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT_S))
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
-    import mlflow
+    connect_quietly()
     from mlflow.tracking import MlflowClient
 
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    mlflow.utils.logging_utils.disable_logging()
     uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri()
     if not uri.startswith("sqlite"):
         return MlflowClient(uri)
@@ -305,6 +317,18 @@ def connect() -> Any:
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
+
+
+def connect_quietly() -> None:
+    """Import mlflow with short time-outs and without its remarks."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT_S))
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    import mlflow
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    mlflow.utils.logging_utils.disable_logging()
 
 
 def open_run(client: Any, record: dict[str, Any]) -> tuple[str, bool]:

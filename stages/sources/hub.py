@@ -19,7 +19,7 @@ MODEL_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.py")
 @contextmanager
 def explained(what: str, revision: str | None) -> Iterator[None]:
     """Turn what huggingface_hub and datasets raise into one `InputError`."""
-    import httpx
+    import httpx2
     from datasets.exceptions import DatasetNotFoundError
     from huggingface_hub import errors
 
@@ -42,7 +42,7 @@ def explained(what: str, revision: str | None) -> Iterator[None]:
         status = error.response.status_code if error.response is not None else "no status"
         hint = "set HF_TOKEN to a token that may read it" if status in (401, 403) else "try again"
         raise InputError(f"{where}: the Hub answers {status}: {hint}") from None
-    except (httpx.HTTPError, ConnectionError, OSError, EOFError) as error:
+    except (httpx2.HTTPError, ConnectionError, OSError, EOFError) as error:
         raise InputError(
             f"{where}: the connection broke ({type(error).__name__}: {error!s:.200}); nothing was "
             "written over, run it again"
