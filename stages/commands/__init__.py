@@ -1,0 +1,22 @@
+"""The `temper` command; each subcommand is a module here."""
+
+import typer
+
+from stages import errors
+from stages.commands import check, predict, push, summary
+
+app = typer.Typer(
+    help="Fine-tune a transformer from a lock file. The pipeline itself runs by `dvc repro`.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(check.check)
+app.command()(summary.summary)
+app.command()(predict.predict)
+app.command()(push.push)
+
+
+def main() -> None:
+    with errors.reported():
+        app()
