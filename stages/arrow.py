@@ -13,7 +13,7 @@ import pyarrow as pa
 from stages import outputs
 
 if TYPE_CHECKING:
-    from datasets import DatasetDict, Features
+    from datasets import Dataset, Features
 
 ROWS_PER_BATCH = 1000
 SHARD = "data-00000-of-00001.arrow"
@@ -62,11 +62,11 @@ def write_index(folder: Path, splits: Iterable[str]) -> None:
     outputs.write_json(folder / "dataset_dict.json", {"splits": list(splits)})
 
 
-def load(folder: Path) -> "DatasetDict":
-    """Memory-map a folder that this module wrote."""
+def load(folder: Path) -> "dict[str, Dataset]":
+    """Memory-map a folder that this module wrote; return its splits (a `DatasetDict`)."""
     from datasets import DatasetDict
 
-    return DatasetDict.load_from_disk(str(folder), keep_in_memory=False)
+    return DatasetDict.load_from_disk(str(folder), keep_in_memory=False)  # type: ignore
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def tune(scorer: Scorer, target: Path) -> None:
     assert scored.references is not None
     known = scored.references[scored.sample]
     found = multi_label.tune_thresholds(scored.chances, known)
-    scorer.setup = Setup(**vars(scorer.setup) | {"threshold": found})
+    scorer.setup = replace(scorer.setup, threshold=found)
     outputs.write_json(
         target / "thresholds.json",
         {n: round(float(t), 4) for n, t in zip(scorer.setup.names, found, strict=True)},
@@ -122,7 +123,9 @@ def evaluate(scorer: Scorer, target: Path) -> dict[str, Any]:
 def score_baselines(scorer: Scorer, labelled: dict[str, Scored]) -> dict[str, Any]:
     train = scorer.references(scorer.data["train"])
     assert train is not None
-    texts = {split: list(scorer.texts(split).values()) for split in ("train", *labelled)}
+    texts: dict[str, baselines.Texts] = {
+        split: list(scorer.texts(split).values()) for split in ("train", *labelled)
+    }
     known = texts.pop("train")
     found = baselines.predictions(known, train, texts, scorer.setup, scorer.seed)
     return {

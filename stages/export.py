@@ -89,8 +89,8 @@ def compare(
                 "export.max_accuracy_drop allows less to differ"
             )
         return found
-    scores = [parity.score(problem, logits, labels) for logits in (trained, quantized)]
-    drop = parity.check_int8(*scores, parameters.export.max_accuracy_drop)
+    before, after = (parity.score(problem, logits, labels) for logits in (trained, quantized))
+    drop = parity.check_int8(before, after, parameters.export.max_accuracy_drop)
     return found | {"int8_score_drop": round(drop, 6)}
 
 

@@ -85,6 +85,7 @@ def onnx_forward(session: "InferenceSession") -> Forward:
     names = {tensor.name for tensor in session.get_inputs()}
 
     def forward(batch: Batch) -> np.ndarray:
-        return session.run(["logits"], {k: v for k, v in batch.items() if k in names})[0]
+        wanted = {name: values for name, values in batch.items() if name in names}
+        return np.asarray(session.run(["logits"], wanted)[0])
 
     return forward

@@ -324,11 +324,12 @@ def connect_quietly() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT_S))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
-    import mlflow
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    from mlflow.utils import logging_utils
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    mlflow.utils.logging_utils.disable_logging()
+    logging_utils.disable_logging()
 
 
 def open_run(client: Any, record: dict[str, Any]) -> tuple[str, bool]:

@@ -116,6 +116,7 @@ def write_outputs(engine: Any, base: Path, targets: tuple[Path, Path, Path]) -> 
     """Copy the best weights, or the last where nothing was scored, and those `keep` names."""
     folder, keep = engine.job.folder, engine.job.params.keep
     last, best = checkpoint.newest(folder), engine.best_step()
+    assert last is not None
     chosen = last if best is None else folder / f"best-{best}"
     kept = {
         "best": {"best": chosen},

@@ -25,7 +25,7 @@ def summary() -> None:
 
     if not METRICS.exists():
         raise InputError(f"{METRICS} does not exist; run dvc repro")
-    parameters, console = params.load(), Console(highlight=False)
+    parameters, console = params.load(), Console(highlight=False, soft_wrap=True)
     setup = Setup(problem_type=parameters.task.problem_type, names=[], positive=None, threshold=0.5)
     metrics = outputs.read_json(METRICS)
     report.print_summary(metrics, setup)

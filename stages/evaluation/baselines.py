@@ -10,7 +10,7 @@ from stages.evaluation.scored import Setup
 MAX_ROWS = 50_000  # training rows a baseline learns from; a seeded sample where there are more
 MAX_FEATURES = 50_000
 
-Texts = list[Sequence[str]]  # one list of rows per text column
+Texts = Sequence[Sequence[str]]  # one list of rows per text column
 
 
 def predictions(
@@ -27,7 +27,7 @@ def predictions(
     """
     if len(labels) > MAX_ROWS:
         chosen = np.sort(np.random.default_rng(seed).choice(len(labels), MAX_ROWS, replace=False))
-        train = [[column[i] for i in chosen] for column in train]
+        train = [list(map(column.__getitem__, chosen)) for column in train]
         labels = labels[chosen]
     vectorize = fit_features(train)
     inputs = {split: vectorize(texts) for split, texts in others.items()}

@@ -30,7 +30,7 @@ def write_csv(path: Path, rows: Table) -> None:
             writer.writerows(rows)
 
 
-def rounded(value: float) -> float:
+def rounded(value: Any) -> float:
     return round(float(value), 6)
 
 

@@ -8,10 +8,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import numpy as np
 import pandas as pd
-from mlflow.pyfunc import PythonModel
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
 
 BATCH = 32
 
@@ -51,7 +51,8 @@ class Served(PythonModel):
             "attention_mask": np.array([row.attention_mask for row in encoded], dtype=np.int64),
             "token_type_ids": np.array([row.type_ids for row in encoded], dtype=np.int64),
         }
-        return self.session.run(["logits"], {k: v for k, v in found.items() if k in self.inputs})[0]
+        wanted = {name: values for name, values in found.items() if name in self.inputs}
+        return np.asarray(self.session.run(["logits"], wanted)[0])
 
     def _answer(self, logits: np.ndarray) -> pd.DataFrame:
         if self.task["problem_type"] == "regression":
@@ -70,4 +71,4 @@ class Served(PythonModel):
         return pd.DataFrame({"prediction": said, "score": chances.max(-1), **scores})
 
 
-mlflow.models.set_model(Served())
+set_model(Served())

@@ -21,6 +21,6 @@ def scores(logits: np.ndarray, references: np.ndarray, **_: Any) -> dict[str, fl
     mse = float((error**2).mean())
     result = {"mse": mse, "rmse": mse**0.5, "mae": float(np.abs(error).mean())}
     if len(found) > 1 and np.ptp(found) > 0 and np.ptp(wanted) > 0:
-        result["pearson"] = float(pearsonr(found, wanted).statistic)
-        result["spearman"] = float(spearmanr(found, wanted).statistic)
+        result["pearson"] = float(pearsonr(found, wanted)[0])  # type: ignore[arg-type]
+        result["spearman"] = float(spearmanr(found, wanted)[0])  # type: ignore[arg-type]
     return result

@@ -81,7 +81,7 @@ def open_dataset(params: HubDataset, commit: str) -> Source:
                 f"data.hub.config: dataset {name} has no config {params.config!r}"
                 f"{nearest(str(params.config), configs)}; it has {', '.join(configs)}"
             )
-        loaded = load_dataset(name, params.config, revision=commit)
+        loaded: dict[str, Any] = load_dataset(name, params.config, revision=commit)  # type: ignore
     wanted = params.splits or {split: split for split in loaded}
     for split, there in wanted.items():
         if there not in loaded:

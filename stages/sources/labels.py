@@ -105,7 +105,7 @@ class Encoder:
 
         if self.task.problem_type == "regression":
             return Value("float32")
-        feature = ClassLabel(names=self.names)
+        feature = ClassLabel(names=list(self.names or ()))
         return feature if self.task.problem_type[0] == "s" else List(feature)
 
 

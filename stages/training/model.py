@@ -29,7 +29,7 @@ def build(base: Path, task: Task, features: Any, problem_type: str) -> Any:
         config.label2id = {name: i for i, name in enumerate(names)}
     else:
         config.num_labels = task.num_outputs(features)
-    config.problem_type = problem_type
+    config.problem_type = problem_type  # type: ignore[assignment]
     auto = getattr(transformers, task.auto_model)
     transformers.logging.disable_progress_bar()
     if not any(folder.glob("*.safetensors")):

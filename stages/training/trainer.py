@@ -122,6 +122,9 @@ class Flow(TrainerCallback):
 class Engine(Trainer):
     """Trainer with temper's batches, normalisation, evaluation and atomic checkpoints."""
 
+    model: Any
+    accelerator: Any
+
     def __init__(self, network: Any, job: Job, world_size: int):
         self.job, self.history, self.terminated = job, History(), False
         super().__init__(
@@ -163,7 +166,9 @@ class Engine(Trainer):
         return self.job.loss(outputs.logits, labels) / num_items_in_batch
 
     def _get_num_items_in_batch(self, batch_samples: list, device: Any) -> Any:
-        count = sum(losses.valid(batch["labels"]).sum() for batch in batch_samples).to(device)
+        count = (
+            torch.stack([losses.valid(b["labels"]).sum() for b in batch_samples]).sum().to(device)
+        )
         return self.accelerator.reduce(count, "sum").clamp(min=1)
 
     # -- evaluation --------------------------------------------------------------------------
@@ -214,7 +219,7 @@ class Engine(Trainer):
         """
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             size = self.args.per_device_train_batch_size
-            longest = np.argsort(-self.sampler.lengths, kind="stable")[:size]
+            longest = np.argsort(-self.sampler.lengths, kind="stable")[:size].tolist()
             batch = as_tensors(self.job.collate(Rows(self.job.train).__getitems__(longest)))
             items = losses.valid(batch["labels"]).sum().to(self.args.device)
             loss = self.training_step(self.model, batch, items)
