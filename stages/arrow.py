@@ -37,7 +37,7 @@ def write_split(
     schema, num_rows = features.arrow_schema, 0
     with pa.OSFile(str(target / SHARD), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
         for table in _recut(features, batches):
-            writer.write_table(table, max_chunksize=ROWS_PER_BATCH)
+            writer.write_table(table)
             num_rows += table.num_rows
     DatasetInfo(features=features).write_to_directory(str(target))
     info = outputs.read_json(target / "dataset_info.json")
@@ -82,19 +82,20 @@ def column_batches(dataset: Any, size: int = ROWS_PER_BATCH) -> Iterator[dict[st
 
 
 def _recut(features: "Features", batches: Iterable[Mapping[str, Any]]) -> Iterator[pa.Table]:
-    """Yield tables of whole multiples of `ROWS_PER_BATCH` rows, then the rest."""
+    """Yield tables of `ROWS_PER_BATCH` rows, then the rest, each in buffers of its own.
+
+    A slice would carry its parent's buffers into the file, and other batches give other parents.
+    """
     schema = features.arrow_schema
-    pending: list[pa.Table] = []
+    rest = schema.empty_table()
     for batch in batches:
         columns = [_column(batch[field.name], field.type) for field in schema]
-        pending.append(pa.Table.from_arrays(columns, schema=schema))
-        if sum(table.num_rows for table in pending) >= ROWS_PER_BATCH:
-            table = pa.concat_tables(pending).combine_chunks()
-            whole = table.num_rows // ROWS_PER_BATCH * ROWS_PER_BATCH
-            yield table.slice(0, whole)
-            pending = [table.slice(whole)]
-    if pending:
-        yield pa.concat_tables(pending).combine_chunks()
+        rest = pa.concat_tables([rest, pa.Table.from_arrays(columns, schema=schema)])
+        while rest.num_rows >= ROWS_PER_BATCH:
+            yield rest.take(list(range(ROWS_PER_BATCH))).combine_chunks()
+            rest = rest.slice(ROWS_PER_BATCH)
+    if rest.num_rows:
+        yield rest.take(list(range(rest.num_rows))).combine_chunks()
 
 
 def _column(values: Any, kind: pa.DataType) -> Any:

@@ -308,9 +308,8 @@ def load(path: Path = PARAMS_FILE) -> Params:
         return Params.model_validate_json(json.dumps(raw))
     except ValidationError as error:
         mistakes = sorted({_describe(path, tree, raw, item) for item in error.errors()})
-        raise InputError(
-            "\n".join([f"{len(mistakes)} in {path}", *(m[1] for m in mistakes)])
-        ) from None
+        heading = f"{len(mistakes)} mistake{'s' * (len(mistakes) > 1)} in {path}"
+        raise InputError("\n".join([heading, *(text for _, text in mistakes)])) from None
 
 
 def flatten(params: Params) -> dict[str, Any]:

@@ -120,7 +120,9 @@ def compare_weights(folder: Path, config: Any, task: TaskParams, auto: str) -> d
     prefix = network.base_model_prefix + "."
     wanted = {name: tuple(p.shape) for name, p in network.state_dict().items()}
     stored = checkpoint_shapes(folder)
-    renamed = {name if name in wanted else prefix + name: s for name, s in stored.items()}
+    renamed = {
+        prefix + name if prefix + name in wanted else name: shape for name, shape in stored.items()
+    }
     tied = set(getattr(network, "_tied_weights_keys", None) or ())
     new = [name for name in wanted if name not in renamed and name not in tied]
     new = [name for name in new if not name.endswith(("position_ids", "token_type_ids"))]

@@ -98,10 +98,13 @@ class SequenceClassification(Task):
 
 def _full_lengths(encoded: Any, texts: Sequence[Sequence[str]], processor: Any) -> list[int]:
     """Return the tokens each row would have had without truncation."""
-    if encoded.encodings is None:  # a slow tokenizer keeps no overflow
-        return [len(ids) for ids in processor(*texts, padding=False)["input_ids"]]
-    special = processor.num_special_tokens_to_add(pair=len(texts) == 2)
-    return [
-        len(row.ids) + sum(len(rest.ids) - special for rest in row.overflowing)
-        for row in encoded.encodings
-    ]
+    lengths = [len(ids) for ids in encoded["input_ids"]]
+    if encoded.encodings is None:  # a slow tokenizer does not say what it cut
+        cut = list(range(len(lengths)))
+    else:
+        cut = [i for i, row in enumerate(encoded.encodings) if row.overflowing]
+    if cut:
+        whole = processor(*([column[i] for i in cut] for column in texts), padding=False)
+        for i, ids in zip(cut, whole["input_ids"], strict=True):
+            lengths[i] = len(ids)
+    return lengths

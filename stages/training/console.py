@@ -66,7 +66,8 @@ class Table:
         from tqdm import tqdm
 
         if self.bar is None:
-            self.bar = tqdm(total=self.total, initial=step - 1, unit="step", file=sys.stderr)
+            often = 0.1 if sys.stderr.isatty() else 15  # seconds; a log file needs few lines
+            self.bar = tqdm(total=self.total, initial=step - 1, unit="step", mininterval=often)
             self.since_step = step - 1
             self.names: list[str] = []
         if prefix == "train":

