@@ -1,0 +1,99 @@
+"""MRPC with all-MiniLM-L6-v2: temper beside the plain Trainer workflow, in one run.
+
+For each seed temper trains three epochs (same batch size, rate and schedule as the plain workflow,
+with bf16 and length buckets) and scores validation; before it the plain workflow runs for
+`--plain-steps` steps, so that both see the same machine. See benchmarks/README.md.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+ROOT = Path(__file__).parent.parent
+CHANGES = {
+    "determinism": {"portable": False},
+    "data": {"overlap": "report", "license": None, "description": "MRPC"},
+    "tokenize": {"max_length": 128},
+    "train": {
+        "epochs": 3,
+        "batch_size": 8,
+        "learning_rate": 5.0e-5,
+        "weight_decay": 0.0,
+        "warmup_ratio": 0.0,
+        "precision": "bf16",
+        "keep": "last",
+        "best_metric": "loss",
+    },
+}
+
+
+def write_params(workspace: Path, data: Path, model: Path, seed: int) -> None:
+    tree = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for group, values in CHANGES.items():
+        tree[group].update(values)
+    tree["seed"] = seed
+    tree["data"]["files"] = {s: str(data / f"{s}.csv") for s in ("train", "validation")}
+    tree["data"]["split"] |= {"validation": 0.0, "test": 0.0}
+    tree["model"] |= {"name": "minilm", "files": {"minilm": str(model)}, "from_scratch": False}
+    tree["train"]["evaluate_every"] = "epoch"
+    (workspace / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+
+
+def timed(command: list[str], workspace: Path) -> float:
+    started = time.monotonic()
+    subprocess.run(command, cwd=workspace, check=True, stdout=sys.stderr)
+    return time.monotonic() - started
+
+
+def plain_speed(data: Path, model: Path, seed: int, steps: int) -> float:
+    command = [sys.executable, str(ROOT / "benchmarks/plain_trainer.py"), "--data", str(data)]
+    command += ["--model", str(model), "--seed", str(seed), "--max-steps", str(steps)]
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(found.splitlines()[-1])["samples_per_s"]
+
+
+def last_epoch(workspace: Path) -> dict[str, float]:
+    """Return the last validation row: the plain workflow scores its last weights too."""
+    lines = (workspace / "data/history/validation.csv").read_text().splitlines()
+    return dict(zip(lines[0].split(","), map(float, lines[-1].split(",")), strict=True))
+
+
+def main(data: Path, model: Path, seeds: list[int], plain_steps: int) -> None:
+    data, model, rows = data.resolve(), model.resolve(), []
+    num_rows = len((data / "train.csv").read_text().splitlines()) - 1
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Path(folder) / "temper"
+        subprocess.run(["git", "clone", "-q", str(ROOT), str(workspace)], check=True)
+        (workspace / "dvc.lock").unlink(missing_ok=True)
+        for seed in seeds:
+            speed = plain_speed(data, model, seed, plain_steps)
+            write_params(workspace, data, model, seed)
+            timed(["dvc", "repro", "tokenize"], workspace)
+            seconds = timed(["dvc", "repro", "--single-item", "train"], workspace)
+            found = last_epoch(workspace)
+            row = {"seed": seed, "accuracy": found["accuracy"], "f1": found["f1"]}
+            row |= {"plain_samples_per_s": speed, "temper_samples_per_s": 3 * num_rows / seconds}
+            rows.append(row)
+            print(json.dumps(row), flush=True)
+    for name in ("accuracy", "f1"):
+        values = np.array([row[name] for row in rows])
+        error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+        print(f"{name}: {100 * values.mean():.1f} ± {100 * error:.1f} (standard error)")
+    ratios = [row["temper_samples_per_s"] / row["plain_samples_per_s"] for row in rows]
+    print(f"speed: {np.mean(ratios):.2f} times the plain workflow, start-up and saving included")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--plain-steps", type=int, default=60)
+    main(**vars(parser.parse_args()))
