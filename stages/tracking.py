@@ -130,10 +130,12 @@ def run(
         stopped = isinstance(error, SystemExit | KeyboardInterrupt)
         recorded.set_tags({"reason": str(reason)[:5000]})
         recorded._write("close", status="KILLED" if stopped else "FAILED")
-        sender.finish()
         raise
-    recorded._write("close", status="FINISHED")
-    sender.finish()
+    else:
+        recorded._write("close", status="FINISHED")
+    finally:
+        sender.finish()
+        recorded.file.close()
 
 
 def describe(parameters: params.Params) -> dict[str, str]:

@@ -82,6 +82,8 @@ def survey(batches: Iterator[Columns], task: TaskParams, data: DataParams, split
         facts.keys += [splits.row_key(row) for row in texts]
     if not facts.rows:
         raise InputError(f"{split} has no rows")
+    if task.problem_type == "multi_label_classification" and not facts.counts:
+        facts.labelled = 0
     if facts.labelled and missing_row:
         raise InputError(
             f"{split} row {missing_row}, column {task.label!r}: no label, but {facts.labelled} "
@@ -117,7 +119,9 @@ def write(source: Source, task: TaskParams, data: DataParams, target: Path) -> d
     for name, (origin, chosen) in rows.items():
         chosen_rows = chosen if len(chosen) < facts[origin].rows else None
         counter: Counter[str] = Counter()
-        batches = encoded(source[origin](), task, data, encoder, origin, chosen_rows, counter)
+        labelled = bool(facts[origin].labelled)
+        rows_in = source[origin](), task, data, encoder, origin, chosen_rows, counter, labelled
+        batches = encoded(*rows_in)
         features = make_features(task, data, encoder)
         count = arrow.write_split(target, name, features, batches)
         summary["splits"][name] = {
@@ -173,6 +177,7 @@ def encoded(
     split: str,
     chosen: np.ndarray | None,
     counter: Counter[str],
+    labelled: bool,
 ) -> Iterator[dict[str, list]]:
     """Yield the chosen rows with their labels encoded; count the labels."""
     start = 0
@@ -182,7 +187,8 @@ def encoded(
         if chosen is not None:
             inside = chosen[(chosen >= start) & (chosen < start + size)] - start
             columns = {name: [values[i] for i in inside] for name, values in columns.items()}
-        columns[task.label] = encoder.encode(columns[task.label], split, start + 1)
+        given = columns[task.label] if labelled else [None] * size
+        columns[task.label] = encoder.encode(given[: len(columns[task.text[0]])], split, start + 1)
         for name in data.columns:
             columns[name] = [None if v is None else labels.as_text(v) for v in columns[name]]
         if encoder.names:
@@ -204,4 +210,6 @@ def make_features(task: TaskParams, data: DataParams, encoder: labels.Encoder) -
 def _is_missing(value: Any, task: TaskParams) -> bool:
     if task.problem_type == "regression" and value in (-1, "-1"):
         return False  # a number like any other
+    if task.problem_type == "multi_label_classification":
+        return value is None  # an empty list or string says that no label applies
     return labels.is_missing(value)

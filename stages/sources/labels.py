@@ -77,7 +77,10 @@ class Encoder:
 
     def _one(self, value: Any, where: str) -> Any:
         kind = self.task.problem_type
-        if is_missing(value) and not (kind == "regression" and value in (-1, "-1")):
+        if kind == "multi_label_classification":
+            if value is None:
+                return None
+        elif is_missing(value) and not (kind == "regression" and value in (-1, "-1")):
             return -1 if kind == "single_label_classification" else None
         if kind == "regression":
             try:
