@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -75,7 +76,9 @@ class Run:
         shutil.rmtree(target, ignore_errors=True)
         try:
             connect_quietly()
-            save(arguments[0], target, *arguments[1:])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # mlflow warns of its own type hints
+                save(arguments[0], target, *arguments[1:])
         except Exception as error:  # a model that cannot be served is still exported
             warn(f"no MLflow model: {error!s:.300}")
             return

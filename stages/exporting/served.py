@@ -34,9 +34,7 @@ class Served(PythonModel):
         )
         self.inputs = {tensor.name for tensor in self.session.get_inputs()}
 
-    def predict(
-        self, context: Any, model_input: pd.DataFrame, params: dict | None = None
-    ) -> pd.DataFrame:
+    def predict(self, context, model_input, params=None):  # MLflow reads type hints as a schema
         """Return `prediction`, and for labels `score` and one `score_<label>` each."""
         columns = [model_input[name].astype(str).tolist() for name in self.task["text"]]
         rows = list(zip(*columns, strict=True))

@@ -1,0 +1,115 @@
+"""One run per execution; a tracker that is away stops nothing and gets everything later."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from stages import tracking
+
+
+@pytest.fixture
+def client(tmp_path):
+    from mlflow.tracking import MlflowClient
+
+    return lambda: MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+
+
+def only_run(client):
+    (found,) = client.search_runs(["1"])
+    return found
+
+
+@pytest.mark.slow
+def test_stages_of_one_execution_are_one_run(write_params, client):
+    """Parameters, steps, tags and artefacts of all of them; FINISHED."""
+    parameters = write_params()
+    with tracking.run("train", parameters, fingerprint="f") as run:
+        for step in range(1, 4):
+            run.log_metrics({"train/loss": 1 / step}, step)
+    Path("note.txt").write_text("hello")
+    with tracking.run("evaluate", parameters, fingerprint="f") as run:
+        run.log_metrics({"test/accuracy": 0.5})
+        run.log_artifact(Path("note.txt"), "notes")
+    store = client()
+    found = only_run(store)
+    assert found.info.status == "FINISHED"
+    assert found.data.params["train.learning_rate"] == "0.001"
+    assert found.data.metrics["test/accuracy"] == 0.5
+    assert [m.step for m in store.get_metric_history(found.info.run_id, "train/loss")] == [1, 2, 3]
+    assert {a.path for a in store.list_artifacts(found.info.run_id)} == {
+        "environment",
+        "notes",
+        "params.yaml",
+    }
+    assert list(Path("tracking").glob("*.jsonl")) == []
+
+
+@pytest.mark.slow
+def test_a_killed_training_continues_its_run(write_params, client, monkeypatch):
+    """Another execution of the same fingerprint: the same run, no step twice."""
+    parameters = write_params()
+
+    def killed():
+        with tracking.run("train", parameters, fingerprint="f") as run:
+            run.log_metrics({"train/loss": 1.0}, 1)
+            run.log_metrics({"train/loss": 0.9}, 2)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        killed()
+    assert only_run(client()).info.status == "KILLED"
+    monkeypatch.setattr(tracking, "execution", lambda: "another")
+    with tracking.run("train", parameters, fingerprint="f") as run:
+        for step, loss in ((2, 0.9), (3, 0.8)):
+            run.log_metrics({"train/loss": loss}, step)
+    found = only_run(client())
+    steps = [m.step for m in client().get_metric_history(found.info.run_id, "train/loss")]
+    assert sorted(steps) == [1, 2, 3]
+    assert found.info.status == "FINISHED"
+
+
+@pytest.mark.slow
+def test_an_execution_that_did_not_train_says_who_did(write_params, client, monkeypatch):
+    """A run of its own with the history copied."""
+    parameters = write_params()
+    with tracking.run("train", parameters, fingerprint="f") as run:
+        run.log_metrics({"train/loss": 1.0}, 1)
+    trainer = only_run(client()).info.run_id
+    monkeypatch.setattr(tracking, "execution", lambda: "another")
+    with tracking.run("train", parameters, fingerprint="f"):
+        pass
+    (found,) = [r for r in client().search_runs(["1"]) if r.info.run_id != trainer]
+    assert found.data.tags["trained_by"] == trainer
+    assert found.data.metrics["train/loss"] == 1.0
+
+
+@pytest.mark.slow
+def test_a_failed_stage_says_why(write_params, client):
+    """FAILED, with the reason as a tag."""
+    from stages.errors import InputError
+
+    parameters = write_params()
+    with pytest.raises(InputError), tracking.run("train", parameters, fingerprint="f"):
+        raise InputError("no labels")
+    found = only_run(client())
+    assert found.info.status == "FAILED"
+    assert found.data.tags["reason"] == "no labels"
+
+
+@pytest.mark.slow
+def test_an_unreachable_tracker_stops_nothing_and_gets_all_later(
+    write_params, client, monkeypatch, capsys
+):
+    """One warning; the next stage that reaches a store sends what was kept."""
+    parameters = write_params()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        with tracking.run("train", parameters, fingerprint="f") as run:
+            run.log_metrics({"train/loss": 1.0}, 1)
+    assert capsys.readouterr().err.count("warning: tracking") == 1
+    assert len(list(Path("tracking").glob("*.jsonl"))) == 1
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert tracking.deliver_pending() == 1
+    assert only_run(client()).data.metrics["train/loss"] == 1.0
