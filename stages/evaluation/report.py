@@ -8,7 +8,7 @@ from stages import params
 from stages.evaluation.scored import Setup, score_names
 
 TEMPLATE = "report.html.j2"
-PLOT = (360, 260)  # width and height of a curve, px
+PLOT = (305, 230)  # width and height of a curve, px
 MOST_ROWS = 60  # of the per-class table before it scrolls
 
 

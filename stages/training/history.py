@@ -13,6 +13,7 @@ from stages import outputs
 from stages.params import EarlyStopping
 
 DIGITS = 7  # significant; what fp32 losses carry
+FIRST = ("step", "epoch", "loss")  # columns; the others follow by name, resumed or not
 
 
 @dataclass
@@ -35,7 +36,8 @@ class History:
         for name, rows in vars(self).items():
             if rows:
                 with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-                    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+                    names = [*FIRST, *sorted(rows[0].keys() - set(FIRST))]
+                    writer = csv.DictWriter(file, names, lineterminator="\n")
                     writer.writeheader()
                     writer.writerows(rows)
 

@@ -1,0 +1,220 @@
+"""The real commands on a copy of the repository: dvc repro, kills, two processes, experiments."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import yaml
+
+from tests.conftest import ROOT, change, environment
+
+pytestmark = pytest.mark.slow
+COPIED = ("stages", "launch", "data/sample/model", "data/files", "tests/data")
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory):
+    """A git repository with the code as it is, the tests' parameters, and a finished run."""
+    folder = tmp_path_factory.mktemp("origin") / "temper"
+    folder.mkdir()
+    for name in COPIED:
+        ignore = shutil.ignore_patterns("__pycache__", "*.json" if name == "data/files" else "")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
+        shutil.copy(ROOT / name, folder / name)
+    shutil.copy(ROOT / "tests/params.yaml", folder / "params.yaml")
+    for command in (
+        "git init -q",
+        "git config user.name test",
+        "git config user.email test@example.org",
+        "dvc init -q",
+        "dvc config core.analytics false",
+        "git add -A",
+        "git commit -qm start",
+    ):
+        run(folder, command)
+    run(folder, "dvc repro")
+    run(folder, "git add -A")
+    run(folder, "git commit -qm run")
+    return folder
+
+
+def run(folder, command, check=True, **variables):
+    done = subprocess.run(
+        command.split(),
+        cwd=folder,
+        env=environment(PYTHONPATH=str(folder), **variables),
+        capture_output=True,
+        text=True,
+    )
+    assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done
+
+
+def clone(origin, folder):
+    run(origin, f"git clone -q {origin} {folder}")
+    run(folder, "git config user.name test")
+    run(folder, "git config user.email test@example.org")
+    return folder
+
+
+def hashes(folder):
+    """Return the hashes of every stage's outputs in dvc.lock."""
+    lock = yaml.safe_load((folder / "dvc.lock").read_text())
+    return {out["path"]: out["md5"] for s in lock["stages"].values() for out in s["outs"]}
+
+
+def set_params(folder, **changes):
+    tree = yaml.safe_load((folder / "params.yaml").read_text())
+    flat = {key.replace("__", "."): value for key, value in changes.items()}
+    (folder / "params.yaml").write_text(yaml.safe_dump(change(tree, flat), sort_keys=False))
+
+
+def test_a_second_repro_runs_nothing(origin):
+    """Everything is skipped, and the run is one FINISHED MLflow run of all stages."""
+    assert "Running stage" not in run(origin, "dvc repro").stdout
+    from mlflow.tracking import MlflowClient
+
+    (found,) = MlflowClient(f"sqlite:///{origin / 'mlflow.db'}").search_runs(["1"])
+    assert found.info.status == "FINISHED"
+    for stage in ("train", "evaluate", "export"):
+        assert found.data.tags[f"stage.{stage}"] == "FINISHED"
+    assert len(found.data.tags["mlflow.source.git.commit"]) == 40
+    assert {i.tags[0].value for i in found.inputs.dataset_inputs} == {"train", "validation", "test"}
+
+
+def test_another_clone_with_another_environment_has_the_same_lock(origin, tmp_path):
+    """Other path, hash seed, locale, time zone, times of files, one core, no cache."""
+    folder = clone(origin, tmp_path / "a" / "deeper" / "clone")
+    for path in folder.rglob("*"):
+        if path.is_file() and ".git" not in path.parts:
+            os.utime(path, (1_000_000_000, 1_000_000_000))
+    before = hashes(folder)
+    variables = {"PYTHONHASHSEED": "77", "TZ": "Asia/Tokyo", "LC_ALL": "C", "OMP_NUM_THREADS": "1"}
+    run(folder, "taskset -c 0 dvc repro --force --no-run-cache", **variables)
+    assert hashes(folder) == before
+
+
+def test_an_experiment_runs_train_and_what_follows(origin, tmp_path):
+    """-S train.learning_rate re-tokenizes nothing."""
+    folder = clone(origin, tmp_path / "clone")
+    shutil.copytree(origin / ".dvc/cache", folder / ".dvc/cache")
+    run(folder, "dvc checkout")
+    out = run(folder, "dvc exp run -S train.learning_rate=5e-4 --name other").stdout
+    ran = [line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")]
+    assert ran == ["train", "evaluate", "export"]
+    assert "data/evaluation/metrics.json" in run(folder, "dvc metrics diff HEAD").stdout
+    assert "other" in run(folder, "dvc exp show --csv").stdout
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.7])
+def test_a_killed_training_resumes_to_the_same_bytes(origin, tmp_path, after_s):
+    """kill -9 of the whole group once a checkpoint is there; then dvc repro."""
+    folder = clone(origin, tmp_path / "clone")
+    before = hashes(folder)
+    child = subprocess.Popen(
+        ["dvc", "repro", "--force", "--no-run-cache"],
+        cwd=folder,
+        start_new_session=True,
+        env=environment(PYTHONPATH=str(folder)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not list((folder / "checkpoints").glob("*/checkpoint-3")):
+        assert time.monotonic() < deadline
+        assert child.poll() is None
+        time.sleep(0.02)
+    time.sleep(after_s)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    done = run(folder, "dvc repro --no-run-cache")
+    assert "resuming from step" in done.stderr or "resuming from step" in done.stdout
+    assert hashes(folder) == before
+
+
+def test_two_processes_equal_one(origin, tmp_path):
+    """Uneven rows, dropout 0: the weights agree, every validation row is counted once."""
+    from safetensors.numpy import load_file
+
+    folder = clone(origin, tmp_path / "clone")
+    shutil.copytree(origin / ".dvc/cache", folder / ".dvc/cache")
+    run(folder, "dvc checkout")
+
+    def weights():
+        tensors = load_file(folder / "data/model/model.safetensors")
+        return np.concatenate([tensors[name].ravel() for name in sorted(tensors)])
+
+    lines = (folder / "tests/data/train.csv").read_text().splitlines(keepends=True)
+    (folder / "tests/data/train.csv").write_text("".join(lines[:-5]))
+    set_params(folder, train__keep="last", train__best_metric="loss")
+    run(folder, "dvc repro train")
+    one = weights()
+    history = (folder / "data/history/validation.csv").read_text().splitlines()
+    set_params(folder, train__launch="cpu_2")
+    run(folder, "dvc repro train")
+    two = weights()
+    assert np.linalg.norm(two - one) / np.linalg.norm(one) <= 1e-5
+    losses = [float(line.split(",")[2]) for line in history[1:]]
+    other = (folder / "data/history/validation.csv").read_text().splitlines()
+    assert [float(line.split(",")[2]) for line in other[1:]] == pytest.approx(losses, rel=1e-4)
+
+
+def test_a_mistake_is_one_message_without_a_traceback(origin, tmp_path):
+    """From temper check and from the stage itself."""
+    folder = clone(origin, tmp_path / "clone")
+    set_params(folder, train__precision="fp8")
+    for command in ("temper check", "dvc repro"):
+        done = run(folder, command, check=False)
+        assert done.returncode != 0
+        assert "train.precision" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_an_edited_file_runs_again_and_a_removed_split_is_forgotten(origin, tmp_path):
+    """DVC watches the user's files; a split that is cut from train replaces the file."""
+    folder = clone(origin, tmp_path / "clone")
+    with (folder / "tests/data/test.csv").open("a") as file:
+        file.write("He opened two boxes.,He closed two boxes.,not_equivalent\n")
+    out = run(folder, "dvc repro download@dataset").stdout
+    assert "Running stage 'data_files@test'" in out
+    assert "Running stage 'download@dataset'" in out
+    tree = yaml.safe_load((folder / "params.yaml").read_text())
+    del tree["data"]["files"]["test"]
+    (folder / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+    run(folder, "dvc repro download@dataset")
+    assert not (folder / "data/files/dataset/test.json").exists()
+    assert (folder / "data/raw/test").is_dir()
+
+
+def test_stages_after_download_refuse_the_network(tmp_path):
+    """A connection anywhere but loopback is an error that names the host."""
+    code = (
+        "from stages import determinism; determinism.refuse_network(); import socket;"
+        "s = socket.socket(); s.settimeout(1)\n"
+        "try: s.connect(('192.0.2.1', 80))\n"
+        "except PermissionError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "asked for 192.0.2.1" in done.stdout
+
+
+def test_train_on_one_device_sees_one(monkeypatch):
+    """`single` on a machine with several GPUs narrows what is visible."""
+    from stages import train
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    train.use_one_device()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    train.use_one_device()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
