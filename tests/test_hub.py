@@ -1,0 +1,124 @@
+"""The Hub path against a loopback stand-in: commits, configurations, refusals, a cut connection."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages import arrow, outputs
+from tests import hub
+from tests.conftest import ROOT, environment
+
+pytestmark = pytest.mark.slow
+
+CARD = b"""---
+license: mit
+configs:
+- config_name: small
+  data_files:
+  - {split: train, path: small/train.csv}
+  - {split: test, path: small/test.csv}
+- config_name: large
+  data_files:
+  - {split: train, path: large/train.csv}
+---
+"""
+ROWS = "sentence1,sentence2,label\n" + "".join(
+    f"He opened box {i}.,Box {i} was opened.,{('not_equivalent', 'equivalent')[i % 2]}\n"
+    for i in range(40)
+)
+
+
+@pytest.fixture
+def served(write_params):
+    write_params()
+    model = {p.name: p.read_bytes() for p in Path("data/sample/model").iterdir()}
+    data = {
+        "README.md": CARD,
+        "small/train.csv": ROWS.encode(),
+        "small/test.csv": ROWS.replace("box", "case").encode(),
+        "large/train.csv": ROWS.encode() * 1,
+    }
+    repos = {"datasets/me/data": data, "models/me/model": model, "models/me/closed": model}
+    with hub.serve(hub.Hub(repos, private={"models/me/closed"})) as found:
+        yield found
+
+
+def download(served, what, check=True, **variables):
+    target = {"dataset": "data/raw", "model": "data/base"}[what]
+    Path("data/files", what).mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "stages.download", what, f"data/files/{what}", target]
+    more = {
+        "HF_ENDPOINT": served.url,
+        "HF_HOME": str(Path("home").resolve()),
+        "PYTHONPATH": str(ROOT),
+    }
+    more |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    done = subprocess.run(
+        command, env=environment(**more, **variables), capture_output=True, text=True, timeout=120
+    )
+    assert not check or done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+def from_hub(write_params, **changes):
+    place = {"name": "me/data", "config": "small", "revision": "main", "splits": {}}
+    return write_params(data__source="hub", data__files={}, data__hub=place | changes)
+
+
+def test_a_dataset_at_a_branch_becomes_a_commit(served, write_params):
+    """Rows of the chosen configuration, the commit and the licence in summary.json."""
+    from_hub(write_params)
+    download(served, "dataset")
+    summary = outputs.read_json(Path("data/raw/summary.json"))
+    assert summary["commit"] == hub.COMMIT
+    assert summary["name"] == "me/data"
+    assert summary["splits"]["test"]["rows"] == 40
+    assert arrow.load(Path("data/raw"))["test"][0]["sentence1"] == "He opened case 0."
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"config": "smal"}, "no config 'smal' (did you mean 'small'?); it has small, large"),
+        ({"config": None}, "it has small, large"),
+        ({"revision": "nowhere"}, "no such commit, branch or tag"),
+        ({"name": "me/nothing"}, "the Hub answers 404"),
+        ({"splits": {"train": "trian"}}, "no split 'trian' (did you mean 'train'?)"),
+    ],
+)
+def test_what_the_hub_does_not_have(served, write_params, changes, message):
+    """One error with what there is; no data/raw."""
+    from_hub(write_params, **changes)
+    done = download(served, "dataset", check=False)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not Path("data/raw").exists()
+
+
+def test_a_closed_model_needs_a_token_that_is_written_nowhere(served, write_params):
+    """401 says HF_TOKEN; with it the model comes, and the token is in no file."""
+    write_params(model__name="me/closed", model__files={})
+    done = download(served, "model", check=False)
+    assert done.returncode == 1
+    assert "set HF_TOKEN" in done.stderr
+    download(served, "model", HF_TOKEN=hub.TOKEN)
+    assert outputs.read_json(Path("data/base/summary.json"))["commit"] == hub.COMMIT
+    for path in Path().rglob("*"):
+        if path.is_file():
+            assert hub.TOKEN.encode() not in path.read_bytes(), path
+
+
+def test_a_connection_cut_in_mid_file(served, write_params):
+    """Says so, leaves nothing half-written, and works when run again."""
+    write_params(model__name="me/model", model__files={})
+    served.cut.add("tokenizer.json")
+    done = download(served, "model", check=False)
+    assert done.returncode == 1
+    assert "run it again" in done.stderr
+    assert not Path("data/base").exists()
+    served.cut.clear()
+    download(served, "model")
+    assert Path("data/base/processor/tokenizer.json").exists()
