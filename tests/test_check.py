@@ -50,7 +50,10 @@ def test_every_mistake_is_named_at_once(write_params):
     [
         ({"tokenize__max_length": 99}, "positions for 64 tokens"),
         ({"data__files": {"train": "nowhere.csv"}}, "no such file or folder: nowhere.csv"),
-        ({"task__labels": ["yes", "no"], "evaluate__positive_label": "yes"}, "49 rows of train have the label 'equivalent'"),
+        (
+            {"task__labels": ["yes", "no"], "evaluate__positive_label": "yes"},
+            "49 rows of train have the label 'equivalent'",
+        ),
         ({"task__labels": None, "evaluate__positive_label": None}, "F1 of two labels"),
         ({"train__launch": "cpu_2", "train__batch_size": 7}, "no multiple of 2 processes"),
         ({"train__precision": "fp16"}, "fp16 needs a GPU"),
