@@ -3,15 +3,17 @@
 `temper check`
 """
 
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from stages import metrics, params, tasks
+from stages.commands import check_data, check_pipeline
+from stages.commands.findings import Findings, repeated
 from stages.errors import InputError, nearest
+
+LAUNCH = Path("launch")
+LOSS_OPTIONS = {"class_weights": None, "label_smoothing": 0, "focal_gamma": 0}  # value that is off
 
 
 def check() -> None:
@@ -19,10 +21,14 @@ def check() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    parameters = params.load()
+    try:
+        parameters = params.load()
+    except InputError as error:
+        raise InputError("\n  ".join([str(error), *check_pipeline.mistakes(None)])) from None
     found, facts = examine(parameters)
     if found:
-        raise InputError("\n".join([f"{len(found)} found", *(f"  {text}" for text in found)]))
+        heading = f"{len(found)} mistake{'s' * (len(found) > 1)}; nothing was run"
+        raise InputError("\n  ".join([heading, *found]))
     table = Table(show_header=False, title="temper check: all right")
     for name, text in facts.items():
         table.add_row(name, text)
@@ -31,120 +37,103 @@ def check() -> None:
 
 def examine(parameters: params.Params) -> tuple[list[str], dict[str, str]]:
     """Return the mistakes, and what the run will work on."""
-    found: list[str] = []
-    facts = {"task": f"{parameters.task.name}, {parameters.task.problem_type}"}
-
-    def attempt(step: Callable[..., None], *arguments: Any) -> None:
-        try:
-            step(*arguments)
-        except InputError as error:
-            found.append(str(error))
-
-    attempt(check_pipeline)
-    attempt(check_launch, parameters, facts)
-    attempt(check_metric, parameters)
+    task = parameters.task
+    findings = Findings(facts={"task": f"{task.name}, {task.problem_type}"})
+    for line, key in repeated(findings.tree):
+        findings.mistakes.append(f"{params.PARAMS_FILE}:{line}: the key {key!r} stands twice")
+    findings.mistakes += check_pipeline.mistakes(parameters)
+    check_launch(parameters, findings)
+    check_training(parameters, findings)
     if parameters.data.source == "files":
-        check_data(parameters, facts, attempt)
+        check_data.check(parameters, findings)
     else:
-        facts["data"] = f"{parameters.data.hub.name} on the Hub; read when it is downloaded"
+        hub = parameters.data.hub.name
+        findings.facts["data"] = f"{hub} on the Hub; checked when it is downloaded"
     if parameters.model.name in parameters.model.files:
-        attempt(check_model, parameters, facts)
+        check_model(parameters, findings)
     else:
-        facts["model"] = f"{parameters.model.name} on the Hub; read when it is downloaded"
-    facts["results"] = "data/export, data/evaluation/report.html, mlflow.db"
-    return found, facts
+        name = parameters.model.name
+        findings.facts["model"] = f"{name} on the Hub; checked when it is downloaded"
+    findings.facts["results"] = "data/export, data/evaluation/report.html, mlflow.db"
+    return findings.mistakes, findings.facts
 
 
-def check_pipeline() -> None:
-    """Raise where dvc.yaml names code that does not exist."""
-    try:
-        pipeline = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError("dvc.yaml: no such file; run this in the repository root") from None
-    for name, stage in pipeline["stages"].items():
-        for dep in stage.get("do", stage).get("deps", []):
-            if dep.startswith("stages/") and "$" not in dep and not Path(dep).exists():
-                raise InputError(f"dvc.yaml: stage {name} depends on {dep}, which does not exist")
-
-
-def check_launch(parameters: params.Params, facts: dict[str, str]) -> None:
-    """Raise where the launch file is missing or its processes do not divide the batch."""
-    known = sorted(path.stem for path in Path("launch").glob("*.yaml"))
+def check_launch(parameters: params.Params, findings: Findings) -> None:
+    """Note a missing launch file, and processes that do not divide the batch."""
+    names = sorted(path.stem for path in LAUNCH.glob("*.yaml"))
     name, p = parameters.train.launch, parameters.train
-    if name not in known:
-        raise InputError(
-            f"train.launch: no launch/{name}.yaml{nearest(name, known)}; there are "
-            f"{', '.join(known)}"
+    file = LAUNCH / f"{name}.yaml"
+    if name not in names:
+        findings.add(
+            "train.launch",
+            f"no {file}{nearest(name, names)}; there are {', '.join(names)}",
         )
-    settings = yaml.safe_load(Path(f"launch/{name}.yaml").read_text(encoding="utf-8"))
-    world = int(settings["num_processes"])
+        return
+    settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    world = settings.get("num_processes") if isinstance(settings, dict) else None
+    if not isinstance(world, int) or world < 1:
+        findings.mistakes.append(f"{file}: num_processes must be 1 or more, found {world!r}")
+        return
     part = p.per_device_batch_size or p.batch_size // world
     if part == 0 or p.batch_size % (part * world):
-        raise InputError(
-            f"train.batch_size: {p.batch_size} is no multiple of {world} processes x {part}"
+        findings.add(
+            "train.batch_size",
+            f"{p.batch_size} is no multiple of {world} processes ({file}) x "
+            f"{part or 1} examples; take one of {world * (part or 1)}, or another train.launch",
         )
+    findings.facts["launch"] = f"{name}: {world} process{'es' * (world > 1)} x {part} examples"
+
+
+def check_training(parameters: params.Params, findings: Findings) -> None:
+    """Note a metric the problem type lacks, loss options without effect, and fp16 on a CPU."""
+    p, problem = parameters.train, parameters.task.problem_type
+    with findings.at("train.best_metric"):
+        metrics.greater_is_better(p.best_metric, problem)
+    for name, off in LOSS_OPTIONS.items():
+        if problem == "regression" and getattr(p, name) != off:
+            findings.add(
+                f"train.{name}",
+                f"{getattr(p, name)!r} is about classes, and regression has none; "
+                f"set it to {'null' if off is None else off}",
+            )
     if p.precision == "fp16":
         import torch
 
         if not torch.cuda.is_available():
-            raise InputError("train.precision: fp16 needs a GPU; use bf16 or fp32")
-    facts["launch"] = f"{name}: {world} process{'es' * (world > 1)} x {part} examples"
-
-
-def check_metric(parameters: params.Params) -> None:
-    metrics.greater_is_better(parameters.train.best_metric, parameters.task.problem_type)
-
-
-def check_data(parameters: params.Params, facts: dict[str, str], attempt: Callable) -> None:
-    """Read every split once; add a mistake for each thing that is wrong with it."""
-    from stages.sources import dataset, labels, readers
-
-    task, data = parameters.task, parameters.data
-    counts: dict[str, Counter[str]] = {}
-    rows: dict[str, int] = {}
-
-    def survey(split: str, name: str) -> None:
-        files = readers.find_files(name, split, data.glob)
-        batches = (columns for file in files for columns in readers.read(file))
-        found = dataset.survey(batches, task, data, split)
-        counts[split], rows[split] = found.counts, found.rows
-
-    def encode() -> None:
-        if task.problem_type != "regression" and not counts["train"]:
-            raise InputError(f"train has no labels in column {task.label!r}")
-        names = labels.make_encoder(task, counts).names or []
-        if len(names) == 2 and task.labels is None and parameters.evaluate.positive_label is None:
-            raise InputError(
-                "evaluate.positive_label: null, but F1 of two labels is about one of them: "
-                f"{' or '.join(names)}"
+            findings.add(
+                "train.precision",
+                "fp16 needs a GPU, and none is here; use bf16 or fp32",
             )
-        weights = parameters.train.class_weights
-        if isinstance(weights, tuple) and len(weights) != len(names):
-            raise InputError(f"train.class_weights: {len(weights)} numbers for {len(names)} labels")
-        facts["labels"] = ", ".join(f"{n} {counts['train'][n]}" for n in names[:8])
-
-    for split, name in data.files.items():
-        attempt(survey, split, name)
-    if len(rows) == len(data.files):
-        attempt(encode)
-        facts["data"] = ", ".join(f"{split} {count:,} rows" for split, count in rows.items())
-        steps = -(-rows["train"] // parameters.train.batch_size)
-        facts["steps"] = f"{steps} an epoch, {steps * parameters.train.epochs:,.0f} in all"
 
 
-def check_model(parameters: params.Params, facts: dict[str, str]) -> None:
-    """Raise where the local model folder cannot be what the parameters ask for."""
+def check_model(parameters: params.Params, findings: Findings) -> None:
+    """Note where the local model folder cannot be what the parameters ask for."""
     from stages.sources import model
     from stages.tokenize import check_max_length
 
     p = parameters.model
-    folder = Path(p.files[p.name])
-    model.check_folder(folder, p)
-    config = model.read_config(folder, p)
-    processor = model.read_processor(folder, config, p)
-    task = tasks.load(parameters.task)
-    check_max_length(parameters.tokenize.max_length, processor, len(task.columns))
-    if not p.from_scratch:
-        model.compare_weights(folder, config, parameters.task, task.auto_model)
-    origin = "new weights from the seed" if p.from_scratch else "its weights"
-    facts["model"] = f"{p.name}: {config.model_type}, {len(processor):,} tokens, {origin}"
+    folder, good = Path(p.files[p.name]), {}
+    with findings.at(f"model.files.{p.name}"):
+        model.check_folder(folder, p)
+        plain = model.read_config(folder, p.model_copy(update={"config": {}}))
+        for key, value in p.config.items():
+            with findings.at(f"model.config.{key}"):
+                model.read_config(folder, p.model_copy(update={"config": {key: value}}))
+                good[key] = value
+        config = model.read_config(folder, p.model_copy(update={"config": good})) if good else plain
+        processor = model.read_processor(folder, config, p)
+        task = tasks.load(parameters.task)
+        with findings.at("tokenize.max_length"):
+            check_max_length(parameters.tokenize.max_length, processor, len(task.columns))
+        layers = getattr(config, "num_hidden_layers", None)
+        if layers is not None and parameters.train.freeze.layers > layers:
+            findings.add(
+                "train.freeze.layers",
+                f"{parameters.train.freeze.layers}, but the model has {layers} layers",
+            )
+        if not p.from_scratch:
+            model.compare_weights(folder, config, parameters.task, task.auto_model)
+        origin = "new weights from the seed" if p.from_scratch else "its weights"
+        findings.facts["model"] = (
+            f"{p.name}: {config.model_type}, {len(processor):,} tokens, {origin}"
+        )
