@@ -3,6 +3,7 @@
 `temper summary`
 """
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,14 @@ import yaml
 from stages import outputs, params
 from stages.errors import InputError
 
-METRICS, LOCK = Path("data/evaluation/metrics.json"), Path("dvc.lock")
-EXPORT = Path("data/export")
+METRICS, REPORT = Path("data/evaluation/metrics.json"), Path("data/evaluation/report.html")
+EXPORT, LOCK = Path("data/export"), Path("dvc.lock")
+CAUSES_SHOWN = 4
+NEXT = f"""
+next       dvc exp run -S train.learning_rate=1e-4     then  dvc exp show
+           dvc metrics diff                            scores beside the last commit's
+           dvc plots show                              curves, confusion matrix
+           temper predict --model {EXPORT} --input new.csv --output scored.csv"""
 
 
 def summary() -> None:
@@ -23,8 +30,9 @@ def summary() -> None:
     from stages.evaluation import report
     from stages.evaluation.scored import Setup
 
-    if not METRICS.exists():
-        raise InputError(f"{METRICS} does not exist; run dvc repro")
+    for path in (METRICS, REPORT, EXPORT / "config.json", LOCK):
+        if not path.exists():
+            raise InputError(f"{path} does not exist; run dvc repro")
     parameters, console = params.load(), Console(highlight=False, soft_wrap=True)
     setup = Setup(problem_type=parameters.task.problem_type, names=[], positive=None, threshold=0.5)
     metrics = outputs.read_json(METRICS)
@@ -32,15 +40,21 @@ def summary() -> None:
     for name, value in metrics["gap"].items():
         if name.endswith("_gap"):
             console.print(f"gap between train and validation, {name[:-4]}: {value:+.3f}")
-    size = sum(path.stat().st_size for path in EXPORT.rglob("*.onnx")) / 2**20
-    console.print(f"\nmodel      {EXPORT} (transformers folder, {size:.1f} MiB of ONNX)")
-    console.print(f"report     {METRICS.parent / 'report.html'}")
+    console.print(f"\nmodel      {EXPORT} ({sizes(EXPORT)})")
+    console.print(f"report     {REPORT}")
     console.print(f"lock file  {lock_verdict()}")
-    console.print("runs       mlflow ui --backend-store-uri sqlite:///mlflow.db")
-    console.print(
-        "\nnext       dvc exp run -S train.learning_rate=1e-4     then  dvc exp show\n"
-        f"           temper predict --model {EXPORT} --input new.csv --output scored.csv\n"
-        "           dvc plots show"
+    served = "MLFLOW_TRACKING_URI" in os.environ
+    command = "mlflow ui --backend-store-uri sqlite:///mlflow.db"
+    console.print(f"runs       {'on the server of MLFLOW_TRACKING_URI' if served else command}")
+    console.print(NEXT)
+
+
+def sizes(folder: Path) -> str:
+    """Return the sizes of an export's weights and ONNX graphs."""
+    files = [*sorted(folder.glob("*.safetensors")), *sorted(folder.rglob("*.onnx"))]
+    return ", ".join(
+        f"{file.relative_to(folder).as_posix()} {file.stat().st_size / 2**20:.1f} MiB"
+        for file in files
     )
 
 
@@ -56,26 +70,52 @@ def lock_verdict() -> str:
     differing = compare(before["stages"], now["stages"])
     if not differing:
         return "met: the same bytes as the committed dvc.lock"
-    return "differs from the committed dvc.lock: " + "; ".join(differing)
+    return "\n           ".join(["differs from the committed dvc.lock:", *differing])
 
 
 def compare(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return for each stage whose outputs differ what else changed about it."""
+    """Return for each stage whose outputs differ what else changed about it.
 
-    def hashes(stage: dict, kind: str) -> dict[str, str]:
-        return {item["path"]: item.get("md5", "") for item in stage.get(kind, [])}
-
+    Args:
+        before: `stages` of one dvc.lock.
+        now: `stages` of another.
+    """
     found = []
     for name in sorted(before.keys() | now.keys()):
         if name not in before or name not in now:
             found.append(f"{name} is {'new' if name in now else 'gone'}")
-            continue
-        old, new = before[name], now[name]
-        if hashes(old, "outs") == hashes(new, "outs"):
-            continue
-        causes = [p for p, h in hashes(new, "deps").items() if hashes(old, "deps").get(p) != h]
-        if old.get("params") != new.get("params"):
-            causes.append("params.yaml")
-        why = f"after a change of {', '.join(causes)}" if causes else "with the same inputs"
-        found.append(f"{name} {why}")
+        elif hashes(before[name], "outs") != hashes(now[name], "outs"):
+            causes = changed(hashes(before[name], "deps"), hashes(now[name], "deps"))
+            causes += changed(leaves(before[name]), leaves(now[name]))
+            shown = ", ".join(causes[:CAUSES_SHOWN])
+            more = f" and {len(causes) - CAUSES_SHOWN} more" if len(causes) > CAUSES_SHOWN else ""
+            found.append(
+                f"{name}: after a change of {shown}{more}"
+                if causes
+                else f"{name}: with the same inputs, so the machine or the libraries differ"
+            )
     return found
+
+
+def hashes(stage: dict[str, Any], kind: str) -> dict[str, str]:
+    """Return the md5 of a locked stage's `deps` or `outs` by path."""
+    return {item["path"]: item.get("md5", "") for item in stage.get(kind, [])}
+
+
+def leaves(stage: dict[str, Any]) -> dict[str, Any]:
+    """Return a locked stage's parameters by dotted key."""
+    found: dict[str, Any] = {}
+    waiting = [("", values) for values in stage.get("params", {}).values()]
+    while waiting:
+        prefix, values = waiting.pop()
+        for key, value in values.items():
+            if isinstance(value, dict):
+                waiting.append((f"{prefix}{key}.", value))
+            else:
+                found[prefix + key] = value
+    return found
+
+
+def changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return the names whose values differ, or that only one of the two has, sorted."""
+    return sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
