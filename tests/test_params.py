@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stages import params
+from stages import outputs, params
 from stages.errors import InputError
 
 ROOT = Path(__file__).parent.parent
@@ -66,9 +66,19 @@ def test_an_int_serves_as_float_and_a_bool_not_as_int(tmp_path):
     ("old", "new", "message"),
     [
         ("label: label", "label: sentence1", "must name different columns"),
+        ("    - sentence2", "    - sentence1", "must name different columns"),
+        ("    - sentence2", "    - sentence2\n    - sentence3", "at most 2 items"),
+        ("    - equivalent\n", "", "labels needs at least two names"),
+        (": single_label_classification", ": regression", "labels must be null for regression"),
+        ("    train: data/sample/train.csv\n", "", "files needs a train split"),
+        ("name: sample  ", "name: data/sample  ", "a folder that DVC does not watch"),
         ("    - equivalent\n", "    - not_equivalent\n", "holds a name twice"),
         ("data/sample/train.csv", "data/sample/*.csv", "data.glob"),
         ("name: sample  ", "name: sampel  ", "did you mean 'sample'?"),
+        ("warmup_ratio: 0.1", "warmup_ratio: 1.0", "less than 1"),
+        ("epochs: 8", "epochs: 0", "greater than 0"),
+        ("evaluate_every: epoch", "evaluate_every: 0", "train.evaluate_every"),
+        ("threshold: 0.5", "threshold: tunde", "'tuned'"),
         ("source: files", "source: hub", "hub.name is needed"),
         ("per_device_batch_size: null", "per_device_batch_size: 5", "no multiple"),
         ("positive_label: equivalent", "positive_label: equivalnt", "did you mean 'equivalent'?"),
@@ -82,18 +92,63 @@ def test_cross_field_checks(tmp_path, old, new, message):
     assert message in mistakes(tmp_path, (old, new))
 
 
+def test_a_hub_source_leaves_no_local_file_to_watch(tmp_path):
+    """DVC would hash files that no stage reads."""
+    name = ("    name: null", "    name: nyu-mll/glue")
+    text = mistakes(tmp_path, ("source: files", "source: hub"), name)
+    assert "files must be {} while source is 'hub'" in text
+
+
+def test_a_wrong_choice_lists_what_is_allowed(tmp_path):
+    """A word, a number or null, each with its place."""
+    text = mistakes(tmp_path, ("class_weights: null", "class_weights: balancd"))
+    line = line_of("class_weights: null")
+    assert f"params.yaml:{line}: train.class_weights: " in text
+    assert "'balanced'" in text
+    assert "found 'balancd'" in text
+
+
+def test_a_group_that_is_missing_or_no_group_is_named(tmp_path):
+    """In place of one message for each of its keys."""
+    text = mistakes(tmp_path, ("tokenize:\n", "tokenise:\n"))
+    assert "tokenise: unknown key (did you mean 'tokenize'?)" in text
+    assert "tokenize: missing" in text
+    (tmp_path / "params.yaml").write_text("- 1\n")
+    with pytest.raises(InputError, match="expected groups of parameters, found list"):
+        params.load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("seed: [")
+    with pytest.raises(InputError, match="not YAML"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_flattened_parameters_keep_lists_whole(tmp_path):
+    """One entry per leaf, as MLflow shows them."""
+    flat = params.flatten(load(tmp_path))
+    assert flat["train.learning_rate"] == 1e-3
+    assert flat["task.text"] == ("sentence1", "sentence2")
+    assert flat["model.config"] == {}
+    assert flat["data.files.train"] == "data/sample/train.csv"
+
+
 def test_the_json_schema_is_the_code(tmp_path):
-    """params.schema.json is what `python -m stages.params` writes."""
-    committed = json.loads((ROOT / "params.schema.json").read_text())
-    assert committed == params.Params.model_json_schema()
+    """params.schema.json holds the bytes that `python -m stages.params` writes."""
+    outputs.write_json(tmp_path / "schema.json", params.Params.model_json_schema())
+    written = (tmp_path / "schema.json").read_bytes()
+    assert (ROOT / "params.schema.json").read_bytes() == written
 
 
-def test_every_parameter_has_a_description():
-    """Editors show one line for each key."""
-    schema = params.Params.model_json_schema()
-    for group in (schema, *schema["$defs"].values()):
-        for name, field in group["properties"].items():
-            assert "description" in field or "$ref" in field, name
+def test_every_key_of_params_yaml_has_a_description(tmp_path):
+    """Editors show one line for each; `files` and the like hold names of the user's own."""
+    schema = json.loads((ROOT / "params.schema.json").read_text())
+    for key in params.flatten(load(tmp_path)):
+        node, described = schema, False
+        for part in key.split("."):
+            if "properties" not in node:
+                break
+            node = node["properties"][part]
+            described = "description" in node
+            node = schema["$defs"][node["$ref"].split("/")[-1]] if "$ref" in node else node
+        assert described, key
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -100,7 +100,8 @@ def check_splits(parameters: Params, facts: dict[str, dataset.Facts], findings: 
     with findings.at("data.overlap", "data.overlap: "):
         common = splits.overlap(keys)
         sizes["train"] -= len(dataset.settle_overlap(keys, common, data.overlap))
-    if "validation" not in rows or not facts[rows["validation"][0]].labelled:
+    scored = "validation" in rows and facts[rows["validation"][0]].labelled
+    if facts["train"].labelled and not scored:
         users = {"best_metric": p.best_metric != "loss"}
         users |= {"early_stopping": p.early_stopping.patience > 0}
         for name in (name for name, needs_one in users.items() if needs_one):

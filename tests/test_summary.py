@@ -1,0 +1,142 @@
+"""`temper summary` shows scores, sizes and the verdict on dvc.lock, or says what to run."""
+
+import copy
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages import outputs
+from stages.commands import summary
+from stages.errors import InputError
+
+STAGES = {
+    "tokenize": {
+        "deps": [{"path": "data/raw", "md5": "1"}],
+        "params": {"params.yaml": {"tokenize": {"max_length": 64, "padding": "dynamic"}}},
+        "outs": [{"path": "data/tokenized", "md5": "2"}],
+    },
+    "train": {
+        "deps": [{"path": "data/tokenized", "md5": "2"}],
+        "params": {"params.yaml": {"seed": 42}},
+        "outs": [{"path": "data/model", "md5": "3"}],
+    },
+}
+SCORES = {"accuracy": 0.9, "accuracy_low": 0.87, "accuracy_high": 0.93, "f1": 0.8}
+
+
+@pytest.fixture
+def finished(write_params):
+    """A repository with what a run leaves, its dvc.lock committed."""
+    write_params()
+    metrics = {
+        "test": SCORES,
+        "baseline": {"majority": {"test": {"accuracy": 0.5, "f1": 0.0}}},
+        "gap": {"accuracy_gap": 0.05, "accuracy_train": 0.95},
+    }
+    for file in (summary.REPORT, summary.EXPORT / "config.json"):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    (summary.EXPORT / "onnx").mkdir()
+    (summary.EXPORT / "onnx/model.onnx").write_bytes(bytes(3 * 2**20))
+    outputs.write_json(summary.METRICS, metrics)
+    lock(STAGES)
+    for command in (
+        "init -q",
+        "add dvc.lock",
+        "-c user.name=t -c user.email=t@example.org commit -qm run",
+    ):
+        subprocess.run(["git", *command.split()], check=True)
+
+
+def lock(stages):
+    Path("dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+
+
+def changed(stage, **parts):
+    stages = copy.deepcopy(STAGES)
+    stages[stage] |= parts
+    return stages
+
+
+def test_a_finished_run_is_shown_with_what_comes_next(finished, capsys):
+    """Scores beside baselines, gap, sizes, lock file, MLflow, the next commands."""
+    summary.summary()
+    out = capsys.readouterr().out
+    for part in (
+        "0.900 (0.870 to",
+        "majority",
+        "accuracy: +0.050",
+        "onnx/model.onnx 3.0 MiB",
+        "data/evaluation/report.html",
+        "met: the same bytes as the committed dvc.lock",
+        "mlflow ui --backend-store-uri sqlite:///mlflow.db",
+        "dvc exp run -S train.learning_rate=1e-4",
+        "dvc metrics diff",
+        "temper predict --model data/export",
+    ):
+        assert part in out
+    assert "accuracy_train" not in out
+
+
+def test_a_server_for_tracking_is_not_printed(finished, capsys, monkeypatch):
+    """Its address may hold a password."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@example.org")
+    summary.summary()
+    out = capsys.readouterr().out
+    assert "on the server of MLFLOW_TRACKING_URI" in out
+    assert "secret" not in out
+
+
+@pytest.mark.parametrize("missing", ["METRICS", "REPORT", "LOCK"])
+def test_a_missing_piece_says_what_to_run(finished, missing):
+    """In place of a table with holes."""
+    path = getattr(summary, missing)
+    path.unlink()
+    with pytest.raises(InputError, match=f"{path} does not exist; run dvc repro"):
+        summary.summary()
+
+
+def test_a_missing_export_says_what_to_run(finished):
+    """As after a stage that failed."""
+    (summary.EXPORT / "config.json").unlink()
+    with pytest.raises(InputError, match=r"data/export/config\.json does not exist"):
+        summary.summary()
+
+
+def test_the_verdict_names_each_stage_that_differs_and_why(finished):
+    """A parameter, a dependency, or nothing but the machine."""
+    assert summary.lock_verdict() == "met: the same bytes as the committed dvc.lock"
+    other = [{"path": "data/tokenized", "md5": "9"}]
+    longer = {"params.yaml": {"tokenize": {"max_length": 32, "padding": "dynamic"}}}
+    stages = changed("tokenize", outs=other, params=longer)
+    stages["train"] |= {"deps": other, "outs": [{"path": "data/model", "md5": "8"}]}
+    lock(stages)
+    verdict = summary.lock_verdict()
+    assert verdict.startswith("differs from the committed dvc.lock:")
+    assert "tokenize: after a change of tokenize.max_length\n" in verdict
+    assert verdict.endswith("train: after a change of data/tokenized")
+    lock(changed("train", outs=[{"path": "data/model", "md5": "8"}]))
+    assert summary.lock_verdict().endswith(
+        "train: with the same inputs, so the machine or the libraries differ"
+    )
+    lock(changed("train", deps=[{"path": "data/tokenized", "md5": "7"}]))
+    assert summary.lock_verdict().startswith("met")
+
+
+def test_new_and_gone_stages_are_named():
+    """Against a lock file of another pipeline; many causes are cut short."""
+    assert summary.compare({}, {"train": STAGES["train"]}) == ["train is new"]
+    assert summary.compare({"train": STAGES["train"]}, {}) == ["train is gone"]
+    before = {"outs": [], "deps": []}
+    deps = [{"path": f"stages/{name}.py", "md5": "1"} for name in "abcdef"]
+    now = {"deps": deps, "outs": [{"path": "x", "md5": "1"}]}
+    (text,) = summary.compare({"s": before}, {"s": now})
+    assert text.endswith("stages/a.py, stages/b.py, stages/c.py, stages/d.py and 2 more")
+
+
+def test_without_a_committed_lock_the_verdict_says_so(write_params):
+    """A repository without git, or before its first run."""
+    write_params()
+    assert summary.lock_verdict().startswith("none is committed")
