@@ -2,27 +2,32 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# The stages' commands call python and accelerate: those of the environment come first.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: repro test lint bench
 
 repro: $(READY)
-	temper check
-	dvc repro
-	temper summary
+	$(BIN)/temper check
+	$(BIN)/dvc repro
+	$(BIN)/temper summary
 
 test: $(READY)
-	pytest
+	$(BIN)/pytest
 
 lint: $(READY)
-	ruff check .
-	ruff format --check .
-	basedpyright
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
 
 bench: $(READY)
-	python benchmarks/mrpc.py --help
+	$(BIN)/python benchmarks/mrpc.py --help
 
 $(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo "installing into .venv; the first time takes some minutes"
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
+		-c constraints.txt -e '.[dev]'
 	touch $(READY)

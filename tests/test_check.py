@@ -1,12 +1,14 @@
 """`temper check` names every mistake at once, with the place it stands in, and writes nothing."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from stages import outputs, params
+from stages import commands, outputs, params
 from stages.commands import check
 from stages.errors import InputError
 from tests.conftest import ROOT
@@ -263,6 +265,32 @@ def test_the_message_counts_and_nothing_is_written(write_params, capsys):
     examine(write_params, train__launch="x", tokenize__max_length=99)
     with pytest.raises(InputError, match=re.escape("2 mistakes; nothing was run\n  params.yaml:")):
         check.check()
+
+
+def test_help_is_there_at_once():
+    """Every command is listed, and no heavy library is imported for it."""
+    code = (
+        "import sys; from typer.testing import CliRunner; from stages import commands; "
+        "print(CliRunner().invoke(commands.app, ['--help']).output, *sys.modules)"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert {"check", "summary", "predict", "push"} <= set(out)
+    assert not {"torch", "transformers", "datasets", "pyarrow", "mlflow", "sklearn"} & set(out)
+
+
+def test_a_mistake_ends_the_command_with_status_1(write_params, monkeypatch, capsys):
+    """One message on stderr, no traceback; with TEMPER_DEBUG=1 the error itself."""
+    examine(write_params, train__launch="x")
+    monkeypatch.setattr(sys, "argv", ["temper", "check"])
+    with pytest.raises(SystemExit) as ended:
+        commands.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("error: 1 mistake; nothing was run\n  params.yaml:")
+    monkeypatch.setenv("TEMPER_DEBUG", "1")
+    with pytest.raises(InputError):
+        commands.main()
 
 
 def test_a_hub_source_is_left_to_the_download(write_params):

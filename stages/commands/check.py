@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from stages import metrics, params, tasks
-from stages.commands import check_data, check_pipeline
+from stages import params
+from stages.commands import check_pipeline
 from stages.commands.findings import Findings, repeated
 from stages.errors import InputError, nearest
 
@@ -37,6 +37,8 @@ def check() -> None:
 
 def examine(parameters: params.Params) -> tuple[list[str], dict[str, str]]:
     """Return the mistakes, and what the run will work on."""
+    from stages.commands import check_data
+
     task = parameters.task
     findings = Findings(facts={"task": f"{task.name}, {task.problem_type}"})
     for line, key in repeated(findings.tree):
@@ -86,6 +88,8 @@ def check_launch(parameters: params.Params, findings: Findings) -> None:
 
 def check_training(parameters: params.Params, findings: Findings) -> None:
     """Note a metric the problem type lacks, loss options without effect, and fp16 on a CPU."""
+    from stages import metrics
+
     p, problem = parameters.train, parameters.task.problem_type
     with findings.at("train.best_metric"):
         metrics.greater_is_better(p.best_metric, problem)
@@ -108,6 +112,7 @@ def check_training(parameters: params.Params, findings: Findings) -> None:
 
 def check_model(parameters: params.Params, findings: Findings) -> None:
     """Note where the local model folder cannot be what the parameters ask for."""
+    from stages import tasks
     from stages.sources import model
     from stages.tokenize import check_max_length
 
