@@ -1,7 +1,6 @@
 """params.yaml → frozen, typed groups, or one error that lists every mistake with its line.
 
-The file is read by YAML 1.2 rules, as DVC reads it, so `1e-5` is a number and `no` a string
-(plain PyYAML: the opposite). `python -m stages.params params.schema.json` writes the JSON Schema.
+`python -m stages.params params.schema.json` writes the JSON Schema.
 """
 
 import json
@@ -13,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from stages import outputs
+from stages import outputs, yaml_file
 from stages.errors import InputError, nearest
 
 PARAMS_FILE = Path("params.yaml")
@@ -269,23 +268,6 @@ class Params(Group):
         return self
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader with YAML 1.2's core schema for numbers, booleans and null."""
-
-    yaml_implicit_resolvers: dict = {}  # noqa: RUF012 (PyYAML's own name and type)
-
-
-for _tag, _pattern, _first in (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
-    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-):
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first)
-    )
-
-
 def load(path: Path = PARAMS_FILE) -> Params:
     """Read and check a parameter file.
 
@@ -293,23 +275,26 @@ def load(path: Path = PARAMS_FILE) -> Params:
         InputError: the file is missing, is not YAML, or does not fit the schema; every mistake is
             listed with its line, what was found and the nearest valid name.
     """
+    tree = yaml_file.compose(path)
+    raw = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml_file.Loader)
+    mistakes = {
+        (line, key): f"the key {key!r} stands twice" for line, key in yaml_file.repeated(tree)
+    }
+    parsed = None
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run this in the repository root") from None
-    try:
-        tree = yaml.compose(text, Loader=_Loader)
-        raw = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML: {error}") from None
-    if not isinstance(raw, dict):
-        raise InputError(f"{path}: expected groups of parameters, found {type(raw).__name__}")
-    try:
-        return Params.model_validate_json(json.dumps(raw))
+        parsed = Params.model_validate_json(json.dumps(raw))
     except ValidationError as error:
-        mistakes = sorted({_describe(path, tree, raw, item) for item in error.errors()})
-        heading = f"{len(mistakes)} mistake{'s' * (len(mistakes) > 1)} in {path}"
-        raise InputError("\n".join([heading, *(text for _, text in mistakes)])) from None
+        for item in error.errors():
+            place, message = _describe(tree, item)
+            mistakes[place] = f"{mistakes[place]}, or: {message}" if place in mistakes else message
+    if parsed is not None and not mistakes:
+        return parsed
+    heading = f"{len(mistakes)} mistake{'s' * (len(mistakes) > 1)} in {path}"
+    lines = [
+        f"  {path}:{line}: {key + ': ' if key else ''}{message}"
+        for (line, key), message in sorted(mistakes.items())
+    ]
+    raise InputError("\n".join([heading, *lines]))
 
 
 def flatten(params: Params) -> dict[str, Any]:
@@ -326,11 +311,9 @@ def flatten(params: Params) -> dict[str, Any]:
     return walk("", params.model_dump())
 
 
-def _describe(path: Path, tree: yaml.Node, raw: Any, item: Any) -> tuple[int, str]:
-    """Return the line of one pydantic error and its message."""
+def _describe(tree: yaml.Node, item: Any) -> tuple[tuple[int, str], str]:
+    """Return the line and key of one pydantic error, and its message."""
     location = [part for part in item["loc"] if not _is_union_arm(part)]
-    line = _line(tree, location)
-    key = ".".join(str(part) for part in location)
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
         allowed = _allowed(location[:-1])
@@ -339,7 +322,7 @@ def _describe(path: Path, tree: yaml.Node, raw: Any, item: Any) -> tuple[int, st
         message = "missing; every parameter is written down, none has a hidden default"
     elif item["type"] != "value_error":
         message = f"{message}; found {item['input']!r}"
-    return line, f"  {path}:{line}: {key + ': ' if key else ''}{message}"
+    return (yaml_file.line_of(tree, location), ".".join(map(str, location))), message
 
 
 def _is_union_arm(part: str | int) -> bool:
@@ -352,23 +335,6 @@ def _allowed(location: list) -> list[str]:
     for part in location:
         model = model.model_fields[part].annotation
     return list(model.model_fields)
-
-
-def _line(node: yaml.Node, location: list) -> int:
-    """Return the 1-based line of the deepest key of `location` that exists."""
-    line = node.start_mark.line + 1
-    for part in location:
-        if isinstance(node, yaml.MappingNode):
-            found = [(k, v) for k, v in node.value if k.value == str(part)]
-            if not found:
-                return line
-            line, node = found[0][0].start_mark.line + 1, found[0][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            if part >= len(node.value):
-                return line
-            node = node.value[part]
-            line = node.start_mark.line + 1
-    return line
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import download, files, params, tokenize
+from stages import download, files, params, tokenize, yaml_file
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,7 +38,7 @@ def write_params(tmp_path, monkeypatch) -> Callable[..., params.Params]:
     """Return a function that writes params.yaml with changes, goes there and loads it."""
 
     def write(**changes) -> params.Params:
-        tree = yaml.load((ROOT / "tests/params.yaml").read_text(), Loader=params._Loader)
+        tree = yaml.load((ROOT / "tests/params.yaml").read_text(), Loader=yaml_file.Loader)
         flat = {key.replace("__", "."): value for key, value in changes.items()}
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(change(tree, flat), sort_keys=False))
         for source in ("tests/data", "data/sample/model", "launch"):

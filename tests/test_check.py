@@ -222,16 +222,6 @@ def test_a_missing_or_broken_dvc_yaml_is_a_mistake(write_params):
     assert only(check.examine(parameters)[0]).startswith("dvc.yaml: no such file")
 
 
-def test_a_key_that_stands_twice_is_named(write_params):
-    """YAML readers take the last one in silence, or refuse the file in the middle of a run."""
-    parameters = write_params()
-    Path("dvc.yaml").write_text("stages: {}\n")
-    with Path("params.yaml").open("a") as file:
-        file.write("seed: 43\n")
-    line = len(Path("params.yaml").read_text().splitlines())
-    assert only(check.examine(parameters)[0]) == f"params.yaml:{line}: the key 'seed' stands twice"
-
-
 def test_a_launch_file_without_processes_is_named(write_params):
     """accelerate would take its own default."""
     write_params()

@@ -189,6 +189,13 @@ def test_splits_are_stratified_over_power_law_classes():
     assert not np.array_equal(found["test"], other["test"])
 
 
+def test_labels_with_one_row_each_all_stay_in_train():
+    """There is nothing to cut from."""
+    params = SplitParams(validation=0.1, test=0.2, seed=3)
+    found = splits.assign(np.arange(9), params, ["validation", "test"])
+    assert {name: rows.tolist() for name, rows in found.items()} == {"train": list(range(9))}
+
+
 @pytest.mark.parametrize("rule", ["report", "drop_from_train", "error"])
 def test_rows_in_two_splits(write_params, tmp_path, monkeypatch, rule):
     """Counted always; dropped from train or refused by parameter."""

@@ -104,6 +104,7 @@ def test_a_wrong_choice_lists_what_is_allowed(tmp_path):
     text = mistakes(tmp_path, ("class_weights: null", "class_weights: balancd"))
     line = line_of("class_weights: null")
     assert f"params.yaml:{line}: train.class_weights: " in text
+    assert text.startswith("1 mistake in ")
     assert "'balanced'" in text
     assert "found 'balancd'" in text
 
@@ -114,7 +115,7 @@ def test_a_group_that_is_missing_or_no_group_is_named(tmp_path):
     assert "tokenise: unknown key (did you mean 'tokenize'?)" in text
     assert "tokenize: missing" in text
     (tmp_path / "params.yaml").write_text("- 1\n")
-    with pytest.raises(InputError, match="expected groups of parameters, found list"):
+    with pytest.raises(InputError, match="expected keys and values, found a list"):
         params.load(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text("seed: [")
     with pytest.raises(InputError, match="not YAML"):
@@ -149,6 +150,12 @@ def test_every_key_of_params_yaml_has_a_description(tmp_path):
             described = "description" in node
             node = schema["$defs"][node["$ref"].split("/")[-1]] if "$ref" in node else node
         assert described, key
+
+
+def test_a_key_that_stands_twice_is_a_mistake(tmp_path):
+    """YAML would take the last one, and say nothing."""
+    text = mistakes(tmp_path, ("  schedule: linear", "  epochs: 3\n  schedule: linear"))
+    assert f"params.yaml:{line_of('schedule: linear')}: epochs: the key 'epochs' stands" in text
 
 
 def test_a_missing_file_is_named(tmp_path):

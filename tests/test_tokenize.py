@@ -114,21 +114,26 @@ def unigram():
     )
 
 
-@pytest.mark.parametrize("make", [byte_level_bpe, unigram])
+def slow():
+    from transformers import ByT5Tokenizer
+
+    return ByT5Tokenizer()
+
+
+@pytest.mark.parametrize("make", [byte_level_bpe, unigram, slow])
 def test_other_tokenizers(write_params, tmp_path, make):
-    """Byte-level BPE without a pad token pads with its end; Unigram has its own."""
+    """Byte-level BPE without a pad token pads with its end; Unigram has its own; one in Python."""
     make().save_pretrained(tmp_path / "processor")
     processor = tokenize.load_processor(tmp_path / "processor")
     task = tasks.load(write_params(task__text=["text"]).task)
-    columns = task.encode({"text": ["the cat", "", "sat on the mat 中"]}, processor, 5)
-    for text, ids, full in zip(
-        ["the cat", "", "sat on the mat 中"],
-        columns["input_ids"],
-        columns["full_length"],
-        strict=True,
-    ):
-        assert ids == processor(text)["input_ids"][:5]
+    texts = ["the cat", "", "sat on the mat 中"]
+    columns = task.encode({"text": texts}, processor, 5)
+    rows = zip(texts, columns["input_ids"], columns["full_length"], strict=True)
+    for text, ids, full in rows:
+        assert ids == processor(text, truncation=True, max_length=5)["input_ids"]
         assert full == len(processor(text)["input_ids"])
+    assert max(columns["full_length"]) > max(columns["length"]) == 5
+    assert processor.is_fast == (make is not slow)
     assert processor.pad_token_id is not None
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from stages import params
 from stages.commands import check_pipeline
-from stages.commands.findings import Findings, repeated
+from stages.commands.findings import Findings
 from stages.errors import InputError, nearest
 
 LAUNCH = Path("launch")
@@ -41,8 +41,6 @@ def examine(parameters: params.Params) -> tuple[list[str], dict[str, str]]:
 
     task = parameters.task
     findings = Findings(facts={"task": f"{task.name}, {task.problem_type}"})
-    for line, key in repeated(findings.tree):
-        findings.mistakes.append(f"{params.PARAMS_FILE}:{line}: the key {key!r} stands twice")
     findings.mistakes += check_pipeline.mistakes(parameters)
     check_launch(parameters, findings)
     check_training(parameters, findings)

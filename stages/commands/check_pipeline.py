@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from stages import params
-from stages.commands.findings import compose, scalars
 from stages.errors import InputError, nearest
+from stages.yaml_file import compose, scalars
 
 PIPELINE = Path("dvc.yaml")
 LOOP = ("item", "key")  # what `foreach` fills in

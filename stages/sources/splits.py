@@ -34,7 +34,8 @@ def assign(
     """
     shares = {split: getattr(params, split) for split in missing if getattr(params, split) > 0}
     random = np.random.default_rng(params.seed)
-    taken: dict[str, list[np.ndarray]] = {split: [] for split in shares}
+    none = np.array([], dtype=int)
+    taken: dict[str, list[np.ndarray]] = {split: [none] for split in shares}
     owed = dict.fromkeys(shares, 0.0)
     for stratum in np.unique(strata):
         rows = random.permutation(np.flatnonzero(strata == stratum))
@@ -48,7 +49,7 @@ def assign(
             taken[split].append(rows[start : start + count])
             start += count
     found = {split: np.sort(np.concatenate(rows)) for split, rows in taken.items()}
-    used = np.concatenate([*found.values(), np.array([], dtype=int)])
+    used = np.concatenate([none, *found.values()])
     rest = np.setdiff1d(np.arange(len(strata)), used)
     return {"train": rest, **{split: rows for split, rows in found.items() if len(rows)}}
 
