@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array, issparse, vstack
 
 from stages import arrow, determinism, errors, inference, outputs, params, tasks, tracking
 from stages.errors import InputError
@@ -57,11 +58,17 @@ class Scorer:
         )
         self.forward = inference.torch_forward(model)
 
-    def references(self, dataset: Any) -> np.ndarray | None:
-        """Return a split's references, or None where it is unlabelled."""
-        rows = [{"input_ids": [0], "labels": label} for label in dataset["labels"]]
-        found = self.collate(rows)["labels"]
-        return None if (np.isnan(found) | (found == -100)).all() else found
+    def references(self, dataset: Any) -> Any | None:
+        """Return a split's references, sparse for multi-label, or None where it is unlabelled."""
+        size = inference.BATCHES_PER_WINDOW * self.params.batch_size
+        parts = []
+        for labels in (dataset[i : i + size]["labels"] for i in range(0, len(dataset), size)):
+            found = self.collate([{"input_ids": [0], "labels": label} for label in labels])
+            values = found["labels"]
+            if (np.isnan(values) | (values == -100)).all():
+                return None
+            parts.append(csr_array(values.astype(bool)) if values.ndim > 1 else values)
+        return vstack(parts, "csr") if issparse(parts[0]) else np.concatenate(parts)
 
     def score(self, dataset: Any, target: Path) -> Scored:
         """Predict a split, write its predictions, and keep what the tables need."""
@@ -91,7 +98,7 @@ def tune(scorer: Scorer, target: Path) -> None:
     split = "validation" if "validation" in scorer.data else "train"
     scored = scorer.score(scorer.data[split], target / "predictions" / f"{split}.csv")
     assert scored.references is not None
-    known = scored.references[scored.sample]
+    known = scored.references[scored.sample].toarray()
     found = multi_label.tune_thresholds(scored.chances, known)
     scorer.setup = replace(scorer.setup, threshold=found)
     outputs.write_json(
@@ -176,6 +183,20 @@ def rounded(value: Any) -> Any:
     return round(float(value), 6)
 
 
+def tracked(metrics: dict[str, Any], main_score: str) -> dict[str, float]:
+    """Return what the tracker gets: all scores, and of each baseline the main one.
+
+    Validation scores are those of the best weights; training's own curve has the plain names.
+    """
+    found = {f"validation/best_{k}": v for k, v in metrics.get("validation", {}).items()}
+    found |= {f"test/{k}": v for k, v in metrics.get("test", {}).items()}
+    for name, splits in metrics["baseline"].items():
+        for split, scored in splits.items():
+            if main_score in scored:
+                found[f"{split}/baseline_{name}_{main_score}"] = scored[main_score]
+    return found
+
+
 def main(model_folder: Path, tokenized: Path, raw: Path, target: Path) -> None:
     parameters = params.load()
     determinism.configure_torch(parameters.determinism, parameters.seed)
@@ -186,11 +207,7 @@ def main(model_folder: Path, tokenized: Path, raw: Path, target: Path) -> None:
             outputs.write_json(folder / "metrics.json", metrics)
             facts = outputs.read_json(raw / "summary.json")
             report.write(folder, metrics, facts, parameters, scorer.setup)
-        for split in ("validation", "test"):
-            run.log_metrics({f"{split}/{k}": v for k, v in metrics.get(split, {}).items()})
-        for name, splits in metrics["baseline"].items():
-            for split, found in splits.items():
-                run.log_metrics({f"baseline/{name}/{split}/{k}": v for k, v in found.items()})
+        run.log_metrics(tracked(metrics, score_names(scorer.setup)[0]))
         run.log_artifacts(target, "evaluation")
     report.print_summary(metrics, scorer.setup)
 

@@ -34,6 +34,18 @@ def root() -> Path:
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
 
+def log_every() -> int:
+    """Return how many training steps lie between two that are recorded: `TEMPER_LOG_EVERY`, or 1.
+
+    Raises:
+        InputError: it is no positive whole number.
+    """
+    text = os.environ.get("TEMPER_LOG_EVERY", "1")
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"TEMPER_LOG_EVERY is {text!r}; expected a number of steps, 1 or more")
+    return int(text)
+
+
 def default_uri() -> str:
     return f"sqlite:///{root() / 'mlflow.db'}"
 
@@ -42,7 +54,7 @@ class Run:
     """What a stage says of itself. Nothing here raises because of the tracker."""
 
     def __init__(self, stage: str, tags: dict[str, str], parameters: params.Params):
-        self.lock = threading.Lock()
+        self.lock, self.log_every = threading.Lock(), log_every()
         folder = root() / "tracking"
         folder.mkdir(exist_ok=True)
         self.file = (folder / f"{stage}-{execution()}-{os.getpid()}.jsonl").open("a+")

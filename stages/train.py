@@ -159,7 +159,8 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
     ):
 
         def observe(prefix: str, numbers: dict[str, float], step: int) -> None:
-            run.log_metrics({f"{prefix}/{k}": v for k, v in numbers.items()}, step)
+            if prefix != "train" or step % run.log_every == 0:
+                run.log_metrics({f"{prefix}/{k}": v for k, v in numbers.items()}, step)
             table.observe(prefix, numbers, step)
 
         run.log_dataset(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from stages import arrow, evaluate, outputs, train
 from stages.errors import InputError
@@ -67,8 +68,8 @@ def test_intervals_of_other_kinds_hold_the_score():
     hot = RANDOM.integers(0, 2, (400, 3)).astype(bool)
     flipped = hot ^ (RANDOM.random((400, 3)) < 0.1)
     many = Scored(
-        predictions=flipped,
-        references=hot.astype(float),
+        predictions=csr_array(flipped),
+        references=csr_array(hot),
         confidence=np.ones(400),
         loss=np.ones(400),
         sample=np.arange(400),

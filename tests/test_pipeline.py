@@ -101,15 +101,22 @@ def test_another_clone_with_another_environment_has_the_same_lock(origin, tmp_pa
 
 
 def test_an_experiment_runs_train_and_what_follows(origin, tmp_path):
-    """-S train.learning_rate re-tokenizes nothing."""
+    """-S train.learning_rate re-tokenizes nothing; TEMPER_LOG_EVERY thins what MLflow gets."""
     folder = clone(origin, tmp_path / "clone")
     shutil.copytree(origin / ".dvc/cache", folder / ".dvc/cache")
     run(folder, "dvc checkout")
-    out = run(folder, "dvc exp run -S train.learning_rate=5e-4 --name other").stdout
+    interval = {"TEMPER_LOG_EVERY": "5"}
+    out = run(folder, "dvc exp run -S train.learning_rate=5e-4 --name other", **interval).stdout
     ran = [line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")]
     assert ran == ["train", "evaluate", "export"]
     assert "data/evaluation/metrics.json" in run(folder, "dvc metrics diff HEAD").stdout
     assert "other" in run(folder, "dvc exp show --csv").stdout
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    (found,) = client.search_runs(["1"], "tags.`dvc.exp_name` = 'other'")
+    steps = [row.step for row in client.get_metric_history(found.info.run_id, "train/loss")]
+    assert steps == [5, 10]
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.7])

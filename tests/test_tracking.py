@@ -1,11 +1,15 @@
 """One run per execution; a tracker that is away stops nothing and gets everything later."""
 
 import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from stages import tracking
+from stages.errors import InputError
 
 
 @pytest.fixture
@@ -87,8 +91,6 @@ def test_an_execution_that_did_not_train_says_who_did(write_params, client, monk
 @pytest.mark.slow
 def test_a_failed_stage_says_why(write_params, client):
     """FAILED, with the reason as a tag."""
-    from stages.errors import InputError
-
     parameters = write_params()
     with pytest.raises(InputError), tracking.run("train", parameters, fingerprint="f"):
         raise InputError("no labels")
@@ -113,3 +115,44 @@ def test_an_unreachable_tracker_stops_nothing_and_gets_all_later(
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert tracking.deliver_pending() == 1
     assert only_run(client()).data.metrics["train/loss"] == 1.0
+
+
+class Slow(BaseHTTPRequestHandler):
+    """Answers after longer than anybody waits."""
+
+    def do_POST(self):
+        time.sleep(3)
+        self.send_error(503)
+
+    do_GET = do_POST
+
+    def log_message(self, *_):
+        """Print nothing."""
+
+
+@pytest.mark.slow
+def test_a_slow_tracker_holds_up_no_step(write_params, monkeypatch, capsys):
+    """Recording takes no time; the end waits for so long and keeps what was not sent."""
+    parameters = write_params()
+    monkeypatch.setattr(tracking, "PATIENCE_S", 1.0)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
+        with tracking.run("train", parameters, fingerprint="f") as run:
+            time.sleep(1.5)  # the first request is under way
+            started = time.monotonic()
+            for step in range(200):
+                run.log_metrics({"train/loss": 1.0}, step)
+            assert time.monotonic() - started < 1
+        server.shutdown()
+    assert "the server is slow" in capsys.readouterr().err
+    (journal,) = Path("tracking").glob("*.jsonl")
+    assert journal.read_text().count('"metrics"') == 2 * 200
+
+
+@pytest.mark.parametrize("text", ["0", "often", "-1"])
+def test_a_log_interval_is_a_number_of_steps(monkeypatch, text):
+    """One error before training."""
+    monkeypatch.setenv("TEMPER_LOG_EVERY", text)
+    with pytest.raises(InputError, match="TEMPER_LOG_EVERY is"):
+        tracking.log_every()

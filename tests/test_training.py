@@ -1,6 +1,8 @@
 """Each training parameter changes weights or history as its definition says."""
 
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -317,6 +319,68 @@ def test_resumed_equals_uninterrupted(prepare):
     resumed = fit(parameters, "cut")
     assert torch.equal(weights(resumed), weights(whole))
     assert resumed.history == whole.history
+
+
+@pytest.mark.slow
+def test_sigterm_checkpoints_at_once_and_exits_with_143(prepare):
+    """In the middle of an epoch; the next start ends with the uninterrupted weights."""
+    parameters = prepare(train__save_every="epoch")
+    whole = fit(parameters, "whole")
+    before = signal.getsignal(signal.SIGTERM)
+
+    def preempted(prefix, numbers, step):
+        if prefix == "train" and step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as stopped:
+        fit(parameters, "cut", preempted)
+    assert stopped.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == 5
+    resumed = fit(parameters, "cut")
+    assert torch.equal(weights(resumed), weights(whole))
+    assert resumed.history == whole.history
+
+
+@pytest.mark.slow
+def test_other_reporters_get_what_mlflow_gets(prepare, monkeypatch):
+    """One that is named in TEMPER_REPORT_TO sees every training loss and every score."""
+    from transformers import TrainerCallback
+    from transformers.integrations import integration_utils
+
+    seen = []
+
+    class Recorder(TrainerCallback):
+        def on_log(self, args, state, control, logs=None, **kwargs):
+            seen.append(dict(logs))
+
+    known = integration_utils.INTEGRATION_TO_CALLBACK | {"tensorboard": Recorder}
+    monkeypatch.setattr(integration_utils, "INTEGRATION_TO_CALLBACK", known)
+    monkeypatch.setattr(integration_utils, "get_available_reporting_integrations", lambda: known)
+    monkeypatch.setenv("TEMPER_REPORT_TO", "tensorboard")
+    engine = fit(prepare(train__epochs=1.0))
+    assert [log["loss"] for log in seen if "loss" in log] == pytest.approx(
+        [row["loss"] for row in engine.history.train], rel=1e-5
+    )
+    (scores,) = [log for log in seen if "eval_accuracy" in log]
+    assert scores["eval_loss"] == pytest.approx(engine.history.validation[0]["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mlflow", "MLflow records every run anyway"),
+        ("tensorbord", "unknown .did you mean 'tensorboard'"),
+        ("comet_ml", "comet_ml is not installed"),
+    ],
+)
+def test_a_reporter_that_cannot_be_is_named(monkeypatch, name, message):
+    """Before any training."""
+    from stages.training import trainer
+
+    monkeypatch.setenv("TEMPER_REPORT_TO", f" {name}")
+    with pytest.raises(InputError, match=message):
+        trainer.reporters()
 
 
 @pytest.mark.slow

@@ -14,8 +14,8 @@ Texts = Sequence[Sequence[str]]  # one list of rows per text column
 
 
 def predictions(
-    train: Texts, labels: np.ndarray, others: dict[str, Texts], setup: Setup, seed: int
-) -> dict[str, dict[str, np.ndarray]]:
+    train: Texts, labels: Any, others: dict[str, Texts], setup: Setup, seed: int
+) -> dict[str, dict[str, Any]]:
     """Fit every baseline on the training split; return predictions by baseline and split.
 
     Args:
@@ -25,8 +25,9 @@ def predictions(
         setup: of the task.
         seed: picks the rows where there are too many.
     """
-    if len(labels) > MAX_ROWS:
-        chosen = np.sort(np.random.default_rng(seed).choice(len(labels), MAX_ROWS, replace=False))
+    num_rows = labels.shape[0]
+    if num_rows > MAX_ROWS:
+        chosen = np.sort(np.random.default_rng(seed).choice(num_rows, MAX_ROWS, replace=False))
         train = [list(map(column.__getitem__, chosen)) for column in train]
         labels = labels[chosen]
     vectorize = fit_features(train)
@@ -38,8 +39,6 @@ def predictions(
     for name, model in estimators(setup).items():
         model.fit(known, labels)
         found[name] = {split: model.predict(rows) for split, rows in inputs.items()}
-        if setup.problem_type == "multi_label_classification":
-            found[name] = {split: rows.astype(bool) for split, rows in found[name].items()}
     return found
 
 
@@ -47,12 +46,15 @@ def constant_name(setup: Setup) -> str:
     return "mean" if setup.problem_type == "regression" else "majority"
 
 
-def constant(labels: np.ndarray, rows: dict[str, int], setup: Setup) -> dict[str, np.ndarray]:
+def constant(labels: Any, rows: dict[str, int], setup: Setup) -> dict[str, Any]:
     """Return the same answer for every row: the mean, or the most frequent label (of each)."""
+    from scipy.sparse import csr_array
+
     if setup.problem_type == "regression":
         answer = labels.mean()
     elif setup.problem_type == "multi_label_classification":
-        answer = labels.mean(0) > 0.5
+        answer = csr_array(labels.mean(0)[None] > 0.5)
+        return {split: answer[np.zeros(count, dtype=int)] for split, count in rows.items()}
     else:
         answer = np.bincount(labels, minlength=len(setup.names)).argmax()
     return {split: np.repeat(np.asarray(answer)[None], count, 0) for split, count in rows.items()}

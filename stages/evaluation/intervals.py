@@ -60,9 +60,9 @@ def _classes(scored: Scored, setup: Setup, samples: int, random: np.random.Gener
 
 def _labels(scored: Scored, setup: Setup, samples: int, random: np.random.Generator):
     assert scored.references is not None
-    predicted, actual = scored.predictions, scored.references.astype(bool)
-    hit, exact = predicted & actual, (predicted == actual).all(1)
-    rows = len(actual)
+    predicted, actual = scored.predictions, scored.references
+    hit, exact = predicted.multiply(actual), multi_label.exact(predicted, actual)
+    rows = len(exact)
     for size in _chunks(samples, rows):
         weights = random.multinomial(rows, np.full(rows, 1 / rows), size).astype(float)
         found = multi_label.from_counts(weights @ hit, weights @ predicted, weights @ actual)

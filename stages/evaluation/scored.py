@@ -2,7 +2,7 @@
 
 The predictions of every row go to a CSV file as they come. In memory stay a few numbers per row;
 probabilities of all classes are kept for a seeded sample of rows only, for the area under the ROC
-curve of more than two classes.
+curve of more than two classes. The labels of multi-label rows are sparse.
 """
 
 import csv
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array, issparse, vstack
 
 from stages.metrics import classification, multi_label
 
@@ -30,10 +31,10 @@ class Setup:
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """A split's rows: (rows,) arrays; predictions of multi-label are (rows, labels) booleans."""
+    """A split's rows: (rows,) arrays; multi-label ones are sparse booleans, (rows, labels)."""
 
-    predictions: np.ndarray
-    references: np.ndarray | None
+    predictions: Any
+    references: Any | None
     confidence: np.ndarray
     loss: np.ndarray | None
     sample: np.ndarray  # row numbers whose probabilities are kept
@@ -42,7 +43,7 @@ class Scored:
 
 def score_split(
     windows: Iterator[tuple[int, np.ndarray]],
-    references: np.ndarray | None,
+    references: Any | None,
     num_rows: int,
     setup: Setup,
     target: Path,
@@ -50,30 +51,37 @@ def score_split(
 ) -> Scored:
     """Write the predictions of a split to `target` and return what the tables need."""
     sample = sampled_rows(num_rows, max(len(setup.names), 1), seed)
-    found: dict[str, list[np.ndarray]] = {k: [] for k in ("p", "confidence", "loss", "chances")}
+    found: dict[str, list[Any]] = {k: [] for k in ("p", "confidence", "loss", "chances")}
     with target.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         scores = [f"score_{name}" for name in setup.names]
         writer.writerow(["row", "reference", "prediction", "score", *scores])
         for start, logits in windows:
             stop = start + len(logits)
-            wanted = None if references is None else references[start:stop]
+            wanted = None if references is None else dense(references[start:stop])
             chances, predictions, confidence, loss = score_window(logits, wanted, setup)
             inside = sample[(sample >= start) & (sample < stop)] - start
-            found["p"].append(predictions)
+            found["p"].append(csr_array(predictions) if predictions.ndim > 1 else predictions)
             found["confidence"].append(confidence)
             found["loss"].append(loss)
             found["chances"].append(chances[inside])
             writer.writerows(csv_rows(start, wanted, predictions, confidence, chances, setup))
+    sparse = issparse(found["p"][0])
+    predictions = vstack(found.pop("p"), "csr") if sparse else np.concatenate(found.pop("p"))
     joined = {name: np.concatenate(parts) for name, parts in found.items()}
     return Scored(
-        predictions=joined["p"],
+        predictions=predictions,
         references=references,
         confidence=joined["confidence"],
         loss=None if references is None else joined["loss"],
         sample=sample,
         chances=joined["chances"],
     )
+
+
+def dense(values: Any) -> np.ndarray:
+    """Return an array of what may be sparse."""
+    return values.toarray() if issparse(values) else values
 
 
 def score_window(
@@ -118,7 +126,7 @@ def label_text(value: Any, setup: Setup) -> str:
     if setup.problem_type == "regression":
         return f"{float(value):.6g}"
     if setup.problem_type == "multi_label_classification":
-        return "|".join(name for name, on in zip(setup.names, value, strict=True) if on)
+        return "|".join(setup.names[i] for i in np.flatnonzero(dense(value)))
     return setup.names[int(value)]
 
 
@@ -149,12 +157,12 @@ def scores(scored: Scored, setup: Setup) -> dict[str, float]:
 
     assert scored.references is not None
     assert scored.loss is not None
-    references, sampled = scored.references, scored.references[scored.sample]
+    references, sampled = scored.references, dense(scored.references[scored.sample])
     if setup.problem_type == "regression":
         return regression.scores(scored.predictions, references)
     if setup.problem_type == "multi_label_classification":
-        found = multi_label.label_scores(scored.predictions, references.astype(bool))
-        area = multi_label.roc_auc(scored.chances, sampled.astype(bool))
+        found = multi_label.label_scores(scored.predictions, references)
+        area = multi_label.roc_auc(scored.chances, sampled)
     else:
         found = classification.label_scores(
             scored.predictions, references, len(setup.names), setup.positive

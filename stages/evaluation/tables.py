@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from stages.evaluation.intervals import intervals
-from stages.evaluation.scored import Scored, Setup, label_text, score_names, scores
+from stages.evaluation.scored import Scored, Setup, dense, label_text, score_names, scores
 from stages.metrics import classification, multi_label
 
 MOST_LABELS = 30  # in the confusion matrix; the most frequent ones
@@ -39,9 +39,9 @@ def per_class(scored: Scored, setup: Setup) -> Table:
     assert scored.references is not None
     width = len(setup.names)
     if setup.problem_type == "multi_label_classification":
-        actual_of, found_of = scored.references.astype(bool), scored.predictions
-        hit, actual = (actual_of & found_of).sum(0), actual_of.sum(0)
-        predicted = found_of.sum(0)
+        parts = (scored.predictions.multiply(scored.references), scored.predictions)
+        hit, predicted = (part.sum(0) for part in parts)
+        actual = scored.references.sum(0)
     else:
         actual = np.bincount(scored.references, minlength=width)
         predicted = np.bincount(scored.predictions, minlength=width)
@@ -94,9 +94,9 @@ def curves(scored: Scored, setup: Setup) -> dict[str, Table]:
     from sklearn.metrics import precision_recall_curve, roc_curve
 
     assert scored.references is not None
-    sampled, found = scored.references[scored.sample], {}
+    sampled, found = dense(scored.references[scored.sample]), {}
     if setup.problem_type == "multi_label_classification":
-        truth, score = sampled.astype(bool).ravel(), scored.chances.ravel()
+        truth, score = sampled.ravel(), scored.chances.ravel()
         confidence, right = score, truth
     else:
         chosen = 1 if setup.positive is None else setup.positive
@@ -179,12 +179,12 @@ def worst(scored: Scored, texts: dict[str, Sequence[str]], setup: Setup, count: 
     ]
 
 
-def baseline_scores(predictions: np.ndarray, references: np.ndarray, setup: Setup) -> dict:
+def baseline_scores(predictions: Any, references: Any, setup: Setup) -> dict:
     """Return the metrics that need predictions only."""
     from stages.metrics import regression
 
     if setup.problem_type == "regression":
         return regression.scores(predictions, references)
     if setup.problem_type == "multi_label_classification":
-        return multi_label.label_scores(predictions, references.astype(bool))
+        return multi_label.label_scores(predictions, references)
     return classification.label_scores(predictions, references, len(setup.names), setup.positive)

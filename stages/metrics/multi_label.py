@@ -51,15 +51,25 @@ def roc_auc(chances: np.ndarray, references: np.ndarray) -> float | None:
     return float(roc_auc_score(references[:, varied], chances[:, varied], average="macro"))
 
 
-def label_scores(predictions: np.ndarray, references: np.ndarray) -> dict[str, float]:
-    """Return the metrics that need predicted labels only; both are (rows, labels) booleans."""
-    found = from_counts(
-        (predictions & references).sum(0)[None].astype(float),
-        predictions.sum(0)[None].astype(float),
-        references.sum(0)[None].astype(float),
-    )
-    exact = float((predictions == references).all(1).mean())
-    return {"accuracy": exact, **{k: float(v[0]) for k, v in found.items()}}
+def label_scores(predictions: Any, references: Any) -> dict[str, float]:
+    """Return the metrics that need predicted labels only.
+
+    Args:
+        predictions: booleans (rows, labels), sparse or not.
+        references: likewise.
+    """
+    from scipy.sparse import csr_array
+
+    found, wanted = csr_array(predictions), csr_array(references)
+    counts = (found.multiply(wanted), found, wanted)
+    scores = from_counts(*(part.sum(0)[None].astype(float) for part in counts))
+    hits = float(exact(found, wanted).mean())
+    return {"accuracy": hits, **{k: float(v[0]) for k, v in scores.items()}}
+
+
+def exact(predictions: Any, references: Any) -> np.ndarray:
+    """Return which rows have all labels right, of two sparse (rows, labels)."""
+    return np.diff((predictions != references).tocsr().indptr) == 0
 
 
 def from_counts(

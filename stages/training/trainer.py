@@ -1,5 +1,6 @@
 """Engine `trainer`: Hugging Face Trainer over temper's batches, losses, checkpoints and scores."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import set_seed
 
 from stages import inference
-from stages.errors import InputError
+from stages.errors import InputError, nearest
 from stages.tasks.base import Batch, Collator
 from stages.training import checkpoint, losses, model, optimizer
 from stages.training.batching import BucketSampler, Rows
@@ -60,11 +61,33 @@ def arguments(job: Job, world_size: int) -> TrainingArguments:
         logging_nan_inf_filter=False,
         eval_strategy="no",
         save_strategy="no",
-        report_to="none",
+        report_to=reporters(),
         disable_tqdm=True,
         remove_unused_columns=False,
         ddp_find_unused_parameters=False,
     )
+
+
+def reporters() -> list[str]:
+    """Return what `TEMPER_REPORT_TO` names, `tensorboard,wandb` and the like, beside MLflow.
+
+    Raises:
+        InputError: transformers does not know it, or its package is not installed.
+    """
+    from transformers.integrations import integration_utils
+
+    names = [n.strip() for n in os.environ.get("TEMPER_REPORT_TO", "").split(",") if n.strip()]
+    known = sorted(set(integration_utils.INTEGRATION_TO_CALLBACK) - {"mlflow"})
+    for name in names:
+        if name not in known:
+            reason = "MLflow records every run anyway" if name == "mlflow" else "unknown"
+            raise InputError(
+                f"TEMPER_REPORT_TO: {name}: {reason}{nearest(name, known)}; "
+                f"allowed: {', '.join(known)}"
+            )
+        if name not in integration_utils.get_available_reporting_integrations():
+            raise InputError(f"TEMPER_REPORT_TO: {name} is not installed: pip install {name}")
+    return names
 
 
 def accumulation(params: Any, world_size: int) -> int:
@@ -184,6 +207,7 @@ class Engine(Trainer):
             if best == len(self.history.validation) - 1:
                 self.keep(f"best-{step}")
             self.job.observe("validation", found, step)
+            self.log({f"eval_{name}": value for name, value in found.items()})
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
         return found
 
@@ -302,7 +326,15 @@ class Engine(Trainer):
         Raises:
             SystemExit: 143 after SIGTERM, once a checkpoint is written.
         """
-        signal.signal(signal.SIGTERM, lambda *_: setattr(self, "terminated", True))
+        before = signal.signal(signal.SIGTERM, lambda *_: setattr(self, "terminated", True))
+        try:
+            self._run()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        if self.terminated:
+            sys.exit(143)
+
+    def _run(self) -> None:
         found = checkpoint.newest(self.job.folder)
         if found is None:
             self.probe()
@@ -314,8 +346,6 @@ class Engine(Trainer):
         if found is not None and (checkpoint.step_of(found) >= total or self.is_stopped()):
             return
         self.train(resume_from_checkpoint=str(found) if found else None)
-        if self.terminated:
-            sys.exit(143)
 
 
 def as_tensors(batch: Batch) -> dict[str, torch.Tensor]:
