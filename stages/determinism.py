@@ -1,16 +1,26 @@
-"""Make the result a function of parameters, data, code and versions; keep the network out."""
+"""Make the result a function of parameters, data, code and versions; keep the network out.
+
+`python -m stages.determinism` prints the environment that a stage runs in.
+"""
 
 import contextlib
+import ctypes
+import json
 import os
 import platform
+import re
+import signal
 import socket
 import sys
+from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 from urllib.parse import urlsplit
 
+from stages import params
 from stages.params import Determinism
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PORTABLE = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -25,6 +35,7 @@ def prepare(params: Determinism, *, offline: bool = True) -> None:
     Kernels are chosen when numpy and torch are imported, so where a variable has to change the
     process starts its own command over; call this first under `if __name__ == "__main__"`.
     """
+    end_with_parent()
     wanted = dict.fromkeys(THREAD_VARIABLES, str(params.num_threads))
     wanted |= {"PYTHONHASHSEED": "0", "TOKENIZERS_PARALLELISM": "true"}
     wanted |= PORTABLE if params.portable else {}
@@ -51,32 +62,41 @@ def configure_torch(params: Determinism, seed: int) -> None:
     set_seed(seed)
 
 
+def end_with_parent() -> None:
+    """Get SIGTERM when the parent dies, so that no worker outlives its launcher (FACTS 37)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() == 1 and "WORLD_SIZE" in os.environ:  # it died before
+            sys.exit(128 + signal.SIGTERM)
+
+
 def environment() -> dict[str, str]:
     """Return what beside parameters, data and code can change a result's bytes."""
-    from importlib.metadata import version
-
-    libraries = (
-        "torch",
-        "transformers",
-        "tokenizers",
-        "datasets",
-        "accelerate",
-        "numpy",
-        "pyarrow",
-    )
-    record = {f"version.{name}": version(name) for name in (*libraries, "onnxruntime", "onnx")}
-    record["version.python"] = platform.python_version()
-    record["machine"] = platform.machine()
+    names = {re.split(r"[^\w.-]", line)[0] for line in requires("temper") or () if ";" not in line}
+    record = {"version.python": platform.python_version(), "machine": platform.machine()}
+    for name in sorted(names | {"numpy", "pyarrow", "safetensors", "scipy", "tokenizers"}):
+        with contextlib.suppress(PackageNotFoundError):
+            record[f"version.{name}"] = version(name)
     record["cpu"] = _cpu_name()
-    for variable in (*THREAD_VARIABLES, *PORTABLE):
+    for variable in (*THREAD_VARIABLES, *PORTABLE, "CUBLAS_WORKSPACE_CONFIG"):
         record[variable] = os.environ.get(variable, "")
     if "torch" in sys.modules:
-        import torch
+        record |= torch_environment()
+    return record
 
-        record["torch.num_threads"] = str(torch.get_num_threads())
-        record["torch.cpu_capability"] = torch.backends.cpu.get_cpu_capability()
-        if torch.cuda.is_available():
-            record["gpu"] = torch.cuda.get_device_name()
+
+def torch_environment() -> dict[str, str]:
+    """Return threads, kernels and devices that torch computes with."""
+    import torch
+
+    record = {
+        "torch.num_threads": str(torch.get_num_threads()),
+        "torch.cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "torch.deterministic_algorithms": str(torch.are_deterministic_algorithms_enabled()).lower(),
+    }
+    if torch.cuda.is_available():
+        record["gpu"] = torch.cuda.get_device_name()
+        record["cuda"] = f"{torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
     return record
 
 
@@ -109,3 +129,10 @@ def refuse_network() -> None:
         raise PermissionError(f"only the download stages use the network; asked for {host}")
 
     sys.addaudithook(hook)
+
+
+if __name__ == "__main__":
+    chosen = params.load()
+    prepare(chosen.determinism)
+    configure_torch(chosen.determinism, chosen.seed)
+    print(json.dumps(environment(), indent=2))

@@ -1,4 +1,4 @@
-"""Turn a mistake of the user's into one clear message and exit status 1.
+"""Turn a mistake of the user's into one clear message and exit status 1, an interrupt into 130.
 
 Used by every entry point: `with errors.reported(): ...`.
 """
@@ -24,6 +24,9 @@ def reported() -> Iterator[None]:
             raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
 
 
 def nearest(name: str, allowed: Sequence[str]) -> str:

@@ -43,10 +43,27 @@ def whole_folder(path: Path) -> Iterator[Path]:
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     yield aside
-    for file in aside.rglob("*"):
-        if file.is_file():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
+    flush(aside)
     if path.exists():
         shutil.rmtree(path)
     aside.rename(path)
+    flush_folder(path.parent)
+
+
+def flush(folder: Path) -> None:
+    """Wait until everything below a folder is on the disk."""
+    for path in (*folder.rglob("*"), folder):
+        if path.is_dir():
+            flush_folder(path)
+        else:
+            with path.open("rb") as handle:
+                os.fsync(handle.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """Wait until a folder's names are on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -20,9 +20,11 @@ from stages.training import checkpoint, console, losses, model
 WEIGHTS = ("config.json", "model*.safetensors*")
 
 
-def use_one_device() -> None:
-    """Let a run of one process see one GPU, so that `single` uses exactly one on any machine."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+def use_devices(launch: str) -> None:
+    """Let a run of one process see one GPU, so that `single` uses exactly one; `cpu_…` none."""
+    if launch.startswith("cpu"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    elif int(os.environ.get("WORLD_SIZE", "1")) == 1:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
 
@@ -144,8 +146,6 @@ def copy_weights(source: Path, target: Path) -> None:
 def main(tokenized: Path, base: Path, *targets: Path) -> None:
     parameters, world_size = params.load(), int(os.environ.get("WORLD_SIZE", "1"))
     first = int(os.environ.get("RANK", "0")) == 0
-    import stages.training.trainer  # noqa: F401  (its code is part of the fingerprint)
-
     launch = Path("launch") / f"{parameters.train.launch}.yaml"
     key = checkpoint.fingerprint(parameters, [tokenized, base], launch, world_size)
     folder, data, started = checkpoint.folder_for(key), arrow.load(tokenized), time.monotonic()
@@ -175,6 +175,6 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
 
 if __name__ == "__main__":
     with errors.reported():
-        use_one_device()
+        use_devices(params.load().train.launch)
         determinism.prepare(params.load().determinism)
         main(*map(Path, sys.argv[1:]))

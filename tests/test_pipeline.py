@@ -219,9 +219,11 @@ def test_train_on_one_device_sees_one(monkeypatch):
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
     monkeypatch.setenv("WORLD_SIZE", "1")
-    train.use_one_device()
+    train.use_devices("single")
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    train.use_one_device()
+    train.use_devices("multi_gpu")
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
+    train.use_devices("cpu_2")
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == ""

@@ -5,10 +5,12 @@
 once its files are on disk, and a checkpoint carries a manifest that is compared before it is used.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -16,10 +18,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from stages import outputs
+from stages.errors import InputError
 
 MANIFEST = "manifest.json"
 KEPT = 2
+PIPELINE = Path("dvc.yaml")
+OBSERVERS = ("stages/tracking.py", "stages/training/console.py")  # they change no result
+LIBRARIES = ("python", "torch", "transformers", "accelerate", "numpy", "safetensors")
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+DEVICES = ("torch.cpu_capability", "gpu", "cuda")
 
 
 def folder_for(fingerprint: str) -> Path:
@@ -30,30 +40,33 @@ def folder_for(fingerprint: str) -> Path:
 def fingerprint(parameters: Any, folders: list[Path], launch: Path, world_size: int) -> str:
     """Return the sha256 of everything that determines the result of training.
 
-    That is: the parameters train reads, every input file, the code of `stages` that is loaded, the
-    versions of the libraries, the launch file and the number of processes.
+    That is: the parameters train reads, every input file, the code that dvc.yaml lists, the
+    versions of the libraries it computes with, the kind of CPU and GPU, the launch file and the
+    number of processes.
     """
-    from stages.determinism import environment
+    from stages.determinism import environment, torch_environment
 
-    modules = [module for name, module in sys.modules.items() if name.split(".")[0] == "stages"]
-    sources = sorted({module.__file__ for module in modules if module.__file__})
-    package = Path(__file__).parent.parent
+    known = environment() | torch_environment()
     record = {
         "params": parameters.model_dump(
             include={"seed", "determinism", "task", "tokenize", "train"}, mode="json"
         ),
         "positive_label": parameters.evaluate.positive_label,
         "inputs": {folder.name: outputs.sha256_tree(folder) for folder in folders},
-        "code": {
-            Path(source).relative_to(package).as_posix(): outputs.sha256_file(Path(source))
-            for source in sources
-            if not source.endswith("tracking.py")
-        },
-        "versions": {k: v for k, v in environment().items() if k.startswith("version.")},
+        "code": {path: outputs.sha256_file(Path(path)) for path in code(parameters.task.name)},
+        "environment": [known.get(f"version.{name}") for name in LIBRARIES]
+        + [known.get(name) for name in DEVICES],
         "launch": outputs.sha256_file(launch),
         "world_size": world_size,
     }
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def code(task: str) -> list[str]:
+    """Return the files of `stages` that dvc.yaml lists for train (tests hold it to the imports)."""
+    stages = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"]
+    paths = [dep.replace("${task.name}", task) for dep in stages["train"]["deps"]]
+    return [path for path in paths if path.startswith("stages/") and path not in OBSERVERS]
 
 
 @contextmanager
@@ -70,15 +83,30 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def publish(partial: Path, target: Path) -> None:
-    """Flush a folder that was written aside, add its manifest and give it its name."""
-    files = sorted(path for path in partial.rglob("*") if path.is_file())
-    hashes = outputs.sha256_tree(partial)
-    for file in files:
-        with file.open("rb") as handle:
-            os.fsync(handle.fileno())
-    outputs.write_json(partial / MANIFEST, hashes)
+    """Add a manifest to a folder that was written aside, flush it, and give it its name."""
+    outputs.write_json(partial / MANIFEST, outputs.sha256_tree(partial))
+    outputs.flush(partial)
     shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)
+    outputs.flush_folder(target.parent)
+
+
+def no_room(folder: Path, name: str, size: int, reason: str) -> InputError:
+    """Return the error for a checkpoint of `size` bytes that does not fit on the disk."""
+    found = numbered(folder, "checkpoint")
+    rest = f"; {found[-1].name} is whole and serves the next start" if found else ""
+    return InputError(
+        f"no room for {name} in {folder}: it needs {size / 2**20:,.0f} MiB, "
+        f"{shutil.disk_usage(folder).free / 2**20:,.0f} MiB are free ({reason}){rest}. "
+        "Free some space and run the same command again"
+    )
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Tell whether a failed write, of Python, torch or safetensors, is for want of space."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        return True
+    return bool(re.search(r"os error (27|28|122)\b|writ(e|ing) file|write failed", str(error)))
 
 
 def is_whole(folder: Path) -> bool:

@@ -1,6 +1,7 @@
 """Engine `trainer`: Hugging Face Trainer over temper's batches, losses, checkpoints and scores."""
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -301,11 +302,26 @@ class Engine(Trainer):
     def _published(self, name: str):
         partial = self.job.folder / "partial" / name
         partial.mkdir(parents=True, exist_ok=True)
-        yield partial
+        try:
+            yield partial
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                checkpoint.publish(partial, self.job.folder / name)
+        except Exception as error:
+            if not checkpoint.is_disk_full(error):
+                raise
+            shutil.rmtree(partial, ignore_errors=True)
+            reason = f"{type(error).__name__}: {error!s:.200}"
+            raise checkpoint.no_room(
+                self.job.folder, name, self.checkpoint_size(), reason
+            ) from error
         self.accelerator.wait_for_everyone()
-        if self.args.should_save:
-            checkpoint.publish(partial, self.job.folder / name)
-        self.accelerator.wait_for_everyone()
+
+    def checkpoint_size(self) -> int:
+        """Return the bytes of a checkpoint: weights, and two moments of each trained one."""
+        weights = sum(p.numel() * p.element_size() for p in self.model.parameters())
+        trained = sum(p.numel() * 4 for p in self.model.parameters() if p.requires_grad)
+        return weights + 2 * trained
 
     def best_step(self) -> int | None:
         best = self.history.best(self.job.params.best_metric, greater=self.job.greater)
@@ -325,6 +341,7 @@ class Engine(Trainer):
 
         Raises:
             SystemExit: 143 after SIGTERM, once a checkpoint is written.
+            InputError: the disk has no room for the checkpoints.
         """
         before = signal.signal(signal.SIGTERM, lambda *_: setattr(self, "terminated", True))
         try:
@@ -337,6 +354,9 @@ class Engine(Trainer):
     def _run(self) -> None:
         found = checkpoint.newest(self.job.folder)
         if found is None:
+            size = (checkpoint.KEPT + 1) * self.checkpoint_size()
+            if shutil.disk_usage(self.job.folder).free < size:
+                raise checkpoint.no_room(self.job.folder, "checkpoints", size, "before any step")
             self.probe()
             set_seed(self.job.seed)
         else:
