@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -27,6 +28,7 @@ from stages.errors import InputError
 PATIENCE_S = 20.0  # how long the end of a stage waits for the server
 TIMEOUT_S = 5  # one request
 EXPERIMENT = "temper"
+ENVIRONMENT = "environment/train.json"  # an artefact of the run
 
 
 def root() -> Path:
@@ -46,6 +48,18 @@ def log_every() -> int:
     return int(text)
 
 
+def is_off() -> bool:
+    """Tell whether `TEMPER_TRACKING` is `off`: nothing is recorded anywhere.
+
+    Raises:
+        InputError: it is something else than on or off.
+    """
+    value = os.environ.get("TEMPER_TRACKING", "on")
+    if value not in ("on", "off"):
+        raise InputError(f"TEMPER_TRACKING is {value!r}; expected on or off")
+    return value == "off"
+
+
 def default_uri() -> str:
     return f"sqlite:///{root() / 'mlflow.db'}"
 
@@ -55,10 +69,13 @@ class Run:
 
     def __init__(self, stage: str, tags: dict[str, str], parameters: params.Params):
         self.lock, self.log_every = threading.Lock(), log_every()
-        folder = root() / "tracking"
-        folder.mkdir(exist_ok=True)
-        self.file = (folder / f"{stage}-{execution()}-{os.getpid()}.jsonl").open("a+")
-        fcntl.flock(self.file, fcntl.LOCK_EX)  # a journal without an owner is anybody's to send
+        if is_off():
+            self.file = open(os.devnull, "w")  # noqa: SIM115 (closed by `run`)
+        else:
+            folder = root() / "tracking"
+            folder.mkdir(exist_ok=True)
+            self.file = (folder / f"{stage}-{execution()}-{os.getpid()}.jsonl").open("a+")
+            fcntl.flock(self.file, fcntl.LOCK_EX)  # a journal without an owner is anybody's to send
         self._write(
             "open",
             stage=stage,
@@ -84,6 +101,8 @@ class Run:
 
     def log_model(self, save: Callable[..., None], *arguments: Any) -> None:
         """Record an MLflow model folder that `save(source, target, …)` writes."""
+        if is_off():
+            return
         target = root() / "tracking" / f"model-{execution()}"
         shutil.rmtree(target, ignore_errors=True)
         try:
@@ -136,8 +155,9 @@ def run(
     tags |= {"fingerprint": fingerprint} if fingerprint else {}
     tags |= {"model_sha256": model_sha256(model)} if model else {}
     recorded = Run(stage, tags, parameters)
-    sender = Sender(Path(recorded.file.name))
-    sender.start()
+    sender = None if is_off() else Sender(Path(recorded.file.name))
+    if sender is not None:
+        sender.start()
     try:
         yield recorded
     except BaseException as error:
@@ -149,7 +169,8 @@ def run(
     else:
         recorded._write("close", status="FINISHED")
     finally:
-        sender.finish()
+        if sender is not None:
+            sender.finish()
         recorded.file.close()
 
 
@@ -187,7 +208,10 @@ def execution() -> str:
 
 def model_sha256(folder: Path) -> str:
     """Return the sha256 of the weights, or of the list of theirs where there are several."""
-    files = sorted(folder.glob("*.safetensors"))
+    return files_sha256(sorted(folder.glob("*.safetensors")))
+
+
+def files_sha256(files: list[Path]) -> str:
     if len(files) == 1:
         return outputs.sha256_file(files[0])
     return hashlib.sha256("".join(map(outputs.sha256_file, files)).encode()).hexdigest()
@@ -370,7 +394,7 @@ def open_run(client: Any, record: dict[str, Any]) -> tuple[str, bool]:
             copy_history(client, trainer, run_id)
     for key, value in tags.items():
         client.set_tag(run_id, key, value)
-    client.log_dict(run_id, record["environment"], f"environment/{stage}.json")
+    client.log_dict(run_id, record["environment"], ENVIRONMENT.replace("train", stage))
     return run_id, found is not None
 
 
@@ -403,6 +427,23 @@ def trained_by(client: Any, experiment: str, tags: dict[str, str], itself: str) 
             for found in client.search_runs([experiment], query, order_by=["start_time ASC"]):
                 if "fingerprint" in found.data.tags and found.info.run_id != itself:
                     return found.info.run_id
+    return None
+
+
+def environment_of(weights: list[Path]) -> dict[str, str] | None:
+    """Return the environment in which weights were trained; None where no store knows them."""
+    if "MLFLOW_TRACKING_URI" not in os.environ and not (root() / "mlflow.db").exists():
+        return None
+    try:
+        client = connect()
+        query = f"tags.model_sha256 = '{files_sha256(weights)}' and tags.fingerprint != ''"
+        experiments = [experiment_id(client)]
+        for found in client.search_runs(experiments, query, order_by=["start_time DESC"]):
+            with tempfile.TemporaryDirectory() as folder:
+                file = client.download_artifacts(found.info.run_id, ENVIRONMENT, folder)
+                return outputs.read_json(Path(file))
+    except Exception as error:  # whatever a tracker can throw
+        warn(f"{error!s:.300}")
     return None
 
 

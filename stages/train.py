@@ -146,6 +146,7 @@ def copy_weights(source: Path, target: Path) -> None:
 def main(tokenized: Path, base: Path, *targets: Path) -> None:
     parameters, world_size = params.load(), int(os.environ.get("WORLD_SIZE", "1"))
     first = int(os.environ.get("RANK", "0")) == 0
+    determinism.configure_torch(parameters.determinism, parameters.seed)
     launch = Path("launch") / f"{parameters.train.launch}.yaml"
     key = checkpoint.fingerprint(parameters, [tokenized, base], launch, world_size)
     folder, data, started = checkpoint.folder_for(key), arrow.load(tokenized), time.monotonic()

@@ -22,6 +22,14 @@ def _own_tracking(monkeypatch, tmp_path):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
 
 
+@pytest.fixture(scope="session")
+def origin(tmp_path_factory) -> Path:
+    """Return a repository with a finished run of the tests' parameters; clone it, leave it be."""
+    from tests import repository
+
+    return repository.make_origin(tmp_path_factory.mktemp("origin") / "temper")
+
+
 def change(tree: dict, changes: dict) -> dict:
     """Set dotted keys of nested groups."""
     for key, value in changes.items():

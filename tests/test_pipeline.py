@@ -1,83 +1,22 @@
 """The real commands on a copy of the repository: dvc repro, kills, two processes, experiments."""
 
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 import yaml
 
-from tests.conftest import ROOT, change, environment
+from tests.conftest import ROOT
+from tests.repository import clone, hashes, ran, run, set_params
 
 pytestmark = pytest.mark.slow
-COPIED = ("stages", "launch", "data/sample/model", "data/files", "tests/data")
-
-
-@pytest.fixture(scope="module")
-def origin(tmp_path_factory):
-    """A git repository with the code as it is, the tests' parameters, and a finished run."""
-    folder = tmp_path_factory.mktemp("origin") / "temper"
-    folder.mkdir()
-    for name in COPIED:
-        ignore = shutil.ignore_patterns("__pycache__", "*.json" if name == "data/files" else "")
-        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
-    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
-        shutil.copy(ROOT / name, folder / name)
-    shutil.copy(ROOT / "tests/params.yaml", folder / "params.yaml")
-    for command in (
-        "git init -q",
-        "git config user.name test",
-        "git config user.email test@example.org",
-        "dvc init -q",
-        "dvc config core.analytics false",
-        "git add -A",
-        "git commit -qm start",
-    ):
-        run(folder, command)
-    run(folder, "dvc repro")
-    run(folder, "git add -A")
-    run(folder, "git commit -qm run")
-    return folder
-
-
-def run(folder, command, check=True, **variables):
-    done = subprocess.run(
-        command.split(),
-        cwd=folder,
-        env=environment(PYTHONPATH=str(folder), **variables),
-        capture_output=True,
-        text=True,
-    )
-    assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done
-
-
-def clone(origin, folder):
-    run(origin, f"git clone -q {origin} {folder}")
-    run(folder, "git config user.name test")
-    run(folder, "git config user.email test@example.org")
-    return folder
-
-
-def hashes(folder):
-    """Return the hashes of every stage's outputs in dvc.lock."""
-    lock = yaml.safe_load((folder / "dvc.lock").read_text())
-    return {out["path"]: out["md5"] for s in lock["stages"].values() for out in s["outs"]}
-
-
-def set_params(folder, **changes):
-    tree = yaml.safe_load((folder / "params.yaml").read_text())
-    flat = {key.replace("__", "."): value for key, value in changes.items()}
-    (folder / "params.yaml").write_text(yaml.safe_dump(change(tree, flat), sort_keys=False))
 
 
 def test_a_second_repro_runs_nothing(origin):
     """Everything is skipped, and the run is one FINISHED MLflow run of all stages."""
-    assert "Running stage" not in run(origin, "dvc repro").stdout
+    assert ran(run(origin, "dvc repro")) == []
     from mlflow.tracking import MlflowClient
 
     (found,) = MlflowClient(f"sqlite:///{origin / 'mlflow.db'}").search_runs(["1"])
@@ -102,13 +41,10 @@ def test_another_clone_with_another_environment_has_the_same_lock(origin, tmp_pa
 
 def test_an_experiment_runs_train_and_what_follows(origin, tmp_path):
     """-S train.learning_rate re-tokenizes nothing; TEMPER_LOG_EVERY thins what MLflow gets."""
-    folder = clone(origin, tmp_path / "clone")
-    shutil.copytree(origin / ".dvc/cache", folder / ".dvc/cache")
-    run(folder, "dvc checkout")
+    folder = clone(origin, tmp_path / "clone", cache=True)
     interval = {"TEMPER_LOG_EVERY": "5"}
-    out = run(folder, "dvc exp run -S train.learning_rate=5e-4 --name other", **interval).stdout
-    ran = [line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")]
-    assert ran == ["train", "evaluate", "export"]
+    done = run(folder, "dvc exp run -S train.learning_rate=5e-4 --name other", **interval)
+    assert ran(done) == ["train", "evaluate", "export"]
     assert "data/evaluation/metrics.json" in run(folder, "dvc metrics diff HEAD").stdout
     assert "other" in run(folder, "dvc exp show --csv").stdout
     from mlflow.tracking import MlflowClient
@@ -119,39 +55,11 @@ def test_an_experiment_runs_train_and_what_follows(origin, tmp_path):
     assert steps == [5, 10]
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.7])
-def test_a_killed_training_resumes_to_the_same_bytes(origin, tmp_path, after_s):
-    """kill -9 of the whole group once a checkpoint is there; then dvc repro."""
-    folder = clone(origin, tmp_path / "clone")
-    before = hashes(folder)
-    child = subprocess.Popen(
-        ["dvc", "repro", "--force", "--no-run-cache"],
-        cwd=folder,
-        start_new_session=True,
-        env=environment(PYTHONPATH=str(folder)),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 120
-    while not list((folder / "checkpoints").glob("*/checkpoint-3")):
-        assert time.monotonic() < deadline
-        assert child.poll() is None
-        time.sleep(0.02)
-    time.sleep(after_s)
-    os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
-    done = run(folder, "dvc repro --no-run-cache")
-    assert "resuming from step" in done.stderr or "resuming from step" in done.stdout
-    assert hashes(folder) == before
-
-
 def test_two_processes_equal_one(origin, tmp_path):
     """Uneven rows, dropout 0: the weights agree, every validation row is counted once."""
     from safetensors.numpy import load_file
 
-    folder = clone(origin, tmp_path / "clone")
-    shutil.copytree(origin / ".dvc/cache", folder / ".dvc/cache")
-    run(folder, "dvc checkout")
+    folder = clone(origin, tmp_path / "clone", cache=True)
 
     def weights():
         tensors = load_file(folder / "data/model/model.safetensors")
@@ -188,9 +96,7 @@ def test_an_edited_file_runs_again_and_a_removed_split_is_forgotten(origin, tmp_
     folder = clone(origin, tmp_path / "clone")
     with (folder / "tests/data/test.csv").open("a") as file:
         file.write("He opened two boxes.,He closed two boxes.,not_equivalent\n")
-    out = run(folder, "dvc repro download@dataset").stdout
-    assert "Running stage 'data_files@test'" in out
-    assert "Running stage 'download@dataset'" in out
+    assert ran(run(folder, "dvc repro download@dataset")) == ["data_files@test", "download@dataset"]
     tree = yaml.safe_load((folder / "params.yaml").read_text())
     del tree["data"]["files"]["test"]
     (folder / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))

@@ -1,0 +1,78 @@
+"""Copies of the repository, and the real commands in them."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from tests.conftest import ROOT, change, environment
+
+COPIED = ("stages", "launch", "data/sample/model", "data/files", "tests/data")
+USER = ("git config user.name test", "git config user.email test@example.org")
+
+
+def make_origin(folder: Path) -> Path:
+    """Make a git repository with the code as it is, the tests' parameters, and a finished run."""
+    folder.mkdir()
+    for name in COPIED:
+        ignore = shutil.ignore_patterns("__pycache__", "*.json" if name == "data/files" else "")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
+        shutil.copy(ROOT / name, folder / name)
+    shutil.copy(ROOT / "tests/params.yaml", folder / "params.yaml")
+    starts = ("dvc init -q", "dvc config core.analytics false")
+    for command in ("git init -q", *USER, *starts):
+        run(folder, command)
+    commit(folder, "start")
+    run(folder, "dvc repro")
+    commit(folder, "run")
+    return folder
+
+
+def variables(folder: Path, **more: str) -> dict[str, str]:
+    """Return the environment for a command in a copy: its own code, nothing of the tests'."""
+    return environment(**{"PYTHONPATH": str(folder)} | more)
+
+
+def run(folder, command, check=True, **more):
+    """Run a command in a copy; unless told otherwise it has to end well."""
+    done = subprocess.run(
+        command.split(), cwd=folder, env=variables(folder, **more), capture_output=True, text=True
+    )
+    assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done
+
+
+def commit(folder, message):
+    run(folder, "git add -A")
+    run(folder, f"git commit -qm {message}")
+
+
+def clone(origin, folder, cache=False):
+    """Clone a copy, with its cache and outputs where asked."""
+    run(origin, f"git clone -q {origin} {folder}")
+    for command in USER:
+        run(folder, command)
+    if cache:
+        shutil.copytree(origin / ".dvc/cache", folder / ".dvc/cache")
+        run(folder, "dvc checkout")
+    return folder
+
+
+def hashes(folder):
+    """Return the hashes of every stage's outputs in dvc.lock."""
+    lock = yaml.safe_load((folder / "dvc.lock").read_text())
+    return {out["path"]: out["md5"] for s in lock["stages"].values() for out in s["outs"]}
+
+
+def ran(done):
+    """Return the stages that a `dvc repro` or `dvc exp run` ran."""
+    lines = done.stdout.splitlines()
+    return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
+
+
+def set_params(folder, **changes):
+    tree = yaml.safe_load((folder / "params.yaml").read_text())
+    flat = {key.replace("__", "."): value for key, value in changes.items()}
+    (folder / "params.yaml").write_text(yaml.safe_dump(change(tree, flat), sort_keys=False))

@@ -1,0 +1,209 @@
+"""Killed at any moment and started again, the pipeline ends with the bytes of a quiet run."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stages import outputs
+from tests.repository import clone, commit, hashes, ran, run, set_params, variables
+
+pytestmark = pytest.mark.slow
+KILLER = Path(__file__).parent / "killer"
+SEEDED = random.Random(3)
+# Accumulation, dropout, early stopping and the best of several evaluations are all in play.
+CHANGES = {
+    "train__per_device_batch_size": 4,
+    "train__evaluate_every": 2,
+    "train__save_every": 3,
+    "train__epochs": 4,
+    "train__early_stopping": {"patience": 5, "min_gain": 0.0},
+    "model__config": {"hidden_dropout_prob": 0.1},
+}
+MOMENTS = [  # in the order of the pipeline
+    {"process": "stages.files", "event": "open", "path": r"data/files/dataset/test\.json$"},
+    {"process": "stages.download dataset", "event": "open", "path": r"\.raw\.partial/.*json$"},
+    {"process": "stages.download model", "event": "open", "path": r"\.base\.partial/"},
+    {"process": "stages.tokenize", "event": "open", "path": r"\.tokenized\.partial/.*state"},
+    {"process": "stages.train", "event": "open", "path": r"partial/best-\d+/"},
+    {"process": "stages.train", "event": "open", "path": r"partial/checkpoint-3/"},
+    {"process": "stages.train", "event": "os.rename", "path": r"partial/checkpoint-6"},
+    {"process": "stages.train", "after_s": SEEDED.uniform(4, 7)},
+    {"process": "stages.train", "after_s": SEEDED.uniform(4, 7)},
+    {"process": "stages.train", "event": "os.rename", "path": r"partial/checkpoint-1\d"},
+    {"process": "stages.train", "event": "shutil.copyfile", "path": r"best-\d+/model\.safe"},
+    {"process": "stages.train", "event": "os.rename", "path": r"\.history\.partial"},
+    {"process": "dvc", "event": "open", "path": r"dvc\.lock", "exists": "data/history"},
+    {"process": "stages.evaluate", "event": "open", "path": r"predictions/test\.csv"},
+    {"process": "stages.evaluate", "after_s": SEEDED.uniform(1, 3)},
+    {"process": "stages.export", "event": "open", "path": r"\.export\.partial/onnx"},
+    {"process": "stages.export", "event": "os.rename", "path": r"\.export\.partial"},
+]
+
+
+def start(folder, command, **more):
+    """Start a command in a process group of its own."""
+    return subprocess.Popen(
+        command.split(),
+        cwd=folder,
+        env=variables(folder, **more),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def killed_at(folder, moment, command="dvc repro --no-run-cache"):
+    """Run a command until the planned kill -9 of its group; fail where none came."""
+    mark = folder.parent / "mark"
+    mark.unlink(missing_ok=True)
+    path = f"{folder}:{KILLER}"
+    child = start(folder, command, KILL_AT=json.dumps(moment), KILL_MARK=str(mark), PYTHONPATH=path)
+    assert child.wait(timeout=120) == -signal.SIGKILL, moment
+    assert mark.exists(), moment
+
+
+def kill_once(folder, pattern, child, number=signal.SIGKILL):
+    """Kill the group of `child` as soon as a path like `pattern` exists below `folder`."""
+    deadline = time.monotonic() + 120
+    while not list(folder.glob(pattern)):
+        assert child.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.killpg(child.pid, number)
+    child.wait()
+
+
+def processes_in(folder):
+    """Return the processes that work in a folder or below it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()).is_relative_to(folder) and process.status() != "zombie":
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def wait_for_none(folder):
+    deadline = time.monotonic() + 60
+    while found := processes_in(folder):
+        assert time.monotonic() < deadline, [process.cmdline() for process in found]
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def quiet(origin, tmp_path_factory):
+    """A clone with this module's parameters, and its run that nothing disturbed."""
+    folder = clone(origin, tmp_path_factory.mktemp("quiet") / "clone")
+    set_params(folder, **CHANGES)
+    run(folder, "dvc repro")
+    commit(folder, "quiet")
+    return folder
+
+
+def test_killed_at_every_moment_it_ends_with_the_same_bytes(quiet, tmp_path):
+    """In each stage; in a checkpoint, a best model, data/model; before DVC writes its lock."""
+    folder = clone(quiet, tmp_path / "clone")
+    (folder / "dvc.lock").unlink()
+    for moment in MOMENTS:
+        killed_at(folder, moment)
+    assert len({moment["process"].split()[0] for moment in MOMENTS}) == 7
+    done = run(folder, "dvc repro --no-run-cache")
+    assert ran(done) == ["export"]
+    assert hashes(folder) == hashes(quiet)
+    assert early_stopped(folder)
+
+
+def early_stopped(folder):
+    rows = (folder / "data/history/train.csv").read_text().splitlines()
+    return len(rows) - 1 < 4 * 6
+
+
+def test_two_processes_leave_no_orphan_and_resume(quiet, tmp_path):
+    """The workers have sessions of their own; without their launcher they checkpoint and end."""
+    folder = clone(quiet, tmp_path / "clone", cache=True)
+    set_params(folder, train__launch="cpu_2")
+    run(folder, "dvc repro --no-run-cache train")
+    expected = hashes(folder)
+    shutil.rmtree(folder / "checkpoints")
+    for step in (3, 9):
+        child = start(folder, "dvc repro --no-run-cache --force --single-item train")
+        kill_once(folder, f"checkpoints/*/checkpoint-{step}", child)
+        wait_for_none(folder)
+    done = run(folder, "dvc repro --no-run-cache --force --single-item train")
+    assert "resuming from step" in done.stderr + done.stdout
+    assert hashes(folder) == expected
+
+
+def test_an_experiment_in_a_temporary_workspace_resumes(quiet, tmp_path):
+    """DVC deletes the workspace; the checkpoints lie in the repository."""
+    folder = clone(quiet, tmp_path / "clone", cache=True)
+    command = "dvc exp run --temp --name other -S train.learning_rate=5e-4"
+    kill_once(folder, "checkpoints/*/checkpoint-6", start(folder, command))
+    done = run(folder, command)
+    assert "resuming from step" in done.stderr + done.stdout
+    run(folder, "dvc exp apply other")
+    found = hashes(folder)
+    other = clone(quiet, tmp_path / "other", cache=True)
+    run(other, "dvc exp run -S train.learning_rate=5e-4")
+    assert found == hashes(other)
+    assert found != hashes(quiet)
+
+
+def test_sigterm_saves_a_checkpoint_and_never_succeeds(quiet, tmp_path):
+    """A pre-empted node: DVC must not take an unfinished model for the result."""
+    folder = clone(quiet, tmp_path / "clone", cache=True)
+    (folder / "dvc.lock").unlink()
+    child = start(folder, "dvc repro --no-run-cache --force --single-item train")
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("checkpoints/*/checkpoint-3")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    (worker,) = [p for p in processes_in(folder) if p.cmdline()[1:3] == ["-m", "stages.train"]]
+    worker.terminate()
+    assert child.wait(timeout=60) not in (0, -signal.SIGKILL)
+    assert not (folder / "data/model").exists()
+    run(folder, "dvc repro --no-run-cache --single-item train")
+    assert {k: v for k, v in hashes(folder).items() if k in hashes(quiet)} == {
+        k: v for k, v in hashes(quiet).items() if k in hashes(folder)
+    }
+
+
+def test_two_workers_with_one_fingerprint_do_not_collide(quiet, tmp_path):
+    """One trains, the other waits and takes the finished checkpoint."""
+    folders = [clone(quiet, tmp_path / name, cache=True) for name in "ab"]
+    command = (
+        "accelerate launch --config_file launch/single.yaml -m stages.train data/tokenized "
+        "data/base data/model data/checkpoints data/history"
+    )
+    for folder in folders:
+        for name in ("model", "checkpoints", "history"):
+            shutil.rmtree(folder / "data" / name)
+    shared = {"DVC_ROOT": str(tmp_path)}
+    workers = [
+        subprocess.Popen(
+            command.split(),
+            cwd=folder,
+            env=variables(folder, **shared),
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for folder in folders
+    ]
+    said = [worker.communicate(timeout=120) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], said
+    assert sum("waiting: the same training" in err for _, err in said) == 1
+    for folder in folders:
+        for name in ("model", "checkpoints", "history"):
+            expected = outputs.sha256_tree(quiet / "data" / name)
+            assert outputs.sha256_tree(folder / "data" / name) == expected

@@ -1,0 +1,102 @@
+"""What one clone made, another takes from a DVC remote: nothing runs twice, nothing downloads."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.repository import clone, hashes, ran, run, set_params
+
+pytestmark = pytest.mark.slow
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "none"}
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """Serve S3 on loopback; yield the address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    moto = str(Path(sys.executable).with_name("moto_server"))
+    server = subprocess.Popen(
+        [moto, "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while True:
+        assert time.monotonic() < deadline
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.1)
+    yield f"http://127.0.0.1:{port}"
+    server.terminate()
+    server.wait()
+
+
+def add_remote(folder, kind, tmp_path, address):
+    """Set the clone's default remote: a folder, or a bucket on the loopback server."""
+    if kind == "folder":
+        run(folder, f"dvc remote add -d store {tmp_path / 'store'}")
+        return
+    import boto3
+
+    boto3.client(
+        "s3",
+        endpoint_url=address,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        region_name="us-east-1",
+    ).create_bucket(Bucket="store")
+    run(folder, "dvc remote add -d store s3://store/temper")
+    run(folder, f"dvc remote modify store endpointurl {address}")
+
+
+@pytest.mark.parametrize("kind", ["folder", "s3"])
+def test_a_clone_pulls_and_runs_nothing(origin, tmp_path, s3, kind):
+    """dvc push, clone, dvc pull, dvc repro; then the same with repro --pull alone."""
+    first = clone(origin, tmp_path / "first", cache=True)
+    add_remote(first, kind, tmp_path, s3)
+    run(first, "dvc push", **KEYS)
+    run(first, "git commit -qam remote")
+    second = clone(first, tmp_path / "second")
+    run(second, "dvc pull", **KEYS)
+    assert ran(run(second, "dvc repro", **KEYS)) == []
+    assert (second / "data/export/onnx/model.onnx").exists()
+    third = clone(first, tmp_path / "third")
+    assert ran(run(third, "dvc repro --pull", **KEYS)) == []
+    assert hashes(third) == hashes(origin)
+
+
+def test_emptied_outputs_come_back_from_the_cache(origin, tmp_path):
+    """Not from the source: it is not asked again."""
+    folder = clone(origin, tmp_path / "clone", cache=True)
+    for name in ("raw", "base", "tokenized", "model"):
+        shutil.rmtree(folder / "data" / name)
+    done = run(folder, "dvc repro")
+    assert ran(done) == []
+    assert (folder / "data/raw/train").is_dir()
+
+
+def test_the_run_cache_remembers_parameters_tried_before(origin, tmp_path):
+    """There and back again runs nothing the second time; gc keeps what the workspace uses."""
+    folder = clone(origin, tmp_path / "clone", cache=True)
+    set_params(folder, evaluate__num_worst=4)
+    assert ran(run(folder, "dvc repro")) == ["evaluate", "export"]
+    tried = hashes(folder)
+    set_params(folder, evaluate__num_worst=5)
+    assert ran(run(folder, "dvc repro")) == []
+    set_params(folder, evaluate__num_worst=4)
+    assert ran(run(folder, "dvc repro")) == []
+    assert hashes(folder) == tried
+    before = {path.name for path in (folder / ".dvc/cache/files/md5").rglob("*")}
+    run(folder, "dvc gc --workspace --force")
+    after = {path.name for path in (folder / ".dvc/cache/files/md5").rglob("*")}
+    assert after < before
+    shutil.rmtree(folder / "data/evaluation")
+    assert ran(run(folder, "dvc repro")) == []

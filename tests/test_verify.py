@@ -1,0 +1,196 @@
+"""`temper verify` says same, or which file differs, how, and why, for each kind of cause."""
+
+import json
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.commands import verify, verify_files
+from stages.errors import InputError
+from tests.repository import clone, commit, run, set_params
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def folder(origin, tmp_path):
+    """A clone with cache and runs; what a test commits there was never run."""
+    copy = clone(origin, tmp_path / "clone", cache=True)
+    for path in origin.glob("ml*"):
+        kind = shutil.copytree if path.is_dir() else shutil.copy
+        kind(path, copy / path.name)
+    return copy
+
+
+def verified(folder, command, **variables):
+    """Return the exit status and what temper verify says."""
+    done = run(folder, f"temper verify {command}", check=False, **variables)
+    assert "Traceback" not in done.stderr, done.stderr[-3000:]
+    return done.returncode, done.stdout
+
+
+def replace(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_an_unchanged_commit_is_the_same_in_every_stage(folder):
+    """Rebuilt from the data files on; the tracker hears nothing; the scratch clone is gone."""
+    before = (folder / "mlflow.db").read_bytes()
+    status, said = verified(folder, "", TMPDIR=str(folder.parent))
+    assert status == 0, said
+    stages = ("data_files@train", "download@dataset", "download@model", "tokenize", "train")
+    for stage in (*stages, "evaluate", "export"):
+        assert f"{stage}: same" in said
+    assert "verified: 10 stages gave the bytes of the committed dvc.lock" in said
+    assert (folder / "mlflow.db").read_bytes() == before
+    assert list(folder.parent.glob("temper-verify-*")) == []
+
+
+def test_a_data_row_is_named(folder):
+    """The file of the commit, and the row and column of the Arrow file."""
+    replace(folder / "tests/data/train.csv", ",equivalent", ",not_equivalent")
+    commit(folder, "row")
+    status, said = verified(folder, "data_files download@dataset")
+    assert status == 1
+    assert "data_files@train: differs" in said
+    assert "data_files@test: same" in said
+    (line,) = [line for line in said.splitlines() if "arrow" in line]
+    assert "data/raw/train/data-00000-of-00001.arrow: 1 of " in line
+    assert "column label: 1 before, 0 now" in line
+    assert "tests/data/train.csv is not the file that dvc.lock was made with" in said
+
+
+def test_a_parameter_is_named(folder):
+    """With both values, and the first tensor that differs."""
+    set_params(folder, train__learning_rate=9e-4)
+    commit(folder, "rate")
+    status, said = verified(folder, "train")
+    assert status == 1
+    assert "tensors differ, first bert.embeddings." in said
+    assert "train.learning_rate: 0.001 in dvc.lock, 0.0009 in params.yaml" in said
+    (line,) = [line for line in said.splitlines() if "history/train.csv" in line]
+    assert "of 12 rows differ; first in row " in line
+    assert "column learning_rate: " in line
+    assert said.split("likely cause:")[1].count("\n") == 2  # nothing else is suspected
+
+
+def test_a_line_of_code_is_named(folder):
+    """Although parameters and data are the same."""
+    replace(folder / "stages/training/losses.py", "return terms.sum()", "return terms.sum() * 2")
+    commit(folder, "line")
+    status, said = verified(folder, "train")
+    assert status == 1
+    assert "data/model/model.safetensors: " in said
+    assert "stages/training/losses.py is not the file that dvc.lock was made with" in said
+
+
+def test_the_instruction_set_and_the_threads_are_named(folder):
+    """Where they are not pinned, by what the run recorded; where they are, by the parameter."""
+    set_params(folder, determinism__portable=False)
+    run(folder, "dvc repro train")
+    commit(folder, "native")
+    assert verified(folder, "train")[0] == 0
+    status, said = verified(folder, "train", ATEN_CPU_CAPABILITY="default")
+    assert status == 1
+    (line,) = [line for line in said.splitlines() if "torch.cpu_capability" in line]
+    assert line.endswith("then, DEFAULT here")
+    set_params(folder, determinism__num_threads=1)
+    commit(folder, "threads")
+    status, said = verified(folder, "train", ATEN_CPU_CAPABILITY="default")
+    assert "determinism.num_threads: 2 in dvc.lock, 1 in params.yaml" in said
+    assert "torch.num_threads: 2 then, 1 here" in said
+
+
+def test_a_library_version_is_named(folder, tmp_path):
+    """Another jinja2, which renders the report otherwise."""
+    spec = find_spec("jinja2")
+    assert spec is not None
+    other = tmp_path / "other"
+    shutil.copytree(Path(spec.origin).parent, other / "jinja2")
+    with (other / "jinja2/environment.py").open("a") as file:
+        file.write("_render = Template.render\n")
+        file.write("Template.render = lambda *a, **k: _render(*a, **k) + '\\n'\n")
+    (other / "jinja2-2.0.dist-info").mkdir()
+    metadata = "Metadata-Version: 2.1\nName: jinja2\nVersion: 2.0\n"
+    (other / "jinja2-2.0.dist-info/METADATA").write_text(metadata)
+    status, said = verified(folder, "evaluate", PYTHONPATH=f"{folder}:{other}")
+    assert status == 1
+    (line,) = [line for line in said.splitlines() if "report.html" in line]
+    assert "now, from line" in line
+    (line,) = [line for line in said.splitlines() if "version.jinja2" in line]
+    assert line.endswith("then, 2.0 here")
+
+
+def test_what_cannot_be_verified_is_said(folder):
+    """No such stage; a changed file that is not committed; a stage that fails."""
+    done = run(folder, "temper verify trian", check=False)
+    assert "error: dvc.lock has no stage trian (did you mean 'train'?)" in done.stderr
+    replace(folder / "stages/tokenize.py", "def main(", "def main(broken, ")
+    commit(folder, "broken")
+    (folder / "stages/train.py").write_text("")
+    done = run(folder, "temper verify tokenize evaluate", check=False)
+    assert done.returncode == 1
+    assert "without what is not committed:\n M stages/train.py" in done.stderr
+    assert "tokenize: differs\n    failed: see above" in done.stdout
+    assert "evaluate: differs\n    not rebuilt" in done.stdout
+    shutil.rmtree(folder / ".dvc/cache")
+    done = run(folder, "temper verify evaluate", check=False)
+    assert "the cache lacks outputs of " in done.stderr
+
+
+# -- how files differ --------------------------------------------------------------------------
+
+
+def test_tables_by_hand():
+    """Columns, counts, the first cell."""
+
+    def rows(names, *values):
+        return list(names), iter(values)
+
+    found = verify_files.of_tables(rows("ab", (1, 2), (3, 4)), rows("ab", (1, 2), (3, 5)))
+    assert found == "1 of 2 rows differ; first in row 1, column b: 4 before, 5 now"
+    assert verify_files.of_tables(rows("ab"), rows("ac")) == "columns a, b before, a, c now"
+    shorter = verify_files.of_tables(rows("a", (1,), (2,)), rows("a", (1,)))
+    assert shorter == "2 → 1 rows; the first ones agree"
+
+
+def test_tensors_by_hand():
+    """The first by name, and the largest difference."""
+    one = {"b": np.zeros(3, np.float32), "a": np.ones(2, np.float32)}
+    other = one | {"b": np.array([0, 0.25, 0], np.float32)}
+    found = verify_files.of_tensors(one, other)
+    assert found == "1 of 2 tensors differ, first b by up to 0.25"
+    assert verify_files.of_tensors(one, {"a": one["a"]}) == "other tensors: b"
+    wide = verify_files.of_tensors(one, one | {"a": np.ones(3, np.float32)})
+    assert wide.endswith("first a float32 (2,) before, float32 (3,) now")
+
+
+def test_json_and_text_by_hand(tmp_path):
+    """A dotted key; a line; a byte."""
+    for name, value in (("old", {"a": [1, 2]}), ("new", {"a": [1, 3]})):
+        (tmp_path / name).write_text(json.dumps(value))
+    found = verify_files.describe(".json", tmp_path / "old", tmp_path / "new")
+    assert found == "1 values differ, first a.1: 2 before, 3 now"
+    assert verify_files.of_bytes(b"a\nb\n", b"a\nc\n") == "4 bytes before, 4 now, from line 2 on"
+    assert verify_files.of_bytes(b"\0a", b"\0b") == "2 bytes before, 2 now, from byte 1 on"
+    missing = verify_files.describe(".json", tmp_path / "none", tmp_path / "new")
+    assert "not in the cache" in missing
+
+
+def test_stages_are_rebuilt_in_the_order_of_the_pipeline():
+    """Whatever the order in dvc.lock."""
+    locked = {
+        "train": {"deps": [{"path": "data/tokenized"}], "outs": [{"path": "data/model"}]},
+        "tokenize": {"deps": [{"path": "data/raw"}], "outs": [{"path": "data/tokenized"}]},
+        "download@dataset": {"deps": [], "outs": [{"path": "data/raw"}]},
+    }
+    assert verify.choose([], locked, True) == ["download@dataset", "tokenize", "train"]
+    assert verify.choose([], locked, False) == ["tokenize", "train"]
+    assert verify.choose(["download"], locked, True) == ["download@dataset"]
+    with pytest.raises(InputError, match="no stage tokenise .did you mean 'tokenize'"):
+        verify.choose(["tokenise"], locked, True)
