@@ -50,12 +50,19 @@ def prepare(params: Determinism, *, offline: bool = True) -> None:
         refuse_network()
 
 
-def configure_torch(params: Determinism, seed: int) -> None:
-    """Fix torch's threads, kernels and every random generator."""
+def configure(params: Determinism, seed: int) -> None:
+    """Fix threads, kernels and every random generator.
+
+    OpenBLAS takes no more threads from its variable than there are cores, but does when it is told
+    to later: the number is the same on every machine.
+    """
+    import scipy.linalg  # noqa: F401  (loads the BLAS of scikit-learn)
     import torch
+    from threadpoolctl import threadpool_limits
     from transformers import set_seed
 
     torch.set_num_threads(params.num_threads)
+    threadpool_limits(params.num_threads, user_api="blas")
     if params.deterministic:
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.backends.cudnn.benchmark = False
@@ -134,5 +141,5 @@ def refuse_network() -> None:
 if __name__ == "__main__":
     chosen = params.load()
     prepare(chosen.determinism)
-    configure_torch(chosen.determinism, chosen.seed)
+    configure(chosen.determinism, chosen.seed)
     print(json.dumps(environment(), indent=2))

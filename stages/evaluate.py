@@ -199,7 +199,7 @@ def tracked(metrics: dict[str, Any], main_score: str) -> dict[str, float]:
 
 def main(model_folder: Path, tokenized: Path, raw: Path, target: Path) -> None:
     parameters = params.load()
-    determinism.configure_torch(parameters.determinism, parameters.seed)
+    determinism.configure(parameters.determinism, parameters.seed)
     scorer = Scorer(model_folder, arrow.load(tokenized), arrow.load(raw), parameters)
     with tracking.run("evaluate", parameters, model=model_folder) as run:
         with outputs.whole_folder(target) as folder:

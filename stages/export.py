@@ -98,7 +98,7 @@ def main(
     model_folder: Path, evaluation: Path, tokenized: Path, summary: Path, target: Path
 ) -> None:
     parameters = params.load()
-    determinism.configure_torch(parameters.determinism, 0)
+    determinism.configure(parameters.determinism, 0)
     with tracking.run("export", parameters, model=model_folder) as run:
         with outputs.whole_folder(target) as folder:
             found = export(model_folder, tokenized, folder, parameters)

@@ -297,8 +297,13 @@ def load(path: Path = PARAMS_FILE) -> Params:
     raise InputError("\n".join([heading, *lines]))
 
 
-def flatten(params: Params) -> dict[str, Any]:
-    """Return `{"train.learning_rate": 5e-5, …}`: one entry per leaf, lists and {} kept whole."""
+def flatten(params: Params, *, without: str | None = None) -> dict[str, Any]:
+    """Return `{"train.learning_rate": 5e-5, …}`: one entry per leaf, lists and {} kept whole.
+
+    Args:
+        params: all groups.
+        without: a group to leave out.
+    """
 
     def walk(prefix: str, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict) or not value:
@@ -308,7 +313,7 @@ def flatten(params: Params) -> dict[str, Any]:
             leaves |= walk(f"{prefix}.{key}" if prefix else key, inner)
         return leaves
 
-    return walk("", params.model_dump())
+    return walk("", params.model_dump(exclude={without} if without else None))
 
 
 def _describe(tree: yaml.Node, item: Any) -> tuple[tuple[int, str], str]:

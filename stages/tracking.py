@@ -68,7 +68,7 @@ class Run:
     """What a stage says of itself. Nothing here raises because of the tracker."""
 
     def __init__(self, stage: str, tags: dict[str, str], parameters: params.Params):
-        self.lock, self.log_every = threading.Lock(), log_every()
+        self.lock, self.log_every, self.data = threading.Lock(), log_every(), parameters.data
         if is_off():
             self.file = open(os.devnull, "w")  # noqa: SIM115 (closed by `run`)
         else:
@@ -118,11 +118,11 @@ class Run:
     def set_tags(self, tags: Mapping[str, str]) -> None:
         self._write("tags", tags={k: str(v) for k, v in tags.items()})
 
-    def log_dataset(self, name: str, source: str, digests: Mapping[str, str]) -> None:
+    def log_dataset(self, digests: Mapping[str, str]) -> None:
         """Record each split as an input of the run, by the digest of its bytes."""
+        content = {"name": self.data.hub.name or "files", "source": self.data.source}
         for split, digest in digests.items():
-            content = {"name": name, "source": source, "digest": digest[:36], "split": split}
-            self._write("dataset", **content)
+            self._write("dataset", digest=digest[:36], split=split, **content)
 
     def set_model(self, model: Path) -> None:
         """Tag the run with the sha256 of the weights."""

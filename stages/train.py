@@ -101,7 +101,7 @@ def fine_tune(parameters: params.Params, data: Any, base: Path, folder: Path, ob
     from stages.training import optimizer
     from stages.training.trainer import Engine
 
-    determinism.configure_torch(parameters.determinism, parameters.seed)
+    determinism.configure(parameters.determinism, parameters.seed)
     job = make_job(parameters, data, base / "processor", folder, observe)
     task, problem = tasks.load(parameters.task), parameters.task.problem_type
     network = model.build(base, task, data["train"].features, problem)
@@ -146,7 +146,7 @@ def copy_weights(source: Path, target: Path) -> None:
 def main(tokenized: Path, base: Path, *targets: Path) -> None:
     parameters, world_size = params.load(), int(os.environ.get("WORLD_SIZE", "1"))
     first = int(os.environ.get("RANK", "0")) == 0
-    determinism.configure_torch(parameters.determinism, parameters.seed)
+    determinism.configure(parameters.determinism, parameters.seed)
     launch = Path("launch") / f"{parameters.train.launch}.yaml"
     key = checkpoint.fingerprint(parameters, [tokenized, base], launch, world_size)
     folder, data, started = checkpoint.folder_for(key), arrow.load(tokenized), time.monotonic()
@@ -164,9 +164,7 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
                 run.log_metrics({f"{prefix}/{k}": v for k, v in numbers.items()}, step)
             table.observe(prefix, numbers, step)
 
-        run.log_dataset(
-            parameters.data.hub.name or "files", parameters.data.source, arrow.digests(tokenized)
-        )
+        run.log_dataset(arrow.digests(tokenized))
         engine = fine_tune(parameters, data, base, folder, observe)
         write_outputs(engine, base, targets)  # type: ignore[arg-type]
         run.log_metrics(console.resources(engine, time.monotonic() - started))

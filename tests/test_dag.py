@@ -2,12 +2,15 @@
 
 import ast
 import re
+import shutil
+import signal
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from stages import metrics, params
+from stages import download, evaluate, export, metrics, params, tokenize, train
 
 ROOT = Path(__file__).parent.parent
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -79,8 +82,137 @@ def test_no_stage_imports_another():
         assert not imported(stage) & (stages - {stage})
 
 
-def test_every_parameter_group_is_somebodys():
-    """No key of params.yaml is without a stage that depends on it."""
-    declared = {p for name in PIPELINE for p in body(name).get("params", [])}
-    declared |= {"data", "model"}  # ${item.group} of download
-    assert set(params.Params.model_fields) <= {name.split(".")[0] for name in declared}
+def declared(stage: str, key: str = "") -> set[str]:
+    """Return the parameters dvc.yaml lists for a stage, those of a `foreach` item filled in."""
+    item = PIPELINE[stage].get("foreach", {}).get(key, {}) if key else {}
+    names = body(stage).get("params", [])
+    return {re.sub(r"\$\{item\.(\w+)\}", lambda m: item[m[1]], name) for name in names}
+
+
+class Reads:
+    """Collects which fields of the parameters the code of `stages` reads, by dotted key."""
+
+    def __init__(self, monkeypatch):
+        self.found: set[str] = set()
+        self.places = {
+            type(value): name
+            for name, value in params.load(ROOT / "params.yaml")
+            if isinstance(value, params.Group)
+        }
+        monkeypatch.setattr(params.Group, "__getattribute__", self.reader())
+        monkeypatch.setattr(params, "flatten", self.all_of(params.flatten))
+
+    def all_of(self, flatten):
+        def read(parameters, **options):
+            found = flatten(parameters, **options)
+            if is_stage(sys._getframe(1).f_code.co_filename):
+                self.found |= found.keys()
+            return found
+
+        return read
+
+    def reader(self):
+        def read(group, name):
+            if name in type(group).model_fields and is_stage(sys._getframe(1).f_code.co_filename):
+                if type(group) in self.places:
+                    self.found.add(f"{self.places[type(group)]}.{name}")
+                elif type(group) is params.Params and name == "seed":
+                    self.found.add(name)
+            return object.__getattribute__(group, name)
+
+        return read
+
+
+def is_stage(file: str) -> bool:
+    """Tell whether a read determines a result: the schema's own and the tracker's do not."""
+    path = Path(file)
+    return path.is_relative_to(ROOT / "stages") and path.name not in ("params.py", "tracking.py")
+
+
+@pytest.mark.slow
+def test_params_are_those_the_code_reads(prepare, monkeypatch):
+    """Each stage runs; what it read lies under what dvc.yaml lists, and nothing there is unread."""
+    parameters = prepare(train__epochs=1.0)
+    shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
+    shutil.copytree(ROOT / "stages", "stages")
+    monkeypatch.setenv("TEMPER_TRACKING", "off")
+    monkeypatch.setattr(signal, "signal", lambda *_: signal.SIG_DFL)
+    reads = Reads(monkeypatch)
+    data = {n: Path("data") / n for n in ("raw", "base", "tokenized", "model", "evaluation")}
+    trained = [data["model"], Path("data/checkpoints"), Path("data/history")]
+    runs = {
+        ("download", "dataset"): lambda: download.main(
+            "dataset", Path("data/files/dataset"), data["raw"]
+        ),
+        ("download", "model"): lambda: download.main(
+            "model", Path("data/files/model"), data["base"]
+        ),
+        ("tokenize", ""): lambda: tokenize.main(
+            data["raw"], data["base"] / "processor", data["tokenized"]
+        ),
+        ("train", ""): lambda: train.main(data["tokenized"], data["base"], *trained),
+        ("evaluate", ""): lambda: evaluate.main(
+            data["model"], data["tokenized"], data["raw"], data["evaluation"]
+        ),
+        ("export", ""): lambda: export.main(
+            data["model"],
+            data["evaluation"],
+            data["tokenized"],
+            data["raw"] / "summary.json",
+            Path("data/export"),
+        ),
+    }
+    assert parameters.task.name == "sequence_classification"
+    for (stage, key), start in runs.items():
+        reads.found.clear()
+        start()
+        listed = declared(stage, key)
+        undeclared = {
+            name
+            for name in reads.found
+            if not any(f"{name}.".startswith(f"{other}.") for other in listed)
+        }
+        assert not undeclared, (stage, key)
+        source = (ROOT / f"stages/{stage}.py").read_text()
+        assert "determinism.prepare(params.load().determinism" in source
+        for name in listed - {"determinism"}:
+            assert any(f"{found}.".startswith(f"{name}.") for found in reads.found), (stage, name)
+
+
+def test_every_key_is_read_by_a_stage_that_lists_it():
+    """No key of params.yaml is without effect: its name stands in such a stage's code."""
+    words: dict[str, set[str]] = {}
+    for stage in PIPELINE:
+        for key in PIPELINE[stage].get("foreach", [""]) if stage == "download" else [""]:
+            for group in declared(stage, key):
+                words.setdefault(group.split(".")[0], set()).update(names_in(stage))
+    for key in params.flatten(params.load(ROOT / "params.yaml")):
+        group, *rest = key.split(".")
+        fixed = [part for part in rest if part not in ("train", "validation", "test", "sample")]
+        for part in fixed:
+            assert part in words[group] or part in (ROOT / "dvc.yaml").read_text(), key
+
+
+def names_in(stage: str) -> set[str]:
+    """Return the attributes and strings in a stage's code, the schema's and tracker's left out."""
+    found = set()
+    for path in closure(MODULES.get(stage, stage)) | {"stages/tasks/sequence_classification.py"}:
+        file = ROOT / path
+        if not file.exists() or not is_stage(str(file)) or file.suffix != ".py":
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Attribute):
+                found.add(node.attr)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+    return found
+
+
+def test_an_undeclared_helper_is_found(tmp_path):
+    """The closure sees an import inside a function, of a module or of one of its names."""
+    file = tmp_path / "stage.py"
+    file.write_text("def main():\n    from stages.evaluation import intervals\n")
+    assert imported(file) == {
+        ROOT / "stages/evaluation/__init__.py",
+        ROOT / "stages/evaluation/intervals.py",
+    }

@@ -136,7 +136,7 @@ def test_baselines_learn_what_a_word_gives_away():
 def untrained(parameters):
     """Write data/model with the base model's new weights, not trained."""
     data = arrow.load(Path("data/tokenized"))
-    train.determinism.configure_torch(parameters.determinism, 1)
+    train.determinism.configure(parameters.determinism, 1)
     task = train.tasks.load(parameters.task)
     features = data["train"].features
     network = model.build(Path("data/base"), task, features, parameters.task.problem_type)

@@ -1,14 +1,11 @@
 """The real commands on a copy of the repository: dvc repro, kills, two processes, experiments."""
 
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import yaml
 
-from tests.conftest import ROOT
 from tests.repository import clone, hashes, ran, run, set_params
 
 pytestmark = pytest.mark.slow
@@ -103,20 +100,6 @@ def test_an_edited_file_runs_again_and_a_removed_split_is_forgotten(origin, tmp_
     run(folder, "dvc repro download@dataset")
     assert not (folder / "data/files/dataset/test.json").exists()
     assert (folder / "data/raw/test").is_dir()
-
-
-def test_stages_after_download_refuse_the_network(tmp_path):
-    """A connection anywhere but loopback is an error that names the host."""
-    code = (
-        "from stages import determinism; determinism.refuse_network(); import socket;"
-        "s = socket.socket(); s.settimeout(1)\n"
-        "try: s.connect(('192.0.2.1', 80))\n"
-        "except PermissionError as error: print(error)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert "asked for 192.0.2.1" in done.stdout
 
 
 def test_train_on_one_device_sees_one(monkeypatch):

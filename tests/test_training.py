@@ -1,9 +1,11 @@
 """Each training parameter changes weights or history as its definition says."""
 
 import os
+import resource
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -203,7 +205,7 @@ def test_frozen_tensors_do_not_move(prepare):
         n for n, _ in engine.model.named_parameters() if "classifier" in n or "pooler" in n
     }
     data = arrow.load(Path("data/tokenized"))
-    train.determinism.configure_torch(parameters.determinism, parameters.seed)
+    train.determinism.configure(parameters.determinism, parameters.seed)
     task = train.tasks.load(parameters.task)
     start = model.build(BASE, task, data["train"].features, parameters.task.problem_type)
     after = dict(engine.model.named_parameters())
@@ -319,6 +321,43 @@ def test_resumed_equals_uninterrupted(prepare):
     resumed = fit(parameters, "cut")
     assert torch.equal(weights(resumed), weights(whole))
     assert resumed.history == whole.history
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", ["model.safetensors", "optimizer.pt"])
+def test_a_full_disk_leaves_the_checkpoint_before(prepare, file):
+    """The system refuses a file of that size; the message says what is needed and what is left."""
+    parameters = prepare(train__save_every=4)
+    whole = fit(parameters, "whole")
+    limit = (whole.job.folder / "checkpoint-12" / file).stat().st_size // 2 + 2**18
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(prefix, numbers, step):
+        if prefix == "train" and step == 7:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+
+    try:
+        with pytest.raises(InputError, match="no room for checkpoint-8") as caught:
+            fit(parameters, "cut", fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    size = sum(p.stat().st_size for p in whole.job.folder.glob("checkpoint-12/*")) / 2**20
+    needed = float(str(caught.value).split("it needs ")[1].split(" MiB")[0])
+    assert needed == pytest.approx(size, abs=1)
+    assert "checkpoint-4 is whole and serves the next start" in str(caught.value)
+    assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == 4
+    assert not list(Path("work/cut/partial").iterdir())
+    assert torch.equal(weights(fit(parameters, "cut")), weights(whole))
+
+
+@pytest.mark.slow
+def test_too_small_a_disk_is_said_before_any_step(prepare, monkeypatch):
+    """Two numbers, and no step was made."""
+    parameters, steps = prepare(), []
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+    with pytest.raises(InputError, match=r"it needs \d+ MiB, 1 MiB are free .before any step"):
+        fit(parameters, observe=lambda *_: steps.append(1))
+    assert steps == []
 
 
 @pytest.mark.slow

@@ -192,5 +192,5 @@ def test_stages_are_rebuilt_in_the_order_of_the_pipeline():
     assert verify.choose([], locked, True) == ["download@dataset", "tokenize", "train"]
     assert verify.choose([], locked, False) == ["tokenize", "train"]
     assert verify.choose(["download"], locked, True) == ["download@dataset"]
-    with pytest.raises(InputError, match="no stage tokenise .did you mean 'tokenize'"):
+    with pytest.raises(InputError, match=r"no stage tokenise .did you mean 'tokenize'"):
         verify.choose(["tokenise"], locked, True)

@@ -118,7 +118,7 @@ def write(
         plot=PLOT,
         most=MOST_ROWS,
         bounded=setup.problem_type != "regression",
-        parameters=params.flatten(parameters),
+        parameters=params.flatten(parameters, without="export"),
     )
     (folder / "report.html").write_text(html + "\n", encoding="utf-8")
 

@@ -106,7 +106,7 @@ def is_disk_full(error: Exception) -> bool:
     """Tell whether a failed write, of Python, torch or safetensors, is for want of space."""
     if isinstance(error, OSError) and error.errno in FULL:
         return True
-    return bool(re.search(r"os error (27|28|122)\b|writ(e|ing) file|write failed", str(error)))
+    return bool(re.search(r"os error (27|28|122)\b|inline_container|iostream error", str(error)))
 
 
 def is_whole(folder: Path) -> bool:

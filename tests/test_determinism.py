@@ -1,0 +1,88 @@
+"""Threads, instruction set and network are what params.yaml says, in a stage and its children."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.repository import clone, hashes, run
+
+FACTS = """
+import json, os
+from stages import determinism, params
+chosen = params.load().determinism
+determinism.prepare(chosen)
+determinism.configure(chosen, 0)
+import numpy, onnxruntime, sklearn, torch
+from threadpoolctl import threadpool_info
+facts = determinism.environment()
+facts["pools"] = sorted({pool["num_threads"] for pool in threadpool_info()})
+facts["hash"] = hash("temper")
+print(json.dumps(facts))
+"""
+
+
+def facts(folder, **variables):
+    """Return what a process of a stage finds under params.yaml."""
+    (folder / "facts.py").write_text(FACTS)
+    command = [sys.executable, "facts.py"]
+    env = os.environ | {"PYTHONPATH": str(ROOT)} | variables
+    done = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 3])
+def test_every_library_obeys_the_number_of_threads(write_params, tmp_path, count):
+    """Whatever the machine or its variables say."""
+    write_params(determinism__num_threads=count)
+    found = facts(tmp_path, OMP_NUM_THREADS="7", OMP_DYNAMIC="true", OMP_THREAD_LIMIT="1")
+    assert found["torch.num_threads"] == str(count)
+    assert found["pools"] == [count]
+
+
+@pytest.mark.slow
+def test_portable_pins_the_instruction_set_and_prepare_the_hash_seed(write_params, tmp_path):
+    """AVX2 kernels on any x86-64 machine; without it the variable of the machine stands."""
+    write_params()
+    one, other = facts(tmp_path, PYTHONHASHSEED="5"), facts(tmp_path, PYTHONHASHSEED="6")
+    assert one == other
+    assert one["torch.cpu_capability"] == "AVX2"
+    assert one["torch.deterministic_algorithms"] == "true"
+    write_params(determinism__portable=False, determinism__deterministic=False)
+    found = facts(tmp_path, ATEN_CPU_CAPABILITY="default")
+    assert found["torch.cpu_capability"] == "DEFAULT"
+    assert found["torch.deterministic_algorithms"] == "false"
+
+
+def test_the_network_is_refused_after_download():
+    """A connection anywhere but loopback is an error that names the host."""
+    code = (
+        "from stages import determinism; determinism.refuse_network(); import socket;"
+        "s = socket.socket(); s.settimeout(1)\n"
+        "try: s.connect(('192.0.2.1', 80))\n"
+        "except PermissionError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "asked for 192.0.2.1" in done.stdout
+
+
+def has_namespaces():
+    command = ["unshare", "-rn", "true"]
+    return shutil.which("unshare") and not subprocess.run(command, capture_output=True).returncode
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_namespaces(), reason="this machine makes no network namespaces")
+def test_without_any_network_the_stages_after_download_give_the_same_bytes(origin, tmp_path):
+    """Tokenize to export and their child processes, in a network namespace without interfaces."""
+    folder = clone(origin, tmp_path / "clone", cache=True)
+    repro = "dvc repro --force --no-run-cache --single-item tokenize train evaluate export"
+    run(folder, f"unshare -rn {repro}")
+    assert hashes(folder) == hashes(origin)
