@@ -10,6 +10,7 @@ import pytest
 
 from stages import tracking
 from stages.errors import InputError
+from stages.tracking import delivery
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_an_unreachable_tracker_stops_nothing_and_gets_all_later(
     assert capsys.readouterr().err.count("warning: tracking") == 1
     assert len(list(Path("tracking").glob("*.jsonl"))) == 1
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert tracking.deliver_pending() == 1
+    assert delivery.deliver_pending() == 1
     assert only_run(client()).data.metrics["train/loss"] == 1.0
 
 
@@ -134,7 +135,7 @@ class Slow(BaseHTTPRequestHandler):
 def test_a_slow_tracker_holds_up_no_step(write_params, monkeypatch, capsys):
     """Recording takes no time; the end waits for so long and keeps what was not sent."""
     parameters = write_params()
-    monkeypatch.setattr(tracking, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(delivery, "PATIENCE_S", 1.0)
     with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")

@@ -191,12 +191,12 @@ def changed_inputs(committed: Locked, rebuilt: Locked, chosen: list[str]) -> lis
 
 def changed_environment(committed: Locked, clone: Path) -> list[str]:
     """Return what differs between here and where the committed model was trained (from MLflow)."""
-    from stages import tracking
+    from stages.tracking import store
 
     command = [sys.executable, "-m", "stages.determinism"]
     here = subprocess.run(command, cwd=clone, env=environment(), capture_output=True, text=True)
     weights = trained_weights(committed)
-    before = tracking.environment_of(weights) if weights and not here.returncode else None
+    before = store.environment_of(weights) if weights and not here.returncode else None
     if before is None:
         return ["(the tracking store has no run of this model: its environment is not known here)"]
     now = json.loads(here.stdout)

@@ -26,7 +26,7 @@ from stages.errors import InputError
 MANIFEST = "manifest.json"
 KEPT = 2
 PIPELINE = Path("dvc.yaml")
-OBSERVERS = ("stages/tracking.py", "stages/training/console.py")  # they change no result
+OBSERVERS = ("stages/tracking/", "stages/training/console.py")  # they change no result
 LIBRARIES = ("python", "torch", "transformers", "accelerate", "numpy", "safetensors")
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 DEVICES = ("torch.cpu_capability", "gpu", "cuda")
@@ -66,7 +66,7 @@ def code(task: str) -> list[str]:
     """Return the files of `stages` that dvc.yaml lists for train (tests hold it to the imports)."""
     stages = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"]
     paths = [dep.replace("${task.name}", task) for dep in stages["train"]["deps"]]
-    return [path for path in paths if path.startswith("stages/") and path not in OBSERVERS]
+    return [path for path in paths if path.startswith("stages/") and not path.startswith(OBSERVERS)]
 
 
 @contextmanager

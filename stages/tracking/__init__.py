@@ -1,0 +1,200 @@
+"""Stages → one MLflow run per execution.
+
+What a stage says goes into a journal first (`tracking/<key>.jsonl` at the repository root) and is
+sent from there by a thread (delivery.py), so a slow or dead server never holds up a stage; what
+could not be sent is sent by the next stage that reaches the server. Any failure is one warning.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from stages import determinism, params
+from stages.errors import InputError
+from stages.tracking.delivery import Sender
+from stages.tracking.store import connect_quietly, files_sha256, root, warn
+
+
+def log_every() -> int:
+    """Return how many training steps lie between two that are recorded: `TEMPER_LOG_EVERY`, or 1.
+
+    Raises:
+        InputError: it is no positive whole number.
+    """
+    text = os.environ.get("TEMPER_LOG_EVERY", "1")
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"TEMPER_LOG_EVERY is {text!r}; expected a number of steps, 1 or more")
+    return int(text)
+
+
+def is_off() -> bool:
+    """Tell whether `TEMPER_TRACKING` is `off`: nothing is recorded anywhere.
+
+    Raises:
+        InputError: it is something else than on or off.
+    """
+    value = os.environ.get("TEMPER_TRACKING", "on")
+    if value not in ("on", "off"):
+        raise InputError(f"TEMPER_TRACKING is {value!r}; expected on or off")
+    return value == "off"
+
+
+class Run:
+    """What a stage says of itself. Nothing here raises because of the tracker."""
+
+    def __init__(self, stage: str, tags: dict[str, str], parameters: params.Params):
+        self.lock, self.log_every, self.data = threading.Lock(), log_every(), parameters.data
+        if is_off():
+            self.file = open(os.devnull, "w")  # noqa: SIM115 (closed by `run`)
+        else:
+            folder = root() / "tracking"
+            folder.mkdir(exist_ok=True)
+            self.file = (folder / f"{stage}-{execution()}-{os.getpid()}.jsonl").open("a+")
+            fcntl.flock(self.file, fcntl.LOCK_EX)  # a journal without an owner is anybody's to send
+        self._write(
+            "open",
+            stage=stage,
+            tags=tags,
+            params={k: str(v) for k, v in params.flatten(parameters).items()},
+            params_file=params.PARAMS_FILE.read_text(encoding="utf-8"),
+            environment=determinism.environment(),
+        )
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Record numbers, `validation/loss` and the like; infinities and NaN are left out."""
+        finite = {k: float(v) for k, v in metrics.items() if abs(v) < float("inf")}
+        self._write("metrics", metrics=finite, step=step or 0)
+
+    def log_artifact(self, path: Path, folder: str | None = None) -> None:
+        self._write("artifact", path=str(path.resolve()), folder=folder)
+
+    def log_artifacts(self, folder: Path, name: str | None = None) -> None:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            below = path.parent.relative_to(folder).as_posix()
+            parts = [part for part in (name, below) if part and part != "."]
+            self.log_artifact(path, "/".join(parts) or None)
+
+    def log_model(self, save: Callable[..., None], *arguments: Any) -> None:
+        """Record an MLflow model folder that `save(source, target, …)` writes."""
+        if is_off():
+            return
+        target = root() / "tracking" / f"model-{execution()}"
+        shutil.rmtree(target, ignore_errors=True)
+        try:
+            connect_quietly()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # mlflow warns of its own type hints
+                save(arguments[0], target, *arguments[1:])
+        except Exception as error:  # a model that cannot be served is still exported
+            warn(f"no MLflow model: {error!s:.300}")
+            return
+        self._write("model", path=str(target))
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        self._write("tags", tags={k: str(v) for k, v in tags.items()})
+
+    def log_dataset(self, digests: Mapping[str, str]) -> None:
+        """Record each split as an input of the run, by the digest of its bytes."""
+        content = {"name": self.data.hub.name or "files", "source": self.data.source}
+        for split, digest in digests.items():
+            self._write("dataset", digest=digest[:36], split=split, **content)
+
+    def set_model(self, model: Path) -> None:
+        """Tag the run with the sha256 of the weights."""
+        self.set_tags({"model_sha256": model_sha256(model)})
+
+    def _write(self, kind: str, **content: Any) -> None:
+        record = {"kind": kind, "time_ms": int(time.time() * 1000), **content}
+        with self.lock:
+            self.file.write(json.dumps(record) + "\n")
+            self.file.flush()
+
+
+@contextmanager
+def run(
+    stage: str,
+    parameters: params.Params,
+    *,
+    fingerprint: str | None = None,
+    model: Path | None = None,
+) -> Iterator[Run]:
+    """Open this execution's run for one stage; it ends FINISHED, or FAILED with the reason.
+
+    Args:
+        stage: name of the stage.
+        parameters: logged key by key.
+        fingerprint: of the training; a killed one continues its run.
+        model: folder of the trained model; its sha256 finds the run that trained it.
+    """
+    tags = describe(parameters) | {"stage": stage}
+    tags |= {"fingerprint": fingerprint} if fingerprint else {}
+    tags |= {"model_sha256": model_sha256(model)} if model else {}
+    recorded = Run(stage, tags, parameters)
+    sender = None if is_off() else Sender(Path(recorded.file.name))
+    if sender is not None:
+        sender.start()
+    try:
+        yield recorded
+    except BaseException as error:
+        reason = f"{type(error).__name__}: {error}" if not isinstance(error, InputError) else error
+        stopped = isinstance(error, SystemExit | KeyboardInterrupt)
+        recorded.set_tags({"reason": str(reason)[:5000]})
+        recorded._write("close", status="KILLED" if stopped else "FAILED")
+        raise
+    else:
+        recorded._write("close", status="FINISHED")
+    finally:
+        if sender is not None:
+            sender.finish()
+        recorded.file.close()
+
+
+def describe(parameters: params.Params) -> dict[str, str]:
+    """Return the tags that lead from a run to its code, experiment and execution."""
+    tags = {"execution": execution()}
+    for tag, variable in (
+        ("dvc.exp_name", "DVC_EXP_NAME"),
+        ("dvc.baseline_rev", "DVC_EXP_BASELINE_REV"),
+    ):
+        if os.environ.get(variable):
+            tags[tag] = os.environ[variable]
+    tags["mlflow.runName"] = tags.get("dvc.exp_name", parameters.export.name)
+    tags["base_model"] = parameters.model.name
+    tags["base_revision"] = parameters.model.revision or ""
+    with suppress(OSError, subprocess.CalledProcessError):
+        git = ["git", "-C", str(root())]
+        tags["mlflow.source.git.commit"] = _output([*git, "rev-parse", "HEAD"])
+        tags["git_dirty"] = str(bool(_output([*git, "status", "--porcelain", "-uno"]))).lower()
+    return tags
+
+
+def execution() -> str:
+    """Return a key shared by the stages of one `dvc` process, or this process's own."""
+    import psutil
+
+    process = psutil.Process()
+    for parent in process.parents():
+        with suppress(psutil.Error):
+            if any(Path(word).name == "dvc" for word in parent.cmdline()[:3]):
+                process = parent
+                break
+    return hashlib.sha256(f"{process.pid} {process.create_time()}".encode()).hexdigest()[:12]
+
+
+def model_sha256(folder: Path) -> str:
+    """Return the sha256 of the weights, or of the list of theirs where there are several."""
+    return files_sha256(sorted(folder.glob("*.safetensors")))
+
+
+def _output(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
