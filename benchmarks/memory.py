@@ -1,0 +1,69 @@
+"""Peak memory of `temper predict` by rows, and of evaluate's scoring by rows x classes.
+
+`python benchmarks/memory.py --model data/export`: each measurement is a process of its own.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+SCORING = """
+import json, resource, sys, tempfile
+from pathlib import Path
+import numpy as np
+from stages.evaluation.scored import Setup, score_split, scores
+from stages.evaluation.intervals import intervals
+rows, labels = int(sys.argv[1]), int(sys.argv[2])
+setup = Setup(problem_type="single_label_classification", names=[f"l{i}" for i in range(labels)],
+              positive=None, threshold=0.5)
+random = np.random.default_rng(1)
+references = random.integers(0, labels, rows)
+def windows():
+    for start in range(0, rows, 8192):
+        yield start, random.normal(size=(min(8192, rows - start), labels)).astype(np.float32)
+with tempfile.TemporaryDirectory() as folder:
+    scored = score_split(windows(), references, rows, setup, Path(folder) / "p.csv", 1)
+scores(scored, setup), intervals(scored, setup, 100, 1)
+print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+"""
+
+
+def predict_peak(model: Path, rows: int, folder: Path) -> float:
+    """Return the peak resident memory of one prediction in MiB."""
+    task = json.loads((model / "config.json").read_text())["temper"]["task"]
+    source = folder / f"{rows}.csv"
+    with source.open("w") as file:
+        file.write(",".join(task["text"]) + "\n")
+        for i in range(rows):
+            file.write(",".join(f"The {name} number {i} was opened." for name in task["text"]))
+            file.write("\n")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    command = ["temper", "predict", "--model", str(model), "--input", str(source)]
+    subprocess.run([*command, "--output", str(folder / "scored.csv")], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert after >= before  # the largest child so far: rows have to grow from call to call
+    return after / 1024
+
+
+def main(model: Path, rows: list[int], labels: list[int]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for count in sorted(rows):
+            peak = predict_peak(model, count, Path(folder))
+            print(f"predict, {count:,} rows: {peak:,.0f} MiB", flush=True)
+    for count in labels:
+        for size in sorted(rows)[:-1]:
+            command = [sys.executable, "-c", SCORING, str(size), str(count)]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            print(f"scoring, {size:,} rows x {count} labels: {float(done.stdout):,.0f} MiB")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--labels", type=int, nargs="+", default=[2, 300])
+    main(**vars(parser.parse_args()))
