@@ -183,17 +183,21 @@ def rounded(value: Any) -> Any:
     return round(float(value), 6)
 
 
-def tracked(metrics: dict[str, Any], main_score: str) -> dict[str, float]:
-    """Return what the tracker gets: all scores, and of each baseline the main one.
+def tracked(metrics: dict[str, Any], setup: Setup) -> dict[str, float]:
+    """Return what the tracker charts: scores, the main one's interval and baselines.
 
     Validation scores are those of the best weights; training's own curve has the plain names.
     """
-    found = {f"validation/best_{k}": v for k, v in metrics.get("validation", {}).items()}
-    found |= {f"test/{k}": v for k, v in metrics.get("test", {}).items()}
+    main_score = score_names(setup)[0]
+    shown = "test" if "test" in metrics else "validation"
+    found = {}
+    for split, prefix in (("test", "test/"), ("validation", "validation/best_")):
+        for name, value in metrics.get(split, {}).items():
+            if not name.endswith(("_low", "_high")) or name.startswith(f"{main_score}_"):
+                found[prefix + name] = value
     for name, splits in metrics["baseline"].items():
-        for split, scored in splits.items():
-            if main_score in scored:
-                found[f"{split}/baseline_{name}_{main_score}"] = scored[main_score]
+        if main_score in splits.get(shown, {}):
+            found[f"{shown}/baseline_{name}_{main_score}"] = splits[shown][main_score]
     return found
 
 
@@ -207,7 +211,8 @@ def main(model_folder: Path, tokenized: Path, raw: Path, target: Path) -> None:
             outputs.write_json(folder / "metrics.json", metrics)
             facts = outputs.read_json(raw / "summary.json")
             report.write(folder, metrics, facts, parameters, scorer.setup)
-        run.log_metrics(tracked(metrics, score_names(scorer.setup)[0]))
+        run.log_metrics(tracked(metrics, scorer.setup))
+        run.describe(report.as_markdown(metrics, scorer.setup))
         run.log_artifacts(target, "evaluation")
     report.print_summary(metrics, scorer.setup)
 

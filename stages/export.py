@@ -110,7 +110,7 @@ def main(
             tag = tasks.load(parameters.task).pipeline_tag
             card.write(folder / "README.md", parameters, facts, scores, found, tag)
         numbers = {k: v for k, v in found.items() if isinstance(v, float)}
-        run.log_metrics({f"export/{name}": value for name, value in numbers.items()})
+        run.log_metrics({f"validation/{name}": value for name, value in numbers.items()})
         run.log_artifact(target / "README.md")
         run.log_model(mlflow_model.save, target, parameters.task)
     sizes = {p.name: p.stat().st_size / 2**20 for p in sorted(target.rglob("*.onnx"))}

@@ -94,6 +94,20 @@ def test_all_formats_give_the_same_rows(tmp_path):
         assert [batch for batch in batches if batch["text"]] == [columns], suffix
 
 
+@pytest.mark.parametrize("count", [999, 1000, 1001, 2000])
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_files_of_any_length_are_read_whole(tmp_path, count, suffix):
+    """Also where the last batch of rows is full; no batch lacks the columns."""
+    file = tmp_path / f"rows.{suffix}"
+    if suffix == "csv":
+        file.write_text("a\n" + "".join(f"{i}\n" for i in range(count)))
+    else:
+        file.write_text("".join(f'{{"a": {i}}}\n' for i in range(count)))
+    batches = list(readers.read(file))
+    assert all(batch.keys() == {"a"} for batch in batches)
+    assert [int(value) for batch in batches for value in batch["a"]] == list(range(count))
+
+
 def test_a_folder_is_read_by_glob(tmp_path):
     """{split} in the pattern is the split's name."""
     for name in ("train-1.csv", "train-0.csv", "test-0.csv"):

@@ -18,6 +18,7 @@ def test_a_second_repro_runs_nothing(origin):
 
     (found,) = MlflowClient(f"sqlite:///{origin / 'mlflow.db'}").search_runs(["1"])
     assert found.info.status == "FINISHED"
+    assert "| test | this model | " in found.data.tags["mlflow.note.content"]
     for stage in ("train", "evaluate", "export"):
         assert found.data.tags[f"stage.{stage}"] == "FINISHED"
     assert len(found.data.tags["mlflow.source.git.commit"]) == 40

@@ -137,6 +137,15 @@ def print_summary(metrics: dict[str, Any], setup: Setup) -> None:
     Console().print(table)
 
 
+def as_markdown(metrics: dict[str, Any], setup: Setup) -> str:
+    """Return the scores beside the baselines as a Markdown table."""
+    rows = headline(metrics, setup)
+    names = [cell["name"] for cell in (rows[0]["scores"] if rows else [])]
+    lines = [["split", "who", *names], ["---"] * (2 + len(names))]
+    lines += [[row["split"], row["who"], *map(shown, row["scores"])] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def shown(cell: dict[str, Any]) -> str:
     """Return `0.912 (0.880 to 0.940)`."""
     if cell["value"] is None:

@@ -143,7 +143,7 @@ def score_names(setup: Setup) -> Sequence[str]:
     return {
         "single_label_classification": ("accuracy", "f1", "precision", "recall", "f1_macro", "mcc"),
         "multi_label_classification": ("f1_micro", "f1_macro", "precision_micro", "accuracy"),
-        "regression": ("pearson", "spearman", "mse", "mae"),
+        "regression": ("pearson", "mse", "spearman", "mae"),
     }[setup.problem_type]
 
 

@@ -116,10 +116,10 @@ def _json_lines(file: Path) -> Iterator[Columns]:
                 raise InputError(f"{file}:{number}: not JSON: {error}") from None
             if not isinstance(row, dict):
                 raise InputError(f"{file}:{number}: expected an object, found {line.strip():.40}")
-            rows.append(row)
             if len(rows) == ROWS:
                 yield _records(rows)
                 rows = []
+            rows.append(row)
     yield _records(rows)
 
 

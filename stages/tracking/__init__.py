@@ -109,6 +109,10 @@ class Run:
         for split, digest in digests.items():
             self._write("dataset", digest=digest[:36], split=split, **content)
 
+    def describe(self, markdown: str) -> None:
+        """Set the run's description, which MLflow shows on its page."""
+        self.set_tags({"mlflow.note.content": markdown})
+
     def set_model(self, model: Path) -> None:
         """Tag the run with the sha256 of the weights."""
         self.set_tags({"model_sha256": model_sha256(model)})
@@ -170,7 +174,8 @@ def describe(parameters: params.Params) -> dict[str, str]:
             tags[tag] = os.environ[variable]
     tags["mlflow.runName"] = tags.get("dvc.exp_name", parameters.export.name)
     tags["base_model"] = parameters.model.name
-    tags["base_revision"] = parameters.model.revision or ""
+    if parameters.model.revision:
+        tags["base_revision"] = parameters.model.revision
     with suppress(OSError, subprocess.CalledProcessError):
         git = ["git", "-C", str(root())]
         tags["mlflow.source.git.commit"] = _output([*git, "rev-parse", "HEAD"])

@@ -88,9 +88,9 @@ def experiment_id(client: Any) -> str:
     found = client.get_experiment_by_name(name)
     if found is not None:
         return found.experiment_id
-    if os.environ.get("MLFLOW_TRACKING_URI"):
-        return client.create_experiment(name)
-    return client.create_experiment(name, (root() / "mlruns").as_uri())
+    artifacts = None if os.environ.get("MLFLOW_TRACKING_URI") else (root() / "mlruns").as_uri()
+    kind = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's page guesses
+    return client.create_experiment(name, artifacts, kind)
 
 
 def find_run(client: Any, experiment: str, tags: dict[str, str], stage: str) -> Any | None:
