@@ -13,7 +13,7 @@ repro: $(READY)
 	$(BIN)/temper summary
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist worksteal --durations 8
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -21,7 +21,8 @@ lint: $(READY)
 	$(BIN)/basedpyright
 
 bench: $(READY)
-	$(BIN)/python benchmarks/mrpc.py --help
+	$(BIN)/python benchmarks/memory.py --model data/export
+	test -z "$(MRPC)" || $(BIN)/python benchmarks/mrpc.py --data $(MRPC) --model $(MODEL)
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

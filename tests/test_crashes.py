@@ -27,22 +27,22 @@ CHANGES = {
     "train__early_stopping": {"patience": 5, "min_gain": 0.0},
     "model__config": {"hidden_dropout_prob": 0.1},
 }
-MOMENTS = [  # in the order of the pipeline
+MOMENTS = [  # in the order of the pipeline; `seen` and `wait_s`: so long after a path is there
     {"process": "stages.files", "event": "open", "path": r"data/files/dataset/test\.json$"},
     {"process": "stages.download dataset", "event": "open", "path": r"\.raw\.partial/.*json$"},
     {"process": "stages.download model", "event": "open", "path": r"\.base\.partial/"},
     {"process": "stages.tokenize", "event": "open", "path": r"\.tokenized\.partial/.*state"},
     {"process": "stages.train", "event": "open", "path": r"partial/best-\d+/"},
     {"process": "stages.train", "event": "open", "path": r"partial/checkpoint-3/"},
-    {"process": "stages.train", "event": "os.rename", "path": r"partial/checkpoint-6"},
-    {"process": "stages.train", "after_s": SEEDED.uniform(4, 7)},
-    {"process": "stages.train", "after_s": SEEDED.uniform(4, 7)},
+    {"process": "stages.train", "seen": "checkpoint-3", "wait_s": SEEDED.uniform(0, 0.2)},
+    {"process": "stages.train", "event": "os.rename", "path": r"partial/checkpoint-[69]"},
+    {"process": "stages.train", "seen": "checkpoint-9", "wait_s": SEEDED.uniform(0, 0.2)},
     {"process": "stages.train", "event": "os.rename", "path": r"partial/checkpoint-1\d"},
     {"process": "stages.train", "event": "shutil.copyfile", "path": r"best-\d+/model\.safe"},
     {"process": "stages.train", "event": "os.rename", "path": r"\.history\.partial"},
     {"process": "dvc", "event": "open", "path": r"dvc\.lock", "exists": "data/history"},
     {"process": "stages.evaluate", "event": "open", "path": r"predictions/test\.csv"},
-    {"process": "stages.evaluate", "after_s": SEEDED.uniform(1, 3)},
+    {"process": "stages.evaluate", "seen": "dvc.lock", "wait_s": SEEDED.uniform(0.3, 1)},
     {"process": "stages.export", "event": "open", "path": r"\.export\.partial/onnx"},
     {"process": "stages.export", "event": "os.rename", "path": r"\.export\.partial"},
 ]
@@ -65,6 +65,8 @@ def killed_at(folder, moment, command="dvc repro --no-run-cache"):
     mark = folder.parent / "mark"
     mark.unlink(missing_ok=True)
     path = f"{folder}:{KILLER}"
+    if moment.get("seen", "").startswith("checkpoint"):
+        moment = moment | {"seen": f"checkpoints/*/{moment['seen']}"}
     child = start(folder, command, KILL_AT=json.dumps(moment), KILL_MARK=str(mark), PYTHONPATH=path)
     assert child.wait(timeout=120) == -signal.SIGKILL, moment
     assert mark.exists(), moment

@@ -89,9 +89,24 @@ def test_a_mistake_is_one_message_without_a_traceback(origin, tmp_path):
         assert "Traceback" not in done.stderr
 
 
+def test_a_training_that_diverges_is_one_message_too(origin, tmp_path):
+    """Neither the launcher nor DVC adds a traceback; the run says FAILED and why."""
+    folder = clone(origin, tmp_path / "clone", cache=True)
+    set_params(folder, train__learning_rate=1e30, train__max_grad_norm=0.0)
+    done = run(folder, "dvc repro train", check=False)
+    assert done.returncode != 0
+    assert "error: the loss of step" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    from mlflow.tracking import MlflowClient
+
+    (found,) = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}").search_runs(["1"])
+    assert found.info.status == "FAILED"
+    assert found.data.tags["reason"].startswith("the loss of step")
+
+
 def test_an_edited_file_runs_again_and_a_removed_split_is_forgotten(origin, tmp_path):
     """DVC watches the user's files; a split that is cut from train replaces the file."""
-    folder = clone(origin, tmp_path / "clone")
+    folder = clone(origin, tmp_path / "clone", cache=True)
     with (folder / "tests/data/test.csv").open("a") as file:
         file.write("He opened two boxes.,He closed two boxes.,not_equivalent\n")
     assert ran(run(folder, "dvc repro download@dataset")) == ["data_files@test", "download@dataset"]
