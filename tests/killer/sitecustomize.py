@@ -2,7 +2,8 @@
 
 `KILL_AT` is JSON: `process` (a pattern of the command line) and either `seen` (a path) and `wait_s`
 (how long after it is there), or `event` (a Python audit event) with `path` (a pattern of its first
-argument), and optionally `exists`, a path that has to be there. `KILL_MARK` is a file that is written first, so that the test knows.
+argument), and optionally `exists`, a path that has to be there. `KILL_MARK` is a file that is
+written first, so that the test knows.
 """
 
 import glob
