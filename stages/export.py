@@ -6,6 +6,7 @@ data/export`
 
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ import numpy as np
 from stages import arrow, determinism, errors, inference, outputs, params, tasks, tracking
 from stages.errors import InputError
 from stages.exporting import card, mlflow_model, onnx, parity
+from stages.tasks.base import Collator
 
+LATENCY_RUNS = 30
 SIGNIFICANT = 2  # digits of a difference in parity.json
 
 
@@ -25,6 +28,18 @@ def load(folder: Path, task: tasks.Task) -> Any:
     transformers.logging.disable_progress_bar()
     auto = getattr(transformers, task.auto_model)
     return auto.from_pretrained(str(folder), local_files_only=True)
+
+
+def make_collate(parameters: params.Params, folder: Path, num_outputs: int) -> Collator:
+    from transformers import AutoTokenizer
+
+    tokenize = parameters.tokenize
+    return tasks.load(parameters.task).collator(
+        AutoTokenizer.from_pretrained(str(folder), local_files_only=True),
+        num_outputs=num_outputs,
+        max_length=tokenize.max_length if tokenize.padding == "max_length" else None,
+        multiple_of=tokenize.pad_to_multiple_of,
+    )
 
 
 def comparison_split(data: Any) -> tuple[str, Any]:
@@ -39,8 +54,6 @@ def export(model_folder: Path, tokenized: Path, target: Path, parameters: params
     Raises:
         InputError: an exported model does not agree with the trained one.
     """
-    from transformers import AutoTokenizer
-
     task, tokenize = tasks.load(parameters.task), parameters.tokenize
     split, data = comparison_split(arrow.load(tokenized))
     model = load(model_folder, task)
@@ -53,12 +66,7 @@ def export(model_folder: Path, tokenized: Path, target: Path, parameters: params
     }
     outputs.write_json(target / "config.json", settings)
     (target / "onnx").mkdir()
-    collate = task.collator(
-        AutoTokenizer.from_pretrained(str(model_folder), local_files_only=True),
-        num_outputs=model.config.num_labels,
-        max_length=tokenize.max_length if tokenize.padding == "max_length" else None,
-        multiple_of=tokenize.pad_to_multiple_of,
-    )
+    collate = make_collate(parameters, model_folder, model.config.num_labels)
     onnx.write(model, collate([data[0], data[len(data) - 1]]), target / "onnx" / "model.onnx")
     if parameters.export.int8:
         onnx.quantize(target / "onnx" / "model.onnx", target / "onnx" / "model_int8.onnx")
@@ -94,6 +102,24 @@ def compare(
     return found | {"int8_score_drop": round(drop, 6)}
 
 
+def latencies(target: Path, tokenized: Path, parameters: params.Params) -> dict[str, float]:
+    """Return the median milliseconds of one row of median length, for each ONNX file."""
+    _, data = comparison_split(arrow.load(tokenized))
+    middle = np.argsort(data["length"], kind="stable")[len(data) // 2]
+    num_labels = len(outputs.read_json(target / "config.json")["id2label"])
+    batch = make_collate(parameters, target, num_labels)([data[int(middle)]])
+    found = {}
+    for file in sorted((target / "onnx").glob("*.onnx")):
+        session = inference.onnx_session(str(file), parameters.determinism.num_threads)
+        forward, elapsed_s = inference.onnx_forward(session), []
+        for _ in range(LATENCY_RUNS):
+            started = time.perf_counter()
+            forward(batch)
+            elapsed_s.append(time.perf_counter() - started)
+        found[f"system/{file.stem}_latency_ms"] = float(1000 * np.median(elapsed_s))
+    return found
+
+
 def main(
     model_folder: Path, evaluation: Path, tokenized: Path, summary: Path, target: Path
 ) -> None:
@@ -111,6 +137,7 @@ def main(
             card.write(folder / "README.md", parameters, facts, scores, found, tag)
         numbers = {k: v for k, v in found.items() if isinstance(v, float)}
         run.log_metrics({f"validation/{name}": value for name, value in numbers.items()})
+        run.log_metrics(latencies(target, tokenized, parameters))
         run.log_artifact(target / "README.md")
         run.log_model(mlflow_model.save, target, parameters.task)
     sizes = {p.name: p.stat().st_size / 2**20 for p in sorted(target.rglob("*.onnx"))}

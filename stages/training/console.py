@@ -33,13 +33,18 @@ def resources(engine: Any, elapsed_s: float) -> dict[str, float]:
     rows = min(
         steps * engine.job.params.batch_size, len(engine.job.train) * engine.job.params.epochs
     )
-    return {
+    found = {
         "system/train_time_s": elapsed_s,
         "system/samples_per_s": rows / elapsed_s,
         "system/steps_per_s": steps / elapsed_s,
         "system/total_flos": float(engine.state.total_flos),
         "system/peak_memory_gib": peak,
     }
+    if engine.args.device.type == "cuda":
+        import torch
+
+        found["system/peak_gpu_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
+    return found
 
 
 class Table:
