@@ -15,8 +15,9 @@ from torch.nn import functional
 from stages import arrow, train
 from stages.errors import InputError
 from stages.params import EarlyStopping
-from stages.training import batching, checkpoint, losses, optimizer
+from stages.training import arguments, batching, checkpoint, losses, optimizer
 from stages.training.history import History
+from tests.conftest import ROOT
 
 BASE = Path("data/base")
 
@@ -324,6 +325,43 @@ def test_resumed_equals_uninterrupted(prepare):
 
 
 @pytest.mark.slow
+def test_a_fingerprint_covers_what_determines_the_result_and_no_more(prepare, monkeypatch):
+    """A parameter, a row, a line of code, a version: afresh. What is shown or recorded: not."""
+    parameters = prepare()
+    for name in ("dvc.yaml", "stages"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, name)
+
+    def found(given=parameters, world_size=1):
+        folders = [Path("data/tokenized"), BASE]
+        return checkpoint.fingerprint(given, folders, Path("launch/single.yaml"), world_size)
+
+    def edited(path, text="\n# edited\n"):
+        before = Path(path).read_text()
+        Path(path).write_text(before + text)
+        after = found()
+        Path(path).write_text(before)
+        return after
+
+    first = found()
+    monkeypatch.setenv("TEMPER_LOG_EVERY", "50")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    shown = parameters.evaluate.model_copy(update={"num_worst": 1})
+    same = [found(parameters.model_copy(update={"evaluate": shown}))]
+    same += [edited(f"stages/{name}.py") for name in ("tracking/store", "training/console")]
+    same += [edited(f"stages/{name}.py") for name in ("evaluate", "export", "exporting/card")]
+    assert set(same) == {first}
+    faster = parameters.train.model_copy(update={"learning_rate": 1.0})
+    other = [found(parameters.model_copy(update={"train": faster})), found(world_size=2)]
+    other += [edited(f"stages/{name}.py") for name in ("training/losses", "metrics/classification")]
+    other += [edited("stages/tasks/sequence_classification.py"), edited("launch/single.yaml")]
+    other += [edited("data/tokenized/report.json"), edited("data/base/weights/config.json")]
+    monkeypatch.setattr(checkpoint.determinism, "environment", lambda: {"version.torch": "1"})
+    other += [found()]
+    assert len({first, *other}) == 1 + len(other)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["model.safetensors", "optimizer.pt"])
 def test_a_full_disk_leaves_the_checkpoint_before(prepare, file):
     """The system refuses a file of that size; the message says what is needed and what is left."""
@@ -415,11 +453,9 @@ def test_other_reporters_get_what_mlflow_gets(prepare, monkeypatch):
 )
 def test_a_reporter_that_cannot_be_is_named(monkeypatch, name, message):
     """Before any training."""
-    from stages.training import trainer
-
     monkeypatch.setenv("TEMPER_REPORT_TO", f" {name}")
     with pytest.raises(InputError, match=message):
-        trainer.reporters()
+        arguments.reporters()
 
 
 @pytest.mark.slow

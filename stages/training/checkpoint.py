@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from stages import outputs
+from stages import determinism, outputs
 from stages.errors import InputError
 
 MANIFEST = "manifest.json"
@@ -44,9 +44,7 @@ def fingerprint(parameters: Any, folders: list[Path], launch: Path, world_size: 
     versions of the libraries it computes with, the kind of CPU and GPU, the launch file and the
     number of processes.
     """
-    from stages.determinism import environment, torch_environment
-
-    known = environment() | torch_environment()
+    known = determinism.environment() | determinism.torch_environment()
     record = {
         "params": parameters.model_dump(
             include={"seed", "determinism", "task", "tokenize", "train"}, mode="json"

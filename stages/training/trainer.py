@@ -1,6 +1,5 @@
 """Engine `trainer`: Hugging Face Trainer over temper's batches, losses, checkpoints and scores."""
 
-import os
 import shutil
 import signal
 import sys
@@ -13,13 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import Trainer, TrainerCallback
 from transformers.trainer_utils import set_seed
 
 from stages import inference
-from stages.errors import InputError, nearest
+from stages.errors import InputError
 from stages.tasks.base import Batch, Collator
 from stages.training import checkpoint, losses, model, optimizer
+from stages.training.arguments import arguments
 from stages.training.batching import BucketSampler, Rows
 from stages.training.history import History, rounded
 
@@ -41,71 +41,6 @@ class Job:
     greater: bool  # whether best_metric is better when greater
     folder: Path
     observe: Observer  # (prefix, numbers, step): the console and the tracker
-
-
-def arguments(job: Job, world_size: int) -> TrainingArguments:
-    """Return TrainingArguments; what they could do by themselves and `Flow` does is off."""
-    p = job.params
-    return TrainingArguments(
-        output_dir=str(job.folder),
-        num_train_epochs=p.epochs,
-        per_device_train_batch_size=p.per_device_batch_size or p.batch_size // world_size,
-        gradient_accumulation_steps=accumulation(p, world_size),
-        lr_scheduler_type=p.schedule,
-        max_grad_norm=p.max_grad_norm,
-        bf16=p.precision == "bf16",
-        fp16=p.precision == "fp16",
-        activation_checkpointing=p.gradient_checkpointing,
-        use_cpu=not torch.cuda.is_available(),
-        seed=job.seed,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        eval_strategy="no",
-        save_strategy="no",
-        report_to=reporters(),
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        ddp_find_unused_parameters=False,
-    )
-
-
-def reporters() -> list[str]:
-    """Return what `TEMPER_REPORT_TO` names, `tensorboard,wandb` and the like, beside MLflow.
-
-    Raises:
-        InputError: transformers does not know it, or its package is not installed.
-    """
-    from transformers.integrations import integration_utils
-
-    names = [n.strip() for n in os.environ.get("TEMPER_REPORT_TO", "").split(",") if n.strip()]
-    known = sorted(set(integration_utils.INTEGRATION_TO_CALLBACK) - {"mlflow"})
-    for name in names:
-        if name not in known:
-            reason = "MLflow records every run anyway" if name == "mlflow" else "unknown"
-            raise InputError(
-                f"TEMPER_REPORT_TO: {name}: {reason}{nearest(name, known)}; "
-                f"allowed: {', '.join(known)}"
-            )
-        if name not in integration_utils.get_available_reporting_integrations():
-            raise InputError(f"TEMPER_REPORT_TO: {name} is not installed: pip install {name}")
-    return names
-
-
-def accumulation(params: Any, world_size: int) -> int:
-    """Return the pieces a process cuts its share of `batch_size` into.
-
-    Raises:
-        InputError: `batch_size` cannot be divided so.
-    """
-    part = params.per_device_batch_size
-    if part is None:
-        part = params.batch_size // world_size
-    if part == 0 or params.batch_size % (part * world_size):
-        raise InputError(
-            f"train.batch_size {params.batch_size} is no multiple of {world_size} processes x "
-            f"{part} examples per device"
-        )
-    return params.batch_size // (part * world_size)
 
 
 class Flow(TrainerCallback):
@@ -153,7 +88,7 @@ class Engine(Trainer):
         self.job, self.history, self.terminated = job, History(), False
         super().__init__(
             model=network,
-            args=arguments(job, world_size),
+            args=arguments(job.params, job.seed, job.folder, world_size),
             train_dataset=job.train,
             compute_loss_func=self._loss,
             optimizers=(optimizer.make(network, job.params), None),
