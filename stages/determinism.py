@@ -73,8 +73,14 @@ def end_with_parent() -> None:
     """Get SIGTERM when the parent dies, so that no worker outlives its launcher (FACTS 37)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() == 1 and "WORLD_SIZE" in os.environ:  # it died before
-            sys.exit(128 + signal.SIGTERM)
+        if "WORLD_SIZE" in os.environ and os.getppid() == 1 and not _launched_by_init():
+            sys.exit(128 + signal.SIGTERM)  # the launcher died before
+
+
+def _launched_by_init() -> bool:
+    """Tell whether process 1 is the launcher itself, as in a container that runs nothing else."""
+    with open("/proc/1/cmdline", "rb") as file:
+        return re.search(rb"accelerate|torchrun|dvc", file.read()) is not None
 
 
 def environment() -> dict[str, str]:
