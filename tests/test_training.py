@@ -34,6 +34,12 @@ def weights(engine):
     return torch.cat([p.detach().flatten() for p in engine.model.parameters()])
 
 
+def assert_same(one, other):
+    """Weights and history agree to the bit."""
+    assert torch.equal(weights(one), weights(other))
+    assert one.history == other.history
+
+
 def distance(one, other):
     """Return the relative distance of two whole weight vectors (FACTS 41)."""
     return float((weights(one) - weights(other)).norm() / weights(other).norm())
@@ -319,9 +325,7 @@ def test_resumed_equals_uninterrupted(prepare):
     for path in checkpoint.numbered(Path("work/cut"), "checkpoint")[1:]:
         shutil.rmtree(path)
     assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == 8
-    resumed = fit(parameters, "cut")
-    assert torch.equal(weights(resumed), weights(whole))
-    assert resumed.history == whole.history
+    assert_same(fit(parameters, "cut"), whole)
 
 
 @pytest.mark.slow
@@ -414,9 +418,7 @@ def test_sigterm_checkpoints_at_once_and_exits_with_143(prepare):
     assert stopped.value.code == 143
     assert signal.getsignal(signal.SIGTERM) is before
     assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == 5
-    resumed = fit(parameters, "cut")
-    assert torch.equal(weights(resumed), weights(whole))
-    assert resumed.history == whole.history
+    assert_same(fit(parameters, "cut"), whole)
 
 
 @pytest.mark.slow

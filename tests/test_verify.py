@@ -32,6 +32,12 @@ def verified(folder, command, **variables):
     return done.returncode, done.stdout
 
 
+def only_line(said, part):
+    """Return the one line that holds `part`."""
+    (line,) = [line for line in said.splitlines() if part in line]
+    return line
+
+
 def replace(path, old, new):
     text = path.read_text()
     assert old in text
@@ -59,7 +65,7 @@ def test_a_data_row_is_named(folder):
     assert status == 1
     assert "data_files@train: differs" in said
     assert "data_files@test: same" in said
-    (line,) = [line for line in said.splitlines() if "arrow" in line]
+    line = only_line(said, "arrow")
     assert "data/raw/train/data-00000-of-00001.arrow: 1 of " in line
     assert "column label: 1 before, 0 now" in line
     assert "tests/data/train.csv is not the file that dvc.lock was made with" in said
@@ -73,7 +79,7 @@ def test_a_parameter_is_named(folder):
     assert status == 1
     assert "tensors differ, first bert.embeddings." in said
     assert "train.learning_rate: 0.001 in dvc.lock, 0.0009 in params.yaml" in said
-    (line,) = [line for line in said.splitlines() if "history/train.csv" in line]
+    line = only_line(said, "history/train.csv")
     assert "of 12 rows differ; first in row " in line
     assert "column learning_rate: " in line
     assert said.split("likely cause:")[1].count("\n") == 2  # nothing else is suspected
@@ -97,7 +103,7 @@ def test_the_instruction_set_and_the_threads_are_named(folder):
     assert verified(folder, "train")[0] == 0
     status, said = verified(folder, "train", ATEN_CPU_CAPABILITY="default")
     assert status == 1
-    (line,) = [line for line in said.splitlines() if "torch.cpu_capability" in line]
+    line = only_line(said, "torch.cpu_capability")
     assert line.endswith("then, DEFAULT here")
     set_params(folder, determinism__num_threads=1)
     commit(folder, "threads")
@@ -120,9 +126,9 @@ def test_a_library_version_is_named(folder, tmp_path):
     (other / "jinja2-2.0.dist-info/METADATA").write_text(metadata)
     status, said = verified(folder, "evaluate", PYTHONPATH=f"{folder}:{other}")
     assert status == 1
-    (line,) = [line for line in said.splitlines() if "report.html" in line]
+    line = only_line(said, "report.html")
     assert "now, from line" in line
-    (line,) = [line for line in said.splitlines() if "version.jinja2" in line]
+    line = only_line(said, "version.jinja2")
     assert line.endswith("then, 2.0 here")
 
 

@@ -38,9 +38,10 @@ def verify(
     scratch = Path(tempfile.mkdtemp(prefix="temper-verify-"))
     clone = scratch / "clone"
     try:
-        make_clone(clone, committed, chosen)
+        cache = Path(output("dvc", "cache", "dir")).resolve()
+        make_clone(clone, committed, chosen, cache)
         failed = rebuild(clone, chosen)
-        if not report(committed, chosen, failed, clone):
+        if not report(committed, chosen, failed, clone, cache):
             raise typer.Exit(1)
     finally:
         if keep:
@@ -104,14 +105,18 @@ def in_order(committed: Locked) -> list[str]:
 
 def takes(stage: dict[str, Any], other: dict[str, Any]) -> bool:
     """Tell whether a dep of `stage` is an out of `other`, or lies in one, or holds one."""
+    return any(touches(dep, other) for dep in hashes(stage, "deps"))
+
+
+def touches(path: str, stage: dict[str, Any]) -> bool:
+    """Tell whether a path is an out of `stage`, or lies in one, or holds one."""
     return any(
-        Path(dep).is_relative_to(out) or Path(out).is_relative_to(dep)
-        for dep in hashes(stage, "deps")
-        for out in hashes(other, "outs")
+        Path(path).is_relative_to(out) or Path(out).is_relative_to(path)
+        for out in hashes(stage, "outs")
     )
 
 
-def make_clone(clone: Path, committed: Locked, chosen: list[str]) -> None:
+def make_clone(clone: Path, committed: Locked, chosen: list[str], cache: Path) -> None:
     """Clone the commit, with a cache of its own, and bring what the chosen stages start from.
 
     Raises:
@@ -119,7 +124,7 @@ def make_clone(clone: Path, committed: Locked, chosen: list[str]) -> None:
     """
     subprocess.run(["git", "clone", "-q", ".", str(clone)], check=True)
     in_clone(clone, "dvc", "config", "--local", "cache.dir", str(clone / ".dvc/cache"))
-    in_clone(clone, "dvc", "remote", "add", "-q", "--local", "verified", str(cache_of(Path())))
+    in_clone(clone, "dvc", "remote", "add", "-q", "--local", "verified", str(cache))
     earlier = [
         stage
         for stage in committed
@@ -130,9 +135,8 @@ def make_clone(clone: Path, committed: Locked, chosen: list[str]) -> None:
             f"the cache lacks outputs of {', '.join(earlier)}: run dvc pull or dvc repro, or "
             "verify those stages too"
         )
-    made = [Path(out) for stage in committed.values() for out in hashes(stage, "outs")]
     for dep in {dep for stage in chosen for dep in hashes(committed[stage], "deps")}:
-        is_made = any(Path(dep).is_relative_to(out) or out.is_relative_to(dep) for out in made)
+        is_made = any(touches(dep, stage) for stage in committed.values())
         if not is_made and not (clone / dep).exists():
             bring(Path(dep), clone / dep)
 
@@ -155,10 +159,12 @@ def rebuild(clone: Path, chosen: list[str]) -> str | None:
     return None
 
 
-def report(committed: Locked, chosen: list[str], failed: str | None, clone: Path) -> bool:
+def report(
+    committed: Locked, chosen: list[str], failed: str | None, clone: Path, cache: Path
+) -> bool:
     """Print for each stage what became of it and, where bytes differ, the likely cause."""
     rebuilt: Locked = yaml.safe_load((clone / LOCK).read_text(encoding="utf-8"))["stages"]
-    caches, differing = (cache_of(Path()), clone / ".dvc/cache"), []
+    caches, differing = (cache, clone / ".dvc/cache"), []
     for stage in chosen:
         if failed is not None and chosen.index(stage) >= chosen.index(failed):
             lines = ["failed: see above" if stage == failed else "not rebuilt"]
@@ -169,7 +175,8 @@ def report(committed: Locked, chosen: list[str], failed: str | None, clone: Path
     if not differing:
         print(f"verified: {len(chosen)} stages gave the bytes of the committed {LOCK}")
         return True
-    causes = changed_inputs(committed, rebuilt, chosen) + changed_environment(committed, clone)
+    causes = changed_inputs(committed, rebuilt, chosen)
+    causes += changed_environment(trained_weights(committed, cache), clone)
     print("likely cause:", *(causes or ["none found; see docs/reproducibility.md"]), sep="\n    ")
     return False
 
@@ -189,13 +196,12 @@ def changed_inputs(committed: Locked, rebuilt: Locked, chosen: list[str]) -> lis
     return list(found)
 
 
-def changed_environment(committed: Locked, clone: Path) -> list[str]:
-    """Return what differs between here and where the committed model was trained (from MLflow)."""
+def changed_environment(weights: list[Path], clone: Path) -> list[str]:
+    """Return what differs between here and where the weights were trained (from MLflow)."""
     from stages.tracking import store
 
     command = [sys.executable, "-m", "stages.determinism"]
     here = subprocess.run(command, cwd=clone, env=environment(), capture_output=True, text=True)
-    weights = trained_weights(committed)
     before = store.environment_of(weights) if weights and not here.returncode else None
     if before is None:
         return ["(the tracking store has no run of this model: its environment is not known here)"]
@@ -203,20 +209,16 @@ def changed_environment(committed: Locked, clone: Path) -> list[str]:
     return [f"{k}: {before.get(k)} then, {now.get(k)} here" for k in changed(before, now)]
 
 
-def trained_weights(committed: Locked) -> list[Path]:
+def trained_weights(committed: Locked, cache: Path) -> list[Path]:
     """Return the weights that the committed train stage made, in the cache; none if not there."""
-    cache, found = cache_of(Path()), []
-    for md5 in hashes(committed.get("train", {}), "outs").values():
-        inside = verify_files.files(cache, md5) or {}
-        paths = [verify_files.blob(cache, inside[name]) for name in sorted(inside)]
-        weights = [n.endswith(".safetensors") and "/" not in n for n in sorted(inside)]
-        found += [path for path, chosen in zip(paths, weights, strict=True) if chosen]
-    return [path for path in found if path.exists()]
-
-
-def cache_of(folder: Path) -> Path:
-    """Return the cache of the repository in `folder`."""
-    return (folder / output("dvc", "cache", "dir", cwd=folder)).resolve()
+    paths = [
+        verify_files.blob(cache, inside[name])
+        for md5 in hashes(committed.get("train", {}), "outs").values()
+        for inside in [verify_files.files(cache, md5) or {}]
+        for name in sorted(inside)
+        if name.endswith(".safetensors") and "/" not in name
+    ]
+    return [path for path in paths if path.exists()]
 
 
 def in_clone(clone: Path, *command: str) -> int:
