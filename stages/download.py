@@ -52,14 +52,14 @@ def download_dataset(parameters: params.Params, manifests: Path, target: Path) -
 
 def download_model(parameters: params.Params, target: Path) -> dict[str, Any]:
     """Write data/base and its summary.json; return the summary."""
-    p, auto = parameters.model, tasks.load(parameters.task).auto_model
+    p, task = parameters.model, tasks.load(parameters)
     if p.name in p.files:
-        return model.write(Path(p.files[p.name]), p, parameters.task, auto, target)
+        return model.write(Path(p.files[p.name]), p, task, target)
     from stages.sources import hub
 
     info = hub.resolve_model(p.name, p.revision)
     folder = hub.fetch_model(p.name, info.sha)
-    summary = model.write(folder, p, parameters.task, auto, target)
+    summary = model.write(folder, p, task, target)
     summary |= {"commit": info.sha, "license": info.card_data.license if info.card_data else None}
     outputs.write_json(target / "summary.json", summary)
     return summary
@@ -89,7 +89,8 @@ def main(what: str, manifests: Path, target: Path) -> None:
         else:
             forget(manifests, set(parameters.model.files))
             summary = download_model(parameters, folder)
-            print(f"{summary['name']}: {summary['model_type']}, {summary['num_tokens']} tokens")
+            tokens = f", {summary['num_tokens']} tokens" if "num_tokens" in summary else ""
+            print(f"{summary['name']}: {summary['model_type']}{tokens}")
             for kind, names in summary.get("tensors", {}).items():
                 if names:
                     print(f"{kind} tensors: {', '.join(names)}")

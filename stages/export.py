@@ -12,34 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from stages import arrow, determinism, errors, inference, outputs, params, tasks, tracking
+from stages import arrow, determinism, errors, generation, inference, outputs, params, tracking
 from stages.errors import InputError
 from stages.exporting import card, mlflow_model, onnx, parity
-from stages.tasks.base import Collator
+from stages.trained import GRAPHS, Trained
 
 LATENCY_RUNS = 30
 SIGNIFICANT = 2  # digits of a difference in parity.json
-
-
-def load(folder: Path, task: tasks.Task) -> Any:
-    """Load the trained model and note in its config what `temper predict` needs."""
-    import transformers
-
-    transformers.logging.disable_progress_bar()
-    auto = getattr(transformers, task.auto_model)
-    return auto.from_pretrained(str(folder), local_files_only=True)
-
-
-def make_collate(parameters: params.Params, folder: Path, num_outputs: int) -> Collator:
-    from transformers import AutoTokenizer
-
-    tokenize = parameters.tokenize
-    return tasks.load(parameters.task).collator(
-        AutoTokenizer.from_pretrained(str(folder), local_files_only=True),
-        num_outputs=num_outputs,
-        max_length=tokenize.max_length if tokenize.padding == "max_length" else None,
-        multiple_of=tokenize.pad_to_multiple_of,
-    )
+WRITTEN = 32  # rows whose greedy tokens are compared
 
 
 def comparison_split(data: Any) -> tuple[str, Any]:
@@ -54,69 +34,118 @@ def export(model_folder: Path, tokenized: Path, target: Path, parameters: params
     Raises:
         InputError: an exported model does not agree with the trained one.
     """
-    task, tokenize = tasks.load(parameters.task), parameters.tokenize
     split, data = comparison_split(arrow.load(tokenized))
-    model = load(model_folder, task)
+    trained = load(model_folder, parameters, "torch")
     shutil.copytree(model_folder, target, dirs_exist_ok=True)
     settings = outputs.read_json(target / "config.json")
-    settings["temper"] = {
-        "task": parameters.task.model_dump(mode="json"),
-        "max_length": tokenize.max_length,
-        "multiple_of": tokenize.pad_to_multiple_of,
-    }
+    settings["temper"] = parameters.model_dump(
+        include={"task", "tokenize", "evaluate"}, exclude_unset=True, mode="json"
+    )
     outputs.write_json(target / "config.json", settings)
     (target / "onnx").mkdir()
-    collate = make_collate(parameters, model_folder, model.config.num_labels)
-    onnx.write(model, collate([data[0], data[len(data) - 1]]), target / "onnx" / "model.onnx")
+    sample = trained.collate([data[i] | {"draw": (0, i)} for i in (0, len(data) - 1)])
+    onnx.write(trained.model, trained.task, sample, target / "onnx" / GRAPHS["onnx"])
     if parameters.export.int8:
-        onnx.quantize(target / "onnx" / "model.onnx", target / "onnx" / "model_int8.onnx")
-    return {"split": split} | compare(model, data, collate, target, parameters)
+        onnx.quantize(target / "onnx" / GRAPHS["onnx"], target / "onnx" / GRAPHS["int8"])
+    return {"split": split} | compare(trained, data, target, parameters)
 
 
-def compare(
-    model: Any, data: Any, collate: Any, target: Path, parameters: params.Params
-) -> dict[str, Any]:
-    """Check both graphs against the trained model on every row of `data`."""
-    threads, problem = parameters.determinism.num_threads, parameters.task.problem_type
-    trained = parity.all_logits(inference.torch_forward(model), data, collate, parity.BATCH)
+def load(folder: Path, parameters: params.Params, engine: str) -> Trained:
+    threads = parameters.determinism.num_threads
+    return Trained(folder, parameters, engine=engine, batch_size=parity.BATCH, num_threads=threads)
 
-    def session(name: str) -> inference.Forward:
-        return inference.onnx_forward(inference.onnx_session(str(target / "onnx" / name), threads))
 
-    difference = parity.check_onnx(trained, session("model.onnx"), data, collate)
-    found = {"rows": len(data), "onnx_max_difference": float(f"{difference:.{SIGNIFICANT}g}")}
-    if not parameters.export.int8:
-        return found
-    quantized = parity.all_logits(session("model_int8.onnx"), data, collate, parity.BATCH)
-    found["int8_agreement"] = round(parity.agreement(problem, quantized, trained), 6)
-    labels = collate([{"input_ids": [0], "labels": label} for label in data["labels"]])["labels"]
-    if np.isnan(labels).any() or (labels == -100).any():
-        if 1 - found["int8_agreement"] > parameters.export.max_accuracy_drop:
+def compare(trained: Trained, data: Any, target: Path, parameters: params.Params) -> dict[str, Any]:
+    """Check the graphs against the trained model on every row of `data`."""
+    task, threads = trained.task, parameters.determinism.num_threads
+    session = inference.onnx_session(str(target / "onnx" / GRAPHS["onnx"]), threads)
+    forwards = (
+        inference.torch_forward(trained.model, task, reduce=False),
+        inference.onnx_forward(session, task, reduce=False),
+    )
+    largest = parity.check_onnx(*forwards, data, trained.collate, task)
+    found = {"rows": len(data), "onnx_max_difference": float(f"{largest:.{SIGNIFICANT}g}")}
+    if parameters.evaluate.generation is not None:
+        found |= compare_written(trained, session, data, parameters)
+    if parameters.export.int8:
+        found |= compare_int8(trained, load(target, parameters, "int8"), data, parameters)
+    return found
+
+
+def compare_int8(
+    trained: Trained, quantized: Trained, data: Any, parameters: params.Params
+) -> dict[str, float]:
+    """Return how often int8 gives the same answer, and what it loses of the score.
+
+    Raises:
+        InputError: it loses more than `export.max_accuracy_drop`.
+    """
+    allowed = parameters.export.max_accuracy_drop or 0.0
+    before, after = (
+        model.outputs(data, ("logits",), 0)["logits"] for model in (trained, quantized)
+    )
+    agreement = round(parity.agreement(trained.task, after, before), 6)
+    if not trained.task.is_labelled(data):
+        if 1 - agreement > allowed:
             raise InputError(
-                f"the int8 model agrees in {found['int8_agreement']:.4f} of the rows; "
+                f"the int8 model agrees in {agreement:.4f} of the rows; "
                 "export.max_accuracy_drop allows less to differ"
             )
-        return found
-    before, after = (parity.score(problem, logits, labels) for logits in (trained, quantized))
-    drop = parity.check_int8(before, after, parameters.export.max_accuracy_drop)
-    return found | {"int8_score_drop": round(drop, 6)}
+        return {"int8_agreement": agreement}
+    score, lower = (parity.score(trained.task, outputs, data) for outputs in (before, after))
+    drop = parity.check_int8(score, lower, allowed)
+    return {"int8_agreement": agreement, "int8_score_drop": round(drop, 6)}
+
+
+def compare_written(
+    trained: Trained, session: Any, data: Any, parameters: params.Params
+) -> dict[str, int]:
+    """Return how many rows were written greedily by both, token by token the same.
+
+    Raises:
+        InputError: a row differs.
+    """
+    greedy = parameters.evaluate.generation.model_copy(  # type: ignore[union-attr]
+        update={"num_beams": 1, "no_repeat_ngram_size": 0}
+    )
+    chosen, processor = data.select(range(min(WRITTEN, len(data)))), trained.processor
+    writers = (
+        generation.torch_writer(trained.model, greedy, processor),
+        generation.onnx_writer(session, greedy, processor, trained.config),
+    )
+    one, other = (
+        [
+            row
+            for _, rows in generation.generate(w, chosen, trained.task, processor, 8)
+            for row in rows
+        ]
+        for w in writers
+    )
+    for row, (a, b) in enumerate(zip(one, other, strict=True)):
+        if not np.array_equal(a, b):
+            raise InputError(
+                f"the ONNX model writes other tokens than the trained one in row {row}: "
+                f"{b.tolist()[:20]} instead of {a.tolist()[:20]}"
+            )
+    return {"written_alike": len(chosen)}
 
 
 def latencies(target: Path, tokenized: Path, parameters: params.Params) -> dict[str, float]:
     """Return the median milliseconds of one row of median length, for each ONNX file."""
     _, data = comparison_split(arrow.load(tokenized))
-    middle = np.argsort(data["length"], kind="stable")[len(data) // 2]
-    num_labels = len(outputs.read_json(target / "config.json")["id2label"])
-    batch = make_collate(parameters, target, num_labels)([data[int(middle)]])
+    middle = int(np.argsort(data["length"], kind="stable")[len(data) // 2])
     found = {}
-    for file in sorted((target / "onnx").glob("*.onnx")):
-        session = inference.onnx_session(str(file), parameters.determinism.num_threads)
-        forward, elapsed_s = inference.onnx_forward(session), []
+    for engine, name in GRAPHS.items():
+        if not (target / "onnx" / name).exists():
+            continue
+        model, elapsed_s = load(target, parameters, engine), []
+        batch = model.collate([data[middle] | {"draw": (0, middle)}])
         for _ in range(LATENCY_RUNS):
             started = time.perf_counter()
-            forward(batch)
+            model.forward(batch)
             elapsed_s.append(time.perf_counter() - started)
-        found[f"system/{file.stem}_latency_ms"] = float(1000 * np.median(elapsed_s))
+        stem = Path(name).stem
+        found[f"system/{stem}_latency_ms"] = float(1000 * np.median(elapsed_s))
     return found
 
 
@@ -129,12 +158,9 @@ def main(
         with outputs.whole_folder(target) as folder:
             found = export(model_folder, tokenized, folder, parameters)
             outputs.write_json(folder / "parity.json", found)
-            facts, scores = (
-                outputs.read_json(summary),
-                outputs.read_json(evaluation / "metrics.json"),
-            )
-            tag = tasks.load(parameters.task).pipeline_tag
-            card.write(folder / "README.md", parameters, facts, scores, found, tag)
+            facts = outputs.read_json(summary)
+            scores = outputs.read_json(evaluation / "metrics.json")
+            card.write(folder / "README.md", parameters, facts, scores, found)
         numbers = {k: v for k, v in found.items() if isinstance(v, float)}
         run.log_metrics({f"validation/{name}": value for name, value in numbers.items()})
         run.log_metrics(latencies(target, tokenized, parameters))

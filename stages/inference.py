@@ -1,4 +1,4 @@
-"""A dataset → logits, in row order, a window of rows in memory at a time.
+"""A dataset → what a task keeps of its logits, in row order, a window of rows at a time.
 
 Shared by evaluate, by export's parity check and by `temper predict`.
 """
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stages.tasks.base import Batch, Collator
+from stages.tasks.base import Batch, Collator, Task
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -18,45 +18,65 @@ Forward = Callable[[Batch], np.ndarray]
 BATCHES_PER_WINDOW = 64
 
 
+class Features(list):
+    """Rows that also answer by column, as a `Dataset` does."""
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            return [row[key] for row in self]
+        return super().__getitem__(key)
+
+
 def predict(
-    forward: Forward, features: Any, collate: Collator, batch_size: int
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield `(first row, logits)` for windows of rows, in row order.
+    forward: Forward,
+    features: Any,
+    collate: Collator,
+    batch_size: int,
+    task: Task,
+    first: int | None = 0,
+) -> Iterator[tuple[int, list[np.ndarray]]]:
+    """Yield `(first row, outputs)` for windows of rows, in row order.
 
     Within a window rows are batched by length, so that little is padded.
 
     Args:
         forward: from `torch_forward` or `onnx_forward`.
-        features: a `Dataset` or a list of rows with `length`.
+        features: a `Dataset` or `Features`, with `length`.
         collate: the task's collator.
         batch_size: rows per forward pass.
-
-    Yields:
-        The window's first row and its logits, float32 (rows, outputs).
+        task: says what belongs to a row.
+        first: number of the first row, what a collator draws depends on it; None: no draws.
     """
     size = batch_size * BATCHES_PER_WINDOW
     for start in range(0, len(features), size):
         rows = [features[i] for i in range(start, min(start + size, len(features)))]
+        if first is not None:
+            rows = [row | {"draw": (0, first + start + i)} for i, row in enumerate(rows)]
         order = np.argsort([-row["length"] for row in rows], kind="stable")
-        logits: np.ndarray | None = None
-        for first in range(0, len(rows), batch_size):
-            chosen = order[first : first + batch_size]
-            found = forward(collate([rows[i] for i in chosen]))
-            if logits is None:
-                logits = np.empty((len(rows), *found.shape[1:]), dtype=np.float32)
-            logits[chosen] = found
-        if logits is not None:
-            yield start, logits
+        found: list[Any] = [None] * len(rows)
+        for at in range(0, len(rows), batch_size):
+            chosen = order[at : at + batch_size]
+            batch = [rows[i] for i in chosen]
+            kept = task.split(forward(collate(batch)), batch)
+            for i, output in zip(chosen, kept, strict=True):
+                found[i] = output
+        yield start, found
 
 
 def torch_forward(
-    model: Any, precision: Callable[[], AbstractContextManager] = nullcontext
+    model: Any,
+    task: Task,
+    precision: Callable[[], AbstractContextManager] = nullcontext,
+    *,
+    reduce: bool = True,
 ) -> Forward:
-    """Return a function from a batch to the logits of a torch model, on the model's device.
+    """Return a function from a batch to what the task keeps of its logits.
 
     Args:
-        model: put into evaluation mode.
+        model: put into evaluation mode; runs on its device.
+        task: makes logits of the model's outputs.
         precision: the autocast context to run in; without one, the weights' own precision.
+        reduce: keep what the task keeps; otherwise all logits.
     """
     import torch
 
@@ -66,7 +86,8 @@ def torch_forward(
     def forward(batch: Batch) -> np.ndarray:
         inputs = {k: torch.from_numpy(v).to(device) for k, v in batch.items() if k != "labels"}
         with torch.inference_mode(), precision():
-            return model(**inputs).logits.float().cpu().numpy()
+            logits = task.logits(model(**inputs), inputs).float()
+            return (task.reduce(logits, batch) if reduce else logits).cpu().numpy()
 
     return forward
 
@@ -80,12 +101,13 @@ def onnx_session(path: str, num_threads: int) -> "InferenceSession":
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
-def onnx_forward(session: "InferenceSession") -> Forward:
-    """Return a function from a batch to the logits of an ONNX session."""
+def onnx_forward(session: "InferenceSession", task: Task, *, reduce: bool = True) -> Forward:
+    """Return a function from a batch to what the task keeps of an ONNX session's logits."""
     names = {tensor.name for tensor in session.get_inputs()}
 
     def forward(batch: Batch) -> np.ndarray:
         wanted = {name: values for name, values in batch.items() if name in names}
-        return np.asarray(session.run(["logits"], wanted)[0])
+        logits = np.asarray(session.run(["logits"], wanted)[0])
+        return np.asarray(task.reduce(logits, batch)) if reduce else logits
 
     return forward

@@ -6,62 +6,28 @@
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from stages import outputs, yaml_file
 from stages.errors import InputError, nearest
+from stages.task_params import Group, Name, TaskParams
 
 PARAMS_FILE = Path("params.yaml")
 
-Name = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
-
-
-class Group(BaseModel):
-    """A group of parameters: frozen, unknown keys refused, nothing filled in."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Determinism(Group):
     num_threads: Positive = Field(description="Threads of torch, ONNX Runtime and BLAS.")
     portable: bool = Field(description="Use AVX2 kernels on every x86-64 machine.")
     deterministic: bool = Field(description="Use deterministic kernels on a GPU.")
-
-
-class TaskParams(Group):
-    name: Literal["sequence_classification"] = Field(description="A module of stages/tasks.")
-    problem_type: Literal[
-        "single_label_classification", "multi_label_classification", "regression"
-    ] = Field(description="The kind of label, in transformers' words.")
-    text: tuple[Name, ...] = Field(
-        min_length=1, max_length=2, description="The text column, or the two of a pair."
-    )
-    label: Name = Field(description="The label column.")
-    labels: tuple[Name, ...] | None = Field(
-        description="Label names in the order of their ids; null takes the data's order."
-    )
-    label_separator: Name | None = Field(
-        description="Where a multi-label string is split; null: the column holds lists."
-    )
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if len(set(self.text)) < len(self.text) or self.label in self.text:
-            raise ValueError("text and label must name different columns")
-        if self.labels is not None and len(set(self.labels)) < len(self.labels):
-            raise ValueError("labels holds a name twice")
-        if self.labels is not None and self.problem_type == "regression":
-            raise ValueError("labels must be null for regression")
-        if self.labels is not None and len(self.labels) < 2 and self.problem_type[0] == "s":
-            raise ValueError("labels needs at least two names")
-        return self
 
 
 class HubDataset(Group):
@@ -134,11 +100,36 @@ class ModelParams(Group):
 
 
 class TokenizeParams(Group):
-    max_length: Positive = Field(description="Tokens per example; what is longer is cut.")
-    padding: Literal["dynamic", "max_length"] = Field(
-        description="Pad to the longest of a batch, or every example to max_length (TPU)."
+    max_length: Positive | None = Field(
+        default=None, description="Tokens per example; for long see `long`."
     )
-    pad_to_multiple_of: Positive = Field(description="Padded lengths are multiples of this.")
+    padding: Literal["dynamic", "max_length"] | None = Field(
+        default=None,
+        description="Pad to the longest of a batch, or every example to max_length (TPU).",
+    )
+    pad_to_multiple_of: Positive | None = Field(
+        default=None, description="Padded lengths are multiples of this."
+    )
+    long: Literal["truncate", "window"] | None = Field(
+        default=None,
+        description="Longer texts are cut, or divided into overlapping windows with one score.",
+    )
+    stride: Count | None = Field(
+        default=None, description="Tokens that a window shares with the one before."
+    )
+    pool: Literal["mean", "max", "first"] | None = Field(
+        default=None, description="A document's logits from its windows'."
+    )
+    max_target_length: Positive | None = Field(
+        default=None, description="Tokens of a target text; what is longer is cut."
+    )
+
+
+class Augmentation(Group):
+    flip: bool = Field(description="Mirror left and right, half of the time.")
+    crop: float = Field(gt=0, le=1, description="Smallest share of the area that stays; 1: off.")
+    brightness: float = Field(ge=0, lt=1, description="Factor up to 1 ± this.")
+    contrast: float = Field(ge=0, lt=1, description="Factor up to 1 ± this.")
 
 
 class Freeze(Group):
@@ -183,9 +174,14 @@ class TrainParams(Group):
     freeze: Freeze
     label_smoothing: Share = Field(description="Share of the target spread over all classes.")
     class_weights: Literal["balanced"] | tuple[float, ...] | None = Field(
-        description="Loss weight per label; balanced: inverse to its count in train."
+        default=None, description="Loss weight per label; balanced: inverse to its count in train."
     )
-    focal_gamma: float = Field(ge=0, description="Focal loss exponent; 0 is cross-entropy.")
+    focal_gamma: float | None = Field(
+        default=None, ge=0, description="Focal loss exponent; 0 is cross-entropy."
+    )
+    augmentation: Augmentation | None = Field(
+        default=None, description="Changes of the training images, seeded by epoch and row."
+    )
     evaluate_every: Literal["epoch"] | Positive = Field(description="epoch, or steps.")
     save_every: Literal["epoch"] | Positive = Field(description="epoch, or steps.")
     keep: Literal["best", "last", "all"] = Field(
@@ -204,14 +200,32 @@ class TrainParams(Group):
         return self
 
 
+class Answers(Group):
+    n_best: Positive = Field(description="Starts and ends that are combined to spans.")
+    max_answer_length: Positive = Field(description="Longest span, in tokens.")
+    no_answer_threshold: float | None = Field(
+        description="Logits by which no answer must beat the best span; null: always answer."
+    )
+
+
+class Generation(Group):
+    max_new_tokens: Positive = Field(description="Most tokens that are written.")
+    num_beams: Positive = Field(description="Beams; 1 is greedy.")
+    length_penalty: float = Field(description="Above 0 beams favour longer texts.")
+    no_repeat_ngram_size: Count = Field(description="No n-gram comes twice; 0: off.")
+
+
 class EvaluateParams(Group):
     batch_size: Positive = Field(description="Examples per batch.")
     positive_label: Name | None = Field(
-        description="Binary: the class that precision, recall and F1 are about."
+        default=None, description="Binary: the class that precision, recall and F1 are about."
     )
-    threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["tuned"] = Field(
-        description="Multi-label: a probability, or tuned on validation for each label."
+    threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["tuned"] | None = Field(
+        default=None,
+        description="Multi-label: a probability, or tuned on validation for each label.",
     )
+    answers: Answers | None = Field(default=None, description="From start and end to a span.")
+    generation: Generation | None = Field(default=None, description="How texts are written.")
     bootstrap_samples: Positive = Field(description="Resamples behind the 95 % intervals.")
     slices: tuple[Name, ...] = Field(description="Columns to score by value.")
     num_worst: Count = Field(description="Examples with the highest loss to list.")
@@ -220,29 +234,37 @@ class EvaluateParams(Group):
 class ExportParams(Group):
     name: Name = Field(description="Title of the model card, name in the registry.")
     license: Name | None = Field(description="SPDX id of the model.")
-    int8: bool = Field(description="Also write a quantized ONNX model.")
-    max_accuracy_drop: float = Field(
-        ge=0, le=1, description="What int8 may lose on validation before the stage fails."
+    int8: bool | None = Field(default=None, description="Also write a quantized ONNX model.")
+    max_accuracy_drop: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="What int8 may lose on validation before the stage fails.",
     )
 
 
-class Params(Group):
+class Settings(Group):
+    """What a task needs to know, in training and in `temper predict`."""
+
+    task: TaskParams
+    tokenize: TokenizeParams
+    evaluate: EvaluateParams
+
+
+class Params(Settings):
     """Everything a run depends on besides code, data and library versions."""
 
     seed: Count = Field(description="Initial weights, batch order, dropout.")
     determinism: Determinism
-    task: TaskParams
     data: DataParams
     model: ModelParams
-    tokenize: TokenizeParams
     train: TrainParams
-    evaluate: EvaluateParams
     export: ExportParams
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        labels, positive = self.task.labels, self.evaluate.positive_label
-        if labels is not None and self.task.problem_type == "single_label_classification":
+        labels, positive = self.task.classes, self.evaluate.positive_label
+        if labels is not None and self.task.metrics == "classification":
             if len(labels) == 2 and positive is None:
                 raise ValueError(
                     "evaluate.positive_label is null: with two labels, say which one precision, "
@@ -253,7 +275,8 @@ class Params(Group):
                     f"evaluate.positive_label {positive!r} is not in task.labels"
                     f"{nearest(positive, labels)}"
                 )
-        known = {*self.task.text, self.task.label, *self.data.columns}
+        target = [self.task.target[0]] if self.task.target else []
+        known = {*self.task.inputs, *target, *self.data.columns}
         for column in self.evaluate.slices:
             if column not in known:
                 raise ValueError(
@@ -266,6 +289,47 @@ class Params(Group):
                 f"train.class_weights has {len(weights)} numbers for {len(labels)} labels"
             )
         return self
+
+
+LABELS = ("sequence_classification", "token_classification", "image_classification")
+TASK_KEYS: dict[str, Callable[[Params], bool]] = {  # keys that not every task has
+    "tokenize.max_length": lambda p: p.task.name != "image_classification",
+    "tokenize.padding": lambda p: p.task.name != "image_classification",
+    "tokenize.pad_to_multiple_of": lambda p: p.task.name != "image_classification",
+    "tokenize.long": lambda p: p.task.name in LABELS[:2],
+    "tokenize.stride": lambda p: p.task.name == "question_answering" or p.tokenize.long == "window",
+    "tokenize.pool": lambda p: p.task.name == LABELS[0] and p.tokenize.long == "window",
+    "tokenize.max_target_length": lambda p: p.task.name == "seq2seq_lm",
+    "train.class_weights": lambda p: p.task.name in LABELS,
+    "train.focal_gamma": lambda p: p.task.name in LABELS,
+    "train.augmentation": lambda p: p.task.name == "image_classification",
+    "evaluate.positive_label": lambda p: p.task.name in (LABELS[0], LABELS[2]),
+    "evaluate.threshold": lambda p: p.task.name == LABELS[0],
+    "evaluate.answers": lambda p: p.task.name == "question_answering",
+    "evaluate.generation": lambda p: p.task.name in ("seq2seq_lm", "causal_lm"),
+    "export.int8": lambda p: not p.task.name.endswith("_lm"),
+    "export.max_accuracy_drop": lambda p: not p.task.name.endswith("_lm"),
+}
+
+
+TASKS = {  # name → schema
+    schema.model_fields["name"].annotation.__args__[0]: schema  # type: ignore[union-attr]
+    for schema in get_args(get_args(TaskParams)[0])
+}
+TASK_NAMES = [[name] for name in TASKS]
+
+
+def misplaced(parameters: Params) -> dict[tuple[str, str], str]:
+    """Return a message for each (group, key) the task needs and lacks, or has and never reads."""
+    found = {}
+    for name, is_read in TASK_KEYS.items():
+        group, key = name.split(".")
+        given = key in getattr(parameters, group).model_fields_set
+        if is_read(parameters) and not given:
+            found[group, key] = f"missing; {parameters.task.name} needs it here"
+        elif given and not is_read(parameters):
+            found[group, key] = f"has no effect here with {parameters.task.name}; remove it"
+    return found
 
 
 def load(path: Path = PARAMS_FILE) -> Params:
@@ -287,6 +351,8 @@ def load(path: Path = PARAMS_FILE) -> Params:
         for item in error.errors():
             place, message = _describe(tree, item)
             mistakes[place] = f"{mistakes[place]}, or: {message}" if place in mistakes else message
+    for location, message in misplaced(parsed).items() if parsed else ():
+        mistakes[yaml_file.line_of(tree, location), ".".join(location)] = message
     if parsed is not None and not mistakes:
         return parsed
     heading = f"{len(mistakes)} mistake{'s' * (len(mistakes) > 1)} in {path}"
@@ -313,15 +379,21 @@ def flatten(params: Params, *, without: str | None = None) -> dict[str, Any]:
             leaves |= walk(f"{prefix}.{key}" if prefix else key, inner)
         return leaves
 
-    return walk("", params.model_dump(exclude={without} if without else None))
+    return walk("", params.model_dump(exclude={without} if without else None, exclude_unset=True))
 
 
 def _describe(tree: yaml.Node, item: Any) -> tuple[tuple[int, str], str]:
     """Return the line and key of one pydantic error, and its message."""
     location = [part for part in item["loc"] if not _is_union_arm(part)]
+    task = location.pop(1) if location[0] == "task" and location[1:2] in TASK_NAMES else None
     message = item["msg"].removeprefix("Value error, ")
-    if item["type"] == "extra_forbidden":
-        allowed = _allowed(location[:-1])
+    if item["type"] == "union_tag_invalid":
+        location, found = ["task", "name"], item["ctx"]["tag"]
+        message = f"no task {found!r}{nearest(found, list(TASKS))}; there are {', '.join(TASKS)}"
+    elif item["type"] == "union_tag_not_found":
+        location, message = ["task", "name"], f"missing; there are {', '.join(TASKS)}"
+    elif item["type"] == "extra_forbidden":
+        allowed = _allowed(location[:-1], task)
         message = f"unknown key{nearest(str(location[-1]), allowed)}; allowed: {', '.join(allowed)}"
     elif item["type"] == "missing":
         message = "missing; every parameter is written down, none has a hidden default"
@@ -335,10 +407,13 @@ def _is_union_arm(part: str | int) -> bool:
     return isinstance(part, str) and bool(re.search(r"[\[\]()-]|^(int|float|str)$", part))
 
 
-def _allowed(location: list) -> list[str]:
+def _allowed(location: list, task: str | None) -> list[str]:
+    if location[:1] == ["task"]:
+        return list(TASKS[task or ""].model_fields)
     model: Any = Params
     for part in location:
-        model = model.model_fields[part].annotation
+        annotation = model.model_fields[part].annotation
+        model = next((a for a in get_args(annotation) if hasattr(a, "model_fields")), annotation)
     return list(model.model_fields)
 
 

@@ -17,27 +17,11 @@ from stages.errors import InputError
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
 
 
-def load_processor(folder: Path) -> Any:
-    """Load the tokenizer; one without a pad token pads with its end-of-sequence token.
-
-    Raises:
-        InputError: it has neither.
-    """
-    from transformers import AutoTokenizer
-
-    processor = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    if processor.pad_token_id is None:
-        if processor.eos_token_id is None:
-            raise InputError(
-                f"{folder}: the tokenizer has neither a pad token nor an end-of-sequence token; "
-                "set one of them in its tokenizer_config.json"
-            )
-        processor.pad_token = processor.eos_token
-    return processor
-
-
-def check_max_length(max_length: int, processor: Any, num_texts: int) -> None:
+def check_max_length(tokenize: params.TokenizeParams, processor: Any, num_texts: int) -> None:
     """Refuse a `max_length` the model has no positions for, or that leaves no room for text."""
+    max_length, stride = tokenize.max_length, tokenize.stride or 0
+    if max_length is None:
+        return
     special = processor.num_special_tokens_to_add(pair=num_texts == 2)
     if max_length > processor.model_max_length:
         raise InputError(
@@ -49,23 +33,48 @@ def check_max_length(max_length: int, processor: Any, num_texts: int) -> None:
             f"tokenize.max_length is {max_length}, but {special} special tokens and a token for "
             f"each text need {special + num_texts}"
         )
+    room = (max_length // 2 if num_texts == 2 else max_length) - special
+    if stride >= room:
+        raise InputError(
+            f"tokenize.stride is {stride}, but a window of {max_length} tokens has room for {room} "
+            "of the text; set it lower"
+        )
 
 
 def encode_split(
-    dataset: Any, task: tasks.Task, processor: Any, max_length: int, seen: list[np.ndarray]
+    dataset: Any, task: tasks.Task, processor: Any, purpose: str, seen: list[np.ndarray]
 ) -> Iterator[Mapping[str, list]]:
     """Yield encoded columns batch by batch; add each batch's full lengths to `seen`."""
     from tqdm import tqdm
 
-    batches = arrow.column_batches(dataset)
+    batches, first = arrow.column_batches(dataset), 0
     for examples in tqdm(batches, total=-(-len(dataset) // arrow.ROWS_PER_BATCH), leave=False):
-        columns = task.encode(examples, processor, max_length)
+        columns = task.encode(examples, processor, purpose=purpose)
         seen.append(np.array(columns.pop("full_length"), dtype=np.int64))
+        if "example_id" in columns:
+            columns["example_id"] = [first + i for i in columns["example_id"]]
+        first += arrow.ROWS_PER_BATCH
         yield columns
 
 
-def describe(full_lengths: np.ndarray, max_length: int) -> dict[str, Any]:
+def features(columns: Mapping[str, list], raw: Any, task: tasks.Task) -> Any:
+    """Return the `datasets.Features` of encoded columns."""
+    from datasets import Features, List, Value
+
+    whole, tokens, narrow = Value("int32"), List(Value("int32")), List(Value("int8"))
+    if any(isinstance(item, list) for item in columns.get("input_ids", [[]])[0]):
+        tokens, narrow = List(tokens), List(narrow)  # one list per choice
+    known: dict[str, Any] = dict.fromkeys(("length", "example_id", "prompt_length"), whole)
+    known |= dict.fromkeys(("input_ids", "word_ids", "starts", "ends", "shape"), tokens)
+    known |= {"token_type_ids": narrow, "pixel_values": Value("binary")}
+    if "labels" in columns:
+        known["labels"] = task.label_feature(raw)
+    return Features({name: known[name] for name in columns if name != "full_length"})
+
+
+def describe(full_lengths: np.ndarray, max_length: int | None) -> dict[str, Any]:
     """Return row, token and truncation counts and the quantiles of the full lengths."""
+    max_length = max_length or int(full_lengths.max())
     truncated = int((full_lengths > max_length).sum())
     return {
         "rows": len(full_lengths),
@@ -81,17 +90,18 @@ def describe(full_lengths: np.ndarray, max_length: int) -> dict[str, Any]:
 
 def tokenize(raw_folder: Path, processor_folder: Path, target: Path, all_params: Any) -> dict:
     """Write the tokenized splits to `target`; return the report, also in its `report.json`."""
-    task, max_length = tasks.load(all_params.task), all_params.tokenize.max_length
-    raw, processor = arrow.load(raw_folder), load_processor(processor_folder)
-    check_max_length(max_length, processor, len(task.columns))
-    has_token_types = "token_type_ids" in processor("a")
-    report = {}
+    raw, p = arrow.load(raw_folder), all_params.tokenize
+    task = tasks.load(all_params)
+    processor, report = tasks.load_processor(processor_folder, task), {}
+    check_max_length(p, processor, len(task.columns))
     for split, dataset in raw.items():
         lengths: list[np.ndarray] = []
-        features = task.features(dataset.features, has_token_types)
-        batches = encode_split(dataset, task, processor, max_length, lengths)
-        arrow.write_split(target, split, features, batches)
-        report[split] = describe(np.concatenate(lengths), max_length)
+        purpose = "train" if split == "train" else "score"
+        first = task.encode(dataset[:1], processor, purpose=purpose)
+        columns = features(first, dataset.features, task)
+        batches = encode_split(dataset, task, processor, purpose, lengths)
+        arrow.write_split(target, split, columns, batches)
+        report[split] = describe(np.concatenate(lengths), p.max_length)
     arrow.write_index(target, raw)
     outputs.write_json(target / "report.json", report)
     return report

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from stages import arrow, determinism, errors, metrics, outputs, params, tasks, tracking
 from stages.errors import InputError
+from stages.tasks import arrays
 from stages.training import checkpoint, console, losses, model
 
 WEIGHTS = ("config.json", "model*.safetensors*")
@@ -29,68 +31,57 @@ def use_devices(launch: str) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
 
 
-def labelled(dataset: Any) -> bool:
-    """Tell whether a tokenized split has labels to learn from or to be scored by."""
-    if "labels" not in dataset.features or not len(dataset):
-        return False
-    return any(label is not None and label != -1 for label in dataset["labels"][:1000])
-
-
-def make_loss(parameters: params.Params, dataset: Any, num_outputs: int) -> losses.Loss:
+def make_loss(parameters: params.Params, dataset: Any, task: tasks.Task) -> losses.Loss:
     """Return the training loss with its class weights, balanced ones from the training labels."""
     p, weights = parameters.train, parameters.train.class_weights
     if weights == "balanced":
-        flat = np.concatenate([np.atleast_1d(labels) for labels in dataset["labels"]])
-        weights = losses.balanced_weights(np.bincount(flat.astype(int), minlength=num_outputs))
-    if weights is not None and len(weights) != num_outputs:
-        raise InputError(f"train.class_weights has {len(weights)} numbers for {num_outputs} labels")
+        ids = np.concatenate([np.atleast_1d(labels) for labels in dataset["labels"]]).astype(int)
+        weights = losses.balanced_weights(np.bincount(ids[ids >= 0], minlength=len(task.names)))
+    if weights is not None and len(weights) != len(task.names):
+        raise InputError(
+            f"train.class_weights has {len(weights)} numbers for {len(task.names)} labels"
+        )
     return losses.make(
-        parameters.task.problem_type,
+        task.loss,
         label_smoothing=p.label_smoothing,
         class_weights=weights,
-        focal_gamma=p.focal_gamma,
+        focal_gamma=p.focal_gamma or 0.0,
     )
 
 
-def make_job(parameters: params.Params, data: Any, processor_folder: Path, folder: Path, observe):
+def make_job(parameters: params.Params, data: Any, base: Path, folder: Path, observe: Any) -> Any:
     """Join parameters, data and functions to what the engine trains."""
-    from transformers import AutoTokenizer
+    from transformers import AutoConfig
 
     from stages.training.trainer import Job
 
-    task, p, tokenize = tasks.load(parameters.task), parameters.train, parameters.tokenize
-    features, train = data["train"].features, data["train"]
-    if not labelled(train):
+    p, train, name = parameters.train, data["train"], parameters.task.metrics
+    task = tasks.load(parameters, train.features)
+    if not task.is_labelled(train):
         raise InputError("the training split has no labels; nothing can be learned from it")
     validation = data.get("validation")
-    scored = validation is not None and labelled(validation)
+    scored = validation is not None and task.is_labelled(validation)
     if not scored and (p.best_metric != "loss" or p.early_stopping.patience):
         raise InputError(
             "there is no labelled validation split, but train.best_metric or "
             "train.early_stopping needs one; set data.split.validation"
         )
-    processor = AutoTokenizer.from_pretrained(str(processor_folder), local_files_only=True)
-    if processor.pad_token_id is None:
-        processor.pad_token = processor.eos_token
-    num_outputs, names = task.num_outputs(features), task.label_names(features)
-    positive = parameters.evaluate.positive_label
-    index = names.index(positive) if names and positive in names else None
-    problem = parameters.task.problem_type
+    processor = tasks.load_processor(base / "processor", task)
+    config = AutoConfig.from_pretrained(str(base / "weights"), local_files_only=True)
+    task.configure(config, train.features)
+    is_text = parameters.tokenize.max_length is not None
     return Job(
         params=p,
         seed=parameters.seed,
         train=train,
         validation=validation if scored else None,
-        collate=task.collator(
-            processor,
-            num_outputs=num_outputs,
-            max_length=tokenize.max_length if tokenize.padding == "max_length" else None,
-            multiple_of=tokenize.pad_to_multiple_of,
-        ),
-        loss=make_loss(parameters, train, num_outputs),
-        plain_loss=losses.make(problem),
-        scores=lambda logits, labels: metrics.compute(problem, logits, labels, positive=index),
-        greater=metrics.greater_is_better(p.best_metric, problem),
+        collate=task.collator(processor, config, p.augmentation),
+        validation_collate=task.collator(processor, config),
+        width=(lambda longest: arrays.padded_width([longest], parameters)) if is_text else None,
+        task=task,
+        loss=make_loss(parameters, train, task),
+        scores=partial(metrics.with_loss if metrics.is_of_labels(name) else metrics.score, name),
+        greater=metrics.greater_is_better(p.best_metric, name),
         folder=folder,
         observe=observe,
     )
@@ -102,9 +93,8 @@ def fine_tune(parameters: params.Params, data: Any, base: Path, folder: Path, ob
     from stages.training.trainer import Engine
 
     determinism.configure(parameters.determinism, parameters.seed)
-    job = make_job(parameters, data, base / "processor", folder, observe)
-    task, problem = tasks.load(parameters.task), parameters.task.problem_type
-    network = model.build(base, task, data["train"].features, problem)
+    job = make_job(parameters, data, base, folder, observe)
+    network = model.build(base, job.task, data["train"].features)
     freeze = parameters.train.freeze
     optimizer.freeze(network, embedding_table=freeze.embeddings, num_layers=freeze.layers)
     engine = Engine(network, job, int(os.environ.get("WORLD_SIZE", "1")))

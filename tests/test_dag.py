@@ -52,7 +52,9 @@ def closure(module: str) -> set[str]:
             waiting += [] if name.endswith("j2") else [source.with_name(name)]
             found |= {source.with_name(name)} if name.endswith("j2") else set()
         if source == ROOT / "stages/metrics/__init__.py":
-            waiting += [source.with_name(f"{name}.py") for name in metrics.MODULES.values()]
+            waiting += [source.with_name(f"{name}.py") for name in metrics.MODULES]
+        if source == ROOT / "stages/tasks/__init__.py":
+            waiting += [source.with_name("arrays.py")]
     paths = {path.relative_to(ROOT).as_posix() for path in found}
     return paths | ({TASK} if "stages/tasks/__init__.py" in paths else set())
 

@@ -40,7 +40,8 @@ def examine(parameters: params.Params) -> tuple[list[str], dict[str, str]]:
     from stages.commands import check_data
 
     task = parameters.task
-    findings = Findings(facts={"task": f"{task.name}, {task.problem_type}"})
+    kind = getattr(task, "problem_type", None)
+    findings = Findings(facts={"task": ", ".join(filter(None, (task.name, kind)))})
     findings.mistakes += check_pipeline.mistakes(parameters)
     check_launch(parameters, findings)
     check_training(parameters, findings)
@@ -88,11 +89,11 @@ def check_training(parameters: params.Params, findings: Findings) -> None:
     """Note a metric the problem type lacks, loss options without effect, and fp16 on a CPU."""
     from stages import metrics
 
-    p, problem = parameters.train, parameters.task.problem_type
+    p, kind = parameters.train, parameters.task.metrics
     with findings.at("train.best_metric"):
-        metrics.greater_is_better(p.best_metric, problem)
+        metrics.greater_is_better(p.best_metric, kind)
     for name, off in LOSS_OPTIONS.items():
-        if problem == "regression" and getattr(p, name) != off:
+        if kind == "regression" and getattr(p, name) != off:
             findings.add(
                 f"train.{name}",
                 f"{getattr(p, name)!r} is about classes, and regression has none; "
@@ -124,10 +125,10 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
                 model.read_config(folder, p.model_copy(update={"config": {key: value}}))
                 good[key] = value
         config = model.read_config(folder, p.model_copy(update={"config": good})) if good else plain
-        processor = model.read_processor(folder, config, p)
-        task = tasks.load(parameters.task)
+        task = tasks.load(parameters)
+        processor = model.read_processor(folder, config, p, task)
         with findings.at("tokenize.max_length"):
-            check_max_length(parameters.tokenize.max_length, processor, len(task.columns))
+            check_max_length(parameters.tokenize, processor, len(task.columns))
         layers = getattr(config, "num_hidden_layers", None)
         if layers is not None and parameters.train.freeze.layers > layers:
             findings.add(
@@ -135,8 +136,7 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
                 f"{parameters.train.freeze.layers}, but the model has {layers} layers",
             )
         if not p.from_scratch:
-            model.compare_weights(folder, config, parameters.task, task.auto_model)
+            model.compare_weights(folder, config, task.auto_model)
         origin = "new weights from the seed" if p.from_scratch else "its weights"
-        findings.facts["model"] = (
-            f"{p.name}: {config.model_type}, {len(processor):,} tokens, {origin}"
-        )
+        tokens = f"{len(processor):,} tokens, " if task.processor == "AutoTokenizer" else ""
+        findings.facts["model"] = f"{p.name}: {config.model_type}, {tokens}{origin}"

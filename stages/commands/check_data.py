@@ -9,8 +9,9 @@ from pathlib import Path
 from stages.commands import check_labels
 from stages.commands.findings import Findings
 from stages.errors import nearest
-from stages.params import Params, TaskParams
+from stages.params import Params
 from stages.sources import dataset, labels, readers, splits
+from stages.task_params import TaskParams
 
 
 def check(parameters: Params, findings: Findings) -> None:
@@ -28,16 +29,16 @@ def check(parameters: Params, findings: Findings) -> None:
         with findings.at(f"data.files.{split}", f"{data.files[split]}: "):
             batches = read(files[split], split, lacking[split], task)
             facts[split] = dataset.survey(batches, task, data, split)
-    if task.problem_type != "regression":
+    if any(found.counts for found in facts.values()):
         counts = {split: found.counts for split, found in facts.items() if found.labelled}
         check_labels.check(parameters, counts, findings)
     if "train" not in facts:
         return
-    if not facts["train"].labelled and task.label in columns["train"]:
+    name = task.target[0] if task.target else None
+    if name and not facts["train"].labelled and name in columns["train"]:
         findings.add(
-            "task.label",
-            f"column {task.label!r} of {data.files['train']} holds no label; all are "
-            "empty, null or -1",
+            key_of(task, name),
+            f"column {name!r} of {data.files['train']} holds no label; all are empty, null or -1",
         )
     check_splits(parameters, facts, findings)
 
@@ -47,14 +48,16 @@ def check_columns(
 ) -> dict[str, list[str]]:
     """Note each column that splits lack; return them by split. Only train must have labels."""
     task, data = parameters.task, parameters.data
-    wanted = [("task.text", name, list(columns)) for name in task.text]
+    wanted = [(key_of(task, name), name, list(columns)) for name in task.inputs]
     wanted += [("data.columns", name, list(columns)) for name in data.columns]
-    wanted += [("task.label", task.label, ["train"])]
+    if task.target is not None:
+        wanted += [(key_of(task, task.target[0]), task.target[0], ["train"])]
     lacking: dict[str, list[str]] = {split: [] for split in columns}
     for key, name, in_splits in wanted:
-        without = [s for s in in_splits if s in columns and name not in columns[s]]
+        within = name.split(".")[0]  # a.b stands inside of a
+        without = [s for s in in_splits if s in columns and not {name, within} & set(columns[s])]
         for split in without:
-            if key != "task.label":
+            if task.target is None or name != task.target[0]:
                 lacking[split].append(name)
         if without:
             found = columns[without[0]]
@@ -65,6 +68,15 @@ def check_columns(
                 f"{without[0]} has {', '.join(found)}",
             )
     return lacking
+
+
+def key_of(task: TaskParams, column: str) -> str:
+    """Return the key of params.yaml that names a column, or holds its name in a list."""
+    for key in type(task).model_fields:
+        value = getattr(task, key)
+        if value == column or (isinstance(value, tuple) and column in value and key != "labels"):
+            return f"task.{key}"
+    return "task"
 
 
 def read(
@@ -79,8 +91,8 @@ def read(
     for file in files:
         for columns in readers.read(file):
             size = len(next(iter(columns.values()), []))
-            if task.problem_type == "regression":
-                numbers.encode(columns.get(task.label, []), split, start)
+            if task.target and task.target[1] == "number":
+                numbers.encode(columns.get(task.target[0], []), split, start)
             start += size
             yield columns | {name: [""] * size for name in lacking}
 

@@ -4,8 +4,9 @@ from collections import Counter
 
 from stages.commands.findings import Findings
 from stages.errors import nearest
-from stages.params import Params, TaskParams
+from stages.params import Params
 from stages.sources import labels
+from stages.task_params import TaskParams
 
 LABELS_SHOWN = 8
 
@@ -13,18 +14,19 @@ LABELS_SHOWN = 8
 def check(parameters: Params, counts: dict[str, Counter[str]], findings: Findings) -> None:
     """Note labels that are not allowed or cannot be learned, then what needs their names."""
     task, files, before = parameters.task, parameters.data.files, len(findings.mistakes)
-    given = task.labels or ()
+    given = task.classes or ()
+    column = task.target[0] if task.target else ""
     for split, found in counts.items():
         for name, count in unknown(task, counts, found).items():
             findings.add(
                 "task.labels",
-                f"{files[split]}, column {task.label!r}: {count:,} rows of {split} have the label "
+                f"{files[split]}, column {column!r}: {count:,} rows of {split} have the label "
                 f"{name!r}{nearest(name, given)}; allowed: {', '.join(given)}",
             )
     if len(findings.mistakes) > before or "train" not in counts:
         return
     for split in counts:
-        with findings.at(f"data.files.{split}", f"{files[split]}, column {task.label!r}: "):
+        with findings.at(f"data.files.{split}", f"{files[split]}, column {column!r}: "):
             labels.make_encoder(task, {"train": counts["train"], split: counts[split]})
     if len(findings.mistakes) == before:
         encoder = labels.make_encoder(task, counts)
@@ -43,7 +45,7 @@ def check_uses(parameters: Params, counts: dict[str, int], findings: Findings) -
         findings: takes the mistakes, and the labels as a fact.
     """
     positive, weights = parameters.evaluate.positive_label, parameters.train.class_weights
-    single = parameters.task.problem_type == "single_label_classification"
+    single = parameters.task.metrics == "classification"
     names, empty = list(counts), [name for name, count in counts.items() if not count]
     if single and len(names) == 2 and positive is None:
         findings.add(
@@ -76,10 +78,10 @@ def unknown(
 
     Without `task.labels` all are; 0 … n-1 stand for names where no split holds a name.
     """
-    if task.labels is None:
+    if task.classes is None:
         return {}
     everywhere = set().union(*counts.values())
-    ids = {str(i) for i in range(len(task.labels))}
-    if everywhere <= ids and not everywhere & set(task.labels):
+    ids = {str(i) for i in range(len(task.classes))}
+    if everywhere <= ids and not everywhere & set(task.classes):
         return {}
-    return {name: found[name] for name in sorted(set(found) - set(task.labels))}
+    return {name: found[name] for name in sorted(set(found) - set(task.classes))}

@@ -28,15 +28,13 @@ def summary() -> None:
     from rich.console import Console
 
     from stages.evaluation import report
-    from stages.evaluation.scored import Setup
 
     for path in (METRICS, REPORT, EXPORT / "config.json", LOCK):
         if not path.exists():
             raise InputError(f"{path} does not exist; run dvc repro")
     parameters, console = params.load(), Console(highlight=False, soft_wrap=True)
-    setup = Setup(problem_type=parameters.task.problem_type, names=[], positive=None, threshold=0.5)
     metrics = outputs.read_json(METRICS)
-    report.print_summary(metrics, setup)
+    report.print_summary(metrics, parameters.task.metrics)
     for name, value in metrics["gap"].items():
         if name.endswith("_gap"):
             console.print(f"gap between train and validation, {name[:-4]}: {value:+.3f}")

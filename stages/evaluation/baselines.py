@@ -10,49 +10,49 @@ from stages.evaluation.scored import Setup
 MAX_ROWS = 50_000  # training rows a baseline learns from; a seeded sample where there are more
 MAX_FEATURES = 50_000
 
-Texts = Sequence[Sequence[str]]  # one list of rows per text column
+Inputs = Any  # one list of texts per column, or pixels (rows, values)
+Texts = Sequence[Sequence[str]]
 
 
 def predictions(
-    train: Texts, labels: Any, others: dict[str, Texts], setup: Setup, seed: int
+    train: Inputs, labels: Any, others: dict[str, Inputs], setup: Setup, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Fit every baseline on the training split; return predictions by baseline and split.
 
     Args:
-        train: texts of the training split, one sequence per column.
+        train: of the training split: texts, one list per column, or pixels.
         labels: its references, shaped as in `Scored`.
-        others: texts of the splits to predict.
+        others: likewise of the splits to predict.
         setup: of the task.
         seed: picks the rows where there are too many.
     """
-    num_rows = labels.shape[0]
+    num_rows, is_image = labels.shape[0], isinstance(train, np.ndarray)
     if num_rows > MAX_ROWS:
         chosen = np.sort(np.random.default_rng(seed).choice(num_rows, MAX_ROWS, replace=False))
-        train = [list(map(column.__getitem__, chosen)) for column in train]
+        train = train[chosen] if is_image else [[column[i] for i in chosen] for column in train]
         labels = labels[chosen]
-    vectorize = fit_features(train)
-    inputs = {split: vectorize(texts) for split, texts in others.items()}
-    found = {
-        constant_name(setup): constant(labels, {k: len(v[0]) for k, v in others.items()}, setup)
-    }
+    vectorize = (lambda pixels: pixels) if is_image else fit_features(train)
+    inputs = {split: vectorize(rows) for split, rows in others.items()}
+    sizes = {split: rows.shape[0] for split, rows in inputs.items()}
+    found = {constant_name(setup): constant(labels, sizes, setup)}
     known = vectorize(train)
-    for name, model in estimators(setup).items():
+    for name, model in (pixel_estimators() if is_image else estimators(setup)).items():
         model.fit(known, labels)
         found[name] = {split: model.predict(rows) for split, rows in inputs.items()}
     return found
 
 
 def constant_name(setup: Setup) -> str:
-    return "mean" if setup.problem_type == "regression" else "majority"
+    return "mean" if setup.metrics == "regression" else "majority"
 
 
 def constant(labels: Any, rows: dict[str, int], setup: Setup) -> dict[str, Any]:
     """Return the same answer for every row: the mean, or the most frequent label (of each)."""
     from scipy.sparse import csr_array
 
-    if setup.problem_type == "regression":
+    if setup.metrics == "regression":
         answer = labels.mean()
-    elif setup.problem_type == "multi_label_classification":
+    elif setup.metrics == "multi_label":
         answer = csr_array(labels.mean(0)[None] > 0.5)
         return {split: answer[np.zeros(count, dtype=int)] for split, count in rows.items()}
     else:
@@ -82,15 +82,21 @@ def fit_features(train: Texts) -> Callable[[Texts], Any]:
     return vectorize
 
 
+def pixel_estimators() -> dict[str, Any]:
+    from sklearn.linear_model import LogisticRegression
+
+    return {"pixel_logistic_regression": LogisticRegression(max_iter=300)}
+
+
 def estimators(setup: Setup) -> dict[str, Any]:
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.naive_bayes import MultinomialNB
 
-    if setup.problem_type == "regression":
+    if setup.metrics == "regression":
         return {"tfidf_ridge": Ridge(solver="lsqr")}
     logistic, bayes = LogisticRegression(max_iter=300), MultinomialNB()
-    if setup.problem_type == "multi_label_classification":
+    if setup.metrics == "multi_label":
         return {
             "tfidf_logistic_regression": OneVsRestClassifier(logistic),
             "naive_bayes": OneVsRestClassifier(bayes),

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from stages.evaluation.scored import Scored, Setup, score_names
+from stages import metrics
+from stages.evaluation.scored import Scored, Setup
 from stages.metrics import classification, multi_label
 
 CELLS = 4_000_000  # numbers held at once
@@ -25,14 +26,12 @@ def intervals(scored: Scored, setup: Setup, samples: int, seed: int) -> dict[str
         seed: of the draws.
     """
     random = np.random.default_rng(seed)
-    draw = {
-        "single_label_classification": _classes,
-        "multi_label_classification": _labels,
-        "regression": _numbers,
-    }[setup.problem_type]
+    draw = {"classification": _classes, "multi_label": _labels, "regression": _numbers}[
+        setup.metrics
+    ]
     parts = list(draw(scored, setup, samples, random))
     found = {}
-    for name in score_names(setup):
+    for name in metrics.module(setup.metrics).HEADLINE:
         if name in parts[0]:
             drawn = np.concatenate([part[name] for part in parts])
             low, high = np.nanquantile(drawn, QUANTILES)
@@ -40,7 +39,8 @@ def intervals(scored: Scored, setup: Setup, samples: int, seed: int) -> dict[str
     return found
 
 
-def _chunks(samples: int, width: int) -> Iterator[int]:
+def chunks(samples: int, width: int) -> Iterator[int]:
+    """Yield how many samples to draw at once."""
     size = max(1, min(samples, CELLS // max(width, 1)))
     for start in range(0, samples, size):
         yield min(size, samples - start)
@@ -51,7 +51,7 @@ def _classes(scored: Scored, setup: Setup, samples: int, random: np.random.Gener
     width = len(setup.names)
     cells = scored.references.astype(np.int64) * width + scored.predictions
     present, counts = np.unique(cells, return_counts=True)
-    for size in _chunks(samples, width * width):
+    for size in chunks(samples, width * width):
         drawn = random.multinomial(len(cells), counts / len(cells), size)
         matrices = np.zeros((size, width * width))
         matrices[:, present] = drawn
@@ -63,7 +63,7 @@ def _labels(scored: Scored, setup: Setup, samples: int, random: np.random.Genera
     predicted, actual = scored.predictions, scored.references
     hit, exact = predicted.multiply(actual), multi_label.exact(predicted, actual)
     rows = len(exact)
-    for size in _chunks(samples, rows):
+    for size in chunks(samples, rows):
         weights = random.multinomial(rows, np.full(rows, 1 / rows), size).astype(float)
         found = multi_label.from_counts(weights @ hit, weights @ predicted, weights @ actual)
         yield found | {"accuracy": weights @ exact / rows}
@@ -74,7 +74,7 @@ def _numbers(scored: Scored, setup: Setup, samples: int, random: np.random.Gener
 
     assert scored.references is not None
     rows = len(scored.references)
-    for size in _chunks(samples, rows):
+    for size in chunks(samples, rows):
         chosen = random.integers(0, rows, (size, rows))
         found, wanted = scored.predictions[chosen], scored.references.astype(float)[chosen]
         error = found - wanted

@@ -4,8 +4,8 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from stages import metrics as scoring
 from stages import params
-from stages.evaluation.scored import Setup, score_names
 
 TEMPLATE = "report.html.j2"
 PLOT = (305, 230)  # width and height of a curve, px
@@ -20,12 +20,17 @@ def read_table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def headline(metrics: dict[str, Any], setup: Setup) -> list[dict[str, Any]]:
-    """Return a row per scored split and baseline: name, split, score and interval."""
+def headline(metrics: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Return a row per scored split and baseline: name, split, score and interval.
+
+    Args:
+        metrics: of metrics.json.
+        kind: the module of stages/metrics they come from.
+    """
     rows = []
     splits = [split for split in ("test", "validation") if split in metrics]
     for split in splits:
-        names = [name for name in score_names(setup) if name in metrics[split]][:2]
+        names = [n for n in scoring.module(kind).HEADLINE if n in metrics[split]][:2]
         rows.append({"who": "this model", "split": split, "scores": _cells(metrics[split], names)})
         for baseline, found in metrics["baseline"].items():
             if split in found:
@@ -46,6 +51,7 @@ def _cells(found: dict[str, float], names: list[str]) -> list[dict[str, Any]]:
             "value": found.get(name),
             "low": found.get(f"{name}_low"),
             "high": found.get(f"{name}_high"),
+            "bounded": name not in scoring.UNBOUNDED,
         }
         for name in names
     ]
@@ -83,9 +89,17 @@ def write(
     metrics: dict[str, Any],
     facts: dict[str, Any],
     parameters: params.Params,
-    setup: Setup,
+    names: list[str],
 ) -> None:
-    """Write report.html from metrics.json's content and the CSV tables in `folder`."""
+    """Write report.html from metrics.json's content and the CSV tables in `folder`.
+
+    Args:
+        folder: data/evaluation.
+        metrics: of metrics.json.
+        facts: of the data's summary.json.
+        parameters: all of them; shown.
+        names: labels in the order of their ids, if any.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -95,8 +109,8 @@ def write(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    names = ("per_class", "confused_pairs", "slices", "worst", "roc", "pr", "calibration")
-    tables = {name: read_table(folder / f"{name}.csv") for name in names}
+    files = ("per_class", "confused_pairs", "slices", "worst", "roc", "pr", "calibration")
+    tables = {name: read_table(folder / f"{name}.csv") for name in files}
     curves = [
         {"title": title, "x": x, "y": y, "path": path_of(tables[key], x, y), "key": key}
         for key, title, x, y in (
@@ -110,25 +124,24 @@ def write(
         title=parameters.export.name,
         facts=facts,
         metrics=metrics,
-        rows=headline(metrics, setup),
+        rows=headline(metrics, parameters.task.metrics),
         tables=tables,
         curves=curves,
-        heat=heat(read_table(folder / "confusion.csv"), setup.names),
-        text_columns=parameters.task.text,
+        heat=heat(read_table(folder / "confusion.csv"), names),
+        inputs=parameters.task.inputs,
         plot=PLOT,
         most=MOST_ROWS,
-        bounded=setup.problem_type != "regression",
         parameters=params.flatten(parameters, without="export"),
     )
     (folder / "report.html").write_text(html + "\n", encoding="utf-8")
 
 
-def print_summary(metrics: dict[str, Any], setup: Setup) -> None:
+def print_summary(metrics: dict[str, Any], kind: str) -> None:
     """Print the scores beside the baselines, with their 95 % intervals."""
     from rich.console import Console
     from rich.table import Table
 
-    rows = headline(metrics, setup)
+    rows = headline(metrics, kind)
     table = Table(title="scores with 95 % intervals")
     for name in ("split", "who", *(cell["name"] for cell in (rows[0]["scores"] if rows else []))):
         table.add_column(name)
@@ -137,9 +150,9 @@ def print_summary(metrics: dict[str, Any], setup: Setup) -> None:
     Console().print(table)
 
 
-def as_markdown(metrics: dict[str, Any], setup: Setup) -> str:
+def as_markdown(metrics: dict[str, Any], kind: str) -> str:
     """Return the scores beside the baselines as a Markdown table."""
-    rows = headline(metrics, setup)
+    rows = headline(metrics, kind)
     names = [cell["name"] for cell in (rows[0]["scores"] if rows else [])]
     lines = [["split", "who", *names], ["---"] * (2 + len(names))]
     lines += [[row["split"], row["who"], *map(shown, row["scores"])] for row in rows]

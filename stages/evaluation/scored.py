@@ -6,7 +6,7 @@ curve of more than two classes. The labels of multi-label rows are sparse.
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ SAMPLED_CELLS = 2_000_000  # rows x classes whose probabilities are kept
 class Setup:
     """The parts of a task that scoring needs."""
 
-    problem_type: str
+    metrics: str  # classification, multi_label or regression
     names: list[str]  # labels in the order of ids; empty for regression
     positive: int | None
     threshold: float | np.ndarray
@@ -90,11 +90,11 @@ def score_window(
     """Return probabilities (rows, labels), predictions, confidence and loss of each row."""
     wide = logits.astype(np.float64)
     rows = np.arange(len(wide))
-    if setup.problem_type == "regression":
+    if setup.metrics == "regression":
         predictions = wide[:, 0]
         loss = np.zeros(len(wide)) if references is None else (predictions - references) ** 2
         return np.empty((len(wide), 0)), predictions, predictions, loss
-    if setup.problem_type == "multi_label_classification":
+    if setup.metrics == "multi_label":
         chances = multi_label.probabilities(wide)
         hot = np.zeros_like(chances) if references is None else references
         clipped = np.clip(chances, 1e-15, 1 - 1e-15)
@@ -123,9 +123,9 @@ def csv_rows(
 
 def label_text(value: Any, setup: Setup) -> str:
     """Return a label, labels joined by "|", or a number, as people write them."""
-    if setup.problem_type == "regression":
+    if setup.metrics == "regression":
         return f"{float(value):.6g}"
-    if setup.problem_type == "multi_label_classification":
+    if setup.metrics == "multi_label":
         return "|".join(setup.names[i] for i in np.flatnonzero(dense(value)))
     return setup.names[int(value)]
 
@@ -136,15 +136,6 @@ def sampled_rows(num_rows: int, num_labels: int, seed: int) -> np.ndarray:
     if num_rows <= kept:
         return np.arange(num_rows)
     return np.sort(np.random.default_rng(seed).choice(num_rows, kept, replace=False))
-
-
-def score_names(setup: Setup) -> Sequence[str]:
-    """Return the metrics that carry intervals, the headline first."""
-    return {
-        "single_label_classification": ("accuracy", "f1", "precision", "recall", "f1_macro", "mcc"),
-        "multi_label_classification": ("f1_micro", "f1_macro", "precision_micro", "accuracy"),
-        "regression": ("pearson", "mse", "spearman", "mae"),
-    }[setup.problem_type]
 
 
 def scores(scored: Scored, setup: Setup) -> dict[str, float]:
@@ -158,9 +149,9 @@ def scores(scored: Scored, setup: Setup) -> dict[str, float]:
     assert scored.references is not None
     assert scored.loss is not None
     references, sampled = scored.references, dense(scored.references[scored.sample])
-    if setup.problem_type == "regression":
+    if setup.metrics == "regression":
         return regression.scores(scored.predictions, references)
-    if setup.problem_type == "multi_label_classification":
+    if setup.metrics == "multi_label":
         found = multi_label.label_scores(scored.predictions, references)
         area = multi_label.roc_auc(scored.chances, sampled)
     else:

@@ -1,22 +1,25 @@
 """Scored rows → CSV tables for people, DVC plots and the report."""
 
+import base64
 import csv
+import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stages.evaluation.intervals import intervals
-from stages.evaluation.scored import Scored, Setup, dense, label_text, score_names, scores
-from stages.metrics import classification, multi_label
+from stages.evaluation.scored import Scored, Setup, dense, label_text, scores
+from stages.metrics import classification, module, multi_label
 
 MOST_LABELS = 30  # in the confusion matrix; the most frequent ones
 MOST_PAIRS = 30
 MOST_POINTS = 200  # of a curve
 MOST_VALUES = 30  # of a slice column; the most frequent ones
 BINS = 10  # of the calibration curve
+THUMBNAIL = 96  # longest side of a listed image, px
 
 Table = list[dict[str, Any]]
 
@@ -38,7 +41,7 @@ def per_class(scored: Scored, setup: Setup) -> Table:
     """Return precision, recall, F1 and support of each label, by support."""
     assert scored.references is not None
     width = len(setup.names)
-    if setup.problem_type == "multi_label_classification":
+    if setup.metrics == "multi_label":
         parts = (scored.predictions.multiply(scored.references), scored.predictions)
         hit, predicted = (part.sum(0) for part in parts)
         actual = scored.references.sum(0)
@@ -95,14 +98,14 @@ def curves(scored: Scored, setup: Setup) -> dict[str, Table]:
 
     assert scored.references is not None
     sampled, found = dense(scored.references[scored.sample]), {}
-    if setup.problem_type == "multi_label_classification":
+    if setup.metrics == "multi_label":
         truth, score = sampled.ravel(), scored.chances.ravel()
         confidence, right = score, truth
     else:
         chosen = 1 if setup.positive is None else setup.positive
         truth, score = sampled == chosen, scored.chances[:, chosen]
         confidence, right = scored.confidence, scored.predictions == scored.references
-    if (len(setup.names) == 2 or truth.ndim > 1 or "multi" in setup.problem_type) and (
+    if (len(setup.names) == 2 or truth.ndim > 1 or setup.metrics == "multi_label") and (
         truth.any() and not truth.all()
     ):
         false, true, _ = roc_curve(truth, score)
@@ -154,14 +157,16 @@ def slices(
             part = subset(scored, np.flatnonzero(texts == value))
             found = scores(part, setup) | intervals(part, setup, samples, seed)
             row: dict[str, Any] = {"column": column, "value": value, "rows": count}
-            for name in score_names(setup)[:2]:
+            for name in module(setup.metrics).HEADLINE[:2]:
                 for key in (name, f"{name}_low", f"{name}_high"):
                     row[key] = rounded(found[key]) if key in found else ""
             table.append(row)
     return table
 
 
-def worst(scored: Scored, texts: dict[str, Sequence[str]], setup: Setup, count: int) -> Table:
+def worst(
+    scored: Scored, texts: dict[str, Callable[[int], str]], setup: Setup, count: int
+) -> Table:
     """Return the rows with the highest loss, worst first, with their texts."""
     assert scored.references is not None
     assert scored.loss is not None
@@ -173,18 +178,42 @@ def worst(scored: Scored, texts: dict[str, Sequence[str]], setup: Setup, count: 
             "reference": label_text(scored.references[i], setup),
             "prediction": label_text(scored.predictions[i], setup),
             "score": rounded(scored.confidence[i]),
-            **{name: column[int(i)] for name, column in texts.items()},
+            **{name: column(int(i)) for name, column in texts.items()},
         }
         for i in order
     ]
+
+
+def texts(examples: Any, task: Any) -> dict[str, Callable[[int], str]]:
+    """Return for each input column a function from a row to what people see of it."""
+
+    def shown(name: str, kind: str) -> Callable[[int], str]:
+        if kind == "image":
+            return lambda i: thumbnail(examples[i][name])
+        if kind == "texts":
+            return lambda i: " ".join(examples[i][name])
+        return lambda i: examples[i][name]
+
+    return {name: shown(name, kind) for name, kind in task.task.inputs.items()}
+
+
+def thumbnail(data: bytes) -> str:
+    """Return a small PNG of an image as a data URL."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(data)).convert("RGB")
+    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    target = io.BytesIO()
+    image.save(target, "PNG")
+    return "data:image/png;base64," + base64.b64encode(target.getvalue()).decode()
 
 
 def baseline_scores(predictions: Any, references: Any, setup: Setup) -> dict:
     """Return the metrics that need predictions only."""
     from stages.metrics import regression
 
-    if setup.problem_type == "regression":
+    if setup.metrics == "regression":
         return regression.scores(predictions, references)
-    if setup.problem_type == "multi_label_classification":
+    if setup.metrics == "multi_label":
         return multi_label.label_scores(predictions, references)
     return classification.label_scores(predictions, references, len(setup.names), setup.positive)

@@ -5,24 +5,25 @@ from typing import Any
 
 import yaml
 
-from stages import params
+from stages import metrics, params, tasks
 
 TEMPLATE = "card.md.j2"
-SHOWN = ("accuracy", "f1", "f1_macro", "f1_micro", "mcc", "roc_auc", "pearson", "spearman", "mse")
 
 
 def metadata(
-    parameters: params.Params, facts: dict, scores: dict, pipeline_tag: str
+    parameters: params.Params, facts: dict, scores: dict, task: tasks.Task
 ) -> dict[str, Any]:
     """Return the Hub's metadata block, with one model-index result per scored split."""
     name, is_hub = parameters.export.name, facts["source"] == "hub"
     dataset = {"name": facts.get("name") or "local files", "type": facts.get("name") or "files"}
     results = [
         {
-            "task": {"type": pipeline_tag},
+            "task": {"type": task.pipeline_tag},
             "dataset": dataset | {"split": split},
             "metrics": [
-                {"type": key, "value": scores[split][key]} for key in SHOWN if key in scores[split]
+                {"type": key, "value": scores[split][key]}
+                for key in shown(parameters)
+                if key in scores[split]
             ],
         }
         for split in ("validation", "test")
@@ -30,8 +31,8 @@ def metadata(
     ]
     block: dict[str, Any] = {
         "library_name": "transformers",
-        "pipeline_tag": pipeline_tag,
-        "tags": ["temper", parameters.task.problem_type],
+        "pipeline_tag": task.pipeline_tag,
+        "tags": ["temper", getattr(parameters.task, "problem_type", parameters.task.name)],
         "model-index": [{"name": name, "results": results}],
     }
     if parameters.export.license:
@@ -43,14 +44,14 @@ def metadata(
     return block
 
 
-def write(
-    target: Path,
-    parameters: params.Params,
-    facts: dict,
-    scores: dict,
-    parity: dict,
-    pipeline_tag: str,
-) -> None:
+def shown(parameters: params.Params) -> tuple[str, ...]:
+    """Return the metrics the card lists."""
+    known = metrics.module(parameters.task.metrics)
+    more = [name for name in known.GREATER_IS_BETTER if name not in known.HEADLINE]
+    return (*known.HEADLINE, *more)
+
+
+def write(target: Path, parameters: params.Params, facts: dict, scores: dict, parity: dict) -> None:
     """Write the card."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -60,15 +61,16 @@ def write(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    block = yaml.safe_dump(metadata(parameters, facts, scores, pipeline_tag), sort_keys=True)
+    task = tasks.load(parameters)
+    block = yaml.safe_dump(metadata(parameters, facts, scores, task), sort_keys=True)
     text = environment.get_template(TEMPLATE).render(
         metadata=block,
         p=parameters,
         facts=facts,
         scores=scores,
-        shown=SHOWN,
+        shown=shown(parameters),
         parity=parity,
-        pipeline_tag=pipeline_tag,
+        task=task,
         flat=params.flatten(parameters),
     )
     target.write_text(text + "\n", encoding="utf-8")

@@ -1,27 +1,50 @@
 """data/export → an MLflow model folder that `mlflow models serve` answers from anywhere."""
 
+import shutil
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from stages.params import TaskParams
+LIBRARIES = (
+    "mlflow",
+    "numpy",
+    "onnxruntime",
+    "pandas",
+    "pillow",
+    "pydantic",
+    "pyyaml",
+    "seqeval",
+    "tokenizers",
+    "transformers",
+)
 
-LIBRARIES = ("mlflow", "numpy", "onnxruntime", "pandas", "tokenizers")
 
-
-def save(export_folder: Path, target: Path, task: TaskParams) -> None:
-    """Write the model folder: its code, the export, pinned requirements, signature and example."""
+def save(export_folder: Path, target: Path, task: Any) -> None:
+    """Write the model folder: the export, the code that runs it, pinned requirements, signature."""
     import mlflow
-    import pandas as pd
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types import Schema
 
-    inputs = Schema([ColSpec(DataType.string, name) for name in task.text])
-    kind = DataType.double if task.problem_type == "regression" else DataType.string
-    mlflow.pyfunc.save_model(
-        str(target),
-        python_model=str(Path(__file__).with_name("served.py")),
-        artifacts={"export": str(export_folder)},
-        pip_requirements=[f"{name}=={version(name)}" for name in LIBRARIES],
-        signature=ModelSignature(inputs, Schema([ColSpec(kind, "prediction")])),
-        input_example=pd.DataFrame({name: ["an example text"] for name in task.text}),
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        code = Path(folder) / "stages"
+        shutil.copytree("stages", code, ignore=shutil.ignore_patterns("__pycache__"))
+        mlflow.pyfunc.save_model(
+            str(target),
+            python_model=str(Path(__file__).with_name("served.py")),
+            artifacts={"export": str(export_folder)},
+            code_paths=[str(code)],
+            pip_requirements=[f"{name}=={version(name)}" for name in LIBRARIES],
+            signature=ModelSignature(
+                Schema([column(name, kind) for name, kind in task.inputs.items()])
+            ),
+        )
+
+
+def column(name: str, kind: str) -> Any:
+    """Return the MLflow column of a kind of input."""
+    from mlflow.types import ColSpec, DataType
+    from mlflow.types.schema import Array
+
+    known = {"text": DataType.string, "texts": Array(DataType.string), "image": DataType.binary}
+    return ColSpec(known[kind], name)

@@ -9,16 +9,26 @@ from typing import Any
 
 import numpy as np
 
+from stages.tasks.base import Task
+
 OPSET = 17
+TEXT = {0: "batch", 1: "tokens"}
+CHOICES = {0: "batch", 1: "choices", 2: "tokens"}
+AXES = {  # of inputs, by name and number of axes, that are no rows of tokens
+    ("pixel_values", 4): {0: "batch"},
+    ("decoder_input_ids", 2): {0: "batch", 1: "target_tokens"},
+    **{(name, 3): CHOICES for name in ("input_ids", "attention_mask", "token_type_ids")},
+}
 FUSED_DOMAIN = "com.microsoft"  # of the fused nodes; the quantizer wants it declared
 FUSED = {"bert": "bert", "roberta": "bert", "distilbert": "bert", "xlm-roberta": "bert"}
 
 
-def write(model: Any, sample: dict[str, np.ndarray], target: Path) -> None:
-    """Export `model` to one ONNX file with dynamic batch and token axes, its output `logits`.
+def write(model: Any, task: Task, sample: dict[str, np.ndarray], target: Path) -> None:
+    """Export `model` to one ONNX file with dynamic axes for text, its output `logits`.
 
     Args:
         model: on the CPU; exported with eager attention, which is what the fusions know.
+        task: makes logits of the model's outputs.
         sample: a collated batch; its keys become the inputs, in their order.
         target: the file.
     """
@@ -28,14 +38,15 @@ def write(model: Any, sample: dict[str, np.ndarray], target: Path) -> None:
     model = copy.deepcopy(model).eval().float()
     model.config._attn_implementation = "eager"
     inputs = {name: torch.from_numpy(v) for name, v in sample.items() if name != "labels"}
-    axes = {name: {0: "batch", 1: "tokens"} for name in inputs} | {"logits": {0: "batch"}}
+    axes = {name: AXES.get((name, values.ndim), TEXT) for name, values in inputs.items()}
+    axes["logits"] = {0: "batch"}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         path = Path(folder) / "model.onnx"
         with torch.no_grad():
             torch.onnx.export(
-                _logits_only(model, list(inputs)),
+                _logits_only(model, task, list(inputs)),
                 tuple(inputs.values()),
                 str(path),
                 input_names=list(inputs),
@@ -104,7 +115,7 @@ def strip(graph: Any) -> None:
         del node.metadata_props[:]
 
 
-def _logits_only(model: Any, names: list[str]) -> Any:
+def _logits_only(model: Any, task: Task, names: list[str]) -> Any:
     """Return a module that takes the named inputs by position and returns logits alone."""
     import torch
 
@@ -114,6 +125,7 @@ def _logits_only(model: Any, names: list[str]) -> Any:
             self.model = model
 
         def forward(self, *values: Any) -> Any:
-            return self.model(**dict(zip(names, values, strict=True))).logits
+            inputs = dict(zip(names, values, strict=True))
+            return task.logits(self.model(**inputs), inputs)
 
     return Logits()

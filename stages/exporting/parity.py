@@ -1,45 +1,55 @@
 """Exported graphs against the trained model, over a whole split: they agree or the stage fails."""
 
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from stages import inference
+from stages import inference, metrics
 from stages.errors import InputError
-from stages.tasks.base import Collator
+from stages.tasks.base import IGNORED, Batch, Task
 
 TOLERANCE = 1e-3  # of an ONNX logit
 BATCH = 32
 SINGLES = 64  # rows also run alone, the shortest and the longest among them
 
 
-def all_logits(forward: inference.Forward, data: Any, collate: Collator, batch: int) -> np.ndarray:
-    """Return the logits of every row, (rows, outputs)."""
-    windows: Iterator = inference.predict(forward, data, collate, batch)
-    return np.concatenate([logits for _, logits in windows])
-
-
 def check_onnx(
-    trained: np.ndarray, forward: inference.Forward, data: Any, collate: Collator
+    trained: inference.Forward, exported: inference.Forward, data: Any, collate: Any, task: Task
 ) -> float:
-    """Return the largest difference from the trained model's logits.
+    """Return the largest difference of two models' logits, every row in both.
 
     Raises:
         InputError: it is above `TOLERANCE`; says by how much and in which row.
     """
-    difference = np.abs(all_logits(forward, data, collate, BATCH) - trained).max(-1)
     order = np.argsort(np.asarray(data["length"]), kind="stable")
-    chosen = order[np.unique(np.linspace(0, len(order) - 1, SINGLES).astype(int))]
-    alone = all_logits(forward, data.select(chosen), collate, 1)
-    difference[chosen] = np.maximum(difference[chosen], np.abs(alone - trained[chosen]).max(-1))
-    worst = int(difference.argmax())
-    if not difference[worst] <= TOLERANCE:
+    few = order[np.unique(np.linspace(0, len(order) - 1, SINGLES).astype(int))]
+    worst, worst_row = 0.0, 0
+    for size, rows in ((BATCH, order), (1, few)):
+        for start in range(0, len(rows), size):
+            chosen = rows[start : start + size]
+            batch = collate([data[int(i)] | {"draw": (0, int(i))} for i in chosen])
+            found = difference(trained(batch), exported(batch), batch, task)
+            if not found.max() <= worst:
+                worst, worst_row = float(found.max()), int(chosen[found.argmax()])
+    if not worst <= TOLERANCE:
         raise InputError(
             f"the ONNX model does not agree with the trained one: logits differ by "
-            f"{difference[worst]:.4g} in row {worst}, allowed are {TOLERANCE:g}"
+            f"{worst:.4g} in row {worst_row}, allowed are {TOLERANCE:g}"
         )
-    return float(difference[worst])
+    return worst
+
+
+def difference(one: np.ndarray, other: np.ndarray, batch: Batch, task: Task) -> np.ndarray:
+    """Return each row's largest difference, where its logits are about the row and not padding."""
+    gap = np.abs(one - other)
+    if gap.ndim == 3 and "decoder_input_ids" in batch:
+        gap = gap[:, :, :] * (batch["labels"] != IGNORED)[:, :, None]
+    elif gap.ndim == 3:
+        mask = batch["attention_mask"]
+        at_end = gap.shape[2] == mask.shape[1] and gap.shape[1] != mask.shape[1]
+        gap = gap * (mask[:, None, :] if at_end else mask[:, :, None])
+    return gap.reshape(len(gap), -1).max(-1)
 
 
 def check_int8(trained: float, quantized: float, allowed: float) -> float:
@@ -58,22 +68,33 @@ def check_int8(trained: float, quantized: float, allowed: float) -> float:
     return drop
 
 
-def agreement(problem_type: str, logits: np.ndarray, trained: np.ndarray) -> float:
-    """Return the share of rows with the same answer; for numbers, the R² with the trained one's."""
-    if problem_type == "regression":
-        spread = ((trained - trained.mean()) ** 2).mean()
-        return 1 - float(((logits - trained) ** 2).mean() / max(spread, 1e-12))
-    if problem_type == "multi_label_classification":
-        return float(((logits > 0) == (trained > 0)).all(-1).mean())
-    return float((logits.argmax(-1) == trained.argmax(-1)).mean())
+def agreement(task: Task, found: list, wanted: list) -> float:
+    """Return the share of features with the same answer; for numbers, the R² with the trained ones.
+
+    Args:
+        task: says what an output means.
+        found: outputs of one model, one per feature.
+        wanted: those of the trained one.
+    """
+    if task.task.metrics == "regression":
+        return r_squared(np.stack(found)[:, 0], np.stack(wanted)[:, 0])
+    if task.task.metrics == "multi_label":
+        same = [((a > 0) == (b > 0)).all() for a, b in zip(found, wanted, strict=True)]
+    else:
+        same = [(a.argmax(-1) == b.argmax(-1)).all() for a, b in zip(found, wanted, strict=True)]
+    return float(np.mean(same))
 
 
-def score(problem_type: str, logits: np.ndarray, references: np.ndarray) -> float:
-    """Return accuracy, micro F1, or R²: 1 is perfect, as `max_accuracy_drop` means it."""
-    from stages import metrics
+def score(task: Task, outputs: list, data: Any) -> float:
+    """Return the main score, or R² of numbers: 1 is perfect, as `max_accuracy_drop` means it."""
+    name = task.task.metrics
+    if name == "regression":
+        return r_squared(np.stack(outputs)[:, 0], np.asarray(data["labels"]))
+    scores = partial(metrics.with_loss if metrics.is_of_labels(name) else metrics.score, name)
+    known = getattr(metrics.module(name), "TRAINING", metrics.module(name).HEADLINE)
+    return task.score(outputs, data, scores)[next(iter(known))]
 
-    if problem_type == "regression":
-        spread = float(((references - references.mean()) ** 2).mean())
-        return 1 - float(((logits[:, 0] - references) ** 2).mean()) / max(spread, 1e-12)
-    found = metrics.compute(problem_type, logits, references)
-    return found["f1_micro" if problem_type == "multi_label_classification" else "accuracy"]
+
+def r_squared(found: np.ndarray, wanted: np.ndarray) -> float:
+    spread = float(((wanted - wanted.mean()) ** 2).mean())
+    return 1 - float(((found - wanted) ** 2).mean()) / max(spread, 1e-12)

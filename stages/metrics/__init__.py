@@ -1,60 +1,97 @@
-"""Logits and references → scores. Computed by scikit-learn and SciPy, without `evaluate`'s import.
+"""Predictions and references → scores. Each module scores one kind of prediction.
 
-The same numbers as `evaluate.Metric` modules: `evaluate.load("stages/metrics/classification.py")`,
-`…/multi_label.py`, `…/regression.py`; loaded by path they need no network (FACTS 23).
+Classes and numbers (`classification`, `multi_label`, `regression`) are scored from logits by
+scikit-learn and SciPy; the same numbers as `evaluate.load("stages/metrics/module.py",
+"classification")`, by path, without network (FACTS 23).
+
+Everything else is scored by sums over examples: a module has `statistics(predictions, references)`,
+one row of numbers per example, and `from_sums(sums)`, the scores of any number of summed samples at
+once, so that a bootstrap interval costs one matrix product.
+
+Every module has `GREATER_IS_BETTER`, and `HEADLINE`: the metrics that carry intervals, the main one
+first. Where training computes others on validation (texts are written by evaluate only), these are
+in `TRAINING`.
 """
 
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from stages.errors import InputError, nearest
 
-MODULES = {
-    "single_label_classification": "classification",
-    "multi_label_classification": "multi_label",
-    "regression": "regression",
-}
+MODULES = (
+    "classification",
+    "multi_label",
+    "regression",
+    "entities",
+    "answers",
+    "choices",
+    "language",
+    "completions",
+    "summarization",
+    "translation",
+)
+UNBOUNDED = ("mse", "rmse", "mae", "log_loss", "loss", "perplexity", "bleu", "chrf")
 
 
-def module(problem_type: str) -> ModuleType:
-    """Return the module whose `scores` computes and `GREATER_IS_BETTER` lists the metrics."""
-    return import_module(f"stages.metrics.{MODULES[problem_type]}")
+def module(name: str) -> ModuleType:
+    """Return a module of this package."""
+    return import_module(f"stages.metrics.{name}")
+
+
+def is_of_labels(name: str) -> bool:
+    """Tell whether a module scores logits of labels, or predictions of any other form."""
+    return name in MODULES[:3]
 
 
 def compute(
-    problem_type: str,
+    name: str,
     logits: np.ndarray,
     references: np.ndarray,
     *,
     positive: int | None = None,
     threshold: float | np.ndarray = 0.5,
 ) -> dict[str, float]:
-    """Return every metric of a problem type that is defined on these rows.
+    """Return every metric of a module of labels that is defined on these rows.
 
     Args:
-        problem_type: in transformers' words.
+        name: of the module.
         logits: (rows, outputs).
         references: ids (rows,), multi-hot (rows, labels) or numbers (rows,).
         positive: binary: the class that precision, recall and F1 are about.
         threshold: multi-label: a probability, or one per label.
     """
-    return module(problem_type).scores(
+    return module(name).scores(
         logits.astype(np.float64), references, positive=positive, threshold=threshold
     )
 
 
-def greater_is_better(name: str, problem_type: str) -> bool:
-    """Tell the direction of a metric, `loss` among them.
+def with_loss(name: str, logits: np.ndarray, references: np.ndarray, **options: Any) -> dict:
+    """Return `loss`, the mean training loss without smoothing and weights, and every metric."""
+    found = compute(name, logits, references, **options)
+    return {"loss": found["mse" if name == "regression" else "log_loss"], **found}
+
+
+def score(name: str, predictions: list, references: list) -> dict[str, float]:
+    """Return the scores of a module that works by sums over examples."""
+    found = module(name)
+    sums = found.statistics(predictions, references).sum(0, keepdims=True)
+    return {metric: float(values[0]) for metric, values in found.from_sums(sums).items()}
+
+
+def greater_is_better(metric: str, name: str) -> bool:
+    """Tell the direction of a metric that training computes, `loss` among them.
 
     Raises:
-        InputError: the problem type has no such metric.
+        InputError: the module has no such metric.
     """
-    directions = {"loss": False, **module(problem_type).GREATER_IS_BETTER}
-    if name not in directions:
+    known = module(name)
+    directions = {"loss": False, **getattr(known, "TRAINING", known.GREATER_IS_BETTER)}
+    if metric not in directions:
         raise InputError(
-            f"train.best_metric: {problem_type} has no metric {name!r}"
-            f"{nearest(name, list(directions))}; allowed: {', '.join(directions)}"
+            f"train.best_metric: {name} has no metric {metric!r}"
+            f"{nearest(metric, list(directions))}; allowed: {', '.join(directions)}"
         )
-    return directions[name]
+    return directions[metric]

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+HEADLINE = ("accuracy", "f1", "precision", "recall", "f1_macro", "mcc")
 GREATER_IS_BETTER = {
     "accuracy": True,
     "precision": True,

@@ -6,6 +6,7 @@ import numpy as np
 
 from stages.metrics.classification import divide
 
+HEADLINE = ("f1_micro", "f1_macro", "precision_micro", "accuracy")
 GREATER_IS_BETTER = {
     "accuracy": True,
     "f1_micro": True,

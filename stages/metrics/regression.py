@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+HEADLINE = ("pearson", "mse", "spearman", "mae")
 GREATER_IS_BETTER = {"mse": False, "rmse": False, "mae": False, "pearson": True, "spearman": True}
 
 

@@ -1,4 +1,4 @@
-"""Splits of raw columns → data/raw: text, one label column, the columns to carry along.
+"""Splits of raw columns → data/raw: the task's inputs, its target, the columns to carry along.
 
 Two passes over the source: the first counts labels and keys, the second writes; no split is held in
 memory as text.
@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from stages import arrow, outputs
-from stages.errors import InputError, nearest
-from stages.params import DataParams, TaskParams
-from stages.sources import labels, splits
+from stages.errors import InputError
+from stages.params import DataParams
+from stages.sources import columns, labels, splits
 from stages.sources.readers import Columns
+from stages.task_params import TaskParams
 
 Source = dict[str, Callable[[], Iterator[Columns]]]  # split → a fresh pass over its batches
 
@@ -37,26 +38,36 @@ class Facts:
         return len(self.keys)
 
 
-def select(columns: Columns, task: TaskParams, data: DataParams, split: str) -> Columns:
-    """Return the columns that are asked for; a split may lack the label column.
+def select(
+    found: Columns, task: TaskParams, data: DataParams, split: str, first_row: int
+) -> Columns:
+    """Return the columns that are asked for; a split may lack the target.
 
     Raises:
-        InputError: a text or carried column is missing.
+        InputError: an input or carried column is missing, or a value is of another kind.
     """
-    for name in (*task.text, *data.columns):
-        if name not in columns:
-            raise InputError(
-                f"{split} has no column {name!r}{nearest(name, list(columns))}; "
-                f"it has {', '.join(columns)}"
-            )
-    size = len(next(iter(columns.values()), []))
-    chosen = {
-        name: columns[name] for name in (*task.text, task.label, *data.columns) if name in columns
-    }
-    chosen.setdefault(task.label, [None] * size)
-    for name in task.text:
-        chosen[name] = ["" if value is None else str(value) for value in chosen[name]]
-    return chosen
+    size = len(next(iter(found.values()), []))
+
+    def converted(name: str, kind: str, values: list) -> list:
+        def where(i: int) -> str:
+            return f"{split} row {first_row + i}, column {name!r}"
+
+        return columns.convert(values, kind, where)
+
+    chosen = {}
+    for name, kind in task.inputs.items():
+        chosen[name] = converted(name, kind, columns.get(found, name, split))
+    if task.target is not None:
+        name, kind = task.target
+        values = columns.lookup(found, name) or [None] * size
+        if kind in columns.CONVERT:
+            missing = [value is None for value in values]
+            values = [
+                None if none else value
+                for none, value in zip(missing, converted(name, kind, values), strict=True)
+            ]
+        chosen[name] = values
+    return chosen | {name: columns.get(found, name, split) for name in data.columns}
 
 
 def survey(batches: Iterator[Columns], task: TaskParams, data: DataParams, split: str) -> Facts:
@@ -66,31 +77,45 @@ def survey(batches: Iterator[Columns], task: TaskParams, data: DataParams, split
         InputError: the split is empty, or some of its labels are missing and others are not.
     """
     facts, missing_row = Facts(), 0
+    name, kind = task.target or ("", "")
     for batch in batches:
-        columns = select(batch, task, data, split)
-        texts = list(zip(*(columns[name] for name in task.text), strict=True))
-        values = columns[task.label]
-        missing = [_is_missing(value, task) for value in values]
+        chosen = select(batch, task, data, split, facts.rows + 1)
+        rows = list(zip(*(chosen[name] for name in task.inputs), strict=True))
+        values = chosen[name] if name else [""] * len(rows)
+        missing = [_is_missing(value, kind) for value in values]
         if any(missing) and not missing_row:
             missing_row = facts.rows + missing.index(True) + 1
+        if kind == "tags":
+            check_tags(rows, values, f"{split} row {{}}, column {name!r}", facts.rows + 1)
         facts.labelled += len(values) - sum(missing)
         facts.counts.update(labels.survey(values, task))
-        single = task.problem_type == "single_label_classification"
-        facts.row_labels += [labels.as_text(v) if single else "" for v in values]
-        facts.empty_texts += sum(not text.strip() for row in texts for text in row)
-        facts.characters += sum(len(text) for row in texts for text in row)
-        facts.keys += [splits.row_key(row) for row in texts]
+        facts.row_labels += [labels.as_text(v) if kind == "class" else "" for v in values]
+        keys = [[columns.key_of(value) for value in row] for row in rows]
+        if "image" not in task.inputs.values():
+            facts.empty_texts += sum(not text.strip() for row in keys for text in row)
+            facts.characters += sum(len(text) for row in keys for text in row)
+        facts.keys += [splits.row_key(row) for row in keys]
     if not facts.rows:
         raise InputError(f"{split} has no rows")
-    if task.problem_type == "multi_label_classification" and not facts.counts:
+    if kind == "classes" and not facts.counts:
         facts.labelled = 0
     if facts.labelled and missing_row:
         raise InputError(
-            f"{split} row {missing_row}, column {task.label!r}: no label, but {facts.labelled} "
+            f"{split} row {missing_row}, column {name!r}: no label, but {facts.labelled} "
             "other rows have one; fill it in or drop the row (a split without any label is "
             "predicted and never scored)"
         )
     return facts
+
+
+def check_tags(rows: list[tuple], values: list, where: str, first_row: int) -> None:
+    """Refuse a row with other numbers of words and tags."""
+    for i, ((words, *_), tags) in enumerate(zip(rows, values, strict=True)):
+        tags = tags if tags is None else labels.parts(tags)
+        if tags is not None and len(words) != len(tags):
+            raise InputError(
+                f"{where.format(first_row + i)}: {len(tags)} tags for {len(words)} words"
+            )
 
 
 def write(source: Source, task: TaskParams, data: DataParams, target: Path) -> dict[str, Any]:
@@ -102,9 +127,9 @@ def write(source: Source, task: TaskParams, data: DataParams, target: Path) -> d
     facts = {name: survey(batches(), task, data, name) for name, batches in source.items()}
     if "train" not in facts:
         raise InputError(f"there is no train split; the source has {', '.join(facts)}")
-    if not facts["train"].labelled:
+    if task.target is not None and not facts["train"].labelled:
         raise InputError(
-            f"train has no labels in column {task.label!r}; all are missing, null or -1"
+            f"train has no labels in column {task.target[0]!r}; all are missing, null or -1"
         )
     encoder = labels.make_encoder(task, {name: found.counts for name, found in facts.items()})
     rows = choose_rows(facts, data)
@@ -180,36 +205,40 @@ def encoded(
     labelled: bool,
 ) -> Iterator[dict[str, list]]:
     """Yield the chosen rows with their labels encoded; count the labels."""
-    start = 0
+    start, (name, kind) = 0, task.target or ("", "")
     for batch in batches:
-        columns = select(batch, task, data, split)
-        size = len(columns[task.label])
+        found = select(batch, task, data, split, start + 1)
+        size = len(next(iter(found.values())))
         if chosen is not None:
             inside = chosen[(chosen >= start) & (chosen < start + size)] - start
-            columns = {name: [values[i] for i in inside] for name, values in columns.items()}
-        given = columns[task.label] if labelled else [None] * size
-        columns[task.label] = encoder.encode(given[: len(columns[task.text[0]])], split, start + 1)
-        for name in data.columns:
-            columns[name] = [None if v is None else labels.as_text(v) for v in columns[name]]
-        if encoder.names:
-            for value in columns[task.label]:
+            found = {name: [values[i] for i in inside] for name, values in found.items()}
+        if name and kind not in columns.CONVERT:
+            given = found[name] if labelled else [None] * len(found[name])
+            found[name] = encoder.encode(given, split, start + 1)
+            for value in found[name] if encoder.names else ():
                 ids = value if isinstance(value, list) else [value]
                 counter.update(encoder.names[i] for i in ids if i is not None and i >= 0)
+        for extra in data.columns:
+            found[extra] = [None if v is None else labels.as_text(v) for v in found[extra]]
         start += size
-        yield columns
+        yield found
 
 
 def make_features(task: TaskParams, data: DataParams, encoder: labels.Encoder) -> Any:
-    """Return the columns of data/raw: strings, and the label."""
+    """Return the columns of data/raw: inputs and carried columns, then the target."""
     from datasets import Features, Value
 
-    text = {name: Value("string") for name in (*task.text, *data.columns)}
-    return Features({**text, task.label: encoder.feature()})
+    found = {name: columns.feature(kind) for name, kind in task.inputs.items()}
+    found |= {name: Value("string") for name in data.columns}
+    if task.target is not None:
+        name, kind = task.target
+        found[name] = columns.feature(kind) if kind in columns.CONVERT else encoder.feature()
+    return Features(found)
 
 
-def _is_missing(value: Any, task: TaskParams) -> bool:
-    if task.problem_type == "regression" and value in (-1, "-1"):
+def _is_missing(value: Any, kind: str) -> bool:
+    if kind == "number" and value in (-1, "-1"):
         return False  # a number like any other
-    if task.problem_type == "multi_label_classification":
+    if kind not in ("class", "number"):
         return value is None  # an empty list or string says that no label applies
     return labels.is_missing(value)

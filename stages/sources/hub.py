@@ -102,6 +102,12 @@ def fetch_model(name: str, commit: str) -> Path:
 
 
 def _batches(dataset: Any) -> Any:
+    from datasets import Image
+
+    for column, feature in dataset.features.items():
+        if isinstance(feature, Image):
+            dataset = dataset.cast_column(column, Image(decode=False))
+
     def read() -> Iterator[Columns]:
         names = {
             column: list(getattr(getattr(f, "feature", f), "names", None) or [])

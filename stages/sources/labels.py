@@ -1,11 +1,12 @@
 """Label columns as people write them → ids in a fixed order, lists of ids, or numbers."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from stages.errors import InputError, nearest
-from stages.params import TaskParams
+from stages.task_params import TaskParams
 
 MISSING = ("", None, -1, "-1")
 
@@ -15,17 +16,27 @@ def is_missing(value: Any) -> bool:
     return value in MISSING or value == [] or value != value
 
 
-def parts(value: Any, task: TaskParams) -> list:
-    """Return the labels of one row: one, or several for multi-label."""
-    if task.problem_type != "multi_label_classification":
+def several(value: Any, task: TaskParams) -> list:
+    """Return the labels of one row: one, or several for multi-label and tags."""
+    name, kind = task.target or ("", "")
+    if kind == "tags":
+        return parts(value)
+    if kind != "classes":
         return [value]
     if isinstance(value, str):
-        if task.label_separator is None:
+        separator = getattr(task, "label_separator", None)
+        if separator is None:
             raise InputError(
-                f"column {task.label!r} holds strings such as {value!r:.60}: "
-                "set task.label_separator"
+                f"column {name!r} holds strings such as {value!r:.60}: set task.label_separator"
             )
-        return [part.strip() for part in value.split(task.label_separator) if part.strip()]
+        return [part.strip() for part in value.split(separator) if part.strip()]
+    return list(value)
+
+
+def parts(value: Any) -> list:
+    """Return the tags of one row: a list, a JSON list, or tags between spaces."""
+    if isinstance(value, str):
+        return json.loads(value) if value.lstrip().startswith("[") else value.split()
     return list(value)
 
 
@@ -63,6 +74,7 @@ class Encoder:
 
     def __init__(self, task: TaskParams, names: list[str] | None, numbers_are_ids: bool = False):
         self.task, self.names = task, names
+        self.column, self.kind = task.target or ("", "")
         self.ids = {name: i for i, name in enumerate(names or [])}
         if numbers_are_ids:
             self.ids = {str(i): i for i in range(len(names or []))}
@@ -76,28 +88,29 @@ class Encoder:
         return [self._one(value, f"{split} row {first_row + i}") for i, value in enumerate(values)]
 
     def _one(self, value: Any, where: str) -> Any:
-        kind = self.task.problem_type
-        if kind == "multi_label_classification":
+        if self.kind in ("classes", "tags"):
             if value is None:
                 return None
-        elif is_missing(value) and not (kind == "regression" and value in (-1, "-1")):
-            return -1 if kind == "single_label_classification" else None
-        if kind == "regression":
+        elif is_missing(value) and not (self.kind == "number" and value in (-1, "-1")):
+            return -1 if self.kind == "class" else None
+        if self.kind == "number":
             try:
                 return float(value)
             except (TypeError, ValueError):
                 raise InputError(
-                    f"{where}, column {self.task.label!r}: {value!r} is not a number"
+                    f"{where}, column {self.column!r}: {value!r} is not a number"
                 ) from None
-        ids = [self._id(part, where) for part in parts(value, self.task)]
-        return ids[0] if kind == "single_label_classification" else sorted(set(ids))
+        ids = [self._id(part, where) for part in several(value, self.task)]
+        if self.kind == "class":
+            return ids[0]
+        return ids if self.kind == "tags" else sorted(set(ids))
 
     def _id(self, value: Any, where: str) -> int:
         name = as_text(value)
         if name not in self.ids:
             allowed = list(self.ids)
             raise InputError(
-                f"{where}, column {self.task.label!r}: unknown label {name!r}"
+                f"{where}, column {self.column!r}: unknown label {name!r}"
                 f"{nearest(name, allowed)}; allowed: {', '.join(allowed[:20])}"
             )
         return self.ids[name]
@@ -106,20 +119,20 @@ class Encoder:
         """Return the `datasets` feature of the encoded column."""
         from datasets import ClassLabel, List, Value
 
-        if self.task.problem_type == "regression":
+        if self.kind == "number":
             return Value("float32")
         feature = ClassLabel(names=list(self.names or ()))
-        return feature if self.task.problem_type[0] == "s" else List(feature)
+        return feature if self.kind == "class" else List(feature)
 
 
 def survey(values: Iterable[Any], task: TaskParams) -> Counter[str]:
     """Count the label names of a split; an unlabelled one has none."""
     counts: Counter[str] = Counter()
-    if task.problem_type == "regression":
+    if task.target is None or task.target[1] not in ("class", "classes", "tags"):
         return counts
     for value in values:
         if not is_missing(value):
-            counts.update(as_text(part) for part in parts(value, task))
+            counts.update(as_text(part) for part in several(value, task))
     return counts
 
 
@@ -130,12 +143,12 @@ def make_encoder(task: TaskParams, counts: dict[str, Counter[str]]) -> Encoder:
         InputError: `task.labels` lacks a label of the data, or training lacks one that
             another split has, or there are fewer than two.
     """
-    if task.problem_type == "regression":
+    if task.target is None or task.target[1] not in ("class", "classes", "tags"):
         return Encoder(task, None)
     found = set().union(*counts.values())
-    names = order(found, task.labels)
+    names = order(found, task.classes)
     as_ids = {str(i) for i in range(len(names))}
-    by_id = task.labels is not None and not found & set(names) and found <= as_ids
+    by_id = task.classes is not None and not found & set(names) and found <= as_ids
     known = as_ids if by_id else set(names)
     for split, seen in counts.items():
         for name in sorted(set(seen) - known):
@@ -149,6 +162,6 @@ def make_encoder(task: TaskParams, counts: dict[str, Counter[str]]) -> Encoder:
                 f"{split} has labels that train lacks and that cannot be learned: "
                 f"{', '.join(unseen[:10])}"
             )
-    if len(names) < 2 and task.problem_type[0] == "s":
+    if len(names) < 2 and task.target[1] != "classes":
         raise InputError(f"train has {len(names)} label ({', '.join(names)}); two are needed")
     return Encoder(task, names, by_id)

@@ -9,9 +9,20 @@ from typing import Any
 
 from stages import outputs
 from stages.errors import InputError, nearest
-from stages.params import ModelParams, TaskParams
+from stages.params import ModelParams
+from stages.tasks import open_processor
+from stages.tasks.base import Task
 
-HEADS = ("classifier", "score", "pre_classifier", "pooler", "classification_head", "head")
+HEADS = (
+    "classifier",
+    "score",
+    "pre_classifier",
+    "pooler",
+    "classification_head",
+    "head",
+    "lm_head",
+    "final_logits_bias",
+)
 
 
 def check_folder(folder: Path, params: ModelParams) -> None:
@@ -66,20 +77,20 @@ def read_config(folder: Path, params: ModelParams) -> Any:
     return config
 
 
-def read_processor(folder: Path, config: Any, params: ModelParams) -> Any:
-    """Return the tokenizer, its longest input no longer than the model's positions.
+def read_processor(folder: Path, config: Any, params: ModelParams, task: Task) -> Any:
+    """Return the tokenizer, its longest input no longer than the model's positions; or the
+    image processor.
 
     Raises:
-        InputError: the folder has none, or one with more tokens than the model embeds.
+        InputError: the folder has none, or a tokenizer with more tokens than the model embeds.
     """
-    from transformers import AutoTokenizer
-
     try:
-        processor = AutoTokenizer.from_pretrained(
-            str(folder), local_files_only=True, trust_remote_code=params.trust_remote_code
-        )
+        processor = open_processor(folder, task, trust_remote_code=params.trust_remote_code)
     except (OSError, ValueError) as error:
-        raise InputError(f"model {params.name}: no tokenizer in {folder}: {error}") from None
+        what = "tokenizer" if task.processor == "AutoTokenizer" else "image processor"
+        raise InputError(f"model {params.name}: no {what} in {folder}: {error}") from None
+    if task.processor != "AutoTokenizer":
+        return processor
     size = getattr(config, "vocab_size", None)
     if size is not None and len(processor) > size:
         raise InputError(
@@ -106,7 +117,7 @@ def checkpoint_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def compare_weights(folder: Path, config: Any, task: TaskParams, auto: str) -> dict[str, list[str]]:
+def compare_weights(folder: Path, config: Any, auto: str) -> dict[str, list[str]]:
     """Return the tensors that are new and those that are unused.
 
     Raises:
@@ -119,6 +130,8 @@ def compare_weights(folder: Path, config: Any, task: TaskParams, auto: str) -> d
         network = getattr(transformers, auto).from_config(config)
     prefix = network.base_model_prefix + "."
     wanted = {name: tuple(p.shape) for name, p in network.state_dict().items()}
+    if not any(name.startswith(prefix) for name in wanted):
+        prefix = ""  # T5 and its like have no backbone of their own name
     stored = checkpoint_shapes(folder)
     renamed = {
         prefix + name if prefix + name in wanted else name: shape for name, shape in stored.items()
@@ -150,11 +163,11 @@ def is_head(name: str, prefix: str) -> bool:
     return not name.startswith(prefix) or name.removeprefix(prefix).split(".")[0] in HEADS
 
 
-def write(folder: Path, params: ModelParams, task: TaskParams, auto: str, target: Path) -> dict:
+def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict:
     """Write `processor/` and `weights/` below target; return the summary."""
     check_folder(folder, params)
     config = read_config(folder, params)
-    processor = read_processor(folder, config, params)
+    processor = read_processor(folder, config, params, task)
     summary: dict[str, Any] = {"name": params.name, "model_type": config.model_type}
     summary["from_scratch"] = params.from_scratch
     summary["config"] = params.config
@@ -166,18 +179,19 @@ def write(folder: Path, params: ModelParams, task: TaskParams, auto: str, target
     weights = target / "weights"
     weights.mkdir(parents=True)
     if not params.from_scratch:
-        summary["tensors"] = compare_weights(folder, config, task, auto)
+        summary["tensors"] = compare_weights(folder, config, task.auto_model)
         for file in sorted(
             [*folder.glob("*.safetensors"), *folder.glob("*.safetensors.index.json")]
         ):
             shutil.copyfile(file, weights / file.name)
     config._name_or_path = ""
     config.save_pretrained(str(weights))
-    processor.name_or_path = ""
-    processor.init_kwargs.pop("name_or_path", None)
+    if task.processor == "AutoTokenizer":
+        processor.name_or_path = ""
+        processor.init_kwargs.pop("name_or_path", None)
+        summary["vocab_size"] = getattr(config, "vocab_size", None)
+        summary["num_tokens"] = len(processor)
+        summary["max_length"] = processor.model_max_length
     processor.save_pretrained(str(target / "processor"))
-    summary["vocab_size"] = getattr(config, "vocab_size", None)
-    summary["num_tokens"] = len(processor)
-    summary["max_length"] = processor.model_max_length
     outputs.write_json(target / "summary.json", summary)
     return summary

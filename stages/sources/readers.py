@@ -129,10 +129,43 @@ def _json(file: Path) -> Iterator[Columns]:
     except ValueError as error:
         raise InputError(f"{file}: not JSON: {error}") from None
     rows = rows.get("data") if isinstance(rows, dict) else rows
+    if isinstance(rows, list) and rows and isinstance(rows[0], dict) and "paragraphs" in rows[0]:
+        rows = list(_squad(rows))
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise InputError(f"{file}: expected a list of objects, or one under 'data'")
     for start in range(0, len(rows), ROWS):
         yield _records(rows[start : start + ROWS])
+
+
+def _squad(articles: list[dict]) -> Iterator[dict]:
+    """Yield a row per question of the nested form in which SQuAD is published."""
+    for article in articles:
+        for paragraph in article["paragraphs"]:
+            for found in paragraph["qas"]:
+                yield found | {"title": article.get("title"), "context": paragraph["context"]}
+
+
+def _conll(file: Path) -> Iterator[Columns]:
+    """Yield sentences: a word a line, its tag in the last column, an empty line between."""
+    rows: list[dict] = []
+    words: list[list[str]] = []
+    with file.open(encoding="utf-8") as handle:
+        for line in (*_decoded(handle, file), ""):
+            parts = line.split()
+            if parts and parts[0] != "-DOCSTART-":
+                words.append(parts)
+            elif words and not parts:
+                rows.append({"words": [w[0] for w in words], "tags": [w[-1] for w in words]})
+                words = []
+            if len(rows) == ROWS:
+                yield _records(rows)
+                rows = []
+    yield _records(rows) or {"words": [], "tags": []}
+
+
+def _image(file: Path) -> Iterator[Columns]:
+    """Yield one row: the file's bytes, and its folder's name as the label."""
+    yield {"image": [file.read_bytes()], "label": [file.parent.name], "file": [file.name]}
 
 
 def _records(rows: list[dict]) -> Columns:
@@ -171,4 +204,6 @@ READERS: dict[str, Callable[[Path], Iterator[Columns]]] = {
     ".jsonl": _json_lines,
     ".parquet": _parquet,
     ".arrow": _arrow,
+    ".conll": _conll,
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp"), _image),
 }

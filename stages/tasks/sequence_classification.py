@@ -1,99 +1,132 @@
 """Single texts or pairs → one label, several labels or a number (`problem_type`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from stages.params import TaskParams
+from stages.params import Settings
+from stages.tasks import arrays
 from stages.tasks.base import IGNORED, Batch, Collator, Task
 
 
-def make(params: TaskParams) -> Task:
-    return SequenceClassification(params)
+def make(settings: Settings) -> Task:
+    return SequenceClassification(settings)
 
 
 class SequenceClassification(Task):
     auto_model = "AutoModelForSequenceClassification"
     pipeline_tag = "text-classification"
 
-    def __init__(self, params: TaskParams):
-        self.params = params
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self.params.text
-
-    def label_names(self, features: Mapping[str, Any]) -> list[str] | None:
-        feature = features.get("labels", features.get(self.params.label))
-        names = getattr(getattr(feature, "feature", feature), "names", None)
-        return list(names) if names else None
+    def __init__(self, settings: Settings):
+        super().__init__(settings)
+        self.kind = self.task.target[1]
+        losses = {"classes": "binary_cross_entropy", "number": "squared_error"}
+        self.loss = losses.get(self.kind, "cross_entropy")
 
     def num_outputs(self, features: Mapping[str, Any]) -> int:
-        names = self.label_names(features)
-        return len(names) if names else 1
+        return len(self.label_names(features) or [0])
 
-    def features(self, raw: Mapping[str, Any], has_token_types: bool) -> Any:
-        from datasets import Features, List, Value
+    def configure(self, config: Any, features: Mapping[str, Any]) -> None:
+        super().configure(config, features)
+        config.problem_type = self.task.problem_type
 
-        columns: dict[str, Any] = {"input_ids": List(Value("int32")), "length": Value("int32")}
-        if has_token_types:
-            columns["token_type_ids"] = List(Value("int8"))
-        if self.params.label in raw:
-            columns["labels"] = raw[self.params.label]
-        return Features(columns)
+    def label_feature(self, raw: Mapping[str, Any]) -> Any:
+        return raw[self.task.label]
 
     def encode(
-        self, examples: Mapping[str, list], processor: Any, max_length: int
+        self, examples: Mapping[str, list], processor: Any, *, purpose: str
     ) -> dict[str, list]:
-        texts = [examples[column] for column in self.params.text]
-        encoded = processor(*texts, truncation=True, max_length=max_length, padding=False)
+        texts = [examples[column] for column in self.task.text]
+        tokenize = self.settings.tokenize
+        windows: dict[str, Any] = {}
+        if tokenize.long == "window":
+            arrays.fast(processor, "tokenize.long: window")
+            windows = {"return_overflowing_tokens": True, "stride": tokenize.stride}
+        how = "only_second" if windows and len(texts) == 2 else True
+        encoded = processor(
+            *texts, truncation=how, max_length=tokenize.max_length, padding=False, **windows
+        )
         columns = {"input_ids": encoded["input_ids"]}
         if "token_type_ids" in encoded:
             columns["token_type_ids"] = encoded["token_type_ids"]
         columns["length"] = [len(ids) for ids in encoded["input_ids"]]
-        columns["full_length"] = _full_lengths(encoded, texts, processor)
-        if self.params.label in examples:
-            columns["labels"] = examples[self.params.label]
+        if windows:
+            columns["example_id"] = encoded["overflow_to_sample_mapping"]
+            columns["full_length"] = columns["length"]  # nothing is cut
+        else:
+            columns["full_length"] = _full_lengths(encoded, texts, processor)
+        if self.task.label in examples:
+            labels = examples[self.task.label]
+            columns["labels"] = [labels[i] for i in columns.get("example_id", range(len(labels)))]
         return columns
 
-    def collator(
-        self, processor: Any, *, num_outputs: int, max_length: int | None, multiple_of: int
-    ) -> Collator:
-        left = processor.padding_side == "left"
-        pads = {"input_ids": processor.pad_token_id or 0, "token_type_ids": 0}
-
+    def collator(self, processor: Any, config: Any, augmentation: Any = None) -> Collator:
         def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
-            lengths = np.array([len(row["input_ids"]) for row in rows])
-            width = max_length or -(-int(lengths.max()) // multiple_of) * multiple_of
-            position = np.arange(width)
-            start = (width - lengths if left else np.zeros_like(lengths))[:, None]
-            mask = (position >= start) & (position < start + lengths[:, None])
-            batch: Batch = {}
-            for name, pad in pads.items():
-                if name in rows[0]:
-                    values = np.full((len(rows), width), pad, dtype=np.int64)
-                    values[mask] = np.concatenate([np.asarray(row[name]) for row in rows])
-                    batch[name] = values  # (batch, tokens)
-            batch["attention_mask"] = mask.astype(np.int64)  # (batch, tokens)
+            batch, _ = arrays.pad_texts(rows, processor, self.settings)
             if "labels" in rows[0]:
-                batch["labels"] = self._labels([row["labels"] for row in rows], num_outputs)
+                batch["labels"] = self.targets([row["labels"] for row in rows], config.num_labels)
             return batch
 
         return collate
 
-    def _labels(self, labels: Sequence[Any], num_outputs: int) -> np.ndarray:
+    def targets(self, labels: Sequence[Any], num_labels: int) -> np.ndarray:
         """Return ids (batch,), multi-hot rows (batch, labels) or numbers (batch,)."""
-        if self.params.problem_type == "regression":
+        if self.kind == "number":
             return np.array([np.nan if y is None else y for y in labels], dtype=np.float32)
-        if self.params.problem_type == "single_label_classification":
+        if self.kind == "class":
             ids = np.array([IGNORED if y is None else y for y in labels], dtype=np.int64)
             return np.where(ids < 0, IGNORED, ids)
-        hot = np.zeros((len(labels), num_outputs), dtype=np.float32)
+        hot = np.zeros((len(labels), num_labels), dtype=np.float32)
         for row, ids in zip(hot, labels, strict=True):
             row[:] = np.nan if ids is None else 0.0
             row[list(ids or ())] = 1.0
         return hot
+
+    def score(
+        self, outputs: Sequence[np.ndarray], features: Any, scores: Callable[..., dict]
+    ) -> dict[str, float]:
+
+        logits, labels = np.asarray(outputs, dtype=np.float64), list(features["labels"])
+        if "example_id" in features[0]:
+            ids = np.unique(features["example_id"], return_inverse=True)[1]
+            parts = list(arrays.groups(ids, int(ids[-1]) + 1))
+            logits = np.stack([self.pool(logits[part]) for part in parts])
+            labels = [labels[part.start] for part in parts]
+        names, positive = self.names, self.settings.evaluate.positive_label
+        return scores(
+            logits,
+            self.targets(labels, len(names)),
+            positive=names.index(positive) if positive in names else None,
+        )
+
+    def pool(self, logits: np.ndarray) -> np.ndarray:
+        """Return a document's logits (outputs,) from its windows' (windows, outputs)."""
+        pool = self.settings.tokenize.pool
+        return logits[0] if pool == "first" else getattr(logits, pool or "mean")(0)
+
+    def decode(
+        self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
+    ) -> list:
+        """Return one array of logits per example, its windows pooled."""
+        logits = outputs["logits"]
+        if "example_id" not in features[0]:
+            return list(logits)
+        parts = arrays.groups(features["example_id"], len(examples))
+        return [self.pool(np.asarray(logits[part])) for part in parts]
+
+    def answer(
+        self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
+    ) -> dict[str, list]:
+        logits, threshold = self.decode(outputs, features, examples, processor), 0.5
+        if isinstance(self.settings.evaluate.threshold, float):
+            threshold = self.settings.evaluate.threshold
+        return arrays.label_columns(logits, self.names, self.kind, threshold)
+
+    def snippet(self) -> str:
+        pair = len(self.task.text) == 2
+        call = '{"text": "first text", "text_pair": "second text"}' if pair else '"a text"'
+        return arrays.pipeline_snippet(self.pipeline_tag, call)
 
 
 def _full_lengths(encoded: Any, texts: Sequence[Sequence[str]], processor: Any) -> list[int]:

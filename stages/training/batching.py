@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from stages.tasks.base import IGNORED, Batch, Collator
+
 FILLER = -1  # index of a row that is in no loss
 
 
 class Rows:
-    """A `Dataset` whose row `FILLER` is its first row without a label."""
+    """A `Dataset` whose row `FILLER` is its first row, marked; rows say what seeds their draws."""
 
-    def __init__(self, dataset: Any):
-        self.dataset = dataset
+    def __init__(self, dataset: Any, sampler: "BucketSampler"):
+        self.dataset, self.sampler = dataset, sampler
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -26,9 +28,18 @@ class Rows:
         columns = self.dataset[[max(index, 0) for index in indices]]
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         for index, row in zip(indices, rows, strict=True):
-            if index == FILLER:
-                row["labels"] = None
+            row["draw"] = (self.sampler.seed, 1 + self.sampler.epoch, max(index, 0))
+            row["is_filler"] = index == FILLER
         return rows
+
+
+def collate(collator: Collator, rows: Sequence[dict[str, Any]]) -> Batch:
+    """Return the rows' batch, in which filler rows carry no label."""
+    batch = collator(rows)
+    labels = batch["labels"]
+    nothing = IGNORED if np.issubdtype(labels.dtype, np.integer) else np.nan
+    labels[[row["is_filler"] for row in rows]] = nothing
+    return batch
 
 
 class BucketSampler:

@@ -11,15 +11,16 @@ COLUMNS = ("step", "epoch", "train loss", "val loss", "lr", "grad norm", "tokens
 def describe(engine: Any) -> None:
     """Print sizes, how a batch is divided, and the share of padding."""
     args, job = engine.args, engine.job
-    multiple = len(job.collate([{"input_ids": [0]}])["input_ids"][0])
-    share = engine.sampler.padding_share(lambda longest: -(-longest // multiple) * multiple)
+    padding = ""
+    if job.width is not None:
+        padding = f", padding {engine.sampler.padding_share(job.width):.1%}"
     trainable = sum(p.numel() for p in engine.model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in engine.model.parameters())
     print(
         f"{len(job.train):,} rows, {total:,} parameters ({trainable:,} trained), batch "
         f"{job.params.batch_size} = {args.world_size} process x "
         f"{args.per_device_train_batch_size} rows x {args.gradient_accumulation_steps}, "
-        f"{engine.steps_in('epoch')} steps an epoch, padding {share:.1%}"
+        f"{engine.steps_in('epoch')} steps an epoch{padding}"
     )
     Table.tokens_per_step = float(engine.sampler.lengths.sum()) / engine.steps_in("epoch")
     Table.total = int(-(-job.params.epochs * engine.steps_in("epoch") // 1))

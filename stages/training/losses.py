@@ -37,18 +37,19 @@ def balanced_weights(counts: np.ndarray) -> list[float]:
 
 
 def make(
-    problem_type: str,
+    name: str,
     *,
     label_smoothing: float = 0.0,
     class_weights: Sequence[float] | None = None,
     focal_gamma: float = 0.0,
 ) -> Loss:
-    """Return a function `(logits (batch, outputs), labels) -> ()` that sums over valid labels.
+    """Return a function `(logits (batch, …, outputs), labels) -> ()` that sums over valid labels.
 
     Args:
-        problem_type: cross-entropy, binary cross-entropy per label, or squared error.
+        name: cross_entropy (labels are ids, without the last axis), binary_cross_entropy (a 0 or 1
+            per output) or squared_error (a number per row).
         label_smoothing: share of the target spread over all classes (Szegedy et al. 2016).
-        class_weights: factor per label; for multi-label on the positive term.
+        class_weights: factor per label; for several labels on the positive term.
         focal_gamma: factor `(1 - p)^gamma` on each term (Lin et al. 2017).
     """
     import torch
@@ -57,7 +58,11 @@ def make(
     def weights(logits: "Tensor") -> "Tensor | None":
         return None if class_weights is None else logits.new_tensor(class_weights)
 
-    def single(logits: "Tensor", labels: "Tensor") -> "Tensor":
+    def cross_entropy(logits: "Tensor", labels: "Tensor") -> "Tensor":
+        if labels.ndim > 1:  # most tokens of a batch may carry no label: leave them out early
+            counted = valid(labels)
+            logits, labels = logits[counted], labels[counted]
+        logits = logits.float()
         terms = functional.cross_entropy(
             logits,
             labels,
@@ -71,9 +76,8 @@ def make(
             terms = terms * (1 - chosen) ** focal_gamma
         return terms.sum()
 
-    def multi(logits: "Tensor", labels: "Tensor") -> "Tensor":
-        counted = valid(labels)
-        hot = labels.nan_to_num()
+    def binary_cross_entropy(logits: "Tensor", labels: "Tensor") -> "Tensor":
+        logits, counted, hot = logits.float(), valid(labels), labels.nan_to_num()
         soft = hot * (1 - label_smoothing) + label_smoothing / 2
         terms = functional.binary_cross_entropy_with_logits(
             logits, soft, pos_weight=weights(logits), reduction="none"
@@ -83,14 +87,12 @@ def make(
             terms = terms * (hot * (1 - probability) + (1 - hot) * probability) ** focal_gamma
         return torch.where(counted, terms, 0.0).sum()
 
-    def number(logits: "Tensor", labels: "Tensor") -> "Tensor":
-        error = (logits[:, 0] - labels.nan_to_num()) ** 2
+    def squared_error(logits: "Tensor", labels: "Tensor") -> "Tensor":
+        error = (logits[:, 0].float() - labels.nan_to_num()) ** 2
         return torch.where(valid(labels), error, 0.0).sum()
 
-    by_type = {
-        "single_label_classification": single,
-        "multi_label_classification": multi,
-        "regression": number,
-    }
-    loss = by_type[problem_type]
-    return lambda logits, labels: loss(logits.float(), labels)
+    return {
+        "cross_entropy": cross_entropy,
+        "binary_cross_entropy": binary_cross_entropy,
+        "squared_error": squared_error,
+    }[name]

@@ -9,27 +9,20 @@ from typing import Any
 from stages.tasks.base import Task
 
 
-def build(base: Path, task: Task, features: Any, problem_type: str) -> Any:
+def build(base: Path, task: Task, features: Any) -> Any:
     """Return the model on the CPU in fp32, its labels in its config.
 
     Args:
         base: folder with `weights/config.json` and, unless from scratch, safetensors beside it.
-        task: names the AutoModelFor… class.
-        features: columns of the tokenized data; fixes the labels.
-        problem_type: written into the config, where transformers looks for it.
+        task: names the AutoModelFor… class and writes labels into its config.
+        features: columns of the tokenized data.
     """
     import torch
     import transformers
 
     folder = base / "weights"
-    names = task.label_names(features)
     config = transformers.AutoConfig.from_pretrained(str(folder), local_files_only=True)
-    if names is not None:
-        config.id2label = dict(enumerate(names))
-        config.label2id = {name: i for i, name in enumerate(names)}
-    else:
-        config.num_labels = task.num_outputs(features)
-    config.problem_type = problem_type  # type: ignore[assignment]
+    task.configure(config, features)
     auto = getattr(transformers, task.auto_model)
     transformers.logging.disable_progress_bar()
     if not any(folder.glob("*.safetensors")):

@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import gather_object
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback
 from transformers.trainer_utils import set_seed
 
 from stages import inference
 from stages.errors import InputError
-from stages.tasks.base import Batch, Collator
-from stages.training import checkpoint, losses, model, optimizer
+from stages.tasks.base import Batch, Collator, Task
+from stages.training import batching, checkpoint, losses, model, optimizer
 from stages.training.arguments import arguments
 from stages.training.batching import BucketSampler, Rows
 from stages.training.history import History, rounded
@@ -35,9 +36,11 @@ class Job:
     train: Any
     validation: Any | None  # None: nothing to score
     collate: Collator
+    validation_collate: Collator  # without augmentation
+    width: Callable[[int], int] | None  # from the longest row to the padded width; None: no text
+    task: Task
     loss: losses.Loss
-    plain_loss: losses.Loss  # for validation: no smoothing, no weights
-    scores: Callable[[np.ndarray, np.ndarray], dict[str, float]]
+    scores: Callable[..., dict[str, float]]  # of predictions and references
     greater: bool  # whether best_metric is better when greater
     folder: Path
     observe: Observer  # (prefix, numbers, step): the console and the tracker
@@ -105,15 +108,16 @@ class Engine(Trainer):
             rank=self.args.process_index,
             world_size=world_size,
         )
+        self.rows = Rows(job.train, self.sampler)
         self.add_callback(Flow(self))
 
     # -- batches and losses ------------------------------------------------------------------
 
     def get_train_dataloader(self) -> DataLoader:
         return DataLoader(
-            Rows(self.job.train),  # type: ignore[arg-type]
+            self.rows,  # type: ignore[arg-type]
             batch_sampler=self.sampler,
-            collate_fn=lambda rows: as_tensors(self.job.collate(rows)),
+            collate_fn=lambda rows: as_tensors(batching.collate(self.job.collate, rows)),
             generator=torch.Generator(),  # else every epoch draws from the dropout's generator
         )
 
@@ -121,8 +125,13 @@ class Engine(Trainer):
         self.args.warmup_steps = int(self.job.params.warmup_ratio * num_training_steps)
         return super().create_scheduler(num_training_steps, optimizer)
 
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        self.inputs = inputs  # `_loss` is not given them
+        return super().compute_loss(model, inputs, *args, **kwargs)
+
     def _loss(self, outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
-        return self.job.loss(outputs.logits, labels) / num_items_in_batch
+        logits = self.job.task.logits(outputs, self.inputs)
+        return self.job.loss(logits, labels) / num_items_in_batch
 
     def _get_num_items_in_batch(self, batch_samples: list, device: Any) -> Any:
         count = (
@@ -153,17 +162,14 @@ class Engine(Trainer):
         share = -(-rows // world)  # every process runs the same number of batches
         chosen = np.minimum(np.arange(share) + share * self.args.process_index, rows - 1)
         mine = dataset.select(chosen) if world > 1 else dataset
-        forward = inference.torch_forward(self.model, self.accelerator.autocast)
-        size = self.job.params.eval_batch_size
-        windows = [w for _, w in inference.predict(forward, mine, self.job.collate, size)]
-        logits = torch.from_numpy(np.concatenate(windows)).to(self.args.device)
-        logits = self.accelerator.gather(logits).cpu()[:rows]
-        references = self.job.collate([{"input_ids": [0], "labels": y} for y in dataset["labels"]])
-        labels = torch.from_numpy(references["labels"])
-        count = losses.valid(labels).sum()
-        loss = float(self.job.plain_loss(logits, labels) / count)
+        task, first = self.job.task, share * self.args.process_index if world > 1 else 0
+        forward = inference.torch_forward(self.model, task, self.accelerator.autocast)
+        collate, size = self.job.validation_collate, self.job.params.eval_batch_size
+        windows = inference.predict(forward, mine, collate, size, task, first)
+        found = [output for _, outputs in windows for output in outputs]
+        found = gather_object(found)[:rows] if world > 1 else found
         self.model.train()
-        return {"loss": loss, **self.job.scores(logits.numpy(), references["labels"])}
+        return task.score(found, dataset, self.job.scores)
 
     def is_stopped(self) -> bool:
         p = self.job.params
@@ -180,7 +186,8 @@ class Engine(Trainer):
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             size = self.args.per_device_train_batch_size
             longest = np.argsort(-self.sampler.lengths, kind="stable")[:size].tolist()
-            batch = as_tensors(self.job.collate(Rows(self.job.train).__getitems__(longest)))
+            rows = self.rows.__getitems__(longest)
+            batch = as_tensors(batching.collate(self.job.collate, rows))
             items = losses.valid(batch["labels"]).sum().to(self.args.device)
             loss = self.training_step(self.model, batch, items)
             self.model.zero_grad()

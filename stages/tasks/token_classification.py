@@ -1,0 +1,216 @@
+"""Words → a tag each, entities whole: labels on first tokens, tags that follow their scheme."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from stages.params import Settings
+from stages.tasks import arrays
+from stages.tasks.base import IGNORED, Batch, Collator, Part, Task
+
+OUTSIDE = "O"
+INSIDE = {  # scheme → what may stand before a tag that does not begin an entity
+    "IOB1": {"B": "BI"},
+    "IOB2": {"I": "BI"},
+    "BIOES": {"I": "BI", "E": "BI"},
+}
+OPEN = {"BIOES": "BI"}  # prefixes after which the entity must go on
+
+
+def make(settings: Settings) -> Task:
+    return TokenClassification(settings)
+
+
+class TokenClassification(Task):
+    auto_model = "AutoModelForTokenClassification"
+    pipeline_tag = "token-classification"
+
+    def label_feature(self, raw: Mapping[str, Any]) -> Any:
+        return raw[self.task.tags]
+
+    def encode(
+        self, examples: Mapping[str, list], processor: Any, *, purpose: str
+    ) -> dict[str, list]:
+        tokenize, words = self.settings.tokenize, examples[self.task.words]
+        window = tokenize.long == "window"
+        encoded = arrays.fast(processor, "token_classification")(
+            words,
+            is_split_into_words=True,
+            truncation=True,
+            max_length=tokenize.max_length,
+            padding=False,
+            return_overflowing_tokens=True,
+            stride=tokenize.stride if window else 0,
+        )
+        examples_of = encoded["overflow_to_sample_mapping"]
+        first = [i for i, e in enumerate(examples_of) if i == 0 or e != examples_of[i - 1]]
+        kept = range(len(examples_of)) if window else first
+        columns: dict[str, list] = {"input_ids": [encoded["input_ids"][i] for i in kept]}
+        if "token_type_ids" in encoded:
+            columns["token_type_ids"] = [encoded["token_type_ids"][i] for i in kept]
+        columns["length"] = [len(ids) for ids in columns["input_ids"]]
+        totals = Counter(examples_of)
+        cut = [0 if window else totals[examples_of[i]] - 1 for i in kept]  # windows that are lost
+        columns["full_length"] = [
+            n + extra * (tokenize.max_length or 0)
+            for n, extra in zip(columns["length"], cut, strict=True)
+        ]
+        columns["example_id"] = [examples_of[i] for i in kept]
+        columns["word_ids"] = assign_words(
+            [encoded.word_ids(i) for i in kept], columns["example_id"]
+        )
+        if self.task.tags in examples:
+            tags = examples[self.task.tags]
+            columns["labels"] = [
+                [IGNORED if w < 0 or tags[e] is None else tags[e][w] for w in ids]
+                for ids, e in zip(columns["word_ids"], columns["example_id"], strict=True)
+            ]
+        return columns
+
+    def collator(self, processor: Any, config: Any, augmentation: Any = None) -> Collator:
+        def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
+            batch, left = arrays.pad_texts(rows, processor, self.settings)
+            if "labels" in rows[0]:
+                labels = [row["labels"] for row in rows]
+                width = batch["input_ids"].shape[1]
+                batch["labels"] = arrays.pad(labels, width, IGNORED, left=left)  # (batch, tokens)
+            return batch
+
+        self.left = processor.padding_side == "left"
+        return collate
+
+    def split(self, kept: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> Sequence[np.ndarray]:
+        return arrays.cut(kept, [len(row["input_ids"]) for row in rows], left=self.left)
+
+    def score(
+        self, outputs: Sequence[np.ndarray], features: Any, scores: Callable[..., dict]
+    ) -> dict[str, float]:
+        names, losses, found, wanted = self.names, [], [], []
+        for logits, labels in zip(outputs, features["labels"], strict=True):
+            ids = np.asarray(labels)
+            known = ids != IGNORED
+            losses.append(arrays.negative_log_likelihood(logits[known], ids[known]))
+            found.append([names[i] for i in legal_path(logits[known], names, self.task.scheme)])
+            wanted.append([names[i] for i in ids[known]])
+        loss = float(np.concatenate(losses).mean())
+        return {"loss": loss, **scores(found, wanted)}
+
+    def baselines(self, train: Part, others: Mapping[str, Part]) -> dict[str, dict[str, list]]:
+        counts: dict[str, Counter] = defaultdict(Counter)
+        everywhere: Counter = Counter()
+        for words, tags in zip(
+            train.examples[self.task.words], self.references(train.examples) or [], strict=True
+        ):
+            everywhere.update(tags)
+            for word, tag in zip(words, tags, strict=True):
+                counts[word][tag] += 1
+        usual = everywhere.most_common(1)[0][0]
+        best = {word: found.most_common(1)[0][0] for word, found in counts.items()}
+        return {
+            "most_frequent_tag": {
+                split: [
+                    [best.get(w, usual) for w in words] for words in part.examples[self.task.words]
+                ]
+                for split, part in others.items()
+            }
+        }
+
+    def decode(
+        self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
+    ) -> list:
+        """Return a list of tags per example, one per word; words without a token are outside."""
+        names = self.names
+        parts = arrays.groups(features["example_id"], len(examples))
+        found = []
+        for words, part in zip(examples[self.task.words], parts, strict=True):
+            scores = np.zeros((len(words), len(names)))
+            scores[:, names.index(OUTSIDE) if OUTSIDE in names else 0] = 1e-6
+            chosen = zip(outputs["logits"][part], features["word_ids"][part], strict=True)
+            for logits, ids in chosen:
+                at = np.asarray(ids)
+                scores[at[at >= 0]] = logits[at >= 0]
+            found.append([names[i] for i in legal_path(scores, names, self.task.scheme)])
+        return found
+
+    def references(self, examples: Any) -> list | None:
+        values = super().references(examples)
+        return values and [[self.names[i] for i in tags] for tags in values]
+
+    def answer(
+        self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
+    ) -> dict[str, list]:
+        from seqeval.metrics.sequence_labeling import get_entities
+
+        tags, words = self.decode(outputs, features, examples, processor), examples[self.task.words]
+        spans = [
+            [
+                {"type": kind, "text": " ".join(row[a : b + 1]), "first_word": a, "last_word": b}
+                for kind, a, b in get_entities(one)
+            ]
+            for row, one in zip(words, tags, strict=True)
+        ]
+        return {"prediction": tags, "entities": spans}
+
+    def snippet(self) -> str:
+        return arrays.pipeline_snippet(self.pipeline_tag, '"a sentence"')
+
+    def shown(self, value: Any) -> str:
+        return " ".join(value or ())
+
+
+def assign_words(windows: list[list[int | None]], example_ids: list[int]) -> list[list[int]]:
+    """Return for each token the word it begins, or -1.
+
+    A word that stands in several windows of its example is given to the one where it is farthest
+    from the edge, so that every word is labelled, scored and predicted exactly once.
+    """
+    best: dict[tuple[int, int], tuple[int, int, int]] = {}
+    for window, (ids, example) in enumerate(zip(windows, example_ids, strict=True)):
+        for token, word in enumerate(ids):
+            if word is None or (token and ids[token - 1] == word):
+                continue
+            room = min(token, len(ids) - 1 - token)
+            if (example, word) not in best or room > best[example, word][0]:
+                best[example, word] = (room, window, token)
+    found = [[-1] * len(ids) for ids in windows]
+    for (_, word), (_, window, token) in best.items():
+        found[window][token] = word
+    return found
+
+
+def legal_path(scores: np.ndarray, names: Sequence[str], scheme: str) -> list[int]:
+    """Return the likeliest tags (words,) that follow the scheme, by Viterbi's algorithm.
+
+    Args:
+        scores: logits (words, labels).
+        names: of the labels.
+        scheme: IOB1, IOB2 or BIOES.
+    """
+    if not len(scores):
+        return []
+    allowed = np.array([[follows(b, a, scheme) for b in names] for a in (None, *names)])
+    ends = np.array([follows(None, a, scheme) for a in names])
+    steps = np.where(allowed[1:], 0.0, -np.inf)  # (before, after)
+    chances = arrays.log_softmax(scores)
+    path = chances[0] + np.where(allowed[0], 0.0, -np.inf)
+    back = []
+    for row in chances[1:]:
+        joined = path[:, None] + steps
+        back.append(joined.argmax(0))
+        path = joined.max(0) + row
+    tags = [int(np.where(ends, path, -np.inf).argmax())]
+    for choice in reversed(back):
+        tags.append(int(choice[tags[-1]]))
+    return tags[::-1]
+
+
+def follows(tag: str | None, before: str | None, scheme: str) -> bool:
+    """Tell whether a tag may stand after another; None is the sentence's edge."""
+    prefix, _, kind = (tag or OUTSIDE).partition("-")
+    old, _, old_kind = (before or OUTSIDE).partition("-")
+    needed = INSIDE[scheme].get(prefix)
+    if needed is not None:
+        return old in needed and old_kind == kind
+    return not (old in OPEN.get(scheme, ()) and old != OUTSIDE)

@@ -1,0 +1,143 @@
+"""A trained or exported model folder → predictions of examples, in order.
+
+Shared by evaluate, export and `temper predict`.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages import generation, inference, tasks
+from stages.errors import InputError
+from stages.inference import Features
+from stages.params import Settings
+
+ROWS = 2000  # examples decoded together
+GRAPHS = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
+ENGINES = (*GRAPHS, "torch")
+
+
+class Trained:
+    """A loaded model with its task and processor.
+
+    Args:
+        folder: config, weights or `onnx/`, and the processor's files.
+        settings: the parameters the task may read.
+        engine: torch, onnx or int8.
+        batch_size: features per forward pass.
+        num_threads: of ONNX Runtime.
+    """
+
+    def __init__(
+        self, folder: Path, settings: Settings, *, engine: str, batch_size: int, num_threads: int
+    ):
+        from transformers import AutoConfig
+
+        self.config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        self.settings, self.batch_size = settings, batch_size
+        self.task = tasks.load(settings)
+        kind = settings.task.target[1] if settings.task.target else None
+        if kind in ("class", "classes", "tags"):
+            labels: Any = self.config.id2label or {}
+            self.task.names = [labels[i] for i in range(len(labels))]
+        self.processor = tasks.load_processor(folder, self.task)
+        self.collate = self.task.collator(self.processor, self.config)
+        if engine == "torch":
+            self.model = load_model(folder, self.task)
+            self.forward = inference.torch_forward(self.model, self.task)
+            write = settings.evaluate.generation and generation.torch_writer(
+                self.model, settings.evaluate.generation, self.processor
+            )
+        else:
+            session = inference.onnx_session(str(graph(folder, engine)), num_threads)
+            self.forward = inference.onnx_forward(session, self.task)
+            write = settings.evaluate.generation and generation.onnx_writer(
+                session, settings.evaluate.generation, self.processor, self.config
+            )
+        self.write = write
+
+    def outputs(self, features: Any, passes: tuple[str, ...], first: int | None) -> dict[str, list]:
+        """Return the outputs of features by pass, one per feature."""
+        found: dict[str, list] = {}
+        size = self.batch_size
+        for name in passes:
+            if name == "logits":
+                windows = inference.predict(
+                    self.forward, features, self.collate, size, self.task, first
+                )
+            else:
+                assert self.write is not None
+                windows = generation.generate(self.write, features, self.task, self.processor, size)
+            found[name] = [output for _, outputs in windows for output in outputs]
+        return found
+
+    def decoded(self, features: Any, examples: Any) -> Iterator[tuple[int, list, Any]]:
+        """Yield `(first example, predictions, examples)`, `ROWS` examples at a time.
+
+        Args:
+            features: a tokenized split.
+            examples: its raw rows.
+        """
+        ids = np.arange(len(features))
+        if "example_id" in features.features:
+            ids = np.asarray(features["example_id"])
+        for start in range(0, len(examples), ROWS):
+            stop = min(start + ROWS, len(examples))
+            first, last = (int(at) for at in np.searchsorted(ids, (start, stop)))
+            part = features.select(range(first, last))
+            rows = examples.select(range(start, stop))
+            outputs = self.outputs(part, self.task.passes, first)
+            yield start, self.task.decode(outputs, part, rows, self.processor), rows
+
+    def answer(self, columns: dict[str, list]) -> dict[str, list]:
+        """Return the columns that predictions of raw columns add."""
+        size = len(columns[self.task.columns[0]])
+        encoded = self.task.encode(columns, self.processor, purpose="answer")
+        encoded.pop("full_length")
+        rows = [dict(zip(encoded, r, strict=True)) for r in zip(*encoded.values(), strict=True)]
+        features = Features(rows)
+        examples = Features({name: columns[name][i] for name in columns} for i in range(size))
+        outputs = self.outputs(features, self.task.answer_passes, None)
+        return self.task.answer(outputs, features, examples, self.processor)
+
+
+def open_export(folder: Path, engine: str, *, batch_size: int, num_threads: int) -> Trained:
+    """Load a folder that the export stage wrote.
+
+    Raises:
+        InputError: it is no such folder, or lacks the engine's file.
+    """
+    try:
+        known = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("temper")
+    except FileNotFoundError:
+        raise InputError(f"--model {folder}: no config.json there; run dvc repro") from None
+    if known is None:
+        raise InputError(f"--model {folder}: not written by the export stage; use data/export")
+    if engine not in ENGINES:
+        raise InputError(f"--engine {engine}: unknown; allowed: {', '.join(ENGINES)}")
+    settings = Settings.model_validate_json(json.dumps(known))
+    return Trained(folder, settings, engine=engine, batch_size=batch_size, num_threads=num_threads)
+
+
+def load_model(folder: Path, task: tasks.Task) -> Any:
+    """Load a model folder's safetensors on the CPU."""
+    import transformers
+
+    transformers.logging.disable_progress_bar()
+    auto = getattr(transformers, task.auto_model)
+    return auto.from_pretrained(str(folder), local_files_only=True)
+
+
+def graph(folder: Path, engine: str) -> Path:
+    """Return the ONNX file of an engine.
+
+    Raises:
+        InputError: there is none.
+    """
+    file = folder / "onnx" / GRAPHS[engine]
+    if not file.exists():
+        raise InputError(f"--engine {engine}: {file} does not exist")
+    return file
