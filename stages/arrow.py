@@ -64,8 +64,9 @@ def write_index(folder: Path, splits: Iterable[str]) -> None:
 
 def load(folder: Path) -> "dict[str, Dataset]":
     """Memory-map a folder that this module wrote; return its splits (a `DatasetDict`)."""
-    from datasets import DatasetDict
+    from datasets import DatasetDict, disable_progress_bars
 
+    disable_progress_bars()
     return DatasetDict.load_from_disk(str(folder), keep_in_memory=False)  # type: ignore
 
 

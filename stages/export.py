@@ -84,7 +84,7 @@ def compare_int8(
     before, after = (
         model.outputs(data, ("logits",), 0)["logits"] for model in (trained, quantized)
     )
-    agreement = round(parity.agreement(trained.task, after, before), 6)
+    agreement = round(parity.agreement(trained.task, after, before, data), 6)
     if not trained.task.is_labelled(data):
         if 1 - agreement > allowed:
             raise InputError(

@@ -9,6 +9,7 @@ from stages.evaluation.scored import Setup
 
 MAX_ROWS = 50_000  # training rows a baseline learns from; a seeded sample where there are more
 MAX_FEATURES = 50_000
+SMALL = 16  # side of the images that a linear model sees, px
 
 Inputs = Any  # one list of texts per column, or pixels (rows, values)
 Texts = Sequence[Sequence[str]]
@@ -82,10 +83,19 @@ def fit_features(train: Texts) -> Callable[[Texts], Any]:
     return vectorize
 
 
+def small(row: Any) -> np.ndarray:
+    """Return an encoded image's pixels, `SMALL` a side, between 0 and 1."""
+    from PIL import Image
+
+    pixels = np.frombuffer(row["pixel_values"], np.uint8).reshape(row["shape"])
+    image = Image.fromarray(pixels.transpose(1, 2, 0)).resize((SMALL, SMALL))
+    return np.asarray(image, dtype=np.float32).ravel() / 255
+
+
 def pixel_estimators() -> dict[str, Any]:
     from sklearn.linear_model import LogisticRegression
 
-    return {"pixel_logistic_regression": LogisticRegression(max_iter=300)}
+    return {"pixel_logistic_regression": LogisticRegression(C=0.01, max_iter=1000)}
 
 
 def estimators(setup: Setup) -> dict[str, Any]:

@@ -109,8 +109,7 @@ class Judge:
     def inputs(self, split: str) -> Any:
         """Return what a baseline sees: texts by column, or pixels (rows, values)."""
         if "pixel_values" in self.data[split].features:
-            pixels = [np.frombuffer(v, np.uint8) for v in self.data[split]["pixel_values"]]
-            return np.stack(pixels) / np.float32(255)
+            return np.stack([baselines.small(row) for row in self.data[split]])
         return [list(self.raw[split][name]) for name in self.trained.task.columns]
 
     def make_tables(self, split: str, scored: Scored) -> dict[str, tables.Table]:

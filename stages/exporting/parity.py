@@ -68,21 +68,21 @@ def check_int8(trained: float, quantized: float, allowed: float) -> float:
     return drop
 
 
-def agreement(task: Task, found: list, wanted: list) -> float:
+def agreement(task: Task, found: list, wanted: list, data: Any) -> float:
     """Return the share of features with the same answer; for numbers, the R² with the trained ones.
 
     Args:
         task: says what an output means.
         found: outputs of one model, one per feature.
         wanted: those of the trained one.
+        data: the features.
     """
     if task.task.metrics == "regression":
         return r_squared(np.stack(found)[:, 0], np.stack(wanted)[:, 0])
-    if task.task.metrics == "multi_label":
-        same = [((a > 0) == (b > 0)).all() for a, b in zip(found, wanted, strict=True)]
-    else:
-        same = [(a.argmax(-1) == b.argmax(-1)).all() for a, b in zip(found, wanted, strict=True)]
-    return float(np.mean(same))
+    rows = zip(found, wanted, data, strict=True)
+    return float(
+        np.mean([(task.decision(a, row) == task.decision(b, row)).all() for a, b, row in rows])
+    )
 
 
 def score(task: Task, outputs: list, data: Any) -> float:

@@ -124,6 +124,10 @@ class Task(ABC):
         """Return one output per feature, without its padding."""
         return list(kept)
 
+    def decision(self, output: np.ndarray, feature: Mapping[str, Any]) -> np.ndarray:
+        """Return what an output says, so that two models' can be compared."""
+        return output.argmax(-1)
+
     @abstractmethod
     def score(
         self, outputs: Sequence[np.ndarray], features: Any, scores: Callable[..., dict]

@@ -78,7 +78,10 @@ class MaskedLM(Task):
         return arrays.language_scores(outputs)
 
     def baselines(self, train: Part, others: Mapping[str, Part]) -> dict[str, dict[str, list]]:
-        counts = arrays.token_counts(train.features["input_ids"])
+        rows = zip(train.features["input_ids"], train.features["word_ids"], strict=True)
+        counts = arrays.token_counts(
+            [i for i, word in zip(ids, words, strict=True) if word >= 0] for ids, words in rows
+        )
         nll, usual = -np.log(counts / counts.sum()), int(counts.argmax())
 
         def judged(part: Part) -> list[np.ndarray]:

@@ -83,6 +83,9 @@ class SequenceClassification(Task):
             row[list(ids or ())] = 1.0
         return hot
 
+    def decision(self, output: np.ndarray, feature: Mapping[str, Any]) -> np.ndarray:
+        return output > 0 if self.kind == "classes" else output.argmax(-1)
+
     def score(
         self, outputs: Sequence[np.ndarray], features: Any, scores: Callable[..., dict]
     ) -> dict[str, float]:

@@ -84,6 +84,9 @@ class TokenClassification(Task):
     def split(self, kept: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> Sequence[np.ndarray]:
         return arrays.cut(kept, [len(row["input_ids"]) for row in rows], left=self.left)
 
+    def decision(self, output: np.ndarray, feature: Mapping[str, Any]) -> np.ndarray:
+        return output.argmax(-1)[np.asarray(feature["word_ids"]) >= 0]
+
     def score(
         self, outputs: Sequence[np.ndarray], features: Any, scores: Callable[..., dict]
     ) -> dict[str, float]:
