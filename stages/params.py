@@ -385,7 +385,7 @@ def flatten(params: Params, *, without: str | None = None) -> dict[str, Any]:
 def _describe(tree: yaml.Node, item: Any) -> tuple[tuple[int, str], str]:
     """Return the line and key of one pydantic error, and its message."""
     location = [part for part in item["loc"] if not _is_union_arm(part)]
-    task = location.pop(1) if location[0] == "task" and location[1:2] in TASK_NAMES else None
+    task = location.pop(1) if location[:1] == ["task"] and location[1:2] in TASK_NAMES else None
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "union_tag_invalid":
         location, found = ["task", "name"], item["ctx"]["tag"]

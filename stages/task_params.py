@@ -51,6 +51,10 @@ class Schema(Group):
     @model_validator(mode="after")
     def _columns_and_labels(self) -> Self:
         used = [*self.inputs, *([self.target[0]] if self.target else [])]
+        for name, value in self:  # a mapping keeps one of two equal names
+            used += (
+                value[len(set(value)) :] if isinstance(value, tuple) and name != "labels" else ()
+            )
         if len(set(used)) < len(used):
             raise ValueError(f"two of the task's columns are the same: {', '.join(sorted(used))}")
         labels = self.classes

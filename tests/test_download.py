@@ -89,7 +89,7 @@ def test_all_formats_give_the_same_rows(tmp_path):
         pa.ipc.new_stream(sink, table.schema) as writer,
     ):
         writer.write_table(table)
-    for suffix in readers.READERS:
+    for suffix in (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".arrow"):
         batches = list(readers.read(tmp_path / f"f{suffix}"))
         assert [batch for batch in batches if batch["text"]] == [columns], suffix
 

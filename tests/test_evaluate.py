@@ -17,8 +17,8 @@ from stages.training import model
 RANDOM = np.random.default_rng(5)
 
 
-def setup(kind="single_label_classification", names=("a", "b"), positive=1):
-    return Setup(problem_type=kind, names=list(names), positive=positive, threshold=0.5)
+def setup(kind="classification", names=("a", "b"), positive=1):
+    return Setup(metrics=kind, names=list(names), positive=positive, threshold=0.5)
 
 
 def scored(predictions, references, chances=None):
@@ -75,7 +75,7 @@ def test_intervals_of_other_kinds_hold_the_score():
         sample=np.arange(400),
         chances=flipped.astype(float),
     )
-    kind = setup("multi_label_classification", "abc", None)
+    kind = setup("multi_label", "abc", None)
     found, score = intervals.intervals(many, kind, 300, 1), scores(many, kind)["f1_micro"]
     assert found["f1_micro_low"] < score < found["f1_micro_high"]
 
@@ -93,7 +93,7 @@ def test_tables_by_hand():
         ("a", "b", 1),
         ("c", "b", 1),
     ]
-    worst = tables.worst(found, {"text": list("rstuvwx")}, three, 2)
+    worst = tables.worst(found, {"text": list("rstuvwx").__getitem__}, three, 2)
     assert [row["text"] for row in worst] == ["x", "w"]
     assert (worst[0]["reference"], worst[0]["prediction"]) == ("c", "b")
 
@@ -137,9 +137,8 @@ def untrained(parameters):
     """Write data/model with the base model's new weights, not trained."""
     data = arrow.load(Path("data/tokenized"))
     train.determinism.configure(parameters.determinism, 1)
-    task = train.tasks.load(parameters.task)
     features = data["train"].features
-    network = model.build(Path("data/base"), task, features, parameters.task.problem_type)
+    network = model.build(Path("data/base"), train.tasks.load(parameters, features), features)
     model.save(network, Path("data/model"))
     for file in Path("data/base/processor").iterdir():
         (Path("data/model") / file.name).write_bytes(file.read_bytes())

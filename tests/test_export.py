@@ -263,7 +263,8 @@ def test_push_shows_before_it_sends(exported, capsys, monkeypatch):
         push.push("model", exported)
 
 
-def test_agreement_by_hand():
+def test_agreement_by_hand(write_params):
     """One of four answers differs."""
+    task = tasks.load(write_params())
     one = np.array([[1.0, 0], [1, 0], [0, 1], [0, 1]])
-    assert parity.agreement("single_label_classification", one[[0, 1, 2, 0]], one) == 0.75
+    assert parity.agreement(task, list(one[[0, 1, 2, 0]]), list(one), [{}] * 4) == 0.75

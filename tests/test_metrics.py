@@ -18,7 +18,7 @@ def test_classification_scores_are_scikit_learns(classes):
     """Binary about the positive label, macro for more."""
     logits, wanted = RANDOM.normal(size=(200, classes)), RANDOM.integers(0, classes, 200)
     positive = 0 if classes == 2 else None
-    found = metrics.compute("single_label_classification", logits, wanted, positive=positive)
+    found = metrics.compute("classification", logits, wanted, positive=positive)
     predicted, chances = logits.argmax(1), classification.probabilities(logits)
     options = {"average": "macro"} if classes > 2 else {"pos_label": 0}
     expected = {
@@ -50,7 +50,7 @@ def test_multi_label_scores_are_scikit_learns():
     """Micro, macro and all-right accuracy at a threshold per label."""
     logits, wanted = RANDOM.normal(size=(150, 4)), RANDOM.integers(0, 2, (150, 4))
     threshold = np.array([0.3, 0.5, 0.6, 0.4])
-    found = metrics.compute("multi_label_classification", logits, wanted, threshold=threshold)
+    found = metrics.compute("multi_label", logits, wanted, threshold=threshold)
     chances = 1 / (1 + np.exp(-logits))
     predicted = (chances >= threshold).astype(int)
     assert found["f1_micro"] == pytest.approx(
@@ -86,7 +86,7 @@ def test_regression_scores():
 def test_an_unknown_metric_is_named_with_the_nearest():
     """best_metric: acuracy."""
     with pytest.raises(InputError, match="did you mean 'accuracy'"):
-        metrics.greater_is_better("acuracy", "single_label_classification")
+        metrics.greater_is_better("acuracy", "classification")
     assert not metrics.greater_is_better("loss", "regression")
 
 
@@ -100,6 +100,6 @@ def test_evaluate_loads_the_metric_module_by_path(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("used the network"))
     path = Path(metrics.__file__).with_name("module.py")
     logits, wanted = RANDOM.normal(size=(30, 3)), RANDOM.integers(0, 3, 30)
-    loaded = evaluate.load(str(path), "single_label_classification")
+    loaded = evaluate.load(str(path), "classification")
     found = loaded.compute(predictions=logits, references=wanted)
-    assert found == pytest.approx(metrics.compute("single_label_classification", logits, wanted))
+    assert found == pytest.approx(metrics.compute("classification", logits, wanted))

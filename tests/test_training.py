@@ -97,7 +97,7 @@ def test_single_label_losses_are_torchs():
     kept = labels >= 0
     plain = functional.cross_entropy(logits[kept], labels[kept], reduction="none")
     make = losses.make
-    kind = "single_label_classification"
+    kind = "cross_entropy"
     torch.testing.assert_close(make(kind)(logits, labels), plain.sum())
     smooth = functional.cross_entropy(
         logits[kept], labels[kept], label_smoothing=0.1, reduction="sum"
@@ -116,9 +116,9 @@ def test_multi_label_and_regression_losses_are_torchs():
     logits = torch.randn(3, 2)
     hot = torch.tensor([[1.0, 0.0], [0.0, 1.0], [torch.nan, torch.nan]])
     expected = functional.binary_cross_entropy_with_logits(logits[:2], hot[:2], reduction="sum")
-    torch.testing.assert_close(losses.make("multi_label_classification")(logits, hot), expected)
+    torch.testing.assert_close(losses.make("binary_cross_entropy")(logits, hot), expected)
     numbers = torch.tensor([1.0, torch.nan, 3.0])
-    found = losses.make("regression")(logits[:, :1], numbers)
+    found = losses.make("squared_error")(logits[:, :1], numbers)
     torch.testing.assert_close(found, (logits[0, 0] - 1) ** 2 + (logits[2, 0] - 3) ** 2)
 
 
@@ -213,8 +213,8 @@ def test_frozen_tensors_do_not_move(prepare):
     }
     data = arrow.load(Path("data/tokenized"))
     train.determinism.configure(parameters.determinism, parameters.seed)
-    task = train.tasks.load(parameters.task)
-    start = model.build(BASE, task, data["train"].features, parameters.task.problem_type)
+    features = data["train"].features
+    start = model.build(BASE, train.tasks.load(parameters, features), features)
     after = dict(engine.model.named_parameters())
     for name, before in start.named_parameters():
         assert torch.equal(before, after[name]) is (name not in moved), name

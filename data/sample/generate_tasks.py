@@ -19,7 +19,7 @@ from pathlib import Path
 
 import generate
 import lexicon
-from generate import CITIES, FIRST, LAST, NUMBERS, OBJECTS
+from generate import CITIES, FIRST, LAST, OBJECTS
 
 SPLITS = ("train", "validation", "test")
 
@@ -66,10 +66,8 @@ def tagged(rng: random.Random) -> dict:
             tags += [f"B-{kind}", *[f"I-{kind}"] * (len(found) - 1)]
         else:
             plain = {"ROLE": lexicon.ROLES, "NUMBER": lexicon.NUMBERS, "PLAIN": lexicon.EVENTS}
-            if kind in plain:
-                found = [rng.choice(plain[kind].replace(";", " ").split())]
-            else:
-                found = [part]
+            drawn = rng.choice(plain.get(kind, part).replace(";", " ").split())
+            found = [drawn if kind in plain else part]
             tags += ["O"] * len(found)
         words += found
     return {"words": words, "tags": tags}
@@ -122,16 +120,8 @@ def choice(rng: random.Random) -> dict:
 
 # -- seq2seq_lm ----------------------------------------------------------------------------------
 
-MONTHS = [w for w in lexicon.EVENTS.split() if w in "JanuaryFebruaryMarchAprilJuneJuly"] + [
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
-ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen".split()
-ONES += "fifteen sixteen seventeen eighteen nineteen".split()
-TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
+MONTHS = lexicon.MONTHS.split()
+ONES, TENS = lexicon.ONES.split(), lexicon.TENS.split()
 TRIPS = (
     "the train leaves on {date} at {time} and costs {price}",
     "pay {price} before {time} on {date}",
@@ -182,7 +172,7 @@ def inside(shape: str, x: float, y: float) -> bool:
         return abs(x) < 0.28 or abs(y) < 0.28
     if shape == "square":
         return max(abs(x), abs(y)) < 0.72
-    return -0.8 < y and abs(x) < (0.9 - y) * 0.55
+    return y > -0.8 and abs(x) < (0.9 - y) * 0.55
 
 
 def picture(rng: random.Random, shape: str) -> bytes:
@@ -240,7 +230,7 @@ def write_seq2seq_model(folder: Path, rows: list[dict]) -> None:
     words = Counter(f"▁{word}" for row in rows for word in row["spoken"].split())
     letters = sorted({c for row in rows for text in row.values() for c in text} - {" "})
     pieces = [*sorted(words), "▁", *letters]
-    ids = {piece: 0.0 for piece in ("<pad>", "</s>", "<unk>")}
+    ids = dict.fromkeys(("<pad>", "</s>", "<unk>"), 0.0)
     scores = list(ids.items()) + [(p, -1.0 if p in words else -5.0) for p in dict.fromkeys(pieces)]
     tokenizer = Tokenizer(models.Unigram(scores, unk_id=2, byte_fallback=False))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()

@@ -205,3 +205,16 @@ the census; the blackout; the eclipse; the landslide; the ceasefire; the coronat
 NUMBERS = """
 two three four five six seven eight nine ten eleven twelve
 """.strip()
+
+MONTHS = """
+January February March April May June July August September October November December
+""".strip()
+
+ONES = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+sixteen seventeen eighteen nineteen
+""".strip()
+
+TENS = """
+zero ten twenty thirty forty fifty sixty seventy eighty ninety
+""".strip()

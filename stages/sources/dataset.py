@@ -205,7 +205,7 @@ def encoded(
     labelled: bool,
 ) -> Iterator[dict[str, list]]:
     """Yield the chosen rows with their labels encoded; count the labels."""
-    start, (name, kind) = 0, task.target or ("", "")
+    start, (name, kind), names = 0, task.target or ("", ""), encoder.names or []
     for batch in batches:
         found = select(batch, task, data, split, start + 1)
         size = len(next(iter(found.values())))
@@ -215,9 +215,9 @@ def encoded(
         if name and kind not in columns.CONVERT:
             given = found[name] if labelled else [None] * len(found[name])
             found[name] = encoder.encode(given, split, start + 1)
-            for value in found[name] if encoder.names else ():
+            for value in found[name] if names else ():
                 ids = value if isinstance(value, list) else [value]
-                counter.update(encoder.names[i] for i in ids if i is not None and i >= 0)
+                counter.update(names[i] for i in ids if i is not None and i >= 0)
         for extra in data.columns:
             found[extra] = [None if v is None else labels.as_text(v) for v in found[extra]]
         start += size

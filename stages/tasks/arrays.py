@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from stages.params import Settings
 
 
-def pad(
-    values: Sequence[Any], width: int, fill: Any, *, left: bool = False
-) -> np.ndarray:
+def pad(values: Sequence[Any], width: int, fill: Any, *, left: bool = False) -> np.ndarray:
     """Return lists of different lengths as one int64 array (rows, width)."""
     found = np.full((len(values), width), fill, dtype=np.int64)
     for row, items in zip(found, values, strict=True):
