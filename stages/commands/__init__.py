@@ -3,7 +3,7 @@
 import typer
 
 from stages import errors
-from stages.commands import check, predict, push, summary, verify
+from stages.commands import check, predict, push, recipe, summary, verify
 
 app = typer.Typer(
     help="Fine-tune a transformer from a lock file. The pipeline itself runs by `dvc repro`.",
@@ -12,6 +12,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(check.check)
+app.command()(recipe.recipe)
 app.command()(summary.summary)
 app.command()(predict.predict)
 app.command()(verify.verify)

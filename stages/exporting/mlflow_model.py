@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+STAGES = Path(__file__).parents[1]
 LIBRARIES = (
     "mlflow",
     "numpy",
@@ -28,7 +29,7 @@ def save(export_folder: Path, target: Path, task: Any) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         code = Path(folder) / "stages"
-        shutil.copytree("stages", code, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(STAGES, code, ignore=shutil.ignore_patterns("__pycache__"))
         mlflow.pyfunc.save_model(
             str(target),
             python_model=str(Path(__file__).with_name("served.py")),
