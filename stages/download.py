@@ -1,9 +1,10 @@
 """The data's or the model's source → data/raw or data/base. The only stage that uses the network.
 
-`python -m stages.download dataset data/files/dataset data/raw`, and `model` likewise. The second
-argument holds the hashes of the local files, written by `stages.files`.
+`python -m stages.download dataset data/files/dataset data/raw`; `model` and `zero_shot` likewise. The
+second argument holds the hashes of the local files, written by `stages.files`.
 """
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,24 @@ def download_model(parameters: params.Params, target: Path) -> dict[str, Any]:
     return summary
 
 
+def download_zero_shot(p: params.ZeroShot, files: dict[str, str], target: Path) -> None:
+    """Copy a model's config, weights and processor to data/zero_shot/<name>.
+
+    Raises:
+        InputError: it has no safetensors, or brings its own code.
+    """
+    if p.name in files:
+        folder = Path(files[p.name])
+    else:
+        from stages.sources import hub
+
+        folder = hub.fetch_model(p.name, hub.resolve_model(p.name, p.revision).sha)
+    model.check_plain(folder, p.name)
+    for pattern in model.PLAIN_FILES:
+        for file in sorted(folder.glob(pattern)):
+            shutil.copyfile(file, target / file.name)
+
+
 def forget(manifests: Path, names: set[str]) -> None:
     """Delete the hashes of files the parameters no longer name, as in a fresh clone."""
     for manifest in manifests.glob("*.json"):
@@ -86,6 +105,10 @@ def main(what: str, manifests: Path, target: Path) -> None:
                     print(f"warning: {count} rows of {pair}; see data.overlap")
             if summary["empty_texts"]:
                 print(f"warning: {summary['empty_texts']} empty texts")
+        elif what == "zero_shot":
+            found = parameters.evaluate.zero_shot[target.name]
+            download_zero_shot(found, parameters.model.files, folder)
+            print(f"{target.name}: {found.name}")
         else:
             forget(manifests, set(parameters.model.files))
             summary = download_model(parameters, folder)

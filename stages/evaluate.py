@@ -1,6 +1,6 @@
 """data/model and the data → data/evaluation: scores with intervals, baselines, plots, a report.
 
-`python -m stages.evaluate data/model data/tokenized data/raw data/evaluation`
+`python -m stages.evaluate data/model data/tokenized data/raw data/zero_shot data/evaluation`
 """
 
 import sys
@@ -17,7 +17,9 @@ from stages.trained import Trained
 TRAIN_SAMPLE = 1000  # training rows scored to show the gap to validation
 
 
-def make_judge(model_folder: Path, data: Any, raw: Any, parameters: params.Params) -> Any:
+def make_judge(
+    model_folder: Path, data: Any, raw: Any, zero_shot: Path, parameters: params.Params
+) -> Any:
     """Return what scores the task's splits.
 
     Raises:
@@ -37,7 +39,7 @@ def make_judge(model_folder: Path, data: Any, raw: Any, parameters: params.Param
             f"{', '.join(names)}: they differ or stand in another order; train again"
         )
     kind = of_labels if metrics.is_of_labels(parameters.task.metrics) else of_examples
-    return kind.Judge(trained, parameters, data, raw)
+    return kind.Judge(trained, parameters, data, raw, zero_shot)
 
 
 def evaluate(judge: Any, target: Path) -> dict[str, Any]:
@@ -104,10 +106,11 @@ def tracked(found: dict[str, Any], main_score: str) -> dict[str, float]:
     return charted
 
 
-def main(model_folder: Path, tokenized: Path, raw: Path, target: Path) -> None:
+def main(model_folder: Path, tokenized: Path, raw: Path, zero_shot: Path, target: Path) -> None:
     parameters = params.load()
     determinism.configure(parameters.determinism, parameters.seed)
-    judge = make_judge(model_folder, arrow.load(tokenized), arrow.load(raw), parameters)
+    data = arrow.load(tokenized)
+    judge = make_judge(model_folder, data, arrow.load(raw), zero_shot, parameters)
     kind = parameters.task.metrics
     with tracking.run("evaluate", parameters, model=model_folder) as run:
         with outputs.whole_folder(target) as folder:

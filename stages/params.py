@@ -215,6 +215,21 @@ class Generation(Group):
     no_repeat_ngram_size: Count = Field(description="No n-gram comes twice; 0: off.")
 
 
+class ZeroShot(Group):
+    name: Name = Field(description="A name under model.files, or a Hub id.")
+    revision: Name | None = Field(description="Commit, branch or tag of the Hub model.")
+    template: Name = Field(description="A sentence in which {} stands for a label's phrase.")
+    phrases: dict[Name, Name] | None = Field(
+        description="Label → phrase; null: the names, underscores as spaces."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if "{}" not in self.template:
+            raise ValueError(f"template {self.template!r} has no {{}} for the phrase")
+        return self
+
+
 class EvaluateParams(Group):
     batch_size: Positive = Field(description="Examples per batch.")
     positive_label: Name | None = Field(
@@ -226,6 +241,9 @@ class EvaluateParams(Group):
     )
     answers: Answers | None = Field(default=None, description="From start and end to a span.")
     generation: Generation | None = Field(default=None, description="How texts are written.")
+    zero_shot: dict[Name, ZeroShot] = Field(
+        description="Models that score the same rows without training; {} for none."
+    )
     bootstrap_samples: Positive = Field(description="Resamples behind the 95 % intervals.")
     slices: tuple[Name, ...] = Field(description="Columns to score by value.")
     num_worst: Count = Field(description="Examples with the highest loss to list.")
@@ -283,6 +301,15 @@ class Params(Settings):
                     f"evaluate.slices names {column!r}, which is not carried along: "
                     "add it to data.columns"
                 )
+        for name, found in self.evaluate.zero_shot.items():
+            if self.task.metrics not in ("classification", "multi_label"):
+                raise ValueError(f"evaluate.zero_shot must be {{}} for {self.task.name}")
+            for label in found.phrases or ():
+                if labels is not None and label not in labels:
+                    raise ValueError(
+                        f"evaluate.zero_shot.{name}.phrases names {label!r}, which is not in "
+                        f"task.labels{nearest(label, labels)}"
+                    )
         weights = self.train.class_weights
         if isinstance(weights, tuple) and labels is not None and len(weights) != len(labels):
             raise ValueError(

@@ -14,7 +14,7 @@ from stages import download, evaluate, export, metrics, params, tokenize, train
 
 ROOT = Path(__file__).parent.parent
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-MODULES = {"data_files": "files", "model_files": "files"}
+MODULES = {"data_files": "files", "model_files": "files", "zero_shot": "download"}
 TASK = "stages/tasks/${task.name}.py"
 
 
@@ -156,7 +156,11 @@ def test_params_are_those_the_code_reads(prepare, monkeypatch):
         ),
         ("train", ""): lambda: train.main(data["tokenized"], data["base"], *trained),
         ("evaluate", ""): lambda: evaluate.main(
-            data["model"], data["tokenized"], data["raw"], data["evaluation"]
+            data["model"],
+            data["tokenized"],
+            data["raw"],
+            Path("data/zero_shot"),
+            data["evaluation"],
         ),
         ("export", ""): lambda: export.main(
             data["model"],

@@ -178,7 +178,9 @@ def run_stage(prepare, tmp_path):
             **changes,
         )
         untrained(parameters)
-        evaluate.main(*(Path("data") / n for n in ("model", "tokenized", "raw", "evaluation")))
+        evaluate.main(
+            *(Path("data") / n for n in ("model", "tokenized", "raw", "zero_shot", "evaluation"))
+        )
         return outputs.read_json(Path("data/evaluation/metrics.json"))
 
     return run
@@ -248,7 +250,7 @@ def test_a_split_without_labels_is_predicted_and_not_scored(prepare):
     )
     files = {s: f"tests/data/{s}.csv" for s in ("train", "validation")} | {"test": "unlabelled.csv"}
     untrained(prepare(data__files=files))
-    folders = [Path("data") / name for name in ("model", "tokenized", "raw")]
+    folders = [Path("data") / name for name in ("model", "tokenized", "raw", "zero_shot")]
     evaluate.main(*folders, Path("data/evaluation"))
     found = outputs.read_json(Path("data/evaluation/metrics.json"))
     assert "test" not in found
@@ -265,6 +267,8 @@ def test_a_model_with_other_labels_is_refused(prepare):
     settings = json.loads(Path("data/model/config.json").read_text())
     settings["id2label"] = {"0": "equivalent", "1": "not_equivalent"}
     Path("data/model/config.json").write_text(json.dumps(settings))
-    folders = [Path("data") / name for name in ("model", "tokenized", "raw", "evaluation")]
+    folders = [
+        Path("data") / name for name in ("model", "tokenized", "raw", "zero_shot", "evaluation")
+    ]
     with pytest.raises(InputError, match="model's labels are equivalent, not_equivalent"):
         evaluate.main(*folders)

@@ -36,7 +36,7 @@ def exported(prepare, tmp_path, tmp_path_factory):
         engine = train.fine_tune(parameters, data, base, Path("work"), lambda *_: None)
         targets = tuple(Path("data") / name for name in ("model", "checkpoints", "history"))
         train.write_outputs(engine, base, targets)
-        names = ("model", "tokenized", "raw", "evaluation")
+        names = ("model", "tokenized", "raw", "zero_shot", "evaluation")
         evaluate.main(*(Path("data") / name for name in names))
         run_export(Path("data/export"))
         TRAINED["folder"] = tmp_path_factory.mktemp("trained") / "workspace"

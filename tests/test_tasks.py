@@ -122,7 +122,9 @@ def done(request, tmp_path, tmp_path_factory, monkeypatch) -> tuple[str, params.
         prepare(folder, *CASES[name])
         targets = [Path("data") / out for out in ("model", "checkpoints", "history")]
         train.main(Path("data/tokenized"), Path("data/base"), *targets)
-        evaluate.main(*(Path("data") / n for n in ("model", "tokenized", "raw", "evaluation")))
+        evaluate.main(
+            *(Path("data") / n for n in ("model", "tokenized", "raw", "zero_shot", "evaluation"))
+        )
         export.main(
             *(Path("data") / n for n in ("model", "evaluation", "tokenized", "raw/summary.json")),
             Path("data/export"),

@@ -34,7 +34,7 @@ class Scored:
 class Judge:
     """Scores splits; see `of_labels.Judge`."""
 
-    def __init__(self, trained: Trained, parameters: Any, data: Any, raw: Any):
+    def __init__(self, trained: Trained, parameters: Any, data: Any, raw: Any, zero_shot: Path):
         self.trained, self.data, self.raw = trained, data, raw
         self.params, self.seed = parameters.evaluate, parameters.seed
         self.task, self.metrics = trained.task, metrics.module(parameters.task.metrics)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from stages import metrics, outputs
-from stages.evaluation import baselines, tables
+from stages.evaluation import baselines, tables, zero_shot
 from stages.evaluation.intervals import intervals
 from stages.evaluation.scored import Scored, Setup, score_split, scores
 from stages.metrics import multi_label
@@ -23,10 +23,11 @@ class Judge:
         parameters: all of them.
         data: tokenized splits.
         raw: their examples.
+        zero_shot: the folder of the models that were not trained.
     """
 
-    def __init__(self, trained: Trained, parameters: Any, data: Any, raw: Any):
-        self.trained, self.data, self.raw = trained, data, raw
+    def __init__(self, trained: Trained, parameters: Any, data: Any, raw: Any, zero_shot: Path):
+        self.trained, self.data, self.raw, self.zero_shot = trained, data, raw, zero_shot
         self.params, self.seed = parameters.evaluate, parameters.seed
         task = parameters.task
         names, positive = trained.task.names, self.params.positive_label
@@ -98,6 +99,13 @@ class Judge:
         assert train is not None
         inputs = {split: self.inputs(split) for split in ("train", *labelled)}
         found = baselines.predictions(inputs.pop("train"), train, inputs, self.setup, self.seed)
+        for name, p in self.params.zero_shot.items():
+            found[f"zero_shot_{name}"] = {
+                split: zero_shot.predictions(
+                    self.zero_shot / name, p, self.raw[split], self.trained.task
+                )
+                for split in labelled
+            }
         return {
             name: {
                 split: tables.baseline_scores(rows, labelled[split].references, self.setup)

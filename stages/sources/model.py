@@ -25,6 +25,23 @@ HEADS = (
 )
 
 
+PLAIN_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+
+
+def check_plain(folder: Path, name: str) -> None:
+    """Refuse a model that cannot be loaded without running code it brings.
+
+    Raises:
+        InputError: no config.json, no safetensors, or code of its own.
+    """
+    if not (folder / "config.json").is_file():
+        raise InputError(f"model {name}: {folder} has no config.json")
+    if not any(folder.glob("*.safetensors")):
+        raise InputError(f"model {name}: weights must be safetensors, found none in {folder}")
+    if "auto_map" in outputs.read_json(folder / "config.json"):
+        raise InputError(f"model {name} brings its own code, which is not run here")
+
+
 def check_folder(folder: Path, params: ModelParams) -> None:
     """Refuse pickled weights, missing files, and code that no parameter allows.
 

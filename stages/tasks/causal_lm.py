@@ -43,13 +43,13 @@ class CausalLM(Task):
             lengths = [len(row) for row in ids]
             return {"input_ids": ids, "length": lengths, "full_length": lengths}
         if self.task.prompt is None:
-            ids = processor(texts, padding=False, truncation=False)["input_ids"]
+            ids = processor(texts, padding=False, truncation=False, verbose=False)["input_ids"]
             return arrays.blocks(
                 {"input_ids": [[*row, *end] for row in ids]}, size, pack=purpose == "train"
             )
-        prompts = processor(examples[self.task.prompt], padding=False, truncation=False)[
-            "input_ids"
-        ]
+        prompts = processor(
+            examples[self.task.prompt], padding=False, truncation=False, verbose=False
+        )["input_ids"]
         full, lengths = [list(ids) for ids in prompts], [len(ids) for ids in prompts]
         if texts is not None and texts[0] is not None:
             rest = processor(texts, add_special_tokens=False, padding=False)["input_ids"]

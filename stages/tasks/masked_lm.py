@@ -28,7 +28,9 @@ class MaskedLM(Task):
         self, examples: Mapping[str, list], processor: Any, *, purpose: str
     ) -> dict[str, list]:
         texts, size = examples[self.task.text], self.settings.tokenize.max_length or 0
-        encoded = arrays.fast(processor, "masked_lm")(texts, padding=False, truncation=False)
+        encoded = arrays.fast(processor, "masked_lm")(
+            texts, padding=False, truncation=False, verbose=False
+        )
         words = [
             [-1 if word is None else word for word in encoded.word_ids(i)]
             for i in range(len(texts))

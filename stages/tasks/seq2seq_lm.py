@@ -34,7 +34,7 @@ class Seq2SeqLM(Task):
     ) -> dict[str, list]:
         tokenize = self.settings.tokenize
         sources = [self.task.prefix + text for text in examples[self.task.source]]
-        whole = processor(sources, padding=False)["input_ids"]
+        whole = processor(sources, padding=False, verbose=False)["input_ids"]
         cut = processor(sources, truncation=True, max_length=tokenize.max_length)["input_ids"]
         columns = {
             "input_ids": cut,

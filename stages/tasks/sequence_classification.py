@@ -140,7 +140,9 @@ def _full_lengths(encoded: Any, texts: Sequence[Sequence[str]], processor: Any) 
     else:
         cut = [i for i, row in enumerate(encoded.encodings) if row.overflowing]
     if cut:
-        whole = processor(*([column[i] for i in cut] for column in texts), padding=False)
+        whole = processor(
+            *([column[i] for i in cut] for column in texts), padding=False, verbose=False
+        )
         for i, ids in zip(cut, whole["input_ids"], strict=True):
             lengths[i] = len(ids)
     return lengths

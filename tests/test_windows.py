@@ -1,0 +1,149 @@
+"""Text longer than the model: overlapping windows, one answer per document."""
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages import arrow, evaluate, export, outputs, params, train
+from stages.commands import predict
+
+FILLER = ("anna", "opened", "eleven", "boxes", "in", "oslo", "before", "summer", "twelve", "crates")
+
+
+def documents(count: int, seed: int) -> list[dict]:
+    """Return texts whose last words tell the label, far behind the first window."""
+    rng = random.Random(seed)
+    rows = []
+    for i in range(count):
+        label = ("early", "late")[i % 2]
+        words = [rng.choice(FILLER) for _ in range(40)]
+        rows.append({"text": " ".join([*words, *[("dawn", "sunset")[i % 2]] * 3]), "label": label})
+    return rows
+
+
+@pytest.fixture
+def fitted(prepare, monkeypatch):
+    """Return a function that trains on documents with a way to treat long ones, and evaluates."""
+
+    def fit(rows: int = 160, **tokenize) -> params.Params:
+        monkeypatch.setenv("TEMPER_TRACKING", "off")
+        for split, count in (("train", rows), ("validation", 22), ("test", 20)):
+            text = "".join(json.dumps(row) + "\n" for row in documents(count, count))
+            Path(f"{split}.jsonl").write_text(text)
+        parameters = prepare(
+            task__text=["text"],
+            task__labels=["early", "late"],
+            data__files={s: f"{s}.jsonl" for s in ("train", "validation", "test")},
+            evaluate__positive_label="late",
+            train__epochs=10.0,
+            train__best_metric="loss",
+            train__evaluate_every=1000,
+            train__save_every=1000,
+            export__int8=False,
+            tokenize__max_length=32,
+            **{f"tokenize__{key}": value for key, value in tokenize.items()},
+        )
+        Path("work").mkdir()
+        data, base = arrow.load(Path("data/tokenized")), Path("data/base")
+        engine = train.fine_tune(parameters, data, base, Path("work"), lambda *_: None)
+        targets = tuple(Path("data") / name for name in ("model", "checkpoints", "history"))
+        train.write_outputs(engine, base, targets)
+        evaluate.main(
+            *(Path("data") / n for n in ("model", "tokenized", "raw", "zero_shot", "evaluation"))
+        )
+        return parameters
+
+    return fit
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def scores() -> dict:
+    return outputs.read_json(Path("data/evaluation/metrics.json"))["test"]
+
+
+def test_what_stands_at_the_end_is_read_with_windows_only(fitted):
+    """Cut off it cannot be known; the mean of the windows knows it; a document counts once."""
+    fitted(long="window", stride=4, pool="mean")
+    assert scores()["accuracy"] > 0.9
+    features = arrow.load(Path("data/tokenized"))["test"]
+    assert len(features) > 2 * len(set(features["example_id"]))
+    assert len(set(features["example_id"])) == 20
+    assert max(features["length"]) <= 32
+    lines = Path("data/evaluation/predictions/test.csv").read_text().splitlines()
+    assert len(lines) == 21
+    history = Path("data/history/validation.csv").read_text().splitlines()
+    assert float(history[-1].split(",")[3]) > 0.9  # training pools as evaluate does
+    for name in ("model", "evaluation", "tokenized"):
+        assert Path("data", name).is_dir()
+    export.main(
+        *(Path("data") / n for n in ("model", "evaluation", "tokenized", "raw/summary.json")),
+        Path("data/export"),
+    )
+    predict.predict(Path("data/export"), Path("test.jsonl"), Path("out.jsonl"), "onnx", 8, 1)
+    rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert [row["prediction"] for row in rows] == [line.split(",")[2] for line in lines[1:]]
+
+
+def test_cut_texts_do_not_know_their_end(fitted):
+    """The same data, truncated: chance."""
+    fitted(long="truncate")
+    assert scores()["accuracy"] < 0.8
+
+
+@pytest.mark.parametrize("pool", ["mean", "max", "first"])
+def test_a_documents_logits_are_pooled(write_params, pool):
+    """By hand, from three windows and two."""
+    from stages import inference, tasks
+
+    changes = {"long": "window", "stride": 2, "pool": pool}
+    task = tasks.load(write_params(**{f"tokenize__{k}": v for k, v in changes.items()}))
+    logits = [np.array(row, dtype=float) for row in ([1, 0], [0, 3], [2, 0], [5, 6], [7, 0])]
+    features = inference.Features({"example_id": i} for i in (4, 4, 4, 5, 5))
+    found = task.decode({"logits": logits}, features, [{}, {}], None)
+    expected = {"mean": [[1, 1], [6, 3]], "max": [[2, 3], [7, 6]], "first": [[1, 0], [5, 6]]}
+    np.testing.assert_allclose(found, expected[pool])
+
+
+def test_a_model_of_more_than_512_positions_reads_them_all(write_params, prepare):
+    """The end of a text of 700 tokens reaches the logits, and one of 700 is not cut."""
+    import torch
+
+    from stages.training import model
+
+    text = " ".join(FILLER * 60)
+    for split in ("train", "validation", "test"):
+        rows = [{"text": f"{text} {end}", "label": end} for end in ("dawn", "sunset")]
+        Path(f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_params()
+    config = Path("data/sample/model/tokenizer_config.json")
+    config.write_text(
+        config.read_text().replace('"model_max_length": 64', '"model_max_length": 1024')
+    )
+    parameters = prepare(
+        task__text=["text"],
+        task__labels=["dawn", "sunset"],
+        data__files={s: f"{s}.jsonl" for s in ("train", "validation", "test")},
+        evaluate__positive_label="dawn",
+        model__config={"max_position_embeddings": 1024},
+        tokenize__max_length=1024,
+    )
+    data = arrow.load(Path("data/tokenized"))
+    assert min(data["test"]["length"]) > 700
+    from stages import tasks
+
+    task = tasks.load(parameters, data["test"].features)
+    torch.manual_seed(0)
+    network = model.build(Path("data/base"), task, data["test"].features).eval()
+    processor = tasks.load_processor(Path("data/base/processor"), task)
+    batch = task.collator(processor, network.config)(list(data["test"]))
+    with torch.no_grad():
+        inputs = {k: torch.from_numpy(v) for k, v in batch.items() if k != "labels"}
+        one, other = network(**inputs).logits
+    assert not torch.equal(one, other)

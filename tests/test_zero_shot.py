@@ -1,0 +1,185 @@
+"""Models that were never trained on the task score its rows, beside the baselines."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages import arrow, download, evaluate, outputs, params, tasks
+from stages.errors import InputError
+from stages.evaluation import zero_shot
+from tests.test_evaluate import untrained
+
+NLI = {"name": "nli", "revision": None, "template": "This text is {}.", "phrases": None}
+
+
+def inference_model(folder: Path) -> None:
+    """Write a model of natural-language inference with weights of its own."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    shutil.copytree("data/sample/model", folder)
+    torch.manual_seed(5)
+    config = AutoConfig.from_pretrained("data/sample/model")
+    config.id2label = {0: "contradiction", 1: "neutral", 2: "entailment"}
+    config.label2id = {name: i for i, name in config.id2label.items()}
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+
+
+@pytest.fixture
+def scored(prepare, write_params, monkeypatch):
+    """Return a function that evaluates with zero-shot models and gives their scores."""
+
+    def run(**zero) -> dict:
+        monkeypatch.setenv("TEMPER_TRACKING", "off")
+        write_params()
+        if not Path("nli").exists():
+            inference_model(Path("nli"))
+        parameters = prepare(
+            model__files={"sample": "data/sample/model", "nli": "nli"},
+            evaluate__zero_shot={"judge": NLI | zero},
+            evaluate__bootstrap_samples=20,
+        )
+        target = Path("data/zero_shot/judge")
+        download.main("zero_shot", Path("data/files/model"), target)
+        untrained(parameters)
+        folders = [Path("data") / n for n in ("model", "tokenized", "raw", "zero_shot")]
+        evaluate.main(*folders, Path("data/evaluation"))
+        return outputs.read_json(Path("data/evaluation/metrics.json"))["baseline"]
+
+    return run
+
+
+def by_hand(template: str, phrases: list[str], examples) -> np.ndarray:
+    """Return the ids whose hypothesis is entailed most, a text at a time."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model = AutoModelForSequenceClassification.from_pretrained("nli").eval()
+    processor = AutoTokenizer.from_pretrained("nli")
+    found = []
+    for row in examples:
+        text = f"{row['sentence1']} {row['sentence2']}"
+        pairs = [(text, template.format(phrase)) for phrase in phrases]
+        inputs = processor(pairs, padding=True, truncation="only_first", return_tensors="pt")
+        with torch.no_grad():
+            found.append(int(model(**inputs).logits[:, 2].argmax()))
+    return np.array(found)
+
+
+def test_the_entailed_label_is_given(scored):
+    """As computed from the model itself; the score stands beside the baselines."""
+    found = scored()["zero_shot_judge"]
+    raw = arrow.load(Path("data/raw"))["test"]
+    expected = by_hand("This text is {}.", ["not equivalent", "equivalent"], raw)
+    accuracy = (expected == np.array(raw["label"])).mean()
+    assert found["test"]["accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    assert "zero shot judge" in Path("data/evaluation/report.html").read_text()
+
+
+def test_template_and_phrases_are_what_is_asked(scored):
+    """Other words, other hypotheses: the same as by hand."""
+    phrases = {"equivalent": "eleven boxes", "not_equivalent": "in Oslo before summer"}
+    scored(template="Anna opened {}.", phrases=phrases)
+    parameters = params.load()
+    raw = arrow.load(Path("data/raw"))["test"]
+    p = parameters.evaluate.zero_shot["judge"]
+    task = tasks.load(parameters, arrow.load(Path("data/tokenized"))["test"].features)
+    found = zero_shot.predictions(Path("data/zero_shot/judge"), p, raw, task)
+    expected = by_hand("Anna opened {}.", ["in Oslo before summer", "eleven boxes"], raw)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_several_labels_are_judged_alone(scored, write_params):
+    """With multi-label data each label is entailed or not, whatever the others are."""
+    write_params()
+    inference_model(Path("nli"))
+    parameters = write_params(
+        task__problem_type="multi_label_classification", evaluate__positive_label=None
+    )
+    task = tasks.load(parameters)
+    task.names = ["boxes", "Oslo", "summer"]
+    from datasets import Dataset
+
+    examples = Dataset.from_dict({"sentence1": ["Anna left."] * 2, "sentence2": ["", "Oslo"]})
+    p = params.ZeroShot.model_validate(NLI)
+    together = zero_shot.predictions(Path("nli"), p, examples, task).toarray()
+    for i, name in enumerate(task.names):
+        task.names = [name]
+        alone = zero_shot.predictions(Path("nli"), p, examples, task).toarray()
+        np.testing.assert_array_equal(alone[:, 0], together[:, i])
+        task.names = ["boxes", "Oslo", "summer"]
+
+
+def test_images_are_judged_by_a_clip_model(tmp_path):
+    """A CLIP of random weights: the answers are those of its own similarities."""
+    import torch
+    from transformers import (
+        CLIPConfig,
+        CLIPImageProcessorPil,
+        CLIPModel,
+        CLIPProcessor,
+        PreTrainedTokenizerFast,
+    )
+
+    from tests.test_tasks import ROOT, load, rows_of
+
+    torch.manual_seed(1)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(ROOT / "data/sample/causal_lm/model")
+    text = {"vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 32}
+    small = {"num_hidden_layers": 1, "num_attention_heads": 2}
+    config = CLIPConfig(
+        text_config=text | small | {"eos_token_id": tokenizer.eos_token_id},
+        vision_config={"hidden_size": 32, "intermediate_size": 32, "image_size": 32}
+        | small
+        | {"patch_size": 8},
+        projection_dim=16,
+    )
+    model = CLIPModel(config).eval()
+    size = {"height": 32, "width": 32}
+    images = CLIPImageProcessorPil(size=size, crop_size=size)
+    model.save_pretrained(tmp_path)
+    CLIPProcessor(images, tokenizer).save_pretrained(tmp_path)
+    task, _, _ = load("recipes/sample-image_classification.yaml")
+    task.names = ["circle", "cross", "square"]
+    rows = rows_of(ROOT / "data/sample/image_classification/test.parquet", 6)
+    from datasets import Dataset
+
+    p = params.ZeroShot.model_validate(NLI | {"template": "a {} ."})
+    found = zero_shot.predictions(tmp_path, p, Dataset.from_list(rows), task)
+    texts = tokenizer([f"a {name} ." for name in task.names], padding=True, return_tensors="pt")
+    pixels = images([zero_shot.opened(row["image"]) for row in rows], return_tensors="pt")
+    with torch.no_grad():
+        chances = model(
+            input_ids=texts["input_ids"],
+            attention_mask=texts["attention_mask"],
+            pixel_values=pixels["pixel_values"],
+        ).logits_per_image
+    np.testing.assert_array_equal(found, chances.argmax(-1).numpy())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"template": "no place"}, "has no {} for the phrase"),
+        ({"phrases": {"equivalnt": "the same"}}, "did you mean 'equivalent'"),
+    ],
+)
+def test_mistakes_are_said_first(write_params, change, message):
+    """A template without its place, a phrase for no label."""
+    with pytest.raises(InputError) as caught:
+        write_params(evaluate__zero_shot={"judge": NLI | change})
+    assert message in str(caught.value)
+
+
+def test_weights_that_are_no_safetensors_are_refused(write_params):
+    """Nothing is copied that could run code."""
+    write_params(
+        model__files={"sample": "data/sample/model", "nli": "nli"},
+        evaluate__zero_shot={"judge": NLI},
+    )
+    shutil.copytree("data/sample/model", "nli")
+    with pytest.raises(InputError, match="must be safetensors"):
+        download.main("zero_shot", Path("data/files/model"), Path("data/zero_shot/judge"))
+    assert not Path("data/zero_shot/judge").exists()
