@@ -1,7 +1,7 @@
 """The data's or the model's source → data/raw or data/base. The only stage that uses the network.
 
-`python -m stages.download dataset data/files/dataset data/raw`; `model` and `zero_shot` likewise. The
-second argument holds the hashes of the local files, written by `stages.files`.
+`python -m stages.download dataset data/files/dataset data/raw`; `model` and `zero_shot` likewise.
+The second argument holds the hashes of the local files, written by `stages.files`.
 """
 
 import shutil

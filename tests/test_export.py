@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import arrow, evaluate, export, inference, outputs, tasks, tokenize, train
+from stages import arrow, evaluate, export, inference, outputs, tasks, train
 from stages.commands import predict, push
 from stages.errors import InputError
 from stages.exporting import parity
@@ -130,16 +130,15 @@ def test_a_perturbed_graph_fails(exported):
     tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) + 0.01, tensor.name))
     onnx.save(graph, "off.onnx")
     data, parameters = arrow.load(Path("data/tokenized"))["validation"], train.params.load()
-    task = tasks.load(parameters.task)
-    processor = tokenize.load_processor(exported)
-    collate = task.collator(processor, num_outputs=2, max_length=None, multiple_of=8)
-    model = export.load(Path("data/model"), task)
-    trained = parity.all_logits(inference.torch_forward(model), data, collate, 32)
-    whole = inference.onnx_forward(inference.onnx_session(str(exported / "onnx/model.onnx"), 2))
-    assert parity.check_onnx(trained, whole, data, collate) < 1e-3
-    off = inference.onnx_forward(inference.onnx_session("off.onnx", 2))
+    model = export.load(Path("data/model"), parameters, "torch")
+    task, trained = model.task, inference.torch_forward(model.model, model.task, reduce=False)
+    whole, off = (
+        inference.onnx_forward(inference.onnx_session(str(file), 2), task, reduce=False)
+        for file in (exported / "onnx/model.onnx", "off.onnx")
+    )
+    assert parity.check_onnx(trained, whole, data, model.collate, task) < 1e-3
     with pytest.raises(InputError, match=r"differ by 0\.01 in row \d+, allowed are 0\.001"):
-        parity.check_onnx(trained, off, data, collate)
+        parity.check_onnx(trained, off, data, model.collate, task)
 
 
 def test_int8_may_lose_so_much_and_no_more():

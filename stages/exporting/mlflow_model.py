@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ def save(export_folder: Path, target: Path, task: Any) -> None:
     from mlflow.models import ModelSignature
     from mlflow.types import Schema
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*type hints")  # MLflow reads them as a schema
         code = Path(folder) / "stages"
         shutil.copytree(STAGES, code, ignore=shutil.ignore_patterns("__pycache__"))
         mlflow.pyfunc.save_model(
