@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stages import params
-from stages.params import Determinism
+from stages.groups import Determinism
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PR_SET_PDEATHSIG = 1  # linux/prctl.h

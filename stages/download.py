@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from stages import determinism, errors, outputs, params, tasks
+from stages import determinism, errors, groups, outputs, params, tasks
 from stages.sources import dataset, model, readers
 
 
-def local_source(data: params.DataParams) -> dataset.Source:
+def local_source(data: groups.DataParams) -> dataset.Source:
     """Return the local files of each split as batches."""
 
     def reader(files: list[Path]) -> Any:
@@ -66,7 +66,7 @@ def download_model(parameters: params.Params, target: Path) -> dict[str, Any]:
     return summary
 
 
-def download_zero_shot(p: params.ZeroShot, files: dict[str, str], target: Path) -> None:
+def download_zero_shot(p: groups.ZeroShot, files: dict[str, str], target: Path) -> None:
     """Copy a model's config, weights and processor to data/zero_shot/<name>.
 
     Raises:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from stages import generation, inference, tasks
 from stages.errors import InputError
+from stages.groups import Settings
 from stages.inference import Features
-from stages.params import Settings
 
 ROWS = 2000  # examples decoded together
 GRAPHS = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
@@ -118,7 +119,13 @@ def open_export(folder: Path, engine: str, *, batch_size: int, num_threads: int)
         raise InputError(f"--model {folder}: not written by the export stage; use data/export")
     if engine not in ENGINES:
         raise InputError(f"--engine {engine}: unknown; allowed: {', '.join(ENGINES)}")
-    settings = Settings.model_validate_json(json.dumps(known))
+    try:
+        settings = Settings.model_validate_json(json.dumps(known))
+    except ValidationError as error:
+        raise InputError(
+            f"--model {folder}: exported with other parameters than this version knows "
+            f"({error.error_count()} differ); export it again, or use the version it is from"
+        ) from None
     return Trained(folder, settings, engine=engine, batch_size=batch_size, num_threads=num_threads)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import download, evaluate, export, metrics, params, tokenize, train
+from stages import download, evaluate, export, groups, metrics, params, tokenize, train
 
 ROOT = Path(__file__).parent.parent
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -54,7 +54,8 @@ def closure(module: str) -> set[str]:
         if source == ROOT / "stages/metrics/__init__.py":
             waiting += [source.with_name(f"{name}.py") for name in metrics.MODULES]
         if source == ROOT / "stages/tasks/__init__.py":
-            waiting += [source.with_name("arrays.py")]
+            shared = {p for p in source.parent.glob("*.py") if p.stem not in params.TASKS}
+            waiting += sorted(shared)
     paths = {path.relative_to(ROOT).as_posix() for path in found}
     return paths | ({TASK} if "stages/tasks/__init__.py" in paths else set())
 
@@ -99,9 +100,9 @@ class Reads:
         self.places = {
             type(value): name
             for name, value in params.load(ROOT / "params.yaml")
-            if isinstance(value, params.Group)
+            if isinstance(value, groups.Group)
         }
-        monkeypatch.setattr(params.Group, "__getattribute__", self.reader())
+        monkeypatch.setattr(groups.Group, "__getattribute__", self.reader())
         monkeypatch.setattr(params, "flatten", self.all_of(params.flatten))
 
     def all_of(self, flatten):
@@ -115,7 +116,10 @@ class Reads:
 
     def reader(self):
         def read(group, name):
-            if name in type(group).model_fields and is_stage(sys._getframe(1).f_code.co_filename):
+            frame = sys._getframe(1)
+            while frame.f_code.co_filename.endswith("task_params.py"):  # a property read for others
+                frame = frame.f_back
+            if name in type(group).model_fields and is_stage(frame.f_code.co_filename):
                 if type(group) in self.places:
                     self.found.add(f"{self.places[type(group)]}.{name}")
                 elif type(group) is params.Params and name == "seed":
@@ -129,7 +133,7 @@ def is_stage(file: str) -> bool:
     """Tell whether a read determines a result: the schema's own and the tracker's do not."""
     path = Path(file)
     return path.is_relative_to(ROOT / "stages") and not (
-        path.name == "params.py" or path.parent.name == "tracking"
+        path.name in ("params.py", "groups.py", "task_params.py") or path.parent.name == "tracking"
     )
 
 

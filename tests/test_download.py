@@ -9,7 +9,7 @@ import pytest
 
 from stages import arrow, download
 from stages.errors import InputError
-from stages.params import SplitParams
+from stages.groups import SplitParams
 from stages.sources import labels, model, readers, splits
 
 SINGLE = {"task__text": ["text"], "task__labels": None, "evaluate__positive_label": "b"}

@@ -18,6 +18,7 @@ from stages import (
     evaluate,
     export,
     files,
+    groups,
     inference,
     metrics,
     outputs,
@@ -364,7 +365,7 @@ def test_words_keep_their_tags(long):
 
 def test_tags_follow_their_scheme():
     """Viterbi against every legal path, in three schemes."""
-    from stages.tasks import token_classification as module
+    from stages.tasks import spans as module
 
     random = np.random.default_rng(3)
     names = ["O", "B-X", "I-X", "E-X", "S-X", "B-Y", "I-Y", "E-Y"]
@@ -484,7 +485,7 @@ def test_augmentation_is_drawn_from_seed_epoch_and_row():
     image = rows_of(ROOT / "data/sample/image_classification/train.parquet", 1)[0]["image"]
     columns = task.encode({"image": [image], "label": [0]}, processor, purpose="train")
     row = {name: values[0] for name, values in columns.items()}
-    p = params.Augmentation(flip=True, crop=0.5, brightness=0.3, contrast=0.3)
+    p = groups.Augmentation(flip=True, crop=0.5, brightness=0.3, contrast=0.3)
     collate, plain = task.collator(processor, config, p), task.collator(processor, config)
     one, same, other = (
         collate([row | {"draw": draw}])["pixel_values"]
@@ -495,7 +496,7 @@ def test_augmentation_is_drawn_from_seed_epoch_and_row():
     back = plain([row])["pixel_values"][0] * 0.25 + 0.5
     from stages.tasks.image_classification import open_image
 
-    expected = np.asarray(open_image(image, 0)).transpose(2, 0, 1)
+    expected = np.asarray(open_image(image)).transpose(2, 0, 1)
     np.testing.assert_allclose(back * 255, expected, atol=0.51)
 
 
@@ -509,9 +510,9 @@ def test_each_augmentation_changes_the_picture(key, off):
     nothing = {"flip": False, "crop": 1.0, "brightness": 0.0, "contrast": 0.0}
     on = {"flip": True, "crop": 0.4, "brightness": 0.5, "contrast": 0.5}
     pixels = np.random.default_rng(1).integers(0, 255, (3, 16, 16), dtype=np.uint8)
-    still = [augment(pixels, (i,), params.Augmentation(**nothing)) for i in range(4)]
+    still = [augment(pixels, (i,), groups.Augmentation(**nothing)) for i in range(4)]
     moved = [
-        augment(pixels, (i,), params.Augmentation(**nothing | {key: on[key]})) for i in range(4)
+        augment(pixels, (i,), groups.Augmentation(**nothing | {key: on[key]})) for i in range(4)
     ]
     assert all(np.array_equal(image, pixels) for image in still)
     assert any(not np.array_equal(image, pixels) for image in moved)

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from stages import arrow, train
 from stages.errors import InputError
-from stages.params import EarlyStopping
+from stages.groups import EarlyStopping
 from stages.training import arguments, batching, checkpoint, losses, optimizer
 from stages.training.history import History
 from tests.conftest import ROOT

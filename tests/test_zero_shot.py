@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import arrow, download, evaluate, outputs, params, tasks
+from stages import arrow, download, evaluate, groups, outputs, params, tasks
 from stages.errors import InputError
 from stages.evaluation import zero_shot
 from tests.test_evaluate import untrained
@@ -103,7 +103,7 @@ def test_several_labels_are_judged_alone(scored, write_params):
     from datasets import Dataset
 
     examples = Dataset.from_dict({"sentence1": ["Anna left."] * 2, "sentence2": ["", "Oslo"]})
-    p = params.ZeroShot.model_validate(NLI)
+    p = groups.ZeroShot.model_validate(NLI)
     together = zero_shot.predictions(Path("nli"), p, examples, task).toarray()
     for i, name in enumerate(task.names):
         task.names = [name]
@@ -146,7 +146,7 @@ def test_images_are_judged_by_a_clip_model(tmp_path):
     rows = rows_of(ROOT / "data/sample/image_classification/test.parquet", 6)
     from datasets import Dataset
 
-    p = params.ZeroShot.model_validate(NLI | {"template": "a {} ."})
+    p = groups.ZeroShot.model_validate(NLI | {"template": "a {} ."})
     found = zero_shot.predictions(tmp_path, p, Dataset.from_list(rows), task)
     texts = tokenizer([f"a {name} ." for name in task.names], padding=True, return_tensors="pt")
     pixels = images([zero_shot.opened(row["image"]) for row in rows], return_tensors="pt")

@@ -9,7 +9,7 @@ from pathlib import Path
 from stages.commands import check_labels
 from stages.commands.findings import Findings
 from stages.errors import nearest
-from stages.params import Params
+from stages.groups import Params
 from stages.sources import dataset, labels, readers, splits
 from stages.task_params import TaskParams
 

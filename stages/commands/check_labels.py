@@ -4,7 +4,7 @@ from collections import Counter
 
 from stages.commands.findings import Findings
 from stages.errors import nearest
-from stages.params import Params
+from stages.groups import Params
 from stages.sources import labels
 from stages.task_params import TaskParams
 

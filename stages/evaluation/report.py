@@ -28,7 +28,8 @@ def headline(metrics: dict[str, Any], kind: str) -> list[dict[str, Any]]:
         kind: the module of stages/metrics they come from.
     """
     rows = []
-    splits = [split for split in ("test", "validation") if split in metrics]
+    others = [split for split in metrics if split not in ("test", "baseline", "gap")]
+    splits = [split for split in ("test", *others) if split in metrics]
     for split in splits:
         names = [n for n in scoring.module(kind).HEADLINE if n in metrics[split]][:2]
         rows.append({"who": "this model", "split": split, "scores": _cells(metrics[split], names)})

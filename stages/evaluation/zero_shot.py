@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.params import ZeroShot
+from stages.groups import ZeroShot
 
 BATCH = 16
 KEPT = 0.5  # probability from which one of several labels is given
@@ -54,6 +54,7 @@ def predictions(folder: Path, p: ZeroShot, examples: Any, task: Any) -> Any:
 
 
 def opened(data: bytes) -> Any:
+    """Return an RGB image."""
     from PIL import Image
 
     return Image.open(io.BytesIO(data)).convert("RGB")

@@ -29,7 +29,7 @@ def save(export_folder: Path, target: Path, task: Any) -> None:
     from mlflow.types import Schema
 
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*type hints")  # MLflow reads them as a schema
+        warnings.filterwarnings("ignore", message=".*input example")  # the signature says it
         code = Path(folder) / "stages"
         shutil.copytree(STAGES, code, ignore=shutil.ignore_patterns("__pycache__"))
         mlflow.pyfunc.save_model(

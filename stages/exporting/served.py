@@ -22,7 +22,7 @@ class Served(PythonModel):
         folder, threads = Path(context.artifacts["export"]), os.cpu_count() or 1
         self.trained = trained.open_export(folder, "onnx", batch_size=32, num_threads=threads)
 
-    def predict(self, context, model_input, params=None):  # MLflow reads type hints as a schema
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         """Return what `temper predict` adds."""
         columns = {name: model_input[name].tolist() for name in self.trained.task.columns}
         return pd.DataFrame(self.trained.answer(columns))

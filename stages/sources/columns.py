@@ -3,6 +3,7 @@
 `a.b` names the value b inside the objects of column a, as in {"translation": {"en": …}}.
 """
 
+import io
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -95,6 +96,12 @@ def _image(value: Any) -> bytes:
     value = value.get("bytes") if isinstance(value, dict) else value
     if not isinstance(value, bytes):
         raise TypeError("expected the bytes of an image")
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        Image.open(io.BytesIO(value)).close()
+    except UnidentifiedImageError:
+        raise ValueError("these bytes are no image that Pillow knows") from None
     return value
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from stages import arrow, outputs
 from stages.errors import InputError
-from stages.params import DataParams
+from stages.groups import DataParams
 from stages.sources import columns, labels, splits
 from stages.sources.readers import Columns
 from stages.task_params import TaskParams

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.errors import InputError, nearest
-from stages.params import HubDataset
+from stages.groups import HubDataset
 from stages.sources.dataset import Source
 from stages.sources.readers import ROWS, Columns
 

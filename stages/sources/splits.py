@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stages.params import SplitParams
+from stages.groups import SplitParams
 
 
 def row_key(texts: Sequence[str]) -> bytes:

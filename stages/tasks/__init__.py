@@ -9,7 +9,7 @@ from stages.errors import InputError
 from stages.tasks.base import Task
 
 if TYPE_CHECKING:
-    from stages.params import Settings
+    from stages.groups import Settings
 
 
 def load(settings: "Settings", features: Mapping[str, Any] | None = None) -> Task:

@@ -10,7 +10,7 @@ from stages.errors import InputError
 from stages.tasks.base import IGNORED, Batch
 
 if TYPE_CHECKING:
-    from stages.params import Settings
+    from stages.groups import Settings
 
 
 def pad(values: Sequence[Any], width: int, fill: Any, *, left: bool = False) -> np.ndarray:
@@ -110,6 +110,22 @@ def blocks(columns: Mapping[str, list], size: int, *, pack: bool) -> dict[str, l
         found["example_id"] = [example for example, _ in starts]
     found["length"] = [len(ids) for ids in found["input_ids"]]
     return found | {"full_length": found["length"]}
+
+
+def full_lengths(encoded: Any, texts: Sequence[Sequence[str]], processor: Any) -> list[int]:
+    """Return the tokens each row would have had without truncation."""
+    lengths = [len(ids) for ids in encoded["input_ids"]]
+    if encoded.encodings is None:  # a slow tokenizer does not say what it cut
+        cut = list(range(len(lengths)))
+    else:
+        cut = [i for i, row in enumerate(encoded.encodings) if row.overflowing]
+    if cut:
+        whole = processor(
+            *([column[i] for i in cut] for column in texts), padding=False, verbose=False
+        )
+        for i, ids in zip(cut, whole["input_ids"], strict=True):
+            lengths[i] = len(ids)
+    return lengths
 
 
 def token_counts(rows: Iterable[Sequence[int]]) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from stages.params import Settings
+    from stages.groups import Settings
 
 Batch = dict[str, np.ndarray]
 Collator = Callable[[Sequence[Mapping[str, Any]]], Batch]

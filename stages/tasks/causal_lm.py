@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.params import Settings
+from stages.groups import Settings
 from stages.tasks import arrays
 from stages.tasks.base import IGNORED, Batch, Collator, Part, Task
 

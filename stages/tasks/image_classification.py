@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stages.errors import InputError
-from stages.params import Settings
+from stages.groups import Settings
 from stages.tasks import arrays
 from stages.tasks.base import IGNORED, Batch, Collator, Task
 
@@ -27,7 +27,7 @@ class ImageClassification(Task):
     def encode(
         self, examples: Mapping[str, list], processor: Any, *, purpose: str
     ) -> dict[str, list]:
-        images = [open_image(data, i) for i, data in enumerate(examples[self.task.image])]
+        images = [open_image(data) for data in examples[self.task.image]]
         pixels = processor(images, do_rescale=False, do_normalize=False, return_tensors="np")
         rounded = np.clip(np.round(pixels["pixel_values"]), 0, 255).astype(np.uint8)
         columns: dict[str, list] = {
@@ -92,18 +92,18 @@ class ImageClassification(Task):
         return arrays.pipeline_snippet(self.pipeline_tag, '"image.png"')
 
 
-def open_image(data: bytes, row: int) -> Any:
+def open_image(data: bytes) -> Any:
     """Return an RGB image, turned as its EXIF says.
 
     Raises:
-        InputError: the bytes are no image.
+        InputError: it breaks off.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     try:
         return ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
-    except (UnidentifiedImageError, OSError) as error:
-        raise InputError(f"image {row + 1} of the batch cannot be read: {error}") from None
+    except OSError as error:
+        raise InputError(f"an image of {len(data)} bytes cannot be read: {error}") from None
 
 
 def augment(pixels: np.ndarray, draw: Sequence[int], p: Any) -> np.ndarray:

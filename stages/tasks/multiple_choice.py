@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stages.errors import InputError
-from stages.params import Settings
+from stages.groups import Settings
 from stages.tasks import arrays
 from stages.tasks.base import IGNORED, Batch, Collator, Part, Task
 
@@ -40,9 +40,12 @@ class MultipleChoice(Task):
         choices, contexts = self.choices(examples), examples[self.task.context]
         stems = examples[self.task.stem] if self.task.stem else [""] * len(choices)
         counts = [len(row) for row in choices]
-        encoded = processor(
+        texts = [
             [text for text, n in zip(contexts, counts, strict=True) for _ in range(n)],
             [f"{s} {c}".strip() for s, row in zip(stems, choices, strict=True) for c in row],
+        ]
+        encoded = processor(
+            *texts,
             truncation=True,
             max_length=self.settings.tokenize.max_length,
             padding=False,
@@ -54,7 +57,8 @@ class MultipleChoice(Task):
             if name in encoded
         }
         columns["length"] = [max(map(len, row)) for row in columns["input_ids"]]
-        columns["full_length"] = columns["length"]
+        whole = arrays.full_lengths(encoded, texts, processor)
+        columns["full_length"] = [max(whole[a:b]) for a, b in pairwise(ends)]
         if self.task.label in examples:
             columns["labels"] = examples[self.task.label]
             for label, count in zip(columns["labels"], counts, strict=True):

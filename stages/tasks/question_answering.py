@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.params import Settings
-from stages.tasks import arrays
+from stages.groups import Settings
+from stages.tasks import arrays, spans
 from stages.tasks.base import IGNORED, Batch, Collator, Part, Task
 
 SENTENCE, WORD = re.compile(r"[^.!?\n]+[.!?]*"), re.compile(r"\w+")
@@ -60,7 +60,7 @@ class QuestionAnswering(Task):
         if self.task.answers in examples:
             answers = examples[self.task.answers]
             columns["labels"] = [
-                target(answers[e], starts, ends)
+                spans.target(answers[e], starts, ends)
                 for e, starts, ends in zip(
                     *(columns[name] for name in ("example_id", "starts", "ends")), strict=True
                 )
@@ -135,7 +135,7 @@ class QuestionAnswering(Task):
         assert p is not None
         parts = arrays.groups(features["example_id"], len(examples))
         for context, part in zip(examples[self.task.context], parts, strict=True):
-            spans = [(-np.inf, 0, 0)]
+            found = [(-np.inf, 0, 0)]
             nothing = np.inf
             for logits, starts, ends in zip(
                 outputs["logits"][part],
@@ -144,8 +144,8 @@ class QuestionAnswering(Task):
                 strict=True,
             ):
                 nothing = min(nothing, float(logits[:, 0].sum()))
-                spans += [best_span(logits, starts, ends, p.n_best, p.max_answer_length)]
-            score, start, end = max(spans)
+                found += [spans.best_span(logits, starts, ends, p.n_best, p.max_answer_length)]
+            score, start, end = max(found)
             gain = score - nothing
             silent = p.no_answer_threshold is not None and -gain > p.no_answer_threshold
             yield "" if silent else context[start:end], gain
@@ -167,34 +167,6 @@ class QuestionAnswering(Task):
 
     def shown(self, value: Any) -> str:
         return value if isinstance(value, str) else " | ".join(dict.fromkeys(value["text"]))
-
-
-def target(answers: Any, starts: Sequence[int], ends: Sequence[int]) -> list[int] | None:
-    """Return the tokens where the first answer starts and ends, or 0, 0 outside of this window."""
-    if answers is None:
-        return None
-    if not answers["text"]:
-        return [0, 0]
-    first = answers["answer_start"][0]
-    last = first + len(answers["text"][0])
-    inside = [i for i, end in enumerate(ends) if end > first and 0 <= starts[i] < last]
-    whole = inside and starts[inside[0]] <= first and ends[inside[-1]] >= last
-    return [inside[0], inside[-1]] if whole else [0, 0]
-
-
-def best_span(
-    logits: np.ndarray, starts: Sequence[int], ends: Sequence[int], n_best: int, longest: int
-) -> tuple[float, int, int]:
-    """Return the score and the characters of a window's best span, -inf where there is none."""
-    inside = np.flatnonzero(np.asarray(starts) >= 0)
-    tops = [inside[np.argsort(-row[inside], kind="stable")[:n_best]] for row in logits]
-    found = [
-        (float(logits[0, a] + logits[1, b]), starts[a], ends[b])
-        for a in tops[0]
-        for b in tops[1]
-        if a <= b < a + longest
-    ]
-    return max(found, default=(-np.inf, 0, 0))
 
 
 def most_alike(question: str, context: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stages.errors import InputError
-from stages.params import Settings
+from stages.groups import Settings
 from stages.tasks import arrays
 from stages.tasks.base import IGNORED, Batch, Collator, Part, Task
 
@@ -34,12 +34,11 @@ class Seq2SeqLM(Task):
     ) -> dict[str, list]:
         tokenize = self.settings.tokenize
         sources = [self.task.prefix + text for text in examples[self.task.source]]
-        whole = processor(sources, padding=False, verbose=False)["input_ids"]
-        cut = processor(sources, truncation=True, max_length=tokenize.max_length)["input_ids"]
+        encoded = processor(sources, truncation=True, max_length=tokenize.max_length)
         columns = {
-            "input_ids": cut,
-            "length": [len(ids) for ids in cut],
-            "full_length": [len(ids) for ids in whole],
+            "input_ids": encoded["input_ids"],
+            "length": [len(ids) for ids in encoded["input_ids"]],
+            "full_length": arrays.full_lengths(encoded, [sources], processor),
         }
         targets = examples.get(self.task.target_text)
         if targets is not None and targets[0] is not None:

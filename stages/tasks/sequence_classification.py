@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.params import Settings
+from stages.groups import Settings
 from stages.tasks import arrays
 from stages.tasks.base import IGNORED, Batch, Collator, Task
 
@@ -55,7 +55,7 @@ class SequenceClassification(Task):
             columns["example_id"] = encoded["overflow_to_sample_mapping"]
             columns["full_length"] = columns["length"]  # nothing is cut
         else:
-            columns["full_length"] = _full_lengths(encoded, texts, processor)
+            columns["full_length"] = arrays.full_lengths(encoded, texts, processor)
         if self.task.label in examples:
             labels = examples[self.task.label]
             columns["labels"] = [labels[i] for i in columns.get("example_id", range(len(labels)))]
@@ -130,19 +130,3 @@ class SequenceClassification(Task):
         pair = len(self.task.text) == 2
         call = '{"text": "first text", "text_pair": "second text"}' if pair else '"a text"'
         return arrays.pipeline_snippet(self.pipeline_tag, call)
-
-
-def _full_lengths(encoded: Any, texts: Sequence[Sequence[str]], processor: Any) -> list[int]:
-    """Return the tokens each row would have had without truncation."""
-    lengths = [len(ids) for ids in encoded["input_ids"]]
-    if encoded.encodings is None:  # a slow tokenizer does not say what it cut
-        cut = list(range(len(lengths)))
-    else:
-        cut = [i for i, row in enumerate(encoded.encodings) if row.overflowing]
-    if cut:
-        whole = processor(
-            *([column[i] for i in cut] for column in texts), padding=False, verbose=False
-        )
-        for i, ids in zip(cut, whole["input_ids"], strict=True):
-            lengths[i] = len(ids)
-    return lengths

@@ -6,17 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from stages.params import Settings
-from stages.tasks import arrays
+from stages.groups import Settings
+from stages.tasks import arrays, spans
 from stages.tasks.base import IGNORED, Batch, Collator, Part, Task
-
-OUTSIDE = "O"
-INSIDE = {  # scheme → what may stand before a tag that does not begin an entity
-    "IOB1": {"B": "BI"},
-    "IOB2": {"I": "BI"},
-    "BIOES": {"I": "BI", "E": "BI"},
-}
-OPEN = {"BIOES": "BI"}  # prefixes after which the entity must go on
 
 
 def make(settings: Settings) -> Task:
@@ -58,7 +50,7 @@ class TokenClassification(Task):
             for n, extra in zip(columns["length"], cut, strict=True)
         ]
         columns["example_id"] = [examples_of[i] for i in kept]
-        columns["word_ids"] = assign_words(
+        columns["word_ids"] = spans.assign_words(
             [encoded.word_ids(i) for i in kept], columns["example_id"]
         )
         if self.task.tags in examples:
@@ -95,7 +87,8 @@ class TokenClassification(Task):
             ids = np.asarray(labels)
             known = ids != IGNORED
             losses.append(arrays.negative_log_likelihood(logits[known], ids[known]))
-            found.append([names[i] for i in legal_path(logits[known], names, self.task.scheme)])
+            path = spans.legal_path(logits[known], names, self.task.scheme)
+            found.append([names[i] for i in path])
             wanted.append([names[i] for i in ids[known]])
         loss = float(np.concatenate(losses).mean())
         return {"loss": loss, **scores(found, wanted)}
@@ -129,12 +122,12 @@ class TokenClassification(Task):
         found = []
         for words, part in zip(examples[self.task.words], parts, strict=True):
             scores = np.zeros((len(words), len(names)))
-            scores[:, names.index(OUTSIDE) if OUTSIDE in names else 0] = 1e-6
+            scores[:, names.index(spans.OUTSIDE) if spans.OUTSIDE in names else 0] = 1e-6
             chosen = zip(outputs["logits"][part], features["word_ids"][part], strict=True)
             for logits, ids in chosen:
                 at = np.asarray(ids)
                 scores[at[at >= 0]] = logits[at >= 0]
-            found.append([names[i] for i in legal_path(scores, names, self.task.scheme)])
+            found.append([names[i] for i in spans.legal_path(scores, names, self.task.scheme)])
         return found
 
     def references(self, examples: Any) -> list | None:
@@ -161,59 +154,3 @@ class TokenClassification(Task):
 
     def shown(self, value: Any) -> str:
         return " ".join(value or ())
-
-
-def assign_words(windows: list[list[int | None]], example_ids: list[int]) -> list[list[int]]:
-    """Return for each token the word it begins, or -1.
-
-    A word that stands in several windows of its example is given to the one where it is farthest
-    from the edge, so that every word is labelled, scored and predicted exactly once.
-    """
-    best: dict[tuple[int, int], tuple[int, int, int]] = {}
-    for window, (ids, example) in enumerate(zip(windows, example_ids, strict=True)):
-        for token, word in enumerate(ids):
-            if word is None or (token and ids[token - 1] == word):
-                continue
-            room = min(token, len(ids) - 1 - token)
-            if (example, word) not in best or room > best[example, word][0]:
-                best[example, word] = (room, window, token)
-    found = [[-1] * len(ids) for ids in windows]
-    for (_, word), (_, window, token) in best.items():
-        found[window][token] = word
-    return found
-
-
-def legal_path(scores: np.ndarray, names: Sequence[str], scheme: str) -> list[int]:
-    """Return the likeliest tags (words,) that follow the scheme, by Viterbi's algorithm.
-
-    Args:
-        scores: logits (words, labels).
-        names: of the labels.
-        scheme: IOB1, IOB2 or BIOES.
-    """
-    if not len(scores):
-        return []
-    allowed = np.array([[follows(b, a, scheme) for b in names] for a in (None, *names)])
-    ends = np.array([follows(None, a, scheme) for a in names])
-    steps = np.where(allowed[1:], 0.0, -np.inf)  # (before, after)
-    chances = arrays.log_softmax(scores)
-    path = chances[0] + np.where(allowed[0], 0.0, -np.inf)
-    back = []
-    for row in chances[1:]:
-        joined = path[:, None] + steps
-        back.append(joined.argmax(0))
-        path = joined.max(0) + row
-    tags = [int(np.where(ends, path, -np.inf).argmax())]
-    for choice in reversed(back):
-        tags.append(int(choice[tags[-1]]))
-    return tags[::-1]
-
-
-def follows(tag: str | None, before: str | None, scheme: str) -> bool:
-    """Tell whether a tag may stand after another; None is the sentence's edge."""
-    prefix, _, kind = (tag or OUTSIDE).partition("-")
-    old, _, old_kind = (before or OUTSIDE).partition("-")
-    needed = INSIDE[scheme].get(prefix)
-    if needed is not None:
-        return old in needed and old_kind == kind
-    return not (old in OPEN.get(scheme, ()) and old != OUTSIDE)

@@ -5,7 +5,7 @@ import sys
 import time
 from typing import Any
 
-COLUMNS = ("step", "epoch", "train loss", "val loss", "lr", "grad norm", "tokens/s")
+COLUMNS = ("step", "epoch", "train loss", "val loss", "lr", "grad norm")
 
 
 def describe(engine: Any) -> None:
@@ -23,6 +23,7 @@ def describe(engine: Any) -> None:
         f"{engine.steps_in('epoch')} steps an epoch{padding}"
     )
     Table.tokens_per_step = float(engine.sampler.lengths.sum()) / engine.steps_in("epoch")
+    Table.unit = "rows/s" if job.width is None else "tokens/s"
     Table.total = int(-(-job.params.epochs * engine.steps_in("epoch") // 1))
     Table.per_epoch = engine.steps_in("epoch")
 
@@ -51,6 +52,7 @@ def resources(engine: Any, elapsed_s: float) -> dict[str, float]:
 class Table:
     """A progress bar over the steps and, for each evaluation, a line that stays."""
 
+    unit = "tokens/s"
     tokens_per_step = 0.0
     total = 0
     per_epoch = 1
@@ -85,7 +87,7 @@ class Table:
             self.names = [name for name in numbers if name != "loss"][:4]
             if self.best_metric not in (*self.names, "loss"):
                 self.names = [*self.names[:3], self.best_metric]
-            heading = [*COLUMNS[:4], *self.names, *COLUMNS[4:]]
+            heading = [*COLUMNS[:4], *self.names, *COLUMNS[4:], self.unit]
             tqdm.write("  ".join(f"{name:>10}" for name in heading), file=sys.stderr)
         speed = (step - self.since_step) * self.tokens_per_step / (time.monotonic() - self.since)
         cells = [

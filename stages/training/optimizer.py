@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from stages.errors import InputError
 
 if TYPE_CHECKING:
-    from stages.params import TrainParams
+    from stages.groups import TrainParams
 
 
 def layers(model: Any) -> list[Any]:

@@ -1,0 +1,310 @@
+"""The groups of params.yaml: every key with its type, range and one line of description.
+
+`stages.task_params` holds the `task` group; `stages.params` reads the file.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from stages.errors import nearest
+from stages.task_params import Group, Name, TaskParams
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Determinism(Group):
+    num_threads: Positive = Field(description="Threads of torch, ONNX Runtime and BLAS.")
+    portable: bool = Field(description="Use AVX2 kernels on every x86-64 machine.")
+    deterministic: bool = Field(description="Use deterministic kernels on a GPU.")
+
+
+class HubDataset(Group):
+    name: Name | None = Field(description="Dataset id on the Hub.")
+    config: Name | None = Field(description="Configuration of the dataset; null: its only one.")
+    revision: Name | None = Field(description="Commit, branch or tag; resolved to a commit.")
+    splits: dict[Name, Name] = Field(
+        description="Split here → split there; {} keeps the dataset's names."
+    )
+
+
+class SplitParams(Group):
+    validation: Share = Field(description="Share of train that becomes a missing validation.")
+    test: Share = Field(description="Share of train that becomes a missing test.")
+    seed: int = Field(description="Seed of the cut, apart from the run's seed.")
+
+
+class DataParams(Group):
+    source: Literal["files", "hub"] = Field(description="Where the data comes from.")
+    files: dict[Name, Name] = Field(description="Split → file or folder; {} with a Hub source.")
+    glob: Name = Field(description="Which files of a folder; {split} is the split's name.")
+    hub: HubDataset
+    columns: tuple[Name, ...] = Field(description="Further columns to carry along.")
+    split: SplitParams
+    overlap: Literal["report", "drop_from_train", "error"] = Field(
+        description="What to do with training rows that also stand in another split."
+    )
+    license: Name | None = Field(description="SPDX id, or null for what the Hub says.")
+    description: Name | None = Field(description="One sentence, or null for what the Hub says.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.source == "files" and "train" not in self.files:
+            raise ValueError("files needs a train split while source is 'files'")
+        if self.source == "hub" and self.hub.name is None:
+            raise ValueError("hub.name is needed while source is 'hub'")
+        if self.source == "hub" and self.files:
+            raise ValueError("files must be {} while source is 'hub': DVC would watch them")
+        for split, path in self.files.items():
+            if any(sign in path for sign in "*?["):
+                raise ValueError(
+                    f"files.{split} holds a pattern, which DVC cannot watch: name the folder here "
+                    "and put the pattern in data.glob"
+                )
+        return self
+
+
+class ModelParams(Group):
+    name: Name = Field(description="A name under files, or a Hub id.")
+    files: dict[Name, Name] = Field(description="Local model folders by name; {} with a Hub model.")
+    revision: Name | None = Field(description="Commit, branch or tag of the Hub model.")
+    from_scratch: bool = Field(description="New weights from the config and the seed.")
+    trust_remote_code: bool = Field(description="Run the code a Hub model brings along.")
+    config: dict[str, Any] = Field(description="Overrides of the model's config.json.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.name not in self.files and Path(self.name).is_dir():
+            raise ValueError(
+                f"name is a folder that DVC does not watch: write files: {{local: {self.name}}} "
+                "and name: local"
+            )
+        if self.files and self.name not in self.files:
+            raise ValueError(
+                f"name is {self.name!r} but files holds {sorted(self.files)}"
+                f"{nearest(self.name, list(self.files))}: use one of those, or files: {{}} "
+                "for a Hub model"
+            )
+        return self
+
+
+class TokenizeParams(Group):
+    max_length: Positive | None = Field(
+        default=None, description="Tokens per example; for long see `long`."
+    )
+    padding: Literal["dynamic", "max_length"] | None = Field(
+        default=None,
+        description="Pad to the longest of a batch, or every example to max_length (TPU).",
+    )
+    pad_to_multiple_of: Positive | None = Field(
+        default=None, description="Padded lengths are multiples of this."
+    )
+    long: Literal["truncate", "window"] | None = Field(
+        default=None,
+        description="Longer texts are cut, or divided into overlapping windows with one score.",
+    )
+    stride: Count | None = Field(
+        default=None, description="Tokens that a window shares with the one before."
+    )
+    pool: Literal["mean", "max", "first"] | None = Field(
+        default=None, description="A document's logits from its windows'."
+    )
+    max_target_length: Positive | None = Field(
+        default=None, description="Tokens of a target text; what is longer is cut."
+    )
+
+
+class Augmentation(Group):
+    flip: bool = Field(description="Mirror left and right, half of the time.")
+    crop: float = Field(gt=0, le=1, description="Smallest share of the area that stays; 1: off.")
+    brightness: float = Field(ge=0, lt=1, description="Factor up to 1 ± this.")
+    contrast: float = Field(ge=0, lt=1, description="Factor up to 1 ± this.")
+
+
+class Freeze(Group):
+    embeddings: bool = Field(description="Keep the embeddings as they are.")
+    layers: Count = Field(description="Keep the first n layers as they are.")
+
+
+class EarlyStopping(Group):
+    patience: Count = Field(description="Evaluations without a gain; 0 turns it off.")
+    min_gain: float = Field(ge=0, description="What counts as a gain in best_metric.")
+
+
+class TrainParams(Group):
+    engine: Literal["trainer"] = Field(description="Hugging Face Trainer.")
+    launch: Name = Field(description="A file under launch/, without .yaml.")
+    epochs: float = Field(gt=0, description="Passes over the training split.")
+    batch_size: Positive = Field(description="Examples per optimizer step, over all processes.")
+    per_device_batch_size: Positive | None = Field(
+        description="Examples a device sees at once; null: its whole share of batch_size."
+    )
+    eval_batch_size: Positive = Field(description="Examples per device while evaluating.")
+    bucket_window: Count = Field(description="Batches sorted by length together; 0: no buckets.")
+    learning_rate: float = Field(gt=0, description="Peak learning rate of AdamW.")
+    weight_decay: float = Field(ge=0, description="Decay of weights, not of biases and norms.")
+    layer_decay: float = Field(gt=0, le=1, description="Rate times this, per layer from the top.")
+    adam_beta1: float = Field(ge=0, lt=1, description="AdamW's first moment.")
+    adam_beta2: float = Field(ge=0, lt=1, description="AdamW's second moment.")
+    adam_epsilon: float = Field(gt=0, description="AdamW's epsilon.")
+    schedule: Literal[
+        "linear",
+        "cosine",
+        "cosine_with_restarts",
+        "polynomial",
+        "constant",
+        "constant_with_warmup",
+        "inverse_sqrt",
+    ] = Field(description="Learning-rate schedule, in transformers' words.")
+    warmup_ratio: Share = Field(description="Share of the steps in which the rate rises.")
+    max_grad_norm: float = Field(ge=0, description="Clip the gradient's norm; 0 turns it off.")
+    precision: Literal["fp32", "bf16", "fp16"] = Field(description="Autocast; fp16 needs a GPU.")
+    gradient_checkpointing: bool = Field(description="Recompute activations to save memory.")
+    freeze: Freeze
+    label_smoothing: Share = Field(description="Share of the target spread over all classes.")
+    class_weights: Literal["balanced"] | tuple[float, ...] | None = Field(
+        default=None, description="Loss weight per label; balanced: inverse to its count in train."
+    )
+    focal_gamma: float | None = Field(
+        default=None, ge=0, description="Focal loss exponent; 0 is cross-entropy."
+    )
+    augmentation: Augmentation | None = Field(
+        default=None, description="Changes of the training images, seeded by epoch and row."
+    )
+    evaluate_every: Literal["epoch"] | Positive = Field(description="epoch, or steps.")
+    save_every: Literal["epoch"] | Positive = Field(description="epoch, or steps.")
+    keep: Literal["best", "last", "all"] = Field(
+        description="Checkpoints that become data/checkpoints; data/model is the best, or the last."
+    )
+    best_metric: Name = Field(description="loss, or a metric of the validation split.")
+    early_stopping: EarlyStopping
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        part = self.per_device_batch_size
+        if part is not None and self.batch_size % part:
+            raise ValueError(
+                f"batch_size {self.batch_size} is no multiple of per_device_batch_size {part}"
+            )
+        return self
+
+
+class Answers(Group):
+    n_best: Positive = Field(description="Starts and ends that are combined to spans.")
+    max_answer_length: Positive = Field(description="Longest span, in tokens.")
+    no_answer_threshold: float | None = Field(
+        description="Logits by which no answer must beat the best span; null: always answer."
+    )
+
+
+class Generation(Group):
+    max_new_tokens: Positive = Field(description="Most tokens that are written.")
+    num_beams: Positive = Field(description="Beams; 1 is greedy.")
+    length_penalty: float = Field(description="Above 0 beams favour longer texts.")
+    no_repeat_ngram_size: Count = Field(description="No n-gram comes twice; 0: off.")
+
+
+class ZeroShot(Group):
+    name: Name = Field(description="A name under model.files, or a Hub id.")
+    revision: Name | None = Field(description="Commit, branch or tag of the Hub model.")
+    template: Name = Field(description="A sentence in which {} stands for a label's phrase.")
+    phrases: dict[Name, Name] | None = Field(
+        description="Label → phrase; null: the names, underscores as spaces."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if "{}" not in self.template:
+            raise ValueError(f"template {self.template!r} has no {{}} for the phrase")
+        return self
+
+
+class EvaluateParams(Group):
+    batch_size: Positive = Field(description="Examples per batch.")
+    positive_label: Name | None = Field(
+        default=None, description="Binary: the class that precision, recall and F1 are about."
+    )
+    threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["tuned"] | None = Field(
+        default=None,
+        description="Multi-label: a probability, or tuned on validation for each label.",
+    )
+    answers: Answers | None = Field(default=None, description="From start and end to a span.")
+    generation: Generation | None = Field(default=None, description="How texts are written.")
+    zero_shot: dict[Name, ZeroShot] = Field(
+        description="Models that score the same rows without training; {} for none."
+    )
+    bootstrap_samples: Positive = Field(description="Resamples behind the 95 % intervals.")
+    slices: tuple[Name, ...] = Field(description="Columns to score by value.")
+    num_worst: Count = Field(description="Examples with the highest loss to list.")
+
+
+class ExportParams(Group):
+    name: Name = Field(description="Title of the model card, name in the registry.")
+    license: Name | None = Field(description="SPDX id of the model.")
+    int8: bool | None = Field(default=None, description="Also write a quantized ONNX model.")
+    max_accuracy_drop: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="What int8 may lose on validation before the stage fails.",
+    )
+
+
+class Settings(Group):
+    """What a task needs to know, in training and in `temper predict`."""
+
+    task: TaskParams
+    tokenize: TokenizeParams
+    evaluate: EvaluateParams
+
+
+class Params(Settings):
+    """Everything a run depends on besides code, data and library versions."""
+
+    seed: Count = Field(description="Initial weights, batch order, dropout.")
+    determinism: Determinism
+    data: DataParams
+    model: ModelParams
+    train: TrainParams
+    export: ExportParams
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        labels, positive = self.task.classes, self.evaluate.positive_label
+        if labels is not None and self.task.metrics == "classification":
+            if len(labels) == 2 and positive is None:
+                raise ValueError(
+                    "evaluate.positive_label is null: with two labels, say which one precision, "
+                    f"recall and F1 are about: {' or '.join(labels)}"
+                )
+            if positive is not None and positive not in labels:
+                raise ValueError(
+                    f"evaluate.positive_label {positive!r} is not in task.labels"
+                    f"{nearest(positive, labels)}"
+                )
+        target = [self.task.target[0]] if self.task.target else []
+        known = {*self.task.inputs, *target, *self.data.columns}
+        for column in self.evaluate.slices:
+            if column not in known:
+                raise ValueError(
+                    f"evaluate.slices names {column!r}, which is not carried along: "
+                    "add it to data.columns"
+                )
+        for name, found in self.evaluate.zero_shot.items():
+            if self.task.metrics not in ("classification", "multi_label"):
+                raise ValueError(f"evaluate.zero_shot must be {{}} for {self.task.name}")
+            for label in found.phrases or ():
+                if labels is not None and label not in labels:
+                    raise ValueError(
+                        f"evaluate.zero_shot.{name}.phrases names {label!r}, which is not in "
+                        f"task.labels{nearest(label, labels)}"
+                    )
+        weights = self.train.class_weights
+        if isinstance(weights, tuple) and labels is not None and len(weights) != len(labels):
+            raise ValueError(
+                f"train.class_weights has {len(weights)} numbers for {len(labels)} labels"
+            )
+        return self
