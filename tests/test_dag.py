@@ -92,6 +92,9 @@ def declared(stage: str, key: str = "") -> set[str]:
     return {re.sub(r"\$\{item\.(\w+)\}", lambda m: item[m[1]], name) for name in names}
 
 
+PASSED_ON = ("task_params.py", "test_dag.py")  # a property there is read for its caller
+
+
 class Reads:
     """Collects which fields of the parameters the code of `stages` reads, by dotted key."""
 
@@ -117,7 +120,7 @@ class Reads:
     def reader(self):
         def read(group, name):
             frame = sys._getframe(1)
-            while frame.f_code.co_filename.endswith("task_params.py"):  # a property read for others
+            while frame.f_code.co_filename.endswith(PASSED_ON):
                 frame = frame.f_back
             if name in type(group).model_fields and is_stage(frame.f_code.co_filename):
                 if type(group) in self.places:
