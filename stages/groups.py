@@ -225,7 +225,7 @@ class ZeroShot(Group):
 class EvaluateParams(Group):
     batch_size: Positive = Field(description="Examples per batch.")
     positive_label: Name | None = Field(
-        default=None, description="Binary: the class that precision, recall and F1 are about."
+        description="Binary: the class that precision, recall and F1 are about."
     )
     threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["tuned"] | None = Field(
         default=None,
@@ -274,6 +274,9 @@ class Params(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         labels, positive = self.task.classes, self.evaluate.positive_label
+        if positive is not None and self.task.metrics != "classification":
+            kind = getattr(self.task, "problem_type", self.task.name)
+            raise ValueError(f"evaluate.positive_label must be null for {kind}")
         if labels is not None and self.task.metrics == "classification":
             if len(labels) == 2 and positive is None:
                 raise ValueError(

@@ -34,7 +34,6 @@ TASK_KEYS: dict[str, Callable[[Params], bool]] = {  # keys that not every task h
     "train.class_weights": lambda p: p.task.name in LABELS,
     "train.focal_gamma": lambda p: p.task.name in LABELS,
     "train.augmentation": lambda p: p.task.name == "image_classification",
-    "evaluate.positive_label": lambda p: p.task.name in (LABELS[0], LABELS[2]),
     "evaluate.threshold": lambda p: p.task.name == LABELS[0],
     "evaluate.answers": lambda p: p.task.name == "question_answering",
     "evaluate.generation": lambda p: p.task.name in ("seq2seq_lm", "causal_lm"),

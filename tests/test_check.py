@@ -163,6 +163,7 @@ def test_regression_is_checked_row_by_row(write_params, write_csv):
     task = {"problem_type": "regression", "text": ["sentence1"], "labels": None}
     changes = {f"task__{key}": value for key, value in task.items()}
     changes |= {"data__files": {"train": "own.csv"}, "train__best_metric": "mse"}
+    changes |= {"evaluate__positive_label": None}
     found, _ = examine(write_params, **changes, train__class_weights="balanced")
     assert len(found) == 2
     assert "train.class_weights: 'balanced' is about classes" in found[0]
