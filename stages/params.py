@@ -42,6 +42,7 @@ TASK_KEYS: dict[str, Callable[[Params], bool]] = {  # keys that not every task h
 }
 
 
+MAY_BE_NULL = ("train.class_weights", "train.augmentation")  # null turns them off
 TASKS = {  # name → schema
     schema.model_fields["name"].annotation.__args__[0]: schema  # type: ignore[union-attr]
     for schema in get_args(get_args(TaskParams)[0])
@@ -54,9 +55,11 @@ def misplaced(parameters: Params) -> dict[tuple[str, str], str]:
     found = {}
     for name, is_read in TASK_KEYS.items():
         group, key = name.split(".")
-        given = key in getattr(parameters, group).model_fields_set
-        if is_read(parameters) and not given:
-            found[group, key] = f"missing; {parameters.task.name} needs it here"
+        values = getattr(parameters, group)
+        given, is_null = key in values.model_fields_set, getattr(values, key) is None
+        if is_read(parameters) and is_null and not (given and name in MAY_BE_NULL):
+            what = "null" if given else "missing"
+            found[group, key] = f"{what}; {parameters.task.name} needs it here"
         elif given and not is_read(parameters):
             found[group, key] = f"has no effect here with {parameters.task.name}; remove it"
     return found

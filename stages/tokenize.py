@@ -1,4 +1,4 @@
-"""data/raw and a processor → data/tokenized: token ids, lengths and labels in Arrow.
+"""data/raw and a processor → data/tokenized: token ids or pixels, lengths and labels in Arrow.
 
 `python -m stages.tokenize data/raw data/base/processor data/tokenized`. One process: a fast
 tokenizer already uses every core (FACTS 29: worker processes are slower).
@@ -93,7 +93,7 @@ def tokenize(raw_folder: Path, processor_folder: Path, target: Path, all_params:
     raw, p = arrow.load(raw_folder), all_params.tokenize
     task = tasks.load(all_params)
     processor, report = tasks.load_processor(processor_folder, task), {}
-    check_max_length(p, processor, len(task.columns))
+    check_max_length(p, processor, min(len(task.columns), 2))
     for split, dataset in raw.items():
         lengths: list[np.ndarray] = []
         purpose = "train" if split == "train" else "score"

@@ -103,3 +103,91 @@ def test_evaluate_loads_the_metric_module_by_path(monkeypatch):
     loaded = evaluate.load(str(path), "classification")
     found = loaded.compute(predictions=logits, references=wanted)
     assert found == pytest.approx(metrics.compute("classification", logits, wanted))
+
+
+# -- scores that are functions of sums -----------------------------------------------------------
+
+SOURCES = ["the cat sat on the mat .", "hello there , general Kenobi !", "a b c d e f", ""]
+TARGETS = ["a cat sat on the mat .", "hello there , general", "a b c d x f", "something"]
+
+
+def test_entity_scores_are_seqevals():
+    """Over sentences of every kind, per type as well."""
+    from seqeval.metrics import classification_report, f1_score, precision_score, recall_score
+
+    tags = ["O", "B-X", "I-X", "B-Y", "I-Y"]
+    random = np.random.default_rng(4)
+    wanted = [[tags[i] for i in random.integers(0, 5, 12)] for _ in range(40)]
+    found = [
+        [tag if random.random() < 0.8 else tags[random.integers(0, 5)] for tag in row]
+        for row in wanted
+    ]
+    scores = metrics.score("entities", found, wanted)
+    assert scores["f1"] == pytest.approx(f1_score(wanted, found))
+    assert scores["precision"] == pytest.approx(precision_score(wanted, found))
+    assert scores["recall"] == pytest.approx(recall_score(wanted, found))
+    module = metrics.module("entities")
+    counts = module.no_counts()
+    module.count(counts, found[:20], wanted[:20])
+    module.count(counts, found[20:], wanted[20:])
+    report = classification_report(wanted, found, output_dict=True)
+    for row in module.per_class(counts):
+        assert row["f1"] == pytest.approx(report[row["label"]]["f1-score"], abs=1e-6)
+        assert row["support"] == report[row["label"]]["support"]
+
+
+def test_text_scores_are_sacrebleus_and_rouges():
+    """Corpus BLEU and chrF from sums of examples; ROUGE as the mean of theirs."""
+    import sacrebleu
+    from rouge_score.rouge_scorer import RougeScorer
+
+    scores = metrics.score("summarization", SOURCES, TARGETS)
+    assert scores["bleu"] == pytest.approx(sacrebleu.corpus_bleu(SOURCES, [TARGETS]).score)
+    assert scores["chrf"] == pytest.approx(sacrebleu.corpus_chrf(SOURCES, [TARGETS]).score)
+    scorer = RougeScorer(["rouge2", "rougeL"], use_stemmer=True)
+    for name in ("rouge2", "rougeL"):
+        each = [scorer.score(t, s)[name].fmeasure for s, t in zip(SOURCES, TARGETS, strict=True)]
+        assert scores[name] == pytest.approx(np.mean(each))
+    assert metrics.score("translation", TARGETS, TARGETS)["exact_match"] == 1
+
+
+def test_answers_are_scored_as_squad_does():
+    """Articles, case and punctuation count nothing; the best of several; silence."""
+    wanted = [
+        {"text": ["the Eiffel Tower", "Eiffel tower in Paris"]},
+        {"text": ["in 1999"]},
+        {"text": []},
+        {"text": []},
+        {"text": ["Oslo"]},
+    ]
+    scores = metrics.score("answers", ["Eiffel Tower!", "1999", "", "Oslo", ""], wanted)
+    assert scores["exact_match"] == pytest.approx(2 / 5)
+    assert scores["f1"] == pytest.approx((1 + 2 / 3 + 1 + 0 + 0) / 5)
+
+
+def test_perplexity_and_completions_by_hand():
+    """Of all tokens together, not a mean of texts; a baseline without probabilities has none."""
+    scores = metrics.score("language", [(2.0, 1, 2), (4.0, 2, 4)], [None, None])
+    assert scores == {"perplexity": pytest.approx(np.e), "accuracy": pytest.approx(0.5)}
+    tokens = np.array([3.0, 1, 3])
+    scores = metrics.score("completions", [("yes ", tokens), ("no", tokens)], ["yes", "yes"])
+    assert scores["exact_match"] == 0.5
+    assert scores["perplexity"] == pytest.approx(np.e)
+    assert np.isnan(metrics.score("completions", [("yes", None)], ["yes"])["perplexity"])
+    assert metrics.score("choices", [0, 2, 1], [0, 1, 1])["accuracy"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("name", metrics.MODULES[3:])
+def test_the_worst_example_is_the_worst(name):
+    """Each module ranks a right prediction behind a wrong one."""
+    right, wrong, reference = {
+        "entities": (["B-X"], ["O"], ["B-X"]),
+        "answers": ("Oslo", "Rome", {"text": ["Oslo"]}),
+        "choices": (1, 0, 1),
+        "language": ((1.0, 1, 2), (9.0, 0, 2), None),
+        "completions": (("yes", np.ones(3)), ("no", np.ones(3)), "yes"),
+    }.get(name, ("a cat sat here", "dogs", "a cat sat here"))
+    module = metrics.module(name)
+    badness = module.badness(module.statistics([right, wrong], [reference] * 2))
+    assert badness[1] > badness[0]
+    assert module.HEADLINE[0] in module.GREATER_IS_BETTER

@@ -517,3 +517,84 @@ def test_each_augmentation_changes_the_picture(key, off):
     assert all(np.array_equal(image, pixels) for image in still)
     assert any(not np.array_equal(image, pixels) for image in moved)
     assert nothing[key] == off
+
+
+def test_a_models_own_domain_is_the_base_of_a_task(tmp_path, monkeypatch):
+    """Masked words first, then labels: the backbone's weights are the first run's."""
+    import torch
+    from safetensors.torch import load_file
+
+    monkeypatch.setenv("TEMPER_TRACKING", "off")
+    monkeypatch.chdir(tmp_path)
+    for name in ("launch", "stages"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    prepare(tmp_path, "recipes/sample-masked_lm.yaml", {"train.epochs": 1})
+    targets = [Path("data") / out for out in ("model", "checkpoints", "history")]
+    train.main(Path("data/tokenized"), Path("data/base"), *targets)
+    shutil.move("data/model", "domain")
+    shutil.rmtree("data/base")
+    tree = yaml.load((ROOT / "params.yaml").read_text(), Loader=yaml_file.Loader)
+    own = {"model.name": "domain", "model.files": {"domain": "domain"}, "model.from_scratch": False}
+    Path("params.yaml").write_text(yaml.safe_dump(change(tree, own), sort_keys=False))
+    parameters = params.load()
+    files.main(Path("domain"), Path("data/files/model/domain.json"))
+    download.main("model", Path("data/files/model"), Path("data/base"))
+    from stages.training import model
+
+    features = {"labels": datasets_label()}
+    network = model.build(Path("data/base"), tasks.load(parameters, features), features)
+    stored, found = load_file("domain/model.safetensors"), network.state_dict()
+    shared = [name for name in stored if name in found]
+    assert len(shared) > 15
+    assert all(torch.equal(stored[name], found[name]) for name in shared)
+    summary = outputs.read_json(Path("data/base/summary.json"))
+    assert "classifier.weight" in summary["tensors"]["new"]
+    assert any(name.startswith("cls.") for name in summary["tensors"]["unused"])
+
+
+def datasets_label():
+    from datasets import ClassLabel
+
+    return ClassLabel(names=["not_equivalent", "equivalent"])
+
+
+# -- what the README says of each task -----------------------------------------------------------
+
+
+def readme() -> dict[str, list[str]]:
+    """Return the cells of the README's table by task."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| `")]
+    rows = [[cell.strip() for cell in row] for row in rows if len(row) >= 7]
+    return {row[0].strip("`"): row for row in rows}
+
+
+def test_the_readme_lists_every_task():
+    assert list(readme()) == list(params.TASKS) or set(readme()) == set(params.TASKS)
+
+
+@every_task
+def test_the_readmes_row_is_true(done):
+    """Baselines, scores, exports and how the model is loaded, as the run shows them."""
+    name, parameters = done
+    _, _, baselines, scores, long, exports, loads = readme()[parameters.task.name]
+    found = outputs.read_json(Path("data/evaluation/metrics.json"))
+    assert set(found["baseline"]) <= set(re.findall(r"`(\w+)`", baselines))
+    headline = metrics.module(parameters.task.metrics).HEADLINE
+    assert headline[0] in re.findall(r"`(\w+)`", scores)
+    if " " not in name:
+        assert set(re.findall(r"`(\w+)`", scores)) <= set(headline)
+    assert ("int8" in exports) == Path("data/export/onnx/model_int8.onnx").exists()
+    parity = outputs.read_json(Path("data/export/parity.json"))
+    assert ("greedy tokens" in exports) == ("written_alike" in parity)
+    card = Path("data/export/README.md").read_text()
+    assert f"import {loads.strip('`')}" in card
+    assert ("windows with one score" in long) == ("tokenize.pool" in readable(parameters))
+
+
+def readable(parameters: params.Params) -> set[str]:
+    """Return the keys a task reads once long texts are divided."""
+    changed = parameters.tokenize.model_copy(update={"long": "window"})
+    windowed = parameters.model_copy(update={"tokenize": changed})
+    return {key for key, is_read in params.TASK_KEYS.items() if is_read(windowed)}

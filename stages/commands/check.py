@@ -128,7 +128,7 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
         task = tasks.load(parameters)
         processor = model.read_processor(folder, config, p, task)
         with findings.at("tokenize.max_length"):
-            check_max_length(parameters.tokenize, processor, len(task.columns))
+            check_max_length(parameters.tokenize, processor, min(len(task.columns), 2))
         layers = getattr(config, "num_hidden_layers", None)
         if layers is not None and parameters.train.freeze.layers > layers:
             findings.add(

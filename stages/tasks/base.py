@@ -42,6 +42,7 @@ class Task(ABC):
     processor = "AutoTokenizer"
     passes: tuple[str, ...] = ("logits",)  # what `decode` needs: logits, tokens (generated)
     answer_passes: tuple[str, ...] = ("logits",)  # what `answer` needs
+    models_language = False  # logits are over a vocabulary: only each label's are kept
     packs = False  # whether training texts are joined to full blocks
 
     def __init__(self, settings: "Settings"):
@@ -118,7 +119,11 @@ class Task(ABC):
 
     def reduce(self, logits: Any, batch: Batch) -> Any:
         """Return what is kept of a batch's logits, (rows, …); the rest is never stored."""
-        return logits
+        if not self.models_language:
+            return logits
+        from stages.tasks.arrays import token_statistics
+
+        return token_statistics(logits, batch["labels"])
 
     def split(self, kept: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> Sequence[np.ndarray]:
         """Return one output per feature, without its padding."""
@@ -128,7 +133,6 @@ class Task(ABC):
         """Return what an output says, so that two models' can be compared."""
         return output.argmax(-1)
 
-    @abstractmethod
     def score(
         self, outputs: Sequence[np.ndarray], features: Any, scores: Callable[..., dict]
     ) -> dict[str, float]:
@@ -139,6 +143,10 @@ class Task(ABC):
             features: their encoded rows.
             scores: the task's metrics, a function of predictions and references.
         """
+        from stages.tasks.arrays import language_scores
+
+        assert self.models_language, "other tasks have a score of their own"
+        return language_scores(outputs)
 
     def prompts(self, rows: Sequence[Mapping[str, Any]], processor: Any) -> Batch:
         """Return input_ids and attention_mask of what a model is to write after."""

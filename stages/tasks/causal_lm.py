@@ -1,7 +1,7 @@
 """Texts → a model that continues them; or prompts → completions, the prompt not learned."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +19,7 @@ def make(settings: Settings) -> Task:
 class CausalLM(Task):
     auto_model = "AutoModelForCausalLM"
     pipeline_tag = "text-generation"
+    models_language = True
 
     answer_passes = ("tokens",)
 
@@ -91,14 +92,6 @@ class CausalLM(Task):
             "input_ids": arrays.pad(ids, width, processor.pad_token_id or 0, left=True),
             "attention_mask": mask,
         }
-
-    def reduce(self, logits: Any, batch: Batch) -> Any:
-        return arrays.token_statistics(logits, batch["labels"])
-
-    def score(
-        self, outputs: Sequence[np.ndarray], features: Any, scores: Callable[..., dict]
-    ) -> dict[str, float]:
-        return arrays.language_scores(outputs)
 
     def baselines(self, train: Part, others: Mapping[str, Part]) -> dict[str, dict[str, list]]:
         """Return the bigram model's -log p, or the most frequent completion."""

@@ -1,6 +1,6 @@
 """Unlabelled texts → a model of their domain: hidden words are guessed from their neighbours."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ def make(settings: Settings) -> Task:
 class MaskedLM(Task):
     auto_model = "AutoModelForMaskedLM"
     pipeline_tag = "fill-mask"
+    models_language = True
     packs = True
 
     def is_labelled(self, features: Any) -> bool:
@@ -70,14 +71,7 @@ class MaskedLM(Task):
         return np.where(replaced, other, ids), labels
 
     def reduce(self, logits: Any, batch: Batch) -> Any:
-        if "labels" in batch:
-            return arrays.token_statistics(logits, batch["labels"])
-        return logits.argmax(-1)  # (rows, tokens)
-
-    def score(
-        self, outputs: Sequence[np.ndarray], features: Any, scores: Callable[..., dict]
-    ) -> dict[str, float]:
-        return arrays.language_scores(outputs)
+        return super().reduce(logits, batch) if "labels" in batch else logits.argmax(-1)
 
     def baselines(self, train: Part, others: Mapping[str, Part]) -> dict[str, dict[str, list]]:
         rows = zip(train.features["input_ids"], train.features["word_ids"], strict=True)

@@ -1,10 +1,8 @@
 """A text → another text: a summary, a translation."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 from stages.errors import InputError
 from stages.groups import Settings
@@ -21,6 +19,7 @@ def make(settings: Settings) -> Task:
 
 class Seq2SeqLM(Task):
     auto_model = "AutoModelForSeq2SeqLM"
+    models_language = True
     passes = ("tokens",)
 
     answer_passes = ("tokens",)
@@ -79,14 +78,6 @@ class Seq2SeqLM(Task):
     def prompts(self, rows: Sequence[Mapping[str, Any]], processor: Any) -> Batch:
         """Return the sources alone, for generation."""
         return arrays.pad_texts(rows, processor, self.settings)[0]
-
-    def reduce(self, logits: Any, batch: Batch) -> Any:
-        return arrays.token_statistics(logits, batch["labels"])
-
-    def score(
-        self, outputs: Sequence[np.ndarray], features: Any, scores: Callable[..., dict]
-    ) -> dict[str, float]:
-        return arrays.language_scores(outputs)
 
     def baselines(self, train: Part, others: Mapping[str, Part]) -> dict[str, dict[str, list]]:
         sources = {split: list(part.examples[self.task.source]) for split, part in others.items()}
