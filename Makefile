@@ -13,7 +13,7 @@ repro: $(READY)
 	$(BIN)/temper summary
 
 test: $(READY)
-	$(BIN)/pytest -n 2 --dist worksteal --durations 8
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -n 2 --dist worksteal --durations 8
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """Text → ids as the tokenizer gives them, lengths and truncation counted, batches padded right."""
 
 import csv
+import json
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -140,6 +141,25 @@ def test_other_tokenizers(write_params, tmp_path, make):
     assert max(columns["full_length"]) > max(columns["length"]) == 5
     assert processor.is_fast == (make is not slow)
     assert processor.pad_token_id is not None
+
+
+def test_words_of_byte_level_tokenizers_begin_with_a_space(tmp_path):
+    """RoBERTa's kind: a word of a list is the token of a word in a text, not of its middle."""
+    from transformers import RobertaTokenizer
+
+    from tests.test_tasks import load
+
+    tree = json.loads(byte_level_bpe().backend_tokenizer.to_str())["model"]
+    special = ("<s>", "</s>", "<unk>", "<pad>", "<mask>")
+    vocabulary = tree["vocab"] | {t: len(tree["vocab"]) + i for i, t in enumerate(special)}
+    merges = [tuple(merge) for merge in tree["merges"]]
+    RobertaTokenizer(vocab=vocabulary, merges=merges).save_pretrained(tmp_path)
+    task, _, _ = load("recipes/sample-token_classification.yaml")
+    processor = tasks.load_processor(tmp_path, task)
+    columns = task.encode({"words": [["sat", "cat"]]}, processor, purpose="score")
+    tokens = processor.convert_ids_to_tokens(columns["input_ids"][0])
+    assert tokens[1] == "Ġsat"
+    assert "Ġcat" in tokens
 
 
 def test_no_pad_and_no_end_is_an_error(write_params, tmp_path):

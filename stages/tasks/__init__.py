@@ -42,10 +42,9 @@ def load_processor(folder: Path, task: Task) -> Any:
 
 
 def open_processor(folder: Path, task: Task, **options: Any) -> Any:
-    """Load a processor as it is; images always by PIL, so that torchvision changes nothing."""
+    """Load a processor as it is, with what the task asks of it."""
     import transformers
 
-    if task.processor == "AutoImageProcessor":
-        options["backend"] = "pil"
+    options |= task.processor_options
     auto = getattr(transformers, task.processor)
     return auto.from_pretrained(str(folder), local_files_only=True, **options)

@@ -40,6 +40,7 @@ class Task(ABC):
     pipeline_tag: str  # the Hub's name for the task
     loss = "cross_entropy"  # a name of stages/training/losses
     processor = "AutoTokenizer"
+    processor_options: Mapping[str, Any] = {}  # given when it is loaded
     passes: tuple[str, ...] = ("logits",)  # what `decode` needs: logits, tokens (generated)
     answer_passes: tuple[str, ...] = ("logits",)  # what `answer` needs
     models_language = False  # logits are over a vocabulary: only each label's are kept

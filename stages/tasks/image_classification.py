@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ class ImageClassification(Task):
     auto_model = "AutoModelForImageClassification"
     pipeline_tag = "image-classification"
     processor = "AutoImageProcessor"
+    processor_options = MappingProxyType({"backend": "pil"})  # torchvision would change pixels
 
     def label_feature(self, raw: Mapping[str, Any]) -> Any:
         return raw[self.task.label]

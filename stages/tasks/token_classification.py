@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ def make(settings: Settings) -> Task:
 class TokenClassification(Task):
     auto_model = "AutoModelForTokenClassification"
     pipeline_tag = "token-classification"
+    processor_options = MappingProxyType({"add_prefix_space": True})  # words, not parts of words
 
     def label_feature(self, raw: Mapping[str, Any]) -> Any:
         return raw[self.task.tags]
