@@ -571,19 +571,19 @@ def readme() -> dict[str, list[str]]:
 
 
 def test_the_readme_lists_every_task():
-    assert list(readme()) == list(params.TASKS) or set(readme()) == set(params.TASKS)
+    assert set(readme()) == set(params.TASKS)
 
 
 @every_task
 def test_the_readmes_row_is_true(done):
     """Baselines, scores, exports and how the model is loaded, as the run shows them."""
-    name, parameters = done
+    _, parameters = done
     _, _, baselines, scores, long, exports, loads = readme()[parameters.task.name]
     found = outputs.read_json(Path("data/evaluation/metrics.json"))
     assert set(found["baseline"]) <= set(re.findall(r"`(\w+)`", baselines))
     headline = metrics.module(parameters.task.metrics).HEADLINE
     assert headline[0] in re.findall(r"`(\w+)`", scores)
-    if " " not in name:
+    if " or " not in scores:
         assert set(re.findall(r"`(\w+)`", scores)) <= set(headline)
     assert ("int8" in exports) == Path("data/export/onnx/model_int8.onnx").exists()
     parity = outputs.read_json(Path("data/export/parity.json"))
