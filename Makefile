@@ -12,6 +12,7 @@ repro: $(READY)
 	$(BIN)/dvc repro
 	$(BIN)/temper summary
 
+# PASSIVE: the threads of two trainings side by side do not spin for each other's cores.
 test: $(READY)
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -n 2 --dist worksteal --durations 8
 
