@@ -21,14 +21,14 @@ def blocks(language: str) -> list[str]:
 
 @pytest.mark.slow
 def test_the_page_makes_a_task_that_keeps_the_contract(tmp_path):
-    """Schema, file, data, recipe and one line: the contract's tests pass for it."""
+    """Schema, file, data, recipe, one line and a row: the contract's tests pass for it."""
     for name in COPIED:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
-    for name in ("dvc.yaml", "params.yaml", "pyproject.toml"):
+    for name in ("dvc.yaml", "params.yaml", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, tmp_path / name)
     schema, module, data, case = blocks("python")
-    (task,) = blocks("yaml")
+    (task,), (row,) = blocks("yaml"), blocks("markdown")
     edit(tmp_path / "stages/task_params.py", "TaskParams = ", f"{schema}\n\nTaskParams = ")
     edit(tmp_path / "stages/task_params.py", "| CausalLM,", "| CausalLM | NextSentencePrediction,")
     (tmp_path / "stages/tasks/next_sentence_prediction.py").write_text(module)
@@ -38,6 +38,7 @@ def test_the_page_makes_a_task_that_keeps_the_contract(tmp_path):
     tree["data"]["files"] = {s: f"{folder}/{s}.jsonl" for s in ("train", "validation", "test")}
     target = tmp_path / "recipes/sample-next_sentence_prediction.yaml"
     target.write_text(yaml.safe_dump(tree | yaml.safe_load(task)))
+    edit(tmp_path / "README.md", "| `causal_lm` |", f"{row}| `causal_lm` |")
     edit(tmp_path / "tests/test_tasks.py", "CASES = {", f"CASES = {{\n{case}")
     done = run(
         tmp_path,
@@ -49,7 +50,7 @@ def test_the_page_makes_a_task_that_keeps_the_contract(tmp_path):
         "-k",
         "next_sentence or every_task",
     )
-    assert re.search(r"8 passed", done.stdout), done.stdout[-3000:]
+    assert re.search(r"10 passed", done.stdout), done.stdout[-3000:]
 
 
 def edit(path: Path, old: str, new: str) -> None:
