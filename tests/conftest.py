@@ -62,17 +62,18 @@ def write_params(tmp_path, monkeypatch) -> Callable[..., params.Params]:
 def prepare(write_params) -> Callable[..., params.Params]:
     """Return a function that writes params.yaml, then downloads and tokenizes."""
 
-    def run(**changes) -> params.Params:
-        parameters = write_params(**changes)
-        for group, named in (("dataset", parameters.data.files), ("model", parameters.model.files)):
-            for name, source in named.items():
-                files.main(Path(source), Path(f"data/files/{group}/{name}.json"))
-        download.main("dataset", Path("data/files/dataset"), Path("data/raw"))
-        download.main("model", Path("data/files/model"), Path("data/base"))
-        tokenize.main(Path("data/raw"), Path("data/base/processor"), Path("data/tokenized"))
-        return parameters
+    return lambda **changes: load_data(write_params(**changes))
 
-    return run
+
+def load_data(parameters: params.Params) -> params.Params:
+    """Run the stages before train in the working directory."""
+    for group, named in (("dataset", parameters.data.files), ("model", parameters.model.files)):
+        for name, source in named.items():
+            files.main(Path(source), Path(f"data/files/{group}/{name}.json"))
+    download.main("dataset", Path("data/files/dataset"), Path("data/raw"))
+    download.main("model", Path("data/files/model"), Path("data/base"))
+    tokenize.main(Path("data/raw"), Path("data/base/processor"), Path("data/tokenized"))
+    return parameters
 
 
 @pytest.fixture

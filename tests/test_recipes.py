@@ -11,8 +11,8 @@ import yaml
 from stages import params, train, yaml_file
 from stages.commands import recipe
 from stages.errors import InputError
-from tests.conftest import ROOT, change
-from tests.test_tasks import load_data, rows_of, write_rows
+from tests.conftest import ROOT, change, load_data
+from tests.test_tasks import rows_of, write_rows
 
 RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml"))
 KNOWN = [name for name in RECIPES if not name.startswith("sample-")]

@@ -24,13 +24,12 @@ from stages import (
     outputs,
     params,
     tasks,
-    tokenize,
     train,
     trained,
     yaml_file,
 )
 from stages.commands import predict
-from tests.conftest import ROOT, change
+from tests.conftest import ROOT, change, load_data
 
 ROWS = {"train": 200, "validation": 24, "test": 24}
 TASKS = sorted(path.stem for path in (ROOT / "stages/tasks").glob("[a-z]*_*.py"))
@@ -97,16 +96,6 @@ def prepare(folder: Path, recipe: str, changes: dict) -> params.Params:
     Path("params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
     parameters = params.load()
     return load_data(parameters)
-
-
-def load_data(parameters: params.Params) -> params.Params:
-    for group, named in (("dataset", parameters.data.files), ("model", parameters.model.files)):
-        for name, source in named.items():
-            files.main(Path(source), Path(f"data/files/{group}/{name}.json"))
-    download.main("dataset", Path("data/files/dataset"), Path("data/raw"))
-    download.main("model", Path("data/files/model"), Path("data/base"))
-    tokenize.main(Path("data/raw"), Path("data/base/processor"), Path("data/tokenized"))
-    return parameters
 
 
 @pytest.fixture

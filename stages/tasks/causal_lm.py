@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -106,17 +107,21 @@ class CausalLM(Task):
             for one, other in pairwise(ids):
                 pairs[one][other] += 1
 
+        @cache
+        def known_of(token: int) -> tuple[int, int, int]:
+            """Return how many successors were seen, how many different ones, the usual one."""
+            seen = pairs[token]
+            return seen.total(), len(seen), seen.most_common(1)[0][0] if seen else -1
+
         def judged(ids: Sequence[int]) -> np.ndarray:
             total = np.zeros(3)
             for one, other in pairwise(ids):
-                seen = pairs[one]
-                size = sum(seen.values())
+                size, kinds, usual = known_of(one)
                 # Witten-Bell: as many parts unigram as there are different successors
-                share = len(seen) / max(size + len(seen), 1) if seen else 1.0
+                share = kinds / (size + kinds) if kinds else 1.0
                 unigram = chances[min(other, len(chances) - 1)]
-                chance = share * unigram + (1 - share) * seen[other] / max(size, 1)
-                right = bool(seen) and seen.most_common(1)[0][0] == other
-                total += (-np.log(chance), right, 1)
+                chance = share * unigram + (1 - share) * pairs[one][other] / max(size, 1)
+                total += (-np.log(chance), usual == other, 1)
             return total
 
         found = {
