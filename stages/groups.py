@@ -37,6 +37,48 @@ class SplitParams(Group):
     seed: int = Field(description="Seed of the cut, apart from the run's seed.")
 
 
+class Head(Group):
+    kind: Literal["new", "linear", "mlp"] = Field(
+        description="The class's own head drawn anew, one layer, or a hidden layer before it."
+    )
+    pooling: Literal["first", "mean", "max"] | None = Field(
+        default=None, description="linear, mlp: one vector per text from its tokens'."
+    )
+    hidden_size: Positive | None = Field(default=None, description="mlp: units of the layer.")
+    dropout: Share | None = Field(default=None, description="linear, mlp: share of units dropped.")
+    crf: bool | None = Field(
+        default=None, description="token_classification: score paths of tags, not single tags."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        own = self.kind != "new"
+        for key, wanted in (
+            ("hidden_size", self.kind == "mlp"),
+            ("dropout", own),
+        ):
+            if wanted and getattr(self, key) is None:
+                raise ValueError(f"head.{key} is needed for {self.kind}")
+        for key, wanted in (
+            ("hidden_size", self.kind == "mlp"),
+            ("dropout", own),
+            ("pooling", own),
+            ("crf", own),
+        ):
+            if not wanted and getattr(self, key) is not None:
+                raise ValueError(f"head.{key} has no effect with {self.kind}; remove it")
+        return self
+
+
+class Lora(Group):
+    rank: Positive = Field(description="Rank of the two small matrices beside each weight.")
+    alpha: float = Field(gt=0, description="Their product is scaled by alpha / rank.")
+    dropout: Share = Field(description="Share of their input dropped while training.")
+    target_modules: tuple[Name, ...] | None = Field(
+        description="Names of the layers; null: every linear layer of the backbone."
+    )
+
+
 class DataParams(Group):
     source: Literal["files", "hub"] = Field(description="Where the data comes from.")
     files: dict[Name, Name] = Field(description="Split → file or folder; {} with a Hub source.")
@@ -74,6 +116,16 @@ class ModelParams(Group):
     from_scratch: bool = Field(description="New weights from the config and the seed.")
     trust_remote_code: bool = Field(description="Run the code a Hub model brings along.")
     config: dict[str, Any] = Field(description="Overrides of the model's config.json.")
+    head: Head | None = Field(default=None, description="null: the task's, as the checkpoint's.")
+    lora: Lora | None = Field(
+        default=None, description="Train small matrices beside the frozen weights; merged after."
+    )
+    new_tokens: tuple[Name, ...] | None = Field(
+        default=None, description="Added to the vocabulary, their embeddings trained."
+    )
+    own: Name | None = Field(
+        default=None, description="A class of yours, built from the config, that returns logits."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -126,7 +178,30 @@ class Augmentation(Group):
 
 class Freeze(Group):
     embeddings: bool = Field(description="Keep the embeddings as they are.")
-    layers: Count = Field(description="Keep the first n layers as they are.")
+    layers: Count | Literal["all"] = Field(
+        description="Keep the first n layers as they are; all: train nothing but the head."
+    )
+
+
+class Averaging(Group):
+    kind: Literal["ema", "last", "best"] = Field(
+        description="Average of all steps, decaying, or mean of evaluated checkpoints."
+    )
+    decay: float | None = Field(
+        default=None, gt=0, lt=1, description="ema: share of the old average kept at each step."
+    )
+    count: Annotated[int, Field(ge=2)] | None = Field(
+        default=None, description="last, best: evaluated checkpoints that are averaged."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        needed, other = ("decay", "count") if self.kind == "ema" else ("count", "decay")
+        if getattr(self, needed) is None:
+            raise ValueError(f"averaging.{needed} is needed for {self.kind}")
+        if getattr(self, other) is not None:
+            raise ValueError(f"averaging.{other} has no effect with {self.kind}; remove it")
+        return self
 
 
 class EarlyStopping(Group):
@@ -135,7 +210,9 @@ class EarlyStopping(Group):
 
 
 class TrainParams(Group):
-    engine: Literal["trainer"] = Field(description="Hugging Face Trainer.")
+    engine: Literal["trainer", "loop"] = Field(
+        description="Hugging Face Trainer, or the loop of stages/training/loop.py."
+    )
     launch: Name = Field(description="A file under launch/, without .yaml.")
     epochs: float = Field(gt=0, description="Passes over the training split.")
     batch_size: Positive = Field(description="Examples per optimizer step, over all processes.")
@@ -150,6 +227,10 @@ class TrainParams(Group):
     adam_beta1: float = Field(ge=0, lt=1, description="AdamW's first moment.")
     adam_beta2: float = Field(ge=0, lt=1, description="AdamW's second moment.")
     adam_epsilon: float = Field(gt=0, description="AdamW's epsilon.")
+    optimizer: Name | None = Field(
+        default=None,
+        description="null: AdamW; adamw_8bit (a GPU, bitsandbytes); or a function of yours.",
+    )
     schedule: Literal[
         "linear",
         "cosine",
@@ -173,6 +254,28 @@ class TrainParams(Group):
     )
     augmentation: Augmentation | None = Field(
         default=None, description="Changes of the training images, seeded by epoch and row."
+    )
+    huber_delta: float | None = Field(
+        default=None, gt=0, description="Regression: errors above this count linearly; null: all²."
+    )
+    r_drop_alpha: float | None = Field(
+        default=None, ge=0, description="Weight of R-Drop, two passes pulled together; null: off."
+    )
+    resampling: Literal["over", "under"] | None = Field(
+        default=None, description="Repeat rows of rarer labels, or leave out those of commoner."
+    )
+    averaging: Averaging | None = Field(default=None, description="Of weights; null: none.")
+    max_loss: float | None = Field(
+        default=None, gt=0, description="A step's loss above this ends the run; null: no limit."
+    )
+    loss: Name | None = Field(
+        default=None, description="A function of yours of (logits, labels); null: the task's."
+    )
+    collator: Name | None = Field(
+        default=None, description="A function of yours that makes training batches."
+    )
+    callbacks: tuple[Name, ...] | None = Field(
+        default=None, description="TrainerCallback classes of yours."
     )
     evaluate_every: Literal["epoch"] | Positive = Field(description="epoch, or steps.")
     save_every: Literal["epoch"] | Positive = Field(description="epoch, or steps.")
@@ -305,6 +408,22 @@ class Params(Settings):
                         f"evaluate.zero_shot.{name}.phrases names {label!r}, which is not in "
                         f"task.labels{nearest(label, labels)}"
                     )
+        head, p = self.model.head, self.train
+        if head is not None and head.kind != "new":
+            if (head.pooling is None) == (self.task.name == "sequence_classification"):
+                raise ValueError(
+                    "model.head.pooling makes one vector of a text: sequence_classification needs "
+                    "it, token_classification has no use for it"
+                )
+            if head.crf and self.task.name != "token_classification":
+                raise ValueError("model.head.crf is for token_classification")
+            if head.crf and (p.label_smoothing or p.class_weights or p.focal_gamma):
+                raise ValueError(
+                    "model.head.crf has a loss of its own: set train.label_smoothing 0, "
+                    "class_weights null and focal_gamma 0"
+                )
+        if self.model.lora is not None and (p.freeze.embeddings or p.freeze.layers):
+            raise ValueError("model.lora freezes all but the head: leave train.freeze at none")
         weights = self.train.class_weights
         if isinstance(weights, tuple) and labels is not None and len(weights) != len(labels):
             raise ValueError(

@@ -34,6 +34,8 @@ def predict(
     batch_size: int,
     task: Task,
     first: int | None = 0,
+    *,
+    one_shape: bool = False,
 ) -> Iterator[tuple[int, list[np.ndarray]]]:
     """Yield `(first row, outputs)` for windows of rows, in row order.
 
@@ -46,6 +48,7 @@ def predict(
         batch_size: rows per forward pass.
         task: says what belongs to a row.
         first: number of the first row, what a collator draws depends on it; None: no draws.
+        one_shape: fill the last batch up, so that every batch has the same number of rows.
     """
     size = batch_size * BATCHES_PER_WINDOW
     for start in range(0, len(features), size):
@@ -57,8 +60,9 @@ def predict(
         for at in range(0, len(rows), batch_size):
             chosen = order[at : at + batch_size]
             batch = [rows[i] for i in chosen]
+            batch += batch[:1] * (batch_size - len(batch)) * one_shape
             kept = task.split(forward(collate(batch)), batch)
-            for i, output in zip(chosen, kept, strict=True):
+            for i, output in zip(chosen, kept, strict=False):  # without what was filled up
                 found[i] = output
         yield start, found
 

@@ -43,6 +43,13 @@ TASK_KEYS: dict[str, Callable[[Params], bool]] = {  # keys that not every task h
 
 
 MAY_BE_NULL = ("train.class_weights", "train.augmentation")  # null turns them off
+TECHNIQUES: dict[str, Callable[[Params], bool]] = {  # off where missing or null (ADR 10)
+    "train.huber_delta": lambda p: p.task.metrics == "regression",
+    "train.resampling": lambda p: p.task.metrics == "classification",
+    "train.r_drop_alpha": lambda p: not p.task.name.endswith("_lm"),
+    "model.head": lambda p: p.task.name in ("sequence_classification", "token_classification"),
+    "model.new_tokens": lambda p: p.task.name != "image_classification",
+}
 TASKS = {  # name → schema
     schema.model_fields["name"].annotation.__args__[0]: schema  # type: ignore[union-attr]
     for schema in get_args(get_args(TaskParams)[0])
@@ -61,6 +68,10 @@ def misplaced(parameters: Params) -> dict[tuple[str, str], str]:
             what = "null" if given else "missing"
             found[group, key] = f"{what}; {parameters.task.name} needs it here"
         elif given and not is_read(parameters):
+            found[group, key] = f"has no effect here with {parameters.task.name}; remove it"
+    for name, is_read in TECHNIQUES.items():
+        group, key = name.split(".")
+        if getattr(getattr(parameters, group), key) is not None and not is_read(parameters):
             found[group, key] = f"has no effect here with {parameters.task.name}; remove it"
     return found
 

@@ -9,15 +9,16 @@ import shutil
 import sys
 import time
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stages import arrow, determinism, errors, metrics, outputs, params, tasks, tracking
+from stages import arrow, determinism, errors, metrics, models, outputs, params, tasks, tracking
 from stages.errors import InputError
 from stages.tasks import arrays
-from stages.training import checkpoint, console, losses, model
+from stages.training import averaging, checkpoint, console, losses, model
 
 WEIGHTS = ("config.json", "model*.safetensors*")
 
@@ -41,19 +42,20 @@ def make_loss(parameters: params.Params, dataset: Any, task: tasks.Task) -> loss
         raise InputError(
             f"train.class_weights has {len(weights)} numbers for {len(task.names)} labels"
         )
+    head = parameters.model.head
     return losses.make(
-        task.loss,
+        "crf" if head is not None and head.crf else task.loss,
         label_smoothing=p.label_smoothing,
         class_weights=weights,
         focal_gamma=p.focal_gamma or 0.0,
+        huber_delta=p.huber_delta,
     )
 
 
 def make_job(parameters: params.Params, data: Any, base: Path, folder: Path, observe: Any) -> Any:
     """Join parameters, data and functions to what the engine trains."""
-    from transformers import AutoConfig
-
-    from stages.training.trainer import Job
+    from stages.training import memory, optimizer
+    from stages.training.job import Job
 
     p, train, name = parameters.train, data["train"], parameters.task.metrics
     task = tasks.load(parameters, train.features)
@@ -61,69 +63,90 @@ def make_job(parameters: params.Params, data: Any, base: Path, folder: Path, obs
         raise InputError("the training split has no labels; nothing can be learned from it")
     validation = data.get("validation")
     scored = validation is not None and task.is_labelled(validation)
-    if not scored and (p.best_metric != "loss" or p.early_stopping.patience):
+    averaged = p.averaging is not None and p.averaging.kind != "ema"
+    if not scored and (p.best_metric != "loss" or p.early_stopping.patience or averaged):
         raise InputError(
-            "there is no labelled validation split, but train.best_metric or "
-            "train.early_stopping needs one; set data.split.validation"
+            "there is no labelled validation split, but train.best_metric, train.early_stopping "
+            "or train.averaging needs one; set data.split.validation"
         )
     processor = tasks.load_processor(base / "processor", task)
-    config = AutoConfig.from_pretrained(str(base / "weights"), local_files_only=True)
+    config = models.open_config(base / "weights")
     task.configure(config, train.features)
     is_text = parameters.tokenize.max_length is not None
     return Job(
-        params=p,
+        params=memory.settled(p, folder),
         seed=parameters.seed,
         train=train,
         validation=validation if scored else None,
         collate=task.collator(processor, config, p.augmentation),
         validation_collate=task.collator(processor, config),
         width=(lambda longest: arrays.padded_width([longest], parameters)) if is_text else None,
+        one_shape=parameters.tokenize.padding == "max_length",
         task=task,
         loss=make_loss(parameters, train, task),
+        divergence=losses.divergence(task.loss),
         scores=partial(metrics.with_loss if metrics.is_of_labels(name) else metrics.score, name),
         greater=metrics.greater_is_better(p.best_metric, name),
+        make_optimizer=optimizer.make,
+        callbacks=(),
         folder=folder,
         observe=observe,
     )
 
 
 def fine_tune(parameters: params.Params, data: Any, base: Path, folder: Path, observe) -> Any:
-    """Train to the end, or find that it already is; return the engine."""
+    """Train to the end, or find that it already is; return the course of it."""
+    from stages.training import memory
+
+    world_size, first = int(os.environ.get("WORLD_SIZE", "1")), os.environ.get("RANK", "0") == "0"
+    while True:
+        job = make_job(parameters, data, base, folder, observe)
+        try:
+            return attempt(parameters, job, base, data["train"].features, world_size)
+        except memory.OutOfMemory as error:
+            reason = str(error)
+        memory.free()
+        decision = memory.halve(job.params, folder, world_size, reason, first=first)
+        print(decision, file=sys.stderr)
+
+
+def attempt(parameters: params.Params, job: Any, base: Path, features: Any, world_size: int) -> Any:
+    """Train with the engine that `train.engine` names; return the course of it."""
     from stages.training import optimizer
-    from stages.training.trainer import Engine
+    from stages.training.course import Course
 
     determinism.configure(parameters.determinism, parameters.seed)
-    job = make_job(parameters, data, base, folder, observe)
-    network = model.build(base, job.task, data["train"].features)
-    freeze = parameters.train.freeze
+    network = model.build(base, job.task, features, parameters.model)
+    freeze = job.params.freeze
     optimizer.freeze(network, embedding_table=freeze.embeddings, num_layers=freeze.layers)
-    engine = Engine(network, job, int(os.environ.get("WORLD_SIZE", "1")))
-    if engine.args.should_save:
-        console.describe(engine)
-    engine.run()
-    return engine
+    course = Course(network, job, world_size)
+    if course.args.should_save:
+        console.describe(course)
+    import_module(f"stages.training.{job.params.engine}").run(course)
+    return course
 
 
-def write_outputs(engine: Any, base: Path, targets: tuple[Path, Path, Path]) -> None:
+def write_outputs(course: Any, base: Path, targets: tuple[Path, Path, Path]) -> None:
     """Copy the best weights, or the last where nothing was scored, and those `keep` names."""
-    folder, keep = engine.job.folder, engine.job.params.keep
-    last, best = checkpoint.newest(folder), engine.best_step()
-    assert last is not None
-    chosen = last if best is None else folder / f"best-{best}"
+    folder, keep = course.job.folder, course.job.params.keep
+    best, averaged = course.best_step(), course.averaged_steps()
+    chosen = folder / ("last" if best is None else f"best-{best}")
     kept = {
         "best": {"best": chosen},
-        "last": {"last": last},
+        "last": {"last": folder / "last"},
         "all": {path.name: path for path in checkpoint.numbered(folder, "epoch")},
     }[keep]
     model_target, checkpoints_target, history_target = targets
     with outputs.whole_folder(model_target) as target:
         copy_weights(chosen, target)
+        if averaged:
+            averaging.mean([folder / f"scored-{step}" for step in averaged], target)
         shutil.copytree(base / "processor", target, dirs_exist_ok=True)
     with outputs.whole_folder(checkpoints_target) as target:
         for name, source in kept.items():
             copy_weights(source, target / name)
     with outputs.whole_folder(history_target) as target:
-        engine.history.write_csv(target)
+        course.history.write_csv(target)
 
 
 def copy_weights(source: Path, target: Path) -> None:
@@ -155,9 +178,9 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
             table.observe(prefix, numbers, step)
 
         run.log_dataset(arrow.digests(tokenized))
-        engine = fine_tune(parameters, data, base, folder, observe)
-        write_outputs(engine, base, targets)  # type: ignore[arg-type]
-        run.log_metrics(console.resources(engine, time.monotonic() - started))
+        course = fine_tune(parameters, data, base, folder, observe)
+        write_outputs(course, base, targets)  # type: ignore[arg-type]
+        run.log_metrics(console.resources(course, time.monotonic() - started))
         run.set_model(targets[0])
         run.log_artifacts(targets[2], "history")
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from stages import generation, inference, tasks
+from stages import generation, inference, models, tasks
 from stages.errors import InputError
 from stages.groups import Settings
 from stages.inference import Features
@@ -35,19 +35,18 @@ class Trained:
     def __init__(
         self, folder: Path, settings: Settings, *, engine: str, batch_size: int, num_threads: int
     ):
-        from transformers import AutoConfig
-
-        self.config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        self.config = models.open_config(folder)
         self.settings, self.batch_size = settings, batch_size
         self.task = tasks.load(settings)
         kind = settings.task.target[1] if settings.task.target else None
         if kind in ("class", "classes", "tags"):
             labels: Any = self.config.id2label or {}
             self.task.names = [labels[i] for i in range(len(labels))]
+        self.task.adopt(self.config)
         self.processor = tasks.load_processor(folder, self.task)
         self.collate = self.task.collator(self.processor, self.config)
         if engine == "torch":
-            self.model = load_model(folder, self.task)
+            self.model = models.load(folder, self.task.auto_model)
             self.forward = inference.torch_forward(self.model, self.task)
             write = settings.evaluate.generation and generation.torch_writer(
                 self.model, settings.evaluate.generation, self.processor
@@ -127,15 +126,6 @@ def open_export(folder: Path, engine: str, *, batch_size: int, num_threads: int)
             f"({error.error_count()} differ); export it again, or use the version it is from"
         ) from None
     return Trained(folder, settings, engine=engine, batch_size=batch_size, num_threads=num_threads)
-
-
-def load_model(folder: Path, task: tasks.Task) -> Any:
-    """Load a model folder's safetensors on the CPU."""
-    import transformers
-
-    transformers.logging.disable_progress_bar()
-    auto = getattr(transformers, task.auto_model)
-    return auto.from_pretrained(str(folder), local_files_only=True)
 
 
 def graph(folder: Path, engine: str) -> Path:

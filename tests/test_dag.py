@@ -14,8 +14,10 @@ from stages import download, evaluate, export, groups, metrics, params, tokenize
 
 ROOT = Path(__file__).parent.parent
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+ENGINES = ("trainer", "loop")
 MODULES = {"data_files": "files", "model_files": "files", "zero_shot": "download"}
 TASK = "stages/tasks/${task.name}.py"
+ENGINE = "stages/training/${train.engine}.py"
 
 
 def body(name: str) -> dict:
@@ -53,11 +55,17 @@ def closure(module: str) -> set[str]:
             found |= {source.with_name(name)} if name.endswith("j2") else set()
         if source == ROOT / "stages/metrics/__init__.py":
             waiting += [source.with_name(f"{name}.py") for name in metrics.MODULES]
+        if source == ROOT / "stages/train.py":
+            waiting += [source.with_name("training") / f"{name}.py" for name in ENGINES]
         if source == ROOT / "stages/tasks/__init__.py":
             shared = {p for p in source.parent.glob("*.py") if p.stem not in params.TASKS}
             waiting += sorted(shared)
     paths = {path.relative_to(ROOT).as_posix() for path in found}
-    return paths | ({TASK} if "stages/tasks/__init__.py" in paths else set())
+    engines = {f"stages/training/{name}.py" for name in ENGINES}
+    chosen = ({TASK} if "stages/tasks/__init__.py" in paths else set()) | (
+        {ENGINE} if engines <= paths else set()
+    )
+    return paths - engines | chosen
 
 
 @pytest.mark.parametrize("stage", PIPELINE)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import arrow, download
+from stages import arrow, download, models
 from stages.errors import InputError
 from stages.groups import SplitParams
-from stages.sources import labels, model, readers, splits
+from stages.sources import labels, readers, splits
 
 SINGLE = {"task__text": ["text"], "task__labels": None, "evaluate__positive_label": "b"}
 
@@ -337,6 +337,6 @@ def test_pickles_and_foreign_code_are_refused(checkpoint, write_params):
 
 def test_is_head_knows_the_backbone():
     """A pooler may be new, a layer may not."""
-    assert model.is_head("bert.pooler.dense.weight", "bert.")
-    assert model.is_head("classifier.bias", "bert.")
-    assert not model.is_head("bert.encoder.layer.0.output.dense.weight", "bert.")
+    assert models.is_head("bert.pooler.dense.weight", "bert.")
+    assert models.is_head("classifier.bias", "bert.")
+    assert not models.is_head("bert.encoder.layer.0.output.dense.weight", "bert.")

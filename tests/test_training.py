@@ -214,7 +214,8 @@ def test_frozen_tensors_do_not_move(prepare):
     data = arrow.load(Path("data/tokenized"))
     train.determinism.configure(parameters.determinism, parameters.seed)
     features = data["train"].features
-    start = model.build(BASE, train.tasks.load(parameters, features), features)
+    task = train.tasks.load(parameters, features)
+    start = model.build(BASE, task, features, parameters.model)
     after = dict(engine.model.named_parameters())
     for name, before in start.named_parameters():
         assert torch.equal(before, after[name]) is (name not in moved), name
@@ -493,3 +494,34 @@ def test_a_loss_that_is_no_number_stops_the_run(prepare):
     """It says the step and what to change."""
     with pytest.raises(InputError, match="loss of step"):
         fit(prepare(train__learning_rate=1e30, train__max_grad_norm=0.0, train__warmup_ratio=0.0))
+
+
+# -- engine loop -------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pieces", [None, 4])
+def test_the_loop_makes_the_trainers_steps(prepare, pieces):
+    """Losses, rates and gradients step by step, scores and weights, with dropout and pieces."""
+    changes = {"model__config": {"hidden_dropout_prob": 0.1}}
+    changes |= {"train__per_device_batch_size": pieces, "train__schedule": "cosine"}
+    one = fit(prepare(**changes), "trainer")
+    other = fit(prepare(**changes, train__engine="loop"), "loop")
+    assert len(other.history.train) == 12
+    for mine, its in zip(other.history.train, one.history.train, strict=True):
+        assert mine == pytest.approx(its, rel=1e-5)
+    assert other.history.validation == [pytest.approx(r, rel=1e-5) for r in one.history.validation]
+    assert distance(other, one) < 1e-6
+    assert other.state.total_flos == one.state.total_flos
+
+
+@pytest.mark.slow
+def test_the_loop_resumes_to_the_bit(prepare):
+    """From a checkpoint in mid-epoch, with dropout."""
+    changes = {"train__save_every": 4, "model__config": {"hidden_dropout_prob": 0.1}}
+    parameters = prepare(**changes, train__engine="loop")
+    whole = fit(parameters, "whole")
+    shutil.copytree("work/whole", "work/cut")
+    for path in checkpoint.numbered(Path("work/cut"), "checkpoint")[1:]:
+        shutil.rmtree(path)
+    assert_same(fit(parameters, "cut"), whole)

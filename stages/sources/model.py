@@ -7,23 +7,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from stages import outputs
+from stages import models, outputs
 from stages.errors import InputError, nearest
 from stages.groups import ModelParams
 from stages.tasks import open_processor
 from stages.tasks.base import Task
-
-HEADS = (
-    "classifier",
-    "score",
-    "pre_classifier",
-    "pooler",
-    "classification_head",
-    "head",
-    "lm_head",
-    "final_logits_bias",
-)
-
 
 PLAIN_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 
@@ -72,11 +60,7 @@ def read_config(folder: Path, params: ModelParams) -> Any:
     Raises:
         InputError: a key that the config class does not know, or another type than it has.
     """
-    from transformers import AutoConfig
-
-    config = AutoConfig.from_pretrained(
-        str(folder), local_files_only=True, trust_remote_code=params.trust_remote_code
-    )
+    config = models.open_config(folder, trust_remote_code=params.trust_remote_code)
     known = sorted({*config.to_dict(), *type(config).attribute_map})
     for key, value in params.config.items():
         if key not in known:
@@ -108,6 +92,7 @@ def read_processor(folder: Path, config: Any, params: ModelParams, task: Task) -
         raise InputError(f"model {params.name}: no {what} in {folder}: {error}") from None
     if task.processor != "AutoTokenizer":
         return processor
+    config = config.backbone_config() if config.model_type == models.HEADED else config
     size = getattr(config, "vocab_size", None)
     if size is not None and len(processor) > size:
         raise InputError(
@@ -119,7 +104,20 @@ def read_processor(folder: Path, config: Any, params: ModelParams, task: Task) -
     if positions is not None:
         offset = (config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0
         processor.model_max_length = min(processor.model_max_length, positions - offset)
+    add_tokens(processor, params)
     return processor
+
+
+def add_tokens(processor: Any, params: ModelParams) -> None:
+    """Add `model.new_tokens`; train gives each an embedding.
+
+    Raises:
+        InputError: one is in the vocabulary already.
+    """
+    for token in params.new_tokens or ():
+        if token in processor.get_vocab():
+            raise InputError(f"model.new_tokens: {token!r} is in the vocabulary already; remove it")
+    processor.add_tokens(list(params.new_tokens or ()))
 
 
 def checkpoint_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
@@ -134,17 +132,27 @@ def checkpoint_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def empty(config: Any, auto: str) -> Any:
+    """Return a network of a config without memory for its weights."""
+    import torch
+    import transformers
+
+    with torch.device("meta"):
+        if config.model_type != models.HEADED:
+            return getattr(transformers, auto).from_config(config)
+        from stages.models import headed
+
+        backbone = transformers.AutoModel.from_config(config.backbone_config())
+        return headed.Headed(config, backbone)
+
+
 def compare_weights(folder: Path, config: Any, auto: str) -> dict[str, list[str]]:
     """Return the tensors that are new and those that are unused.
 
     Raises:
         InputError: a tensor of the backbone is missing, or a shape differs.
     """
-    import torch
-    import transformers
-
-    with torch.device("meta"):
-        network = getattr(transformers, auto).from_config(config)
+    network = empty(config, auto)
     prefix = network.base_model_prefix + "."
     wanted = {name: tuple(p.shape) for name, p in network.state_dict().items()}
     if not any(name.startswith(prefix) for name in wanted):
@@ -157,7 +165,7 @@ def compare_weights(folder: Path, config: Any, auto: str) -> dict[str, list[str]
     new = [name for name in wanted if name not in renamed and name not in tied]
     new = [name for name in new if not name.endswith(("position_ids", "token_type_ids"))]
     for name in new:
-        if not is_head(name, prefix):
+        if not models.is_head(name, prefix):
             raise InputError(
                 f"the checkpoint lacks {name} {wanted[name]}"
                 f"{nearest(name, list(renamed))}: it is no {type(network).__name__}; take another "
@@ -165,7 +173,7 @@ def compare_weights(folder: Path, config: Any, auto: str) -> dict[str, list[str]
             )
     for name, shape in wanted.items():
         if name in renamed and renamed[name] != shape:
-            if is_head(name, prefix):
+            if models.is_head(name, prefix):
                 new.append(name)
                 continue
             raise InputError(
@@ -173,11 +181,6 @@ def compare_weights(folder: Path, config: Any, auto: str) -> dict[str, list[str]
                 "model.config changes a size; leave it, or set model.from_scratch: true"
             )
     return {"new": sorted(new), "unused": sorted(set(renamed) - set(wanted))}
-
-
-def is_head(name: str, prefix: str) -> bool:
-    """Tell whether a tensor belongs to the head or the pooler, which may be new."""
-    return not name.startswith(prefix) or name.removeprefix(prefix).split(".")[0] in HEADS
 
 
 def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict:
@@ -196,7 +199,8 @@ def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict:
     weights = target / "weights"
     weights.mkdir(parents=True)
     if not params.from_scratch:
-        summary["tensors"] = compare_weights(folder, config, task.auto_model)
+        if params.own is None:
+            summary["tensors"] = compare_weights(folder, config, task.auto_model)
         for file in sorted(
             [*folder.glob("*.safetensors"), *folder.glob("*.safetensors.index.json")]
         ):
@@ -208,6 +212,8 @@ def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict:
         processor.init_kwargs.pop("name_or_path", None)
         summary["vocab_size"] = getattr(config, "vocab_size", None)
         summary["num_tokens"] = len(processor)
+        if params.new_tokens:
+            summary["new_tokens"] = list(params.new_tokens)
         summary["max_length"] = processor.model_max_length
     processor.save_pretrained(str(target / "processor"))
     outputs.write_json(target / "summary.json", summary)

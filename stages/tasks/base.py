@@ -118,6 +118,9 @@ class Task(ABC):
         """Return the tensor whose last axis the loss and the exports are about."""
         return outputs.logits
 
+    def adopt(self, model: Any) -> None:  # noqa: B027 (most tasks take nothing)
+        """Take from a model what `decode` needs beside its logits."""
+
     def reduce(self, logits: Any, batch: Batch) -> Any:
         """Return what is kept of a batch's logits, (rows, …); the rest is never stored."""
         if not self.models_language:

@@ -36,30 +36,45 @@ def assign_words(windows: list[list[int | None]], example_ids: list[int]) -> lis
     return found
 
 
-def legal_path(scores: np.ndarray, names: Sequence[str], scheme: str) -> list[int]:
+def legal_path(
+    scores: np.ndarray, names: Sequence[str], scheme: str, transitions: np.ndarray | None = None
+) -> list[int]:
     """Return the likeliest tags (words,) that follow the scheme, by Viterbi's algorithm.
 
     Args:
         scores: logits (words, labels).
         names: of the labels.
         scheme: IOB1, IOB2 or BIOES.
+        transitions: of a CRF, (labels + 2, labels): from each label, from the start, of ending.
     """
     if not len(scores):
         return []
     allowed = np.array([[follows(b, a, scheme) for b in names] for a in (None, *names)])
     ends = np.array([follows(None, a, scheme) for a in names])
-    steps = np.where(allowed[1:], 0.0, -np.inf)  # (before, after)
+    table = np.zeros((len(names) + 2, len(names))) if transitions is None else transitions
+    steps = np.where(allowed[1:], table[:-2], -np.inf)  # (before, after)
     chances = log_softmax(scores)
-    path = chances[0] + np.where(allowed[0], 0.0, -np.inf)
+    path = chances[0] + np.where(allowed[0], table[-2], -np.inf)
     back = []
     for row in chances[1:]:
         joined = path[:, None] + steps
         back.append(joined.argmax(0))
         path = joined.max(0) + row
-    tags = [int(np.where(ends, path, -np.inf).argmax())]
+    tags = [int(np.where(ends, path + table[-1], -np.inf).argmax())]
     for choice in reversed(back):
         tags.append(int(choice[tags[-1]]))
     return tags[::-1]
+
+
+def path_loss(scores: np.ndarray, tags: np.ndarray, transitions: np.ndarray) -> float:
+    """Return the negative log-likelihood of tags (words,) in a CRF; see `legal_path`."""
+    between, start, end = transitions[:-2], transitions[-2], transitions[-1]
+    path = start[tags[0]] + scores[np.arange(len(tags)), tags].sum() + end[tags[-1]]
+    path += between[tags[:-1], tags[1:]].sum()
+    total = start + scores[0]
+    for row in scores[1:]:
+        total = np.logaddexp.reduce(total[:, None] + between, axis=0) + row
+    return float(np.logaddexp.reduce(total + end) - path)
 
 
 def follows(tag: str | None, before: str | None, scheme: str) -> bool:

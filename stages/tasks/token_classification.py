@@ -20,6 +20,14 @@ class TokenClassification(Task):
     auto_model = "AutoModelForTokenClassification"
     pipeline_tag = "token-classification"
     processor_options = MappingProxyType({"add_prefix_space": True})  # words, not parts of words
+    transitions: np.ndarray | None = None  # of a CRF
+
+    def adopt(self, model: Any) -> None:
+        """Take a CRF's transitions, from a network or from the config of a saved one."""
+        found = getattr(model, "transitions", None)
+        if found is not None and not isinstance(found, list):
+            found = found.detach().cpu()
+        self.transitions = None if found is None else np.asarray(found, dtype=np.float64)
 
     def label_feature(self, raw: Mapping[str, Any]) -> Any:
         return raw[self.task.tags]
@@ -88,12 +96,18 @@ class TokenClassification(Task):
         for logits, labels in zip(outputs, features["labels"], strict=True):
             ids = np.asarray(labels)
             known = ids != IGNORED
-            losses.append(arrays.negative_log_likelihood(logits[known], ids[known]))
-            path = spans.legal_path(logits[known], names, self.task.scheme)
+            losses.append(self._losses(logits[known].astype(np.float64), ids[known]))
+            path = spans.legal_path(logits[known], names, self.task.scheme, self.transitions)
             found.append([names[i] for i in path])
             wanted.append([names[i] for i in ids[known]])
         loss = float(np.concatenate(losses).mean())
         return {"loss": loss, **scores(found, wanted)}
+
+    def _losses(self, logits: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        """Return a loss per tag; those of a CRF's path share the path's."""
+        if self.transitions is None or not len(ids):
+            return arrays.negative_log_likelihood(logits, ids)
+        return np.full(len(ids), spans.path_loss(logits, ids, self.transitions) / len(ids))
 
     def baselines(self, train: Part, others: Mapping[str, Part]) -> dict[str, dict[str, list]]:
         counts: dict[str, Counter] = defaultdict(Counter)
@@ -129,7 +143,8 @@ class TokenClassification(Task):
             for logits, ids in chosen:
                 at = np.asarray(ids)
                 scores[at[at >= 0]] = logits[at >= 0]
-            found.append([names[i] for i in spans.legal_path(scores, names, self.task.scheme)])
+            path = spans.legal_path(scores, names, self.task.scheme, self.transitions)
+            found.append([names[i] for i in path])
         return found
 
     def references(self, examples: Any) -> list | None:

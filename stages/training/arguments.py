@@ -21,7 +21,6 @@ def arguments(params: Any, seed: int, folder: Path, world_size: int) -> Training
         max_grad_norm=params.max_grad_norm,
         bf16=params.precision == "bf16",
         fp16=params.precision == "fp16",
-        activation_checkpointing=params.gradient_checkpointing,
         use_cpu=not torch.cuda.is_available(),
         seed=seed,
         logging_steps=1,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from stages.errors import InputError
 from stages.tasks.base import IGNORED, Batch, Collator
 
 FILLER = -1  # index of a row that is in no loss
@@ -47,6 +48,19 @@ class BucketSampler:
 
     Rows are shuffled, sorted by length within windows of `window` batches, cut into batches, and
     the batches shuffled. `window=0` leaves the shuffled order alone.
+
+    Args:
+        lengths: of the rows.
+        batch_size: rows of a global batch.
+        accumulation: pieces a process cuts its share into.
+        window: batches sorted together.
+        seed: of the order.
+        rank: of this process.
+        world_size: processes.
+        one_shape: fill the last batch up as well, so that every piece has the same rows.
+        resampling: `over` repeats rows of rarer labels until all are as many as the commonest's,
+            `under` leaves rows of commoner labels out, others in every epoch.
+        labels: a label id per row, for `resampling`.
     """
 
     def __init__(
@@ -59,21 +73,38 @@ class BucketSampler:
         seed: int,
         rank: int,
         world_size: int,
+        one_shape: bool = False,
+        resampling: str | None = None,
+        labels: np.ndarray | None = None,
     ):
         self.lengths, self.batch_size, self.window, self.seed = lengths, batch_size, window, seed
         self.accumulation, self.rank, self.world_size = accumulation, rank, world_size
+        self.one_shape, self.resampling, self.labels = one_shape, resampling, labels
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-len(self.lengths) // self.batch_size) * self.accumulation
+        return self.num_batches * self.accumulation
+
+    @property
+    def num_batches(self) -> int:
+        """Return the global batches of an epoch."""
+        return -(-self.num_rows // self.batch_size)
+
+    @property
+    def num_rows(self) -> int:
+        """Return the rows of an epoch, repeated ones counted."""
+        if self.resampling is None:
+            return len(self.lengths)
+        counts = np.unique(np.asarray(self.labels), return_counts=True)[1]
+        return len(counts) * int(counts.max() if self.resampling == "over" else counts.min())
 
     def __iter__(self) -> Iterator[list[int]]:
         for batch in self.global_batches(self.epoch):
             pieces = self.world_size * self.accumulation
-            size = -(-len(batch) // pieces)
+            size = -(-(self.batch_size if self.one_shape else len(batch)) // pieces)
             filled = np.full(size * pieces, FILLER)
             filled[: len(batch)] = batch
             for piece in filled.reshape(self.accumulation, self.world_size, size)[:, self.rank]:
@@ -82,7 +113,7 @@ class BucketSampler:
     def global_batches(self, epoch: int) -> list[np.ndarray]:
         """Return an epoch's batches of row indices, in order."""
         random = np.random.default_rng([self.seed, epoch])
-        rows = random.permutation(len(self.lengths))
+        rows = random.permutation(self._drawn(random))
         if self.window:
             span = self.window * self.batch_size
             windows = [rows[start : start + span] for start in range(0, len(rows), span)]
@@ -92,11 +123,37 @@ class BucketSampler:
             random.shuffle(batches)  # type: ignore[arg-type]
         return batches
 
+    def _drawn(self, random: np.random.Generator) -> int | np.ndarray:
+        """Return the rows of an epoch, in no order; a number stands for all of them."""
+        if self.resampling is None:
+            return len(self.lengths)
+        labels = np.asarray(self.labels)
+        groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+        wanted = self.num_rows // len(groups)
+        whole = [np.tile(group, wanted // len(group)) for group in groups]
+        rest = [random.choice(g, wanted % len(g), replace=False) for g in groups]
+        return np.concatenate([*whole, *rest])
+
     def padding_share(self, width_of: Any) -> float:
         """Return the share of the first epoch's tokens that is padding.
 
         Args:
             width_of: function from the longest length of a batch to its padded width.
         """
-        padded = sum(len(b) * width_of(int(self.lengths[b].max())) for b in self.global_batches(0))
-        return 1 - float(self.lengths.sum()) / padded
+        batches = self.global_batches(0)
+        padded = sum(len(b) * width_of(int(self.lengths[b].max())) for b in batches)
+        return 1 - float(sum(self.lengths[b].sum() for b in batches)) / padded
+
+
+def label_ids(dataset: Any, resampling: str | None) -> np.ndarray | None:
+    """Return a label id per row where `resampling` asks for it.
+
+    Raises:
+        InputError: rows have no label, or several.
+    """
+    if resampling is None:
+        return None
+    labels = dataset["labels"]
+    if any(not isinstance(label, int) or label < 0 for label in labels):
+        raise InputError("train.resampling needs exactly one label per training row")
+    return np.asarray(labels)

@@ -1,8 +1,9 @@
 """Working checkpoints: where they lie, which one is whole, which ones are kept.
 
 `checkpoints/<fingerprint>/` holds `checkpoint-<step>/` (everything a resume needs, the newest two),
-`best-<step>/` and `epoch-<n>/` (weights and config), and a lock. A folder gets its name by a rename
-once its files are on disk, and a checkpoint carries a manifest that is compared before it is used.
+`best-<step>/`, `epoch-<n>/` and `last/` (weights and config), and a lock. A folder gets its name by
+a rename once its files are on disk, and a checkpoint carries a manifest that is compared before it
+is used.
 """
 
 import errno
@@ -13,7 +14,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,12 @@ def fingerprint(parameters: Any, folders: list[Path], launch: Path, world_size: 
         "params": parameters.model_dump(
             include={"seed", "determinism", "task", "tokenize", "train"}, mode="json"
         ),
+        "network": parameters.model.model_dump(
+            include={"head", "lora", "new_tokens", "own"}, mode="json"
+        ),
         "positive_label": parameters.evaluate.positive_label,
         "inputs": {folder.name: outputs.sha256_tree(folder) for folder in folders},
-        "code": {path: outputs.sha256_file(Path(path)) for path in code(parameters.task.name)},
+        "code": {path: outputs.sha256_file(Path(path)) for path in code(parameters)},
         "environment": [known.get(f"version.{name}") for name in LIBRARIES]
         + [known.get(name) for name in DEVICES],
         "launch": outputs.sha256_file(launch),
@@ -60,10 +64,13 @@ def fingerprint(parameters: Any, folders: list[Path], launch: Path, world_size: 
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
-def code(task: str) -> list[str]:
+def code(parameters: Any) -> list[str]:
     """Return the files of `stages` that dvc.yaml lists for train (tests hold it to the imports)."""
     stages = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"]
-    paths = [dep.replace("${task.name}", task) for dep in stages["train"]["deps"]]
+    filled = {"${task.name}": parameters.task.name, "${train.engine}": parameters.train.engine}
+    paths = stages["train"]["deps"]
+    for place, name in filled.items():
+        paths = [path.replace(place, name) for path in paths]
     return [path for path in paths if path.startswith("stages/") and not path.startswith(OBSERVERS)]
 
 
@@ -136,9 +143,10 @@ def newest(folder: Path) -> Path | None:
     return None
 
 
-def prune(folder: Path, best_step: int | None) -> None:
-    """Keep the newest `KEPT` checkpoints and the weights of the best step."""
+def prune(folder: Path, best_step: int | None, averaged: Sequence[int]) -> None:
+    """Keep the newest `KEPT` checkpoints, the best weights and those an average is made of."""
     surplus = numbered(folder, "checkpoint")[:-KEPT]
     surplus += [path for path in numbered(folder, "best") if step_of(path) != best_step]
+    surplus += [path for path in numbered(folder, "scored") if step_of(path) not in averaged]
     for path in surplus:
         shutil.rmtree(path, ignore_errors=True)

@@ -8,41 +8,41 @@ from typing import Any
 COLUMNS = ("step", "epoch", "train loss", "val loss", "lr", "grad norm")
 
 
-def describe(engine: Any) -> None:
+def describe(course: Any) -> None:
     """Print sizes, how a batch is divided, and the share of padding."""
-    args, job = engine.args, engine.job
+    args, job = course.args, course.job
     padding = ""
     if job.width is not None:
-        padding = f", padding {engine.sampler.padding_share(job.width):.1%}"
-    trainable = sum(p.numel() for p in engine.model.parameters() if p.requires_grad)
-    total = sum(p.numel() for p in engine.model.parameters())
+        padding = f", padding {course.sampler.padding_share(job.width):.1%}"
+    trainable = sum(p.numel() for p in course.model.parameters() if p.requires_grad)
+    total = sum(p.numel() for p in course.model.parameters())
     print(
         f"{len(job.train):,} rows, {total:,} parameters ({trainable:,} trained), batch "
         f"{job.params.batch_size} = {args.world_size} process x "
         f"{args.per_device_train_batch_size} rows x {args.gradient_accumulation_steps}, "
-        f"{engine.steps_in('epoch')} steps an epoch{padding}"
+        f"{course.steps_in('epoch')} steps an epoch{padding}"
     )
-    Table.tokens_per_step = float(engine.sampler.lengths.sum()) / engine.steps_in("epoch")
+    Table.tokens_per_step = float(course.sampler.lengths.sum()) / course.steps_in("epoch")
     Table.unit = "rows/s" if job.width is None else "tokens/s"
-    Table.total = int(-(-job.params.epochs * engine.steps_in("epoch") // 1))
-    Table.per_epoch = engine.steps_in("epoch")
+    Table.total = int(-(-job.params.epochs * course.steps_in("epoch") // 1))
+    Table.per_epoch = course.steps_in("epoch")
 
 
-def resources(engine: Any, elapsed_s: float) -> dict[str, float]:
+def resources(course: Any, elapsed_s: float) -> dict[str, float]:
     """Return what goes to the tracker and never into an output: time, speed, memory, flops."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    steps = engine.state.global_step - getattr(engine, "_initial_global_step", 0)
+    steps = course.state.global_step - course.first_step
     rows = min(
-        steps * engine.job.params.batch_size, len(engine.job.train) * engine.job.params.epochs
+        steps * course.job.params.batch_size, course.sampler.num_rows * course.job.params.epochs
     )
     found = {
         "system/train_time_s": elapsed_s,
         "system/samples_per_s": rows / elapsed_s,
         "system/steps_per_s": steps / elapsed_s,
-        "system/total_flos": float(engine.state.total_flos),
+        "system/total_flos": float(course.state.total_flos),
         "system/peak_memory_gib": peak,
     }
-    if engine.args.device.type == "cuda":
+    if course.args.device.type == "cuda":
         import torch
 
         found["system/peak_gpu_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30

@@ -1,44 +1,168 @@
-"""data/base and the data's labels → a model with a head of the right width.
+"""data/base and the data's labels → the network to train; the trained network → a folder.
 
 Weights come from the checkpoint; what it lacks, or all of it from scratch, is drawn from the seed.
 """
 
+import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from stages import models, tasks
+from stages.errors import InputError
+from stages.groups import ModelParams
 from stages.tasks.base import Task
 
 
-def build(base: Path, task: Task, features: Any) -> Any:
+def build(
+    base: Path, task: Task, features: Any, params: ModelParams, own: Callable | None = None
+) -> Any:
     """Return the model on the CPU in fp32, its labels in its config.
 
     Args:
-        base: folder with `weights/config.json` and, unless from scratch, safetensors beside it.
+        base: folder with `processor/`, `weights/config.json` and, unless from scratch, safetensors.
         task: names the AutoModelFor… class and writes labels into its config.
         features: columns of the tokenized data.
+        params: head, LoRA, new tokens.
+        own: the class that `params.own` names.
+
+    Raises:
+        InputError: the checkpoint's head answers other labels, or the head does not fit the model.
     """
+    import transformers
+
+    transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()  # the new head is in data/base/summary.json
+    folder = base / "weights"
+    config = models.open_config(folder)
+    checkpoint = folder if any(folder.glob("*.safetensors")) else None
+    if checkpoint is not None and params.head is None and own is None:
+        check_labels(config, task)
+    task.configure(config, features)
+    is_headed = config.model_type == models.HEADED
+    if own is not None or is_headed or (params.head is not None and params.head.kind != "new"):
+        network = _headed(config, checkpoint, params, own)
+    else:
+        network = _of_transformers(config, checkpoint, task, is_new=params.head is not None)
+    if params.new_tokens:
+        network.resize_token_embeddings(len(tasks.open_processor(base / "processor", task)))
+    return network if params.lora is None else add_lora(network, params)
+
+
+def _headed(config: Any, checkpoint: Path | None, params: ModelParams, own: Callable | None) -> Any:
+    from stages.models import headed
+    from stages.models.config import HeadedConfig, put_on
+
+    head = params.head and params.head.model_dump(exclude_none=True)
+    if isinstance(config, HeadedConfig) and checkpoint is not None:
+        wanted = put_on(config, config.head if head is None else head, params.own)
+        return headed.go_on(wanted, checkpoint, own, is_new=head is not None)
+    return headed.build(put_on(config, None if own else head, params.own), checkpoint, own)
+
+
+def _of_transformers(config: Any, checkpoint: Path | None, task: Task, *, is_new: bool) -> Any:
+    """Return a model of the task's class; with `is_new`, only what is below its head is loaded."""
     import torch
     import transformers
 
-    folder = base / "weights"
-    config = transformers.AutoConfig.from_pretrained(str(folder), local_files_only=True)
-    task.configure(config, features)
     auto = getattr(transformers, task.auto_model)
-    transformers.logging.disable_progress_bar()
-    if not any(folder.glob("*.safetensors")):
+    if checkpoint is None:
         return auto.from_config(config, dtype=torch.float32)
-    transformers.logging.set_verbosity_error()  # the new head is in data/base/summary.json
-    return auto.from_pretrained(
-        str(folder),
+    network = auto.from_pretrained(
+        str(checkpoint),
         config=config,
         dtype=torch.float32,
         ignore_mismatched_sizes=True,
         use_safetensors=True,
         local_files_only=True,
     )
+    if is_new:
+        prefix, fresh = models.prefix_of(network), auto.from_config(config).state_dict()
+        for name, tensor in network.state_dict().items():
+            if not name.startswith(prefix):
+                tensor.copy_(fresh[name])
+    return network
 
 
-def save(model: Any, folder: Path) -> None:
+def check_labels(config: Any, task: Task) -> None:
+    """Refuse to train on under a head that answers other labels, or the same in another order.
+
+    Raises:
+        InputError: names both; a head of another width is replaced without a word.
+    """
+    before = [config.id2label[i] for i in range(len(config.id2label))] if config.id2label else []
+    if not task.names or len(before) != len(task.names) or before == task.names:
+        return
+    if all(name == f"LABEL_{i}" for i, name in enumerate(before)):
+        return  # never named: the checkpoint has no head, or one that nobody described
+    raise InputError(
+        f"the checkpoint's head answers {', '.join(before)}; the data's labels are "
+        f"{', '.join(task.names)}: set task.labels to the checkpoint's order, or draw a new head "
+        "with model.head: {kind: new}"
+    )
+
+
+def add_lora(network: Any, params: ModelParams) -> Any:
+    """Freeze the backbone and put LoRA's matrices beside its linear layers (Hu et al. 2022).
+
+    The head is trained as it is; so is the table of embeddings where it has new tokens.
+
+    Raises:
+        InputError: no layer has one of the names.
+    """
+    import torch
+    from peft import LoraConfig, inject_adapter_in_model
+
+    lora: Any = params.lora
+    prefix = models.prefix_of(network)
+    linear = [
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, torch.nn.Linear) and not models.is_head(name, prefix)
+    ]
+    wanted = lora.target_modules
+    chosen = [n for n in linear if wanted is None or n.split(".")[-1] in wanted]
+    if not chosen:
+        raise InputError(
+            f"model.lora.target_modules: no linear layer is named {', '.join(wanted or ())}; there "
+            f"are {', '.join(sorted({n.split('.')[-1] for n in linear}))}"
+        )
+    heads = {n for n, _ in network.named_parameters() if models.is_head(n, prefix)}
+    config = LoraConfig(
+        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=chosen
+    )
+    network = inject_adapter_in_model(config, network)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(".lora_" in name or name in heads)
+    if params.new_tokens:
+        network.get_input_embeddings().requires_grad_(True)
+    return network
+
+
+def merged(network: Any) -> Any:
+    """Return a copy in which LoRA's products are added to the weights; itself without LoRA."""
+    from importlib.util import find_spec
+
+    if find_spec("peft") is None or not any(".lora_" in n for n, _ in network.named_parameters()):
+        return network
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    network = copy.deepcopy(network)
+    for name, module in list(network.named_modules()):
+        if isinstance(module, BaseTunerLayer):
+            module.merge()
+            parent, _, last = name.rpartition(".")
+            setattr(network.get_submodule(parent), last, module.get_base_layer())
+    return network
+
+
+def save(network: Any, folder: Path) -> None:
     """Write config.json and safetensors, without the path the model came from."""
-    model.config._name_or_path = ""
-    model.save_pretrained(str(folder), safe_serialization=True)
+    network = merged(network)
+    if network.config.model_type == models.HEADED:
+        from stages.models import headed
+
+        headed.save(network, folder)
+        return
+    network.config._name_or_path = ""
+    network.save_pretrained(str(folder), safe_serialization=True)

@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING, Any
 
+from stages import models
 from stages.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,14 +32,19 @@ def embeddings(model: Any) -> Any:
     return getattr(model.base_model, "embeddings", None) or model.get_input_embeddings()
 
 
-def freeze(model: Any, *, embedding_table: bool, num_layers: int) -> None:
-    """Take the embeddings and the first `num_layers` layers out of training.
+def freeze(model: Any, *, embedding_table: bool, num_layers: int | str) -> None:
+    """Take the embeddings and the first `num_layers` layers out of training; `all`: but the head.
 
     Raises:
         InputError: the model has fewer layers.
     """
+    if num_layers == "all":
+        prefix = models.prefix_of(model)
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(models.is_head(name, prefix))
+        return
     frozen = [embeddings(model)] if embedding_table else []
-    if num_layers:
+    if isinstance(num_layers, int) and num_layers:
         found = layers(model)
         if num_layers > len(found):
             raise InputError(f"train.freeze.layers is {num_layers}; the model has {len(found)}")

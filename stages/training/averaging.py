@@ -1,0 +1,55 @@
+"""Weights → their average: exponential while training, or the mean of kept checkpoints."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stages.groups import Averaging
+
+FILE = "average.safetensors"
+
+
+def shadow(model: Any, params: "Averaging | None") -> Any:
+    """Return torch's AveragedModel with an exponential moving average, or None where it is off."""
+    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+    if params is None or params.kind != "ema":
+        return None
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(params.decay or 0.0))
+
+
+def save(average: Any, folder: Path) -> None:
+    """Write the average of a checkpoint; nothing where there is none."""
+    from safetensors.torch import save_model
+
+    if average is not None:
+        save_model(average, str(folder / FILE))
+
+
+def load(average: Any, folder: Path) -> None:
+    """Read back what `save` wrote."""
+    from safetensors.torch import load_model
+
+    if average is not None:
+        load_model(average, str(folder / FILE))
+
+
+def mean(folders: list[Path], target: Path) -> None:
+    """Write to `target/model.safetensors` the mean of the folders' weights.
+
+    Sums are in float64; integers (positions and the like) are those of the last folder.
+    """
+    import torch
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    files = [safe_open(str(folder / "model.safetensors"), "pt") for folder in folders]
+    found = {}
+    for name in files[-1].keys():  # noqa: SIM118 (not a mapping)
+        tensors = [file.get_tensor(name) for file in files]
+        kind = tensors[-1].dtype
+        if kind.is_floating_point:
+            found[name] = torch.stack([t.double() for t in tensors]).mean(0).to(kind)
+        else:
+            found[name] = tensors[-1]
+    save_file(found, str(target / "model.safetensors"), files[-1].metadata())

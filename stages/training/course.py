@@ -1,0 +1,407 @@
+"""What both engines share: batches, losses, evaluations, checkpoints, and when each is due.
+
+An engine is the loop around this: `trainer.py` leaves it to Hugging Face's Trainer, `loop.py`
+writes it out. Both report their steps to the same callback (`Flow`), so they evaluate, save and
+stop alike.
+"""
+
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate.utils import gather_object
+from torch.utils.data import DataLoader
+from transformers import TrainerCallback, TrainerState
+from transformers.trainer_utils import set_seed
+
+from stages import inference
+from stages.errors import InputError
+from stages.tasks.base import Batch
+from stages.training import averaging, batching, checkpoint, losses, memory, model
+from stages.training.arguments import arguments
+from stages.training.batching import BucketSampler, Rows
+from stages.training.history import History, rounded
+from stages.training.job import Job
+
+Tensors = dict[str, torch.Tensor]
+SHOWN_ROWS = 64  # of a batch whose loss is no number
+
+
+class Course:
+    """One training, from the first batch to the last checkpoint, without the loop.
+
+    Attributes:
+        model: the network, not wrapped for several processes.
+        state: step, epoch and flops; transformers' own, so that its callbacks understand it.
+        accelerator: set by the engine; gathers and reduces over the processes.
+    """
+
+    accelerator: Any
+
+    def __init__(self, network: Any, job: Job, world_size: int):
+        self.job, self.model, self.history = job, network, History()
+        self.state, self.terminated, self.first_step = TrainerState(), False, 0
+        self.args = arguments(job.params, job.seed, job.folder, world_size)
+        self.average = averaging.shadow(network, job.params.averaging)
+        self.sampler = BucketSampler(
+            np.asarray(job.train["length"]),
+            batch_size=job.params.batch_size,
+            accumulation=self.args.gradient_accumulation_steps,
+            window=job.params.bucket_window,
+            seed=job.seed,
+            rank=self.args.process_index,
+            world_size=world_size,
+            one_shape=job.one_shape,
+            labels=batching.label_ids(job.train, job.params.resampling),
+            resampling=job.params.resampling,
+        )
+        self.rows = Rows(job.train, self.sampler)
+        if job.params.gradient_checkpointing:
+            network.activation_checkpointing_enable()
+
+    # -- batches and losses ------------------------------------------------------------------
+
+    def batches(self) -> DataLoader:
+        """Return this process's pieces of an epoch's batches; the epoch is the sampler's."""
+        return DataLoader(
+            self.rows,  # type: ignore[arg-type]
+            batch_sampler=self.sampler,
+            collate_fn=lambda rows: as_tensors(batching.collate(self.job.collate, rows)),
+            generator=torch.Generator(),  # else every epoch draws from the dropout's generator
+        )
+
+    def num_labels(self, pieces: Sequence[Tensors], device: Any) -> torch.Tensor:
+        """Return the labels of the whole global batch, which its loss is divided by."""
+        count = torch.stack([losses.valid(piece["labels"]).sum() for piece in pieces]).sum()
+        return self.accelerator.reduce(count.to(device), "sum").clamp(min=1)
+
+    def loss(self, network: Any, piece: Tensors, num_labels: torch.Tensor) -> torch.Tensor:
+        """Return a piece's share of the global batch's loss, times the number of processes.
+
+        The processes' gradients are averaged, which takes the factor away again. With R-Drop every
+        row passes twice and the two answers are pulled together (Liang et al. 2021).
+        """
+        inputs, labels, alpha = dict(piece), piece["labels"], self.job.params.r_drop_alpha
+        del inputs["labels"]
+        if alpha:
+            inputs = {name: torch.cat([values, values]) for name, values in inputs.items()}
+        outputs = network(**inputs)
+        logits, more = self.job.task.logits(outputs, inputs), losses.extras(outputs)
+        if not alpha:
+            total = self.job.loss(logits, labels, **more)
+        else:
+            one, other = logits.chunk(2)
+            total = (self.job.loss(one, labels, **more) + self.job.loss(other, labels, **more)) / 2
+            total = total + alpha * self.job.divergence(one, other, labels)
+        return total / num_labels * self.args.world_size
+
+    def flops(self, piece: Tensors) -> float:
+        """Return 6 x tokens x parameters, all processes counted, as transformers estimates it."""
+        name = getattr(self.model, "main_input_name", "input_ids")
+        if name not in piece or not hasattr(self.model, "num_parameters"):
+            return 0.0
+        size = self.model.num_parameters(exclude_embeddings=True)
+        return 6.0 * piece[name].numel() * size * self.args.world_size
+
+    # -- evaluation --------------------------------------------------------------------------
+
+    def evaluate(self) -> dict[str, float]:
+        """Score the validation split, every row once, and keep the weights if they are the best."""
+        step = self.state.global_step
+        found = self.validation_scores(self.job.validation)
+        row = {"step": step, "epoch": rounded(self.state.epoch or 0.0)}
+        if not self.history.validation or self.history.validation[-1]["step"] != step:
+            self.history.validation.append(row | {k: rounded(v) for k, v in found.items()})
+            if self.best_step() == step:
+                self.keep(f"best-{step}")
+            if step in self.averaged_steps():
+                self.keep(f"scored-{step}")
+            self.job.observe("validation", found, step)
+        return found
+
+    def validation_scores(self, dataset: Any) -> dict[str, float]:
+        """Return `loss` and the task's metrics over all processes' shares of `dataset`."""
+        rows, world = len(dataset), self.args.world_size
+        share = -(-rows // world)  # every process runs the same number of batches
+        chosen = np.minimum(np.arange(share) + share * self.args.process_index, rows - 1)
+        mine = dataset.select(chosen) if world > 1 else dataset
+        task, first = self.job.task, share * self.args.process_index if world > 1 else 0
+        network = self.scored_model()
+        task.adopt(network)
+        forward = inference.torch_forward(network, task, self.accelerator.autocast)
+        collate, size = self.job.validation_collate, self.job.params.eval_batch_size
+        windows = inference.predict(
+            forward, mine, collate, size, task, first, one_shape=self.job.one_shape
+        )
+        found = [output for _, outputs in windows for output in outputs]
+        found = gather_object(found)[:rows] if world > 1 else found
+        self.model.train()
+        return task.score(found, dataset, self.job.scores)
+
+    def scored_model(self) -> Any:
+        """Return the network that is scored and kept: the average where there is one."""
+        return self.model if self.average is None else self.average.module
+
+    def is_stopped(self) -> bool:
+        p = self.job.params
+        return self.history.is_stopped(
+            p.best_metric, greater=self.job.greater, rule=p.early_stopping
+        )
+
+    def best_step(self) -> int | None:
+        best = self.history.best(self.job.params.best_metric, greater=self.job.greater)
+        return None if best is None else self.history.validation[best]["step"]
+
+    def averaged_steps(self) -> list[int]:
+        """Return the evaluated steps whose weights data/model is the mean of; [] for none."""
+        p = self.job.params
+        if p.averaging is None or p.averaging.kind == "ema":
+            return []
+        rows = self.history.validation
+        if p.averaging.kind == "best":
+            sign = -1 if self.job.greater else 1
+            rows = sorted(rows, key=lambda row: (sign * row[p.best_metric], row["step"]))
+            return [row["step"] for row in rows[: p.averaging.count]]
+        return [row["step"] for row in rows[-p.averaging.count :]]
+
+    # -- steps -------------------------------------------------------------------------------
+
+    def record_step(self, numbers: dict[str, float]) -> None:
+        """Add an optimizer step to the history.
+
+        Args:
+            numbers: loss, learning_rate and grad_norm.
+
+        Raises:
+            InputError: the loss or the gradient is no number, or the loss is above
+                `train.max_loss`; nothing is saved any more.
+        """
+        p, step = self.job.params, self.state.global_step
+        limit = p.max_loss or np.inf
+        bad = [
+            f"the {name} of step {step} is {value:g}"
+            for name, value, most in (
+                ("loss", numbers["loss"], limit),
+                ("gradient's norm", numbers["grad_norm"], np.inf),
+            )
+            if not np.isfinite(value) or value > most
+            if name == "loss" or p.precision != "fp16"  # fp16 skips such steps
+        ]
+        if bad:
+            last = checkpoint.numbered(self.job.folder, "checkpoint")
+            kept = f"{last[-1].name} is kept" if last else "there is no checkpoint yet"
+            raise InputError(
+                f"{bad[0]}: lower train.learning_rate, or use bf16 or fp32 in place of fp16; look "
+                f"at the batch: rows {self.rows_of(step)} of data/tokenized's train split, counted "
+                f"from 0. {kept}"
+            )
+        row = {"step": step, "epoch": rounded(self.state.epoch or 0.0)}
+        self.history.train.append(row | {k: rounded(v) for k, v in numbers.items()})
+        self.job.observe("train", numbers, step)
+
+    def rows_of(self, step: int) -> str:
+        """Return the rows of a step's global batch, as text."""
+        epoch, at = divmod(step - 1, self.steps_in("epoch"))
+        found = sorted(map(int, self.sampler.global_batches(epoch)[at]))
+        more = f" and {len(found) - SHOWN_ROWS} more" if len(found) > SHOWN_ROWS else ""
+        return ", ".join(map(str, found[:SHOWN_ROWS])) + more
+
+    def steps_in(self, every: str | int) -> int:
+        """Return the optimizer steps between two events that come every epoch, or n steps."""
+        return self.sampler.num_batches if every == "epoch" else int(every)
+
+    @property
+    def total_steps(self) -> int:
+        return int(np.ceil(self.job.params.epochs * self.steps_in("epoch")))
+
+    def someone_terminated(self) -> bool:
+        """Tell whether any process got SIGTERM; all processes get the same answer."""
+        return self._anyone(self.terminated)
+
+    def _anyone(self, mine: bool) -> bool:
+        flag = torch.tensor(int(mine), device=self.args.device)
+        return (
+            bool(self.accelerator.reduce(flag, "sum")) if self.args.world_size > 1 else bool(flag)
+        )
+
+    # -- checkpoints -------------------------------------------------------------------------
+
+    def keep(self, name: str) -> None:
+        """Write weights and config to `<folder>/<name>`, whole or not at all."""
+        with self.published(name) as partial:
+            if self.args.should_save:
+                model.save(self.scored_model(), partial)
+
+    def save(self, write: Callable[[Path], None]) -> None:
+        """Write everything a resume needs, the history with it, then drop what is older.
+
+        Args:
+            write: the engine's function that writes weights, optimizer, schedule and generators.
+        """
+        step = self.state.global_step
+        if step >= self.total_steps or self.is_stopped():
+            self.keep("last")
+        with self.published(f"checkpoint-{step}") as partial:
+            write(partial)
+            if self.args.should_save:
+                self.history.save(partial / "history.json")
+                averaging.save(self.average, partial)
+        if self.args.should_save:
+            checkpoint.prune(self.job.folder, self.best_step(), self.averaged_steps())
+
+    @contextmanager
+    def published(self, name: str) -> Iterator[Path]:
+        partial = self.job.folder / "partial" / name
+        partial.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                checkpoint.publish(partial, self.job.folder / name)
+        except Exception as error:
+            if not checkpoint.is_disk_full(error):
+                raise
+            shutil.rmtree(partial, ignore_errors=True)
+            reason = f"{type(error).__name__}: {error!s:.200}"
+            raise checkpoint.no_room(
+                self.job.folder, name, self.checkpoint_size(), reason
+            ) from error
+        self.accelerator.wait_for_everyone()
+
+    def checkpoint_size(self) -> int:
+        """Return the bytes of a checkpoint: weights, and two moments of each trained one."""
+        weights = sum(p.numel() * p.element_size() for p in self.model.parameters())
+        trained = sum(p.numel() * 4 for p in self.model.parameters() if p.requires_grad)
+        return weights + 2 * trained
+
+    # -- running -----------------------------------------------------------------------------
+
+    def run(self, train: Callable[[Path | None], Any]) -> None:
+        """Train to the end, from the newest whole checkpoint if there is one.
+
+        Args:
+            train: the engine's loop, given the checkpoint to start from.
+
+        Raises:
+            SystemExit: 143 after SIGTERM, once a checkpoint is written.
+            InputError: the disk has no room for the checkpoints.
+            OutOfMemory: a batch does not fit; on all processes alike.
+        """
+        before = signal.signal(signal.SIGTERM, lambda *_: setattr(self, "terminated", True))
+        try:
+            self._run(train)
+        except Exception as error:
+            if not memory.is_exhausted(error):
+                raise
+            raise memory.OutOfMemory(str(error)[:200]) from None
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        if self.terminated:
+            sys.exit(143)
+
+    def _run(self, train: Callable[[Path | None], Any]) -> None:
+        found = checkpoint.newest(self.job.folder)
+        if found is None:
+            size = (checkpoint.KEPT + 1) * self.checkpoint_size()
+            if shutil.disk_usage(self.job.folder).free < size:
+                raise checkpoint.no_room(self.job.folder, "checkpoints", size, "before any step")
+            self.probe()
+            set_seed(self.job.seed)
+        else:
+            self.history = History.load(found / "history.json")
+            averaging.load(self.average, found)
+            print(f"resuming from step {checkpoint.step_of(found)}", file=sys.stderr)
+            if checkpoint.step_of(found) >= self.total_steps or self.is_stopped():
+                return
+        train(found)
+
+    def probe(self) -> None:
+        """Try the longest batch and one evaluation batch, and leave no trace.
+
+        Raises:
+            InputError: the loss of the untrained model is not a number.
+            OutOfMemory: they do not fit on some process's device.
+        """
+        loss, reason = torch.tensor(0.0), ""
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            try:
+                loss = self._try_longest()
+            except Exception as error:
+                if not memory.is_exhausted(error):
+                    raise
+                reason = str(error)[:200]
+        self.model.zero_grad()
+        if self._anyone(bool(reason)):
+            raise memory.OutOfMemory(reason or "on another process")
+        if not torch.isfinite(loss):
+            raise InputError(f"the loss of the first batch is {float(loss)}, before any training")
+
+    def _try_longest(self) -> torch.Tensor:
+        size, device = self.args.per_device_train_batch_size, self.args.device
+        longest = np.argsort(-self.sampler.lengths, kind="stable")[:size].tolist()
+        longest += [batching.FILLER] * (size - len(longest))
+        batch = as_tensors(batching.collate(self.job.collate, self.rows.__getitems__(longest)))
+        batch = {name: values.to(device) for name, values in batch.items()}
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        moments = [torch.zeros_like(p) for p in trained for _ in range(2)]  # AdamW will want them
+        self.model.to(device).train()
+        with self.accelerator.autocast():
+            loss = self.loss(self.model, batch, losses.valid(batch["labels"]).sum().clamp(min=1))
+        loss.backward()
+        del moments
+        if self.job.validation is not None:
+            first = self.job.validation.select(range(min(size, len(self.job.validation))))
+            self.validation_scores(first)
+        return loss.detach()
+
+
+class Flow(TrainerCallback):
+    """Decides when to evaluate, save and stop; all of it from the step and the history."""
+
+    def __init__(self, course: Course):
+        self.course, self.job = course, course.job
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.course.state, self.course.first_step = state, state.global_step
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        self.course.sampler.set_epoch(int(state.epoch))  # a resume starts with epoch 0's order else
+
+    def on_step_end(self, args, state, control, **kwargs):
+        p, step = self.job.params, state.global_step
+        if self.course.average is not None:
+            self.course.average.update_parameters(self.course.model)
+        last = step >= state.max_steps
+        due = {
+            every: step % self.course.steps_in(every) == 0
+            for every in ("epoch", p.evaluate_every, p.save_every)
+        }
+        control.should_evaluate = self.job.validation is not None and (
+            due[p.evaluate_every] or last
+        )
+        control.should_save = due[p.save_every] or last
+        if self.course.someone_terminated():
+            control.should_save = control.should_training_stop = True
+        if due["epoch"] and p.keep == "all":
+            self.course.keep(f"epoch-{step // self.course.steps_in('epoch')}")
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        state.log_history.clear()  # the history has it; Trainer would write all of it every time
+        if logs and "grad_norm" in logs:
+            self.course.record_step(
+                {k: float(logs[k]) for k in ("loss", "learning_rate", "grad_norm")}
+            )
+
+    def on_evaluate(self, args, state, control, **kwargs):
+        if self.course.is_stopped():
+            control.should_save = control.should_training_stop = True
+
+
+def as_tensors(batch: Batch) -> Tensors:
+    return {name: torch.from_numpy(values) for name, values in batch.items()}

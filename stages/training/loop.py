@@ -1,0 +1,139 @@
+"""Engine `loop`: the training loop written out with Accelerate. Edit it to take control.
+
+Everything else is the `Course`'s: what a batch is, its loss, when to evaluate, save and stop. The
+events are transformers' own, so callbacks and reporters work as with the Trainer.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+from transformers import DefaultFlowCallback, TrainerControl, get_scheduler
+from transformers.integrations.integration_utils import get_reporting_integration_callbacks
+from transformers.trainer_callback import CallbackHandler
+
+from stages.training.course import Course, Flow, Tensors
+
+
+def run(course: Course) -> None:
+    """Train with the loop below."""
+    Loop(course).start()
+
+
+class Loop:
+    """Model, optimizer and schedule of a course, and the steps they make."""
+
+    def __init__(self, course: Course):
+        self.course, self.args, p = course, course.args, course.job.params
+        device = course.args.device  # also sets up the processes, before Accelerator asks for them
+        self.accelerator = course.accelerator = Accelerator(
+            mixed_precision="no" if p.precision == "fp32" else p.precision,
+            cpu=device.type == "cpu",
+            step_scheduler_with_optimizer=False,
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=False)],
+        )
+        optimizer = course.job.make_optimizer(course.model, p)
+        self.schedule = get_scheduler(
+            p.schedule,
+            optimizer,
+            num_warmup_steps=int(p.warmup_ratio * course.total_steps),
+            num_training_steps=course.total_steps,
+        )
+        self.optimizer = optimizer
+
+    def start(self) -> None:
+        self.course.run(self.train)
+
+    def train(self, found: Path | None) -> None:
+        """Make every step that is left.
+
+        Args:
+            found: the checkpoint to go on from.
+        """
+        course, state = self.course, self.course.state
+        self.model, self.optimizer = self.accelerator.prepare(course.model, self.optimizer)
+        self.accelerator.register_for_checkpointing(self.schedule)
+        state.max_steps, per_epoch = course.total_steps, course.steps_in("epoch")
+        state.is_world_process_zero = self.accelerator.is_main_process
+        if found is not None:
+            self.accelerator.load_state(str(found))
+            state.global_step = int(found.name.rsplit("-", 1)[1])
+        self.events, self.control = self._events(), TrainerControl()
+        self._tell("on_train_begin")
+        while state.global_step < state.max_steps and not self.control.should_training_stop:
+            epoch, done = divmod(state.global_step, per_epoch)
+            state.epoch = epoch + done / per_epoch
+            self._tell("on_epoch_begin")
+            for pieces in self._batches(done):
+                self._tell("on_step_begin")
+                numbers = self.step(pieces)
+                state.global_step += 1
+                state.epoch = state.global_step / per_epoch
+                self._tell("on_step_end")
+                self._log_evaluate_save(numbers)
+                if self.control.should_training_stop or state.global_step == state.max_steps:
+                    break
+            self._tell("on_epoch_end")
+        self._tell("on_train_end")
+
+    def step(self, pieces: Sequence[Tensors]) -> dict[str, Any]:
+        """Make one optimizer step from this process's pieces of a global batch."""
+        self.model.train()
+        device, p = self.accelerator.device, self.course.job.params
+        num_labels, total = self.course.num_labels(pieces, device), torch.zeros((), device=device)
+        for i, piece in enumerate(pieces, 1):
+            inputs = {name: values.to(device, non_blocking=True) for name, values in piece.items()}
+            with self._reduced_when(i == len(pieces)):
+                loss = self.course.loss(self.model, inputs, num_labels)
+                self.accelerator.backward(loss)
+            total += loss.detach()
+            self.course.state.total_flos += self.course.flops(inputs)
+        limit = p.max_grad_norm or float("inf")  # inf measures the norm and clips nothing
+        grad_norm = self.accelerator.clip_grad_norm_(self.model.parameters(), limit)
+        rate = self.schedule.get_last_lr()[0]
+        self.optimizer.step()
+        if not self.accelerator.optimizer_step_was_skipped:  # fp16, at a scale that was too large
+            self.schedule.step()
+        self.optimizer.zero_grad()
+        loss = self.accelerator.reduce(total, "mean")
+        return {"loss": loss, "grad_norm": grad_norm, "learning_rate": rate}
+
+    def _batches(self, done: int) -> Iterator[tuple[Tensors, ...]]:
+        """Yield each global batch's pieces, from the batch after `done` on."""
+        per_batch = self.args.gradient_accumulation_steps
+        pieces = islice(iter(self.course.batches()), done * per_batch, None)
+        return zip(*[pieces] * per_batch, strict=True)
+
+    def _reduced_when(self, is_last: bool) -> Any:
+        """Leave the processes' gradients apart until the last piece."""
+        return self.accelerator.no_sync(self.model) if not is_last else nullcontext()
+
+    def _log_evaluate_save(self, numbers: dict[str, Any]) -> None:
+        self._tell("on_log", {name: float(value) for name, value in numbers.items()})
+        if self.control.should_evaluate:
+            found = self.course.evaluate()
+            self._tell("on_log", {f"eval_{name}": value for name, value in found.items()})
+            self._tell("on_evaluate", found)
+        if self.control.should_save:
+            self.course.save(self._write)
+            self._tell("on_save")
+
+    def _write(self, folder: Path) -> None:
+        self.accelerator.save_state(str(folder), safe_serialization=True)
+
+    def _events(self) -> CallbackHandler:
+        reporters = get_reporting_integration_callbacks(self.args.report_to)
+        mine = [DefaultFlowCallback, *reporters, Flow(self.course), *self.course.job.callbacks]
+        model = self.course.model
+        return CallbackHandler(mine, model, None, self.optimizer, self.schedule)
+
+    def _tell(self, event: str, *more: Any) -> None:
+        """Call an event of every callback; they may set what happens next."""
+        self.control = getattr(self.events, event)(
+            self.args, self.course.state, self.control, *more
+        )

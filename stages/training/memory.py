@@ -1,0 +1,80 @@
+"""A batch that does not fit → half as many examples at once, twice as many pieces.
+
+The global batch stays what `train.batch_size` says. The decision is written beside the checkpoints,
+and training starts over with it, so its weights are those of a run that was started so: a run that
+is killed and resumed takes the same decision from there.
+"""
+
+import gc
+import shutil
+from pathlib import Path
+from typing import Any
+
+from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
+
+from stages import outputs
+from stages.errors import InputError
+
+DECISION = "memory.json"
+SIGNS = ("bad allocation", "bad_alloc", "could not create a primitive", "Cannot allocate memory")
+
+
+class OutOfMemory(Exception):
+    """A device has no room for a batch; every process raises it."""
+
+
+def is_exhausted(error: Exception) -> bool:
+    """Tell whether an error says that memory ran out, on a GPU or the CPU."""
+    known = isinstance(error, MemoryError) or should_reduce_batch_size(error)
+    return known or (isinstance(error, RuntimeError) and any(s in str(error) for s in SIGNS))
+
+
+def settled(params: Any, folder: Path) -> Any:
+    """Return `params` with the number of examples at once that was found to fit, if one was."""
+    decision = folder / DECISION
+    if not decision.exists():
+        return params
+    return params.model_copy(update=outputs.read_json(decision))
+
+
+def halve(params: Any, folder: Path, world_size: int, reason: str, *, first: bool) -> str:
+    """Write down half the examples at once and drop the checkpoints made with more.
+
+    Args:
+        params: of train, as they were when memory ran out.
+        folder: of the fingerprint.
+        world_size: processes.
+        reason: the allocator's words.
+        first: whether this is the process that writes.
+
+    Returns:
+        A line that says what was decided.
+
+    Raises:
+        InputError: one example at once is too many.
+    """
+    whole = params.per_device_batch_size or params.batch_size // world_size
+    if whole == 1:
+        raise InputError(
+            f"out of memory with one example at once ({reason}): lower tokenize.max_length, use "
+            "train.gradient_checkpointing, train.precision: bf16, or a smaller model"
+        )
+    half = whole // 2
+    while params.batch_size % (half * world_size):
+        half -= 1
+    if first:
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+        outputs.write_json(folder / DECISION, {"per_device_batch_size": half})
+    return (
+        f"out of memory with {whole} examples at once: starting over with {half}, "
+        f"{params.batch_size // (half * world_size)} pieces a batch; train.batch_size stays "
+        f"{params.batch_size}. To have it so from the start: train.per_device_batch_size: {half}"
+    )
+
+
+def free() -> None:
+    """Give back what a failed attempt still holds."""
+    gc.collect()
+    clear_device_cache()
