@@ -84,18 +84,11 @@ def download_zero_shot(p: groups.ZeroShot, files: dict[str, str], target: Path) 
             shutil.copyfile(file, target / file.name)
 
 
-def forget(manifests: Path, names: set[str]) -> None:
-    """Delete the hashes of files the parameters no longer name, as in a fresh clone."""
-    for manifest in manifests.glob("*.json"):
-        if manifest.stem not in names:
-            manifest.unlink()
-
-
 def main(what: str, manifests: Path, target: Path) -> None:
     parameters = params.load()
     with outputs.whole_folder(target) as folder:
         if what == "dataset":
-            forget(manifests, set(parameters.data.files))
+            outputs.forget(manifests, set(parameters.data.files))
             summary = download_dataset(parameters, manifests, folder)
             for split, facts in summary["splits"].items():
                 counts = ", ".join(f"{k} {v}" for k, v in list(facts["label_counts"].items())[:6])
@@ -110,7 +103,7 @@ def main(what: str, manifests: Path, target: Path) -> None:
             download_zero_shot(found, parameters.model.files, folder)
             print(f"{target.name}: {found.name}")
         else:
-            forget(manifests, set(parameters.model.files))
+            outputs.forget(manifests, set(parameters.model.files))
             summary = download_model(parameters, folder)
             tokens = f", {summary['num_tokens']} tokens" if "num_tokens" in summary else ""
             print(f"{summary['name']}: {summary['model_type']}{tokens}")

@@ -40,7 +40,7 @@ def export(model_folder: Path, tokenized: Path, target: Path, parameters: params
     settings = outputs.read_json(target / "config.json")
     settings["temper"] = parameters.model_dump(
         include={"task", "tokenize", "evaluate"}, exclude_unset=True, mode="json"
-    )
+    ) | {"code": copy_code(parameters.code, target)}
     outputs.write_json(target / "config.json", settings)
     (target / "onnx").mkdir()
     sample = trained.collate([data[i] | {"draw": (0, i)} for i in (0, len(data) - 1)])
@@ -48,6 +48,15 @@ def export(model_folder: Path, tokenized: Path, target: Path, parameters: params
     if parameters.export.int8:
         onnx.quantize(target / "onnx" / GRAPHS["onnx"], target / "onnx" / GRAPHS["int8"])
     return {"split": split} | compare(trained, data, target, parameters)
+
+
+def copy_code(code: dict[str, str], target: Path) -> dict[str, str]:
+    """Copy the user's modules to `target/code`; return where each lies in `target`."""
+    if code:
+        (target / "code").mkdir()
+    for name, file in code.items():
+        shutil.copyfile(file, target / "code" / f"{name}.py")
+    return {name: f"code/{name}.py" for name in code}
 
 
 def load(folder: Path, parameters: params.Params, engine: str) -> Trained:

@@ -144,6 +144,9 @@ class ModelParams(Group):
 
 
 class TokenizeParams(Group):
+    encode: Name | None = Field(
+        default=None, description="A function of yours around the task's encoding; null: none."
+    )
     max_length: Positive | None = Field(
         default=None, description="Tokens per example; for long see `long`."
     )
@@ -341,6 +344,9 @@ class EvaluateParams(Group):
     )
     bootstrap_samples: Positive = Field(description="Resamples behind the 95 % intervals.")
     slices: tuple[Name, ...] = Field(description="Columns to score by value.")
+    metrics: tuple[Name, ...] | None = Field(
+        default=None, description="Functions of yours of (predictions, references)."
+    )
     num_worst: Count = Field(description="Examples with the highest loss to list.")
 
 
@@ -362,6 +368,7 @@ class Settings(Group):
     task: TaskParams
     tokenize: TokenizeParams
     evaluate: EvaluateParams
+    code: dict[Name, Name] = Field(description="Your modules: name → Python file; {} for none.")
 
 
 class Params(Settings):

@@ -67,3 +67,10 @@ def flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def forget(manifests: Path, names: set[str]) -> None:
+    """Delete the hashes of files the parameters no longer name, as in a fresh clone."""
+    for manifest in manifests.glob("*.json"):
+        if manifest.stem not in names:
+            manifest.unlink()

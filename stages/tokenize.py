@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from stages import arrow, determinism, errors, groups, outputs, params, tasks
+from stages import arrow, determinism, errors, groups, outputs, own, params, tasks
 from stages.errors import InputError
 
+OWN = Path("data/files/code")  # hashes of the user's modules
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
 
 
@@ -69,6 +70,11 @@ def features(columns: Mapping[str, list], raw: Any, task: tasks.Task) -> Any:
     known |= {"token_type_ids": narrow, "pixel_values": Value("binary")}
     if "labels" in columns:
         known["labels"] = task.label_feature(raw)
+    for name in columns:
+        if name not in known and name != "full_length":
+            raise InputError(
+                f"tokenize.encode returns a column {name!r}; a batch is made of {', '.join(known)}"
+            )
     return Features({name: known[name] for name in columns if name != "full_length"})
 
 
@@ -91,7 +97,7 @@ def describe(full_lengths: np.ndarray, max_length: int | None) -> dict[str, Any]
 def tokenize(raw_folder: Path, processor_folder: Path, target: Path, all_params: Any) -> dict:
     """Write the tokenized splits to `target`; return the report, also in its `report.json`."""
     raw, p = arrow.load(raw_folder), all_params.tokenize
-    task = tasks.load(all_params)
+    task = own.wrapped(tasks.load(all_params), all_params)
     processor, report = tasks.load_processor(processor_folder, task), {}
     check_max_length(p, processor, min(len(task.columns), 2))
     for split, dataset in raw.items():
@@ -108,8 +114,10 @@ def tokenize(raw_folder: Path, processor_folder: Path, target: Path, all_params:
 
 
 def main(raw_folder: Path, processor_folder: Path, target: Path) -> None:
+    parameters = params.load()
+    outputs.forget(OWN, set(parameters.code))
     with outputs.whole_folder(target) as folder:
-        report = tokenize(raw_folder, processor_folder, folder, params.load())
+        report = tokenize(raw_folder, processor_folder, folder, parameters)
     for split, facts in report.items():
         print(
             f"{split}: {facts['rows']} rows, {facts['tokens']} tokens, longest "

@@ -15,9 +15,21 @@ from typing import Any
 
 import numpy as np
 
-from stages import arrow, determinism, errors, metrics, models, outputs, params, tasks, tracking
+from stages import (
+    arrow,
+    determinism,
+    errors,
+    metrics,
+    models,
+    outputs,
+    own,
+    params,
+    tasks,
+    tracking,
+)
 from stages.errors import InputError
 from stages.tasks import arrays
+from stages.tasks.base import Collator
 from stages.training import averaging, checkpoint, console, losses, model
 
 WEIGHTS = ("config.json", "model*.safetensors*")
@@ -52,12 +64,34 @@ def make_loss(parameters: params.Params, dataset: Any, task: tasks.Task) -> loss
     )
 
 
+def own_metric(parameters: params.Params) -> dict[str, Any]:
+    """Return the user's function that `train.best_metric` names, by its own name; or {}."""
+    best = parameters.train.best_metric
+    if "." not in best:
+        return {}
+    return {own.last(best): own.resolve(best, "train.best_metric", parameters.code)}
+
+
+def scoring(parameters: params.Params, names: list[str]) -> Any:
+    """Return the task's metrics, and the user's, as a function of predictions and references."""
+    name, functions = parameters.task.metrics, own_metric(parameters)
+    plain = partial(metrics.with_loss if metrics.is_of_labels(name) else metrics.score, name)
+
+    def scores(found: Any, wanted: Any, **options: Any) -> dict[str, float]:
+        read = metrics.as_read(name, found, wanted, names) if functions else ([], [])
+        return plain(found, wanted, **options) | own.scores(functions, *read)
+
+    return scores
+
+
 def make_job(parameters: params.Params, data: Any, base: Path, folder: Path, observe: Any) -> Any:
     """Join parameters, data and functions to what the engine trains."""
     from stages.training import memory, optimizer
     from stages.training.job import Job
 
-    p, train, name = parameters.train, data["train"], parameters.task.metrics
+    train, name = data["train"], parameters.task.metrics
+    best = own.last(parameters.train.best_metric)
+    p = parameters.train.model_copy(update={"best_metric": best})
     task = tasks.load(parameters, train.features)
     if not task.is_labelled(train):
         raise InputError("the training split has no labels; nothing can be learned from it")
@@ -73,25 +107,37 @@ def make_job(parameters: params.Params, data: Any, base: Path, folder: Path, obs
     config = models.open_config(base / "weights")
     task.configure(config, train.features)
     is_text = parameters.tokenize.max_length is not None
+    code = parameters.code
+    optimizer_of = None if p.optimizer == "adamw_8bit" else p.optimizer
+    own_optimizer = own.resolve(optimizer_of, "train.optimizer", code)
+    callbacks = [own.resolve(name, "train.callbacks", code) for name in p.callbacks or ()]
     return Job(
         params=memory.settled(p, folder),
         seed=parameters.seed,
         train=train,
         validation=validation if scored else None,
-        collate=task.collator(processor, config, p.augmentation),
+        collate=around(
+            own.resolve(p.collator, "train.collator", code),
+            task.collator(processor, config, p.augmentation),
+        ),
         validation_collate=task.collator(processor, config),
         width=(lambda longest: arrays.padded_width([longest], parameters)) if is_text else None,
         one_shape=parameters.tokenize.padding == "max_length",
         task=task,
-        loss=make_loss(parameters, train, task),
+        loss=own.resolve(p.loss, "train.loss", code) or make_loss(parameters, train, task),
         divergence=losses.divergence(task.loss),
-        scores=partial(metrics.with_loss if metrics.is_of_labels(name) else metrics.score, name),
-        greater=metrics.greater_is_better(p.best_metric, name),
-        make_optimizer=optimizer.make,
-        callbacks=(),
+        scores=scoring(parameters, task.names),
+        greater=metrics.greater_is_better(p.best_metric, name, own_metric(parameters)),
+        make_optimizer=partial(optimizer.make, own=own_optimizer),
+        callbacks=[callback() for callback in callbacks],
         folder=folder,
         observe=observe,
     )
+
+
+def around(function: Any, collate: Collator) -> Collator:
+    """Return a user's collator of `(rows, collate)` as one of rows; None leaves the task's."""
+    return collate if function is None else lambda rows: function(rows, collate)
 
 
 def fine_tune(parameters: params.Params, data: Any, base: Path, folder: Path, observe) -> Any:
@@ -116,7 +162,8 @@ def attempt(parameters: params.Params, job: Any, base: Path, features: Any, worl
     from stages.training.course import Course
 
     determinism.configure(parameters.determinism, parameters.seed)
-    network = model.build(base, job.task, features, parameters.model)
+    own_class = own.resolve(parameters.model.own, "model.own", parameters.code)
+    network = model.build(base, job.task, features, parameters.model, own_class)
     freeze = job.params.freeze
     optimizer.freeze(network, embedding_table=freeze.embeddings, num_layers=freeze.layers)
     course = Course(network, job, world_size)
@@ -169,7 +216,7 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
     with (
         checkpoint.locked(folder),
         tracking.run("train", parameters, fingerprint=key) as run,
-        console.Table(parameters.train.best_metric) as table,
+        console.Table(own.last(parameters.train.best_metric)) as table,
     ):
 
         def observe(prefix: str, numbers: dict[str, float], step: int) -> None:

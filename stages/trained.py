@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from stages import generation, inference, models, tasks
+from stages import generation, inference, models, own, tasks
 from stages.errors import InputError
 from stages.groups import Settings
 from stages.inference import Features
@@ -37,7 +37,7 @@ class Trained:
     ):
         self.config = models.open_config(folder)
         self.settings, self.batch_size = settings, batch_size
-        self.task = tasks.load(settings)
+        self.task = own.wrapped(tasks.load(settings), settings)
         kind = settings.task.target[1] if settings.task.target else None
         if kind in ("class", "classes", "tags"):
             labels: Any = self.config.id2label or {}
@@ -46,7 +46,10 @@ class Trained:
         self.processor = tasks.load_processor(folder, self.task)
         self.collate = self.task.collator(self.processor, self.config)
         if engine == "torch":
-            self.model = models.load(folder, self.task.auto_model)
+            name = getattr(self.config, "own", None)
+            self.model = models.load(
+                folder, self.task.auto_model, own.resolve(name, "model.own", settings.code)
+            )
             self.forward = inference.torch_forward(self.model, self.task)
             write = settings.evaluate.generation and generation.torch_writer(
                 self.model, settings.evaluate.generation, self.processor
@@ -125,6 +128,8 @@ def open_export(folder: Path, engine: str, *, batch_size: int, num_threads: int)
             f"--model {folder}: exported with other parameters than this version knows "
             f"({error.error_count()} differ); export it again, or use the version it is from"
         ) from None
+    code = {name: str(folder / path) for name, path in settings.code.items()}
+    settings = settings.model_copy(update={"code": code})
     return Trained(folder, settings, engine=engine, batch_size=batch_size, num_threads=num_threads)
 
 

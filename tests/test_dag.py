@@ -15,7 +15,12 @@ from stages import download, evaluate, export, groups, metrics, params, tokenize
 ROOT = Path(__file__).parent.parent
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 ENGINES = ("trainer", "loop")
-MODULES = {"data_files": "files", "model_files": "files", "zero_shot": "download"}
+MODULES = {
+    "data_files": "files",
+    "model_files": "files",
+    "code_files": "files",
+    "zero_shot": "download",
+}
 TASK = "stages/tasks/${task.name}.py"
 ENGINE = "stages/training/${train.engine}.py"
 

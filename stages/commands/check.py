@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from stages import params
+from stages import own, params
 from stages.commands import check_pipeline
 from stages.commands.findings import Findings
 from stages.errors import InputError, nearest
@@ -90,8 +90,11 @@ def check_training(parameters: params.Params, findings: Findings) -> None:
     from stages import metrics
 
     p, kind = parameters.train, parameters.task.metrics
-    with findings.at("train.best_metric"):
-        metrics.greater_is_better(p.best_metric, kind)
+    for key, message in own.check(parameters):
+        findings.add(key, message)
+    if "." not in p.best_metric:
+        with findings.at("train.best_metric"):
+            metrics.greater_is_better(p.best_metric, kind)
     for name, off in LOSS_OPTIONS.items():
         if kind == "regression" and getattr(p, name) != off:
             findings.add(
@@ -130,12 +133,13 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
         with findings.at("tokenize.max_length"):
             check_max_length(parameters.tokenize, processor, min(len(task.columns), 2))
         layers = getattr(config, "num_hidden_layers", None)
-        if layers is not None and parameters.train.freeze.layers > layers:
+        frozen = parameters.train.freeze.layers
+        if layers is not None and isinstance(frozen, int) and frozen > layers:
             findings.add(
                 "train.freeze.layers",
-                f"{parameters.train.freeze.layers}, but the model has {layers} layers",
+                f"{frozen}, but the model has {layers} layers",
             )
-        if not p.from_scratch:
+        if not p.from_scratch and p.own is None:
             model.compare_weights(folder, config, task.auto_model)
         origin = "new weights from the seed" if p.from_scratch else "its weights"
         tokens = f"{len(processor):,} tokens, " if task.processor == "AutoTokenizer" else ""

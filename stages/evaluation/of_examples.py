@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from stages import metrics
+from stages import metrics, own
 from stages.evaluation import tables
 from stages.evaluation.intervals import QUANTILES, chunks
 from stages.evaluation.of_labels import chosen
@@ -29,6 +29,7 @@ class Scored:
     statistics: np.ndarray
     file: Path
     counts: Any  # what a per-class table is made of, where the metrics have one
+    read: tuple[list, list]  # predictions and references, where a user's metric wants them
 
 
 class Judge:
@@ -39,6 +40,7 @@ class Judge:
         self.params, self.seed = parameters.evaluate, parameters.seed
         self.task, self.metrics = trained.task, metrics.module(parameters.task.metrics)
         self.headline = self.metrics.HEADLINE
+        self.own = own.metrics(parameters)
 
     def prepare(self, target: Path) -> None:
         """Nothing is tuned."""
@@ -51,6 +53,7 @@ class Judge:
         if rows is not None:
             data, examples = chosen(data, rows), examples.select(rows)
         has_references = self.task.references(examples) is not None
+        read: tuple[list, list] = ([], [])
         statistics, counts = [], getattr(self.metrics, "no_counts", lambda: None)()
         with (
             target.open("w", newline="", encoding="utf-8") as file,
@@ -60,6 +63,9 @@ class Judge:
             writer.writerow(["row", "reference", "prediction"])
             for start, predictions, part in self.trained.decoded(data, examples):
                 references = self.task.references(part) or [None] * len(predictions)
+                if self.own:
+                    read[0].extend(predictions)
+                    read[1].extend(references)
                 if has_references:
                     statistics.append(self.metrics.statistics(predictions, references))
                 if has_references and counts is not None:
@@ -75,10 +81,11 @@ class Judge:
             statistics=np.concatenate(statistics) if statistics else np.empty((0, 0)),
             file=target,
             counts=counts,
+            read=read,
         )
 
     def scores(self, scored: Scored) -> dict[str, float]:
-        return self.of(scored.statistics)
+        return self.of(scored.statistics) | own.scores(self.own, *scored.read)
 
     def of(self, statistics: np.ndarray) -> dict[str, float]:
         """Return the scores of some examples together."""

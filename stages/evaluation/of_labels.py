@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from stages import metrics, outputs
+from stages import metrics, outputs, own
 from stages.evaluation import baselines, tables, zero_shot
 from stages.evaluation.intervals import intervals
-from stages.evaluation.scored import Scored, Setup, score_split, scores
+from stages.evaluation.scored import Scored, Setup, dense, score_split, scores
 from stages.metrics import multi_label
 from stages.trained import Trained
 
@@ -40,6 +40,7 @@ class Judge:
             threshold=0.5 if threshold in (None, "tuned") else threshold,
         )
         self.headline = metrics.module(task.metrics).HEADLINE
+        self.own = own.metrics(parameters)
 
     def prepare(self, target: Path) -> None:
         """Set the multi-label thresholds from validation and write them down."""
@@ -88,7 +89,11 @@ class Judge:
             return score_split(windows(), known, len(examples), self.setup, target, self.seed)
 
     def scores(self, scored: Scored) -> dict[str, float]:
-        return scores(scored, self.setup)
+        found = scores(scored, self.setup)
+        if self.own:
+            sides = (scored.predictions, scored.references)
+            found |= own.scores(self.own, *(as_read(values, self.setup) for values in sides))
+        return found
 
     def intervals(self, scored: Scored) -> dict[str, float]:
         return intervals(scored, self.setup, self.params.bootstrap_samples, self.seed)
@@ -134,6 +139,15 @@ class Judge:
             scored, tables.texts(self.raw[split], self.trained.task), setup, p.num_worst
         )
         return found
+
+
+def as_read(values: Any, setup: Setup) -> list:
+    """Return numbers, names or lists of names of predictions or references."""
+    if setup.metrics == "regression":
+        return [float(value) for value in values]
+    if setup.metrics == "classification":
+        return [setup.names[int(value)] for value in values]
+    return [[setup.names[i] for i in np.flatnonzero(row)] for row in dense(values)]
 
 
 def chosen(data: Any, rows: np.ndarray) -> Any:

@@ -13,8 +13,9 @@ first. Where training computes others on validation (texts are written by evalua
 in `TRAINING`.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -81,14 +82,40 @@ def score(name: str, predictions: list, references: list) -> dict[str, float]:
     return {metric: float(values[0]) for metric, values in found.from_sums(sums).items()}
 
 
-def greater_is_better(metric: str, name: str) -> bool:
+def as_read(name: str, logits: Any, references: Any, names: list[str]) -> tuple[list, list]:
+    """Return predictions and references as people read them, for a user's own metric.
+
+    Labels are names, several labels lists of names; of other modules they are that already.
+    """
+    if not is_of_labels(name):
+        return list(logits), list(references)
+    if name == "regression":
+        return np.asarray(logits)[:, 0].tolist(), list(references)
+    if name == "classification":
+        chosen = np.asarray(logits).argmax(-1)
+        return [names[i] for i in chosen], [names[int(i)] for i in references]
+    return tuple(  # type: ignore[return-value]
+        [[names[i] for i in np.flatnonzero(row)] for row in rows]
+        for rows in (np.asarray(logits) > 0, np.asarray(references) > 0)
+    )
+
+
+def greater_is_better(
+    metric: str, name: str, own: Mapping[str, Any] = MappingProxyType({})
+) -> bool:
     """Tell the direction of a metric that training computes, `loss` among them.
+
+    Args:
+        metric: the name.
+        name: of the module.
+        own: the user's functions; `greater_is_better = False` on one turns it round.
 
     Raises:
         InputError: the module has no such metric.
     """
     known = module(name)
     directions = {"loss": False, **getattr(known, "TRAINING", known.GREATER_IS_BETTER)}
+    directions |= {key: getattr(f, "greater_is_better", True) for key, f in own.items()}
     if metric not in directions:
         raise InputError(
             f"train.best_metric: {name} has no metric {metric!r}"

@@ -118,17 +118,13 @@ def build(config: HeadedConfig, folder: Path | None, own: Callable[[Any], Any] |
 def load(folder: Path, own: Callable[[Any], Any] | None = None) -> Headed:
     """Load what `save` wrote.
 
-    Raises:
-        InputError: the folder's network is a user's class, which is not given.
+    Args:
+        folder: with config.json and model.safetensors.
+        own: builds the user's network, where the config names one.
     """
     from safetensors.torch import load_model
 
     config = HeadedConfig.from_pretrained(str(folder))
-    if config.own and own is None:
-        raise InputError(
-            f"{folder}: its network is {config.own}, a class that does not travel with it; use "
-            "--engine onnx"
-        )
     inner = config.backbone_config()
     network = own(inner) if own else _without_pooler(AutoModel.from_config(inner))
     model = Headed(config, network)

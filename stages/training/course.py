@@ -48,6 +48,7 @@ class Course:
         self.job, self.model, self.history = job, network, History()
         self.state, self.terminated, self.first_step = TrainerState(), False, 0
         self.args = arguments(job.params, job.seed, job.folder, world_size)
+        self.eval_batch_size = job.params.eval_batch_size
         self.average = averaging.shadow(network, job.params.averaging)
         self.sampler = BucketSampler(
             np.asarray(job.train["length"]),
@@ -134,15 +135,36 @@ class Course:
         task, first = self.job.task, share * self.args.process_index if world > 1 else 0
         network = self.scored_model()
         task.adopt(network)
-        forward = inference.torch_forward(network, task, self.accelerator.autocast)
-        collate, size = self.job.validation_collate, self.job.params.eval_batch_size
-        windows = inference.predict(
-            forward, mine, collate, size, task, first, one_shape=self.job.one_shape
-        )
-        found = [output for _, outputs in windows for output in outputs]
+        found = self._outputs(network, mine, first)
         found = gather_object(found)[:rows] if world > 1 else found
         self.model.train()
         return task.score(found, dataset, self.job.scores)
+
+    def _outputs(self, network: Any, dataset: Any, first: int) -> list[np.ndarray]:
+        """Return what is kept of each row's logits, in smaller batches if memory runs out."""
+        forward = inference.torch_forward(network, self.job.task, self.accelerator.autocast)
+        while True:
+            try:
+                windows = inference.predict(
+                    forward,
+                    dataset,
+                    self.job.validation_collate,
+                    self.eval_batch_size,
+                    self.job.task,
+                    first,
+                    one_shape=self.job.one_shape,
+                )
+                return [output for _, outputs in windows for output in outputs]
+            except Exception as error:
+                if not memory.is_exhausted(error) or self.eval_batch_size == 1:
+                    raise
+            self.eval_batch_size //= 2
+            memory.free()
+            print(
+                f"out of memory while evaluating: going on with {self.eval_batch_size} examples at "
+                "once; see train.eval_batch_size",
+                file=sys.stderr,
+            )
 
     def scored_model(self) -> Any:
         """Return the network that is scored and kept: the average where there is one."""

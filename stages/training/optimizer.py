@@ -1,6 +1,7 @@
 """A model → AdamW over parameter groups: no decay on biases and norms, a rate per layer."""
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from stages import models
@@ -82,17 +83,49 @@ def parameter_groups(model: Any, params: "TrainParams") -> list[dict[str, Any]]:
     return list(groups.values())
 
 
-def make(model: Any, params: "TrainParams") -> Any:
-    """Return AdamW (Loshchilov & Hutter 2019), fused where the device has it."""
+def make(model: Any, params: "TrainParams", own: Callable[..., Any] | None = None) -> Any:
+    """Return AdamW (Loshchilov & Hutter 2019), fused; in 8 bits; or what a user's function makes.
+
+    Args:
+        model: its parameters that are trained make the groups.
+        params: rates, decay, AdamW's own.
+        own: a function of `(groups, params)`.
+
+    Raises:
+        InputError: 8 bits without a GPU or without bitsandbytes.
+    """
     import torch
 
+    groups = parameter_groups(model, params)
+    if own is not None:
+        return own(groups, params)
+    if params.optimizer == "adamw_8bit":
+        return _eight_bit()(
+            groups,
+            lr=params.learning_rate,
+            betas=(params.adam_beta1, params.adam_beta2),
+            eps=params.adam_epsilon,
+        )
     return torch.optim.AdamW(
-        parameter_groups(model, params),
+        groups,
         lr=params.learning_rate,
         betas=(params.adam_beta1, params.adam_beta2),
         eps=params.adam_epsilon,
         fused=True,
     )
+
+
+def _eight_bit() -> Any:
+    """Return bitsandbytes' AdamW with moments in 8 bits (Dettmers et al. 2022)."""
+    import torch
+
+    if not torch.cuda.is_available():
+        raise InputError("train.optimizer: adamw_8bit needs a GPU, and none is here; use null")
+    try:
+        from bitsandbytes.optim import AdamW8bit  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise InputError("train.optimizer: adamw_8bit: pip install bitsandbytes") from None
+    return AdamW8bit
 
 
 def _is_norm(module: Any) -> bool:

@@ -1,0 +1,242 @@
+"""Heads, LoRA, new tokens, CRFs, training on: what each does to the network, really trained."""
+
+import itertools
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from stages import arrow, models, tasks, train
+from stages.errors import InputError
+from stages.models import headed
+from stages.tasks import spans
+from stages.training import losses, model
+from tests.test_training import BASE, fit, weights
+
+MLP = {"kind": "mlp", "pooling": "mean", "hidden_size": 24, "dropout": 0.1}
+TARGETS = (Path("data/model"), Path("data/checkpoints"), Path("data/history"))
+
+
+def trained(parameters, name="run"):
+    """Train, write data/model, and return the course."""
+    course = fit(parameters, name)
+    train.write_outputs(course, BASE, TARGETS)
+    return course
+
+
+def start(parameters):
+    """Return the network as training starts with it."""
+    features = arrow.load(Path("data/tokenized"))["train"].features
+    train.determinism.configure(parameters.determinism, parameters.seed)
+    task = tasks.load(parameters, features)
+    return model.build(BASE, task, features, parameters.model)
+
+
+def earlier(prepare, **changes):
+    """Train on the sample, keep the model as a checkpoint, and prepare to train on from it."""
+    trained(prepare(train__epochs=1.0), "earlier")
+    shutil.copytree("data/model", "saved")
+    shutil.rmtree("data")
+    return prepare(
+        model__name="mine", model__files={"mine": "saved"}, model__from_scratch=False, **changes
+    )
+
+
+# -- heads -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["first", "mean", "max"])
+def test_pooling_leaves_padding_out(how):
+    """The same vector whatever stands in padded places, on either side."""
+    hidden = torch.randn(2, 5, 3)
+    mask = torch.tensor([[1, 1, 1, 0, 0], [0, 0, 1, 1, 1]])
+    found = headed.pool(hidden, mask, how)
+    for row, kept in ((0, hidden[0, :3]), (1, hidden[1, 2:])):
+        expected = {"first": kept[0], "mean": kept.mean(0), "max": kept.max(0).values}[how]
+        torch.testing.assert_close(found[row], expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+def test_a_head_of_ours_is_on_the_checkpoints_backbone(prepare, kind):
+    """Its size is the parameters'; the backbone starts with the checkpoint's weights."""
+    head = {"kind": kind, "pooling": "max", "dropout": 0.1}
+    head |= {"hidden_size": 24} if kind == "mlp" else {}
+    network = start(earlier(prepare, model__head=head))
+    shapes = [tuple(p.shape) for p in network.head.parameters()]
+    assert shapes == ([(24, 128), (24,), (2, 24), (2,)] if kind == "mlp" else [(2, 128), (2,)])
+    saved = load_file("saved/model.safetensors")
+    for name, tensor in network.backbone.state_dict().items():
+        assert torch.equal(tensor, saved[f"bert.{name}"]), name
+    assert not any("pooler" in name for name in network.state_dict())
+
+
+@pytest.mark.slow
+def test_a_model_with_a_head_of_ours_reloads_and_no_pipeline_answers_for_it(prepare):
+    """The reloaded network gives the trained one's logits; transformers refuses the folder."""
+    from transformers import pipeline
+
+    course = trained(prepare(model__head=MLP, train__best_metric="loss"))
+    loaded = models.load(Path("data/model"), "")
+    best = load_file(course.job.folder / f"best-{course.best_step()}" / "model.safetensors")
+    for name, tensor in loaded.state_dict().items():
+        assert torch.equal(tensor, best[name]), name
+    with pytest.raises(ValueError, match="temper"):
+        pipeline("text-classification", model="data/model")
+
+
+@pytest.mark.slow
+def test_a_new_head_replaces_the_checkpoints_and_nothing_else(prepare):
+    """With `kind: new` the classifier is drawn afresh; without, it is the checkpoint's."""
+    parameters = earlier(prepare)
+    saved = load_file("saved/model.safetensors")
+    kept = start(parameters).state_dict()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in saved.items())
+    drawn = start(
+        prepare(
+            model__name="mine",
+            model__files={"mine": "saved"},
+            model__from_scratch=False,
+            model__head={"kind": "new"},
+        )
+    ).state_dict()
+    other = {name for name, tensor in saved.items() if not torch.equal(drawn[name], tensor)}
+    assert other == {"classifier.weight", "classifier.bias"}
+
+
+@pytest.mark.slow
+def test_other_labels_under_a_trained_head_are_refused(prepare):
+    """The names of both; another number of labels replaces the head."""
+    parameters = earlier(prepare, task__labels=["equivalent", "not_equivalent"])
+    with pytest.raises(InputError, match="head answers not_equivalent, equivalent; the data's"):
+        fit(parameters)
+    base = models.open_config(BASE / "weights")
+    base.id2label = {0: "a", 1: "b", 2: "c"}
+    base.save_pretrained(str(BASE / "weights"))
+    assert fit(parameters, "replaced").model.classifier.out_features == 2
+
+
+@pytest.mark.slow
+def test_freezing_all_but_the_head_trains_the_head(prepare):
+    """Pooler and classifier move, the rest does not."""
+    network = fit(prepare(train__freeze={"embeddings": False, "layers": "all"})).model
+    moved = {n for n, p in network.named_parameters() if p.requires_grad}
+    assert moved == {n for n in moved if n.startswith(("classifier", "bert.pooler"))}
+    assert moved
+
+
+# -- LoRA and new tokens -----------------------------------------------------------------------
+
+LORA = {"rank": 2, "alpha": 4.0, "dropout": 0.0, "target_modules": None}
+
+
+@pytest.mark.slow
+def test_lora_trains_small_matrices_and_is_merged(prepare):
+    """The saved model is transformers' own, differs in linear layers alone, answers alike."""
+    from transformers import AutoModelForSequenceClassification
+
+    parameters = earlier(prepare, model__lora=LORA, train__keep="last", train__learning_rate=0.01)
+    course = trained(parameters)
+    trained_names = {n for n, p in course.model.named_parameters() if p.requires_grad}
+    assert all(".lora_" in n or "classifier" in n or "pooler" in n for n in trained_names)
+    assert sum(".lora_" in n for n in trained_names) == 2 * 6  # q, k, v, o and two of the MLP
+    shutil.rmtree("data/model")
+    shutil.copytree(course.job.folder / "last", "data/model")
+    loaded = AutoModelForSequenceClassification.from_pretrained("data/model").eval()
+    saved, after = load_file("saved/model.safetensors"), loaded.state_dict()
+    moved = {name for name in saved if not torch.equal(saved[name], after[name])}
+    assert {n for n in moved if "encoder" in n} == {
+        n for n in saved if "encoder" in n and n.endswith("weight") and "LayerNorm" not in n
+    }
+    assert not any("embeddings" in n for n in moved)
+    inputs = {"input_ids": torch.tensor([[2, 30, 40, 3]])}
+    with torch.no_grad():
+        torch.testing.assert_close(
+            loaded(**inputs).logits, course.model.eval()(**inputs).logits, atol=1e-5, rtol=1e-4
+        )
+
+
+def test_lora_on_layers_that_are_not_there(prepare):
+    """Their names, and those there are."""
+    lora = LORA | {"target_modules": ["q_proj"]}
+    with pytest.raises(InputError, match=r"no linear layer is named q_proj; there are dense, key"):
+        start(prepare(model__lora=lora))
+
+
+@pytest.mark.slow
+def test_new_tokens_are_one_id_and_get_an_embedding(prepare):
+    """A word that was pieces is one token, and the model reads it."""
+    plain = prepare()
+    before = tasks.load_processor(BASE / "processor", tasks.load(plain))
+    word = "zyxwv"
+    assert len(before(word)["input_ids"]) > 3
+    parameters = prepare(model__new_tokens=[word])
+    after = tasks.load_processor(BASE / "processor", tasks.load(parameters))
+    assert len(after(word)["input_ids"]) == 3
+    network = fit(parameters).model
+    assert network.get_input_embeddings().num_embeddings == len(before) + 1 == len(after)
+    with pytest.raises(InputError, match="'the' is in the vocabulary already"):
+        prepare(model__new_tokens=["the"])
+
+
+# -- a linear-chain CRF ------------------------------------------------------------------------
+
+
+def brute(scores, transitions):
+    """Return every path's score (labels^words,), in the order of itertools.product."""
+    words, num_labels = scores.shape
+    found = []
+    for path in itertools.product(range(num_labels), repeat=words):
+        total = transitions[num_labels, path[0]] + transitions[num_labels + 1, path[-1]]
+        total += sum(scores[i, tag] for i, tag in enumerate(path))
+        total += sum(transitions[a, b] for a, b in itertools.pairwise(path))
+        found.append(float(total))
+    return np.array(found)
+
+
+def test_the_crf_is_brute_force():
+    """Loss of the labelled tokens alone, rows of other lengths and none; the best path."""
+    random = np.random.default_rng(0)
+    logits, transitions = random.normal(size=(3, 6, 3)), random.normal(size=(5, 3))
+    labels = np.array([[-100, 0, -100, 2, 1, -100], [-100, 1, -100, -100, -100, -100], [-100] * 6])
+    expected, paths = 0.0, list(itertools.product(range(3), repeat=3))
+    for row, ids in zip(logits, labels, strict=True):
+        at = ids != -100
+        if not at.any():
+            continue
+        all_paths = brute(row[at], transitions)
+        chosen = list(itertools.product(range(3), repeat=int(at.sum()))).index(tuple(ids[at]))
+        loss = np.logaddexp.reduce(all_paths) - all_paths[chosen]
+        assert spans.path_loss(row[at], ids[at], transitions) == pytest.approx(loss)
+        expected += loss
+    found = losses.crf(
+        torch.tensor(logits), torch.tensor(labels), transitions=torch.tensor(transitions)
+    )
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+    free = spans.legal_path(logits[0, :3], ["O", "X", "Y"], "IOB1", transitions)
+    assert tuple(free) == paths[int(brute(logits[0, :3], transitions).argmax())]
+
+
+def test_the_crfs_gradient_reaches_the_transitions():
+    """Also in a batch without any label, where it is 0."""
+    transitions = torch.zeros(5, 3, requires_grad=True)
+    for labels, moves in ((torch.tensor([[0, 1]]), True), (torch.full((1, 2), -100), False)):
+        loss = losses.crf(torch.randn(1, 2, 3), labels, transitions=transitions)
+        (grad,) = torch.autograd.grad(loss, transitions)
+        assert bool(grad.any()) is moves
+
+
+@pytest.mark.slow
+def test_resumed_equals_uninterrupted_with_a_head_of_ours(prepare):
+    """The Trainer's checkpoint of a module that is not transformers'."""
+    from stages.training import checkpoint
+
+    parameters = prepare(model__head=MLP, train__save_every=4)
+    whole = fit(parameters, "whole")
+    shutil.copytree("work/whole", "work/cut")
+    for path in checkpoint.numbered(Path("work/cut"), "checkpoint")[1:]:
+        shutil.rmtree(path)
+    assert torch.equal(weights(fit(parameters, "cut")), weights(whole))
