@@ -1,7 +1,8 @@
 """The data's or the model's source → data/raw or data/base. The only stage that uses the network.
 
-`python -m stages.download dataset data/files/dataset data/raw`; `model` and `zero_shot` likewise.
-The second argument holds the hashes of the local files, written by `stages.files`.
+`python -m stages.download dataset data/files/dataset data/raw`; `model`, `zero_shot` and
+`translator` likewise. The second argument holds the hashes of the local files, which
+`stages.files` writes.
 """
 
 import shutil
@@ -66,8 +67,10 @@ def download_model(parameters: params.Params, target: Path) -> dict[str, Any]:
     return summary
 
 
-def download_zero_shot(p: groups.ZeroShot, files: dict[str, str], target: Path) -> None:
-    """Copy a model's config, weights and processor to data/zero_shot/<name>.
+def download_plain(
+    p: groups.ZeroShot | groups.Translator, files: dict[str, str], target: Path
+) -> None:
+    """Copy the config, weights and processor of a model that is used as it is.
 
     Raises:
         InputError: it has no safetensors, or brings its own code.
@@ -84,18 +87,11 @@ def download_zero_shot(p: groups.ZeroShot, files: dict[str, str], target: Path) 
             shutil.copyfile(file, target / file.name)
 
 
-def forget(manifests: Path, names: set[str]) -> None:
-    """Delete the hashes of files the parameters no longer name, as in a fresh clone."""
-    for manifest in manifests.glob("*.json"):
-        if manifest.stem not in names:
-            manifest.unlink()
-
-
 def main(what: str, manifests: Path, target: Path) -> None:
     parameters = params.load()
     with outputs.whole_folder(target) as folder:
         if what == "dataset":
-            forget(manifests, set(parameters.data.files))
+            outputs.forget(manifests, set(parameters.data.files))
             summary = download_dataset(parameters, manifests, folder)
             for split, facts in summary["splits"].items():
                 counts = ", ".join(f"{k} {v}" for k, v in list(facts["label_counts"].items())[:6])
@@ -105,12 +101,14 @@ def main(what: str, manifests: Path, target: Path) -> None:
                     print(f"warning: {count} rows of {pair}; see data.overlap")
             if summary["empty_texts"]:
                 print(f"warning: {summary['empty_texts']} empty texts")
-        elif what == "zero_shot":
-            found = parameters.evaluate.zero_shot[target.name]
-            download_zero_shot(found, parameters.model.files, folder)
+        elif what in ("zero_shot", "translator"):
+            zero_shot = parameters.evaluate.zero_shot
+            plain = zero_shot if what == "zero_shot" else parameters.tokenize.translators
+            found = plain[target.name]
+            download_plain(found, parameters.model.files, folder)
             print(f"{target.name}: {found.name}")
         else:
-            forget(manifests, set(parameters.model.files))
+            outputs.forget(manifests, set(parameters.model.files))
             summary = download_model(parameters, folder)
             tokens = f", {summary['num_tokens']} tokens" if "num_tokens" in summary else ""
             print(f"{summary['name']}: {summary['model_type']}{tokens}")

@@ -22,6 +22,7 @@ from stages.task_params import TaskParams
 
 PARAMS_FILE = Path("params.yaml")
 
+AUGMENTED = ("sequence_classification", "seq2seq_lm")  # no label belongs to a word of the text
 LABELS = ("sequence_classification", "token_classification", "image_classification")
 TASK_KEYS: dict[str, Callable[[Params], bool]] = {  # keys that not every task has
     "tokenize.max_length": lambda p: p.task.name != "image_classification",
@@ -31,6 +32,7 @@ TASK_KEYS: dict[str, Callable[[Params], bool]] = {  # keys that not every task h
     "tokenize.stride": lambda p: p.task.name == "question_answering" or p.tokenize.long == "window",
     "tokenize.pool": lambda p: p.task.name == LABELS[0] and p.tokenize.long == "window",
     "tokenize.max_target_length": lambda p: p.task.name == "seq2seq_lm",
+    "tokenize.augment": lambda p: p.task.name in AUGMENTED,
     "train.class_weights": lambda p: p.task.name in LABELS,
     "train.focal_gamma": lambda p: p.task.name in LABELS,
     "train.augmentation": lambda p: p.task.name == "image_classification",
@@ -43,6 +45,8 @@ TASK_KEYS: dict[str, Callable[[Params], bool]] = {  # keys that not every task h
 
 
 MAY_BE_NULL = ("train.class_weights", "train.augmentation")  # null turns them off
+MAY_BE_ABSENT = ("tokenize.augment",)  # so does leaving it out
+HINTS = {"tokenize.augment": f" (only with {' and '.join(AUGMENTED)}; images: train.augmentation)"}
 TASKS = {  # name → schema
     schema.model_fields["name"].annotation.__args__[0]: schema  # type: ignore[union-attr]
     for schema in get_args(get_args(TaskParams)[0])
@@ -57,11 +61,20 @@ def misplaced(parameters: Params) -> dict[tuple[str, str], str]:
         group, key = name.split(".")
         values = getattr(parameters, group)
         given, is_null = key in values.model_fields_set, getattr(values, key) is None
-        if is_read(parameters) and is_null and not (given and name in MAY_BE_NULL):
+        is_off = name in MAY_BE_ABSENT or (given and name in MAY_BE_NULL)
+        if is_read(parameters) and is_null and not is_off:
             what = "null" if given else "missing"
             found[group, key] = f"{what}; {parameters.task.name} needs it here"
         elif given and not is_read(parameters):
-            found[group, key] = f"has no effect here with {parameters.task.name}; remove it"
+            found[group, key] = (
+                f"has no effect here with {parameters.task.name}{HINTS.get(name, '')}; remove it"
+            )
+    if parameters.task.name not in AUGMENTED:
+        for key in ("files", "translators"):
+            if getattr(parameters.tokenize, key):
+                found["tokenize", key] = (
+                    f"must be {{}} with {parameters.task.name}: nothing reads it"
+                )
     return found
 
 

@@ -11,10 +11,12 @@ import pytest
 import yaml
 
 from stages import download, evaluate, export, groups, metrics, params, tokenize, train
+from tests.conftest import TOKENIZED
 
 ROOT = Path(__file__).parent.parent
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 MODULES = {"data_files": "files", "model_files": "files", "zero_shot": "download"}
+MODULES |= {"tokenize_files": "files", "translators": "download"}
 TASK = "stages/tasks/${task.name}.py"
 
 
@@ -158,9 +160,7 @@ def test_params_are_those_the_code_reads(prepare, monkeypatch):
         ("download", "model"): lambda: download.main(
             "model", Path("data/files/model"), data["base"]
         ),
-        ("tokenize", ""): lambda: tokenize.main(
-            data["raw"], data["base"] / "processor", data["tokenized"]
-        ),
+        ("tokenize", ""): lambda: tokenize.main(*(Path("data") / name for name in TOKENIZED)),
         ("train", ""): lambda: train.main(data["tokenized"], data["base"], *trained),
         ("evaluate", ""): lambda: evaluate.main(
             data["model"],

@@ -25,7 +25,7 @@ HEADS = (
 )
 
 
-PLAIN_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+PLAIN_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm")
 
 
 def check_plain(folder: Path, name: str) -> None:
