@@ -141,12 +141,18 @@ class Augment(Group):
         default=None, description="Translate a text to another language and back."
     )
 
+    @property
+    def methods(self) -> dict[str, WordChange | BackTranslation]:
+        """Return the methods that are on, by name, in the order of the schema."""
+        values = {name: value for name, value in self if name != "seed"}
+        return {name: value for name, value in values.items() if value is not None}
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        methods = [name for name in type(self).model_fields if name != "seed"]
-        if all(getattr(self, name) is None for name in methods):
+        if not self.methods:
+            names = [name for name in type(self).model_fields if name != "seed"]
             raise ValueError(
-                f"augment names no method; there are {', '.join(methods)} (augment: null turns it "
+                f"augment names no method; there are {', '.join(names)} (augment: null turns it "
                 "off)"
             )
         return self

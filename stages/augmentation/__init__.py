@@ -15,7 +15,7 @@ import numpy as np
 
 from stages import arrow
 from stages.augmentation import words
-from stages.groups import Augment, TokenizeParams
+from stages.groups import BackTranslation, Synonyms, TokenizeParams, WordChange
 
 METHODS = ("synonyms", "swap", "delete", "characters", "back_translation")  # place: in the draw
 MARK = "augmented"  # the column that tells made rows from the data's own
@@ -69,30 +69,30 @@ def make(p: TokenizeParams, columns: Sequence[str], translators: Path) -> Augmen
     """
     if p.augment is None:
         return None
-    chosen = [name for name in METHODS if getattr(p.augment, name) is not None]
     methods = [
         Method(
             name=name,
-            rate=getattr(p.augment, name).rate,
-            rewrite=make_rewrite(name, p.augment, p.files, translators),
+            rate=method.rate,
+            rewrite=make_rewrite(name, method, p.files, translators),
         )
-        for name in chosen
+        for name, method in p.augment.methods.items()
     ]
     return Augmentation(columns=columns, seed=p.augment.seed, methods=methods)
 
 
-def make_rewrite(name: str, p: Augment, files: Mapping[str, str], translators: Path) -> Rewrite:
+def make_rewrite(
+    name: str, p: WordChange | BackTranslation, files: Mapping[str, str], translators: Path
+) -> Rewrite:
     """Return a method's function from texts and their draws to changed texts."""
-    if name == "back_translation":
+    if isinstance(p, BackTranslation):
         from stages.augmentation import translation
 
-        assert p.back_translation is not None
-        return translation.make(p.back_translation, translators)
-    if p.synonyms is not None and name == "synonyms":
-        change = words.make_synonyms(words.read_synonyms(Path(files[p.synonyms.file])))
+        return translation.make(p, translators)
+    if isinstance(p, Synonyms):
+        change = words.make_synonyms(words.read_synonyms(Path(files[p.file])))
     else:
         change = {"swap": words.swap, "delete": words.delete, "characters": words.characters}[name]
-    share = getattr(p, name).share
+    share = p.share
     return partial(each, lambda text, draw: words.rewrite(text, change, share, draw))
 
 

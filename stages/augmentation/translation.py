@@ -89,16 +89,14 @@ def make_direction(
     def translate(texts: Sequence[str]) -> list[str]:
         if source is not None:
             processor.src_lang = source  # the way back may use the same tokenizer
-        order = np.argsort([-len(text) for text in texts], kind="stable")
-        found = [""] * len(texts)
+        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))  # less padding
+        found: dict[int, str] = {}
         for at in range(0, len(order), p.batch_size):
             chosen = order[at : at + p.batch_size]
             batch = [prefix + texts[i] for i in chosen]
-            for i, text in zip(
-                chosen, write(model, processor, batch, longest, options), strict=True
-            ):
-                found[i] = text
-        return found
+            written = write(model, processor, batch, longest, options)
+            found |= zip(chosen, written, strict=True)
+        return [found[i] for i in range(len(texts))]
 
     return translate
 
