@@ -38,16 +38,9 @@ def make_judge(
             f"the model's labels are {', '.join(trained.task.names)}, the data's "
             f"{', '.join(names)}: they differ or stand in another order; train again"
         )
-    data = {split: originals(rows) for split, rows in data.items()}
+    data = {split: arrow.originals(rows) for split, rows in data.items()}
     kind = of_labels if metrics.is_of_labels(parameters.task.metrics) else of_examples
     return kind.Judge(trained, parameters, data, raw, zero_shot)
-
-
-def originals(rows: Any) -> Any:
-    """Return a tokenized split without what augmentation appended: the features of its raw rows."""
-    if "augmented" not in rows.features:
-        return rows
-    return rows.select(range(len(rows) - int(np.sum(rows["augmented"]))))
 
 
 def evaluate(judge: Any, target: Path) -> dict[str, Any]:

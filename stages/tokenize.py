@@ -55,9 +55,9 @@ def encode_split(
         size = augmentation.size_of(examples)
         columns = task.encode(examples, processor, purpose=purpose)
         seen.append(np.array(columns.pop("full_length"), dtype=np.int64))
-        if augmentation.MARK in examples:
-            marks = examples[augmentation.MARK]
-            columns[augmentation.MARK] = [marks[i] for i in columns.get("example_id", range(size))]
+        if arrow.MADE in examples:
+            marks = examples[arrow.MADE]
+            columns[arrow.MADE] = [marks[i] for i in columns.get("example_id", range(size))]
         if "example_id" in columns:
             columns["example_id"] = [first + i for i in columns["example_id"]]
         first += size
@@ -85,7 +85,7 @@ def features(columns: Mapping[str, list], raw: Any, task: tasks.Task) -> Any:
     known: dict[str, Any] = dict.fromkeys(("length", "example_id", "prompt_length"), whole)
     known |= dict.fromkeys(("input_ids", "word_ids", "starts", "ends", "shape"), tokens)
     known |= {"token_type_ids": narrow, "pixel_values": Value("binary")}
-    known |= {augmentation.MARK: Value("bool")}
+    known |= {arrow.MADE: Value("bool")}
     if "labels" in columns:
         known["labels"] = task.label_feature(raw)
     return Features({name: known[name] for name in columns if name != "full_length"})
@@ -124,7 +124,7 @@ def tokenize(
         rows_made_by = made_by if split == "train" else None
         first = task.encode(dataset[:1], processor, purpose=purpose)
         if rows_made_by is not None:
-            first[augmentation.MARK] = [False]
+            first[arrow.MADE] = [False]
         columns = features(first, dataset.features, task)
         batches = raw_batches(dataset, rows_made_by)
         encoded = encode_split(batches, task, processor, purpose, lengths)

@@ -1,5 +1,6 @@
 """More training rows of those there are: what each method does, and that nothing else changes."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -493,6 +494,24 @@ def test_mistakes_are_said_first(write_params, changes, message):
     assert message in str(caught.value)
 
 
+def test_the_pages_example_can_be_copied(write_params):
+    """docs/augmentation.md's group beside the sample's other keys; its table's rows can be made."""
+    text = (ROOT / "docs/augmentation.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    group = yaml.safe_load(example)["tokenize"]
+    parameters = write_params(**{f"tokenize__{name}": value for name, value in group.items()})
+    assert parameters.tokenize.augment is not None
+    assert tuple(parameters.tokenize.augment.methods) == augmentation.METHODS
+    (lines,) = re.findall(r"```\n(shop\t.*?)```", text, re.DOTALL)
+    Path("list.tsv").write_text(lines)
+    known = words.make_synonyms(words.read_synonyms(Path("list.tsv")))
+    (origin,) = re.findall(r"\*(The shop .*?)\* becomes", text)
+    changes = {"swap": words.swap, "delete": words.delete, "characters": words.characters}
+    for name, change in (changes | {"synonyms": known}).items():
+        (shown,) = re.findall(rf"\| `{name}` \| (.*) \|", text)
+        assert shown.replace("*", "") in changed(change, origin, 0.1), name
+
+
 @pytest.mark.parametrize("task", sorted(set(params.TASKS) - set(params.AUGMENTED)))
 def test_tasks_whose_labels_belong_to_words_refuse_it(task):
     """So do images, which have an augmentation of their own."""
@@ -580,6 +599,6 @@ def test_what_was_appended_is_left_out():
     from datasets import Dataset
 
     marked = Dataset.from_dict({"length": [1, 2, 3], "augmented": [False, False, True]})
-    assert evaluate.originals(marked)["length"] == [1, 2]
+    assert arrow.originals(marked)["length"] == [1, 2]
     plain = Dataset.from_dict({"length": [1]})
-    assert evaluate.originals(plain) is plain
+    assert arrow.originals(plain) is plain

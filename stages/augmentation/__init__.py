@@ -17,8 +17,8 @@ from stages import arrow
 from stages.augmentation import words
 from stages.groups import BackTranslation, Synonyms, TokenizeParams, WordChange
 
-METHODS = ("synonyms", "swap", "delete", "characters", "back_translation")  # place: in the draw
-MARK = "augmented"  # the column that tells made rows from the data's own
+# A method's place here is part of its draws, so a new one goes last.
+METHODS = ("synonyms", "swap", "delete", "characters", "back_translation")
 
 Rewrite = Callable[[Sequence[str], Sequence[np.random.Generator]], list[str]]
 
@@ -105,9 +105,9 @@ def each(
 
 
 def batches(dataset: Any, augmentation: Augmentation) -> Iterator[dict[str, list]]:
-    """Yield a split's rows as columns, then the made ones method by method; `MARK` says which."""
+    """Yield a split's rows as columns, then the made ones method by method, marked as such."""
     for examples in arrow.column_batches(dataset):
-        yield examples | {MARK: [False] * size_of(examples)}
+        yield examples | {arrow.MADE: [False] * size_of(examples)}
     for method in augmentation.methods:
         first = 0
         for examples in arrow.column_batches(dataset):
@@ -130,13 +130,13 @@ def made_rows(
     """
     picks = list(draw_rows(examples, first, method, augmentation))
     texts = method.rewrite([examples[c][row] for row, c, _ in picks], [draw for *_, draw in picks])
-    made: dict[str, list] = {name: [] for name in (*examples, MARK)}
+    made: dict[str, list] = {name: [] for name in (*examples, arrow.MADE)}
     seen = {(row, column, examples[column][row]) for row, column, _ in picks}
     for (row, column, _), text in zip(picks, texts, strict=True):
         if not text.strip() or (row, column, text) in seen:
             continue
         seen.add((row, column, text))
-        changed = {column: text, MARK: True}
+        changed = {column: text, arrow.MADE: True}
         for name, values in made.items():
             values.append(changed[name] if name in changed else examples[name][row])
     augmentation.wanted[method.name] += len(picks)
