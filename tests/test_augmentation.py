@@ -123,8 +123,8 @@ def test_synonyms_keep_capital_and_punctuation():
 
 
 def test_a_word_list_is_read():
-    """Comments and empty lines are none of it; case does not matter."""
-    Path("list.tsv").write_text("# words\n\nRed\tcrimson, Scarlet\nold\taged,old\n")
+    """Comments and empty lines are none of it, nor a byte-order mark; case does not matter."""
+    Path("list.tsv").write_text("\ufeff# words\n\nRed\tcrimson, Scarlet\nold\taged,old\n")
     found = words.read_synonyms(Path("list.tsv"))
     assert found == {"red": ["crimson", "Scarlet"], "old": ["aged"]}
 

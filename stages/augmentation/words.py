@@ -138,7 +138,7 @@ def read_synonyms(file: Path) -> dict[str, list[str]]:
         InputError: no such file, no UTF-8, no word in it, or a line of another form.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:
         raise InputError(f"{file}: no such file; tokenize.files names it") from None
     except (OSError, UnicodeDecodeError) as error:
