@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ROWS_PER_BATCH = 1000
 SHARD = "data-00000-of-00001.arrow"
+MADE = "augmented"  # a column that is true for training rows made of others; they come last
 
 
 def write_split(
@@ -80,6 +81,13 @@ def column_batches(dataset: Any, size: int = ROWS_PER_BATCH) -> Iterator[dict[st
     """Yield a `Dataset`'s rows as columns of Python lists, `size` rows at a time."""
     for start in range(0, len(dataset), size):
         yield dataset[start : start + size]
+
+
+def originals(dataset: Any) -> Any:
+    """Return a tokenized split without made rows: the features of its raw rows, in their order."""
+    if MADE not in dataset.features:
+        return dataset
+    return dataset.select(range(len(dataset) - sum(dataset[MADE])))
 
 
 def _recut(features: "Features", batches: Iterable[Mapping[str, Any]]) -> Iterator[pa.Table]:

@@ -1,7 +1,8 @@
 """The data's or the model's source → data/raw or data/base. The only stage that uses the network.
 
-`python -m stages.download dataset data/files/dataset data/raw`; `model` and `zero_shot` likewise.
-The second argument holds the hashes of the local files, written by `stages.files`.
+`python -m stages.download dataset data/files/dataset data/raw`; `model`, `zero_shot` and
+`translator` likewise. The second argument holds the hashes of the local files, which
+`stages.files` writes.
 """
 
 import shutil
@@ -66,8 +67,10 @@ def download_model(parameters: params.Params, target: Path) -> dict[str, Any]:
     return summary
 
 
-def download_zero_shot(p: groups.ZeroShot, files: dict[str, str], target: Path) -> None:
-    """Copy a model's config, weights and processor to data/zero_shot/<name>.
+def download_plain(
+    p: groups.ZeroShot | groups.Translator, files: dict[str, str], target: Path
+) -> None:
+    """Copy the config, weights and processor of a model that is used as it is.
 
     Raises:
         InputError: it has no safetensors, or brings its own code.
@@ -98,9 +101,11 @@ def main(what: str, manifests: Path, target: Path) -> None:
                     print(f"warning: {count} rows of {pair}; see data.overlap")
             if summary["empty_texts"]:
                 print(f"warning: {summary['empty_texts']} empty texts")
-        elif what == "zero_shot":
-            found = parameters.evaluate.zero_shot[target.name]
-            download_zero_shot(found, parameters.model.files, folder)
+        elif what in ("zero_shot", "translator"):
+            zero_shot = parameters.evaluate.zero_shot
+            plain = zero_shot if what == "zero_shot" else parameters.tokenize.translators
+            found = plain[target.name]
+            download_plain(found, parameters.model.files, folder)
             print(f"{target.name}: {found.name}")
         else:
             outputs.forget(manifests, set(parameters.model.files))

@@ -38,6 +38,7 @@ def make_judge(
             f"the model's labels are {', '.join(trained.task.names)}, the data's "
             f"{', '.join(names)}: they differ or stand in another order; train again"
         )
+    data = {split: arrow.originals(rows) for split, rows in data.items()}
     kind = of_labels if metrics.is_of_labels(parameters.task.metrics) else of_examples
     return kind.Judge(trained, parameters, data, raw, zero_shot)
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,13 @@ def sha256_tree(folder: Path) -> dict[str, str]:
     """Return the sha256 of every file below `folder` by its posix path, in sorted order."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
+
+
+def forget(manifests: Path, names: Collection[str]) -> None:
+    """Delete the hashes of files the parameters no longer name, as in a fresh clone."""
+    for manifest in manifests.glob("*.json"):
+        if manifest.stem not in names:
+            manifest.unlink()
 
 
 @contextmanager
@@ -67,10 +74,3 @@ def flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def forget(manifests: Path, names: set[str]) -> None:
-    """Delete the hashes of files the parameters no longer name, as in a fresh clone."""
-    for manifest in manifests.glob("*.json"):
-        if manifest.stem not in names:
-            manifest.unlink()

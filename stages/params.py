@@ -22,6 +22,7 @@ from stages.task_params import TaskParams
 
 PARAMS_FILE = Path("params.yaml")
 
+AUGMENTED = ("sequence_classification", "seq2seq_lm")  # no label belongs to a word of the text
 LABELS = ("sequence_classification", "token_classification", "image_classification")
 TASK_KEYS: dict[str, Callable[[Params], bool]] = {  # keys that not every task has
     "tokenize.max_length": lambda p: p.task.name != "image_classification",
@@ -43,12 +44,18 @@ TASK_KEYS: dict[str, Callable[[Params], bool]] = {  # keys that not every task h
 
 
 MAY_BE_NULL = ("train.class_weights", "train.augmentation")  # null turns them off
-TECHNIQUES: dict[str, Callable[[Params], bool]] = {  # off where missing or null (ADR 10)
+TECHNIQUES: dict[str, Callable[[Params], bool]] = {  # off where missing, null or {} (ADR 10)
+    "tokenize.augment": lambda p: p.task.name in AUGMENTED,
+    "tokenize.files": lambda p: p.task.name in AUGMENTED,
+    "tokenize.translators": lambda p: p.task.name in AUGMENTED,
     "train.huber_delta": lambda p: p.task.metrics == "regression",
     "train.resampling": lambda p: p.task.metrics == "classification",
     "train.r_drop_alpha": lambda p: not p.task.name.endswith("_lm"),
     "model.head": lambda p: p.task.name in ("sequence_classification", "token_classification"),
     "model.new_tokens": lambda p: p.task.name != "image_classification",
+}
+HINTS = {  # after "has no effect here with <task>"
+    "tokenize.augment": f" (only with {' and '.join(AUGMENTED)}; images: train.augmentation)",
 }
 TASKS = {  # name → schema
     schema.model_fields["name"].annotation.__args__[0]: schema  # type: ignore[union-attr]
@@ -71,8 +78,9 @@ def misplaced(parameters: Params) -> dict[tuple[str, str], str]:
             found[group, key] = f"has no effect here with {parameters.task.name}; remove it"
     for name, is_read in TECHNIQUES.items():
         group, key = name.split(".")
-        if getattr(getattr(parameters, group), key) is not None and not is_read(parameters):
-            found[group, key] = f"has no effect here with {parameters.task.name}; remove it"
+        if getattr(getattr(parameters, group), key) and not is_read(parameters):
+            where = HINTS.get(name, "")
+            found[group, key] = f"has no effect here with {parameters.task.name}{where}; remove it"
     return found
 
 

@@ -1,20 +1,20 @@
 """data/raw and a processor → data/tokenized: token ids or pixels, lengths and labels in Arrow.
 
-`python -m stages.tokenize data/raw data/base/processor data/tokenized`. One process: a fast
-tokenizer already uses every core (FACTS 29: worker processes are slower).
+`python -m stages.tokenize data/raw data/base/processor data/files/code data/files/tokenize
+data/translators data/tokenized`. One process: a fast tokenizer already uses every core (FACTS 29:
+worker processes are slower).
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stages import arrow, determinism, errors, groups, outputs, own, params, tasks
+from stages import arrow, augmentation, determinism, errors, groups, outputs, own, params, tasks
 from stages.errors import InputError
 
-OWN = Path("data/files/code")  # hashes of the user's modules
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
 
 
@@ -43,19 +43,36 @@ def check_max_length(tokenize: groups.TokenizeParams, processor: Any, num_texts:
 
 
 def encode_split(
-    dataset: Any, task: tasks.Task, processor: Any, purpose: str, seen: list[np.ndarray]
+    batches: Iterable[dict[str, list]],
+    task: tasks.Task,
+    processor: Any,
+    purpose: str,
+    seen: list[np.ndarray],
 ) -> Iterator[Mapping[str, list]]:
     """Yield encoded columns batch by batch; add each batch's full lengths to `seen`."""
-    from tqdm import tqdm
-
-    batches, first = arrow.column_batches(dataset), 0
-    for examples in tqdm(batches, total=-(-len(dataset) // arrow.ROWS_PER_BATCH), leave=False):
+    first = 0
+    for examples in batches:
+        size = augmentation.size_of(examples)
         columns = task.encode(examples, processor, purpose=purpose)
         seen.append(np.array(columns.pop("full_length"), dtype=np.int64))
+        if arrow.MADE in examples:
+            marks = examples[arrow.MADE]
+            columns[arrow.MADE] = [marks[i] for i in columns.get("example_id", range(size))]
         if "example_id" in columns:
             columns["example_id"] = [first + i for i in columns["example_id"]]
-        first += arrow.ROWS_PER_BATCH
+        first += size
         yield columns
+
+
+def raw_batches(dataset: Any, made_by: augmentation.Augmentation | None) -> Iterator[dict]:
+    """Yield raw columns batch by batch, those of made rows after the others, with progress."""
+    from tqdm import tqdm
+
+    batches, passes = arrow.column_batches(dataset), 1
+    if made_by is not None:
+        batches, passes = augmentation.batches(dataset, made_by), 1 + len(made_by.methods)
+    total = passes * -(-len(dataset) // arrow.ROWS_PER_BATCH)
+    yield from tqdm(batches, total=total, leave=False)
 
 
 def features(columns: Mapping[str, list], raw: Any, task: tasks.Task) -> Any:
@@ -68,6 +85,7 @@ def features(columns: Mapping[str, list], raw: Any, task: tasks.Task) -> Any:
     known: dict[str, Any] = dict.fromkeys(("length", "example_id", "prompt_length"), whole)
     known |= dict.fromkeys(("input_ids", "word_ids", "starts", "ends", "shape"), tokens)
     known |= {"token_type_ids": narrow, "pixel_values": Value("binary")}
+    known |= {arrow.MADE: Value("bool")}
     if "labels" in columns:
         known["labels"] = task.label_feature(raw)
     for name in columns:
@@ -94,36 +112,58 @@ def describe(full_lengths: np.ndarray, max_length: int | None) -> dict[str, Any]
     }
 
 
-def tokenize(raw_folder: Path, processor_folder: Path, target: Path, all_params: Any) -> dict:
+def tokenize(
+    raw_folder: Path, processor_folder: Path, translators: Path, target: Path, all_params: Any
+) -> dict:
     """Write the tokenized splits to `target`; return the report, also in its `report.json`."""
     raw, p = arrow.load(raw_folder), all_params.tokenize
     task = own.wrapped(tasks.load(all_params), all_params)
     processor, report = tasks.load_processor(processor_folder, task), {}
     check_max_length(p, processor, min(len(task.columns), 2))
+    if p.augment and p.augment.back_translation:
+        determinism.configure(all_params.determinism, p.augment.seed)
+    made_by = augmentation.make(p, task.columns, translators)
     for split, dataset in raw.items():
         lengths: list[np.ndarray] = []
         purpose = "train" if split == "train" else "score"
+        rows_made_by = made_by if split == "train" else None
         first = task.encode(dataset[:1], processor, purpose=purpose)
+        if rows_made_by is not None:
+            first[arrow.MADE] = [False]
         columns = features(first, dataset.features, task)
-        batches = encode_split(dataset, task, processor, purpose, lengths)
-        arrow.write_split(target, split, columns, batches)
+        batches = raw_batches(dataset, rows_made_by)
+        encoded = encode_split(batches, task, processor, purpose, lengths)
+        arrow.write_split(target, split, columns, encoded)
         report[split] = describe(np.concatenate(lengths), p.max_length)
+    if made_by is not None:
+        report["augmented"] = made_by.report()
     arrow.write_index(target, raw)
     outputs.write_json(target / "report.json", report)
     return report
 
 
-def main(raw_folder: Path, processor_folder: Path, target: Path) -> None:
+def main(
+    raw_folder: Path,
+    processor_folder: Path,
+    code: Path,
+    word_lists: Path,
+    translators: Path,
+    target: Path,
+) -> None:
     parameters = params.load()
-    outputs.forget(OWN, set(parameters.code))
+    outputs.forget(code, parameters.code)
+    outputs.forget(word_lists, parameters.tokenize.files)
     with outputs.whole_folder(target) as folder:
-        report = tokenize(raw_folder, processor_folder, folder, parameters)
+        report = tokenize(raw_folder, processor_folder, translators, folder, parameters)
+    made = report.pop("augmented", {})
     for split, facts in report.items():
         print(
             f"{split}: {facts['rows']} rows, {facts['tokens']} tokens, longest "
             f"{facts['full_length']['1']}, {facts['truncated']} truncated "
             f"({facts['truncated_share']:.1%})"
         )
+    for method, counts in made.items():
+        print(f"augmented by {method}: {counts['made']} rows of {counts['wanted']} wanted")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import yaml
 from stages import download, files, params, tokenize, yaml_file
 
 ROOT = Path(__file__).parent.parent
+TOKENIZED = ("raw", "base/processor", "files/code", "files/tokenize", "translators", "tokenized")
 
 
 @pytest.fixture(autouse=True)
@@ -67,12 +68,13 @@ def prepare(write_params) -> Callable[..., params.Params]:
 
 def load_data(parameters: params.Params) -> params.Params:
     """Run the stages before train in the working directory."""
-    for group, named in (("dataset", parameters.data.files), ("model", parameters.model.files)):
+    watched = {"dataset": parameters.data.files, "model": parameters.model.files}
+    for group, named in (watched | {"tokenize": parameters.tokenize.files}).items():
         for name, source in named.items():
             files.main(Path(source), Path(f"data/files/{group}/{name}.json"))
     download.main("dataset", Path("data/files/dataset"), Path("data/raw"))
     download.main("model", Path("data/files/model"), Path("data/base"))
-    tokenize.main(Path("data/raw"), Path("data/base/processor"), Path("data/tokenized"))
+    tokenize.main(*(Path("data") / name for name in TOKENIZED))
     return parameters
 
 

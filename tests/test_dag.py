@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from stages import download, evaluate, export, groups, metrics, params, tokenize, train
+from tests.conftest import TOKENIZED
 
 ROOT = Path(__file__).parent.parent
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -21,6 +22,7 @@ MODULES = {
     "code_files": "files",
     "zero_shot": "download",
 }
+MODULES |= {"tokenize_files": "files", "translators": "download"}
 TASK = "stages/tasks/${task.name}.py"
 ENGINE = "stages/training/${train.engine}.py"
 
@@ -171,9 +173,7 @@ def test_params_are_those_the_code_reads(prepare, monkeypatch):
         ("download", "model"): lambda: download.main(
             "model", Path("data/files/model"), data["base"]
         ),
-        ("tokenize", ""): lambda: tokenize.main(
-            data["raw"], data["base"] / "processor", data["tokenized"]
-        ),
+        ("tokenize", ""): lambda: tokenize.main(*(Path("data") / name for name in TOKENIZED)),
         ("train", ""): lambda: train.main(data["tokenized"], data["base"], *trained),
         ("evaluate", ""): lambda: evaluate.main(
             data["model"],
@@ -224,7 +224,9 @@ def test_every_key_is_read_by_a_stage_that_lists_it():
 def names_in(stage: str) -> set[str]:
     """Return the attributes and strings in a stage's code, the schema's and tracker's left out."""
     found = set()
-    for path in closure(MODULES.get(stage, stage)) | {"stages/tasks/sequence_classification.py"}:
+    chosen = {"stages/tasks/sequence_classification.py"}
+    chosen |= {ENGINE.replace("${train.engine}", name) for name in ENGINES if stage == "train"}
+    for path in closure(MODULES.get(stage, stage)) | chosen:
         file = ROOT / path
         if not file.exists() or not is_stage(str(file)) or file.suffix != ".py":
             continue

@@ -138,7 +138,9 @@ def untrained(parameters):
     data = arrow.load(Path("data/tokenized"))
     train.determinism.configure(parameters.determinism, 1)
     features = data["train"].features
-    network = model.build(Path("data/base"), train.tasks.load(parameters, features), features)
+    network = model.build(
+        Path("data/base"), train.tasks.load(parameters, features), features, parameters.model
+    )
     model.save(network, Path("data/model"))
     for file in Path("data/base/processor").iterdir():
         (Path("data/model") / file.name).write_bytes(file.read_bytes())

@@ -532,7 +532,9 @@ def test_a_models_own_domain_is_the_base_of_a_task(tmp_path, monkeypatch):
     from stages.training import model
 
     features = {"labels": datasets_label()}
-    network = model.build(Path("data/base"), tasks.load(parameters, features), features)
+    network = model.build(
+        Path("data/base"), tasks.load(parameters, features), features, parameters.model
+    )
     stored, found = load_file("domain/model.safetensors"), network.state_dict()
     shared = [name for name in stored if name in found]
     assert len(shared) > 15

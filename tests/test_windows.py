@@ -140,7 +140,7 @@ def test_a_model_of_more_than_512_positions_reads_them_all(write_params, prepare
 
     task = tasks.load(parameters, data["test"].features)
     torch.manual_seed(0)
-    network = model.build(Path("data/base"), task, data["test"].features).eval()
+    network = model.build(Path("data/base"), task, data["test"].features, parameters.model).eval()
     processor = tasks.load_processor(Path("data/base/processor"), task)
     batch = task.collator(processor, network.config)(list(data["test"]))
     with torch.no_grad():

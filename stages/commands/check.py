@@ -45,6 +45,7 @@ def examine(parameters: params.Params) -> tuple[list[str], dict[str, str]]:
     findings.mistakes += check_pipeline.mistakes(parameters)
     check_launch(parameters, findings)
     check_training(parameters, findings)
+    check_augmentation(parameters, findings)
     if parameters.data.source == "files":
         check_data.check(parameters, findings)
     else:
@@ -110,6 +111,22 @@ def check_training(parameters: params.Params, findings: Findings) -> None:
                 "train.precision",
                 "fp16 needs a GPU, and none is here; use bf16 or fp32",
             )
+
+
+def check_augmentation(parameters: params.Params, findings: Findings) -> None:
+    """Note a word list that cannot be read, and a local model that cannot be loaded as it is."""
+    from stages.augmentation import words
+    from stages.sources import model
+
+    augment, files = parameters.tokenize.augment, parameters.tokenize.files
+    if augment and augment.synonyms:
+        name = augment.synonyms.file
+        with findings.at(f"tokenize.files.{name}", f"tokenize.files.{name}: "):
+            words.read_synonyms(Path(files[name]))
+    for name, p in parameters.tokenize.translators.items():
+        if p.name in parameters.model.files:
+            with findings.at(f"tokenize.translators.{name}"):
+                model.check_plain(Path(parameters.model.files[p.name]), p.name)
 
 
 def check_model(parameters: params.Params, findings: Findings) -> None:

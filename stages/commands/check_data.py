@@ -128,5 +128,8 @@ def check_splits(parameters: Params, facts: dict[str, dataset.Facts], findings: 
         notes += "" if facts[origin].labelled else " (no labels: predicted, never scored)"
         texts.append(f"{name} {sizes[name]:,} rows{notes}")
     findings.facts["data"] = ", ".join(texts)
-    steps = -(-sizes["train"] // p.batch_size)
-    findings.facts["steps"] = f"{steps:,} an epoch, {steps * p.epochs:,.0f} in all"
+    augment = parameters.tokenize.augment
+    rate = sum(method.rate for method in augment.methods.values()) if augment else 0
+    steps = -(-round(sizes["train"] * (1 + rate)) // p.batch_size)
+    about = "about " if augment else ""
+    findings.facts["steps"] = f"{about}{steps:,} an epoch, {steps * p.epochs:,.0f} in all"

@@ -21,7 +21,8 @@ from stages.commands.summary import changed, hashes, leaves
 from stages.errors import InputError, nearest
 
 LOCK = Path("dvc.lock")
-DOWNLOAD = ("data_files", "model_files", "download")  # what --no-download leaves out
+FETCHED = ("download", "zero_shot", "translators")
+DOWNLOAD = ("data_files", "model_files", "tokenize_files", *FETCHED)  # not with --no-download
 Locked = dict[str, dict[str, Any]]  # `stages` of a dvc.lock
 
 

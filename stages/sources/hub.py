@@ -13,7 +13,7 @@ from stages.groups import HubDataset
 from stages.sources.dataset import Source
 from stages.sources.readers import ROWS, Columns
 
-MODEL_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.py")
+MODEL_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm", "*.jinja", "*.py")
 
 
 @contextmanager

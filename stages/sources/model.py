@@ -13,7 +13,7 @@ from stages.groups import ModelParams
 from stages.tasks import open_processor
 from stages.tasks.base import Task
 
-PLAIN_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+PLAIN_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm")
 
 
 def check_plain(folder: Path, name: str) -> None:

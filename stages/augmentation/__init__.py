@@ -1,0 +1,159 @@
+"""Training rows → more rows: each a changed text of one of them, all else as it was.
+
+What a row becomes depends on (seed, row, method), never on the other rows. `words` changes words,
+`translation` goes through another language.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages import arrow
+from stages.augmentation import words
+from stages.groups import BackTranslation, Synonyms, TokenizeParams, WordChange
+
+# A method's place here is part of its draws, so a new one goes last.
+METHODS = ("synonyms", "swap", "delete", "characters", "back_translation")
+
+Rewrite = Callable[[Sequence[str], Sequence[np.random.Generator]], list[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """One way to change texts."""
+
+    name: str
+    rate: float  # made rows per row
+    rewrite: Rewrite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Everything that makes rows.
+
+    Args:
+        columns: those that hold texts; each made row changes one of them.
+        seed: of the draws.
+        methods: in the order their rows come.
+    """
+
+    columns: Sequence[str]
+    seed: int
+    methods: Sequence[Method]
+    wanted: Counter = field(default_factory=Counter)
+    made: Counter = field(default_factory=Counter)
+
+    def report(self) -> dict[str, dict[str, int]]:
+        """Return how many rows each method was to make, and how many it made."""
+        return {
+            method.name: {"wanted": self.wanted[method.name], "made": self.made[method.name]}
+            for method in self.methods
+        }
+
+
+def make(p: TokenizeParams, columns: Sequence[str], translators: Path) -> Augmentation | None:
+    """Return what `tokenize.augment` asks for, or None where it is off.
+
+    Args:
+        p: the group.
+        columns: that hold texts.
+        translators: the folder of the fetched models.
+
+    Raises:
+        InputError: a word list or a model is not what it has to be.
+    """
+    if p.augment is None:
+        return None
+    methods = [
+        Method(
+            name=name,
+            rate=method.rate,
+            rewrite=make_rewrite(name, method, p.files, translators),
+        )
+        for name, method in p.augment.methods.items()
+    ]
+    return Augmentation(columns=columns, seed=p.augment.seed, methods=methods)
+
+
+def make_rewrite(
+    name: str, p: WordChange | BackTranslation, files: Mapping[str, str], translators: Path
+) -> Rewrite:
+    """Return a method's function from texts and their draws to changed texts."""
+    if isinstance(p, BackTranslation):
+        from stages.augmentation import translation
+
+        return translation.make(p, translators)
+    if isinstance(p, Synonyms):
+        change = words.make_synonyms(words.read_synonyms(Path(files[p.file])))
+    else:
+        change = {"swap": words.swap, "delete": words.delete, "characters": words.characters}[name]
+    share = p.share
+    return partial(each, lambda text, draw: words.rewrite(text, change, share, draw))
+
+
+def each(
+    rewrite: Callable[[str, np.random.Generator], str],
+    texts: Sequence[str],
+    draws: Sequence[np.random.Generator],
+) -> list[str]:
+    return [rewrite(text, draw) for text, draw in zip(texts, draws, strict=True)]
+
+
+def batches(dataset: Any, augmentation: Augmentation) -> Iterator[dict[str, list]]:
+    """Yield a split's rows as columns, then the made ones method by method, marked as such."""
+    for examples in arrow.column_batches(dataset):
+        yield examples | {arrow.MADE: [False] * size_of(examples)}
+    for method in augmentation.methods:
+        first = 0
+        for examples in arrow.column_batches(dataset):
+            made = made_rows(examples, first, method, augmentation)
+            if size_of(made):
+                yield made
+            first += size_of(examples)
+
+
+def made_rows(
+    examples: Mapping[str, list], first: int, method: Method, augmentation: Augmentation
+) -> dict[str, list]:
+    """Return the rows a method makes of a batch, and count them; what is no new text is left out.
+
+    Args:
+        examples: columns of raw rows.
+        first: number of the first row.
+        method: changes the texts.
+        augmentation: of the method.
+    """
+    picks = list(draw_rows(examples, first, method, augmentation))
+    texts = method.rewrite([examples[c][row] for row, c, _ in picks], [draw for *_, draw in picks])
+    made: dict[str, list] = {name: [] for name in (*examples, arrow.MADE)}
+    seen = {(row, column, examples[column][row]) for row, column, _ in picks}
+    for (row, column, _), text in zip(picks, texts, strict=True):
+        if not text.strip() or (row, column, text) in seen:
+            continue
+        seen.add((row, column, text))
+        changed = {column: text, arrow.MADE: True}
+        for name, values in made.items():
+            values.append(changed[name] if name in changed else examples[name][row])
+    augmentation.wanted[method.name] += len(picks)
+    augmentation.made[method.name] += size_of(made)
+    return made
+
+
+def draw_rows(
+    examples: Mapping[str, list], first: int, method: Method, augmentation: Augmentation
+) -> Iterator[tuple[int, str, np.random.Generator]]:
+    """Yield for each row to make its original, the column to change and its draw."""
+    for row in range(size_of(examples)):
+        draw = np.random.default_rng((augmentation.seed, first + row, METHODS.index(method.name)))
+        copies = int(method.rate) + int(draw.random() < method.rate % 1)
+        for _ in range(copies):
+            yield row, augmentation.columns[int(draw.integers(len(augmentation.columns)))], draw
+
+
+def size_of(columns: Mapping[str, list]) -> int:
+    return len(next(iter(columns.values())))
