@@ -5,13 +5,13 @@ from typing import Any
 
 import yaml
 
-from stages import metrics, params, tasks
+from stages import metrics, models, params, tasks
 
 TEMPLATE = "card.md.j2"
 
 
 def metadata(
-    parameters: params.Params, facts: dict, scores: dict, task: tasks.Task
+    parameters: params.Params, facts: dict, scores: dict, task: tasks.Task, library: str
 ) -> dict[str, Any]:
     """Return the Hub's metadata block, with one model-index result per scored split."""
     name, is_hub = parameters.export.name, facts["source"] == "hub"
@@ -30,7 +30,7 @@ def metadata(
         if split in scores
     ]
     block: dict[str, Any] = {
-        "library_name": "transformers",
+        "library_name": library,
         "pipeline_tag": task.pipeline_tag,
         "tags": ["temper", getattr(parameters.task, "problem_type", parameters.task.name)],
         "model-index": [{"name": name, "results": results}],
@@ -62,7 +62,9 @@ def write(target: Path, parameters: params.Params, facts: dict, scores: dict, pa
         lstrip_blocks=True,
     )
     task = tasks.load(parameters)
-    block = yaml.safe_dump(metadata(parameters, facts, scores, task), sort_keys=True)
+    is_headed = models.is_headed(target.parent)
+    library = "temper" if is_headed else "transformers"
+    block = yaml.safe_dump(metadata(parameters, facts, scores, task, library), sort_keys=True)
     text = environment.get_template(TEMPLATE).render(
         metadata=block,
         p=parameters,
@@ -71,6 +73,7 @@ def write(target: Path, parameters: params.Params, facts: dict, scores: dict, pa
         shown=shown(parameters),
         parity=parity,
         task=task,
+        is_headed=is_headed,
         flat=params.flatten(parameters),
     )
     target.write_text(text + "\n", encoding="utf-8")

@@ -36,7 +36,8 @@ def write(model: Any, task: Task, sample: dict[str, np.ndarray], target: Path) -
     import torch
 
     model = copy.deepcopy(model).eval().float()
-    model.config._attn_implementation = "eager"
+    config = getattr(model.base_model, "config", model.config)  # of the backbone, under any head
+    config._attn_implementation = "eager"
     inputs = {name: torch.from_numpy(v) for name, v in sample.items() if name != "labels"}
     axes = {name: AXES.get((name, values.ndim), TEXT) for name, values in inputs.items()}
     axes["logits"] = {0: "batch"}
@@ -55,7 +56,7 @@ def write(model: Any, task: Task, sample: dict[str, np.ndarray], target: Path) -
                 opset_version=OPSET,
                 dynamo=False,
             )
-        graph = fuse(path, model.config)
+        graph = fuse(path, config)
     strip(graph)
     onnx.save(graph, str(target))
 

@@ -41,8 +41,8 @@ def folder_for(fingerprint: str) -> Path:
 def fingerprint(parameters: Any, folders: list[Path], launch: Path, world_size: int) -> str:
     """Return the sha256 of everything that determines the result of training.
 
-    That is: the parameters train reads, every input file, the code that dvc.yaml lists, the
-    versions of the libraries it computes with, the kind of CPU and GPU, the launch file and the
+    That is: the parameters train reads, every input file, the code that dvc.yaml lists and the
+    user's modules, the versions of the libraries it computes with, the kind of CPU and GPU, the launch file and the
     number of processes.
     """
     known = determinism.environment() | determinism.torch_environment()
@@ -56,6 +56,7 @@ def fingerprint(parameters: Any, folders: list[Path], launch: Path, world_size: 
         "positive_label": parameters.evaluate.positive_label,
         "inputs": {folder.name: outputs.sha256_tree(folder) for folder in folders},
         "code": {path: outputs.sha256_file(Path(path)) for path in code(parameters)},
+        "own": {name: outputs.sha256_file(Path(p)) for name, p in parameters.code.items()},
         "environment": [known.get(f"version.{name}") for name in LIBRARIES]
         + [known.get(name) for name in DEVICES],
         "launch": outputs.sha256_file(launch),

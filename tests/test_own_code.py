@@ -1,0 +1,242 @@
+"""Your own functions and classes: each is called, changes the result, and is a dependency."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from stages import evaluate, own
+from stages.commands import predict
+from stages.errors import InputError
+from tests.repository import clone, ran, run, set_params
+from tests.test_export import run_export
+from tests.test_heads import MLP, trained
+from tests.test_training import distance, fit
+
+CODE = '''
+import torch
+from transformers import TrainerCallback
+
+steps = []
+
+
+def loss(logits, labels):
+    """Twice the cross-entropy."""
+    kept = labels >= 0
+    return 2 * torch.nn.functional.cross_entropy(logits[kept], labels[kept], reduction="sum")
+
+
+def optimizer(groups, params):
+    return torch.optim.SGD(groups, lr=params.learning_rate)
+
+
+def collator(rows, collate):
+    """Hide every third token."""
+    batch = collate(rows)
+    batch["input_ids"][:, 3::3] = 4
+    return batch
+
+
+class Counter(TrainerCallback):
+    def on_step_end(self, args, state, control, **kwargs):
+        steps.append(state.global_step)
+
+
+def misses(predictions, references):
+    return sum(p != r for p, r in zip(predictions, references))
+
+
+misses.greater_is_better = False
+
+
+def shout(examples, processor, encode):
+    """Encode texts without their last word."""
+    cut = {n: [" ".join(v.split()[:-1]) for v in values] if n != "label" else values
+           for n, values in examples.items()}
+    return encode(cut)
+
+
+class Bag(torch.nn.Module):
+    """Mean of embeddings under a linear layer."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.embeddings = torch.nn.Embedding(config.vocab_size, 16)
+        self.classifier = torch.nn.Linear(16, config.num_labels)
+
+    def get_input_embeddings(self):
+        return self.embeddings
+
+    def forward(self, input_ids, attention_mask, **_):
+        mask = attention_mask[..., None].float()
+        mean = (self.embeddings(input_ids) * mask).sum(1) / mask.sum(1)
+        return self.classifier(mean)
+'''
+
+
+@pytest.fixture
+def mine(prepare, tmp_path):
+    """Return `prepare`, with the file above as module `mine`."""
+    (tmp_path / "mine.py").write_text(CODE)
+    return lambda **changes: prepare(code={"mine": "mine.py"}, **changes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["trainer", "loop"])
+def test_each_of_yours_changes_the_weights(mine, engine):
+    """Loss, optimizer, collator; twice the loss with clipping off is twice the gradient."""
+    changes = {"train__epochs": 1.0, "train__engine": engine, "train__max_grad_norm": 0.0}
+    plain = fit(mine(**changes), "plain")
+    for key in ("loss", "optimizer", "collator"):
+        course = fit(mine(**changes, **{f"train__{key}": f"mine.{key}"}), key)
+        assert distance(course, plain) > 1e-5, key  # AdamW hardly sees a factor
+        if key == "loss":
+            first, its = course.history.train[0], plain.history.train[0]
+            assert first["loss"] == pytest.approx(2 * its["loss"], rel=1e-5)
+            assert first["grad_norm"] == pytest.approx(2 * its["grad_norm"], rel=1e-4)
+    assert own.resolve("mine.Counter", "train.callbacks", {"mine": "mine.py"}).__name__ == "Counter"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["trainer", "loop"])
+def test_a_callback_of_yours_sees_every_step(mine, engine, monkeypatch):
+    """With either engine."""
+    seen = []
+    real = own.resolve
+
+    def watched(name, key, code):
+        found = real(name, key, code)
+        if key == "train.callbacks":
+            found.on_step_end = lambda self, args, state, *_, **__: seen.append(state.global_step)
+        return found
+
+    monkeypatch.setattr(own, "resolve", watched)
+    fit(mine(train__callbacks=["mine.Counter"], train__engine=engine, train__epochs=1.0))
+    assert seen == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.slow
+def test_a_metric_of_yours_chooses_the_best_and_stands_in_the_report(mine):
+    """Validation accuracy and misses tell the same; the direction is the function's."""
+    course = trained(mine(train__best_metric="mine.misses", evaluate__metrics=["mine.misses"]))
+    for row in course.history.validation:
+        assert row["misses"] == pytest.approx(32 * (1 - row["accuracy"]))
+    fewest = min(row["misses"] for row in course.history.validation)
+    (best,) = [r for r in course.history.validation if r["step"] == course.best_step()]
+    assert best["misses"] == fewest
+    names = ("model", "tokenized", "raw", "zero_shot", "evaluation")
+    evaluate.main(*(Path("data") / name for name in names))
+    found = json.loads(Path("data/evaluation/metrics.json").read_text())
+    for split, rows in (("validation", 32), ("test", 24)):
+        assert found[split]["misses"] == pytest.approx(
+            rows * (1 - found[split]["accuracy"]), abs=1e-3
+        )
+    assert "misses" in Path("data/evaluation/report.html").read_text()
+
+
+def exported(parameters):
+    """Train, evaluate and export; return the rows that predict adds to the test file."""
+    trained(parameters)
+    names = ("model", "tokenized", "raw", "zero_shot", "evaluation")
+    evaluate.main(*(Path("data") / name for name in names))
+    run_export(Path("data/export"))
+    return {engine: predicted(engine) for engine in ("onnx", "torch")}
+
+
+def predicted(engine):
+    predict.predict(
+        model=Path("data/export"), input=Path("tests/data/test.csv"), output=Path("scored.csv"),
+        engine=engine, batch_size=4, num_threads=1,
+    )  # fmt: skip
+    with Path("scored.csv").open(newline="") as file:
+        return [(row["prediction"], float(row["score"])) for row in csv.DictReader(file)]
+
+
+@pytest.mark.slow
+def test_a_class_of_yours_is_trained_exported_and_served(mine):
+    """temper owns the loss; ONNX and torch agree; the card says what does not load."""
+    parameters = mine(model__own="mine.Bag", train__learning_rate=0.05)
+    rows = exported(parameters)
+    assert [p for p, _ in rows["onnx"]] == [p for p, _ in rows["torch"]]
+    assert [s for _, s in rows["onnx"]] == pytest.approx([s for _, s in rows["torch"]], abs=1e-4)
+    assert load_file("data/model/model.safetensors")["backbone.embeddings.weight"].shape[1] == 16
+    card = Path("data/export/README.md").read_text()
+    assert "transformers does not know this model's head" in card
+    assert "library_name: temper" in card
+    assert Path("data/export/code/mine.py").read_text() == CODE
+
+
+@pytest.mark.slow
+def test_a_head_of_ours_is_exported_and_served(prepare):
+    """As above, with fused attention below it; transformers refuses the export too."""
+    import onnx
+    from transformers import pipeline
+
+    rows = exported(prepare(model__head=MLP))
+    assert [s for _, s in rows["onnx"]] == pytest.approx([s for _, s in rows["torch"]], abs=1e-4)
+    graph = onnx.load("data/export/onnx/model.onnx")
+    assert any(node.op_type == "Attention" for node in graph.graph.node)
+    with pytest.raises(ValueError, match="temper"):
+        pipeline("text-classification", model="data/export")
+
+
+@pytest.mark.slow
+def test_an_encoding_of_yours_is_used_in_training_and_in_predict(mine):
+    """A changed last word changes no answer of a model that never sees it."""
+    rows = exported(mine(tokenize__encode="mine.shout", train__epochs=1.0))
+    with Path("tests/data/test.csv").open(newline="") as file:
+        reader = csv.DictReader(file)
+        changed = [
+            row | {n: row[n].rsplit(" ", 1)[0] + " zzz" for n in ("sentence1", "sentence2")}
+            for row in reader
+        ]
+    with Path("tests/data/test.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, reader.fieldnames)
+        writer.writeheader()
+        writer.writerows(changed)
+    assert predicted("onnx") == rows["onnx"]
+
+
+@pytest.mark.slow
+def test_an_edited_module_of_yours_runs_its_stages_again(origin, tmp_path):
+    """DVC sees the file: data and model are not fetched again, training is done again."""
+    folder = clone(origin, tmp_path / "clone", cache=True)
+    (folder / "mine.py").write_text(CODE)
+    set_params(folder, code={"mine": "mine.py"}, train__loss="mine.loss", train__epochs=1.0)
+    run(folder, "dvc repro train")
+    before = (folder / "data/history/train.csv").read_text()
+    (folder / "mine.py").write_text(CODE.replace("2 * torch", "3 * torch"))
+    again = ran(run(folder, "dvc repro train"))
+    assert [name for name in again if not name.startswith("code_files")] == ["tokenize", "train"]
+    assert (folder / "data/history/train.csv").read_text() != before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train__loss": "mime.loss"}, r"not module.name of a file .*did you mean 'mine'"),
+        ({"train__loss": "loss"}, r"it holds mine: add my_code: path/to/file.py there"),
+        ({"train__loss": "mine.los"}, r"no function or class 'los' .did you mean 'loss'"),
+        ({"code": {"mine": "gone.py"}, "train__loss": "mine.loss"}, "is gone.py, and there is no"),
+        ({"code": {"mine": "broken.py"}, "model__own": "mine.X"}, "when it is imported: Name"),
+        ({"train__best_metric": "mine.f"}, "train.best_metric.*no function or class 'f'"),
+    ],
+)  # fmt: skip
+def test_a_name_that_leads_nowhere(write_params, tmp_path, changes, message):
+    """By temper check, before anything runs."""
+    (tmp_path / "mine.py").write_text(CODE)
+    (tmp_path / "broken.py").write_text("undefined\n")
+    parameters = write_params(**{"code": {"mine": "mine.py"}} | changes)
+    found = own.check(parameters)
+    assert len(found) == 1
+    import re
+
+    assert re.search(message, ": ".join(found[0]))
+
+
+def test_a_metric_that_fails_is_named():
+    """And what it raised."""
+    with pytest.raises(InputError, match=r"evaluate.metrics: bad fails: ZeroDivisionError"):
+        own.scores({"bad": lambda p, r: 1 / 0}, [1], [1])
