@@ -42,8 +42,8 @@ def fingerprint(parameters: Any, folders: list[Path], launch: Path, world_size: 
     """Return the sha256 of everything that determines the result of training.
 
     That is: the parameters train reads, every input file, the code that dvc.yaml lists and the
-    user's modules, the versions of the libraries it computes with, the kind of CPU and GPU, the launch file and the
-    number of processes.
+    user's modules, the versions of the libraries it computes with, the kind of CPU and GPU, the
+    launch file and the number of processes.
     """
     known = determinism.environment() | determinism.torch_environment()
     record = {
