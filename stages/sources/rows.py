@@ -85,15 +85,27 @@ def cut(facts: Mapping[str, Facts], data: DataParams) -> Rows:
         pool = np.sort(
             np.concatenate([found["train"], found.get("validation", found["train"][:0])])
         )
-        within = None if groups is None else np.unique(groups[pool], return_inverse=True)[1]
-        count = len(pool) if within is None else len(np.unique(within))
-        if count < data.fold.k:
-            what = "rows are left in train" if within is None else f"values of {data.split.group!r}"
-            raise InputError(f"data.fold.k: {data.fold.k} folds of {count} {what}; take fewer")
-        folds = splits.folds(strata[pool], data.fold.k, data.split.seed, within)
-        inside = folds == data.fold.index
+        inside = held_out(pool, strata, groups, data)
         found |= {"train": pool[~inside], "validation": pool[inside]}
     return rows | {name: ("train", chosen) for name, chosen in found.items()}
+
+
+def held_out(
+    pool: np.ndarray, strata: np.ndarray, groups: np.ndarray | None, data: DataParams
+) -> np.ndarray:
+    """Return which rows of a pool are the fold that becomes validation.
+
+    Raises:
+        InputError: there are fewer rows or groups than folds.
+    """
+    assert data.fold is not None
+    within = None if groups is None else np.unique(groups[pool], return_inverse=True)[1]
+    count = len(pool) if within is None else int(within.max(initial=-1)) + 1
+    if count < data.fold.k:
+        what = "rows of train" if within is None else f"values of {data.split.group!r}"
+        raise InputError(f"data.fold.k: {data.fold.k} folds of {count} {what}; take fewer")
+    folds = splits.folds(strata[pool], data.fold.k, data.split.seed, within)
+    return folds == data.fold.index
 
 
 def labels_to_keep(
