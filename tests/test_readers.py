@@ -3,6 +3,7 @@
 import gzip
 import zipfile
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -195,3 +196,31 @@ def test_packed_files_are_read_as_a_stream(tmp_path):
         first = next(readers.read(Path(tmp_path / name)))
         assert first["text"][:2] == ["row 0", "row 1"]
         assert len(first["text"]) == readers.ROWS
+
+
+class Echo:
+    """Answers every text with itself in capitals."""
+
+    class settings:
+        class task:
+            inputs: ClassVar = {"text": "text"}
+
+    def answer(self, columns):
+        return {"prediction": [text.upper() for text in columns["text"]]}
+
+
+def test_predict_reads_packed_files(tmp_path, monkeypatch):
+    """`temper predict --input new.csv.gz` by the same readers, rows in their order."""
+    from stages import trained
+    from stages.commands import predict
+
+    monkeypatch.setattr(trained, "open_export", lambda *_, **__: Echo())
+    (tmp_path / "new.csv.gz").write_bytes(gzip.compress(b"id,text\n1,one\n2,two\n"))
+    zipped(tmp_path / "new.zip", {"b.csv": "id,text\n2,two\n", "a.csv": "id,text\n1,one\n"})
+    for name in ("new.csv.gz", "new.zip"):
+        predict.predict(Path(), tmp_path / name, tmp_path / "scored.csv", num_threads=1)
+        assert rows_of(tmp_path / "scored.csv") == {
+            "id": ["1", "2"],
+            "text": ["one", "two"],
+            "prediction": ["ONE", "TWO"],
+        }
