@@ -60,9 +60,10 @@ def assign(
             taken[split].append(rows[start : start + count])
             start += count
     found = {split: np.sort(np.concatenate(rows)) for split, rows in taken.items()}
-    used = np.concatenate([none, *found.values()])
-    rest = np.setdiff1d(np.arange(len(strata)), used)
-    return {"train": rest, **{split: rows for split, rows in found.items() if len(rows)}}
+    rest = np.ones(len(strata), dtype=bool)
+    for rows in found.values():
+        rest[rows] = False
+    return {"train": np.flatnonzero(rest), **{split: rows for split, rows in found.items() if len(rows)}}
 
 
 def folds(strata: np.ndarray, k: int, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
@@ -148,7 +149,8 @@ def as_keys(buffer: bytearray) -> np.ndarray:
 
 def duplicates(keys: np.ndarray) -> int:
     """Return how many rows repeat an earlier one."""
-    return len(keys) - len(np.unique(keys))
+    ordered = np.sort(keys)
+    return int((ordered[1:] == ordered[:-1]).sum())
 
 
 def inside(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
