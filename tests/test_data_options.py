@@ -1,6 +1,7 @@
 """Rename, filter, subset, folds and groups: which rows data/raw gets, and what is refused."""
 
 import re
+import shlex
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from stages import params
 from stages.commands import check
 from stages.errors import InputError
 from stages.groups import SplitParams
+from stages.sources import rows as rows_of
 from stages.sources import splits
+from stages.sources.facts import Facts
+from tests.conftest import ROOT
 from tests.test_download import SINGLE, get, one_file
 
 NO_CUT = {"validation": 0.0, "test": 0.0, "seed": 1}
@@ -454,3 +458,33 @@ def test_a_wrong_number_is_named_by_its_row_in_a_split_that_is_cut(write_params,
     text = "text,label\n" + "".join(f"row {i},{i}\n" for i in range(20)) + "last,many\n"
     with pytest.raises(InputError, match="train row 21, column 'label': 'many' is not a number"):
         get(write_params, **task, **one_file(text) | {"data__split": CUT})
+
+
+def test_one_is_a_row_and_one_point_nought_is_all(write_params, rows):
+    """A whole number counts, a fraction is a share; both as YAML writes them."""
+    for text, count in (("1", 1), ("1.0", 100), ("0.005", 1), ("1e-1", 10)):
+        write_params(**SINGLE, **rows, data__subset={"train": 7777})
+        file = Path("params.yaml")
+        file.write_text(file.read_text().replace("7777", text))
+        facts = {"train": Facts(row_keys=bytearray(1600))}
+        taken, _ = rows_of.take_subsets(
+            facts, {"train": ("train", np.arange(100))}, params.load().data
+        )
+        assert len(taken["train"][1]) == count, text
+
+
+def test_the_commands_of_the_page_are_dvcs(write_params, rows):
+    """Each `-S` of docs/data.md is an override that DVC takes and the schema knows."""
+    from dvc.utils.hydra import apply_overrides, get_hydra_sweeps
+
+    text, sizes = (ROOT / "docs/data.md").read_text(), []
+    for line in re.findall(r"dvc exp run --queue (.*)", text):
+        overrides = shlex.split(line.replace("-S ", ""))
+        sweeps = get_hydra_sweeps({"params.yaml": overrides})
+        sizes.append(len(sweeps))
+        for sweep in sweeps:
+            write_params(**SINGLE, **rows, data__fold=None, data__subset=None)
+            apply_overrides("params.yaml", sweep["params.yaml"])
+            data = params.load().data
+            assert data.fold is not None or data.subset
+    assert sizes == [5, 12]

@@ -63,7 +63,10 @@ def assign(
     rest = np.ones(len(strata), dtype=bool)
     for rows in found.values():
         rest[rows] = False
-    return {"train": np.flatnonzero(rest), **{split: rows for split, rows in found.items() if len(rows)}}
+    return {
+        "train": np.flatnonzero(rest),
+        **{split: rows for split, rows in found.items() if len(rows)},
+    }
 
 
 def folds(strata: np.ndarray, k: int, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
