@@ -100,7 +100,8 @@ def print_options(summary: dict[str, Any]) -> None:
     if "fold" in summary:
         print(f"fold {summary['fold']['index']} of {summary['fold']['k']} is validation")
     if "imbalance" in summary:
-        print(f"imbalance: the most frequent label has {summary['imbalance']} x the rarest's rows")
+        times = summary["imbalance"]
+        print(f"imbalance: the most frequent label comes {times} x as often as the rarest")
 
 
 def main(what: str, manifests: Path, target: Path) -> None:

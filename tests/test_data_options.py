@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import params
+from stages import download, params
 from stages.commands import check
 from stages.errors import InputError
 from stages.groups import SplitParams
@@ -488,3 +488,20 @@ def test_the_commands_of_the_page_are_dvcs(write_params, rows):
             data = params.load().data
             assert data.fold is not None or data.subset
     assert sizes == [5, 12]
+
+
+def test_the_stage_says_what_the_options_did(write_params, rows, capsys):
+    """One line each; none for what is off."""
+    changes = {"data__filter": {"min_characters": 3, "applies_to": ["train"]}}
+    changes |= {"data__fold": FOLD, "data__subset": {"train": 40}}
+    _, summary = get(write_params, **SINGLE, **rows, **changes)
+    download.print_options(summary)
+    assert capsys.readouterr().out.splitlines() == [
+        "filter: 2 rows of train left out",
+        "subset: 40 of 78 rows of train",
+        "fold 0 of 5 is validation",
+        f"imbalance: the most frequent label comes {summary['imbalance']} x as often as the rarest",
+    ]
+    _, summary = get(write_params, **SINGLE, **rows)
+    download.print_options(summary)
+    assert capsys.readouterr().out.count("\n") == 1

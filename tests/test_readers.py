@@ -224,3 +224,13 @@ def test_predict_reads_packed_files(tmp_path, monkeypatch):
             "text": ["one", "two"],
             "prediction": ["ONE", "TWO"],
         }
+
+
+def test_a_readme_among_tables_is_no_data(tmp_path):
+    """Text files are a split of their own, or are left out by the pattern."""
+    for name in ("train.csv", "README.txt", "notes.txt.gz"):
+        (tmp_path / name).write_text("text\n")
+    with pytest.raises(InputError, match=r"README\.txt is plain text among files .* data\.glob"):
+        readers.find_files(str(tmp_path), "train", "*")
+    assert len(readers.find_files(str(tmp_path), "train", "*.txt*")) == 2
+    assert len(readers.find_files(str(tmp_path), "train", "*.csv")) == 1

@@ -3,7 +3,6 @@
 Reads each split once, a batch in memory at a time, with the readers that download uses.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,7 +45,8 @@ def check(parameters: Params, findings: Findings) -> None:
         with findings.named("data.split"):
             rows, filtered = rows_of.choose(facts, task, data)
     if any(found.counts for found in facts.values()):
-        counts = rows_of.label_counts(facts, rows, data) if rows else labels_of(facts)
+        plain = {split: found.counts for split, found in facts.items()}
+        counts = rows_of.label_counts(facts, rows, data) if rows else plain
         counts = {split: found for split, found in counts.items() if facts[split].labelled}
         check_labels.check(parameters, counts, findings)
     if "train" not in facts:
@@ -59,14 +59,9 @@ def check(parameters: Params, findings: Findings) -> None:
         )
     if rows:
         check_splits(parameters, facts, rows, findings)
-        if filtered:
-            dropped = ", ".join(f"{count:,} of {split}" for split, count in filtered.items())
-            findings.facts["filter"] = f"leaves out {dropped}"
-
-
-def labels_of(facts: dict[str, Facts]) -> dict[str, Counter[str]]:
-    """Return the labels of each split."""
-    return {split: found.counts for split, found in facts.items()}
+    if filtered:
+        dropped = ", ".join(f"{count:,} of {split}" for split, count in filtered.items())
+        findings.facts["filter"] = f"leaves out {dropped}"
 
 
 def check_columns(

@@ -62,7 +62,7 @@ def finished(names: Sequence[str]) -> list[Experiment]:
                 f"there are {', '.join(rows) or 'none'}"
             )
         if rows[name]["State"] not in FINISHED:
-            raise InputError(f"experiment {name} has not ended: {rows[name]['State']}")
+            raise InputError(f"experiment {name} has not finished: {rows[name]['State']}")
     chosen = names or [name for name, row in rows.items() if row["State"] in FINISHED]
     return [open_experiment(name, rows[name]["rev"]) for name in dict.fromkeys(chosen)]
 

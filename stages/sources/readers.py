@@ -28,7 +28,8 @@ def find_files(name: str, split: str, pattern: str) -> list[Path]:
     """Return the files of a split: the file itself, or those of a folder that match.
 
     Raises:
-        InputError: nothing is there, or nothing matches, or a format is unknown.
+        InputError: nothing is there, or nothing matches, or a format is unknown, or a text file,
+            perhaps a README, lies among tables.
     """
     path = Path(name)
     wanted = pattern.replace("{split}", split)
@@ -47,6 +48,12 @@ def find_files(name: str, split: str, pattern: str) -> list[Path]:
                 f"{file}: unknown format {suffix!r}; known are {', '.join(READERS)}, each also "
                 "with .gz, and .zip archives of them"
             )
+    texts = [file for file in files if packed.suffixes(file.name)[0] == ".txt"]
+    if texts and len(texts) < len(files):
+        raise InputError(
+            f"data.files.{split}: {texts[0]} is plain text among files of other formats; say in "
+            f"data.glob which files of {name} are examples"
+        )
     return files
 
 

@@ -41,10 +41,7 @@ def assign(
     shares = {split: getattr(params, split) for split in missing if getattr(params, split) > 0}
     random = np.random.default_rng(params.seed)
     if groups is not None:
-        parts = {"train": max(1 - sum(shares.values()), 1e-9), **shares}
-        found = deal_groups(strata, groups, list(parts.values()), random)
-        rows = {name: np.flatnonzero(found == part) for part, name in enumerate(parts)}
-        return {name: chosen for name, chosen in rows.items() if len(chosen) or name == "train"}
+        return _assign_groups(strata, groups, shares, random)
     none = np.array([], dtype=int)
     taken: dict[str, list[np.ndarray]] = {split: [none] for split in shares}
     owed = dict.fromkeys(shares, 0.0)
@@ -86,6 +83,15 @@ def folds(strata: np.ndarray, k: int, seed: int, groups: np.ndarray | None = Non
     found = np.empty(len(strata), dtype=int)
     found[np.concatenate(rows)] = np.arange(len(strata)) % k
     return found
+
+
+def _assign_groups(
+    strata: np.ndarray, groups: np.ndarray, shares: dict[str, float], random: np.random.Generator
+) -> dict[str, np.ndarray]:
+    parts = {"train": max(1 - sum(shares.values()), 1e-9), **shares}
+    found = deal_groups(strata, groups, list(parts.values()), random)
+    rows = {name: np.flatnonzero(found == part) for part, name in enumerate(parts)}
+    return {name: chosen for name, chosen in rows.items() if len(chosen) or name == "train"}
 
 
 def deal_groups(
