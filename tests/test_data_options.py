@@ -505,3 +505,14 @@ def test_the_stage_says_what_the_options_did(write_params, rows, capsys):
     _, summary = get(write_params, **SINGLE, **rows)
     download.print_options(summary)
     assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_a_split_that_came_to_nothing_is_named(write_params, tmp_path, monkeypatch):
+    """Two rows have no tenth."""
+    monkeypatch.chdir(tmp_path)
+    changes = one_file("text,label\none,a\ntwo,b\n") | {"data__split": CUT | {"validation": 0.0}}
+    _, said = mistakes(write_params, **SINGLE, **changes, data__subset={"test": 1})
+    assert said == "data.subset.test: test could not be cut from train"
+    only = {"min_characters": 1, "applies_to": ["test"]}
+    _, said = mistakes(write_params, **SINGLE, **changes, data__filter=only)
+    assert said == "data.filter.applies_to: test could not be cut from train"

@@ -215,3 +215,76 @@ def test_pooled_tags_choices_and_texts():
     texts = [{"reference": "a b", "prediction": "a b"}, {"reference": "c", "prediction": "d"}]
     assert folds.pooled("translation", texts, None)["exact_match"] == 0.5
     assert folds.pooled("language", texts, None) == {}
+
+
+class Files:
+    """A commit whose params.yaml has some text, and that holds no other file."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def read_text(self, path, encoding):
+        if path != "params.yaml":
+            raise FileNotFoundError(path)
+        return self.text
+
+
+@pytest.fixture
+def commits(monkeypatch, tmp_path):
+    """Stand in for DVC: three experiments, one of which runs, and what their commits hold."""
+    import dvc.api
+
+    text = (ROOT / "params.yaml").read_text()
+    files = {"a": Files(text), "c": Files(text.replace("seed: 42", "sed: 42"))}
+    rows = [{"Experiment": n, "rev": n, "State": "Running" if n == "b" else None} for n in "abc"]
+    monkeypatch.setattr(dvc.api, "exp_show", lambda: [{"Experiment": None}, *rows])
+    monkeypatch.setattr(dvc.api, "DVCFileSystem", lambda rev: files[rev])
+    (tmp_path / ".dvc").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a", "experiment a has no fold: its data.fold is null"),
+        ("b", "experiment b has not finished: Running"),
+        ("c", "experiment c: its params.yaml does not fit this version (2 mistakes)"),
+        ("d", "no experiment 'd' of the current commit; there are a, b, c"),
+    ],
+)
+def test_experiments_that_cannot_be_used(commits, name, message):
+    """Each is named."""
+    with pytest.raises(InputError, match=re.escape(message)):
+        folds.folds([name])
+
+
+def test_a_file_that_is_not_in_the_cache_is_named(commits):
+    """With the two ways to get it."""
+    with pytest.raises(
+        InputError, match=r"experiment a: data/evaluation/metrics\.json is not in th"
+    ):
+        curve.curve(["a"])
+
+
+def test_without_a_repository_there_are_no_experiments(monkeypatch, tmp_path):
+    """One line, no traceback."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT")
+    with pytest.raises(InputError, match="this is no DVC repository; run it where dvc"):
+        folds.folds()
+
+
+def test_folds_without_a_common_score_are_an_error():
+    """As where validation has no labels; and a curve needs its score in every experiment."""
+    with pytest.raises(InputError, match="the folds share no validation score of classification"):
+        folds.headline("classification", [{"accuracy": 1.0}, {}])
+    one = experiments.Experiment(name="a", parameters=None, leaves={}, files=Written("{}"))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"experiment a: .* has no validation accuracy"):
+        curve.measure([one], "accuracy")
+
+
+class Written(Files):
+    """A commit all of whose files hold one text."""
+
+    def read_text(self, path, encoding):
+        return self.text

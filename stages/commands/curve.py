@@ -38,7 +38,10 @@ class Point:
 
 
 def curve(
-    names: Annotated[list[str] | None, typer.Argument(metavar="EXPERIMENT...")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="EXPERIMENT", help="Default: all of the current commit."),
+    ] = None,
     metric: Annotated[
         str | None, typer.Option(help="A validation score; default: train.best_metric.")
     ] = None,

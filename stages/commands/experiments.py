@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from stages import params, yaml_file
 from stages.commands.summary import changed
@@ -50,11 +51,13 @@ def finished(names: Sequence[str]) -> list[Experiment]:
     """
     from dvc.api import exp_show
     from dvc.exceptions import NotDvcRepoError
+    from dvc.repo import Repo
 
     try:
-        rows = {row["Experiment"]: row for row in exp_show() if row["Experiment"]}
+        Repo.find_root()  # without one, exp_show would clone a repository
     except NotDvcRepoError:
         raise InputError("this is no DVC repository; run it where dvc.yaml is") from None
+    rows = {row["Experiment"]: row for row in exp_show() if row["Experiment"]}
     for name in names:
         if name not in rows:
             raise InputError(
@@ -74,7 +77,13 @@ def open_experiment(name: str, rev: str) -> Experiment:
     files = DVCFileSystem(rev=rev)
     text = files.read_text(params.PARAMS_FILE.as_posix(), encoding="utf-8")
     raw = yaml.load(text, Loader=yaml_file.Loader)
-    found = params.Params.model_validate_json(json.dumps(raw))
+    try:
+        found = params.Params.model_validate_json(json.dumps(raw))
+    except ValidationError as error:
+        raise InputError(
+            f"experiment {name}: its params.yaml does not fit this version "
+            f"({error.error_count()} mistakes); name other experiments"
+        ) from None
     return Experiment(name=name, parameters=found, leaves=params.flatten(found), files=files)
 
 

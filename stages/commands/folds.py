@@ -4,6 +4,7 @@
 """
 
 import csv
+import io
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +21,10 @@ WORDS = {"entities": str.split, "choices": int, "summarization": str, "translati
 
 
 def folds(
-    names: Annotated[list[str] | None, typer.Argument(metavar="EXPERIMENT...")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="EXPERIMENT", help="Default: all of the current commit."),
+    ] = None,
 ) -> None:
     """Put the folds of a cross-validation together: each score, the mean, all rows pooled."""
     from rich.console import Console
@@ -29,15 +33,16 @@ def folds(
     found = complete(experiments.finished(names or []), bool(names))
     parameters = found[0].parameters
     scores = [one.read_json(METRICS).get("validation", {}) for one in found]
-    rows = [row for one in found for row in csv.DictReader(one.read(PREDICTIONS).splitlines(True))]
+    parts = [read_rows(one) for one in found]
+    rows = [row for part in parts for row in part]
     together = pooled(parameters.task.metrics, rows, parameters.evaluate.positive_label)
     shown = headline(parameters.task.metrics, scores)
     table = Table(title=f"{len(found)} folds, validation")
     for name in ("fold", "experiment", "rows", *shown):
         table.add_column(name)
-    for i, (one, score) in enumerate(zip(found, scores, strict=True)):
-        size = one.read_json("data/raw/summary.json")["splits"]["validation"]["rows"]
-        table.add_row(str(i), one.name, str(size), *(f"{score[name]:.4f}" for name in shown))
+    for i, (one, part, score) in enumerate(zip(found, parts, scores, strict=True)):
+        values = [f"{score[name]:.4f}" for name in shown]
+        table.add_row(str(i), one.name, str(len(part)), *values)
     means = [experiments.as_text([score[name] for score in scores]) for name in shown]
     table.add_section()
     table.add_row("mean", "", "", *means)
@@ -81,6 +86,11 @@ def complete(found: list[Experiment], named: bool) -> list[Experiment]:
             + "\n  ".join(lines)
         )
     return [by_index[i] for i in range(fold.k)]
+
+
+def read_rows(one: Experiment) -> list[dict[str, str]]:
+    """Return the rows of an experiment's validation predictions."""
+    return list(csv.DictReader(io.StringIO(one.read(PREDICTIONS), newline="")))
 
 
 def headline(kind: str, scores: list[dict[str, float]]) -> list[str]:
