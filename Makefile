@@ -23,6 +23,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/memory.py --model data/export
+	$(BIN)/python benchmarks/memory_data.py
 	test -z "$(MRPC)" || $(BIN)/python benchmarks/mrpc.py --data $(MRPC) --model $(MODEL)
 
 $(READY): pyproject.toml constraints.txt

@@ -87,6 +87,19 @@ def download_plain(
             shutil.copyfile(file, target / file.name)
 
 
+def print_options(summary: dict[str, Any]) -> None:
+    """Say what a filter, a fold or a subset left, and how uneven the labels are."""
+    for split, count in summary.get("filtered", {}).items():
+        print(f"filter: {count} rows of {split} left out")
+    for split, found in summary.get("subset", {}).items():
+        print(f"subset: {found['rows']} of {found['of']} rows of {split}")
+    if "fold" in summary:
+        print(f"fold {summary['fold']['index']} of {summary['fold']['k']} is validation")
+    if "imbalance" in summary:
+        times = summary["imbalance"]
+        print(f"imbalance: the most frequent label comes {times} x as often as the rarest")
+
+
 def main(what: str, manifests: Path, target: Path) -> None:
     parameters = params.load()
     with outputs.whole_folder(target) as folder:
@@ -96,6 +109,7 @@ def main(what: str, manifests: Path, target: Path) -> None:
             for split, facts in summary["splits"].items():
                 counts = ", ".join(f"{k} {v}" for k, v in list(facts["label_counts"].items())[:6])
                 print(f"{split}: {facts['rows']} rows, {facts['duplicates']} repeated. {counts}")
+            print_options(summary)
             for pair, count in summary["overlap"].items():
                 if count:
                     print(f"warning: {count} rows of {pair}; see data.overlap")

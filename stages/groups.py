@@ -35,6 +35,47 @@ class SplitParams(Group):
     validation: Share = Field(description="Share of train that becomes a missing validation.")
     test: Share = Field(description="Share of train that becomes a missing test.")
     seed: int = Field(description="Seed of the cut, apart from the run's seed.")
+    group: Name | None = Field(
+        default=None, description="Column: rows of train that share its value stay together."
+    )
+
+
+class FilterParams(Group):
+    min_characters: Count | None = Field(
+        default=None, description="Fewest characters of a row's texts together."
+    )
+    max_characters: Count | None = Field(
+        default=None, description="Most characters of a row's texts together."
+    )
+    labels: tuple[Name, ...] | None = Field(
+        default=None, min_length=1, description="Labels whose rows are kept."
+    )
+    applies_to: tuple[Name, ...] = Field(
+        min_length=1, description="Splits that are filtered, such as train."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        low, high = self.min_characters, self.max_characters
+        if low is None and high is None and self.labels is None:
+            raise ValueError("give min_characters, max_characters or labels, or set filter to null")
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"min_characters {low} is more than max_characters {high}")
+        return self
+
+
+class FoldParams(Group):
+    k: int = Field(ge=2, description="Parts that train is divided into.")
+    index: Count = Field(description="The part that becomes validation, from 0.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.index >= self.k:
+            raise ValueError(f"index {self.index} is none of 0 to {self.k - 1} (k is {self.k})")
+        return self
+
+
+Size = Positive | Annotated[float, Field(gt=0, le=1)]
 
 
 class Head(Group):
@@ -84,8 +125,18 @@ class DataParams(Group):
     files: dict[Name, Name] = Field(description="Split → file or folder; {} with a Hub source.")
     glob: Name = Field(description="Which files of a folder; {split} is the split's name.")
     hub: HubDataset
+    rename: dict[Name, Name] | None = Field(
+        default=None, description="Column as it is read → the name that all else uses."
+    )
     columns: tuple[Name, ...] = Field(description="Further columns to carry along.")
+    filter: FilterParams | None = Field(default=None, description="Which rows are kept.")
     split: SplitParams
+    fold: FoldParams | None = Field(
+        default=None, description="Cross-validation: a part of train becomes validation."
+    )
+    subset: dict[Name, Size] | None = Field(
+        default=None, description="Split → rows, or a share, to keep of it; drawn by split.seed."
+    )
     overlap: Literal["report", "drop_from_train", "error"] = Field(
         description="What to do with training rows that also stand in another split."
     )
@@ -100,6 +151,8 @@ class DataParams(Group):
             raise ValueError("hub.name is needed while source is 'hub'")
         if self.source == "hub" and self.files:
             raise ValueError("files must be {} while source is 'hub': DVC would watch them")
+        if len(set((self.rename or {}).values())) < len(self.rename or {}):
+            raise ValueError("rename gives two columns the same name")
         for split, path in self.files.items():
             if any(sign in path for sign in "*?["):
                 raise ValueError(
@@ -506,6 +559,7 @@ class Params(Settings):
                     f"evaluate.slices names {column!r}, which is not carried along: "
                     "add it to data.columns"
                 )
+        self._check_filter()
         for name, found in self.evaluate.zero_shot.items():
             if self.task.metrics not in ("classification", "multi_label"):
                 raise ValueError(f"evaluate.zero_shot must be {{}} for {self.task.name}")
@@ -537,3 +591,20 @@ class Params(Settings):
                 f"train.class_weights has {len(weights)} numbers for {len(labels)} labels"
             )
         return self
+
+    def _check_filter(self) -> None:
+        """Refuse a filter by what the task's rows do not have."""
+        found, kind = self.data.filter, self.task.target[1] if self.task.target else None
+        if found is None:
+            return
+        by_length = (found.min_characters, found.max_characters) != (None, None)
+        if by_length and "image" in self.task.inputs.values():
+            raise ValueError(
+                "data.filter: min_characters and max_characters must be null for "
+                f"{self.task.name}: an image has no characters"
+            )
+        if found.labels is not None and kind != "class":
+            raise ValueError(
+                "data.filter.labels must be null here: only rows with exactly one label can be "
+                "chosen by it"
+            )

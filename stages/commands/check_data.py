@@ -6,11 +6,15 @@ Reads each split once, a batch in memory at a time, with the readers that downlo
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from stages.commands import check_labels
 from stages.commands.findings import Findings
 from stages.errors import nearest
 from stages.groups import Params
-from stages.sources import dataset, labels, readers, splits
+from stages.sources import dataset, labels, readers
+from stages.sources import rows as rows_of
+from stages.sources.facts import Facts, survey
 from stages.task_params import TaskParams
 
 
@@ -22,15 +26,28 @@ def check(parameters: Params, findings: Findings) -> None:
     for split, name in data.files.items():
         with findings.at(f"data.files.{split}"):
             files[split] = readers.find_files(name, split, data.glob)
-            columns[split] = readers.column_names(files[split][0])
+            batches = iter([{column: [] for column in readers.column_names(files[split][0])}])
+            with findings.named("data.rename"):
+                columns[split] = list(next(dataset.renamed(batches, task, data, split), {}))
+    before = len(findings.mistakes)
+    with findings.named("data"):
+        rows_of.check_names(data.files, data)
+    fits = len(findings.mistakes) == before
     lacking = check_columns(parameters, columns, findings)
-    facts: dict[str, dataset.Facts] = {}
+    facts: dict[str, Facts] = {}
     for split in columns:
         with findings.at(f"data.files.{split}", f"{data.files[split]}: "):
-            batches = read(files[split], split, lacking[split], task)
-            facts[split] = dataset.survey(batches, task, data, split)
+            batches = read(files[split], split, lacking[split], parameters)
+            facts[split] = survey(batches, task, data, split)
+    rows: rows_of.Rows = {}
+    filtered: dict[str, int] = {}
+    if "train" in facts and fits:
+        with findings.named("data.split"):
+            rows, filtered = rows_of.choose(facts, task, data)
     if any(found.counts for found in facts.values()):
-        counts = {split: found.counts for split, found in facts.items() if found.labelled}
+        plain = {split: found.counts for split, found in facts.items()}
+        counts = rows_of.label_counts(facts, rows, data) if rows else plain
+        counts = {split: found for split, found in counts.items() if facts[split].labelled}
         check_labels.check(parameters, counts, findings)
     if "train" not in facts:
         return
@@ -40,7 +57,11 @@ def check(parameters: Params, findings: Findings) -> None:
             key_of(task, name),
             f"column {name!r} of {data.files['train']} holds no label; all are empty, null or -1",
         )
-    check_splits(parameters, facts, findings)
+    if rows:
+        check_splits(parameters, facts, rows, findings)
+    if filtered:
+        dropped = ", ".join(f"{count:,} of {split}" for split, count in filtered.items())
+        findings.facts["filter"] = f"leaves out {dropped}"
 
 
 def check_columns(
@@ -50,6 +71,8 @@ def check_columns(
     task, data = parameters.task, parameters.data
     wanted = [(key_of(task, name), name, list(columns)) for name in task.inputs]
     wanted += [("data.columns", name, list(columns)) for name in data.columns]
+    if data.split.group is not None:
+        wanted.append(("data.split.group", data.split.group, ["train"]))
     if task.target is not None:
         wanted += [(key_of(task, task.target[0]), task.target[0], ["train"])]
     lacking: dict[str, list[str]] = {split: [] for split in columns}
@@ -80,38 +103,37 @@ def key_of(task: TaskParams, column: str) -> str:
 
 
 def read(
-    files: list[Path], split: str, lacking: list[str], task: TaskParams
+    files: list[Path], split: str, lacking: list[str], parameters: Params
 ) -> Iterator[readers.Columns]:
     """Yield a split's batches, columns it lacks filled in, so that the rest is still checked.
 
     Raises:
         InputError: a broken row, or with regression a label that is not a number.
     """
-    numbers, start = labels.Encoder(task, None), 1
-    for file in files:
-        for columns in readers.read(file):
-            size = len(next(iter(columns.values()), []))
-            if task.target and task.target[1] == "number":
-                numbers.encode(columns.get(task.target[0], []), split, start)
-            start += size
-            yield columns | {name: [""] * size for name in lacking}
+    task, data, start = parameters.task, parameters.data, 0
+    numbers = labels.Encoder(task, None)
+    found = (columns for file in files for columns in readers.read(file))
+    for columns in dataset.renamed(found, task, data, split):
+        size = len(next(iter(columns.values()), []))
+        if task.target and task.target[1] == "number":
+            values = columns.get(task.target[0], [])
+            numbers.encode(values, split, range(start, start + len(values)))
+        start += size
+        empty = {name: "?" if name == data.split.group else "" for name in lacking}
+        yield columns | {name: [value] * size for name, value in empty.items()}
 
 
-def check_splits(parameters: Params, facts: dict[str, dataset.Facts], findings: Findings) -> None:
+def check_splits(
+    parameters: Params, facts: dict[str, Facts], rows: rows_of.Rows, findings: Findings
+) -> None:
     """Note rows in two splits and a missing validation where these matter; count the rows."""
     p, data = parameters.train, parameters.data
-    rows = {}
-    with findings.at("data.split", "data.split: "):
-        rows = dataset.choose_rows(facts, data)
-    if not rows:
-        return
-    keys = {
-        name: [facts[origin].keys[i] for i in chosen] for name, (origin, chosen) in rows.items()
-    }
-    sizes = {name: len(found) for name, found in keys.items()}
     with findings.at("data.overlap", "data.overlap: "):
-        common = splits.overlap(keys)
-        sizes["train"] -= len(dataset.settle_overlap(keys, common, data.overlap))
+        _, drop = rows_of.settle_overlap(facts, rows, data.overlap)
+        rows = rows | {"train": ("train", np.delete(rows["train"][1], drop))}
+    with findings.named("data.subset"):
+        rows, _ = rows_of.take_subsets(facts, rows, data)
+    sizes = {name: len(chosen) for name, (_, chosen) in rows.items()}
     scored = "validation" in rows and facts[rows["validation"][0]].labelled
     if facts["train"].labelled and not scored:
         users = {"best_metric": p.best_metric != "loss"}

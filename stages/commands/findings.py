@@ -1,5 +1,6 @@
 """What `temper check` finds: mistakes with the file and line they stand in, and facts."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,3 +36,12 @@ class Findings:
             yield
         except (OSError, ValueError) as error:  # InputError, and what libraries make of bad files
             self.note(key, f"{what}{error}")
+
+    @contextmanager
+    def named(self, otherwise: str) -> Iterator[None]:
+        """Note what the block raises at the key its message begins with, such as `data.fold.k:`."""
+        try:
+            yield
+        except ValueError as error:
+            found = re.match(r"(data(?:\.\w+)+): ", str(error))
+            self.note(found[1] if found else otherwise, str(error))

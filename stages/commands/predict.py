@@ -19,7 +19,7 @@ from stages.errors import InputError
 
 def predict(
     model: Annotated[Path, typer.Option(help="A folder that the export stage wrote.")],
-    input: Annotated[Path, typer.Option(help="CSV, TSV, JSON, JSONL, Parquet or Arrow.")],
+    input: Annotated[Path, typer.Option(help="Any format that training reads.")],
     output: Annotated[Path, typer.Option(help="CSV, TSV, JSONL or Parquet.")],
     engine: Annotated[str, typer.Option(help="onnx, int8 or torch.")] = "onnx",
     batch_size: Annotated[int, typer.Option(min=1, help="Rows per forward pass.")] = 32,

@@ -5,7 +5,7 @@
 
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from stages.errors import InputError, nearest
@@ -36,6 +36,38 @@ def get(columns: Columns, name: str, split: str) -> list:
             f"it has {', '.join(columns)}"
         )
     return found
+
+
+def renamed(
+    batches: Iterator[Columns], names: Mapping[str, str] | None, split: str, optional: str | None
+) -> Iterator[Columns]:
+    """Yield batches under other column names.
+
+    Args:
+        batches: as they are read.
+        names: column as it is read → its name from here on.
+        split: where they come from.
+        optional: a name from here on whose column the split may lack: the labels to predict.
+
+    Raises:
+        InputError: the first batch lacks a column, or a name is taken.
+    """
+    if not names:
+        yield from batches
+        return
+    for i, batch in enumerate(batches):
+        for old, new in names.items() if batch and i == 0 else ():
+            if old not in batch and new != optional:
+                raise InputError(
+                    f"data.rename: {split} has no column {old!r}{nearest(old, list(batch))}; "
+                    f"it has {', '.join(batch)}"
+                )
+        for old, new in names.items():
+            if old in batch and new in batch and new not in names:
+                raise InputError(
+                    f"data.rename: {split} already has a column {new!r}; give {old!r} another name"
+                )
+        yield {names.get(column, column): values for column, values in batch.items()}
 
 
 def convert(values: Sequence[Any], kind: str, where: Callable[[int], str]) -> list:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from stages.errors import InputError, nearest
@@ -79,13 +79,21 @@ class Encoder:
         if numbers_are_ids:
             self.ids = {str(i): i for i in range(len(names or []))}
 
-    def encode(self, values: Sequence[Any], split: str, first_row: int) -> list:
+    def encode(self, values: Sequence[Any], split: str, rows: Iterable[int]) -> list:
         """Return the column as ids, lists of ids, or floats; missing ones as -1 or None.
+
+        Args:
+            values: labels as they were read.
+            split: where they were read from.
+            rows: the number of each value's row there, from 0.
 
         Raises:
             InputError: a label that is none, with its split, row, and what is allowed.
         """
-        return [self._one(value, f"{split} row {first_row + i}") for i, value in enumerate(values)]
+        return [
+            self._one(value, f"{split} row {row + 1}")
+            for value, row in zip(values, rows, strict=True)
+        ]
 
     def _one(self, value: Any, where: str) -> Any:
         if self.kind in ("classes", "tags"):
@@ -136,6 +144,13 @@ def survey(values: Iterable[Any], task: TaskParams) -> Counter[str]:
     return counts
 
 
+def are_ids(found: Collection[str], given: Sequence[str] | None) -> bool:
+    """Tell whether labels of the data are positions in the given names: 0 … n-1, no name."""
+    if given is None or set(found) & set(given):
+        return False
+    return set(found) <= {str(i) for i in range(len(given))}
+
+
 def make_encoder(task: TaskParams, counts: dict[str, Counter[str]]) -> Encoder:
     """Fix the order of the labels from the parameters, or from every split's labels.
 
@@ -147,9 +162,8 @@ def make_encoder(task: TaskParams, counts: dict[str, Counter[str]]) -> Encoder:
         return Encoder(task, None)
     found = set().union(*counts.values())
     names = order(found, task.classes)
-    as_ids = {str(i) for i in range(len(names))}
-    by_id = task.classes is not None and not found & set(names) and found <= as_ids
-    known = as_ids if by_id else set(names)
+    by_id = are_ids(found, task.classes)
+    known = {str(i) for i in range(len(names))} if by_id else set(names)
     for split, seen in counts.items():
         for name in sorted(set(seen) - known):
             raise InputError(

@@ -1,17 +1,23 @@
 """A local file → batches of columns, with the place of every broken row.
 
-CSV and TSV are text: "NA", "null" and "1" stay what they are.
+CSV and TSV are text: "NA", "null" and "1" stay what they are. `READERS` names the formats; each may
+also be packed as gzip or in a ZIP archive (`stages.sources.packed`).
 """
 
 import csv
+import io
+import itertools
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 
 from stages.errors import InputError
+from stages.sources import packed
+from stages.sources.packed import Part
 
 Columns = dict[str, list]
 ROWS = 1000
@@ -22,7 +28,8 @@ def find_files(name: str, split: str, pattern: str) -> list[Path]:
     """Return the files of a split: the file itself, or those of a folder that match.
 
     Raises:
-        InputError: nothing is there, or nothing matches, or a format is unknown.
+        InputError: nothing is there, or nothing matches, or a format is unknown, or a text file,
+            perhaps a README, lies among tables.
     """
     path = Path(name)
     wanted = pattern.replace("{split}", split)
@@ -35,20 +42,30 @@ def find_files(name: str, split: str, pattern: str) -> list[Path]:
             f"it holds {', '.join(sorted(p.name for p in path.iterdir())[:10]) or 'nothing'}"
         )
     for file in files:
-        if file.suffix.lower() not in READERS:
+        suffix, packing = packed.suffixes(file.name)
+        if suffix not in READERS and packing != ".zip":
             raise InputError(
-                f"{file}: unknown format {file.suffix!r}; known are {', '.join(READERS)}"
+                f"{file}: unknown format {suffix!r}; known are {', '.join(READERS)}, each also "
+                "with .gz, and .zip archives of them"
             )
+    texts = [file for file in files if packed.suffixes(file.name)[0] == ".txt"]
+    if texts and len(texts) < len(files):
+        raise InputError(
+            f"data.files.{split}: {texts[0]} is plain text among files of other formats; say in "
+            f"data.glob which files of {name} are examples"
+        )
     return files
 
 
 def read(file: Path) -> Iterator[Columns]:
-    """Yield the file's rows, about `ROWS` at a time.
+    """Yield the file's rows, about `ROWS` at a time; those of an archive member by member.
 
     Raises:
         InputError: a row is broken; names its line.
     """
-    return READERS[file.suffix.lower()](file)
+    for part in packed.parts(file, READERS):
+        with packed.named(part):
+            yield from READERS[part.suffix](part)
 
 
 def column_names(file: Path) -> list[str]:
@@ -58,10 +75,21 @@ def column_names(file: Path) -> list[str]:
     return []
 
 
-def _delimited(delimiter: str) -> Callable[[Path], Iterator[Columns]]:
-    def read_rows(file: Path) -> Iterator[Columns]:
+@contextmanager
+def _text(part: Part, encoding: str = "utf-8", newline: str | None = None) -> Iterator[Any]:
+    """Open a part as text."""
+    with (
+        part.open() as handle,
+        io.TextIOWrapper(handle, encoding=encoding, newline=newline) as text,
+    ):
+        yield text
+
+
+def _delimited(delimiter: str) -> Callable[[Part], Iterator[Columns]]:
+    def read_rows(part: Part) -> Iterator[Columns]:
         csv.field_size_limit(FIELD_LIMIT)
-        with file.open(newline="", encoding="utf-8-sig") as handle:
+        file = part.name
+        with _text(part, "utf-8-sig", newline="") as handle:
             reader = csv.reader(_decoded(handle, file), delimiter=delimiter, strict=True)
             try:
                 header = next(reader, [])
@@ -92,7 +120,7 @@ def _columns(header: list[str], rows: list[list[Any]]) -> Columns:
     return {name: list(values) for name, values in zip(header, found, strict=True)}
 
 
-def _decoded(handle: Any, file: Path) -> Iterator[str]:
+def _decoded(handle: Any, file: str) -> Iterator[str]:
     """Yield the lines of a text file; bytes that are not UTF-8 are named by line."""
     number = 0
     try:
@@ -104,9 +132,24 @@ def _decoded(handle: Any, file: Path) -> Iterator[str]:
         ) from None
 
 
-def _json_lines(file: Path) -> Iterator[Columns]:
+def _lines(part: Part) -> Iterator[Columns]:
+    """Yield the lines that are not empty as the column `text`."""
+    rows: list[list[str]] = []
+    with _text(part, "utf-8-sig") as handle:
+        for line in _decoded(handle, part.name):
+            if not line.strip():
+                continue
+            if len(rows) == ROWS:
+                yield _columns(["text"], rows)
+                rows = []
+            rows.append([line.rstrip("\n")])
+    yield _columns(["text"], rows)
+
+
+def _json_lines(part: Part) -> Iterator[Columns]:
     rows: list[dict] = []
-    with file.open(encoding="utf-8") as handle:
+    file = part.name
+    with _text(part) as handle:
         for number, line in enumerate(_decoded(handle, file), 1):
             if not line.strip():
                 continue
@@ -123,9 +166,11 @@ def _json_lines(file: Path) -> Iterator[Columns]:
     yield _records(rows)
 
 
-def _json(file: Path) -> Iterator[Columns]:
+def _json(part: Part) -> Iterator[Columns]:
+    file = part.name
     try:
-        rows = json.loads(file.read_text(encoding="utf-8"))
+        with _text(part) as handle:
+            rows = json.load(handle)
     except ValueError as error:
         raise InputError(f"{file}: not JSON: {error}") from None
     rows = rows.get("data") if isinstance(rows, dict) else rows
@@ -145,12 +190,12 @@ def _squad(articles: list[dict]) -> Iterator[dict]:
                 yield found | {"title": article.get("title"), "context": paragraph["context"]}
 
 
-def _conll(file: Path) -> Iterator[Columns]:
+def _conll(part: Part) -> Iterator[Columns]:
     """Yield sentences: a word a line, its tag in the last column, an empty line between."""
     rows: list[dict] = []
     words: list[list[str]] = []
-    with file.open(encoding="utf-8") as handle:
-        for line in (*_decoded(handle, file), ""):
+    with _text(part) as handle:
+        for line in itertools.chain(_decoded(handle, part.name), [""]):
             parts = line.split()
             if parts and parts[0] != "-DOCSTART-":
                 words.append(parts)
@@ -163,9 +208,11 @@ def _conll(file: Path) -> Iterator[Columns]:
     yield _records(rows) or {"words": [], "tags": []}
 
 
-def _image(file: Path) -> Iterator[Columns]:
+def _image(part: Part) -> Iterator[Columns]:
     """Yield one row: the file's bytes, and its folder's name as the label."""
-    yield {"image": [file.read_bytes()], "label": [file.parent.name], "file": [file.name]}
+    place = PurePosixPath(part.path.as_posix() if part.path else part.name.rpartition("!")[2])
+    with part.open() as handle:
+        yield {"image": [handle.read()], "label": [place.parent.name], "file": [place.name]}
 
 
 def _records(rows: list[dict]) -> Columns:
@@ -173,33 +220,39 @@ def _records(rows: list[dict]) -> Columns:
     return {name: [row.get(name) for row in rows] for name in names}
 
 
-def _parquet(file: Path) -> Iterator[Columns]:
+def _parquet(part: Part) -> Iterator[Columns]:
+    """Yield the table's rows, without the index that pandas adds to a table it writes."""
     import pyarrow.parquet as pq
 
     try:
-        for batch in pq.ParquetFile(file).iter_batches(ROWS):
-            yield batch.to_pydict()
+        with part.on_disk() as path, pq.ParquetFile(path) as file:
+            found = file.schema_arrow.pandas_metadata or {}
+            index = [name for name in found.get("index_columns", []) if isinstance(name, str)]
+            for batch in file.iter_batches(ROWS):
+                columns = batch.to_pydict()
+                yield {name: values for name, values in columns.items() if name not in index}
     except pa.ArrowInvalid as error:
-        raise InputError(f"{file}: not Parquet: {error}") from None
+        raise InputError(f"{part.name}: not Parquet: {error}") from None
 
 
-def _arrow(file: Path) -> Iterator[Columns]:
-    with pa.memory_map(str(file)) as source:
+def _arrow(part: Part) -> Iterator[Columns]:
+    with part.on_disk() as path, pa.memory_map(str(path)) as source:
         try:
             reader: Any = pa.ipc.open_stream(source)
         except pa.ArrowInvalid:
             try:
                 opened = pa.ipc.open_file(source)
             except pa.ArrowInvalid as error:
-                raise InputError(f"{file}: not Arrow: {error}") from None
+                raise InputError(f"{part.name}: not Arrow: {error}") from None
             reader = (opened.get_batch(i) for i in range(opened.num_record_batches))
         for batch in reader:
             yield batch.to_pydict()
 
 
-READERS: dict[str, Callable[[Path], Iterator[Columns]]] = {
+READERS: dict[str, Callable[[Part], Iterator[Columns]]] = {
     ".csv": _delimited(","),
     ".tsv": _delimited("\t"),
+    ".txt": _lines,
     ".json": _json,
     ".jsonl": _json_lines,
     ".parquet": _parquet,
