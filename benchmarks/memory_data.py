@@ -19,7 +19,7 @@ source, target, options = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.a
 p = params.load(Path("params.yaml"))
 data = p.data.model_dump(mode="json", exclude_unset=True)
 data |= {"files": {"train": str(source)}, "overlap": "drop_from_train"} | options
-data = groups.DataParams.model_validate_json(json.dumps(data))
+data = data_params.DataParams.model_validate_json(json.dumps(data))
 task = p.task.model_copy(update={"text": ("text",), "labels": None})
 target.mkdir()
 dataset.write(download.local_source(data), task, data, target)

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from stages import determinism, errors, groups, outputs, params, tasks
+from stages.data_params import DataParams
 from stages.sources import dataset, model, readers
+from stages.tokenize_params import Translator
 
 
-def local_source(data: groups.DataParams) -> dataset.Source:
+def local_source(data: DataParams) -> dataset.Source:
     """Return the local files of each split as batches."""
 
     def reader(files: list[Path]) -> Any:
@@ -67,9 +69,7 @@ def download_model(parameters: params.Params, target: Path) -> dict[str, Any]:
     return summary
 
 
-def download_plain(
-    p: groups.ZeroShot | groups.Translator, files: dict[str, str], target: Path
-) -> None:
+def download_plain(p: groups.ZeroShot | Translator, files: dict[str, str], target: Path) -> None:
     """Copy the config, weights and processor of a model that is used as it is.
 
     Raises:

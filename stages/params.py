@@ -15,9 +15,7 @@ from pydantic import ValidationError
 
 from stages import outputs, yaml_file
 from stages.errors import InputError, nearest
-from stages.groups import (
-    Params,
-)
+from stages.groups import Params
 from stages.task_params import TaskParams
 
 PARAMS_FILE = Path("params.yaml")

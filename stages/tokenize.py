@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from stages import arrow, augmentation, determinism, errors, groups, outputs, own, params, tasks
+from stages import arrow, augmentation, determinism, errors, outputs, own, params, tasks
 from stages.errors import InputError
+from stages.tokenize_params import TokenizeParams
 
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
 
 
-def check_max_length(tokenize: groups.TokenizeParams, processor: Any, num_texts: int) -> None:
+def check_max_length(tokenize: TokenizeParams, processor: Any, num_texts: int) -> None:
     """Refuse a `max_length` the model has no positions for, or that leaves no room for text."""
     max_length, stride = tokenize.max_length, tokenize.stride or 0
     if max_length is None:

@@ -8,29 +8,20 @@ import os
 import shutil
 import sys
 import time
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from stages import (
     arrow,
     determinism,
     errors,
-    metrics,
-    models,
     outputs,
     own,
     params,
-    tasks,
     tracking,
 )
-from stages.errors import InputError
-from stages.tasks import arrays
-from stages.tasks.base import Collator
-from stages.training import averaging, checkpoint, console, losses, model
+from stages.training import averaging, checkpoint, console, model
 
 WEIGHTS = ("config.json", "model*.safetensors*")
 
@@ -44,115 +35,19 @@ def use_devices(launch: str) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
 
 
-def make_loss(parameters: params.Params, dataset: Any, task: tasks.Task) -> losses.Loss:
-    """Return the training loss with its class weights, balanced ones from the training labels."""
-    p, weights = parameters.train, parameters.train.class_weights
-    if weights == "balanced":
-        ids = np.concatenate([np.atleast_1d(labels) for labels in dataset["labels"]]).astype(int)
-        weights = losses.balanced_weights(np.bincount(ids[ids >= 0], minlength=len(task.names)))
-    if weights is not None and len(weights) != len(task.names):
-        raise InputError(
-            f"train.class_weights has {len(weights)} numbers for {len(task.names)} labels"
-        )
-    head = parameters.model.head
-    return losses.make(
-        "crf" if head is not None and head.crf else task.loss,
-        label_smoothing=p.label_smoothing,
-        class_weights=weights,
-        focal_gamma=p.focal_gamma or 0.0,
-        huber_delta=p.huber_delta,
-    )
-
-
-def own_metric(parameters: params.Params) -> dict[str, Any]:
-    """Return the user's function that `train.best_metric` names, by its own name; or {}."""
-    best = parameters.train.best_metric
-    if "." not in best:
-        return {}
-    return {own.last(best): own.resolve(best, "train.best_metric", parameters.code)}
-
-
-def scoring(parameters: params.Params, names: list[str]) -> Any:
-    """Return the task's metrics, and the user's, as a function of predictions and references."""
-    name, functions = parameters.task.metrics, own_metric(parameters)
-    plain = partial(metrics.with_loss if metrics.is_of_labels(name) else metrics.score, name)
-
-    def scores(found: Any, wanted: Any, **options: Any) -> dict[str, float]:
-        read = metrics.as_read(name, found, wanted, names) if functions else ([], [])
-        return plain(found, wanted, **options) | own.scores(functions, *read)
-
-    return scores
-
-
-def make_job(parameters: params.Params, data: Any, base: Path, folder: Path, observe: Any) -> Any:
-    """Join parameters, data and functions to what the engine trains."""
-    from stages.training import memory, optimizer
-    from stages.training.job import Job
-
-    train, name = data["train"], parameters.task.metrics
-    best = own.last(parameters.train.best_metric)
-    p = parameters.train.model_copy(update={"best_metric": best})
-    task = tasks.load(parameters, train.features)
-    if not task.is_labelled(train):
-        raise InputError("the training split has no labels; nothing can be learned from it")
-    validation = data.get("validation")
-    scored = validation is not None and task.is_labelled(validation)
-    averaged = p.averaging is not None and p.averaging.kind != "ema"
-    if not scored and (p.best_metric != "loss" or p.early_stopping.patience or averaged):
-        raise InputError(
-            "there is no labelled validation split, but train.best_metric, train.early_stopping "
-            "or train.averaging needs one; set data.split.validation"
-        )
-    processor = tasks.load_processor(base / "processor", task)
-    config = models.open_config(base / "weights")
-    task.configure(config, train.features)
-    is_text = parameters.tokenize.max_length is not None
-    code = parameters.code
-    optimizer_of = None if p.optimizer == "adamw_8bit" else p.optimizer
-    own_optimizer = own.resolve(optimizer_of, "train.optimizer", code)
-    callbacks = [own.resolve(name, "train.callbacks", code) for name in p.callbacks or ()]
-    return Job(
-        params=memory.settled(p, folder),
-        seed=parameters.seed,
-        train=train,
-        validation=validation if scored else None,
-        collate=around(
-            own.resolve(p.collator, "train.collator", code),
-            task.collator(processor, config, p.augmentation),
-        ),
-        validation_collate=task.collator(processor, config),
-        width=(lambda longest: arrays.padded_width([longest], parameters)) if is_text else None,
-        one_shape=parameters.tokenize.padding == "max_length",
-        task=task,
-        loss=own.resolve(p.loss, "train.loss", code) or make_loss(parameters, train, task),
-        divergence=losses.divergence(task.loss),
-        scores=scoring(parameters, task.names),
-        greater=metrics.greater_is_better(p.best_metric, name, own_metric(parameters)),
-        make_optimizer=partial(optimizer.make, own=own_optimizer),
-        callbacks=[callback() for callback in callbacks],
-        folder=folder,
-        observe=observe,
-    )
-
-
-def around(function: Any, collate: Collator) -> Collator:
-    """Return a user's collator of `(rows, collate)` as one of rows; None leaves the task's."""
-    return collate if function is None else lambda rows: function(rows, collate)
-
-
 def fine_tune(parameters: params.Params, data: Any, base: Path, folder: Path, observe) -> Any:
     """Train to the end, or find that it already is; return the course of it."""
-    from stages.training import memory
+    from stages.training import job, memory
 
     world_size, first = int(os.environ.get("WORLD_SIZE", "1")), os.environ.get("RANK", "0") == "0"
     while True:
-        job = make_job(parameters, data, base, folder, observe)
+        work = job.make(parameters, data, base, folder, observe)
         try:
-            return attempt(parameters, job, base, data["train"].features, world_size)
+            return attempt(parameters, work, base, data["train"].features, world_size)
         except memory.OutOfMemory as error:
             reason = str(error)
         memory.free()
-        decision = memory.halve(job.params, folder, world_size, reason, first=first)
+        decision = memory.halve(work.params, folder, world_size, reason, first=first)
         print(decision, file=sys.stderr)
 
 

@@ -12,7 +12,7 @@ from stages import arrow, augmentation, download, evaluate, outputs, params, tok
 from stages.augmentation import translation, words
 from stages.commands import check
 from stages.errors import InputError
-from stages.groups import BackTranslation
+from stages.tokenize_params import BackTranslation
 from tests.conftest import ROOT, TOKENIZED, load_data
 from tests.test_evaluate import untrained
 

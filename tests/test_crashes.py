@@ -130,10 +130,11 @@ def early_stopped(folder):
     return len(rows) - 1 < 4 * 6
 
 
-def test_two_processes_leave_no_orphan_and_resume(quiet, tmp_path):
+@pytest.mark.parametrize("engine", ["trainer", "loop"])
+def test_two_processes_leave_no_orphan_and_resume(quiet, tmp_path, engine):
     """The workers have sessions of their own; without their launcher they checkpoint and end."""
     folder = clone(quiet, tmp_path / "clone", cache=True)
-    set_params(folder, train__launch="cpu_2")
+    set_params(folder, train__launch="cpu_2", train__engine=engine)
     run(folder, "dvc repro --no-run-cache train")
     expected = hashes(folder)
     shutil.rmtree(folder / "checkpoints")

@@ -107,7 +107,7 @@ def declared(stage: str, key: str = "") -> set[str]:
     return {re.sub(r"\$\{item\.(\w+)\}", lambda m: item[m[1]], name) for name in names}
 
 
-PASSED_ON = ("task_params.py", "test_dag.py")  # a property there is read for its caller
+PASSED_ON = ("_params.py", "test_dag.py")  # a property there is read for its caller
 
 
 class Reads:
@@ -151,7 +151,7 @@ def is_stage(file: str) -> bool:
     """Tell whether a read determines a result: the schema's own and the tracker's do not."""
     path = Path(file)
     return path.is_relative_to(ROOT / "stages") and not (
-        path.name in ("params.py", "groups.py", "task_params.py") or path.parent.name == "tracking"
+        path.name.endswith(("params.py", "groups.py")) or path.parent.name == "tracking"
     )
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from stages import download, params
 from stages.commands import check
+from stages.data_params import SplitParams
 from stages.errors import InputError
-from stages.groups import SplitParams
 from stages.sources import rows as rows_of
 from stages.sources import splits
 from stages.sources.facts import Facts

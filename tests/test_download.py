@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from stages import arrow, download, models
+from stages.data_params import SplitParams
 from stages.errors import InputError
-from stages.groups import SplitParams
 from stages.sources import labels, readers, splits
 
 SINGLE = {"task__text": ["text"], "task__labels": None, "evaluate__positive_label": "b"}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from stages import arrow, evaluate, outputs, train
+from stages import arrow, evaluate, outputs, tasks, train
 from stages.errors import InputError
 from stages.evaluation import baselines, intervals, tables
 from stages.evaluation.scored import Scored, Setup, sampled_rows, scores
@@ -139,7 +139,7 @@ def untrained(parameters):
     train.determinism.configure(parameters.determinism, 1)
     features = data["train"].features
     network = model.build(
-        Path("data/base"), train.tasks.load(parameters, features), features, parameters.model
+        Path("data/base"), tasks.load(parameters, features), features, parameters.model
     )
     model.save(network, Path("data/model"))
     for file in Path("data/base/processor").iterdir():

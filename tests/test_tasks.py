@@ -18,7 +18,6 @@ from stages import (
     evaluate,
     export,
     files,
-    groups,
     inference,
     metrics,
     outputs,
@@ -29,6 +28,7 @@ from stages import (
     yaml_file,
 )
 from stages.commands import predict
+from stages.train_params import Augmentation
 from tests.conftest import ROOT, change, load_data
 
 ROWS = {"train": 200, "validation": 24, "test": 24}
@@ -474,7 +474,7 @@ def test_augmentation_is_drawn_from_seed_epoch_and_row():
     image = rows_of(ROOT / "data/sample/image_classification/train.parquet", 1)[0]["image"]
     columns = task.encode({"image": [image], "label": [0]}, processor, purpose="train")
     row = {name: values[0] for name, values in columns.items()}
-    p = groups.Augmentation(flip=True, crop=0.5, brightness=0.3, contrast=0.3)
+    p = Augmentation(flip=True, crop=0.5, brightness=0.3, contrast=0.3)
     collate, plain = task.collator(processor, config, p), task.collator(processor, config)
     one, same, other = (
         collate([row | {"draw": draw}])["pixel_values"]
@@ -499,10 +499,8 @@ def test_each_augmentation_changes_the_picture(key, off):
     nothing = {"flip": False, "crop": 1.0, "brightness": 0.0, "contrast": 0.0}
     on = {"flip": True, "crop": 0.4, "brightness": 0.5, "contrast": 0.5}
     pixels = np.random.default_rng(1).integers(0, 255, (3, 16, 16), dtype=np.uint8)
-    still = [augment(pixels, (i,), groups.Augmentation(**nothing)) for i in range(4)]
-    moved = [
-        augment(pixels, (i,), groups.Augmentation(**nothing | {key: on[key]})) for i in range(4)
-    ]
+    still = [augment(pixels, (i,), Augmentation(**nothing)) for i in range(4)]
+    moved = [augment(pixels, (i,), Augmentation(**nothing | {key: on[key]})) for i in range(4)]
     assert all(np.array_equal(image, pixels) for image in still)
     assert any(not np.array_equal(image, pixels) for image in moved)
     assert nothing[key] == off

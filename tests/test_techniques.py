@@ -151,7 +151,7 @@ def test_data_model_is_the_mean_of_k_checkpoints(prepare, kind):
 
 def test_an_average_that_cannot_be():
     """Its own key is missing, or one of the other kind is there."""
-    from stages.groups import Averaging
+    from stages.train_params import Averaging
 
     with pytest.raises(ValueError, match=r"averaging.decay is needed for ema"):
         Averaging(kind="ema")

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from stages import arrow, train
+from stages import arrow, tasks, train
 from stages.errors import InputError
-from stages.groups import EarlyStopping
+from stages.train_params import EarlyStopping
 from stages.training import arguments, batching, checkpoint, losses, optimizer
 from stages.training.history import History
 from tests.conftest import ROOT
@@ -214,7 +214,7 @@ def test_frozen_tensors_do_not_move(prepare):
     data = arrow.load(Path("data/tokenized"))
     train.determinism.configure(parameters.determinism, parameters.seed)
     features = data["train"].features
-    task = train.tasks.load(parameters, features)
+    task = tasks.load(parameters, features)
     start = model.build(BASE, task, features, parameters.model)
     after = dict(engine.model.named_parameters())
     for name, before in start.named_parameters():

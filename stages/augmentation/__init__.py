@@ -15,7 +15,7 @@ import numpy as np
 
 from stages import arrow
 from stages.augmentation import words
-from stages.groups import BackTranslation, Synonyms, TokenizeParams, WordChange
+from stages.tokenize_params import BackTranslation, Synonyms, TokenizeParams, WordChange
 
 # A method's place here is part of its draws, so a new one goes last.
 METHODS = ("synonyms", "swap", "delete", "characters", "back_translation")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from stages.errors import InputError, nearest
-from stages.groups import BackTranslation
+from stages.tokenize_params import BackTranslation
 
 NO_LIMIT = 10**9  # T5's positions are relative
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from stages import arrow, outputs
+from stages.data_params import DataParams
 from stages.errors import InputError
-from stages.groups import DataParams
 from stages.sources import columns, labels, splits
 from stages.sources import rows as rows_of
 from stages.sources.facts import Facts, select, survey

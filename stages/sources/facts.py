@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from stages.data_params import DataParams
 from stages.errors import InputError
-from stages.groups import DataParams
 from stages.sources import columns, labels, splits
 from stages.sources.readers import Columns
 from stages.task_params import TaskParams

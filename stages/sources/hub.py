@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from stages.data_params import HubDataset
 from stages.errors import InputError, nearest
-from stages.groups import HubDataset
 from stages.sources.dataset import Source
 from stages.sources.readers import ROWS, Columns
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from stages import models, outputs
 from stages.errors import InputError, nearest
-from stages.groups import ModelParams
+from stages.model_params import ModelParams
 from stages.tasks import open_processor
 from stages.tasks.base import Task
 

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from stages.data_params import DataParams
 from stages.errors import InputError, nearest
-from stages.groups import DataParams
 from stages.sources import labels, splits
 from stages.sources.facts import Facts
 from stages.task_params import TaskParams

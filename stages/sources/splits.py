@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stages.groups import SplitParams
+from stages.data_params import SplitParams
 
 KEY_BYTES = 16
 

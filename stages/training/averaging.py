@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stages.groups import Averaging
+    from stages.train_params import Averaging
 
 FILE = "average.safetensors"
 

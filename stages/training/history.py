@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stages import outputs
-from stages.groups import EarlyStopping
+from stages.train_params import EarlyStopping
 
 DIGITS = 7  # significant; what fp32 losses carry
 FIRST = ("step", "epoch", "loss")  # columns; the others follow by name, resumed or not

@@ -1,11 +1,22 @@
-"""What a training is made of: the engines take this and nothing else."""
+"""Parameters, data and the user's own functions → what a training is made of.
+
+The engines take a `Job` and nothing else.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from stages import metrics, models, own, tasks
+from stages.errors import InputError
+from stages.groups import Params
+from stages.tasks import arrays
 from stages.tasks.base import Collator, Task
+from stages.training import losses, memory, optimizer
 from stages.training.losses import Divergence, Loss
 
 Observer = Callable[[str, dict[str, float], int], None]
@@ -32,3 +43,102 @@ class Job:
     callbacks: Sequence[Any]  # the user's own
     folder: Path
     observe: Observer  # (prefix, numbers, step): the console and the tracker
+
+
+def make(parameters: Params, data: Any, base: Path, folder: Path, observe: Any) -> Any:
+    """Join parameters, data and functions to what the engine trains."""
+    train, name = data["train"], parameters.task.metrics
+    best = own.last(parameters.train.best_metric)
+    p = parameters.train.model_copy(update={"best_metric": best})
+    task = tasks.load(parameters, train.features)
+    if not task.is_labelled(train):
+        raise InputError("the training split has no labels; nothing can be learned from it")
+    validation = data.get("validation")
+    scored = validation is not None and task.is_labelled(validation)
+    averaged = p.averaging is not None and p.averaging.kind != "ema"
+    if not scored and (p.best_metric != "loss" or p.early_stopping.patience or averaged):
+        raise InputError(
+            "there is no labelled validation split, but train.best_metric, train.early_stopping "
+            "or train.averaging needs one; set data.split.validation"
+        )
+    processor = tasks.load_processor(base / "processor", task)
+    config = models.open_config(base / "weights")
+    task.configure(config, train.features)
+    is_text = parameters.tokenize.max_length is not None
+    code = parameters.code
+    optimizer_of = None if p.optimizer == "adamw_8bit" else p.optimizer
+    own_optimizer = own.resolve(optimizer_of, "train.optimizer", code)
+    callbacks = [own.resolve(name, "train.callbacks", code) for name in p.callbacks or ()]
+    return Job(
+        params=memory.settled(p, folder),
+        seed=parameters.seed,
+        train=train,
+        validation=validation if scored else None,
+        collate=around(
+            own.resolve(p.collator, "train.collator", code),
+            task.collator(processor, config, p.augmentation),
+        ),
+        validation_collate=task.collator(processor, config),
+        width=(lambda longest: arrays.padded_width([longest], parameters)) if is_text else None,
+        one_shape=parameters.tokenize.padding == "max_length",
+        task=task,
+        loss=own.resolve(p.loss, "train.loss", code)
+        or make_loss(parameters, train, task, is_crf=has_crf(parameters, config)),
+        divergence=losses.divergence(task.loss),
+        scores=scoring(parameters, task.names),
+        greater=metrics.greater_is_better(p.best_metric, name, own_metric(parameters)),
+        make_optimizer=partial(optimizer.make, own=own_optimizer),
+        callbacks=[callback() for callback in callbacks],
+        folder=folder,
+        observe=observe,
+    )
+
+
+def make_loss(parameters: Params, dataset: Any, task: tasks.Task, *, is_crf: bool) -> Loss:
+    """Return the training loss with its class weights, balanced ones from the training labels."""
+    p, weights = parameters.train, parameters.train.class_weights
+    if weights == "balanced":
+        ids = np.concatenate([np.atleast_1d(labels) for labels in dataset["labels"]]).astype(int)
+        weights = losses.balanced_weights(np.bincount(ids[ids >= 0], minlength=len(task.names)))
+    if weights is not None and len(weights) != len(task.names):
+        raise InputError(
+            f"train.class_weights has {len(weights)} numbers for {len(task.names)} labels"
+        )
+    return losses.make(
+        "crf" if is_crf else task.loss,
+        label_smoothing=p.label_smoothing,
+        class_weights=weights,
+        focal_gamma=p.focal_gamma or 0.0,
+        huber_delta=p.huber_delta,
+    )
+
+
+def has_crf(parameters: Params, config: Any) -> bool:
+    """Tell whether the head is a CRF: by the parameters, or an earlier model's own."""
+    head = parameters.model.head
+    return bool((getattr(config, "head", None) or {}).get("crf") if head is None else head.crf)
+
+
+def own_metric(parameters: Params) -> dict[str, Any]:
+    """Return the user's function that `train.best_metric` names, by its own name; or {}."""
+    best = parameters.train.best_metric
+    if "." not in best:
+        return {}
+    return {own.last(best): own.resolve(best, "train.best_metric", parameters.code)}
+
+
+def scoring(parameters: Params, names: list[str]) -> Any:
+    """Return the task's metrics, and the user's, as a function of predictions and references."""
+    name, functions = parameters.task.metrics, own_metric(parameters)
+    plain = partial(metrics.with_loss if metrics.is_of_labels(name) else metrics.score, name)
+
+    def scores(found: Any, wanted: Any, **options: Any) -> dict[str, float]:
+        read = metrics.as_read(name, found, wanted, names) if functions else ([], [])
+        return plain(found, wanted, **options) | own.scores(functions, *read)
+
+    return scores
+
+
+def around(function: Any, collate: Collator) -> Collator:
+    """Return a user's collator of `(rows, collate)` as one of rows; None leaves the task's."""
+    return collate if function is None else lambda rows: function(rows, collate)

@@ -17,7 +17,8 @@ from transformers import DefaultFlowCallback, TrainerControl, get_scheduler
 from transformers.integrations.integration_utils import get_reporting_integration_callbacks
 from transformers.trainer_callback import CallbackHandler
 
-from stages.training.course import Course, Flow, Tensors
+from stages.training.course import Course, Tensors
+from stages.training.flow import Flow
 
 
 def run(course: Course) -> None:

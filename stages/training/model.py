@@ -10,7 +10,7 @@ from typing import Any
 
 from stages import models, tasks
 from stages.errors import InputError
-from stages.groups import ModelParams
+from stages.model_params import ModelParams
 from stages.tasks.base import Task
 
 

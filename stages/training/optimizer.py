@@ -8,7 +8,7 @@ from stages import models
 from stages.errors import InputError
 
 if TYPE_CHECKING:
-    from stages.groups import TrainParams
+    from stages.train_params import TrainParams
 
 
 def layers(model: Any) -> list[Any]:

@@ -6,7 +6,8 @@ from typing import Any
 from torch.utils.data import DataLoader
 from transformers import Trainer
 
-from stages.training.course import Course, Flow
+from stages.training.course import Course
+from stages.training.flow import Flow
 
 
 def run(course: Course) -> None:

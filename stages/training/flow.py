@@ -1,0 +1,47 @@
+"""A step's end → whether to evaluate, save and stop, in either engine."""
+
+from transformers import TrainerCallback
+
+from stages.training.course import Course
+
+
+class Flow(TrainerCallback):
+    """Decides when to evaluate, save and stop; all of it from the step and the history."""
+
+    def __init__(self, course: Course):
+        self.course, self.job = course, course.job
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.course.state, self.course.first_step = state, state.global_step
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        self.course.sampler.set_epoch(int(state.epoch))  # a resume starts with epoch 0's order else
+
+    def on_step_end(self, args, state, control, **kwargs):
+        p, step = self.job.params, state.global_step
+        if self.course.average is not None:
+            self.course.average.update_parameters(self.course.model)
+        last = step >= state.max_steps
+        due = {
+            every: step % self.course.steps_in(every) == 0
+            for every in ("epoch", p.evaluate_every, p.save_every)
+        }
+        control.should_evaluate = self.job.validation is not None and (
+            due[p.evaluate_every] or last
+        )
+        control.should_save = due[p.save_every] or last
+        if self.course.someone_terminated():
+            control.should_save = control.should_training_stop = True
+        if due["epoch"] and p.keep == "all":
+            self.course.keep(f"epoch-{step // self.course.steps_in('epoch')}")
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        state.log_history.clear()  # the history has it; Trainer would write all of it every time
+        if logs and "grad_norm" in logs:
+            self.course.record_step(
+                {k: float(logs[k]) for k in ("loss", "learning_rate", "grad_norm")}
+            )
+
+    def on_evaluate(self, args, state, control, **kwargs):
+        if self.course.is_stopped():
+            control.should_save = control.should_training_stop = True
