@@ -140,6 +140,9 @@ class Params(Settings):
                         f"evaluate.zero_shot.{name}.phrases names {label!r}, which is not in "
                         f"task.labels{nearest(label, labels)}"
                     )
+        augment = self.tokenize.augment
+        if augment is not None and augment.exchange and len(self.task.inputs) != 2:
+            raise ValueError("tokenize.augment.exchange is for pairs of texts; remove it")
         head, p = self.model.head, self.train
         if head is not None and head.kind != "new":
             if (head.pooling is None) == (self.task.name == "sequence_classification"):

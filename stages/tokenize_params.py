@@ -8,8 +8,11 @@ from stages.errors import nearest
 from stages.task_params import Count, Group, Name, Positive
 
 
-class WordChange(Group):
+class Made(Group):
     rate: float = Field(gt=0, description="Made rows per training row; 0.5: one for half of them.")
+
+
+class WordChange(Made):
     share: float = Field(gt=0, le=1, description="Share of a text's words to change, at least 1.")
 
 
@@ -17,7 +20,7 @@ class Synonyms(WordChange):
     file: Name = Field(description="A word list, by its name under tokenize.files.")
 
 
-class BackTranslation(Group):
+class BackTranslation(Made):
     rate: float = Field(
         gt=0, le=1, description="Made rows per training row; nothing is sampled, so at most 1."
     )
@@ -44,6 +47,10 @@ class BackTranslation(Group):
         return self
 
 
+class Once(Made):
+    rate: float = Field(gt=0, le=1, description="Made rows per training row, at most 1.")
+
+
 class Augment(Group):
     seed: Count = Field(description="Seed of the draws, apart from the run's seed.")
     synonyms: Synonyms | None = Field(
@@ -57,9 +64,12 @@ class Augment(Group):
     back_translation: BackTranslation | None = Field(
         default=None, description="Translate a text to another language and back."
     )
+    exchange: Once | None = Field(
+        default=None, description="Pairs: the texts change places, where their order says nothing."
+    )
 
     @property
-    def methods(self) -> dict[str, WordChange | BackTranslation]:
+    def methods(self) -> dict[str, Made]:
         """Return the methods that are on, by name, in the order of the schema."""
         values = {name: value for name, value in self if name != "seed"}
         return {name: value for name, value in values.items() if value is not None}

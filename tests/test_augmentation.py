@@ -602,3 +602,18 @@ def test_what_was_appended_is_left_out():
     assert arrow.originals(marked)["length"] == [1, 2]
     plain = Dataset.from_dict({"length": [1]})
     assert arrow.originals(plain) is plain
+
+
+def test_the_texts_of_a_pair_change_places(write_params):
+    """A half of the rows, their label along; equal texts make none, and single texts refuse it."""
+    from datasets import Dataset
+
+    parameters = write_params(tokenize__augment=augment(exchange={"rate": 1.0}))
+    rows = {"sentence1": ["a b", "same"], "sentence2": ["c", "same"], "label": [1, 0]}
+    made_by = augmentation.make(parameters.tokenize, ["sentence1", "sentence2"], Path())
+    assert made_by is not None
+    (made,) = list(augmentation.batches(Dataset.from_dict(rows), made_by))[1:]
+    assert made == {"sentence1": ["c"], "sentence2": ["a b"], "label": [1], "augmented": [True]}
+    assert made_by.report() == {"exchange": {"wanted": 2, "made": 1}}
+    with pytest.raises(InputError, match=r"augment.exchange is for pairs of texts"):
+        write_params(task__text=["sentence1"], tokenize__augment=augment(exchange={"rate": 1.0}))

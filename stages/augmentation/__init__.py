@@ -15,12 +15,13 @@ import numpy as np
 
 from stages import arrow
 from stages.augmentation import words
-from stages.tokenize_params import BackTranslation, Synonyms, TokenizeParams, WordChange
+from stages.tokenize_params import BackTranslation, Made, Synonyms, TokenizeParams, WordChange
 
 # A method's place here is part of its draws, so a new one goes last.
-METHODS = ("synonyms", "swap", "delete", "characters", "back_translation")
+METHODS = ("synonyms", "swap", "delete", "characters", "back_translation", "exchange")
 
 Rewrite = Callable[[Sequence[str], Sequence[np.random.Generator]], list[str]]
+Pick = tuple[int, str, np.random.Generator]  # a row to copy, the column to change, its draw
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class Method:
 
     name: str
     rate: float  # made rows per row
-    rewrite: Rewrite
+    rewrite: Rewrite | None  # None: the texts of a pair change places
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +81,10 @@ def make(p: TokenizeParams, columns: Sequence[str], translators: Path) -> Augmen
     return Augmentation(columns=columns, seed=p.augment.seed, methods=methods)
 
 
-def make_rewrite(
-    name: str, p: WordChange | BackTranslation, files: Mapping[str, str], translators: Path
-) -> Rewrite:
+def make_rewrite(name: str, p: Made, files: Mapping[str, str], translators: Path) -> Rewrite | None:
     """Return a method's function from texts and their draws to changed texts."""
+    if not isinstance(p, WordChange | BackTranslation):
+        return None
     if isinstance(p, BackTranslation):
         from stages.augmentation import translation
 
@@ -129,24 +130,38 @@ def made_rows(
         augmentation: of the method.
     """
     picks = list(draw_rows(examples, first, method, augmentation))
-    texts = method.rewrite([examples[c][row] for row, c, _ in picks], [draw for *_, draw in picks])
     made: dict[str, list] = {name: [] for name in (*examples, arrow.MADE)}
-    seen = {(row, column, examples[column][row]) for row, column, _ in picks}
-    for (row, column, _), text in zip(picks, texts, strict=True):
-        if not text.strip() or (row, column, text) in seen:
+    columns = augmentation.columns
+    seen = {(row, *(examples[column][row] for column in columns)) for row, *_ in picks}
+    for row, changed in changes(examples, picks, method, columns):
+        texts = [changed.get(column, examples[column][row]) for column in columns]
+        if not all(changed[column].strip() for column in changed) or (row, *texts) in seen:
             continue
-        seen.add((row, column, text))
-        changed = {column: text, arrow.MADE: True}
+        seen.add((row, *texts))
         for name, values in made.items():
-            values.append(changed[name] if name in changed else examples[name][row])
+            values.append(True if name == arrow.MADE else changed.get(name, examples[name][row]))
     augmentation.wanted[method.name] += len(picks)
     augmentation.made[method.name] += size_of(made)
     return made
 
 
+def changes(
+    examples: Mapping[str, list], picks: Sequence[Pick], method: Method, columns: Sequence[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield for each pick its row and the texts that change, by column."""
+    if method.rewrite is None:
+        one, other = columns
+        for row, *_ in picks:
+            yield row, {one: examples[other][row], other: examples[one][row]}
+        return
+    texts = method.rewrite([examples[c][row] for row, c, _ in picks], [draw for *_, draw in picks])
+    for (row, column, _), text in zip(picks, texts, strict=True):
+        yield row, {column: text}
+
+
 def draw_rows(
     examples: Mapping[str, list], first: int, method: Method, augmentation: Augmentation
-) -> Iterator[tuple[int, str, np.random.Generator]]:
+) -> Iterator[Pick]:
     """Yield for each row to make its original, the column to change and its draw."""
     for row in range(size_of(examples)):
         draw = np.random.default_rng((augmentation.seed, first + row, METHODS.index(method.name)))
