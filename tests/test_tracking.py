@@ -1,5 +1,6 @@
 """One run per execution; a tracker that is away stops nothing and gets everything later."""
 
+import shutil
 import socket
 import threading
 import time
@@ -157,3 +158,33 @@ def test_a_log_interval_is_a_number_of_steps(monkeypatch, text):
     monkeypatch.setenv("TEMPER_LOG_EVERY", text)
     with pytest.raises(InputError, match="TEMPER_LOG_EVERY is"):
         tracking.log_every()
+
+
+@pytest.mark.slow
+def test_both_engines_leave_the_same_record(prepare, client):
+    """Names of metrics, every step's numbers, parameters but for the engine, artefacts."""
+    from stages import train
+    from tests.conftest import ROOT
+
+    prepare()
+    for name in ("stages", "dvc.yaml"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, name)
+    targets = [Path("data") / name for name in ("model", "checkpoints", "history")]
+    for engine in ("trainer", "loop"):
+        prepare(train__engine=engine, train__epochs=1.0)
+        train.main(Path("data/tokenized"), Path("data/base"), *targets)
+    store = client()
+    runs = {run.data.params["train.engine"]: run for run in store.search_runs(["1"])}
+    one, other = runs["trainer"], runs["loop"]
+    assert one.data.metrics.keys() == other.data.metrics.keys()
+    differing = {k for k, v in one.data.params.items() if other.data.params[k] != v}
+    assert differing == {"train.engine"}
+    for name in one.data.metrics:
+        mine, its = (store.get_metric_history(run.info.run_id, name) for run in (one, other))
+        assert [m.step for m in mine] == [m.step for m in its]
+        values = pytest.approx([m.value for m in its], rel=1e-4)
+        assert name.startswith("system/") or [m.value for m in mine] == values, name
+    assert one.data.metrics["system/total_flos"] == other.data.metrics["system/total_flos"]
+    paths = [{a.path for a in store.list_artifacts(r.info.run_id)} for r in (one, other)]
+    assert paths[0] == paths[1]
