@@ -40,15 +40,16 @@ def fine_tune(parameters: params.Params, data: Any, base: Path, folder: Path, ob
     from stages.training import job, memory
 
     world_size, first = int(os.environ.get("WORLD_SIZE", "1")), os.environ.get("RANK", "0") == "0"
+    settled = memory.settled(parameters.train, folder)
     while True:
+        parameters = parameters.model_copy(update={"train": settled})
         work = job.make(parameters, data, base, folder, observe)
         try:
             return attempt(parameters, work, base, data["train"].features, world_size)
         except memory.OutOfMemory as error:
             reason = str(error)
         memory.free()
-        decision = memory.halve(work.params, folder, world_size, reason, first=first)
-        print(decision, file=sys.stderr)
+        settled = memory.halved(settled, folder, world_size, reason, first=first)
 
 
 def attempt(parameters: params.Params, job: Any, base: Path, features: Any, world_size: int) -> Any:

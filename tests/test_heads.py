@@ -240,3 +240,27 @@ def test_resumed_equals_uninterrupted_with_a_head_of_ours(prepare):
     for path in checkpoint.numbered(Path("work/cut"), "checkpoint")[1:]:
         shutil.rmtree(path)
     assert torch.equal(weights(fit(parameters, "cut")), weights(whole))
+
+
+@pytest.mark.slow
+def test_a_head_of_ours_is_trained_on_or_replaced(prepare):
+    """Kept with the same labels; for another kind of head, or other labels, only the backbone."""
+    trained(prepare(train__epochs=1.0, model__head=MLP), "earlier")
+    shutil.copytree("data/model", "saved")
+    shutil.rmtree("data")
+    base = {"model__name": "mine", "model__files": {"mine": "saved"}, "model__from_scratch": False}
+    saved = load_file("saved/model.safetensors")
+    kept = start(prepare(**base)).state_dict()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in saved.items())
+    linear = {"kind": "linear", "pooling": "first", "dropout": 0.0}
+    drawn = start(prepare(**base, model__head=linear)).state_dict()
+    assert {n for n in drawn if not n.startswith("backbone.")} == {"head.1.weight", "head.1.bias"}
+    lines = Path("tests/data/train.csv").read_text().splitlines(True)
+    third = [line.replace("not_equivalent", "unrelated") for line in lines[-20:]]
+    Path("tests/data/train.csv").write_text("".join(lines[:-20] + third))
+    three = {"task__labels": ["not_equivalent", "equivalent", "unrelated"]}
+    course = trained(prepare(**base, **three, evaluate__positive_label=None), "three")
+    loaded = models.load(Path("data/model"), "")
+    assert loaded.config.num_labels == course.model.config.num_labels == 3
+    assert loaded.head[-1].out_features == 3
+    assert all(torch.isfinite(tensor).all() for tensor in loaded.state_dict().values())

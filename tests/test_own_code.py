@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from safetensors.torch import load_file
 from stages import evaluate, own
 from stages.commands import predict
 from stages.errors import InputError
-from tests.repository import clone, ran, run, set_params
+from tests.repository import clone, hashes, ran, run, set_params
 from tests.test_export import run_export
 from tests.test_heads import MLP, trained
 from tests.test_training import distance, fit
@@ -240,3 +241,42 @@ def test_a_metric_that_fails_is_named():
     """And what it raised."""
     with pytest.raises(InputError, match=r"evaluate.metrics: bad fails: ZeroDivisionError"):
         own.scores({"bad": lambda p, r: 1 / 0}, [1], [1])
+
+
+NARROW = (
+    CODE
+    + '''
+
+import os
+
+
+def narrow(logits, labels):
+    """No room for more than 4 rows, in one of two processes."""
+    if len(labels) > 4 and os.environ["RANK"] == "1":
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+    return loss(logits, labels)
+'''
+)
+
+
+@pytest.mark.slow
+def test_all_processes_agree_on_a_smaller_batch(origin, tmp_path):
+    """Though one alone runs out; the bytes of a run that was started so, also once resumed."""
+    folder = clone(origin, tmp_path / "clone", cache=True)
+    (folder / "mine.py").write_text(NARROW)
+    changes = {"code": {"mine": "mine.py"}, "train__launch": "cpu_2", "train__save_every": 3}
+    set_params(folder, **changes, train__loss="mine.narrow", train__per_device_batch_size=4)
+    run(folder, "dvc repro train")
+    expected = hashes(folder)["data/model"]
+    set_params(folder, train__per_device_batch_size=None)
+    done = run(folder, "dvc repro train")
+    said = done.stdout + done.stderr
+    assert "out of memory with 8 examples at once: starting over with 4, 2 pieces" in said
+    assert hashes(folder)["data/model"] == expected
+    newest = max(folder.glob("checkpoints/*/memory.json")).parent
+    for path in sorted(newest.glob("checkpoint-*"))[1:]:
+        shutil.rmtree(path)
+    again = run(folder, "dvc repro --no-run-cache --force --single-item train")
+    assert "resuming from step" in again.stdout + again.stderr
+    assert "out of memory" not in again.stdout + again.stderr
+    assert hashes(folder)["data/model"] == expected

@@ -262,7 +262,7 @@ def test_one_example_that_does_not_fit_ends_the_run(tmp_path, write_params):
     """What to change."""
     p = write_params(train__per_device_batch_size=1).train
     with pytest.raises(InputError, match=r"one example at once .no room.: lower tokenize.max"):
-        memory.halve(p, tmp_path, 1, "no room", first=True)
+        memory.halved(p, tmp_path, 1, "no room", first=True)
     assert memory.settled(p, tmp_path) is p
 
 

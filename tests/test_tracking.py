@@ -161,7 +161,7 @@ def test_a_log_interval_is_a_number_of_steps(monkeypatch, text):
 
 
 @pytest.mark.slow
-def test_both_engines_leave_the_same_record(prepare, client):
+def test_both_engines_leave_the_same_record(prepare, client, monkeypatch):
     """Names of metrics, every step's numbers, parameters but for the engine, artefacts."""
     from stages import train
     from tests.conftest import ROOT
@@ -173,6 +173,7 @@ def test_both_engines_leave_the_same_record(prepare, client):
     targets = [Path("data") / name for name in ("model", "checkpoints", "history")]
     for engine in ("trainer", "loop"):
         prepare(train__engine=engine, train__epochs=1.0)
+        monkeypatch.setattr(tracking, "execution", lambda engine=engine: engine)
         train.main(Path("data/tokenized"), Path("data/base"), *targets)
     store = client()
     runs = {run.data.params["train.engine"]: run for run in store.search_runs(["1"])}

@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import signal
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -122,6 +123,17 @@ def test_multi_label_and_regression_losses_are_torchs():
     torch.testing.assert_close(found, (logits[0, 0] - 1) ** 2 + (logits[2, 0] - 3) ** 2)
 
 
+def test_weights_of_several_labels_are_on_the_positive_term():
+    """torch's pos_weight, one per label."""
+    logits, hot = torch.randn(4, 3), torch.randint(0, 2, (4, 3)).float()
+    factor = [1.0, 5.0, 0.5]
+    expected = functional.binary_cross_entropy_with_logits(
+        logits, hot, pos_weight=torch.tensor(factor), reduction="sum"
+    )
+    found = losses.make("binary_cross_entropy", class_weights=factor)(logits, hot)
+    torch.testing.assert_close(found, expected)
+
+
 def test_balanced_weights_are_scikit_learns():
     """n / (classes x count)."""
     from sklearn.utils.class_weight import compute_class_weight
@@ -163,6 +175,18 @@ def test_decay_skips_biases_and_norms_and_rates_fall_towards_the_bottom(write_pa
         elif "encoder.layer." in name:
             depth = int(name.split("encoder.layer.")[1].split(".")[0]) + 1
         assert group["lr"] == pytest.approx(parameters.learning_rate * 0.5 ** (4 - depth)), name
+
+
+def test_eight_bits_need_a_gpu(write_params, monkeypatch):
+    """Said before a step; with a GPU, what to install, or bitsandbytes' own class."""
+    p = write_params(train__optimizer="adamw_8bit").train
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="adamw_8bit needs a GPU, and none is here"):
+        optimizer.make(tiny_bert(), p)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(InputError, match="pip install bitsandbytes"):
+        optimizer.make(tiny_bert(), p)
 
 
 def test_more_frozen_layers_than_there_are():
@@ -525,3 +549,24 @@ def test_the_loop_resumes_to_the_bit(prepare):
     for path in checkpoint.numbered(Path("work/cut"), "checkpoint")[1:]:
         shutil.rmtree(path)
     assert_same(fit(parameters, "cut"), whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["trainer", "loop"])
+def test_every_schedule_is_transformers_own(prepare, engine):
+    """The rates in the history are get_scheduler's, step by step."""
+    from transformers import get_scheduler
+
+    for name in ("linear", "cosine", "cosine_with_restarts", "polynomial", "constant",
+                 "constant_with_warmup", "inverse_sqrt"):  # fmt: skip
+        changes = {"train__schedule": name, "train__warmup_ratio": 0.25, "train__engine": engine}
+        course = fit(prepare(**changes), name)
+        dummy = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
+        schedule = get_scheduler(name, dummy, num_warmup_steps=3, num_training_steps=12)
+        expected = []
+        for _ in range(12):
+            expected.append(schedule.get_last_lr()[0])
+            dummy.step()
+            schedule.step()
+        found = [row["learning_rate"] for row in course.history.train]
+        assert found == pytest.approx(expected, rel=1e-5), name

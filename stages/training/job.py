@@ -16,7 +16,7 @@ from stages.errors import InputError
 from stages.groups import Params
 from stages.tasks import arrays
 from stages.tasks.base import Collator, Task
-from stages.training import losses, memory, optimizer
+from stages.training import losses, optimizer
 from stages.training.losses import Divergence, Loss
 
 Observer = Callable[[str, dict[str, float], int], None]
@@ -70,7 +70,7 @@ def make(parameters: Params, data: Any, base: Path, folder: Path, observe: Any) 
     own_optimizer = own.resolve(optimizer_of, "train.optimizer", code)
     callbacks = [own.resolve(name, "train.callbacks", code) for name in p.callbacks or ()]
     return Job(
-        params=memory.settled(p, folder),
+        params=p,
         seed=parameters.seed,
         train=train,
         validation=validation if scored else None,

@@ -7,6 +7,7 @@ is killed and resumed takes the same decision from there.
 
 import gc
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +38,17 @@ def settled(params: Any, folder: Path) -> Any:
     return params.model_copy(update=outputs.read_json(decision))
 
 
-def halve(params: Any, folder: Path, world_size: int, reason: str, *, first: bool) -> str:
-    """Write down half the examples at once and drop the checkpoints made with more.
+def halved(params: Any, folder: Path, world_size: int, reason: str, *, first: bool) -> Any:
+    """Return `params` with half the examples at once; drop the checkpoints made with more.
+
+    Every process comes to the same answer; the first one says it and writes it down.
 
     Args:
         params: of train, as they were when memory ran out.
         folder: of the fingerprint.
         world_size: processes.
         reason: the allocator's words.
-        first: whether this is the process that writes.
-
-    Returns:
-        A line that says what was decided.
+        first: whether this is the first process.
 
     Raises:
         InputError: one example at once is too many.
@@ -67,11 +67,14 @@ def halve(params: Any, folder: Path, world_size: int, reason: str, *, first: boo
             if path.is_dir():
                 shutil.rmtree(path)
         outputs.write_json(folder / DECISION, {"per_device_batch_size": half})
-    return (
-        f"out of memory with {whole} examples at once: starting over with {half}, "
-        f"{params.batch_size // (half * world_size)} pieces a batch; train.batch_size stays "
-        f"{params.batch_size}. To have it so from the start: train.per_device_batch_size: {half}"
-    )
+        print(
+            f"out of memory with {whole} examples at once: starting over with {half}, "
+            f"{params.batch_size // (half * world_size)} pieces a batch; train.batch_size stays "
+            f"{params.batch_size}. To have it so from the start: train.per_device_batch_size: "
+            f"{half}",
+            file=sys.stderr,
+        )
+    return params.model_copy(update={"per_device_batch_size": half})
 
 
 def free() -> None:
