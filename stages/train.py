@@ -86,6 +86,7 @@ def scoring(parameters: params.Params, names: list[str]) -> Any:
 
 def make_job(parameters: params.Params, data: Any, base: Path, folder: Path, observe: Any) -> Any:
     """Join parameters, data and functions to what the engine trains."""
+    from stages.tracking import reporters
     from stages.training import memory, optimizer
     from stages.training.job import Job
 
@@ -129,7 +130,7 @@ def make_job(parameters: params.Params, data: Any, base: Path, folder: Path, obs
         scores=scoring(parameters, task.names),
         greater=metrics.greater_is_better(p.best_metric, name, own_metric(parameters)),
         make_optimizer=partial(optimizer.make, own=own_optimizer),
-        callbacks=[callback() for callback in callbacks],
+        callbacks=reporters.callbacks(parameters, folder.name) + [make() for make in callbacks],
         folder=folder,
         observe=observe,
     )

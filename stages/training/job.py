@@ -29,6 +29,6 @@ class Job:
     scores: Callable[..., dict[str, float]]  # of predictions and references
     greater: bool  # whether best_metric is better when greater
     make_optimizer: Callable[[Any, Any], Any]  # of the model and params
-    callbacks: Sequence[Any]  # the user's own
+    callbacks: Sequence[Any]  # reporters, and the user's own
     folder: Path
     observe: Observer  # (prefix, numbers, step): the console and the tracker

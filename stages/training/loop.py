@@ -14,7 +14,6 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from transformers import DefaultFlowCallback, TrainerControl, get_scheduler
-from transformers.integrations.integration_utils import get_reporting_integration_callbacks
 from transformers.trainer_callback import CallbackHandler
 
 from stages.training.course import Course, Flow, Tensors
@@ -127,8 +126,7 @@ class Loop:
         self.accelerator.save_state(str(folder), safe_serialization=True)
 
     def _events(self) -> CallbackHandler:
-        reporters = get_reporting_integration_callbacks(self.args.report_to)
-        mine = [DefaultFlowCallback, *reporters, Flow(self.course), *self.course.job.callbacks]
+        mine = [DefaultFlowCallback, Flow(self.course), *self.course.job.callbacks]
         model = self.course.model
         return CallbackHandler(mine, model, None, self.optimizer, self.schedule)
 
