@@ -31,15 +31,8 @@ def stage(prepare, monkeypatch):
         if not command:
             train.main(Path("data/tokenized"), BASE, *TARGETS)
             return
-        words = [
-            "accelerate",
-            "launch",
-            "--config_file",
-            "launch/single.yaml",
-            "-m",
-            "stages.train",
-        ]
-        words += ["data/tokenized", str(BASE), *map(str, TARGETS)]
+        launch = "accelerate launch --config_file launch/single.yaml -m stages.train"
+        words = [*launch.split(), "data/tokenized", str(BASE), *map(str, TARGETS)]
         more = {"PYTHONPATH": ".", "DVC_ROOT": str(Path.cwd())}
         done = subprocess.run(words, env=environment(**more), capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]

