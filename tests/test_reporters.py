@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -148,11 +149,9 @@ def test_wandb_files_hold_the_history(prepare, monkeypatch):
 def wandb_rows(file):
     """Return the run of a .wandb file, and its rows."""
     from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
 
-    store, run, rows = DataStore(), None, []
-    store.open_for_scan(str(file))
-    while (data := store.scan_data()) is not None:
+    run, rows = None, []
+    for data in log_records(file.read_bytes()[7:]):
         record = wandb_internal_pb2.Record()
         record.ParseFromString(data)
         if record.HasField("run"):
@@ -161,6 +160,26 @@ def wandb_rows(file):
             items = record.history.item
             rows.append({i.key or ".".join(i.nested_key): json.loads(i.value_json) for i in items})
     return run, rows
+
+
+def log_records(log):
+    """Yield the records of a LevelDB log, which follows a .wandb file's 7 bytes of header.
+
+    Blocks of 32 KiB, the header counted; a piece is checksum, length, kind (4 is a record's last,
+    1 its only one) and data; fewer than 7 bytes at the end of a block are padding.
+    """
+    at, record = 0, b""
+    while at < len(log):
+        left = 32768 - (at + 7) % 32768
+        if left < 7:
+            at += left
+            continue
+        _, size, kind = struct.unpack_from("<IHB", log, at)
+        record += log[at + 7 : at + 7 + size]
+        at += 7 + size
+        if kind in (1, 4):
+            yield record
+            record = b""
 
 
 # -- failures ----------------------------------------------------------------------------------

@@ -156,9 +156,19 @@ def merged(network: Any) -> Any:
     return network
 
 
+def on_host(network: Any) -> Any:
+    """Return the network, or a copy on the CPU of one whose tensors have no address (XLA)."""
+    if next(network.parameters()).device.type != "xla":
+        return network
+    network = copy.deepcopy(network).to("cpu")
+    if hasattr(network, "tie_weights"):
+        network.tie_weights()
+    return network
+
+
 def save(network: Any, folder: Path) -> None:
     """Write config.json and safetensors, without the path the model came from."""
-    network = merged(network)
+    network = merged(on_host(network))
     if network.config.model_type == models.HEADED:
         from stages.models import headed
 
