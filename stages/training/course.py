@@ -48,6 +48,7 @@ class Course:
         self.job, self.model, self.history = job, network, History()
         self.state, self.terminated, self.first_step = TrainerState(), False, 0
         self.args = arguments(job.params, job.seed, job.folder, world_size)
+        model.place(network, self.args.device)
         self.eval_batch_size = job.params.eval_batch_size
         self.average = averaging.shadow(network, job.params.averaging)
         self.sampler = BucketSampler(
