@@ -86,10 +86,11 @@ def torch_forward(
 
     model.eval()
     device = next(model.parameters()).device
+    without_gradients = torch.no_grad if device.type == "xla" else torch.inference_mode
 
     def forward(batch: Batch) -> np.ndarray:
         inputs = {k: torch.from_numpy(v).to(device) for k, v in batch.items() if k != "labels"}
-        with torch.inference_mode(), precision():
+        with without_gradients(), precision():
             logits = task.logits(model(**inputs), inputs).float()
             return (task.reduce(logits, batch) if reduce else logits).cpu().numpy()
 

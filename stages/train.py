@@ -21,6 +21,7 @@ from stages import (
     params,
     tracking,
 )
+from stages.errors import InputError
 from stages.training import averaging, checkpoint, console, model
 
 WEIGHTS = ("config.json", "model*.safetensors*")
@@ -47,9 +48,11 @@ def fine_tune(parameters: params.Params, data: Any, base: Path, folder: Path, ob
         try:
             return attempt(parameters, work, base, data["train"].features, world_size)
         except memory.OutOfMemory as error:
-            reason = str(error)
+            reason, agreed = str(error), error.agreed
         memory.free()
-        settled = memory.halved(settled, folder, world_size, reason, first=first)
+        settled = memory.halved(settled, folder, world_size, reason, first=first or not agreed)
+        if not agreed:
+            raise InputError("the other processes wait in mid-step: run the same command again")
 
 
 def attempt(parameters: params.Params, job: Any, base: Path, features: Any, world_size: int) -> Any:

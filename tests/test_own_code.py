@@ -259,6 +259,39 @@ def narrow(logits, labels):
 )
 
 
+LATER = (
+    NARROW
+    + '''
+
+calls = []
+
+
+def later(logits, labels):
+    """No room in one of two processes, some steps on."""
+    calls.append(len(labels))
+    if len(labels) > 4 and len(calls) > 5 and os.environ["RANK"] == "1":
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+    return loss(logits, labels)
+'''
+)
+
+
+@pytest.mark.slow
+def test_a_process_that_runs_out_alone_writes_it_down(origin, tmp_path):
+    """The others wait in mid-step, so the run ends; started again, it takes the smaller batch."""
+    folder = clone(origin, tmp_path / "clone", cache=True)
+    (folder / "mine.py").write_text(LATER)
+    changes = {"code": {"mine": "mine.py"}, "train__launch": "cpu_2", "train__save_every": 3}
+    set_params(folder, **changes, train__loss="mine.later")
+    done = run(folder, "dvc repro train", check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "out of memory with 8 examples at once: starting over with 4" in said
+    assert "run the same command again" in said
+    run(folder, "dvc repro train")
+    assert (folder / "data/history/train.csv").read_text().count("\n") == 1 + 12
+
+
 @pytest.mark.slow
 def test_all_processes_agree_on_a_smaller_batch(origin, tmp_path):
     """Though one alone runs out; the bytes of a run that was started so, also once resumed."""

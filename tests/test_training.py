@@ -16,7 +16,7 @@ from torch.nn import functional
 from stages import arrow, tasks, train
 from stages.errors import InputError
 from stages.train_params import EarlyStopping
-from stages.training import arguments, batching, checkpoint, losses, optimizer
+from stages.training import batching, checkpoint, losses, optimizer
 from stages.training.history import History
 from tests.conftest import ROOT
 
@@ -444,45 +444,6 @@ def test_sigterm_checkpoints_at_once_and_exits_with_143(prepare):
     assert signal.getsignal(signal.SIGTERM) is before
     assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == 5
     assert_same(fit(parameters, "cut"), whole)
-
-
-@pytest.mark.slow
-def test_other_reporters_get_what_mlflow_gets(prepare, monkeypatch):
-    """One that is named in TEMPER_REPORT_TO sees every training loss and every score."""
-    from transformers import TrainerCallback
-    from transformers.integrations import integration_utils
-
-    seen = []
-
-    class Recorder(TrainerCallback):
-        def on_log(self, args, state, control, logs=None, **kwargs):
-            seen.append(dict(logs))
-
-    known = integration_utils.INTEGRATION_TO_CALLBACK | {"tensorboard": Recorder}
-    monkeypatch.setattr(integration_utils, "INTEGRATION_TO_CALLBACK", known)
-    monkeypatch.setattr(integration_utils, "get_available_reporting_integrations", lambda: known)
-    monkeypatch.setenv("TEMPER_REPORT_TO", "tensorboard")
-    engine = fit(prepare(train__epochs=1.0))
-    assert [log["loss"] for log in seen if "loss" in log] == pytest.approx(
-        [row["loss"] for row in engine.history.train], rel=1e-5
-    )
-    (scores,) = [log for log in seen if "eval_accuracy" in log]
-    assert scores["eval_loss"] == pytest.approx(engine.history.validation[0]["loss"], rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("mlflow", "MLflow records every run anyway"),
-        ("tensorbord", "unknown .did you mean 'tensorboard'"),
-        ("comet_ml", "comet_ml is not installed"),
-    ],
-)
-def test_a_reporter_that_cannot_be_is_named(monkeypatch, name, message):
-    """Before any training."""
-    monkeypatch.setenv("TEMPER_REPORT_TO", f" {name}")
-    with pytest.raises(InputError, match=message):
-        arguments.reporters()
 
 
 @pytest.mark.slow

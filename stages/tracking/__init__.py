@@ -172,7 +172,7 @@ def describe(parameters: params.Params) -> dict[str, str]:
     ):
         if os.environ.get(variable):
             tags[tag] = os.environ[variable]
-    tags["mlflow.runName"] = tags.get("dvc.exp_name", parameters.export.name)
+    tags["mlflow.runName"] = run_name(parameters)
     tags["base_model"] = parameters.model.name
     if parameters.model.revision:
         tags["base_revision"] = parameters.model.revision
@@ -181,6 +181,11 @@ def describe(parameters: params.Params) -> dict[str, str]:
         tags["mlflow.source.git.commit"] = _output([*git, "rev-parse", "HEAD"])
         tags["git_dirty"] = str(bool(_output([*git, "status", "--porcelain", "-uno"]))).lower()
     return tags
+
+
+def run_name(parameters: params.Params) -> str:
+    """Return what a run is called: the experiment's name, or the model's."""
+    return os.environ.get("DVC_EXP_NAME") or parameters.export.name
 
 
 def execution() -> str:

@@ -1,13 +1,12 @@
-"""Parameters → TrainingArguments: how a batch is divided, who else hears of the losses."""
+"""Parameters → TrainingArguments: how a batch is divided."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import TrainingArguments
 
-from stages.errors import InputError, nearest
+from stages.errors import InputError
 
 
 def arguments(params: Any, seed: int, folder: Path, world_size: int) -> TrainingArguments:
@@ -27,33 +26,11 @@ def arguments(params: Any, seed: int, folder: Path, world_size: int) -> Training
         logging_nan_inf_filter=False,
         eval_strategy="no",
         save_strategy="no",
-        report_to=reporters(),
+        report_to=[],  # stages/tracking/reporters.py tells them
         disable_tqdm=True,
         remove_unused_columns=False,
         ddp_find_unused_parameters=False,
     )
-
-
-def reporters() -> list[str]:
-    """Return what `TEMPER_REPORT_TO` names, `tensorboard,wandb` and the like, beside MLflow.
-
-    Raises:
-        InputError: transformers does not know it, or its package is not installed.
-    """
-    from transformers.integrations import integration_utils
-
-    names = [n.strip() for n in os.environ.get("TEMPER_REPORT_TO", "").split(",") if n.strip()]
-    known = sorted(set(integration_utils.INTEGRATION_TO_CALLBACK) - {"mlflow"})
-    for name in names:
-        if name not in known:
-            reason = "MLflow records every run anyway" if name == "mlflow" else "unknown"
-            raise InputError(
-                f"TEMPER_REPORT_TO: {name}: {reason}{nearest(name, known)}; "
-                f"allowed: {', '.join(known)}"
-            )
-        if name not in integration_utils.get_available_reporting_integrations():
-            raise InputError(f"TEMPER_REPORT_TO: {name} is not installed: pip install {name}")
-    return names
 
 
 def accumulation(params: Any, world_size: int) -> int:

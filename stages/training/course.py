@@ -48,6 +48,7 @@ class Course:
         self.job, self.model, self.history = job, network, History()
         self.state, self.terminated, self.first_step = TrainerState(), False, 0
         self.args = arguments(job.params, job.seed, job.folder, world_size)
+        model.place(network, self.args.device)
         self.eval_batch_size = job.params.eval_batch_size
         self.average = averaging.shadow(network, job.params.averaging)
         self.sampler = BucketSampler(
@@ -313,7 +314,7 @@ class Course:
         Raises:
             SystemExit: 143 after SIGTERM, once a checkpoint is written.
             InputError: the disk has no room for the checkpoints.
-            OutOfMemory: a batch does not fit; on all processes alike.
+            OutOfMemory: a batch does not fit; `agreed` where all processes raise it.
         """
         before = signal.signal(signal.SIGTERM, lambda *_: setattr(self, "terminated", True))
         try:
@@ -321,7 +322,8 @@ class Course:
         except Exception as error:
             if not memory.is_exhausted(error):
                 raise
-            raise memory.OutOfMemory(str(error)[:200]) from None
+            alone = self.args.world_size > 1  # the others wait for this process
+            raise memory.OutOfMemory(str(error)[:200], agreed=not alone) from None
         finally:
             signal.signal(signal.SIGTERM, before)
         if self.terminated:
@@ -360,7 +362,7 @@ class Course:
                 reason = str(error)[:200]
         self.model.zero_grad()
         if self._anyone(bool(reason)):
-            raise memory.OutOfMemory(reason or "on another process")
+            raise memory.OutOfMemory(reason or "on another process", agreed=True)
         if not torch.isfinite(loss):
             raise InputError(f"the loss of the first batch is {float(loss)}, before any training")
 
@@ -379,7 +381,7 @@ class Course:
         del moments
         if self.job.validation is not None:
             first = self.job.validation.select(range(min(size, len(self.job.validation))))
-            self.validation_scores(first)
+            self._outputs(self.scored_model(), first, 0)  # no process waits for another here
         return loss.detach()
 
 

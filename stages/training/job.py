@@ -16,6 +16,7 @@ from stages.errors import InputError
 from stages.groups import Params
 from stages.tasks import arrays
 from stages.tasks.base import Collator, Task
+from stages.tracking import reporters
 from stages.training import losses, optimizer
 from stages.training.losses import Divergence, Loss
 
@@ -40,7 +41,7 @@ class Job:
     scores: Callable[..., dict[str, float]]  # of predictions and references
     greater: bool  # whether best_metric is better when greater
     make_optimizer: Callable[[Any, Any], Any]  # of the model and params
-    callbacks: Sequence[Any]  # the user's own
+    callbacks: Sequence[Any]  # reporters, and the user's own
     folder: Path
     observe: Observer  # (prefix, numbers, step): the console and the tracker
 
@@ -88,7 +89,7 @@ def make(parameters: Params, data: Any, base: Path, folder: Path, observe: Any) 
         scores=scoring(parameters, task.names),
         greater=metrics.greater_is_better(p.best_metric, name, own_metric(parameters)),
         make_optimizer=partial(optimizer.make, own=own_optimizer),
-        callbacks=[callback() for callback in callbacks],
+        callbacks=reporters.callbacks(parameters, folder.name) + [make() for make in callbacks],
         folder=folder,
         observe=observe,
     )

@@ -6,6 +6,7 @@ events are transformers' own, so callbacks and reporters work as with the Traine
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
+from safetensors.torch import load_file
 from transformers import DefaultFlowCallback, TrainerControl, get_scheduler
-from transformers.integrations.integration_utils import get_reporting_integration_callbacks
 from transformers.trainer_callback import CallbackHandler
 
 from stages.training.course import Course, Tensors
@@ -59,6 +60,7 @@ class Loop:
         course, state = self.course, self.course.state
         self.model, self.optimizer = self.accelerator.prepare(course.model, self.optimizer)
         self.accelerator.register_for_checkpointing(self.schedule)
+        self.accelerator.register_load_state_pre_hook(load_weights)
         state.max_steps, per_epoch = course.total_steps, course.steps_in("epoch")
         state.is_world_process_zero = self.accelerator.is_main_process
         if found is not None:
@@ -85,6 +87,7 @@ class Loop:
     def step(self, pieces: Sequence[Tensors]) -> dict[str, Any]:
         """Make one optimizer step from this process's pieces of a global batch."""
         self.model.train()
+        self._seed_xla()
         device, p = self.accelerator.device, self.course.job.params
         num_labels, total = self.course.num_labels(pieces, device), torch.zeros((), device=device)
         for i, piece in enumerate(pieces, 1):
@@ -103,6 +106,16 @@ class Loop:
         self.optimizer.zero_grad()
         loss = self.accelerator.reduce(total, "mean")
         return {"loss": loss, "grad_norm": grad_norm, "learning_rate": rate}
+
+    def _seed_xla(self) -> None:
+        """Let a step's dropout on an XLA device depend on (seed, step) alone.
+
+        Its generator moves on with every graph that is run, those of a checkpoint among them, which
+        a resumed training does not run.
+        """
+        if self.accelerator.device.type == "xla":
+            step = self.course.state.global_step
+            import_module("torch_xla.core.xla_model").set_rng_state(self.args.seed + (step << 32))
 
     def _batches(self, done: int) -> Iterator[tuple[Tensors, ...]]:
         """Yield each global batch's pieces, from the batch after `done` on."""
@@ -128,8 +141,7 @@ class Loop:
         self.accelerator.save_state(str(folder), safe_serialization=True)
 
     def _events(self) -> CallbackHandler:
-        reporters = get_reporting_integration_callbacks(self.args.report_to)
-        mine = [DefaultFlowCallback, *reporters, Flow(self.course), *self.course.job.callbacks]
+        mine = [DefaultFlowCallback, Flow(self.course), *self.course.job.callbacks]
         model = self.course.model
         return CallbackHandler(mine, model, None, self.optimizer, self.schedule)
 
@@ -138,3 +150,10 @@ class Loop:
         self.control = getattr(self.events, event)(
             self.args, self.course.state, self.control, *more
         )
+
+
+def load_weights(models: list[Any], folder: str) -> None:
+    """Load an XLA device's weights, which safetensors cannot; accelerate loads what is left."""
+    if models[0].device.type == "xla":
+        state = load_file(Path(folder, "model.safetensors"))
+        models.pop().load_state_dict(state, strict=False)  # without the names of tied tensors

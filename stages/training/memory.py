@@ -21,7 +21,16 @@ SIGNS = ("bad allocation", "bad_alloc", "could not create a primitive", "Cannot 
 
 
 class OutOfMemory(Exception):
-    """A device has no room for a batch; every process raises it."""
+    """A device has no room for a batch.
+
+    Args:
+        reason: the allocator's words.
+        agreed: whether every process raises it; alone, one cannot start over.
+    """
+
+    def __init__(self, reason: str, *, agreed: bool):
+        super().__init__(reason)
+        self.agreed = agreed
 
 
 def is_exhausted(error: Exception) -> bool:

@@ -156,9 +156,35 @@ def merged(network: Any) -> Any:
     return network
 
 
+def place(network: Any, device: Any) -> None:
+    """Move the network to an XLA device, which makes other parameters than the CPU's.
+
+    An optimizer that was made before would go on with the CPU's and train nothing. On other devices
+    they are the same ones, and the engines move them.
+    """
+    if device.type == "xla":
+        network.to(device)
+        tie(network)
+
+
+def on_host(network: Any) -> Any:
+    """Return the network, or a copy on the CPU of one whose tensors have no address (XLA)."""
+    if next(network.parameters()).device.type != "xla":
+        return network
+    network = copy.deepcopy(network).to("cpu")
+    tie(network)
+    return network
+
+
+def tie(network: Any) -> None:
+    """Let layers share tensors again after a move that gave each its own."""
+    if hasattr(network, "tie_weights"):
+        network.tie_weights()
+
+
 def save(network: Any, folder: Path) -> None:
     """Write config.json and safetensors, without the path the model came from."""
-    network = merged(network)
+    network = merged(on_host(network))
     if network.config.model_type == models.HEADED:
         from stages.models import headed
 

@@ -111,7 +111,7 @@ def make(model: Any, params: "TrainParams", own: Callable[..., Any] | None = Non
         lr=params.learning_rate,
         betas=(params.adam_beta1, params.adam_beta2),
         eps=params.adam_epsilon,
-        fused=True,
+        fused=next(model.parameters()).device.type != "xla",  # XLA fuses by itself
     )
 
 

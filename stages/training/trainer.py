@@ -6,12 +6,22 @@ from typing import Any
 from torch.utils.data import DataLoader
 from transformers import Trainer
 
+from stages.errors import InputError
 from stages.training.course import Course
 from stages.training.flow import Flow
 
 
 def run(course: Course) -> None:
-    """Train with the Trainer; its callbacks, FSDP and reporters come along."""
+    """Train with the Trainer; its callbacks and FSDP come along.
+
+    Raises:
+        InputError: the device is XLA's, where accelerate 1.15 cannot skip a loader's first batches.
+    """
+    if course.args.device.type == "xla":
+        raise InputError(
+            "train.engine: trainer; on a TPU the Trainer cannot go on from a checkpoint in "
+            "mid-epoch: set train.engine to loop"
+        )
     engine = Engine(course)
     course.accelerator = engine.accelerator
     course.run(lambda found: engine.train(resume_from_checkpoint=str(found) if found else None))

@@ -1,0 +1,54 @@
+"""On an XLA device, here the CPU as torch_xla sees it (docs/tpu.md); skipped without torch_xla."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from stages.errors import InputError
+from stages.training import checkpoint
+from tests.test_training import assert_same, fit
+
+os.environ.setdefault("PJRT_DEVICE", "CPU")
+debug = pytest.importorskip("torch_xla.debug.metrics")
+pytestmark = pytest.mark.slow
+
+
+def compilations():
+    found = debug.metric_data("CompileTime")
+    return found[0] if found else 0
+
+
+def test_one_shape_is_compiled_in_the_first_epoch_and_never_again(prepare):
+    """Neither by steps nor by evaluations; the weights are trained."""
+    seen = []
+
+    def count(prefix, numbers, step):
+        seen.append((step, compilations()))
+
+    changes = {"train__engine": "loop", "tokenize__padding": "max_length", "train__epochs": 3.0}
+    changes |= {"model__config": {"hidden_dropout_prob": 0.1}}
+    course = fit(prepare(**changes), observe=count)
+    assert course.model.device.type == "xla"
+    (first_epoch,) = {number for step, number in seen if step == 6}
+    assert {number for step, number in seen if step > 6} == {first_epoch}
+    losses = [row["loss"] for row in course.history.validation]
+    assert len(set(losses)) == 3
+
+
+def test_resumed_equals_uninterrupted(prepare):
+    """From a checkpoint in mid-epoch with dropout, to the bit."""
+    changes = {"train__engine": "loop", "tokenize__padding": "max_length", "train__save_every": 4}
+    parameters = prepare(**changes, model__config={"hidden_dropout_prob": 0.1})
+    whole = fit(parameters, "whole")
+    shutil.copytree("work/whole", "work/cut")
+    shutil.rmtree("work/cut/checkpoint-12")
+    assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == 8
+    assert_same(fit(parameters, "cut"), whole)
+
+
+def test_the_trainer_is_refused(prepare):
+    """Before any step, since it could not go on after one."""
+    with pytest.raises(InputError, match=r"set train\.engine to loop"):
+        fit(prepare(train__engine="trainer"))
