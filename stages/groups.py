@@ -157,6 +157,10 @@ class Params(Settings):
                     "model.head.crf has a loss of its own: set train.label_smoothing 0, "
                     "class_weights null and focal_gamma 0"
                 )
+            if head.crf and p.loss:
+                raise ValueError("train.loss knows no transitions: set model.head.crf to null")
+        if self.model.own is not None and head is not None:
+            raise ValueError("model.own has a head of its own: set model.head to null")
         if self.model.lora is not None and (p.freeze.embeddings or p.freeze.layers):
             raise ValueError("model.lora freezes all but the head: leave train.freeze at none")
         weights = self.train.class_weights

@@ -50,6 +50,7 @@ TECHNIQUES: dict[str, Callable[[Params], bool]] = {  # off where missing, null o
     "train.resampling": lambda p: p.task.metrics == "classification",
     "train.r_drop_alpha": lambda p: not p.task.name.endswith("_lm"),
     "model.head": lambda p: p.task.name in ("sequence_classification", "token_classification"),
+    "model.own": lambda p: p.task.name in LABELS,
     "model.new_tokens": lambda p: p.task.name != "image_classification",
 }
 HINTS = {  # after "has no effect here with <task>"

@@ -21,6 +21,10 @@ def load(tmp_path, *replacements):
     return params.load(tmp_path / "params.yaml")
 
 
+CRF = "head: {kind: linear, pooling: mean, dropout: 0.1, crf: true}"
+LORA = "lora: {rank: 4, alpha: 8.0, dropout: 0.0, target_modules: null}"
+
+
 def mistakes(tmp_path, *replacements):
     with pytest.raises(InputError) as caught:
         load(tmp_path, *replacements)
@@ -85,11 +89,29 @@ def test_an_int_serves_as_float_and_a_bool_not_as_int(tmp_path):
         ("positive_label: equivalent", "positive_label: null", "say which one"),
         ("slices: []", "slices: [topic]", "add it to data.columns"),
         ("class_weights: null", "class_weights: [1.0]", "1 numbers for 2 labels"),
+        ("head: null", "head: {kind: linear, dropout: 0.1}", "makes one vector of a text"),
+        ("head: null", "head: {kind: mlp, dropout: 0.1}", "head.hidden_size is needed for mlp"),
+        ("head: null", "head: {kind: new, dropout: 0.1}", "head.dropout has no effect with new"),
+        ("head: null", CRF, "model.head.crf is for token_classification"),
+        ("averaging: null", "averaging: {kind: last}", "averaging.count is needed for last"),
+        ("huber_delta: null", "huber_delta: 1.0", "has no effect here with sequence_class"),
     ],
 )
 def test_cross_field_checks(tmp_path, old, new, message):
     """What fits alone and not together is said before anything runs."""
     assert message in mistakes(tmp_path, (old, new))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "message"),
+    [
+        (("lora: null", LORA), ("embeddings: false", "embeddings: true"), "lora freezes all but"),
+        (("own: null", "own: mine.A"), ("head: null", "head: {kind: new}"), "a head of its own"),
+    ],
+)
+def test_techniques_that_exclude_each_other(tmp_path, one, other, message):
+    """Before anything runs."""
+    assert message in mistakes(tmp_path, one, other)
 
 
 def test_a_hub_source_leaves_no_local_file_to_watch(tmp_path):

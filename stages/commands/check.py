@@ -156,6 +156,11 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
                 "train.freeze.layers",
                 f"{frozen}, but the model has {layers} layers",
             )
+        is_ours = p.head is not None and p.head.kind != "new"
+        if is_ours and getattr(config, "is_encoder_decoder", False):
+            findings.add(
+                "model.head", f"{config.model_type} has an encoder and a decoder; set it to null"
+            )
         if not p.from_scratch and p.own is None:
             model.compare_weights(folder, config, task.auto_model)
         origin = "new weights from the seed" if p.from_scratch else "its weights"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from stages import templates
 from stages.commands import experiments
 from stages.commands.experiments import Experiment
 from stages.errors import InputError, nearest
@@ -125,16 +126,8 @@ def near_best(points: list[Point], greater_is_better: bool) -> int:
 
 def page(points: list[Point], metric: str, verdict: str, title: str) -> str:
     """Return the curve as one HTML page that links to nothing."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(TEMPLATE).render(
+    return templates.render(
+        Path(__file__).with_name(TEMPLATE),
         title=title,
         metric=metric,
         verdict=verdict,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from stages import metrics as scoring
-from stages import params
+from stages import params, templates
 
 TEMPLATE = "report.html.j2"
 PLOT = (305, 230)  # width and height of a curve, px
@@ -101,15 +101,6 @@ def write(
         parameters: all of them; shown.
         names: labels in the order of their ids, if any.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     files = ("per_class", "confused_pairs", "slices", "worst", "roc", "pr", "calibration")
     tables = {name: read_table(folder / f"{name}.csv") for name in files}
     curves = [
@@ -121,7 +112,8 @@ def write(
         )
         if tables[key]
     ]
-    html = environment.get_template(TEMPLATE).render(
+    html = templates.render(
+        Path(__file__).with_name(TEMPLATE),
         title=parameters.export.name,
         facts=facts,
         metrics=metrics,

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from stages import metrics, models, params, tasks
+from stages import metrics, models, params, tasks, templates
 
 TEMPLATE = "card.md.j2"
 
@@ -53,19 +53,13 @@ def shown(parameters: params.Params) -> tuple[str, ...]:
 
 def write(target: Path, parameters: params.Params, facts: dict, scores: dict, parity: dict) -> None:
     """Write the card."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     task = tasks.load(parameters)
     is_headed = models.is_headed(target.parent)
     library = "temper" if is_headed else "transformers"
     block = yaml.safe_dump(metadata(parameters, facts, scores, task, library), sort_keys=True)
-    text = environment.get_template(TEMPLATE).render(
+    text = templates.render(
+        Path(__file__).with_name(TEMPLATE),
+        autoescape=False,
         metadata=block,
         p=parameters,
         facts=facts,
