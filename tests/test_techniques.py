@@ -149,6 +149,19 @@ def test_data_model_is_the_mean_of_k_checkpoints(prepare, kind):
     assert (Path("data/model/config.json")).exists()
 
 
+def test_the_mean_of_crfs_decodes_with_its_own_transitions(tmp_path):
+    """config.json holds the mean's, for decoding without torch."""
+    from safetensors.torch import save_file
+
+    for name, value in (("a", 1.0), ("b", 2.0)):
+        (tmp_path / name).mkdir()
+        save_file({"transitions": torch.full((4, 2), value)}, tmp_path / name / "model.safetensors")
+    (tmp_path / "mean").mkdir()
+    (tmp_path / "mean/config.json").write_text('{"transitions": [[2.0, 2.0]]}')
+    averaging.mean([tmp_path / "a", tmp_path / "b"], tmp_path / "mean")
+    assert json.loads((tmp_path / "mean/config.json").read_text())["transitions"] == [[1.5] * 2] * 4
+
+
 def test_an_average_that_cannot_be():
     """Its own key is missing, or one of the other kind is there."""
     from stages.train_params import Averaging

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages import outputs
+
 if TYPE_CHECKING:
     from stages.train_params import Averaging
 
@@ -37,7 +39,8 @@ def load(average: Any, folder: Path) -> None:
 def mean(folders: list[Path], target: Path) -> None:
     """Write to `target/model.safetensors` the mean of the folders' weights.
 
-    Sums are in float64; integers (positions and the like) are those of the last folder.
+    Sums are in float64; integers (positions and the like) are those of the last folder. A CRF's
+    transitions stand in config.json too.
     """
     import torch
     from safetensors import safe_open
@@ -53,3 +56,7 @@ def mean(folders: list[Path], target: Path) -> None:
         else:
             found[name] = tensors[-1]
     save_file(found, str(target / "model.safetensors"), files[-1].metadata())
+    if "transitions" in found:
+        config = outputs.read_json(target / "config.json")
+        config["transitions"] = found["transitions"].double().tolist()
+        outputs.write_json(target / "config.json", config)

@@ -6,6 +6,7 @@ carry no label (FACTS 41), so every row is trained on exactly once per epoch.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ class BucketSampler:
         """Return the global batches of an epoch."""
         return -(-self.num_rows // self.batch_size)
 
-    @property
+    @cached_property
     def num_rows(self) -> int:
         """Return the rows of an epoch, repeated ones counted."""
         if self.resampling is None:
