@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from stages import evaluate, own
 from stages.commands import predict
 from stages.errors import InputError
+from stages.exporting import mlflow_model
 from tests.repository import clone, hashes, ran, run, set_params
 from tests.test_export import run_export
 from tests.test_heads import MLP, trained
@@ -171,11 +172,19 @@ def test_a_class_of_yours_is_trained_exported_and_served(mine):
 
 @pytest.mark.slow
 def test_a_head_of_ours_is_exported_and_served(prepare):
-    """As above, with fused attention below it; transformers refuses the export too."""
+    """As above and by MLflow, with fused attention; transformers refuses the export too."""
+    import mlflow
     import onnx
+    import pandas as pd
     from transformers import pipeline
 
-    rows = exported(prepare(model__head=MLP))
+    parameters = prepare(model__head=MLP)
+    rows = exported(parameters)
+    mlflow_model.save(Path("data/export"), Path("served"), parameters.task)
+    frame = pd.read_csv("tests/data/test.csv")[["sentence1", "sentence2"]]
+    found = mlflow.pyfunc.load_model("served").predict(frame)
+    assert found["prediction"].tolist() == [p for p, _ in rows["onnx"]]
+    assert found["score"].tolist() == pytest.approx([s for _, s in rows["onnx"]], abs=1e-5)
     assert [s for _, s in rows["onnx"]] == pytest.approx([s for _, s in rows["torch"]], abs=1e-4)
     graph = onnx.load("data/export/onnx/model.onnx")
     assert any(node.op_type == "Attention" for node in graph.graph.node)
