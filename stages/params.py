@@ -54,6 +54,8 @@ TECHNIQUES: dict[str, Callable[[Params], bool]] = {  # off where missing, null o
     "model.new_tokens": lambda p: p.task.name != "image_classification",
 }
 HINTS = {  # after "has no effect here with <task>"
+    "train.huber_delta": " (only with problem_type: regression)",
+    "train.resampling": " (only where a row has one label)",
     "tokenize.augment": f" (only with {' and '.join(AUGMENTED)}; images: train.augmentation)",
 }
 TASKS = {  # name → schema

@@ -95,12 +95,12 @@ def test_folds_are_put_together(inside, capsys):
     with pytest.raises(InputError) as caught:
         folds.folds()
     text = str(caught.value)
-    assert text.startswith("fold 1 of 3 is missing; run\n  dvc exp run ")
-    command = text.splitlines()[1].strip()
-    assert "-S train.epochs=2.0" in command
-    assert "-S 'data.fold={k: 3, index: 1}'" in command
+    assert text.startswith("of 3 folds, 1 missing: wait for those that are queued")
+    apply, command, _ = (line.strip() for line in text.splitlines()[1:])
+    run(inside, apply)
+    assert command == "dvc exp run --queue -S 'data.fold={k: 3, index: 1}'"
     words = command.replace("'data.fold={k: 3, index: 1}'", "data.fold={k:3,index:1}")
-    run(inside, words.replace("dvc exp run", "dvc exp run -q -n f1"))
+    run(inside, words.replace("--queue", "-q -n f1"))
     run(inside, "git checkout -q params.yaml dvc.lock")
     capsys.readouterr()
     folds.folds(["f1", "f0", "f2"])
@@ -141,12 +141,12 @@ def test_a_learning_curve_is_drawn(inside, capsys, tmp_path):
     scores = {10: [0.9 - 0.5 + 0.001, 0.9 - 0.5 + 0.002], 100: [0.851], 1000: [0.896]}
     assert re.search(r"10\s*│\s*2\s*│\s*0\.4015 ± 0\.0007", text)
     assert re.search(r"1,000\s*│\s*1\s*│\s*0\.8960", text)
-    assert "within 1% of the best with 1,000 labels" in text
+    assert "within 1% of the best with 1,000 training rows" in text
     html = page.read_text()
     assert "http" not in html
     assert html.count("<circle") == len(scores)
     curve.curve(["s10-1", "s100-1"], metric="log_loss", out=page)
-    assert "within 1% of the best with 100 labels" in capsys.readouterr().out
+    assert "within 1% of the best with 100 training rows" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"--metric acuracy: .*did you mean 'accuracy'"):
         curve.curve(metric="acuracy", out=page)
 

@@ -208,7 +208,7 @@ def test_resampling_makes_the_epoch_longer_and_needs_one_label_per_row(prepare):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
-def test_with_padding_max_length_every_batch_has_one_shape(prepare, engine, monkeypatch):
+def test_with_padding_max_length_every_batch_has_one_shape(prepare, tmp_path, engine, monkeypatch):
     """In training and evaluation, the last batch among them, and the same scores and losses."""
     from stages.training import course as module
 
@@ -226,9 +226,9 @@ def test_with_padding_max_length_every_batch_has_one_shape(prepare, engine, monk
         return loss(self, network, piece, num_labels)
 
     lines = Path(__file__).with_name("data").joinpath("train.csv").read_text().splitlines(True)
-    Path("short.csv").write_text("".join(lines[:-5]))
+    (tmp_path / "short.csv").write_text("".join(lines[:-5]))
     changes = {"train__engine": engine, "train__epochs": 1.0, "train__eval_batch_size": 20}
-    changes |= {"data__files.train": str(Path("short.csv").resolve())}
+    changes |= {"data__files.train": "short.csv"}
     plain = fit(prepare(**changes), "plain")
     monkeypatch.setattr(module.inference, "torch_forward", watched)
     monkeypatch.setattr(Course, "loss", observed)

@@ -65,7 +65,7 @@ def curve(
     name, better = chosen_metric(found[0], metric)
     points = measure(found, name)
     table = Table(title=f"validation {name} by training rows")
-    for column in ("labels", "runs", name):
+    for column in ("training rows", "runs", name):
         table.add_column(column)
     for point in points:
         row = str(len(point.scores)), experiments.as_text(point.scores)
@@ -73,7 +73,7 @@ def curve(
     console = Console(highlight=False)
     console.print(table)
     enough = near_best(points, better)
-    verdict = f"within {NEAR:.0%} of the best with {enough:,} labels"
+    verdict = f"within {NEAR:.0%} of the best with {enough:,} training rows"
     console.print(verdict)
     title = found[0].parameters.export.name
     out.write_text(page(points, name, verdict, title), encoding="utf-8")

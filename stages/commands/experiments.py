@@ -1,7 +1,6 @@
 """DVC's finished experiments → their parameters and the files they left, without a checkout."""
 
 import json
-import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,14 +49,18 @@ def finished(names: Sequence[str]) -> list[Experiment]:
         InputError: this is no DVC repository, or there is no such experiment, or it has not ended.
     """
     from dvc.api import exp_show
-    from dvc.exceptions import NotDvcRepoError
+    from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
 
     try:
         Repo.find_root()  # without one, exp_show would clone a repository
     except NotDvcRepoError:
         raise InputError("this is no DVC repository; run it where dvc.yaml is") from None
-    rows = {row["Experiment"]: row for row in exp_show() if row["Experiment"]}
+    try:
+        shown = exp_show()
+    except DvcException as error:  # a worker is just making or removing its workspace
+        raise InputError(f"DVC cannot list experiments now: {error}; try again") from None
+    rows = {row["Experiment"]: row for row in shown if row["Experiment"]}
     for name in names:
         if name not in rows:
             raise InputError(
@@ -106,22 +109,6 @@ def check_alike(found: Sequence[Experiment], varied: Collection[str], command: s
         f"the experiments differ in {', '.join(others)} too; name those of one set:\n  "
         + "\n  ".join(lines)
     )
-
-
-def run_command(one: Experiment, changes: dict[str, str]) -> str:
-    """Return the `dvc exp run` line that repeats an experiment with some parameters changed.
-
-    Args:
-        one: what differs in it from params.yaml here is set too.
-        changes: parameter → its value as YAML on one line.
-    """
-    here = params.flatten(params.load())
-    tops = tuple(f"{key}." for key in changes)
-    others = [key for key in changed(here, one.leaves) if key in one.leaves]
-    kept = {k: one.leaves[k] for k in others if k not in changes and not k.startswith(tops)}
-    settings = {key: json.dumps(value) for key, value in kept.items()} | changes
-    words = [f"-S {shlex.quote(f'{key}={value}')}" for key, value in settings.items()]
-    return " ".join(["dvc exp run", *words])
 
 
 def deviation(values: Sequence[float]) -> float | None:

@@ -79,11 +79,12 @@ def complete(found: list[Experiment], named: bool) -> list[Experiment]:
     assert fold is not None
     missing = [i for i in range(fold.k) if i not in by_index]
     if missing:
-        fixes = [{"data.fold": f"{{k: {fold.k}, index: {index}}}"} for index in missing]
-        lines = [experiments.run_command(found[0], changes) for changes in fixes]
+        folds = ",".join(f"{{k: {fold.k}, index: {index}}}" for index in missing)
         raise InputError(
-            f"fold {', '.join(map(str, missing))} of {fold.k} is missing; run\n  "
-            + "\n  ".join(lines)
+            f"of {fold.k} folds, {', '.join(map(str, missing))} missing: wait for those that are "
+            "queued or running (dvc queue status), or make them with\n"
+            f"  dvc exp apply {found[0].name}\n"
+            f"  dvc exp run --queue -S 'data.fold={folds}'\n  dvc queue start"
         )
     return [by_index[i] for i in range(fold.k)]
 

@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stages import models
 from stages.errors import InputError
 from stages.tasks.base import Task
 
@@ -46,5 +47,7 @@ def open_processor(folder: Path, task: Task, **options: Any) -> Any:
     import transformers
 
     options |= task.processor_options
+    if (folder / "config.json").is_file() and models.is_headed(folder):
+        options["config"] = models.open_config(folder)  # else transformers warns of the type
     auto = getattr(transformers, task.processor)
     return auto.from_pretrained(str(folder), local_files_only=True, **options)

@@ -327,6 +327,8 @@ class Course:
         finally:
             signal.signal(signal.SIGTERM, before)
         if self.terminated:
+            step = self.state.global_step
+            print(f"stopped by SIGTERM at step {step}; the same command goes on", file=sys.stderr)
             sys.exit(143)
 
     def _run(self, train: Callable[[Path | None], Any]) -> None:
