@@ -15,7 +15,7 @@ from stages.errors import InputError
 from stages.training import averaging, batching, checkpoint, losses, memory
 from stages.training.course import Course
 from tests.test_heads import trained
-from tests.test_training import assert_same, fit, weights
+from tests.test_training import assert_same, distance, fit, weights
 
 # -- losses ------------------------------------------------------------------------------------
 
@@ -69,7 +69,7 @@ def test_r_drop_pulls_two_passes_together(prepare):
     assert float(gap.detach()) > 0
     still = fit(prepare(train__epochs=1.0), "still")
     twice = fit(prepare(train__epochs=1.0, train__r_drop_alpha=5.0), "twice")
-    assert torch.allclose(weights(still), weights(twice), atol=1e-5)
+    assert distance(twice, still) < 1e-3  # rounding alone
 
 
 @pytest.mark.slow

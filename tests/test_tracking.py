@@ -175,6 +175,10 @@ def test_both_engines_leave_the_same_record(prepare, client, monkeypatch):
         prepare(train__engine=engine, train__epochs=1.0)
         monkeypatch.setattr(tracking, "execution", lambda engine=engine: engine)
         train.main(Path("data/tokenized"), Path("data/base"), *targets)
+    deadline = time.monotonic() + 60
+    while list(Path("tracking").glob("*.jsonl")) and time.monotonic() < deadline:
+        delivery.deliver_pending()  # a busy machine: what the trainings could not wait for
+        time.sleep(0.5)
     store = client()
     runs = {run.data.params["train.engine"]: run for run in store.search_runs(["1"])}
     one, other = runs["trainer"], runs["loop"]
@@ -189,3 +193,16 @@ def test_both_engines_leave_the_same_record(prepare, client, monkeypatch):
     assert one.data.metrics["system/total_flos"] == other.data.metrics["system/total_flos"]
     paths = [{a.path for a in store.list_artifacts(r.info.run_id)} for r in (one, other)]
     assert paths[0] == paths[1]
+
+
+@pytest.mark.slow
+def test_an_experiment_that_another_makes_at_the_same_moment_is_taken(client, monkeypatch):
+    """Two workers on a fresh store: both see none, one creates it."""
+    from stages.tracking import store
+
+    mine, other = client(), client()
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
+    expected = other.create_experiment(store.EXPERIMENT)
+    known = iter([None, other.get_experiment(expected)])
+    monkeypatch.setattr(mine, "get_experiment_by_name", lambda name: next(known))
+    assert store.experiment_id(mine) == expected

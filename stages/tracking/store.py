@@ -90,7 +90,13 @@ def experiment_id(client: Any) -> str:
         return found.experiment_id
     artifacts = None if os.environ.get("MLFLOW_TRACKING_URI") else (root() / "mlruns").as_uri()
     kind = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's page guesses
-    return client.create_experiment(name, artifacts, kind)
+    try:
+        return client.create_experiment(name, artifacts, kind)
+    except Exception:  # of any tracker: another worker made it since
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            raise
+        return found.experiment_id
 
 
 def find_run(client: Any, experiment: str, tags: dict[str, str], stage: str) -> Any | None:
