@@ -169,6 +169,8 @@ def describe(parameters: params.Params) -> dict[str, str]:
     for tag, variable in (
         ("dvc.exp_name", "DVC_EXP_NAME"),
         ("dvc.baseline_rev", "DVC_EXP_BASELINE_REV"),
+        ("sweep", "TEMPER_SWEEP"),  # its name; set by `temper sweep`
+        ("mlflow.parentRunId", "TEMPER_PARENT_RUN"),  # MLflow shows the run below this one
     ):
         if os.environ.get(variable):
             tags[tag] = os.environ[variable]
