@@ -91,8 +91,9 @@ class Judge:
     def scores(self, scored: Scored) -> dict[str, float]:
         found = scores(scored, self.setup)
         if self.own:
-            sides = (scored.predictions, scored.references)
-            found |= own.scores(self.own, *(as_read(values, self.setup) for values in sides))
+            sides = map(dense, (scored.predictions, scored.references))
+            kind, names = self.setup.metrics, self.setup.names
+            found |= own.scores(self.own, *(metrics.as_read(kind, side, names) for side in sides))
         return found
 
     def intervals(self, scored: Scored) -> dict[str, float]:
@@ -139,15 +140,6 @@ class Judge:
             scored, tables.texts(self.raw[split], self.trained.task), setup, p.num_worst
         )
         return found
-
-
-def as_read(values: Any, setup: Setup) -> list:
-    """Return numbers, names or lists of names of predictions or references."""
-    if setup.metrics == "regression":
-        return [float(value) for value in values]
-    if setup.metrics == "classification":
-        return [setup.names[int(value)] for value in values]
-    return [[setup.names[i] for i in np.flatnonzero(row)] for row in dense(values)]
 
 
 def chosen(data: Any, rows: np.ndarray) -> Any:
