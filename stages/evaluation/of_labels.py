@@ -12,6 +12,7 @@ from stages.evaluation import baselines, tables, zero_shot
 from stages.evaluation.intervals import intervals
 from stages.evaluation.scored import Scored, Setup, dense, score_split, scores
 from stages.metrics import multi_label
+from stages.tasks import arrays
 from stages.trained import Trained
 
 
@@ -31,13 +32,12 @@ class Judge:
         self.params, self.seed = parameters.evaluate, parameters.seed
         task = parameters.task
         names, positive = trained.task.names, self.params.positive_label
-        threshold = self.params.threshold
         self.target, self.kind = task.target
         self.setup = Setup(
             metrics=task.metrics,
             names=names,
             positive=names.index(positive) if positive in names else None,
-            threshold=0.5 if threshold in (None, "tuned") else threshold,
+            threshold=arrays.thresholds(self.params.threshold, names),
         )
         self.headline = metrics.module(task.metrics).HEADLINE
         self.own = own.metrics(parameters)
