@@ -90,7 +90,7 @@ def open_experiment(name: str, rev: str | None) -> Experiment:
 
     files = DVCFileSystem(rev=rev)
     text = files.read_text(params.PARAMS_FILE.as_posix(), encoding="utf-8")
-    found = parse(name, text)
+    found = parse(name, str(text))
     return Experiment(name=name, parameters=found, leaves=params.flatten(found), files=files)
 
 

@@ -98,7 +98,7 @@ def _labels(rows: Sequence[Row], names: Sequence[str]) -> Judged:
         statistics=hstack(parts, format="csr", dtype=float),
         scores=scores,
         right=exact,
-        badness=np.asarray((predicted != actual).sum(1), dtype=float).reshape(-1),
+        badness=abs(predicted.astype(float) - actual.astype(float)).sum(1),
         width=3 * width,
     )
 

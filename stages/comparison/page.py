@@ -79,18 +79,16 @@ def panel(compared: Comparison, metric: str) -> dict[str, Any]:
     rows = []
     for i, name in enumerate(compared.names):
         d, value = tested[i], scores[i]
-        row: dict[str, Any] = {"name": name, "color": i, "text": "–", "mark": None, "apart": None}
+        row: dict[str, Any] = {"name": name, "color": i, "text": "–", "mark": None, "apart": None, "outcome": ""}
         if value is not None:
-            low, high = spans[i] if None not in spans[i] else (value, value)
+            low, high = (value if v is None else v for v in spans[i])
             row["text"] = verdicts.score_text(compared.scores[i], metric)
             row["mark"] = [place(v, bounds) for v in (low, value, high)]
         if d is not None:
-            sure = d.adjusted <= verdicts.LEVEL
+            side = "better" if (d.value > 0) == greater else "worse"
             row["apart"] = [place(v, apart) for v in (d.low, d.value, d.high)]
             row["signed"], row["p"] = verdicts.signed(d), p_text(d.adjusted)
-            row["outcome"] = (
-                "open" if not sure else "better" if (d.value > 0) == greater else "worse"
-            )
+            row["outcome"] = side if d.adjusted <= verdicts.LEVEL else "open"
         rows.append(row)
     return {
         "metric": metric,

@@ -172,10 +172,12 @@ def check_references(
 
 def texts(entry: Entry, split: str, chosen: Sequence[int]) -> list[dict[str, str]]:
     """Return what people see of some rows' inputs; images as data URLs; {} where DVC lacks them."""
+    import pyarrow as pa
+
     columns = raw(entry, split)
     if columns is None:
         return [{} for _ in chosen]
-    part = columns.take(list(chosen))
+    part = columns.take(pa.array(chosen, pa.int64()))
     shown = {"image": tables.thumbnail, "texts": " ".join, "text": str}
     found = {
         name: [shown[kind](value) for value in part[name].to_pylist()]

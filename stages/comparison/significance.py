@@ -7,7 +7,7 @@ is a question for several trainings of each (Dietterich 1998, Neural Computation
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -169,6 +169,6 @@ def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float
     if np.ptp([*first]) == 0 and np.ptp([*second]) == 0:
         value = float(np.mean(second) - np.mean(first))
         return value, value, float(value == 0)
-    found = ttest_ind(second, first, equal_var=False)
+    found: Any = ttest_ind(second, first, equal_var=False)
     low, high = found.confidence_interval(1 - LEVEL)
     return float(low), float(high), float(found.pvalue)
