@@ -5,6 +5,7 @@ import io
 import json
 import math
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ import yaml
 
 from stages import params
 from stages.arrow import SHARD
-from stages.commands import experiments
+from stages.commands import compare, experiments
 from stages.comparison import (
     compared,
     configurations,
@@ -28,6 +29,7 @@ from stages.comparison import (
     verdicts,
 )
 from stages.errors import InputError
+from tests import repository
 from tests.conftest import ROOT, change
 
 NAMES = ["not_equivalent", "equivalent"]
@@ -101,24 +103,9 @@ def entry(name, table, texts=None, *, settings=None, scores=None, sha256="same",
 
 TASKS = {
     "pair": {},
-    "several": {
-        "task.problem_type": "multi_label_classification",
-        "task.label_separator": "|",
-        "evaluate.positive_label": None,
-    },
     "number": {
         "task.problem_type": "regression",
         "task.labels": None,
-        "evaluate.positive_label": None,
-    },
-    "summary": {
-        "task": {
-            "name": "seq2seq_lm",
-            "problem_type": "translation",
-            "source": "sentence1",
-            "target_text": "sentence2",
-            "prefix": "",
-        },
         "evaluate.positive_label": None,
     },
     "words": {
@@ -451,7 +438,7 @@ def test_perplexities_of_other_tokens_are_not_tested():
         "no paired test of c and a is possi"
     )
     assert "cut the texts into other tokens" in found.notes[0]
-    assert shown.scores(found).rows[0] == ["a", "4 (3 to 5)", "0.500"]
+    assert shown.scores(found).rows[0] == ["perplexity", "4 (3 to 5)", "2"]
     assert page.page([first, third], found, [], [], "t")
 
 
@@ -480,6 +467,7 @@ def test_seeds_of_one_configuration_are_put_together():
     assert table.rows[0] == ["a1, a2", "2", "0.9100 ± 0.0141", ""]
     assert re.fullmatch(r"-0\.\d+ to -0\.\d+, p = 0\.\d+", table.rows[1][3])
     assert configurations.group(models[:2], given, ["accuracy"]) == []
+    assert configurations.group([models[0], models[0]], given, ["accuracy"]) == []
 
 
 def test_markdown_and_page_hold_the_verdict_and_the_rows():
@@ -631,3 +619,106 @@ def test_costs_are_those_of_the_run_that_trained(tmp_path):
     assert reason == f"no run of 1 of them in {tmp_path / 'mlflow.db'}"
     table = shown.costs(["a", "b", "c"], [found[0] | {"share": 0.5}, found[1], found[2]])
     assert [row[1] for row in table.rows] == ["90.0 (50% of the steps)", "70.0", "–"]
+
+
+STUB = """
+import csv, json, yaml
+from pathlib import Path
+import numpy as np
+p = yaml.safe_load(Path("params.yaml").read_text())
+random = np.random.default_rng(p["seed"])
+names = ["not_equivalent", "equivalent"]
+wanted = np.arange(200) % 2
+found = np.where(random.random(200) < 0.55 + p["train"]["epochs"] / 10, wanted, 1 - wanted)
+right = float((found == wanted).mean())
+for name in ("data/evaluation/predictions", "data/raw"):
+    Path(name).mkdir(parents=True)
+with open("data/evaluation/predictions/test.csv", "w", newline="") as file:
+    writer = csv.writer(file, lineterminator="\\n")
+    writer.writerow(["row", "reference", "prediction", "score", *(f"score_{n}" for n in names)])
+    writer.writerows([i, names[w], names[f], 0.9, 1 - f, f]
+                     for i, (w, f) in enumerate(zip(wanted, found)))
+Path("data/evaluation/metrics.json").write_text(json.dumps({"test": {"accuracy": round(right, 6)}}))
+splits = {"test": {"sha256": "same"}}
+Path("data/raw/summary.json").write_text(json.dumps({"splits": splits}))
+"""
+PIPELINE = """
+stages:
+  evaluate:
+    cmd: python stub.py
+    deps: [stub.py]
+    params: [seed, data, train]
+    outs: [data/raw, data/evaluation]
+"""
+
+
+@pytest.fixture(scope="module")
+def stub(tmp_path_factory):
+    """Return a DVC repository with a finished run and an experiment."""
+    folder = tmp_path_factory.mktemp("stub") / "repository"
+    folder.mkdir()
+    (folder / "stub.py").write_text(STUB)
+    (folder / "dvc.yaml").write_text(PIPELINE)
+    shutil.copy(ROOT / "params.yaml", folder)
+    (folder / ".gitignore").write_text("/data/\n")
+    repository.set_params(folder, train__epochs=1)
+    starts = ("dvc init -q", "dvc config core.analytics false")
+    for command in ("git init -q", *repository.USER, *starts):
+        repository.run(folder, command)
+    repository.commit(folder, "start")
+    repository.run(folder, "dvc repro -q")
+    repository.commit(folder, "run")
+    repository.run(folder, "dvc exp run -q -n longer -S train.epochs=4")
+    repository.run(folder, "git checkout -q params.yaml dvc.lock")
+    return folder
+
+
+@pytest.mark.slow
+def test_experiments_revisions_and_the_folder_are_opened_by_name(stub, monkeypatch, capsys):
+    """Without a checkout; other rows and results of other parameters are refused."""
+    monkeypatch.chdir(stub)
+    monkeypatch.setenv("COLUMNS", "150")
+    compare.compare(["HEAD", "longer"], samples=500, markdown=stub / "c.md", html=stub / "c.html")
+    text = capsys.readouterr().out
+    assert re.search(r"^longer is better than HEAD: accuracy \+0\.\d+ .*, p = 0\.002", text)
+    assert re.search(r"train\.epochs\s*│\s*1\.?0?\s*│\s*4", text)
+    assert "no seconds, latency or memory: there is no" in text
+    assert (stub / "c.md").read_text().startswith("# sample-paraphrase: comparison")
+    assert "longer is better than HEAD" in (stub / "c.html").read_text()
+    with pytest.raises(InputError, match=r"HEAD~1: no dvc\.lock, so nothing says which results"):
+        compare.compare(["HEAD", "HEAD~1"], html=stub / "c.html")
+    repository.set_params(stub, train__epochs=2)
+    message = "workspace: data/evaluation was not made with the train of its params"
+    with pytest.raises(InputError, match=message):
+        compare.compare(["HEAD", "workspace"], html=stub / "c.html")
+    repository.run(stub, "dvc repro -q")
+    compare.compare(["HEAD", "workspace"], samples=500, html=stub / "c.html")
+    assert re.search(r"workspace (is better than|and) HEAD", capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_a_run_is_led_back_to_the_files_that_dvc_has(origin, tmp_path, monkeypatch, capsys):
+    """By its metrics.json; its seconds, latency and memory stand beside the scores."""
+    folder = repository.clone(origin, tmp_path / "clone", cache=True)
+    shutil.copy(origin / "mlflow.db", folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DVC_ROOT", str(folder))
+    monkeypatch.setenv("COLUMNS", "200")
+    run_id = next(path.name for path in (origin / "mlruns").iterdir())
+    compare.compare([run_id, "HEAD"], samples=500, html=tmp_path / "c.html")
+    text = capsys.readouterr().out
+    name = f"sample-paraphrase {run_id[:8]}"
+    assert f"HEAD and {name} score alike in each of 24 test rows" in text
+    line = re.search(r"│ HEAD .*", text.partition("\ncosts")[2])
+    assert line is not None
+    assert len(re.findall(r"\d\.\d+", line[0])) == 8
+    shutil.rmtree(folder / ".dvc/cache")
+    shutil.rmtree(folder / "data/evaluation")
+    with pytest.raises(
+        InputError, match=r"run \w+: no commit or experiment here, nor workspace, holds"
+    ):
+        compare.compare([run_id, "HEAD"], html=tmp_path / "c.html")
+    with pytest.raises(
+        InputError, match=r"HEAD: .*csv|metrics\.json is neither in DVC's cache nor"
+    ):
+        compare.compare(["HEAD", "workspace"], html=tmp_path / "c.html")

@@ -51,7 +51,7 @@ def compare(
         console.print(f"[bold]{verdicts.verdict(one, result)}[/]", soft_wrap=True)
         console.print(verdicts.changed(one, result), soft_wrap=True)
     for table in tables:
-        console.print(as_rich(table))
+        console.print(as_rich(table) if table.rows else f"{table.title}: none")
     for note in (verdicts.family(result), *notes):
         console.print(note, soft_wrap=True)
     if markdown is not None:

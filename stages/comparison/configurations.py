@@ -19,10 +19,6 @@ class Configuration:
     values: dict[str, list[float]]  # of each score, by seed
     apart: tuple[float, float, float] | None  # from the first one: low, high, p (Welch)
 
-    @property
-    def several(self) -> bool:
-        return len(self.names) > 1
-
 
 def differing(entries: Sequence[Entry]) -> dict[str, list[Any]]:
     """Return the parameters that are not the same in all entries, with the value of each."""
@@ -36,20 +32,23 @@ def group(
 ) -> list[Configuration]:
     """Return the configurations in the order of their first entries; [] where each has one seed.
 
+    Two entries with the same parameters are one training, seen twice: the first stands for both.
+
     Args:
         entries: of any configurations.
         scores: of each entry.
         names: of the scores, the main one first; the test is about that.
     """
-    found: dict[str, list[int]] = {}
+    found: dict[str, dict[int, int]] = {}
     for i, entry in enumerate(entries):
         kept = {k: v for k, v in entry.one.leaves.items() if k not in NOT_TRAINED_WITH}
-        found.setdefault(json.dumps(kept, sort_keys=True), []).append(i)
-    if len(found) == len(entries):
+        seeds = found.setdefault(json.dumps(kept, sort_keys=True), {})
+        seeds.setdefault(entry.one.parameters.seed, i)
+    if all(len(seeds) == 1 for seeds in found.values()):
         return []
     base: list[float] = []
     configurations = []
-    for members in found.values():
+    for members in (list(seeds.values()) for seeds in found.values()):
         values = {
             name: [scores[i][name] for i in members] for name in names
             if all(name in scores[i] for i in members)

@@ -15,7 +15,7 @@ from stages.comparison.verdicts import number, p_text
 from stages.errors import InputError
 
 TEMPLATE = "page.html.j2"
-LINE = 240  # width of a line that holds an interval, px
+LINE = 165  # width of a line that holds an interval, px
 CURVE = (440, 240)  # width and height of a plot of curves, px
 HISTORY = "data/history/{}.csv"
 
@@ -79,7 +79,14 @@ def panel(compared: Comparison, metric: str) -> dict[str, Any]:
     rows = []
     for i, name in enumerate(compared.names):
         d, value = tested[i], scores[i]
-        row: dict[str, Any] = {"name": name, "color": i, "text": "–", "mark": None, "apart": None, "outcome": ""}
+        row: dict[str, Any] = {
+            "name": name,
+            "color": i,
+            "text": "–",
+            "mark": None,
+            "apart": None,
+            "outcome": "",
+        }
         if value is not None:
             low, high = (value if v is None else v for v in spans[i])
             row["text"] = verdicts.score_text(compared.scores[i], metric)

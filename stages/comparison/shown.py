@@ -38,7 +38,10 @@ def scores(compared: Comparison) -> Table:
         for name, one in zip(compared.names, compared.scores, strict=True)
     ]
     title = f"scores on {compared.num_rows:,} {compared.split} rows, 95 % intervals"
-    return Table(title=title, head=["", *compared.shown], rows=rows)
+    lines = [["", *compared.shown], *rows]
+    if len(rows) <= len(compared.shown):  # the narrower way round
+        lines = [list(line) for line in zip(*lines, strict=True)]
+    return Table(title=title, head=lines[0], rows=lines[1:])
 
 
 def differences(compared: Comparison) -> Table:
@@ -175,7 +178,7 @@ def as_markdown(
         parts.append(f"- **{verdicts.verdict(one, compared)}**")
         parts.append(f"  {verdicts.changed(one, compared)}")
     parts += ["", *(f"- {note}" for note in notes)] if notes else []
-    for table in tables:
+    for table in filter(lambda table: table.rows, tables):
         parts += ["", f"## {table.title[0].upper()}{table.title[1:]}", "", *lines_of(table)]
     for one in compared.against:
         lists = zip(headings(one), (one.better, one.worse), strict=True)

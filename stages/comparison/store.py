@@ -36,7 +36,7 @@ def recorded(run_id: str) -> tuple[Any, bytes, str]:
             files = [client.download_artifacts(run_id, name, folder) for name in ARTIFACTS]
             return run, Path(files[0]).read_bytes(), Path(files[1]).read_text(encoding="utf-8")
     except Exception as error:  # likewise
-        status = run.data.tags.get("stage.evaluate", "not there")
+        status = run.data.tags.get("stage.evaluate", "not run")
         raise InputError(
             f"run {run_id} has no {' and '.join(ARTIFACTS)} to go by (stage evaluate: {status}): "
             f"{first_line(error)}"
