@@ -40,12 +40,15 @@ def compare(
     result = compared.compare(found, split, metric, samples)
     costs, reason = measured(found, result)
     groups = configurations.group(found, result.scores, result.shown)
-    tables = [shown.scores(result)]
-    tables += [shown.differences(result)] if result.against[0].differences else []
-    tables += [shown.seeds(groups, result)] if groups else []
-    tables += [shown.parameters(found), shown.costs(result.names, costs)]
+    plain = [shown.seeds(groups, result)] if groups else []
+    plain += [shown.parameters(found), shown.costs(result.names, costs)]
+    tables = [shown.scores(result), shown.differences(result), *plain]
     notes = [*result.notes, *([reason] if reason else [])]
     title = found[0].one.parameters.export.name
+    html.write_text(page.page(found, result, plain, notes, title), encoding="utf-8")
+    if markdown is not None:
+        text = shown.as_markdown(result, tables, title, notes)
+        markdown.write_text(text, encoding="utf-8")
     console = Console(highlight=False)
     for one in result.against:
         console.print(f"[bold]{verdicts.verdict(one, result)}[/]", soft_wrap=True)
@@ -55,10 +58,7 @@ def compare(
     for note in (verdicts.family(result), *notes):
         console.print(note, soft_wrap=True)
     if markdown is not None:
-        text = shown.as_markdown(result, tables, title, notes)
-        markdown.write_text(text, encoding="utf-8")
         console.print(f"markdown   {markdown}")
-    html.write_text(page.page(found, result, tables[2:], notes, title), encoding="utf-8")
     console.print(f"page       {html}")
 
 

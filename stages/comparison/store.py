@@ -95,7 +95,8 @@ def find_runs(
     client: Any, experiment: str, leaves: Mapping[str, Any], scores: Mapping[str, float], name: str
 ) -> list[Any]:
     """Return the runs with these scores and parameters, of the experiment first, new to old."""
-    query = " and ".join(f"metrics.`{key}` = {value!r}" for key, value in list(scores.items())[:3])
+    known = [(key, value) for key, value in scores.items() if value >= 0]  # all a query can say
+    query = " and ".join(f"metrics.`{key}` = {value:.6f}" for key, value in known[:3])
     texts = {k: str(v)[:6000] for k, v in leaves.items() if not k.startswith(NOT_COMPARED)}
     found = [
         run

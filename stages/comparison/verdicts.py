@@ -76,7 +76,7 @@ def family(compared: Comparison) -> str:
     )
     return (
         f"paired bootstrap of {compared.num_rows:,} {compared.split} rows, {compared.samples:,} "
-        f"samples, 95 % intervals{holm}"
+        f"samples, 95 % intervals{holm}; of these trained models, not of their configurations"
     )
 
 
