@@ -464,8 +464,16 @@ def test_seeds_of_one_configuration_are_put_together():
     }  # fmt: skip
     result = compared.compare(models, None, None, SAMPLES)
     table = shown.seeds([first, second], replace(result, shown=["accuracy"]))
-    assert table.rows[0] == ["a1, a2", "2", "0.9100 ± 0.0141", ""]
-    assert re.fullmatch(r"-0\.\d+ to -0\.\d+, p = 0\.\d+", table.rows[1][3])
+    assert table.rows[0] == ["a1, a2", "2", "0.9100 ± 0.0141"]
+    [line] = verdicts.of_seeds([first, second], replace(result, shown=["accuracy"]))
+    assert re.fullmatch(
+        r"over seeds, the configuration of b1, b2, b3 is worse than that of a1, a2: accuracy "
+        r"-0\.097 \(-0\.\d+ to -0\.\d+\), p = 0\.\d+ \(Welch, 3 and 2 trainings\)",
+        line,
+    )
+    near = replace(second, apart=(-0.2, 0.1, 0.3))
+    [line] = verdicts.of_seeds([first, near], replace(result, shown=["accuracy"]))
+    assert "b3 shows no difference from that of a1, a2" in line
     assert configurations.group(models[:2], given, ["accuracy"]) == []
     assert configurations.group([models[0], models[0]], given, ["accuracy"]) == []
 

@@ -43,7 +43,8 @@ def compare(
     plain = [shown.seeds(groups, result)] if groups else []
     plain += [shown.parameters(found), shown.costs(result.names, costs)]
     tables = [shown.scores(result), shown.differences(result), *plain]
-    notes = [*result.notes, *([reason] if reason else [])]
+    seeds = verdicts.of_seeds(groups, result)
+    notes = [*seeds, *result.notes, *([reason] if reason else [])]
     title = found[0].one.parameters.export.name
     html.write_text(page.page(found, result, plain, notes, title), encoding="utf-8")
     if markdown is not None:
@@ -53,9 +54,11 @@ def compare(
     for one in result.against:
         console.print(f"[bold]{verdicts.verdict(one, result)}[/]", soft_wrap=True)
         console.print(verdicts.changed(one, result), soft_wrap=True)
+    for line in seeds:
+        console.print(f"[bold]{line}[/]", soft_wrap=True)
     for table in tables:
         console.print(as_rich(table) if table.rows else f"{table.title}: none")
-    for note in (verdicts.family(result), *notes):
+    for note in (verdicts.family(result), *notes[len(seeds) :]):
         console.print(note, soft_wrap=True)
     if markdown is not None:
         console.print(f"markdown   {markdown}")

@@ -10,6 +10,7 @@ from stages.comparison.compared import Against, Changed, Comparison
 from stages.comparison.entries import Entry
 from stages.comparison.verdicts import number, p_text
 
+MOST_SCORES = 4  # in the table of configurations
 MOST_LISTED = 10  # changed rows in Markdown, of each kind
 MOST_CHARACTERS = 160  # of a text there
 COSTS = {  # key → heading, divisor, decimals
@@ -118,19 +119,12 @@ def cost_text(value: float | None, key: str) -> str:
 def seeds(found: Sequence[configurations.Configuration], compared: Comparison) -> Table:
     """Return mean ± deviation of each configuration over its seeds."""
     names = [name for name in compared.shown if any(name in one.values for one in found)]
-    tested = any(one.apart for one in found)
+    names = names[:MOST_SCORES]
     rows = []
     for one in found:
         means = [experiments.as_text(one.values[n]) if n in one.values else "" for n in names]
         rows.append([", ".join(one.names), str(len(one.names)), *means])
-        if tested and one.apart:
-            low, high, p = one.apart
-            texts = (number(value, names[0], sign=True) for value in (low, high))
-            rows[-1].append("{} to {}, {}".format(*texts, p_text(p)))
-        elif tested:
-            rows[-1].append("")
-    last = [f"{names[0]} minus the first's, 95 % interval"] if tested else []
-    head = ["trainings", "seeds", *names, *last]
+    head = ["trainings", "seeds", *names]
     return Table(title="configurations, mean ± deviation over seeds", head=head, rows=rows)
 
 

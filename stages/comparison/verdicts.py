@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from stages.comparison.compared import Against, Comparison
+from stages.comparison.configurations import Configuration
 from stages.comparison.significance import LEVEL, Difference
 from stages.metrics import UNBOUNDED
 
@@ -63,6 +64,28 @@ def changed(one: Against, compared: Comparison) -> str:
         f"other way round; {one.num_same:,} of {compared.num_rows:,} have the same prediction "
         f"(McNemar {p_text(one.mcnemar.adjusted)})"
     )
+
+
+def of_seeds(found: Sequence[Configuration], compared: Comparison) -> list[str]:
+    """Return a sentence for each configuration whose seeds can be set against the first one's."""
+    main, greater = compared.main, compared.greater_is_better.get(compared.main, True)
+    lines = []
+    for one in found:
+        if one.apart is None:
+            continue
+        first, other = (sum(c.values[main]) / len(c.values[main]) for c in (found[0], one))
+        low, high, p = one.apart
+        pair = "the configuration of {}".format(", ".join(one.names))
+        side = "better" if (other > first) == greater else "worse"
+        what = f"is {side} than" if p <= LEVEL else "shows no difference from"
+        numbers = [number(value, main, sign=True) for value in (other - first, low, high)]
+        lines.append(
+            f"over seeds, {pair} {what} that of {', '.join(found[0].names)}: {main} "
+            "{} ({} to {}), ".format(*numbers)
+            + f"{p_text(p)} (Welch, {len(one.names)} and "
+            f"{len(found[0].names)} trainings)"
+        )
+    return lines
 
 
 def family(compared: Comparison) -> str:
