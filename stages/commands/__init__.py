@@ -3,7 +3,7 @@
 import typer
 
 from stages import errors
-from stages.commands import check, curve, folds, predict, push, recipe, summary, verify
+from stages.commands import check, compare, curve, folds, predict, push, recipe, summary, verify
 
 app = typer.Typer(
     help="Fine-tune a transformer from a lock file. The pipeline itself runs by `dvc repro`.",
@@ -16,6 +16,7 @@ app.command()(recipe.recipe)
 app.command()(summary.summary)
 app.command()(folds.folds)
 app.command()(curve.curve)
+app.command()(compare.compare)
 app.command()(predict.predict)
 app.command()(verify.verify)
 app.command()(push.push)
