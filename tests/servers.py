@@ -103,4 +103,4 @@ def postgres(folder: Path) -> tuple[Process, str]:
     ready = lambda: subprocess.run(asked, check=False).returncode == 0  # noqa: E731
     server = Process(command, ready, folder / "postgres.log", **options)
     server.remove = lambda: shutil.rmtree(data)  # type: ignore[attr-defined]
-    return server, f"postgresql://temper@127.0.0.1:{port}/postgres"
+    return server, f"postgresql+psycopg2://temper@127.0.0.1:{port}/postgres"
