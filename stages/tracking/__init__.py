@@ -20,7 +20,7 @@ from stages import determinism, params
 from stages.errors import InputError
 from stages.tracking import journal, store
 from stages.tracking.delivery import Sender
-from stages.tracking.store import files_sha256, root
+from stages.tracking.store import files_sha256
 
 
 def log_every() -> int:
@@ -195,10 +195,9 @@ def describe(parameters: params.Params) -> dict[str, str]:
     tags["base_model"] = parameters.model.name
     if parameters.model.revision:
         tags["base_revision"] = parameters.model.revision
-    with suppress(OSError, subprocess.CalledProcessError):
-        git = ["git", "-C", str(root())]
-        tags["mlflow.source.git.commit"] = _output([*git, "rev-parse", "HEAD"])
-        tags["git_dirty"] = str(bool(_output([*git, "status", "--porcelain", "-uno"]))).lower()
+    with suppress(OSError, subprocess.CalledProcessError):  # of a workspace, its own: the baseline
+        tags["mlflow.source.git.commit"] = _output(["git", "rev-parse", "HEAD"])
+        tags["git_dirty"] = str(bool(_output(["git", "status", "--porcelain", "-uno"]))).lower()
     return tags
 
 

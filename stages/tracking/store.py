@@ -14,7 +14,7 @@ from stages.tracking.journal import locked, root
 
 TIMEOUT_S = 30  # one request; nobody waits for it but a thread, and `temper sync`
 EXPERIMENT = "temper"
-EXP_NAME = "dvc.exp_name"  # a tag
+EXPERIMENT_TAGS = ("dvc.exp_name", "dvc.baseline_rev")
 BATCH = 100  # parameters in a request; MLflow takes no more
 ENVIRONMENT = "environment/train.json"  # an artefact of the run
 
@@ -164,7 +164,7 @@ def find_run(client: Any, experiment: str, tags: dict[str, str], stage: str) -> 
             if key == "execution":
                 return found
             is_ours = its.get("repository") == tags.get("repository")
-            same = key == "fingerprint" or its.get(EXP_NAME) == tags.get(EXP_NAME)
+            same = key == "fingerprint" or all(its.get(n) == tags.get(n) for n in EXPERIMENT_TAGS)
             if is_ours and same and its.get(f"stage.{stage}") != "FINISHED":
                 return found
     return None
