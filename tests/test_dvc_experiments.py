@@ -25,6 +25,9 @@ def folder(origin, tmp_path_factory):
     A commit comes between: the trials belong to the one before.
     """
     found = clone(origin, tmp_path_factory.mktemp("experiments") / "clone", cache=True)
+    run(found, f"dvc remote add -d store {found.parent / 'store'}")
+    commit(found, "remote")
+    run(found, "git tag baseline")
     run(found, GRID)
     (found / "note.txt").write_text("later")
     commit(found, "later")
@@ -37,8 +40,8 @@ def folder(origin, tmp_path_factory):
 
 
 def shown(folder):
-    """Return the finished experiments of the commit before the last: name → row."""
-    baseline = run(folder, "git rev-parse HEAD~1").stdout.strip()
+    """Return the commit that the trials began from, and theirs: name → row."""
+    baseline = run(folder, "git rev-parse baseline").stdout.strip()
     found = json.loads(run(folder, f"dvc exp show --json --rev {baseline}").stdout)
     (state,) = [row for row in found if row["rev"] == baseline]
     return baseline, {row["name"]: row["revs"][0] for row in state["experiments"]}
@@ -90,18 +93,14 @@ def test_experiments_are_compared_applied_branched_and_pushed(folder, tmp_path):
     run(folder, f"dvc exp branch {one} chosen")
     run(folder, f"git init -q --bare {tmp_path / 'git'}")
     run(folder, f"git remote add shared {tmp_path / 'git'}")
-    run(folder, f"dvc remote add -d store {tmp_path / 'store'}")
     run(folder, "git push -q shared HEAD:main")
-    run(folder, f"dvc exp push --rev {baseline} shared")
-    commit(folder, "remote")
-    run(folder, "git push -q shared HEAD:main")
+    run(folder, f"dvc exp push shared {one} {other}")
     second = tmp_path / "second"
     run(folder, f"git clone -q -b main {tmp_path / 'git'} {second}")
     for key, value in (("user.name", "test"), ("user.email", "test@example.org")):
         run(second, f"git config {key} {value}")
     run(second, f"dvc exp pull origin {one}")
     run(second, f"dvc exp apply {one}")
-    run(second, "dvc checkout data/model --force")
     model = "data/model/model.safetensors"
     its = run(folder, "git show chosen:dvc.lock").stdout
     assert (second / "dvc.lock").read_text() == its
@@ -129,6 +128,8 @@ WORKER = """
 import sys, time
 from pathlib import Path
 from stages import params, tracking
+from stages.tracking import delivery
+delivery.PATIENCE_S = 120  # four on few cores
 Path(f"ready-{sys.argv[1]}").touch()
 while not Path("go").exists():
     time.sleep(0.01)

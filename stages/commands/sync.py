@@ -57,6 +57,7 @@ def send(recorded: str | None, uri: str) -> list[str]:
     """Send the journals of one store, print a line for each; return what went wrong."""
     from stages.tracking import delivery, store
 
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     failed, runs = [], {}
     try:
         client = store.connect(uri)
