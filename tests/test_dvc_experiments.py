@@ -84,7 +84,7 @@ def test_trials_that_share_tokenization_do_not_tokenize(folder):
 
 def test_experiments_are_compared_applied_branched_and_pushed(folder, tmp_path):
     """Another clone gets one with its model."""
-    baseline, experiments = shown(folder)
+    experiments = shown(folder)[1]
     one, other = sorted(experiments)[:2]
     changed = json.loads(run(folder, f"dvc exp diff {one} {other} --json").stdout)
     assert set(changed["params"]["params.yaml"]) <= {"train.learning_rate", "seed"}

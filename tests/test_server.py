@@ -1,7 +1,8 @@
-"""Whatever becomes of MLflow's server, training ends as without it and the server gets all, once."""
+"""Whatever becomes of MLflow's server, training ends as without it; the server gets all, once."""
 
 import csv
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stages import outputs, tracking
+from stages import outputs, params, tracking
 from stages.commands import sync
 from stages.errors import InputError
 from stages.tracking import delivery, store
@@ -77,7 +78,9 @@ def train(root, **more):
     root.mkdir(exist_ok=True)
     targets = [str(root / name) for name in TARGETS]
     command = [sys.executable, "-m", "stages.train", "data/tokenized", "data/base", *targets]
-    known = environment(PYTHONPATH=str(ROOT), DVC_ROOT=str(root), GIT_CEILING_DIRECTORIES="/", **more)
+    known = environment(
+        PYTHONPATH=str(ROOT), DVC_ROOT=str(root), GIT_CEILING_DIRECTORIES="/", **more
+    )
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, env=known, text=True, start_new_session=True, **pipes)
 
@@ -192,7 +195,7 @@ def test_answers_that_are_lost_double_nothing(write_params, up, monkeypatch, cap
     monkeypatch.setattr(delivery, "RETRY_S", (0.01, 0.02))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "lossy")
-    parameters = write_params()
+    parameters = write_params(model__config={f"note_{i}": i for i in range(40)})
     Path("dvc.yaml").touch()
     with tracking.run("train", parameters, fingerprint="lossy") as run:
         for step in range(1, 2001):
@@ -211,14 +214,33 @@ def test_answers_that_are_lost_double_nothing(write_params, up, monkeypatch, cap
     for name in ("train/loss", "train/norm"):
         steps = Counter(m.step for m in client.get_metric_history(found.info.run_id, name))
         assert steps == Counter(range(1, 2001))
-    assert len(found.data.params) == len(run_parameters(parameters))
+    assert len(found.data.params) == len(params.flatten(parameters)) > 100
     assert found.info.status == "FINISHED"
 
 
-def run_parameters(parameters):
-    from stages import params
-
-    return params.flatten(parameters)
+def test_a_journal_without_room_is_kept_in_memory_and_sent(write_params, up, monkeypatch, capsys):
+    """One warning; a server that is there gets all."""
+    uri = up()
+    monkeypatch.setattr(delivery, "PATIENCE_S", 60)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "room")
+    parameters = write_params()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with tracking.run("train", parameters, fingerprint="room") as run:
+        (file,) = Path("tracking").glob("*.jsonl")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 20, limits[1]))
+        try:
+            for step in range(1, 11):
+                run.log_metrics({"train/loss": 1 / step}, step)
+            run.log_artifact(Path("params.yaml"), "copies")
+        finally:
+            client = store.connect(uri)
+            servers.wait_until(lambda: num_numbers(client, "room") == 10)
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    said = capsys.readouterr().err
+    assert said.count("warning: tracking: ") == 1
+    assert "tracking: File too large; the stage goes on" in said
+    assert list(Path("tracking").glob("*.jsonl")) == []
 
 
 def test_postgres_may_die_below_the_server(write_params, tmp_path, monkeypatch, capsys):

@@ -54,7 +54,10 @@ def test_stages_of_one_execution_are_one_run(write_params, client):
 
 @pytest.mark.slow
 def test_a_killed_training_continues_its_run(write_params, client, monkeypatch):
-    """Another execution of the same fingerprint: the same run, no step twice."""
+    """Another execution of the same fingerprint: the same run, no step twice.
+
+    Once it has ended, one that trains anew has a run of its own, as has another clone.
+    """
     parameters = write_params()
 
     def killed():
@@ -74,6 +77,19 @@ def test_a_killed_training_continues_its_run(write_params, client, monkeypatch):
     steps = [m.step for m in client().get_metric_history(found.info.run_id, "train/loss")]
     assert sorted(steps) == [1, 2, 3]
     assert found.info.status == "FINISHED"
+    monkeypatch.setattr(tracking, "execution", lambda: "a third")
+    with tracking.run("train", parameters, fingerprint="f") as run:  # its checkpoints were deleted
+        run.log_metrics({"train/loss": 1.0}, 1)
+    monkeypatch.setattr(tracking, "execution", lambda: "a fourth")
+    monkeypatch.setattr(tracking.journal, "repository", lambda: "another clone")
+    with tracking.run("train", parameters, fingerprint="f") as run:
+        run.log_metrics({"train/loss": 1.0}, 1)
+    others = [r for r in client().search_runs(["1"]) if r.info.run_id != found.info.run_id]
+    assert len(others) == 2
+    for other in others:
+        assert "trained_by" not in other.data.tags
+        steps = [m.step for m in client().get_metric_history(other.info.run_id, "train/loss")]
+        assert steps == [1]
 
 
 @pytest.mark.slow
