@@ -3,7 +3,18 @@
 import typer
 
 from stages import errors
-from stages.commands import check, compare, curve, folds, predict, push, recipe, summary, verify
+from stages.commands import (
+    check,
+    compare,
+    curve,
+    folds,
+    predict,
+    push,
+    recipe,
+    summary,
+    sync,
+    verify,
+)
 
 app = typer.Typer(
     help="Fine-tune a transformer from a lock file. The pipeline itself runs by `dvc repro`.",
@@ -20,6 +31,7 @@ app.command()(compare.compare)
 app.command()(predict.predict)
 app.command()(verify.verify)
 app.command()(push.push)
+app.command()(sync.sync)
 
 
 def main() -> None:
