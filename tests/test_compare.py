@@ -630,6 +630,7 @@ def test_costs_are_those_of_the_run_that_trained(tmp_path):
     assert reason == f"no run of 1 of them in {tmp_path / 'mlflow.db'}"
     table = shown.costs(["a", "b", "c"], [found[0] | {"share": 0.5}, found[1], found[2]])
     assert [row[1] for row in table.rows] == ["90.0 (50% of the steps)", "70.0", "–"]
+    assert shown.costs(["a"], [{}]).rows == [["a", "–", "–", "–", "–"]]
 
 
 STUB = """
