@@ -458,21 +458,24 @@ def test_seeds_of_one_configuration_are_put_together():
     assert (first.names, second.names) == (["a1", "a2"], ["b1", "b2", "b3"])
     assert first.apart is None
     wanted = ttest_ind([0.80, 0.83, 0.81], [0.90, 0.92], equal_var=False)
-    assert second.apart[2] == pytest.approx(wanted.pvalue)
+    assert second.apart == pytest.approx((*wanted.confidence_interval(), wanted.pvalue))
+    assert significance.welch([0.5, 0.5], [0.5, 0.5]) == (0, 0, 1)
+    assert significance.welch([0.5, 0.5], [0.7, 0.7]) == pytest.approx((0.2, 0.2, 0))
     assert configurations.differing(models) == {
         "seed": [1, 1, 2, 2, 3], "train.epochs": [2.0, 3.0, 2.0, 3.0, 3.0]
     }  # fmt: skip
     result = compared.compare(models, None, None, SAMPLES)
     table = shown.seeds([first, second], replace(result, shown=["accuracy"]))
     assert table.rows[0] == ["a1, a2", "2", "0.9100 ± 0.0141"]
-    [line] = verdicts.of_seeds([first, second], replace(result, shown=["accuracy"]))
+    other, line = verdicts.of_seeds([first, second], replace(result, shown=["accuracy"]))
+    assert other.startswith("a2 is another seed of a1's configuration: what sets them apart is ch")
     assert re.fullmatch(
         r"over seeds, the configuration of b1, b2, b3 is worse than that of a1, a2: accuracy "
         r"-0\.097 \(-0\.\d+ to -0\.\d+\), p = 0\.\d+ \(Welch, 3 and 2 trainings\)",
         line,
     )
     near = replace(second, apart=(-0.2, 0.1, 0.3))
-    [line] = verdicts.of_seeds([first, near], replace(result, shown=["accuracy"]))
+    _, line = verdicts.of_seeds([first, near], replace(result, shown=["accuracy"]))
     assert "b3 shows no difference from that of a1, a2" in line
     assert configurations.group(models[:2], given, ["accuracy"]) == []
     assert configurations.group([models[0], models[0]], given, ["accuracy"]) == []
@@ -627,6 +630,7 @@ def test_costs_are_those_of_the_run_that_trained(tmp_path):
     assert reason == f"no run of 1 of them in {tmp_path / 'mlflow.db'}"
     table = shown.costs(["a", "b", "c"], [found[0] | {"share": 0.5}, found[1], found[2]])
     assert [row[1] for row in table.rows] == ["90.0 (50% of the steps)", "70.0", "–"]
+    assert shown.costs(["a"], [{}]).rows == [["a", "–", "–", "–", "–"]]
 
 
 STUB = """

@@ -24,6 +24,7 @@ COSTS = {  # key → heading, divisor, decimals
     "onnx_size": ("ONNX MiB", 2**20, 1),
     "int8_size": ("int8 MiB", 2**20, 1),
 }
+ALWAYS = ("train_time_s", "peak_memory_gib", "model_latency_ms", "model_size")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +102,7 @@ def costs(names: Sequence[str], found: Sequence[Mapping[str, float]]) -> Table:
         names: of the models.
         found: by the keys of `COSTS`; `share` is the part of the steps that the seconds are of.
     """
-    known = [key for key in COSTS if any(key in one for one in found)]
+    known = [key for key in COSTS if key in ALWAYS or any(key in one for one in found)]
     rows = []
     for name, one in zip(names, found, strict=True):
         cells = [cost_text(one.get(key), key) for key in known]

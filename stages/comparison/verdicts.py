@@ -69,7 +69,11 @@ def changed(one: Against, compared: Comparison) -> str:
 def of_seeds(found: Sequence[Configuration], compared: Comparison) -> list[str]:
     """Return a sentence for each configuration whose seeds can be set against the first one's."""
     main, greater = compared.main, compared.greater_is_better.get(compared.main, True)
-    lines = []
+    lines = [
+        f"{name} is another seed of {found[0].names[0]}'s configuration: what sets them apart is "
+        "chance in the training"
+        for name in (found[0].names[1:] if found and compared.names[0] in found[0].names else ())
+    ]
     for one in found:
         if one.apart is None:
             continue
