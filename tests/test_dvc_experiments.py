@@ -13,14 +13,14 @@ from tests.servers import wait_until
 
 pytestmark = pytest.mark.slow
 GRID = (
-    "dvc exp run --queue -S train.learning_rate=choice(0.0005,0.002) -S seed=range(1,3) "
+    "dvc exp run --queue -S train.learning_rate=choice(0.0005,0.002) -S seed=range(1,2) "
     "-S train.epochs=1 train"
 )
 
 
 @pytest.fixture(scope="module")
 def folder(origin, tmp_path_factory):
-    """Return a clone in which a grid of four trials was queued, and two workers have ended it.
+    """Return a clone in which a grid of two trials was queued, and two workers have ended it.
 
     A commit comes between: the trials belong to the one before.
     """
@@ -57,10 +57,10 @@ def runs(folder):
 def test_a_grid_on_two_workers_is_one_run_for_each_trial(folder, runs):
     """Each has the experiment's name, its numbers and the commit it began from, and back."""
     baseline, experiments = shown(folder)
-    assert len(experiments) == 4
+    assert len(experiments) == 2
     by_name = {found.info.run_name: found for found in runs}
     assert by_name.keys() == experiments.keys()
-    assert len(runs) == 4
+    assert len(runs) == 2
     tried = set()
     for name, row in experiments.items():
         tags, parameters = by_name[name].data.tags, by_name[name].data.params
@@ -71,7 +71,7 @@ def test_a_grid_on_two_workers_is_one_run_for_each_trial(folder, runs):
         assert float(parameters["train.learning_rate"]) == its["train"]["learning_rate"]
         assert int(parameters["seed"]) == its["seed"]
         tried.add((parameters["train.learning_rate"], parameters["seed"]))
-    assert tried == {(rate, seed) for rate in ("0.0005", "0.002") for seed in "12"}
+    assert tried == {("0.0005", "1"), ("0.002", "1")}
 
 
 def test_trials_that_share_tokenization_do_not_tokenize(folder):
@@ -112,8 +112,8 @@ def test_a_temporary_workspace_leaves_a_run_that_says_who_trained(folder):
     name = sorted(shown(folder)[1])[0]
     run(folder, "git checkout -q -f chosen")
     run(folder, "dvc checkout --force --allow-missing")
-    done = run(folder, "dvc exp run --temp --name again -S evaluate.num_worst=3")
-    assert ran(done) == ["evaluate", "export"]
+    done = run(folder, "dvc exp run --temp --name again -S evaluate.num_worst=3 evaluate")
+    assert ran(done) == ["evaluate"]
     client = store.connect(f"sqlite:///{folder / 'mlflow.db'}")
     query = "tags.`dvc.exp_name` = '{}'"
     (trainer,) = client.search_runs(["1"], query.format(name))

@@ -227,3 +227,37 @@ def test_an_experiment_that_another_makes_at_the_same_moment_is_taken(client, mo
     known = iter([None, other.get_experiment(expected)])
     monkeypatch.setattr(mine, "get_experiment_by_name", lambda name: next(known))
     assert store.experiment_id(mine) == expected
+
+
+def test_reasons_are_plain_and_hold_no_password():
+    """An address without its password; no chain of library calls."""
+    uri = "http://me:secret@host:5000"
+    assert store.masked(uri) == "http://me:***@host:5000"
+    assert store.masked("sqlite:////a/b@c:d.db") == "sqlite:////a/b@c:d.db"
+    busy = RuntimeError("Max retries (Caused by ResponseError('too many 503 error responses'))")
+    assert (
+        store.reason(busy, uri)
+        == "http://me:***@host:5000 answers with status 503; its log says why"
+    )
+    assert (
+        store.reason(ValueError("odd\nmore"), uri)
+        == "http://me:***@host:5000 does not take it: odd"
+    )
+
+
+def test_a_password_that_no_journal_keeps_is_asked_for(write_params, monkeypatch):
+    """And outside the repository's root `temper sync` says so."""
+    write_params()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    left = tracking.journal.create("train-x-1", pytest.fail)
+    left.write({"kind": "open", "time_ms": 1, "uri": store.recorded_uri()})
+    left.close()
+    assert "secret" not in left.path.read_text()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    with pytest.raises(InputError, match=r"there is no dvc\.yaml here; run it at the root"):
+        sync.sync()
+    Path("dvc.yaml").touch()
+    with pytest.raises(
+        InputError, match=r"password of http://me:\*\*\*@127\.0\.0\.1:9 is not kept"
+    ):
+        sync.sync()

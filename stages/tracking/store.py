@@ -48,6 +48,9 @@ def reason(error: BaseException, uri: str) -> str:
     """Return what went wrong with a store, in plain words."""
     if is_unreachable(error):
         return f"{masked(uri)} cannot be reached"
+    status = re.search(r"too many (\d+) error responses", str(error))
+    if status:
+        return f"{masked(uri)} answers with status {status[1]}; its log says why"
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     return f"{masked(uri)} does not take it: {first[:300]}"
 
