@@ -3,7 +3,7 @@
 import typer
 
 from stages import errors
-from stages.commands import check, curve, folds, predict, push, recipe, summary, verify
+from stages.commands import check, curve, folds, predict, push, recipe, summary, sweep, verify
 
 app = typer.Typer(
     help="Fine-tune a transformer from a lock file. The pipeline itself runs by `dvc repro`.",
@@ -14,6 +14,7 @@ app = typer.Typer(
 app.command()(check.check)
 app.command()(recipe.recipe)
 app.command()(summary.summary)
+app.command()(sweep.sweep)
 app.command()(folds.folds)
 app.command()(curve.curve)
 app.command()(predict.predict)
