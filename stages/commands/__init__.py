@@ -3,7 +3,7 @@
 import typer
 
 from stages import errors
-from stages.commands import check, curve, folds, predict, push, recipe, summary, sweep, verify
+from stages.commands import best, check, curve, folds, predict, push, recipe, summary, sweep, verify
 
 app = typer.Typer(
     help="Fine-tune a transformer from a lock file. The pipeline itself runs by `dvc repro`.",
@@ -15,6 +15,7 @@ app.command()(check.check)
 app.command()(recipe.recipe)
 app.command()(summary.summary)
 app.command()(sweep.sweep)
+app.command()(best.best)
 app.command()(folds.folds)
 app.command()(curve.curve)
 app.command()(predict.predict)

@@ -19,6 +19,7 @@ from stages import params, yaml_file
 from stages.errors import InputError, nearest
 
 SWEEPS = Path("sweeps")
+STORAGE = "storage"  # in a sweep's folder: the URL of a database elsewhere, for `temper best`
 
 
 def sweep(
@@ -30,7 +31,7 @@ def sweep(
         str | None, typer.Option(help="An Optuna storage URL that several machines share.")
     ] = None,
 ) -> None:
-    """Search for the parameters with the best validation score; goes on where it was interrupted."""
+    """Search for the parameters with the best validation score; goes on after an interrupt."""
     from stages.sweeping import plan as plans
 
     plan = plans.load(file)
@@ -179,7 +180,7 @@ def run(
     """Run what is left of a sweep whose folder is held."""
     from rich.console import Console
 
-    from stages.sweeping import leases, parent, runner, show, study
+    from stages.sweeping import leases, parent, ranking, runner, show, study
 
     folder, console = root / SWEEPS / plan.name, Console(highlight=False)
     storage = study.open_storage(database(plan, folder))
@@ -188,6 +189,9 @@ def run(
     )
     found = study.Study(plan, storage, whole, mine, greater=greater)
     baseline, commit = begin(found, root, tree)
+    if plan.storage is not None:
+        (folder / STORAGE).touch(mode=0o600)  # the URL may hold a password
+        (folder / STORAGE).write_text(plan.storage)
     runs = parent.open_run(plan.name, file, found.study.user_attrs.get("runs", {}))
     found.study.set_user_attr("runs", runs)
     environment = {"TEMPER_PARENT_RUN": runs.get(parent.place(), "")}

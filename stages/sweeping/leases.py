@@ -1,8 +1,8 @@
 """Who works on which trial: rows beside Optuna's own, one per trial and taking over.
 
-A trial belongs to whoever inserted its newest row; the primary key lets one of several machines win.
-Its owner counts the row's beats up. A row whose beats stand still is a dead machine's, by the clock
-of whoever watches: no two clocks are compared.
+A trial belongs to whoever inserted its newest row; the primary key lets one of several machines
+win. Its owner counts the row's beats up. A row whose beats stand still is a dead machine's, by the
+clock of whoever watches: no two clocks are compared.
 """
 
 import time
@@ -66,13 +66,14 @@ class Leases:
     def take(self, number: int, before: Lease | None = None) -> bool:
         """Become the owner of a trial, after the lease `before`; False if another was faster."""
         import sqlalchemy as sa
+        from sqlalchemy.exc import IntegrityError
 
         generation = before.generation + 1 if before else 0
         row = {"study": self.study, "number": number, "generation": generation}
         try:
             with self.engine.begin() as connection:
                 connection.execute(sa.insert(self.table).values(**row, owner=self.owner, beats=0))
-        except sa.exc.IntegrityError:
+        except IntegrityError:
             return False
         return True
 

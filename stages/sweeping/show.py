@@ -1,4 +1,4 @@
-"""A running sweep → a progress bar and the best so far; a line per trial where it is no terminal."""
+"""A running sweep → a line per trial that ends; on a terminal a progress bar and the best so far."""
 
 import time
 from collections import Counter

@@ -52,16 +52,16 @@ def open_storage(url: str) -> Any:
         InputError: it cannot be opened.
     """
     import optuna
-    import sqlalchemy as sa
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     error: Exception | None = None
     for _ in range(TRIES):
         try:
             return optuna.storages.RDBStorage(url)
-        except (sa.exc.ArgumentError, ImportError) as found:
+        except (ArgumentError, ImportError) as found:
             error = found
             break
-        except sa.exc.SQLAlchemyError as found:  # or another machine makes the same tables
+        except SQLAlchemyError as found:  # or another machine makes the same tables
             error = found
             time.sleep(random.uniform(0.1, 0.5))
     reason = str(error).splitlines()[0]
@@ -74,10 +74,11 @@ def open_storage(url: str) -> Any:
 def hidden(url: str) -> str:
     """Return a URL without its password."""
     import sqlalchemy as sa
+    from sqlalchemy.exc import ArgumentError
 
     try:
         return sa.make_url(url).render_as_string(hide_password=True)
-    except sa.exc.ArgumentError:
+    except ArgumentError:
         return url
 
 
@@ -160,10 +161,10 @@ class Study:
         held = self.leases.current() if running else {}
         for frozen in running:
             lease = held.get(frozen.number)
-            if self.leases.is_dead(frozen.number, lease):
-                if self.leases.take(frozen.number, lease):
-                    self.study.sampler = self._sampler(frozen.number, "")
-                    return self._prepared(optuna.trial.Trial(self.study, frozen._trial_id))
+            is_dead = self.leases.is_dead(frozen.number, lease)
+            if is_dead and self.leases.take(frozen.number, lease):
+                self.study.sampler = self._sampler(frozen.number, "")
+                return self._prepared(optuna.trial.Trial(self.study, frozen._trial_id))
         return None
 
     def _asked(self) -> Any | None:

@@ -1,7 +1,7 @@
 """Commands on standard input → trials, one after another, in a workspace that stays.
 
-`python -m stages.sweeping.worker <root> <workspace> <baseline> <commit>`, started by `temper sweep`. DVC stays
-loaded between trials; what a trial prints goes to its log.
+`python -m stages.sweeping.worker <root> <workspace> <baseline> <commit>`, started by `temper sweep`.
+DVC stays loaded between trials; what a trial prints goes to its log.
 """
 
 import copy
@@ -9,6 +9,7 @@ import fcntl
 import functools
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -23,12 +24,13 @@ from stages.errors import InputError
 from stages.sweeping import processes, score, workspace
 from stages.sweeping.workspace import STAGE
 
+PIPELINE = "dvc.yaml"
 PREPARING = "preparing.lock"  # one worker makes what several trials share, the others find it
-REASON_LINES = 3  # of a log, where it has no line that says "error:"
 
 
 def remember_yaml() -> None:
     """Let DVC parse each YAML text once: it reads params.yaml for every stage, several times."""
+    from dvc.utils import strictyaml
     from dvc.utils.serialize import _yaml
 
     parse = _yaml.parse_yaml
@@ -43,7 +45,7 @@ def remember_yaml() -> None:
         except Exception:
             return parse(text, path, typ)  # the error names the path
 
-    _yaml.parse_yaml = parse_yaml
+    _yaml.parse_yaml = strictyaml.parse_yaml = parse_yaml
 
 
 @contextmanager
@@ -65,35 +67,64 @@ def printing_to(log: Path) -> Iterator[None]:
             os.close(handle)
 
 
-def reproduce(repo: Any, shared: Path) -> None:
-    """Run what training needs, one worker at a time, and the training itself."""
-    before = [stage.addressing for stage in repo.stage.collect(STAGE, with_deps=True)]
-    before.remove(STAGE)
-    with shared.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        if before:
-            repo.reproduce(targets=before)
-    repo.reproduce(targets=[STAGE], single_item=True)
-
-
-def run(repo: Any, given: str, root: Path, baseline: str, order: dict[str, Any]) -> dict[str, Any]:
-    """Run one trial; return its score and its experiment's commit, or the reason it failed.
+class Preparation:
+    """What trainings start from, made where a trial's values change it.
 
     Args:
         repo: DVC's, of the workspace.
+        shared: a lock; one worker prepares, the others find what it made in DVC's cache.
+    """
+
+    def __init__(self, repo: Any, shared: Path):
+        self.repo, self.shared, self.made = repo, shared, None
+        needed = [s for s in repo.stage.collect(STAGE, with_deps=True) if s.addressing != STAGE]
+        keys = {key for stage in needed for key in read_by(stage)}
+        text = Path(PIPELINE).read_text(encoding="utf-8")
+        self.keys = keys | set(re.findall(r"\$\{([^}]+)\}", text))
+
+    def make(self, values: dict[str, Any]) -> None:
+        """Run the stages before training, unless the last trial here had the same of them."""
+        wanted = {k: v for k, v in values.items() if any(overlap(k, key) for key in self.keys)}
+        if wanted == self.made:
+            return
+        self.made = None
+        stages = [stage.addressing for stage in self.repo.stage.collect(STAGE, with_deps=True)]
+        stages.remove(STAGE)
+        with self.shared.open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if stages:
+                self.repo.reproduce(targets=stages)
+        self.made = wanted
+
+
+def read_by(stage: Any) -> list[str]:
+    """Return the dotted keys of params.yaml that a stage depends on."""
+    return [key for dependency in stage.params for key in dependency.params]
+
+
+def overlap(one: str, other: str) -> bool:
+    """Tell whether one of two dotted keys is the other or lies below it."""
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+
+
+def run(before: Preparation, given: str, baseline: str, order: dict[str, Any]) -> dict[str, Any]:
+    """Run one trial; return its score and its experiment's commit, or the reason it failed.
+
+    Args:
+        before: makes what training starts from.
         given: text of params.yaml as the sweep began with it.
-        root: of the repository.
         baseline: the experiment's parent.
         order: what `runner` wrote.
     """
-    folder, started = Path(repo.root_dir), time.monotonic()
+    folder, started = Path(before.repo.root_dir), time.monotonic()
     os.environ.update(order["environment"])
     log = Path(order["log"])
     with printing_to(log):
         try:
             text = workspace.edited(given, order["values"])
             (folder / params.PARAMS_FILE).write_text(text, encoding="utf-8")
-            reproduce(repo, root / "sweeps" / PREPARING)
+            before.make(order["values"])
+            before.repo.reproduce(targets=[STAGE], single_item=True)
             parameters = params.load(folder / params.PARAMS_FILE)
             text = (folder / score.FILE).read_text(encoding="utf-8")
             found = score.kept(text, parameters, order["metric"])
@@ -136,10 +167,10 @@ def main(root: Path, folder: Path, baseline: str, commit: str) -> None:
         at = workspace.make(root, folder, baseline, commit)
         os.chdir(at)
         given = Path(params.PARAMS_FILE).read_text(encoding="utf-8")
-        repo = workspace.connect(root, at)
+        before = Preparation(workspace.connect(root, at), root / "sweeps" / PREPARING)
     print(json.dumps({"ready": True}), file=answers, flush=True)
     for line in sys.stdin:
-        answer = run(repo, given, root, baseline, json.loads(line))
+        answer = run(before, given, baseline, json.loads(line))
         print(json.dumps(answer), file=answers, flush=True)
 
 

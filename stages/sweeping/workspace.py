@@ -91,22 +91,27 @@ def connect(root: Path, workspace: Path) -> Any:
 
     with Repo(str(root)) as original:
         cache, config = original.cache.local_cache_dir, original.config.read("local")
+    with Repo(str(workspace)) as found:
+        with found.config.edit("local") as local:
+            local |= {
+                "cache": config.get("cache", {}) | {"dir": os.path.abspath(cache)},
+                "core": {"analytics": False, "autostage": False},
+            }
+        forget_others(
+            workspace / LOCK, [s.addressing for s in found.stage.collect(STAGE, with_deps=True)]
+        )
     repo = Repo(str(workspace))
-    with repo.config.edit("local") as local:
-        local["cache"] = config.get("cache", {}) | {"dir": os.path.abspath(cache)}
-        local["core"] = {"analytics": False, "autostage": False}
-    repo.close()
-    repo = Repo(str(workspace))
-    wanted = [stage.name for stage in repo.stage.collect(STAGE, with_deps=True)]
-    lock = workspace / LOCK
-    if lock.exists():
-        content = yaml.load(lock.read_text(encoding="utf-8"), Loader=yaml_file.Loader) or {}
-        known = {k: v for k, v in content.get("stages", {}).items() if k in wanted}
-        text = yaml.safe_dump({"schema": "2.0", "stages": known}, sort_keys=False)
-        lock.write_text(text, encoding="utf-8")
-        repo.reset()
     repo.checkout(force=True, allow_missing=True)
     return repo
+
+
+def forget_others(lock: Path, stages: list[str]) -> None:
+    """Keep only some stages in a dvc.lock."""
+    if lock.exists():
+        content = yaml.load(lock.read_text(encoding="utf-8"), Loader=yaml_file.Loader) or {}
+        known = {k: v for k, v in content.get("stages", {}).items() if k in stages}
+        text = yaml.safe_dump({"schema": "2.0", "stages": known}, sort_keys=False)
+        lock.write_text(text, encoding="utf-8")
 
 
 def edited(text: str, values: dict[str, Any]) -> str:
