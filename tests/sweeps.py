@@ -30,7 +30,8 @@ signal.signal(signal.SIGTERM, stop)
 if train["batch_size"] == 7:
     print("error: seven rows are too few", file=sys.stderr)
     sys.exit(1)
-score = 0.9 - (math.log10(float(train["learning_rate"])) + 3.5) ** 2 / 10 - train["weight_decay"] / 9
+score = 0.9 - (math.log10(float(train["learning_rate"])) + 3.5) ** 2 / 10
+score -= train["weight_decay"] / 9
 score += (p["seed"] % 5) / 100 + (0.01 if train["schedule"] == "cosine" else 0)
 root = Path(os.environ["DVC_ROOT"])
 (root / "tracking").mkdir(exist_ok=True)
@@ -163,6 +164,15 @@ def kill_when(folder: Path, child: subprocess.Popen, lines: int) -> None:
         time.sleep(0.01)
     os.killpg(child.pid, signal.SIGKILL)
     child.communicate()
+
+
+def wait_for(folder: Path, child: subprocess.Popen, line: str, times: int = 1) -> None:
+    """Wait until the stubs have told a line so often."""
+    deadline = time.monotonic() + 60
+    while said(folder).count(line) < times:
+        assert child.poll() is None, child.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def trials(folder: Path, name: str = "s", storage: str | None = None) -> list:

@@ -15,7 +15,7 @@ import typer
 
 from stages import params
 from stages.commands import experiments
-from stages.commands.sweep import STORAGE, SWEEPS
+from stages.commands.sweep import SWEEPS
 from stages.errors import InputError
 
 CANDIDATE = "candidate"
@@ -93,15 +93,18 @@ def of_sweep(folder: Path) -> Winner:
     import optuna
 
     from stages.sweeping import plan as plans
-    from stages.sweeping import study, workspace
+    from stages.sweeping import storage, workspace
+    from stages.sweeping.results import as_result
 
-    shared = folder / STORAGE
-    url = shared.read_text() if shared.exists() else f"sqlite:///{folder / 'trials.db'}"
-    with study.quietly():
-        found = optuna.load_study(study_name=folder.name, storage=study.open_storage(url))
-    known, greater = found.user_attrs, found.direction.name == "MAXIMIZE"
+    shared = folder / storage.SHARED
+    url = shared.read_text() if shared.exists() else storage.own(folder)
+    with storage.quietly():
+        found = optuna.load_study(study_name=folder.name, storage=storage.open_storage(url))
+    known, greater = found.user_attrs.get("begun"), found.direction.name == "MAXIMIZE"
+    if known is None:
+        raise InputError(f"the sweep {folder.name} has not begun any trial")
     plan = plans.Plan.model_validate_json(json.dumps(known["plan"]))
-    results = [study.as_result(t) for t in found.trials if not t.user_attrs.get("surplus")]
+    results = [as_result(t) for t in found.trials if not t.user_attrs.get("surplus")]
     unfinished = sum(result.state in ("RUNNING", "WAITING") for result in results)
     if unfinished:
         print(f"{unfinished} trials of {plan.name} have not ended; the best of the others:")
@@ -129,7 +132,7 @@ def of_experiments(names: Sequence[str], metric: str | None) -> Winner:
         InputError: one does not exist, has not finished, or lacks the score.
     """
     from stages.sweeping import score, workspace
-    from stages.sweeping.study import Result
+    from stages.sweeping.results import Result
 
     found = experiments.finished(names)
     metric = metric or found[0].parameters.train.best_metric.rpartition(".")[2]
@@ -191,12 +194,11 @@ def apply(root: Path, winner: Winner) -> None:
             f"{winner.name} builds on commit {winner.baseline[:10]}, and the workspace is at "
             f"{head[:10]}: git switch --detach {winner.baseline[:10]}, then the same command again"
         )
-    ours = set(
-        git(root, "diff", "--name-only", "--relative", winner.baseline, winner.rev).split("\n")
-    )
-    if params.PARAMS_FILE.as_posix() in ours and is_as_in(root, winner.rev, "params.yaml"):
-        return  # applied by an earlier call that was interrupted
-    dirty = git(root, "diff", "--name-only", "--relative", "HEAD").split("\n")
+    names = ("diff", "--name-only", "--relative")
+    ours = git(root, *names, winner.baseline, winner.rev).splitlines()
+    if is_as_in(root, winner.rev, params.PARAMS_FILE.as_posix()):
+        return  # an earlier call that was interrupted has applied it
+    dirty = git(root, *names, "HEAD").splitlines()
     lost = [
         path
         for path in dirty

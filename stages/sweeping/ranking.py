@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.sweeping.study import Result
+from stages.sweeping.results import Result
 
 
 @dataclass(frozen=True, kw_only=True)

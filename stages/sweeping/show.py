@@ -1,4 +1,4 @@
-"""A running sweep → a line per trial that ends; on a terminal a progress bar and the best so far."""
+"""A running sweep → a line per trial that ends; on a terminal a bar and the best so far too."""
 
 import time
 from collections import Counter
@@ -7,7 +7,8 @@ from typing import Any
 
 from stages.sweeping import ranking, space
 from stages.sweeping.plan import Plan
-from stages.sweeping.study import Result, Study
+from stages.sweeping.results import Result
+from stages.sweeping.study import Study
 
 SHOWN = 5  # configurations in the live table
 OFTEN_S = 0.5  # between two looks at the database for the live table

@@ -4,82 +4,14 @@ Optuna keeps the trials. What it would draw for one depends on the plan's seed, 
 number and the scores before it, never on this process: after a kill the same values come.
 """
 
-import json
 import random
-import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from stages.errors import InputError
 from stages.sweeping import space
 from stages.sweeping.leases import Leases
 from stages.sweeping.plan import Plan
-
-TRIES = 10  # of opening a database that another machine is just making tables in
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """One trial as the database knows it."""
-
-    number: int
-    configuration: int  # number of the trial whose values it shares
-    seed: int | None
-    state: str  # COMPLETE, PRUNED, FAIL, RUNNING or WAITING
-    values: dict[str, Any]
-    score: float | None
-    notes: dict[str, Any]  # reason, rev, host, …
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Use Optuna without its remarks."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        yield
-
-
-def open_storage(url: str) -> Any:
-    """Return Optuna's storage at a URL.
-
-    Raises:
-        InputError: it cannot be opened.
-    """
-    import optuna
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-
-    error: Exception | None = None
-    for _ in range(TRIES):
-        try:
-            return optuna.storages.RDBStorage(url)
-        except (ArgumentError, ImportError) as found:
-            error = found
-            break
-        except SQLAlchemyError as found:  # or another machine makes the same tables
-            error = found
-            time.sleep(random.uniform(0.1, 0.5))
-    reason = str(error).splitlines()[0]
-    raise InputError(
-        f"storage {hidden(url)}: {reason}; expected a SQLAlchemy URL such as "
-        "postgresql+psycopg2://user@host/database (pip install psycopg2-binary)"
-    )
-
-
-def hidden(url: str) -> str:
-    """Return a URL without its password."""
-    import sqlalchemy as sa
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return sa.make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return url
+from stages.sweeping.results import Result, as_result
+from stages.sweeping.storage import quietly
 
 
 class Study:
@@ -143,21 +75,27 @@ class Study:
         Args:
             begin: whether trials that nobody has begun may be.
         """
-        import optuna
-
         with quietly():
             found = self._taken_over()
-            if found is None and begin:
-                waiting = self.trials(states=(optuna.trial.TrialState.WAITING,))
-                if waiting or self._has_room():
-                    found = self._asked()
+            if found is None and begin and self.has_open():
+                found = self._asked()
         return found
+
+    def is_running(self) -> bool:
+        """Tell whether a trial runs, here or on another machine."""
+        return bool(self.trials(states=(_state("RUNNING"),)))
+
+    def has_open(self) -> bool:
+        """Tell whether there are trials that nobody has begun."""
+        most = self.most_configurations
+        waiting = self.trials(states=(_state("WAITING"),))
+        return bool(waiting) or most is None or len(self._leaders()) < most
 
     def _taken_over(self) -> Any | None:
         """Return a running trial whose process is dead."""
         import optuna
 
-        running = self.trials(states=(optuna.trial.TrialState.RUNNING,))
+        running = self.trials(states=(_state("RUNNING"),))
         held = self.leases.current() if running else {}
         for frozen in running:
             lease = held.get(frozen.number)
@@ -173,10 +111,6 @@ class Study:
         trial = self.study.ask()
         self.leases.take(trial.number)
         return self._prepared(trial)
-
-    def _has_room(self) -> bool:
-        most = self.most_configurations
-        return most is None or len(self._leaders()) < most
 
     def _leaders(self) -> list[int]:
         """Return the trials that are the first of their configuration."""
@@ -254,7 +188,7 @@ class Study:
 
     def pruned_sibling(self, trial: Any) -> int | None:
         """Return a trial of the same configuration that was stopped early."""
-        mine = configuration_of(trial)
+        mine = trial.user_attrs.get("configuration", trial.number)
         for result in self.results():
             if result.configuration == mine and result.state == "PRUNED":
                 return result.number
@@ -270,48 +204,9 @@ class Study:
     def results(self) -> list[Result]:
         return [as_result(trial) for trial in self.trials()]
 
-    def remember(self, key: str, value: Any) -> Any:
-        """Return what the sweep knows under a key; `value`, kept from now on, where nothing is."""
-        if key not in self.study.user_attrs:
-            self.study.set_user_attr(key, value)
-        return self.study.user_attrs[key]
-
-    def check_same(self) -> None:
-        """Refuse a plan that is not the one this sweep was begun with.
-
-        Raises:
-            InputError: names the keys that differ.
-        """
-        mine = self.plan.model_dump(mode="json", exclude={"budget", "storage"})
-        begun = self.remember("plan", mine)
-        differing = [key for key in mine if json.dumps(mine[key]) != json.dumps(begun.get(key))]
-        if differing:
-            raise InputError(
-                f"the sweep {self.plan.name} was begun with another {', '.join(differing)}; give "
-                "this one another name"
-            )
-
 
 def is_follower(trial: Any) -> bool:
     return "configuration" in trial.user_attrs
-
-
-def configuration_of(trial: Any) -> int:
-    return trial.user_attrs.get("configuration", trial.number)
-
-
-def as_result(trial: Any) -> Result:
-    """Return what one of Optuna's trials says."""
-    notes = dict(trial.user_attrs)
-    return Result(
-        number=trial.number,
-        configuration=notes.pop("configuration", trial.number),
-        seed=notes.pop("seed", None),
-        values=notes.pop("values", {}),
-        state=trial.state.name,
-        score=trial.value if trial.state.name == "COMPLETE" else None,
-        notes=notes,
-    )
 
 
 def _state(name: str) -> Any:

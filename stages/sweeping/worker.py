@@ -1,7 +1,7 @@
 """Commands on standard input → trials, one after another, in a workspace that stays.
 
-`python -m stages.sweeping.worker <root> <workspace> <baseline> <commit>`, started by `temper sweep`.
-DVC stays loaded between trials; what a trial prints goes to its log.
+`python -m stages.sweeping.worker <root> <workspace> <baseline> <commit>`, which `temper sweep`
+starts. DVC stays loaded between trials; what a trial prints goes to its log.
 """
 
 import copy

@@ -89,14 +89,14 @@ def connect(root: Path, workspace: Path) -> Any:
     """
     from dvc.repo import Repo
 
+    local: Any
+    config: Any
     with Repo(str(root)) as original:
         cache, config = original.cache.local_cache_dir, original.config.read("local")
     with Repo(str(workspace)) as found:
         with found.config.edit("local") as local:
-            local |= {
-                "cache": config.get("cache", {}) | {"dir": os.path.abspath(cache)},
-                "core": {"analytics": False, "autostage": False},
-            }
+            local["cache"] = config.get("cache", {}) | {"dir": os.path.abspath(cache)}
+            local["core"] = {"analytics": False, "autostage": False}
         forget_others(
             workspace / LOCK, [s.addressing for s in found.stage.collect(STAGE, with_deps=True)]
         )
