@@ -6,6 +6,7 @@
 import fcntl
 import os
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,8 +41,12 @@ def sweep(
     os.environ["DVC_ROOT"] = str(root)
     prepared = beginning.prepare(plan, file, root, root / SWEEPS / plan.name)
     dealt = devices(jobs, prepared.tree)
-    with locked(prepared.folder):
-        run(prepared, jobs, dealt)
+    try:
+        with locked(prepared.folder):
+            run(prepared, jobs, dealt)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        raise typer.Exit(130) from None
 
 
 @contextmanager
