@@ -60,7 +60,7 @@ def best(
     winner = of_sweep(root / SWEEPS / sweep) if sweep else of_experiments(names or [], metric)
     print(winner.said, flush=True)
     apply(root, winner)
-    run("dvc", "repro")
+    finish(winner)
     name = params.load().export.name
     version = registry.register(name, Path("data/model"), CANDIDATE)
     print(f"\nregistered {name} version {version} as {CANDIDATE}: models:/{name}@{CANDIDATE}")
@@ -157,7 +157,7 @@ def of_experiments(names: Sequence[str], metric: str | None) -> Winner:
     chosen, said = pick(results, most, metric, greater=directions[metric])
     name, root = found[chosen.number].name, Path.cwd()
     head = workspace.git(root, "rev-parse", "HEAD")
-    rev = workspace.git(root, "rev-parse", found[chosen.number].rev)
+    rev = workspace.git(root, "rev-parse", workspace.ref_of(head, name))
     return Winner(name=name, rev=rev, baseline=head, begun=head, said=f"{name}: {said}")
 
 
@@ -209,7 +209,23 @@ def apply(root: Path, winner: Winner) -> None:
             f"{', '.join(lost)}: changed, not committed, and {winner.name} would overwrite it: "
             "git commit or git stash it first"
         )
-    run("dvc", "exp", "apply", winner.name)
+    bring(winner.name)
+
+
+def bring(name: str) -> None:
+    """Do `dvc exp apply`, which would fail as a command: a trial has no data/evaluation yet.
+
+    Raises:
+        InputError: DVC cannot; says why.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo:
+            repo.experiments.apply(name, allow_missing=True)
+    except DvcException as error:
+        raise InputError(f"dvc exp apply {name}: {error}") from None
 
 
 def is_as_in(root: Path, commit: str, path: str) -> bool:
@@ -218,15 +234,12 @@ def is_as_in(root: Path, commit: str, path: str) -> bool:
     return subprocess.run(command, cwd=root, capture_output=True).returncode == 0
 
 
-def run(*command: str) -> None:
-    """Run a command that says itself what is wrong.
+def finish(winner: Winner) -> None:
+    """Run evaluate and export, in the experiment's own MLflow run.
 
     Raises:
-        InputError: it fails.
+        InputError: a stage fails; it has said itself what is wrong.
     """
-    done = subprocess.run(command)
+    done = subprocess.run(["dvc", "repro"], env=os.environ | {"DVC_EXP_NAME": winner.name})
     if done.returncode:
-        raise InputError(
-            f"{' '.join(command)} failed; mend what it says and run temper best again, which goes "
-            "on from here"
-        )
+        raise InputError("dvc repro failed; once that is mended, temper best goes on from here")

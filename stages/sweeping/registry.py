@@ -76,9 +76,12 @@ def promote(name: str, alias: str, wanted: str) -> str:
     client = store.connect()
     try:
         version = client.get_model_version_by_alias(name, alias).version
-        client.set_registered_model_alias(name, wanted, version)
     except MlflowException as error:
-        if error.error_code in ABSENT and alias in str(error):
+        if error.error_code in ABSENT:
             raise InputError(f"{name} has no {alias}: temper best registers one") from None
         raise InputError(f"MLflow's registry: {error!s:.300}") from None
+    try:
+        client.set_registered_model_alias(name, wanted, version)
+    except MlflowException as error:
+        raise InputError(f"--promote {wanted}: {error!s:.300}") from None
     return str(version)

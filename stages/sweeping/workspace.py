@@ -146,14 +146,19 @@ def commit_experiment(workspace: Path, baseline: str, name: str) -> str:
     As `dvc exp save` does, without its references below refs/exps/exec: worktrees share those, and
     two workers that save at once would take each other's (ADR 14).
     """
-    from dvc.repo.experiments.refs import ExpRefInfo
-
     git(workspace, "add", "--update")
     git(workspace, "add", "--force", LOCK)
     tree = git(workspace, "write-tree")
     commit = git(workspace, "commit-tree", tree, "-p", baseline, "-m", f"{HASHED} {tree}")
-    git(workspace, "update-ref", str(ExpRefInfo(baseline, name)), commit)
+    git(workspace, "update-ref", ref_of(baseline, name), commit)
     return commit
+
+
+def ref_of(baseline: str, name: str) -> str:
+    """Return the reference by which DVC knows an experiment."""
+    from dvc.repo.experiments.refs import ExpRefInfo
+
+    return str(ExpRefInfo(baseline, name))
 
 
 def experiments(root: Path, sweep: str) -> list[str]:
