@@ -28,6 +28,16 @@ def comparison_split(data: Any) -> tuple[str, Any]:
     return split, data[split]
 
 
+def with_thresholds(parameters: params.Params, evaluation: Path) -> params.Params:
+    """Return the parameters with the thresholds that evaluate found, so that predict has them."""
+    if not (file := evaluation / "thresholds.json").exists():
+        return parameters
+    changes = {"threshold": outputs.read_json(file)}
+    return parameters.model_copy(
+        update={"evaluate": parameters.evaluate.model_copy(update=changes)}
+    )
+
+
 def export(model_folder: Path, tokenized: Path, target: Path, parameters: params.Params) -> dict:
     """Write the model folder and the ONNX files; return what parity.json says.
 
@@ -161,7 +171,7 @@ def latencies(target: Path, tokenized: Path, parameters: params.Params) -> dict[
 def main(
     model_folder: Path, evaluation: Path, tokenized: Path, summary: Path, target: Path
 ) -> None:
-    parameters = params.load()
+    parameters = with_thresholds(params.load(), evaluation)
     determinism.configure(parameters.determinism, 0)
     with tracking.run("export", parameters, model=model_folder) as run:
         with outputs.whole_folder(target) as folder:

@@ -22,6 +22,9 @@ class Determinism(Group):
     deterministic: bool = Field(description="Use deterministic kernels on a GPU.")
 
 
+Probability = Annotated[float, Field(gt=0, lt=1)]
+
+
 class Answers(Group):
     n_best: Positive = Field(description="Starts and ends that are combined to spans.")
     max_answer_length: Positive = Field(description="Longest span, in tokens.")
@@ -57,9 +60,9 @@ class EvaluateParams(Group):
     positive_label: Name | None = Field(
         description="Binary: the class that precision, recall and F1 are about."
     )
-    threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["tuned"] | None = Field(
+    threshold: Probability | dict[Name, Probability] | Literal["tuned"] | None = Field(
         default=None,
-        description="Multi-label: a probability, or tuned on validation for each label.",
+        description="Multi-label: a probability, one per label, or tuned on validation.",
     )
     answers: Answers | None = Field(default=None, description="From start and end to a span.")
     generation: Generation | None = Field(default=None, description="How texts are written.")
@@ -131,6 +134,12 @@ class Params(Settings):
                     "add it to data.columns"
                 )
         self._check_filter()
+        threshold = self.evaluate.threshold
+        if isinstance(threshold, dict) and labels is not None and set(threshold) != set(labels):
+            raise ValueError(
+                f"evaluate.threshold names {', '.join(threshold)}; it needs each of task.labels: "
+                f"{', '.join(labels)}"
+            )
         for name, found in self.evaluate.zero_shot.items():
             if self.task.metrics not in ("classification", "multi_label"):
                 raise ValueError(f"evaluate.zero_shot must be {{}} for {self.task.name}")

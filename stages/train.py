@@ -12,15 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from stages import (
-    arrow,
-    determinism,
-    errors,
-    outputs,
-    own,
-    params,
-    tracking,
-)
+from stages import arrow, determinism, errors, outputs, own, params, tracking
 from stages.errors import InputError
 from stages.training import averaging, checkpoint, console, model
 

@@ -36,8 +36,6 @@ MOMENTS = [  # in the order of the pipeline; `seen` and `wait_s`: so long after 
     {"process": "stages.train", "event": "open", "path": r"partial/checkpoint-3/"},
     {"process": "stages.train", "seen": "checkpoint-3", "wait_s": SEEDED.uniform(0, 0.2)},
     {"process": "stages.train", "event": "os.rename", "path": r"partial/checkpoint-[69]"},
-    {"process": "stages.train", "seen": "checkpoint-9", "wait_s": SEEDED.uniform(0, 0.05)},
-    {"process": "stages.train", "event": "os.rename", "path": r"partial/checkpoint-[12]\d"},
     {"process": "stages.train", "event": "shutil.copyfile", "path": r"best-\d+/model\.safe"},
     {"process": "stages.train", "event": "os.rename", "path": r"\.history\.partial"},
     {"process": "dvc", "event": "open", "path": r"dvc\.lock", "exists": "data/history"},
@@ -102,6 +100,14 @@ def wait_for_none(folder):
         time.sleep(0.1)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def untracked():
+    """MLflow would take a fifth of the time of these many short processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TEMPER_TRACKING", "off")
+        yield
+
+
 @pytest.fixture(scope="module")
 def quiet(origin, tmp_path_factory):
     """A clone with this module's parameters, and its run that nothing disturbed."""
@@ -138,10 +144,9 @@ def test_two_processes_leave_no_orphan_and_resume(quiet, tmp_path, engine):
     run(folder, "dvc repro --no-run-cache train")
     expected = hashes(folder)
     shutil.rmtree(folder / "checkpoints")
-    for step in (3, 9):
-        child = start(folder, "dvc repro --no-run-cache --force --single-item train")
-        kill_once(folder, f"checkpoints/*/checkpoint-{step}", child)
-        wait_for_none(folder)
+    child = start(folder, "dvc repro --no-run-cache --force --single-item train")
+    kill_once(folder, "checkpoints/*/checkpoint-9", child)
+    wait_for_none(folder)
     done = run(folder, "dvc repro --no-run-cache --force --single-item train")
     assert "resuming from step" in done.stderr + done.stdout
     assert hashes(folder) == expected
@@ -150,14 +155,14 @@ def test_two_processes_leave_no_orphan_and_resume(quiet, tmp_path, engine):
 def test_an_experiment_in_a_temporary_workspace_resumes(quiet, tmp_path):
     """DVC deletes the workspace; the checkpoints lie in the repository."""
     folder = clone(quiet, tmp_path / "clone", cache=True)
-    command = "dvc exp run --temp --name other -S train.learning_rate=5e-4"
+    command = "dvc exp run --temp --name other -S train.learning_rate=5e-4 train"
     kill_once(folder, "checkpoints/*/checkpoint-6", start(folder, command))
     done = run(folder, command)
     assert "resuming from step" in done.stderr + done.stdout
     run(folder, "dvc exp apply other")
     found = hashes(folder)
     other = clone(quiet, tmp_path / "other", cache=True)
-    run(other, "dvc exp run -S train.learning_rate=5e-4")
+    run(other, "dvc exp run -S train.learning_rate=5e-4 train")
     assert found == hashes(other)
     assert found != hashes(quiet)
 

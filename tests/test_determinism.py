@@ -2,14 +2,12 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 
 import pytest
 
 from tests.conftest import ROOT
-from tests.repository import clone, hashes, run
 
 FACTS = """
 import json, os
@@ -71,18 +69,3 @@ def test_the_network_is_refused_after_download():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert "asked for 192.0.2.1" in done.stdout
-
-
-def has_namespaces():
-    command = ["unshare", "-rn", "true"]
-    return shutil.which("unshare") and not subprocess.run(command, capture_output=True).returncode
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not has_namespaces(), reason="this machine makes no network namespaces")
-def test_without_any_network_the_stages_after_download_give_the_same_bytes(origin, tmp_path):
-    """Tokenize to export and their child processes, in a network namespace without interfaces."""
-    folder = clone(origin, tmp_path / "clone", cache=True)
-    repro = "dvc repro --force --no-run-cache --single-item tokenize train evaluate export"
-    run(folder, f"unshare -rn {repro}")
-    assert hashes(folder) == hashes(origin)

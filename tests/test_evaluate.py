@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from stages import arrow, evaluate, outputs, tasks, train
+from stages import arrow, evaluate, export, outputs, tasks, train
+from stages.commands import predict
 from stages.errors import InputError
 from stages.evaluation import baselines, intervals, tables
 from stages.evaluation.scored import Scored, Setup, sampled_rows, scores
@@ -229,6 +230,16 @@ def test_multi_label(run_stage):
         "old",
         "red",
     }
+    names = ("model", "evaluation", "tokenized", "raw/summary.json", "export")
+    export.main(*(Path("data") / name for name in names))
+    predict.predict(
+        Path("data/export"), Path("test.jsonl"), Path("new.csv"), "onnx", 8, num_threads=1
+    )
+    with Path("new.csv").open(encoding="utf-8") as file:
+        found_anew = list(csv.DictReader(file))
+    assert [r["prediction"] for r in found_anew] == [r["prediction"] for r in rows]
+    held = [("never" in r["prediction"].split("|"), float(r["score_never"])) for r in found_anew]
+    assert any(said != (chance >= 0.5) for said, chance in held)  # 0.5 would say otherwise
 
 
 @pytest.mark.slow

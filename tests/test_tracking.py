@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from stages import tracking
+from stages.commands import sync
 from stages.errors import InputError
-from stages.tracking import delivery
+from stages.tracking import delivery, store
 
 
 @pytest.fixture
@@ -53,7 +54,10 @@ def test_stages_of_one_execution_are_one_run(write_params, client):
 
 @pytest.mark.slow
 def test_a_killed_training_continues_its_run(write_params, client, monkeypatch):
-    """Another execution of the same fingerprint: the same run, no step twice."""
+    """Another execution of the same fingerprint: the same run, no step twice.
+
+    Once it has ended, one that trains anew has a run of its own, as has another clone.
+    """
     parameters = write_params()
 
     def killed():
@@ -73,6 +77,19 @@ def test_a_killed_training_continues_its_run(write_params, client, monkeypatch):
     steps = [m.step for m in client().get_metric_history(found.info.run_id, "train/loss")]
     assert sorted(steps) == [1, 2, 3]
     assert found.info.status == "FINISHED"
+    monkeypatch.setattr(tracking, "execution", lambda: "a third")
+    with tracking.run("train", parameters, fingerprint="f") as run:  # its checkpoints were deleted
+        run.log_metrics({"train/loss": 1.0}, 1)
+    monkeypatch.setattr(tracking, "execution", lambda: "a fourth")
+    monkeypatch.setattr(tracking.journal, "repository", lambda: "another clone")
+    with tracking.run("train", parameters, fingerprint="f") as run:
+        run.log_metrics({"train/loss": 1.0}, 1)
+    others = [r for r in client().search_runs(["1"]) if r.info.run_id != found.info.run_id]
+    assert len(others) == 2
+    for other in others:
+        assert "trained_by" not in other.data.tags
+        steps = [m.step for m in client().get_metric_history(other.info.run_id, "train/loss")]
+        assert steps == [1]
 
 
 @pytest.mark.slow
@@ -114,8 +131,11 @@ def test_an_unreachable_tracker_stops_nothing_and_gets_all_later(
             run.log_metrics({"train/loss": 1.0}, 1)
     assert capsys.readouterr().err.count("warning: tracking") == 1
     assert len(list(Path("tracking").glob("*.jsonl"))) == 1
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert delivery.deliver_pending() == 1
+    Path("dvc.yaml").touch()
+    with pytest.raises(InputError, match=r"not all is sent, .* http://127\S+ cannot be reached;"):
+        sync.sync()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.default_uri())
+    sync.sync()
     assert only_run(client()).data.metrics["train/loss"] == 1.0
 
 
@@ -151,7 +171,7 @@ def test_a_slow_tracker_holds_up_no_step(write_params, monkeypatch, capsys):
         if isinstance(thread, delivery.Sender):
             thread.join(60)
             assert not thread.is_alive()
-    assert "the server is slow" in capsys.readouterr().err
+    assert "is slow, not all is sent after 1 s" in capsys.readouterr().err
     (journal,) = Path("tracking").glob("*.jsonl")
     assert journal.read_text().count('"metrics"') == 2 * 200
 
@@ -179,7 +199,7 @@ def test_both_engines_leave_the_same_record(prepare, client, monkeypatch):
         prepare(train__engine=engine, train__epochs=1.0)
         monkeypatch.setattr(tracking, "execution", lambda engine=engine: engine)
         train.main(Path("data/tokenized"), Path("data/base"), *targets)
-    delivery.deliver_pending()  # a busy machine: what the trainings could not wait for
+    sync.sync()  # a busy machine: what the trainings could not wait for
     store = client()
     runs = {run.data.params["train.engine"]: run for run in store.search_runs(["1"])}
     one, other = runs["trainer"], runs["loop"]
@@ -207,3 +227,37 @@ def test_an_experiment_that_another_makes_at_the_same_moment_is_taken(client, mo
     known = iter([None, other.get_experiment(expected)])
     monkeypatch.setattr(mine, "get_experiment_by_name", lambda name: next(known))
     assert store.experiment_id(mine) == expected
+
+
+def test_reasons_are_plain_and_hold_no_password():
+    """An address without its password; no chain of library calls."""
+    uri = "http://me:secret@host:5000"
+    assert store.masked(uri) == "http://me:***@host:5000"
+    assert store.masked("sqlite:////a/b@c:d.db") == "sqlite:////a/b@c:d.db"
+    busy = RuntimeError("Max retries (Caused by ResponseError('too many 503 error responses'))")
+    assert (
+        store.reason(busy, uri)
+        == "http://me:***@host:5000 answers with status 503; its log says why"
+    )
+    assert (
+        store.reason(ValueError("odd\nmore"), uri)
+        == "http://me:***@host:5000 does not take it: odd"
+    )
+
+
+def test_a_password_that_no_journal_keeps_is_asked_for(write_params, monkeypatch):
+    """And outside the repository's root `temper sync` says so."""
+    write_params()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    left = tracking.journal.create("train-x-1", pytest.fail)
+    left.write({"kind": "open", "time_ms": 1, "uri": store.recorded_uri()})
+    left.close()
+    assert "secret" not in left.path.read_text()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    with pytest.raises(InputError, match=r"there is no dvc\.yaml here; run it at the root"):
+        sync.sync()
+    Path("dvc.yaml").touch()
+    with pytest.raises(
+        InputError, match=r"password of http://me:\*\*\*@127\.0\.0\.1:9 is not kept"
+    ):
+        sync.sync()

@@ -147,3 +147,31 @@ def test_a_model_of_more_than_512_positions_reads_them_all(write_params, prepare
         inputs = {k: torch.from_numpy(v) for k, v in batch.items() if k != "labels"}
         one, other = network(**inputs).logits
     assert not torch.equal(one, other)
+
+
+def test_a_first_text_that_fills_every_window_is_refused(prepare):
+    """Pairs: the first text is repeated, the second is cut; one token less is accepted."""
+    from stages.errors import InputError
+
+    def with_first(count):
+        for split in ("train", "validation", "test"):
+            rows = [
+                {"a": " ".join(["in"] * count), "b": " ".join(FILLER * 3), "label": label}
+                for label in ("early", "late")
+            ]
+            Path(f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        prepare(
+            task__text=["a", "b"],
+            task__labels=["early", "late"],
+            data__files={s: f"{s}.jsonl" for s in ("train", "validation", "test")},
+            evaluate__positive_label="late",
+            tokenize__max_length=20,
+            tokenize__long="window",
+            tokenize__stride=4,
+            tokenize__pool="mean",
+        )
+        return arrow.load(Path("data/tokenized"))
+
+    assert max(with_first(12)["test"]["length"]) == 20  # 12 + 3 special + 4 + 1
+    with pytest.raises(InputError, match=r"column a: 'in .*'… has 13 tokens .* fewer than 13"):
+        with_first(13)

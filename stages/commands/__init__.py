@@ -3,7 +3,20 @@
 import typer
 
 from stages import errors
-from stages.commands import best, check, curve, folds, predict, push, recipe, summary, sweep, verify
+from stages.commands import (
+    best,
+    check,
+    compare,
+    curve,
+    folds,
+    predict,
+    push,
+    recipe,
+    summary,
+    sweep,
+    sync,
+    verify,
+)
 
 app = typer.Typer(
     help="Fine-tune a transformer from a lock file. The pipeline itself runs by `dvc repro`.",
@@ -18,9 +31,11 @@ app.command()(sweep.sweep)
 app.command()(best.best)
 app.command()(folds.folds)
 app.command()(curve.curve)
+app.command()(compare.compare)
 app.command()(predict.predict)
 app.command()(verify.verify)
 app.command()(push.push)
+app.command()(sync.sync)
 
 
 def main() -> None:

@@ -240,6 +240,7 @@ def finish(winner: Winner) -> None:
     Raises:
         InputError: a stage fails; it has said itself what is wrong.
     """
-    done = subprocess.run(["dvc", "repro"], env=os.environ | {"DVC_EXP_NAME": winner.name})
+    names = {"DVC_EXP_NAME": winner.name, "DVC_EXP_BASELINE_REV": winner.baseline}
+    done = subprocess.run(["dvc", "repro"], env=os.environ | names)
     if done.returncode:
         raise InputError("dvc repro failed; once that is mended, temper best goes on from here")

@@ -49,13 +49,9 @@ def finished(names: Sequence[str]) -> list[Experiment]:
         InputError: this is no DVC repository, or there is no such experiment, or it has not ended.
     """
     from dvc.api import exp_show
-    from dvc.exceptions import DvcException, NotDvcRepoError
-    from dvc.repo import Repo
+    from dvc.exceptions import DvcException
 
-    try:
-        Repo.find_root()  # without one, exp_show would clone a repository
-    except NotDvcRepoError:
-        raise InputError("this is no DVC repository; run it where dvc.yaml is") from None
+    check_repository()
     try:
         shown = exp_show()
     except DvcException as error:  # a worker is just making or removing its workspace
@@ -73,21 +69,45 @@ def finished(names: Sequence[str]) -> list[Experiment]:
     return [open_experiment(name, rows[name]["rev"]) for name in dict.fromkeys(chosen)]
 
 
-def open_experiment(name: str, rev: str) -> Experiment:
-    """Return an experiment by its commit."""
+def check_repository() -> None:
+    """Refuse a folder that is no DVC repository.
+
+    Raises:
+        InputError: it is none.
+    """
+    from dvc.exceptions import NotDvcRepoError
+    from dvc.repo import Repo
+
+    try:
+        Repo.find_root()  # without one, DVC's functions would clone a repository
+    except NotDvcRepoError:
+        raise InputError("this is no DVC repository; run it where dvc.yaml is") from None
+
+
+def open_experiment(name: str, rev: str | None) -> Experiment:
+    """Return an experiment by its commit; None stands for what lies in the working folder."""
     from dvc.api import DVCFileSystem
 
     files = DVCFileSystem(rev=rev)
     text = files.read_text(params.PARAMS_FILE.as_posix(), encoding="utf-8")
+    found = parse(name, str(text))
+    return Experiment(name=name, parameters=found, leaves=params.flatten(found), files=files)
+
+
+def parse(name: str, text: str) -> params.Params:
+    """Return the parameters that an experiment's params.yaml holds.
+
+    Raises:
+        InputError: they do not fit this version.
+    """
     raw = yaml.load(text, Loader=yaml_file.Loader)
     try:
-        found = params.Params.model_validate_json(json.dumps(raw))
+        return params.Params.model_validate_json(json.dumps(raw))
     except ValidationError as error:
         raise InputError(
             f"experiment {name}: its params.yaml does not fit this version "
             f"({error.error_count()} mistakes); name other experiments"
         ) from None
-    return Experiment(name=name, parameters=found, leaves=params.flatten(found), files=files)
 
 
 def check_alike(found: Sequence[Experiment], varied: Collection[str], command: str) -> None:

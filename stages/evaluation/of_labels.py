@@ -12,6 +12,7 @@ from stages.evaluation import baselines, tables, zero_shot
 from stages.evaluation.intervals import intervals
 from stages.evaluation.scored import Scored, Setup, dense, score_split, scores
 from stages.metrics import multi_label
+from stages.tasks import arrays
 from stages.trained import Trained
 
 
@@ -31,13 +32,12 @@ class Judge:
         self.params, self.seed = parameters.evaluate, parameters.seed
         task = parameters.task
         names, positive = trained.task.names, self.params.positive_label
-        threshold = self.params.threshold
         self.target, self.kind = task.target
         self.setup = Setup(
             metrics=task.metrics,
             names=names,
             positive=names.index(positive) if positive in names else None,
-            threshold=0.5 if threshold in (None, "tuned") else threshold,
+            threshold=arrays.thresholds(self.params.threshold, names),
         )
         self.headline = metrics.module(task.metrics).HEADLINE
         self.own = own.metrics(parameters)
@@ -91,8 +91,9 @@ class Judge:
     def scores(self, scored: Scored) -> dict[str, float]:
         found = scores(scored, self.setup)
         if self.own:
-            sides = (scored.predictions, scored.references)
-            found |= own.scores(self.own, *(as_read(values, self.setup) for values in sides))
+            sides = map(dense, (scored.predictions, scored.references))
+            kind, names = self.setup.metrics, self.setup.names
+            found |= own.scores(self.own, *(metrics.as_read(kind, side, names) for side in sides))
         return found
 
     def intervals(self, scored: Scored) -> dict[str, float]:
@@ -139,15 +140,6 @@ class Judge:
             scored, tables.texts(self.raw[split], self.trained.task), setup, p.num_worst
         )
         return found
-
-
-def as_read(values: Any, setup: Setup) -> list:
-    """Return numbers, names or lists of names of predictions or references."""
-    if setup.metrics == "regression":
-        return [float(value) for value in values]
-    if setup.metrics == "classification":
-        return [setup.names[int(value)] for value in values]
-    return [[setup.names[i] for i in np.flatnonzero(row)] for row in dense(values)]
 
 
 def chosen(data: Any, rows: np.ndarray) -> Any:

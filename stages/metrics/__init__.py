@@ -82,22 +82,27 @@ def score(name: str, predictions: list, references: list) -> dict[str, float]:
     return {metric: float(values[0]) for metric, values in found.from_sums(sums).items()}
 
 
-def as_read(name: str, logits: Any, references: Any, names: list[str]) -> tuple[list, list]:
-    """Return predictions and references as people read them, for a user's own metric.
-
-    Labels are names, several labels lists of names; of other modules they are that already.
-    """
-    if not is_of_labels(name):
-        return list(logits), list(references)
+def decided(name: str, logits: Any) -> Any:
+    """Return what a model of labels answers: numbers, ids, or whether each label holds."""
+    found = np.asarray(logits)
     if name == "regression":
-        return np.asarray(logits)[:, 0].tolist(), list(references)
+        return found[:, 0]
+    return found.argmax(-1) if name == "classification" else found > 0
+
+
+def as_read(name: str, values: Any, names: list[str]) -> list:
+    """Return predictions or references of labels as people read them: numbers, or names.
+
+    Args:
+        name: of the module.
+        values: numbers, ids, or (rows, labels) that are zero where a label does not hold.
+        names: of the labels.
+    """
+    if name == "regression":
+        return [float(value) for value in values]
     if name == "classification":
-        chosen = np.asarray(logits).argmax(-1)
-        return [names[i] for i in chosen], [names[int(i)] for i in references]
-    return tuple(  # type: ignore[return-value]
-        [[names[i] for i in np.flatnonzero(row)] for row in rows]
-        for rows in (np.asarray(logits) > 0, np.asarray(references) > 0)
-    )
+        return [names[int(value)] for value in values]
+    return [[names[i] for i in np.flatnonzero(row)] for row in values]
 
 
 def greater_is_better(

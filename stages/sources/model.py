@@ -153,10 +153,8 @@ def compare_weights(folder: Path, config: Any, auto: str) -> dict[str, list[str]
         InputError: a tensor of the backbone is missing, or a shape differs.
     """
     network = empty(config, auto)
-    prefix = network.base_model_prefix + "."
+    prefix = models.prefix_of(network)
     wanted = {name: tuple(p.shape) for name, p in network.state_dict().items()}
-    if not any(name.startswith(prefix) for name in wanted):
-        prefix = ""  # T5 and its like have no backbone of their own name
     stored = checkpoint_shapes(folder)
     renamed = {
         prefix + name if prefix + name in wanted else name: shape for name, shape in stored.items()

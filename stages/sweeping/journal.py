@@ -29,7 +29,7 @@ class Watched:
         for path in sorted(self.folder.glob("train-*.jsonl")):
             for record in self._new_lines(path):
                 score = record.get("metrics", {}).get(self.key)
-                if score is not None:
+                if score is not None and record.get("step"):
                     self.first_step = self.first_step or record["step"]
                     found.append((max(1, round(record["step"] / self.first_step)), score))
         return found

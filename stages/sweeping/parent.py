@@ -1,6 +1,5 @@
 """The MLflow run of a whole sweep: its trials' runs stand below it."""
 
-import os
 from pathlib import Path
 
 from stages import tracking
@@ -8,8 +7,8 @@ from stages.tracking import store
 
 
 def place() -> str:
-    """Return where runs go."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or store.default_uri()
+    """Return where runs go; it is written down, so without a password."""
+    return store.masked(store.chosen_uri())
 
 
 def open_run(name: str, file: Path, known: dict[str, str]) -> dict[str, str]:

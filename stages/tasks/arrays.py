@@ -195,7 +195,7 @@ def shown_statistics(value: Any) -> str:
 
 
 def label_columns(
-    logits: Sequence[np.ndarray], names: Sequence[str], kind: str, threshold: float
+    logits: Sequence[np.ndarray], names: Sequence[str], kind: str, threshold: float | np.ndarray
 ) -> dict[str, list]:
     """Return prediction, score and one score per label, of logits (outputs,) each.
 
@@ -203,7 +203,7 @@ def label_columns(
         logits: one per example.
         names: of the labels; none for numbers.
         kind: class, classes or number.
-        threshold: of a probability, for several labels.
+        threshold: of a probability, for several labels; one, or one per label.
     """
     wide = np.stack(logits).astype(np.float64)
     if kind == "number":
@@ -211,14 +211,21 @@ def label_columns(
     if kind == "classes":
         chances = 1 / (1 + np.exp(-wide))
         said = [
-            "|".join(n for n, p in zip(names, row, strict=True) if p >= threshold)
-            for row in chances
+            "|".join(name for name, holds in zip(names, row, strict=True) if holds)
+            for row in chances >= threshold
         ]
     else:
         chances = np.exp(log_softmax(wide))
         said = [names[i] for i in chances.argmax(-1)]
     found: dict[str, list] = {"prediction": said, "score": chances.max(-1).round(6).tolist()}
     return found | {f"score_{n}": chances[:, i].round(6).tolist() for i, n in enumerate(names)}
+
+
+def thresholds(given: Any, names: Sequence[str]) -> float | np.ndarray:
+    """Return `evaluate.threshold` as a probability or one per label; 0.5 where it has none."""
+    if isinstance(given, dict):
+        return np.array([given[name] for name in names])
+    return given if isinstance(given, float) else 0.5
 
 
 def pipeline_snippet(tag: str, call: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from stages.errors import InputError
 from stages.groups import Settings
 from stages.tasks import arrays
 from stages.tasks.base import IGNORED, Batch, Collator, Task
@@ -44,6 +45,8 @@ class SequenceClassification(Task):
             arrays.fast(processor, "tokenize.long: window")
             windows = {"return_overflowing_tokens": True, "stride": tokenize.stride}
         how = "only_second" if windows and len(texts) == 2 else True
+        if how == "only_second":
+            self.check_room(texts[0], processor)
         encoded = processor(
             *texts, truncation=how, max_length=tokenize.max_length, padding=False, **windows
         )
@@ -60,6 +63,24 @@ class SequenceClassification(Task):
             labels = examples[self.task.label]
             columns["labels"] = [labels[i] for i in columns.get("example_id", range(len(labels)))]
         return columns
+
+    def check_room(self, texts: Sequence[str], processor: Any) -> None:
+        """Refuse a pair's first text, which stands in every window, if it fills them.
+
+        Raises:
+            InputError: names the longest.
+        """
+        p, encoded = self.settings.tokenize, processor(list(texts), add_special_tokens=False)
+        lengths = [len(ids) for ids in encoded["input_ids"]]
+        taken = (p.stride or 0) + processor.num_special_tokens_to_add(pair=True)
+        room, longest = (p.max_length or 0) - taken, int(np.argmax(lengths))
+        if lengths[longest] >= room:
+            raise InputError(
+                f"column {self.task.text[0]}: {texts[longest][:40]!r}… has {lengths[longest]} "
+                f"tokens and stands in every window of {p.max_length}, which overlap by {p.stride}:"
+                f" fewer than {room} are allowed; raise tokenize.max_length, put the longer text "
+                "second in task.text, or set tokenize.long: truncate"
+            )
 
     def collator(self, processor: Any, config: Any, augmentation: Any = None) -> Collator:
         def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
@@ -121,9 +142,8 @@ class SequenceClassification(Task):
     def answer(
         self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
     ) -> dict[str, list]:
-        logits, threshold = self.decode(outputs, features, examples, processor), 0.5
-        if isinstance(self.settings.evaluate.threshold, float):
-            threshold = self.settings.evaluate.threshold
+        logits = self.decode(outputs, features, examples, processor)
+        threshold = arrays.thresholds(self.settings.evaluate.threshold, self.names)
         return arrays.label_columns(logits, self.names, self.kind, threshold)
 
     def snippet(self) -> str:

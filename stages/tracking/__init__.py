@@ -1,17 +1,14 @@
 """Stages → one MLflow run per execution.
 
-What a stage says goes into a journal first (`tracking/<key>.jsonl` at the repository root) and is
-sent from there by a thread (delivery.py), so a slow or dead server never holds up a stage; what
-could not be sent is sent by the next stage that reaches the server. Any failure is one warning.
+What a stage says goes into a journal first (journal.py) and is sent from there by a thread
+(delivery.py), so a slow or dead server never holds up a stage; what could not be sent is sent by
+the next stage that reaches the server, or by `temper sync`. A stage warns once, whatever fails.
 """
 
-import fcntl
 import hashlib
 import json
 import os
-import shutil
 import subprocess
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -21,8 +18,9 @@ from typing import Any
 
 from stages import determinism, params
 from stages.errors import InputError
+from stages.tracking import journal, store
 from stages.tracking.delivery import Sender
-from stages.tracking.store import connect_quietly, files_sha256, root, warn
+from stages.tracking.store import files_sha256
 
 
 def log_every() -> int:
@@ -53,30 +51,42 @@ class Run:
     """What a stage says of itself. Nothing here raises because of the tracker."""
 
     def __init__(self, stage: str, tags: dict[str, str], parameters: params.Params):
-        self.lock, self.log_every, self.data = threading.Lock(), log_every(), parameters.data
+        self.log_every, self.data, self.has_warned = log_every(), parameters.data, False
+        self.journal = None
         if is_off():
-            self.file = open(os.devnull, "w")  # noqa: SIM115 (closed by `run`)
-        else:
-            folder = root() / "tracking"
-            folder.mkdir(exist_ok=True)
-            self.file = (folder / f"{stage}-{execution()}-{os.getpid()}.jsonl").open("a+")
-            fcntl.flock(self.file, fcntl.LOCK_EX)  # a journal without an owner is anybody's to send
+            return
+        self.journal = journal.create(f"{stage}-{execution()}-{os.getpid()}", self._no_room)
         self._write(
             "open",
             stage=stage,
             tags=tags,
             params={k: str(v) for k, v in params.flatten(parameters).items()},
-            params_file=params.PARAMS_FILE.read_text(encoding="utf-8"),
-            environment=determinism.environment(),
+            uri=store.recorded_uri(),
+            experiment=store.experiment_name(),
         )
+        text = params.PARAMS_FILE.read_text(encoding="utf-8")
+        self._write("text", path=params.PARAMS_FILE.name, text=text)
+        text = json.dumps(determinism.environment(), indent=2)
+        self._write("text", path=store.ENVIRONMENT.replace("train", stage), text=text)
+
+    def warn(self, message: str) -> None:
+        """Print a warning, the first of this stage only."""
+        if not self.has_warned:
+            store.warn(message)
+        self.has_warned = True
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Record numbers, `validation/loss` and the like; infinities and NaN are left out."""
         finite = {k: float(v) for k, v in metrics.items() if abs(v) < float("inf")}
-        self._write("metrics", metrics=finite, step=step or 0)
+        self._write("metrics", metrics=finite, step=step)
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
-        self._write("artifact", path=str(path.resolve()), folder=folder)
+        """Record a file as it is now."""
+        if self.journal is not None:
+            try:
+                self._write("artifact", file=self.journal.keep(path), folder=folder)
+            except OSError as error:
+                self._no_room(error)
 
     def log_artifacts(self, folder: Path, name: str | None = None) -> None:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
@@ -86,19 +96,19 @@ class Run:
 
     def log_model(self, save: Callable[..., None], *arguments: Any) -> None:
         """Record an MLflow model folder that `save(source, target, …)` writes."""
-        if is_off():
+        if self.journal is None:
             return
-        target = root() / "tracking" / f"model-{execution()}"
-        shutil.rmtree(target, ignore_errors=True)
+        target = self.journal.files / "model"
         try:
-            connect_quietly()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            store.connect_quietly()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # mlflow warns of its own type hints
                 save(arguments[0], target, *arguments[1:])
         except Exception as error:  # a model that cannot be served is still exported
-            warn(f"no MLflow model: {error!s:.300}")
+            self.warn(f"no MLflow model: {error!s:.300}")
             return
-        self._write("model", path=str(target))
+        self._write("model", file="model")
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         self._write("tags", tags={k: str(v) for k, v in tags.items()})
@@ -118,10 +128,18 @@ class Run:
         self.set_tags({"model_sha256": model_sha256(model)})
 
     def _write(self, kind: str, **content: Any) -> None:
-        record = {"kind": kind, "time_ms": int(time.time() * 1000), **content}
-        with self.lock:
-            self.file.write(json.dumps(record) + "\n")
-            self.file.flush()
+        if self.journal is None:
+            return
+        try:
+            self.journal.write({"kind": kind, "time_ms": int(time.time() * 1000), **content})
+        except OSError as error:
+            self._no_room(error)
+
+    def _no_room(self, error: OSError) -> None:
+        self.warn(
+            f"{journal.folder()}: {error.strerror or error}; the stage goes on, what is neither "
+            "written nor sent by its end is lost"
+        )
 
 
 @contextmanager
@@ -144,7 +162,7 @@ def run(
     tags |= {"fingerprint": fingerprint} if fingerprint else {}
     tags |= {"model_sha256": model_sha256(model)} if model else {}
     recorded = Run(stage, tags, parameters)
-    sender = None if is_off() else Sender(Path(recorded.file.name))
+    sender = None if recorded.journal is None else Sender(recorded.journal, recorded.warn)
     if sender is not None:
         sender.start()
     try:
@@ -160,12 +178,11 @@ def run(
     finally:
         if sender is not None:
             sender.finish()
-        recorded.file.close()
 
 
 def describe(parameters: params.Params) -> dict[str, str]:
     """Return the tags that lead from a run to its code, experiment and execution."""
-    tags = {"execution": execution()}
+    tags = {"execution": execution(), "repository": journal.repository()}
     for tag, variable in (
         ("dvc.exp_name", "DVC_EXP_NAME"),
         ("dvc.baseline_rev", "DVC_EXP_BASELINE_REV"),
@@ -178,10 +195,9 @@ def describe(parameters: params.Params) -> dict[str, str]:
     tags["base_model"] = parameters.model.name
     if parameters.model.revision:
         tags["base_revision"] = parameters.model.revision
-    with suppress(OSError, subprocess.CalledProcessError):
-        git = ["git", "-C", str(root())]
-        tags["mlflow.source.git.commit"] = _output([*git, "rev-parse", "HEAD"])
-        tags["git_dirty"] = str(bool(_output([*git, "status", "--porcelain", "-uno"]))).lower()
+    with suppress(OSError, subprocess.CalledProcessError):  # of a workspace, its own: the baseline
+        tags["mlflow.source.git.commit"] = _output(["git", "rev-parse", "HEAD"])
+        tags["git_dirty"] = str(bool(_output(["git", "status", "--porcelain", "-uno"]))).lower()
     return tags
 
 

@@ -1,103 +1,156 @@
-"""A journal's lines → an MLflow run, once each, by a thread that never raises."""
+"""A journal's records → an MLflow run, once each, by a thread that never raises."""
 
-import fcntl
-import json
-import shutil
 import threading
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import islice, takewhile
 from typing import Any
 
-from stages.tracking.store import connect, open_run, root, warn
+from stages.tracking import journal, store
+from stages.tracking.journal import Journal
 
 PATIENCE_S = 20.0  # how long the end of a stage waits for the server
+RETRY_S = (1.0, 15.0)  # between two attempts: at first, and at most
+FILES = ("artifact", "model", "text")  # they may lie in another store than the numbers
+ROWS, RECORDS = 1000, 200  # of metrics in a request; MLflow takes 1000 values
 
 
 class Sender(threading.Thread):
-    """Sends the journal's lines as they come; gives up at the end without an error."""
+    """Sends the journal's records as they come; gives up at the end without an error."""
 
-    def __init__(self, journal: Path):
+    def __init__(self, own: Journal, warn: Callable[[str], None]):
         super().__init__(daemon=True)
-        self.ended, self.warned, self.delivery = threading.Event(), False, Delivery(journal)
+        self.ended, self.delivery, self.warn = threading.Event(), Delivery(own), warn
+        self.uri, self.recorded = store.chosen_uri(), store.recorded_uri()
+        self.client: Any = None
 
     def run(self) -> None:
+        pause = RETRY_S[0]
         while True:
             over = self.ended.is_set()
             try:
-                self.delivery.send()
+                self._send()
+                pause = RETRY_S[0]
                 if over:
-                    self.delivery.journal.unlink()
-                    deliver_pending()
+                    self.delivery.journal.remove()
             except Exception as error:  # whatever a tracker can throw must not stop a stage
-                if not self.warned:
-                    warn(f"{error!s:.300}; kept in {self.delivery.journal.parent}, sent later")
-                self.warned = True
+                self.warn(f"{store.reason(error, self.uri)}; {self._later()}")
+                pause = min(2 * pause, RETRY_S[1])
             if over:
+                self.delivery.journal.close()
                 return
-            self.ended.wait(1.0)
+            self.ended.wait(pause)
 
     def finish(self) -> None:
         """Wait for what is left to be sent, for a while."""
         self.ended.set()
         self.join(PATIENCE_S)
         if self.is_alive():
-            warn(f"the server is slow; the rest is kept in {self.delivery.journal.parent}")
+            name = store.masked(self.uri)
+            self.warn(f"{name} is slow, not all is sent after {PATIENCE_S:.0f} s; {self._later()}")
+
+    def _send(self) -> None:
+        if self.client is None:
+            client = store.connect(self.uri)
+            for _ in deliver_left_behind(client, self.recorded):
+                pass  # those that fail stay; `temper sync` says why
+            self.client = client
+        self.delivery.send(self.client)
+
+    def _later(self) -> str:
+        return (
+            f"the stage goes on, its record is kept in {journal.folder()} and sent by the next "
+            "stage that reaches the server, or by `temper sync`"
+        )
 
 
 class Delivery:
-    """Sends each line of a journal once, and no step that the run already has."""
+    """Sends each record of a journal once, and no step that the run already has.
 
-    def __init__(self, journal: Path):
-        self.journal, self.sent = journal, 0
-        self.run_id = ""
-        self.last_step: dict[str, int] = {}
+    A request whose answer is lost is sent again with the same times: MLflow keeps a metric of the
+    same key, step, time and value once, and everything else is written over.
+    """
 
-    def send(self) -> None:
-        """Send the lines that are new.
+    def __init__(self, own: Journal):
+        self.journal, self.run = own, None
+        self.waiting: list[dict[str, Any]] = []
+        self.aside: list[dict[str, Any]] = []  # files that could not be sent
+        self.tags: dict[str, str] = {}
+        self.stage, self.last_ms, self.is_closed = "", 0, False
+        self.known: dict[str, set[int]] | None = None  # the run's steps by metric; None: it is new
+        self.counts: Counter[str] = Counter()
+
+    def head(self) -> dict[str, Any] | None:
+        """Return the first record, which says of what run and store it is; None without any."""
+        self.waiting += self.journal.read()
+        return self.waiting[0] if self.waiting else None
+
+    def send(self, client: Any) -> None:
+        """Send what is new.
 
         Raises:
-            Exception: whatever the tracker raises; the lines from the failed one on stay unsent.
+            Exception: whatever the tracker raises; what is not sent stays to be.
         """
-        lines = self.journal.read_text(encoding="utf-8").splitlines()[self.sent :]
-        if not lines:
-            return
-        client = connect()
-        waiting: list[Any] = []
-        for line in lines:
-            record = json.loads(line)
+        self.waiting += self.aside + self.journal.read()
+        self.aside, failed = [], None
+        while self.waiting:
+            record = self.waiting[0]
+            self.last_ms = record["time_ms"]
             if record["kind"] == "metrics":
-                waiting.append(record)
+                same = takewhile(lambda record: record["kind"] == "metrics", self.waiting)
+                batch = list(islice(same, RECORDS))
+                self._send_metrics(client, batch)
+                del self.waiting[: len(batch)]
                 continue
-            self._send_metrics(client, waiting)
-            waiting = []
-            getattr(self, "_send_" + record["kind"])(client, record)
-            self.sent += 1
-        self._send_metrics(client, waiting)
+            try:
+                getattr(self, "_send_" + record["kind"])(client, record)
+            except Exception as error:
+                if record["kind"] not in FILES or store.is_unreachable(error):
+                    raise
+                self.aside.append(record)
+                failed = error
+            del self.waiting[0]
+        if failed is not None:
+            raise failed
+
+    def send_all(self, client: Any) -> None:
+        """Send a journal that its owner left, and end a run whose stage has not ended it."""
+        self.send(client)
+        if self.run is not None and not self.is_closed:
+            client.set_terminated(self.run_id, "KILLED", self.last_ms)
 
     def _send_open(self, client: Any, record: dict[str, Any]) -> None:
-        self.stage = record["stage"]
-        self.run_id, is_found = open_run(client, record)
-        if is_found:
-            for key in client.get_run(self.run_id).data.metrics:
-                steps = [row.step for row in client.get_metric_history(self.run_id, key)]
-                self.last_step[key] = max(steps)
+        self.stage, self.tags = record["stage"], record["tags"]
+        self.run, is_new = store.open_run(client, record)
+        self.known = None if is_new else {}
+
+    def _send_text(self, client: Any, record: dict[str, Any]) -> None:
+        client.log_text(self.run_id, record["text"], record["path"])
 
     def _send_metrics(self, client: Any, records: list[dict[str, Any]]) -> None:
         from mlflow.entities import Metric
 
         rows = [
-            Metric(key, value, record["time_ms"], record["step"])
+            Metric(store.key(name), value, record["time_ms"], record["step"] or 0)
             for record in records
-            for key, value in record["metrics"].items()
-            if record["step"] > self.last_step.get(key, -1)
+            for name, value in record["metrics"].items()
+            if not self._has(client, store.key(name), record["step"])
         ]
-        for start in range(0, len(rows), 500):
-            client.log_batch(self.run_id, metrics=rows[start : start + 500])
-        self.sent += len(records)
+        for start in range(0, len(rows), ROWS):
+            client.log_batch(self.run_id, metrics=rows[start : start + ROWS])
+        self.counts["numbers"] += len(rows)
+
+    def _has(self, client: Any, name: str, step: int | None) -> bool:
+        """Tell whether the run had this step before; what is of no step is always said anew."""
+        if self.known is None or step is None:
+            return False
+        if name not in self.known:
+            history = client.get_metric_history(self.run_id, name)
+            self.known[name] = {row.step for row in history}
+        return step in self.known[name]
 
     def _send_tags(self, client: Any, record: dict[str, Any]) -> None:
-        from mlflow.entities import RunTag
-
-        client.log_batch(self.run_id, tags=[RunTag(k, v) for k, v in record["tags"].items()])
+        store.set_tags(client, self.run_id, record["tags"])
 
     def _send_dataset(self, client: Any, record: dict[str, Any]) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -107,29 +160,55 @@ class Delivery:
         client.log_inputs(self.run_id, [DatasetInput(given, [context])])
 
     def _send_artifact(self, client: Any, record: dict[str, Any]) -> None:
-        if Path(record["path"]).exists():
-            client.log_artifact(self.run_id, record["path"], record["folder"])
+        path = self.journal.files / record["file"]
+        if path.exists():
+            client.log_artifact(self.run_id, str(path), record["folder"])
+            self.counts["files"] += 1
 
     def _send_model(self, client: Any, record: dict[str, Any]) -> None:
-        if Path(record["path"]).exists():
-            client.log_artifacts(self.run_id, record["path"], "model")
-            shutil.rmtree(record["path"])
+        path = self.journal.files / record["file"]
+        if path.exists():
+            client.log_artifacts(self.run_id, str(path), "model")
+            self.counts["files"] += 1
 
     def _send_close(self, client: Any, record: dict[str, Any]) -> None:
+        if self.stage == "train" and record["status"] == "FINISHED":
+            store.link_trainer(client, self.run_id, self.tags)
         client.set_tag(self.run_id, f"stage.{self.stage}", record["status"])
         client.set_terminated(self.run_id, record["status"], record["time_ms"])
+        self.is_closed = True
+
+    @property
+    def run_id(self) -> str:
+        if self.run is None:
+            raise ValueError(f"{self.journal.path} does not begin with what run it is of")
+        return self.run.info.run_id
 
 
-def deliver_pending() -> int:
-    """Send the journals that stages left behind and no process owns; return how many."""
-    delivered = 0
-    for journal in sorted((root() / "tracking").glob("*.jsonl")):
-        with journal.open("a") as owner:
+def deliver_left_behind(
+    client: Any, recorded: str | None
+) -> Iterator[tuple[Delivery, Exception | None]]:
+    """Send the journals that no process owns; yield each, with what went wrong.
+
+    Args:
+        client: of the store they go to.
+        recorded: only the journals that say so of their store; None: all.
+
+    Raises:
+        Exception: the store cannot be reached any more.
+    """
+    with journal.locked("sending"):  # two that send one training's journals would double steps
+        for left in journal.left_behind():
+            delivery = Delivery(left)
             try:
-                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            Delivery(journal).send()
-            journal.unlink()
-            delivered += 1
-    return delivered
+                opened = delivery.head()
+                if opened is not None and recorded not in (None, opened.get("uri")):
+                    continue
+                delivery.send_all(client)
+                left.remove()
+            except Exception as error:
+                if store.is_unreachable(error):
+                    raise
+                yield delivery, error
+            else:
+                yield delivery, None

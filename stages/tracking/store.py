@@ -1,45 +1,84 @@
 """The MLflow store: where it is, which run a stage belongs to, what it knows."""
 
-import fcntl
 import hashlib
 import logging
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from stages import outputs
+from stages.tracking.journal import locked, root
 
-TIMEOUT_S = 5  # one request
+TIMEOUT_S = 30  # one request; nobody waits for it but a thread, and `temper sync`
 EXPERIMENT = "temper"
+EXPERIMENT_TAGS = ("dvc.exp_name", "dvc.baseline_rev")
+BATCH = 100  # parameters in a request; MLflow takes no more
 ENVIRONMENT = "environment/train.json"  # an artefact of the run
-
-
-def root() -> Path:
-    """Return the repository root, also from a temporary experiment workspace."""
-    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
 
 def default_uri() -> str:
     return f"sqlite:///{root() / 'mlflow.db'}"
 
 
+def chosen_uri() -> str:
+    """Return where runs go; a relative file is the repository's, also in a temporary workspace."""
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri()
+    scheme, is_file, path = uri.partition("sqlite:///")
+    return f"{scheme}{is_file}{root() / path}" if is_file and not scheme else uri
+
+
+def recorded_uri() -> str:
+    """Return what a journal says of its store: '' for the repository's own; never a password."""
+    return masked(os.environ.get("MLFLOW_TRACKING_URI", ""))
+
+
+def masked(uri: str) -> str:
+    """Return the address without its password: journals and messages hold none."""
+    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", uri)
+
+
 def warn(message: str) -> None:
     print(f"warning: tracking: {message}", file=sys.stderr)
 
 
-def connect() -> Any:
-    """Return a client whose store is ready; a fresh SQLite file is made under a lock (FACTS 19)."""
+def reason(error: BaseException, uri: str) -> str:
+    """Return what went wrong with a store, in plain words."""
+    if is_unreachable(error):
+        return f"{masked(uri)} cannot be reached"
+    status = re.search(r"too many (\d+) error responses", str(error))
+    if status:
+        return f"{masked(uri)} answers with status {status[1]}; its log says why"
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"{masked(uri)} does not take it: {first[:300]}"
+
+
+def is_unreachable(error: BaseException | None) -> bool:
+    """Tell whether no answer came, as opposed to a refusal."""
+    import requests
+
+    while error is not None:
+        if isinstance(error, requests.ConnectionError | requests.Timeout):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def connect(uri: str | None = None) -> Any:
+    """Return a client of a store that answers; a fresh database is made under a lock (FACTS 19).
+
+    Raises:
+        Exception: whatever mlflow raises where it does not.
+    """
     connect_quietly()
+    from contextlib import nullcontext
+
     from mlflow.tracking import MlflowClient
 
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or default_uri()
-    if not uri.startswith("sqlite"):
-        return MlflowClient(uri)
-    (root() / "tracking").mkdir(exist_ok=True)
-    with (root() / "tracking" / "store.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    uri = uri or chosen_uri()
+    with nullcontext() if uri.startswith("http") else locked("store"):
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
@@ -58,37 +97,48 @@ def connect_quietly() -> None:
     logging_utils.disable_logging()
 
 
-def open_run(client: Any, record: dict[str, Any]) -> tuple[str, bool]:
-    """Return the id of the run a stage belongs to, and whether it was there before."""
+def open_run(client: Any, record: dict[str, Any]) -> tuple[Any, bool]:
+    """Return the run a stage belongs to, and whether it is new."""
     from mlflow.entities import Param
 
     tags, stage = record["tags"], record["stage"]
-    experiment = experiment_id(client)
+    experiment = experiment_id(client, record["experiment"])
     found = find_run(client, experiment, tags, stage)
-    if found is not None:
-        run_id = found.info.run_id
-        client.update_run(run_id, status="RUNNING")
+    is_new = found is None
+    if found is None:
+        found = client.create_run(experiment, record["time_ms"], tags)
     else:
-        run_id = client.create_run(experiment, record["time_ms"], tags).info.run_id
-        values = [Param(key, value[:6000]) for key, value in record["params"].items()]
-        client.log_batch(run_id, params=values)
-        client.log_text(run_id, record["params_file"], "params.yaml")
-        trainer = trained_by(client, experiment, tags, run_id)
-        if trainer is not None:
-            client.set_tag(run_id, "trained_by", trainer)
-            copy_history(client, trainer, run_id)
-    for key, value in tags.items():
-        client.set_tag(run_id, key, value)
-    client.log_dict(run_id, record["environment"], ENVIRONMENT.replace("train", stage))
-    return run_id, found is not None
+        client.update_run(found.info.run_id, status="RUNNING")
+        set_tags(client, found.info.run_id, tags)
+    run_id = found.info.run_id
+    known = found.data.params  # all of them, unless the answer to an earlier attempt was lost
+    missing = [Param(key(k), v[:6000]) for k, v in record["params"].items() if key(k) not in known]
+    for start in range(0, len(missing), BATCH):
+        client.log_batch(run_id, params=missing[start : start + BATCH])
+    if stage != "train":
+        link_trainer(client, run_id, tags)
+    return found, is_new
 
 
-def experiment_id(client: Any) -> str:
-    name = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
+def set_tags(client: Any, run_id: str, tags: dict[str, str]) -> None:
+    from mlflow.entities import RunTag
+
+    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+
+
+def key(name: str) -> str:
+    """Return the name of a parameter or metric as MLflow takes it."""
+    return re.sub(r"[^/\w.\- :]", "_", name)[:250]
+
+
+def experiment_id(client: Any, name: str | None = None) -> str:
+    """Return the id of the experiment, which is made where there is none."""
+    name = name or experiment_name()
     found = client.get_experiment_by_name(name)
     if found is not None:
         return found.experiment_id
-    artifacts = None if os.environ.get("MLFLOW_TRACKING_URI") else (root() / "mlruns").as_uri()
+    is_database = not client.tracking_uri.startswith("http")
+    artifacts = (root() / "mlruns").as_uri() if is_database else None  # a server has its own place
     kind = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's page guesses
     try:
         return client.create_experiment(name, artifacts, kind)
@@ -99,15 +149,42 @@ def experiment_id(client: Any) -> str:
         return found.experiment_id
 
 
+def experiment_name() -> str:
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
+
+
 def find_run(client: Any, experiment: str, tags: dict[str, str], stage: str) -> Any | None:
-    """Return this execution's run, or one of the same training that lacks this stage."""
+    """Return this execution's run, or one that this repository began and that lacks this stage.
+
+    That is one of the same training that was killed, or one of the same model and experiment.
+    """
     for key in ("execution", "fingerprint", "model_sha256"):
-        if key in tags:
-            query = f"tags.{key} = '{tags[key]}'"
-            for found in client.search_runs([experiment], query, max_results=50):
-                if key == "execution" or found.data.tags.get(f"stage.{stage}") != "FINISHED":
-                    return found
+        if key not in tags:
+            continue
+        query = f"tags.{key} = '{tags[key]}'"
+        for found in client.search_runs([experiment], query, max_results=50):
+            its = found.data.tags
+            if key == "execution":
+                return found
+            is_ours = its.get("repository") == tags.get("repository")
+            same = key == "fingerprint" or all(its.get(n) == tags.get(n) for n in EXPERIMENT_TAGS)
+            if is_ours and same and its.get(f"stage.{stage}") != "FINISHED":
+                return found
     return None
+
+
+def link_trainer(client: Any, run_id: str, tags: dict[str, str]) -> None:
+    """Copy the training's history into a run that did not train, and say whose it is."""
+    found = client.get_run(run_id)
+    trainer = found.data.tags.get("trained_by")
+    if trainer is None and any(name.startswith("train/") for name in found.data.metrics):
+        return
+    trainer = trainer or trained_by(client, found.info.experiment_id, tags, run_id)
+    if trainer is not None:
+        client.set_tag(
+            run_id, "trained_by", trainer
+        )  # first: a copy that is cut short is made anew
+        copy_history(client, trainer, run_id)
 
 
 def trained_by(client: Any, experiment: str, tags: dict[str, str], itself: str) -> str | None:
@@ -143,8 +220,8 @@ def copy_history(client: Any, source: str, target: str) -> None:
     for key in client.get_run(source).data.metrics:
         if key.startswith(("train/", "validation/")):
             rows = client.get_metric_history(source, key)
-            for start in range(0, len(rows), 500):
-                client.log_batch(target, metrics=rows[start : start + 500])
+            for start in range(0, len(rows), 1000):
+                client.log_batch(target, metrics=rows[start : start + 1000])
 
 
 def files_sha256(files: list[Path]) -> str:

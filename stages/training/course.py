@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -105,11 +106,14 @@ class Course:
 
     def flops(self, piece: Tensors) -> float:
         """Return 6 x tokens x parameters, all processes counted, as transformers estimates it."""
-        name = getattr(self.model, "main_input_name", "input_ids")
-        if name not in piece or not hasattr(self.model, "num_parameters"):
-            return 0.0
-        size = self.model.num_parameters(exclude_embeddings=True)
-        return 6.0 * piece[name].numel() * size * self.args.world_size
+        tokens = piece.get(getattr(self.model, "main_input_name", "input_ids"))
+        return 0.0 if tokens is None else 6.0 * tokens.numel() * self.size * self.args.world_size
+
+    @cached_property
+    def size(self) -> int:
+        """The parameters without embeddings; 0 of a network that cannot count them."""
+        count = getattr(self.model, "num_parameters", lambda **_: 0)
+        return count(exclude_embeddings=True)
 
     # -- evaluation --------------------------------------------------------------------------
 

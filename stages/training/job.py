@@ -69,6 +69,7 @@ def make(parameters: Params, data: Any, base: Path, folder: Path, observe: Any) 
     code = parameters.code
     optimizer_of = None if p.optimizer == "adamw_8bit" else p.optimizer
     own_optimizer = own.resolve(optimizer_of, "train.optimizer", code)
+    functions = own_metric(parameters)
     callbacks = [own.resolve(name, "train.callbacks", code) for name in p.callbacks or ()]
     return Job(
         params=p,
@@ -86,8 +87,8 @@ def make(parameters: Params, data: Any, base: Path, folder: Path, observe: Any) 
         loss=own.resolve(p.loss, "train.loss", code)
         or make_loss(parameters, train, task, is_crf=has_crf(parameters, config)),
         divergence=losses.divergence(task.loss),
-        scores=scoring(parameters, task.names),
-        greater=metrics.greater_is_better(p.best_metric, name, own_metric(parameters)),
+        scores=scoring(name, task.names, functions),
+        greater=metrics.greater_is_better(p.best_metric, name, functions),
         make_optimizer=partial(optimizer.make, own=own_optimizer),
         callbacks=reporters.callbacks(parameters, folder.name) + [make() for make in callbacks],
         folder=folder,
@@ -128,14 +129,19 @@ def own_metric(parameters: Params) -> dict[str, Any]:
     return {own.last(best): own.resolve(best, "train.best_metric", parameters.code)}
 
 
-def scoring(parameters: Params, names: list[str]) -> Any:
+def scoring(name: str, names: list[str], functions: dict[str, Any]) -> Any:
     """Return the task's metrics, and the user's, as a function of predictions and references."""
-    name, functions = parameters.task.metrics, own_metric(parameters)
-    plain = partial(metrics.with_loss if metrics.is_of_labels(name) else metrics.score, name)
+    if not metrics.is_of_labels(name):
+        return lambda found, wanted, **options: (
+            metrics.score(name, found, wanted, **options) | own.scores(functions, found, wanted)
+        )
 
     def scores(found: Any, wanted: Any, **options: Any) -> dict[str, float]:
-        read = metrics.as_read(name, found, wanted, names) if functions else ([], [])
-        return plain(found, wanted, **options) | own.scores(functions, *read)
+        plain = metrics.with_loss(name, found, wanted, **options)
+        if not functions:
+            return plain
+        sides = metrics.decided(name, found), wanted
+        return plain | own.scores(functions, *(metrics.as_read(name, s, names) for s in sides))
 
     return scores
 

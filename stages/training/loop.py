@@ -24,7 +24,7 @@ from stages.training.flow import Flow
 
 def run(course: Course) -> None:
     """Train with the loop below."""
-    Loop(course).start()
+    course.run(Loop(course).train)
 
 
 class Loop:
@@ -47,9 +47,6 @@ class Loop:
             num_training_steps=course.total_steps,
         )
         self.optimizer = optimizer
-
-    def start(self) -> None:
-        self.course.run(self.train)
 
     def train(self, found: Path | None) -> None:
         """Make every step that is left.

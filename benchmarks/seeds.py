@@ -1,0 +1,142 @@
+"""How often `temper compare` calls two models different that are not: drawn ones, and real seeds.
+
+Drawn: two models with the same chance of being right in every row, many times over. Real: one
+configuration of the sample trained with many seeds, every pair compared on the 600 test rows.
+See benchmarks/README.md.
+"""
+
+import argparse
+import csv
+import itertools
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from stages.comparison import judged, significance
+
+ROOT = Path(__file__).parent.parent
+NAMES = ("not_equivalent", "equivalent")
+SAMPLES = 2000  # of each bootstrap
+MAIN = ("accuracy", "f1", "mcc")
+Models = list[judged.Judged]
+
+
+def rejections(pairs: list[Models]) -> dict[str, float]:
+    """Return the share of pairs that each test calls different."""
+    found: dict[str, list[bool]] = {}
+    for i, pair in enumerate(pairs):
+        seen, drawn = significance.observed(pair), significance.resample(pair, SAMPLES, i)
+        for metric in MAIN:
+            one = significance.difference(metric, seen[metric], drawn[metric])
+            found.setdefault(f"bootstrap {metric}", []).append(one.p <= significance.LEVEL)
+        assert pair[0].right is not None
+        assert pair[1].right is not None
+        counted = significance.mcnemar(pair[0].right, pair[1].right)
+        found.setdefault("McNemar mid-p", []).append(counted.p <= significance.LEVEL)
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def drawn_pairs(rows: int, share: float, count: int, seed: int) -> list[Models]:
+    """Return pairs of models that are right in a row with the same chance, some rows harder."""
+    random, pairs = np.random.default_rng(seed), []
+    for _ in range(count):
+        chance = random.beta(2 * share, 2 * (1 - share), rows)
+        wanted = random.integers(0, 2, rows)
+        found = [np.where(random.random(rows) < chance, wanted, 1 - wanted) for _ in range(2)]
+        pairs.append([judged.judge("classification", as_rows(f, wanted), NAMES, NAMES[1])
+                      for f in found])  # fmt: skip
+    return pairs
+
+
+def as_rows(found: np.ndarray, wanted: np.ndarray) -> list[judged.Row]:
+    cells = zip(found, wanted, strict=True)
+    return [{"prediction": NAMES[p], "reference": NAMES[r]} for p, r in cells]
+
+
+def train(workspace: Path, seeds: int, rows: int, epochs: int) -> Models:
+    """Train and evaluate the sample's configuration with each seed, through the real stages."""
+    tree = yaml.safe_load((ROOT / "params.yaml").read_text())
+    tree["data"]["subset"] = {"train": rows}
+    tree["train"]["epochs"] = epochs
+    for name in ("dvc.yaml", "stages", "launch", "data/sample"):
+        (workspace / name).parent.mkdir(exist_ok=True)
+        (workspace / name).symlink_to(ROOT / name)
+
+    def stage(*arguments: str, seed: int = 1) -> None:
+        tree["seed"] = seed
+        (workspace / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "TEMPER_TRACKING": "off"}
+        environment |= {"OMP_WAIT_POLICY": "PASSIVE"}
+        command = [sys.executable, "-m", *arguments]
+        subprocess.run(command, cwd=workspace, env=environment, check=True, stdout=sys.stderr)
+
+    for kind, files in (("dataset", tree["data"]["files"]), ("model", tree["model"]["files"])):
+        for name, source in files.items():
+            stage("stages.files", source, f"data/files/{kind}/{name}.json")
+    stage("stages.download", "dataset", "data/files/dataset", "data/raw")
+    stage("stages.download", "model", "data/files/model", "data/base")
+    empty = ("data/files/code", "data/files/tokenize", "data/translators")
+    stage("stages.tokenize", "data/raw", "data/base/processor", *empty, "data/tokenized")
+    found = []
+    for seed in range(seeds):
+        outs = ("data/model", "data/checkpoints", "data/history")
+        stage("stages.train", "data/tokenized", "data/base", *outs, seed=seed)
+        read = ("data/model", "data/tokenized", "data/raw", "data/zero_shot")
+        stage("stages.evaluate", *read, "data/evaluation", seed=seed)
+        with (workspace / "data/evaluation/predictions/test.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        found.append(judged.judge("classification", rows, NAMES, NAMES[1]))
+    return found
+
+
+def report_seeds(models: Models) -> None:
+    """Print the scores by seed, how many pairs differ, and what the difference is made of."""
+    scores = significance.observed(models)
+    for metric in MAIN:
+        mean, spread = scores[metric].mean(), scores[metric].std(ddof=1)
+        print(f"{metric}: {mean:.4f} ± {spread:.4f} over {len(models)} seeds")
+    pairs = [list(pair) for pair in itertools.combinations(models, 2)]
+    for name, share in rejections(pairs).items():
+        print(f"{name}: {share:.3f} of {len(pairs)} pairs called different")
+    for size in (2, 3, 5):
+        if 2 * size <= len(models):
+            share = groups_apart(scores["accuracy"], size)
+            print(f"Welch, {size} and {size} seeds: {share:.3f} of the draws called different")
+    right = np.array([model.right for model in models], dtype=float)
+    apart = [one - other for one, other in itertools.combinations(right, 2)]
+    seen = np.mean([part.mean() ** 2 for part in apart])
+    drawn = np.mean([part.var() / (part.size - 1) for part in apart])
+    print(f"variance of a pair's accuracy difference: {seen:.2e}; of redrawing rows: {drawn:.2e}")
+
+
+def groups_apart(scores: np.ndarray, size: int, draws: int = 2000) -> float:
+    """Return the share of draws in which two groups of seeds are called different (Welch)."""
+    random, calls = np.random.default_rng(0), 0
+    for _ in range(draws):
+        chosen = random.permutation(scores)[: 2 * size]
+        calls += significance.welch(chosen[:size], chosen[size:])[2] <= significance.LEVEL
+    return calls / draws
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=2000, help="of each drawn case")
+    parser.add_argument("--seeds", type=int, default=16, help="trainings; 0 for none")
+    parser.add_argument("--rows", type=int, default=16_000, help="of train")
+    parser.add_argument("--epochs", type=int, default=2)
+    arguments = parser.parse_args()
+    for rows, share in ((100, 0.8), (600, 0.7), (600, 0.9), (2000, 0.9)):
+        shares = rejections(drawn_pairs(rows, share, arguments.repeats, seed=rows))
+        print(f"{rows} rows, {share:.0%} right:", *(f"{k} {v:.3f}," for k, v in shares.items()))
+    if arguments.seeds > 1:
+        with tempfile.TemporaryDirectory() as folder:
+            report_seeds(train(Path(folder), arguments.seeds, arguments.rows, arguments.epochs))
+
+
+if __name__ == "__main__":
+    main()

