@@ -11,8 +11,10 @@ from stages.sweeping import registry
 from stages.tracking import store
 from tests import sweeps
 from tests.repository import clone, commit, run, set_params
+from tests.test_crashes import kill_once, start
 
 RATES = {"train.learning_rate": {"choice": [1e-3, 1e-4]}}
+STATUSES = {"s": "FINISHED", "s-0": "FINISHED", "s-1": "KILLED"}
 GRID = {"method": "grid", "seed": None, "budget": None, "parameters": RATES}
 
 
@@ -112,14 +114,16 @@ def test_a_model_is_registered_once(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_sweep_of_the_real_stages_ends_in_the_registry(origin, tmp_path):
-    """Tokenized once; a hopeless trial's run is KILLED; test is scored once, for the winner."""
+def test_a_sweep_of_the_real_stages_ends_in_the_registry(origin, tmp_path, monkeypatch):
+    """Killed, it goes on from a checkpoint; a hopeless trial's run is KILLED; test is scored once."""
     folder = clone(origin, tmp_path / "clone", cache=True)
-    set_params(folder, train__evaluate_every=1, train__epochs=3)
+    set_params(folder, train__save_every=20, train__epochs=30)
     parameters = {"train.learning_rate": {"choice": [1e-3, 1e-9]}}
     prune = {"after_trials": 1, "after_evaluations": 1}
     changes = {"parameters": parameters, "prune": prune, "objective": "validation.loss"}
     sweeps.write(folder, **GRID | changes)
+    child = start(folder, "temper sweep")
+    kill_once(folder, "checkpoints/*/checkpoint-*", child)
     done = run(folder, "temper sweep")
     assert "1 finished, 1 stopped early" in done.stdout, done.stdout + done.stderr
     for number in (0, 1):
@@ -127,9 +131,22 @@ def test_a_sweep_of_the_real_stages_ends_in_the_registry(origin, tmp_path):
         assert "Running stage 'tokenize'" not in text
         assert "Running stage 'train'" in text
         assert "Running stage 'evaluate'" not in text
+    assert "resuming from step" in (folder / "sweeps/s/logs/0.log").read_text()
+    assert "stopped by SIGTERM" in (folder / "sweeps/s/logs/1.log").read_text()
     assert not list((folder / "checkpoints").iterdir())
     assert sweeps.experiments(folder) == ["s-0"]
     done = run(folder, "temper best")
     assert done.stdout.count("Running stage 'evaluate'") == 1
     assert "registered sample-paraphrase version 1 as candidate" in done.stdout
     assert "is champion now" in run(folder, "temper best --promote champion").stdout
+    monkeypatch.setenv("DVC_ROOT", str(folder))
+    client = store.connect()
+    runs = client.search_runs([store.experiment_id(client)], "tags.sweep = 's'")
+    found = {one.info.run_name: one for one in runs}
+    assert {n: r.info.status for n, r in found.items()} == STATUSES
+    parent = found["s"].info.run_id
+    assert [found[n].data.tags["mlflow.parentRunId"] for n in ("s-0", "s-1")] == [parent] * 2
+    assert found["s-0"].data.metrics.keys() > {"test/accuracy"}
+    assert "test/accuracy" not in found["s-1"].data.metrics
+    champion = client.get_model_version_by_alias("sample-paraphrase", "champion")
+    assert champion.run_id == found["s-0"].info.run_id

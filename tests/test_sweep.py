@@ -72,7 +72,7 @@ def stub_score(values, seed=None):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "trials"), [("random", 7), ("tpe", 14)])
+@pytest.mark.parametrize(("method", "trials"), [("random", 7), ("tpe", 12)])
 def test_killed_twice_a_sweep_ends_as_an_uninterrupted_one(repository, method, trials):
     """kill -9 of the group: the same trials, each once, the same best one."""
     sweeps.write(repository, method=method, budget={"trials": trials})
@@ -177,7 +177,7 @@ def test_hopeless_trials_are_stopped(repository):
     sweeps.write(repository, **changes, budget=None, seed=None)
     with pytest.raises(AssertionError, match="prune needs the scores that training records"):
         sweeps.sweep(repository)
-    text = sweeps.sweep(repository, STUB_SLEEP="1.5", TEMPER_TRACKING="on")
+    text = sweeps.sweep(repository, STUB_SLEEP="0.8", TEMPER_TRACKING="on")
     assert "trial 1: stopped early: accuracy 0.5839 at evaluation 1" in text
     assert "1 finished, 1 stopped early" in text
     assert sweeps.said(repository)[-1] == "stopped s-1"

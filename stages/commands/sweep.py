@@ -90,7 +90,8 @@ def run(sweep: Any, jobs: int, dealt: list[str]) -> None:
         (folder / SHARED).touch(mode=0o600)  # the URL may hold a password
         (folder / SHARED).write_text(plan.storage)
     runs = parent.open_run(plan.name, sweep.file, study.study.user_attrs.get("runs", {}))
-    study.study.set_user_attr("runs", runs)
+    if runs:
+        study.study.set_user_attr("runs", runs)
     work = slots.Work(
         plan=plan,
         tree=sweep.tree,
@@ -143,7 +144,10 @@ def report(study: Any, console: Any) -> None:
 
     results = study.results()
     console.print(show.table(study.plan, results, greater=study.greater))
+    most, ended = study.most_trials, sum(result.state in show.DONE for result in results)
     console.print(show.counts(results))
+    if most is not None and ended < most:
+        console.print(f"budget.minutes is used: {most - ended} trials are left; raise it to go on")
     for result in results:
         if result.state == "FAIL":
             reason, log = result.notes.get("reason"), result.notes.get("log")

@@ -112,5 +112,5 @@ class Display:
         return Group(
             table(self.plan, results, greater=self.study.greater, most=SHOWN),
             ProgressBar(total=total, completed=done, width=40),
-            Text(f"{done}{of} trials: {counts(results)}; {running}"),
+            Text(f" {done}{of} trials: {counts(results)}; {running}"),
         )
