@@ -35,7 +35,7 @@ score -= train["weight_decay"] / 9
 score += (p["seed"] % 5) / 100 + (0.01 if train["schedule"] == "cosine" else 0)
 root = Path(os.environ["DVC_ROOT"])
 (root / "tracking").mkdir(exist_ok=True)
-journal = root / "tracking" / f"train-x-{os.getpid()}.jsonl"
+journal = root / "tracking" / f"1-train-x-{os.getpid()}.jsonl"
 fingerprint = "f" * 15 + str(p["train"]["batch_size"])
 tags = {"dvc.exp_name": name, "fingerprint": fingerprint}
 (root / "checkpoints" / fingerprint[:16]).mkdir(parents=True, exist_ok=True)

@@ -115,7 +115,7 @@ def test_a_model_is_registered_once(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_sweep_of_the_real_stages_ends_in_the_registry(origin, tmp_path, monkeypatch):
-    """Killed, it goes on from a checkpoint; a hopeless trial's run is KILLED; test is scored once."""
+    """Killed it goes on from a checkpoint; a hopeless trial is KILLED; test is scored once."""
     folder = clone(origin, tmp_path / "clone", cache=True)
     set_params(folder, train__save_every=20, train__epochs=30)
     parameters = {"train.learning_rate": {"choice": [1e-3, 1e-9]}}

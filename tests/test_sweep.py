@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from stages import yaml_file
+from stages.commands import sweep as command
 from stages.errors import InputError
 from stages.sweeping import leases, plan, ranking, score, space, storage, study, workspace
 from stages.sweeping.journal import Watched
@@ -301,6 +302,17 @@ def test_one_of_several_machines_gets_a_trial(tmp_path):
     assert not one.take(0, free)
     assert two.is_mine(0)
     assert not one.is_mine(0)
+
+
+def test_workers_get_one_gpu_each(monkeypatch):
+    """Of those that are visible; a training that takes all of them has no neighbour."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    assert command.devices(1, TREE) == []
+    assert command.devices(3, TREE) == ["2", "3"]
+    assert command.devices(2, space.with_values(TREE, {"train.launch": "cpu_2"})) == []
+    with pytest.raises(InputError, match=r"-j 2: a training with launch/fsdp\.yaml takes ev"):
+        command.devices(2, space.with_values(TREE, {"train.launch": "fsdp"}))
 
 
 def test_the_winner_is_no_lucky_seed():

@@ -26,7 +26,7 @@ class Watched:
         Evaluations are counted, not steps: an epoch has other steps with another batch size.
         """
         found = []
-        for path in sorted(self.folder.glob("train-*.jsonl")):
+        for path in sorted(self.folder.glob("*.jsonl")):
             for record in self._new_lines(path):
                 score = record.get("metrics", {}).get(self.key)
                 if score is not None and record.get("step"):
