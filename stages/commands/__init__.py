@@ -4,6 +4,7 @@ import typer
 
 from stages import errors
 from stages.commands import (
+    best,
     check,
     compare,
     curve,
@@ -12,6 +13,7 @@ from stages.commands import (
     push,
     recipe,
     summary,
+    sweep,
     sync,
     verify,
 )
@@ -25,6 +27,8 @@ app = typer.Typer(
 app.command()(check.check)
 app.command()(recipe.recipe)
 app.command()(summary.summary)
+app.command()(sweep.sweep)
+app.command()(best.best)
 app.command()(folds.folds)
 app.command()(curve.curve)
 app.command()(compare.compare)

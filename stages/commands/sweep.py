@@ -1,0 +1,159 @@
+"""sweep.yaml → trials, each a training and an experiment; the best so far while they run.
+
+`temper sweep sweep.yaml`, `temper sweep sweep.yaml -j 4 --storage postgresql+psycopg2://…`
+"""
+
+import fcntl
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from stages import yaml_file
+from stages.errors import InputError
+
+SWEEPS = Path("sweeps")
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(help="The sweep's description.")] = Path("sweep.yaml"),
+    jobs: Annotated[
+        int, typer.Option("-j", "--jobs", min=1, help="Trials side by side, one GPU each.")
+    ] = 1,
+    storage: Annotated[
+        str | None, typer.Option(help="An Optuna storage URL that several machines share.")
+    ] = None,
+) -> None:
+    """Search for the parameters with the best validation score; goes on after an interrupt."""
+    from stages.sweeping import beginning
+    from stages.sweeping import plan as plans
+
+    plan, root = plans.load(file), Path.cwd()
+    if storage is not None:
+        plan = plan.model_copy(update={"storage": storage})
+    os.environ["DVC_ROOT"] = str(root)
+    prepared = beginning.prepare(plan, file, root, root / SWEEPS / plan.name)
+    dealt = devices(jobs, prepared.tree)
+    try:
+        with locked(prepared.folder):
+            run(prepared, jobs, dealt)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the sweep's folder.
+
+    Raises:
+        InputError: another process does.
+    """
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"the sweep {folder.name} is running here already; -j says how many workers it has"
+            ) from None
+        yield
+
+
+def run(sweep: Any, jobs: int, dealt: list[str]) -> None:
+    """Run what is left of a sweep whose folder is held, and show the result.
+
+    Args:
+        sweep: a plan that was checked.
+        jobs: workers.
+        dealt: a device for each of them; [] leaves them alone.
+    """
+    from rich.console import Console
+
+    from stages.sweeping import beginning, leases, parent, ranking, runner, show, slots
+    from stages.sweeping.storage import SHARED, open_storage
+    from stages.sweeping.study import Study
+
+    plan, folder, console = sweep.plan, sweep.folder, Console(highlight=False)
+    opened, mine = open_storage(sweep.url), (beginning.folder_id(folder), uuid.uuid4().hex)
+    held = leases.Leases(opened.engine, plan.name, *mine, alone=plan.storage is None)
+    study = Study(plan, opened, sweep.whole, held, greater=sweep.greater)
+    begun = beginning.begin(sweep, study.study)
+    if plan.storage is not None:
+        (folder / SHARED).touch(mode=0o600)  # the URL may hold a password
+        (folder / SHARED).write_text(plan.storage)
+    runs = parent.open_run(plan.name, sweep.file, study.study.user_attrs.get("runs", {}))
+    if runs:
+        study.study.set_user_attr("runs", runs)
+    work = slots.Work(
+        plan=plan,
+        tree=sweep.tree,
+        root=sweep.root,
+        folder=folder,
+        baseline=begun["baseline"],
+        commit=begun["commit"],
+        environment={"TEMPER_PARENT_RUN": runs.get(parent.place(), "")},
+    )
+    status = "KILLED"
+    try:
+        with show.Display(study, console) as display:
+            runner.Runner(work, study, jobs, dealt, display.update).run()
+        status = "FINISHED"
+    finally:
+        best = ranking.ranked(study.results(), plan.num_seeds, greater=study.greater)[:1]
+        parent.close_run(runs, status, {f"validation/{plan.metric}": one.mean for one in best})
+    report(study, console)
+
+
+def devices(jobs: int, tree: dict[str, Any]) -> list[str]:
+    """Return the GPUs to deal out to workers; [] where they are left alone.
+
+    Raises:
+        InputError: one training takes several processes, and so all GPUs.
+    """
+    name = tree["train"]["launch"]
+    launch = Path("launch") / f"{name}.yaml"
+    if jobs == 1 or name.startswith("cpu"):
+        return []
+    if launch.exists():
+        content = yaml.load(launch.read_text(encoding="utf-8"), Loader=yaml_file.Loader)
+        if content.get("num_processes", 1) > 1:
+            raise InputError(
+                f"-j {jobs}: a training with {launch} takes every GPU: use -j 1, or train.launch: "
+                "single"
+            )
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return [d for d in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if d]
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return [str(i) for i in range(sum(x.startswith("GPU ") for x in listed.stdout.splitlines()))]
+
+
+def report(study: Any, console: Any) -> None:
+    """Show every configuration, what failed, and what comes next."""
+    from stages.sweeping import show
+
+    results = study.results()
+    console.print(show.table(study.plan, results, greater=study.greater))
+    most, ended = study.most_trials, sum(result.state in show.DONE for result in results)
+    console.print(show.counts(results))
+    if most is not None and ended < most:
+        console.print(f"budget.minutes is used: {most - ended} trials are left; raise it to go on")
+    for result in results:
+        if result.state == "FAIL":
+            reason, log = result.notes.get("reason"), result.notes.get("log")
+            console.print(f"trial {result.number} failed: {reason}; log {log}", soft_wrap=True)
+    served = "MLFLOW_TRACKING_URI" in os.environ
+    ui = "mlflow ui --backend-store-uri sqlite:///mlflow.db"
+    console.print(f"next       temper best {study.plan.name}")
+    console.print("           dvc exp show --only-changed")
+    console.print(f"runs       {'on the server of MLFLOW_TRACKING_URI' if served else ui}")

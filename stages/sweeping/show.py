@@ -1,0 +1,116 @@
+"""A running sweep → a line per trial that ends; on a terminal a bar and the best so far too."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from stages.sweeping import ranking, space
+from stages.sweeping.plan import Plan
+from stages.sweeping.results import Result
+from stages.sweeping.study import Study
+
+SHOWN = 5  # configurations in the live table
+OFTEN_S = 0.5  # between two looks at the database for the live table
+DONE = ("COMPLETE", "PRUNED", "FAIL")
+WORDS = {"COMPLETE": "finished", "PRUNED": "stopped early", "FAIL": "failed"}
+
+
+def table(plan: Plan, results: Sequence[Result], *, greater: bool, most: int | None = None) -> Any:
+    """Return the configurations with scores, best first, as a rich table."""
+    from rich.table import Table
+
+    from stages.commands import experiments
+
+    found = ranking.ranked(results, plan.num_seeds, greater=greater)
+    names = list(dict.fromkeys(name for one in found for name in one.values))
+    shown = Table(title=f"{plan.name}: {plan.objective}")
+    for name in ("trial", plan.metric, *(["seeds"] if plan.seeds else []), *names):
+        shown.add_column(name, overflow="fold")
+    for one in found[:most]:
+        seeds = [f"{len(one.scores)} of {plan.num_seeds}"] if plan.seeds else []
+        cells = [space.short(one.values[n]) if n in one.values else "" for n in names]
+        numbers = [str(result.number) for result in one.finished]
+        shown.add_row(",".join(numbers), experiments.as_text(one.scores), *seeds, *cells)
+    return shown
+
+
+def counts(results: Sequence[Result]) -> str:
+    """Return `12 finished, 3 stopped early, 1 failed`."""
+    found = Counter(result.state for result in results)
+    return ", ".join(f"{found[s]} {WORDS[s]}" for s in DONE if found[s]) or "none finished"
+
+
+class Display:
+    """What a sweep shows while it runs.
+
+    Args:
+        study: whose results are shown.
+        console: rich's.
+    """
+
+    def __init__(self, study: Study, console: Any):
+        self.study, self.plan, self.console = study, study.plan, console
+        self.told = {r.number for r in study.results() if r.state in DONE}
+        self.live: Any = None
+        self.looked_at = 0.0
+
+    def __enter__(self) -> "Display":
+        if self.console.is_terminal:
+            from rich.live import Live
+
+            self.live = Live(console=self.console, auto_refresh=False, transient=True)
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self.live is not None:
+            self.live.stop()
+
+    def update(self, slots: Sequence[Any], *, ended: bool) -> None:
+        """Show what is new.
+
+        Args:
+            slots: the workers, and the trials they have.
+            ended: whether a trial has just ended here; others' are looked for now and then.
+        """
+        if not ended and time.monotonic() - self.looked_at < OFTEN_S:
+            return
+        self.looked_at = time.monotonic()
+        results = self.study.results()
+        for result in results:
+            if result.state in DONE and result.number not in self.told:
+                self.told.add(result.number)
+                self.console.print(self.line(result), soft_wrap=True)
+        if self.live is not None:
+            self.live.update(self._picture(results, slots), refresh=True)
+
+    def line(self, result: Result) -> str:
+        """Return what is said of a trial that has ended."""
+        total = self.study.most_trials
+        seed = "" if result.seed is None else f" seed={result.seed}"
+        said = (
+            f"{self.plan.metric} {result.score:.4f}"
+            if result.score is not None
+            else f"{WORDS[result.state]}: {result.notes.get('reason', '')}"
+        )
+        head = f"trial {result.number}: {said}"
+        return f"{head}  {space.as_text(result.values)}{seed}  [{len(self.told)}/{total or '?'}]"
+
+    def _picture(self, results: Sequence[Result], slots: Sequence[Any]) -> Any:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.text import Text
+
+        done = sum(result.state in DONE for result in results)
+        total = self.study.most_trials
+        here = [str(slot.trial.number) for slot in slots if slot.trial is not None]
+        elsewhere = sum(result.state == "RUNNING" for result in results) - len(here)
+        running = f"running {', '.join(here) or 'none'}"
+        running += f" and {elsewhere} elsewhere" if elsewhere > 0 else ""
+        of = f" of {total}" if total else ""
+        return Group(
+            table(self.plan, results, greater=self.study.greater, most=SHOWN),
+            ProgressBar(total=total, completed=done, width=40),
+            Text(f" {done}{of} trials: {counts(results)}; {running}"),
+        )

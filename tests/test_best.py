@@ -1,0 +1,152 @@
+"""`temper best` takes no lucky seed, loses no change of the workspace, and registers once."""
+
+import subprocess
+
+import pytest
+
+from stages import outputs, tracking
+from stages.commands import best
+from stages.errors import InputError
+from stages.sweeping import registry
+from stages.tracking import store
+from tests import sweeps
+from tests.repository import clone, commit, run, set_params
+from tests.test_crashes import kill_once, start
+
+RATES = {"train.learning_rate": {"choice": [1e-3, 1e-4]}}
+STATUSES = {"s": "FINISHED", "s-0": "FINISHED", "s-1": "KILLED"}
+GRID = {"method": "grid", "seed": None, "budget": None, "parameters": RATES}
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """Return a repository of stubs with a sweep over two rates and three seeds."""
+    folder = sweeps.make(tmp_path_factory.mktemp("best") / "repository")
+    sweeps.write(folder, **GRID, seeds=[1, 3, 4])
+    sweeps.sweep(folder)
+    return folder
+
+
+def temper_best(folder, *words):
+    """Run `temper best` with a tracker; return its status and what it prints."""
+    done = subprocess.run(
+        ["temper", "best", *words],
+        cwd=folder,
+        env=sweeps.variables(folder, TEMPER_TRACKING="on"),
+        capture_output=True,
+        text=True,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_the_winner_comes_into_the_workspace(swept):
+    """Changes that would be lost stop it, and another commit; experiments are chosen alike."""
+    status, text = temper_best(swept, "nothing")
+    assert (status, "no experiment 'nothing' of the current commit" in text) == (1, True)
+    set_params(swept, train__epochs=9)
+    status, text = temper_best(swept)
+    said = "s-1: validation accuracy 0.8906 ± 0.0153, the best of 2; of its seeds 3 is nearest"
+    assert (status, said in text) == (1, True), text
+    assert "error: params.yaml: changed, not committed, and s-1 would overwrite it" in text
+    run(swept, "git checkout -q params.yaml")
+    status, text = temper_best(swept, "s-0", "s-1", "s-3", "s-4")
+    assert "s-0: validation accuracy 0.8839 ± 0.0141, the best of 2; of its seeds 1 is" in text
+    assert "Running stage 'evaluate'" in text
+    assert "error: dvc repro failed; once that is mended, temper best goes on from here" in text
+    run(swept, "git reset -q --hard")
+    run(swept, "rm -f dvc.lock")
+    status, text = temper_best(swept, "s")
+    assert (status, "Running stage 'evaluate'" in text) == (1, True), text
+    assert "Running stage 'train'" not in text
+    assert "learning_rate: 0.001" in (swept / "params.yaml").read_text()
+    assert "seed: 3 " in (swept / "params.yaml").read_text()
+    status, text = temper_best(swept, "s")
+    assert "Running stage 'evaluate'" in text  # it went on
+    commit(swept, "more")
+    status, text = temper_best(swept)
+    assert (status, "and the workspace is at" in text) == (1, True), text
+    assert "error: s-1 builds on commit " in text
+
+
+def test_without_one_sweep_a_name_is_needed(tmp_path):
+    """The sweeps there are, are named."""
+    with pytest.raises(InputError, match="name a sweep or experiments; sweeps here: none"):
+        best.sweep_named([], tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / "sweeps" / name).mkdir(parents=True)
+        (tmp_path / "sweeps" / name / "id").touch()
+    with pytest.raises(InputError, match="sweeps here: a, b"):
+        best.sweep_named([], tmp_path)
+    assert best.sweep_named(["b"], tmp_path) == "b"
+    assert best.sweep_named(["c"], tmp_path) is None
+    with pytest.raises(InputError, match="no trial has finished: there is nothing to choose"):
+        best.pick([], 1, "f1", greater=True)
+
+
+def test_a_model_is_registered_once(tmp_path, monkeypatch):
+    """The version of its run; the alias moves; a name or alias that cannot be is an error."""
+    monkeypatch.chdir(tmp_path)
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "model.safetensors").write_bytes(b"w")
+    with pytest.raises(InputError, match="no MLflow run has the exported model"):
+        registry.register("m", weights, "candidate")
+    with pytest.raises(InputError, match="m has no candidate: temper best registers one"):
+        registry.promote("m", "candidate", "champion")
+    client = store.connect()
+    tags = {"model_sha256": outputs.sha256_file(weights / "model.safetensors")}
+    run_id = client.create_run(store.experiment_id(client), tags=tags).info.run_id
+    client.set_tag(run_id, "stage.export", "FINISHED")
+    client.log_text(run_id, "flavors: {}\n", "model/MLmodel")
+    assert registry.register("m", weights, "candidate") == "1"
+    assert registry.register("m", weights, "candidate") == "1"
+    assert registry.promote("m", "candidate", "champion") == "1"
+    assert client.get_model_version_by_alias("m", "champion").run_id == run_id
+    with pytest.raises(InputError, match="--promote a b: Invalid alias name"):
+        registry.promote("m", "candidate", "a b")
+    with pytest.raises(InputError, match=r"export\.name 'a/b': MLflow's registry takes no /"):
+        registry.check_name("a/b")
+    monkeypatch.setenv("TEMPER_TRACKING", "off")
+    assert tracking.is_off()
+    with pytest.raises(InputError, match="TEMPER_TRACKING is off, and the registry is MLflow's"):
+        registry.check_name("m")
+
+
+@pytest.mark.slow
+def test_a_sweep_of_the_real_stages_ends_in_the_registry(origin, tmp_path, monkeypatch):
+    """Killed it goes on from a checkpoint; a hopeless trial is KILLED; test is scored once."""
+    folder = clone(origin, tmp_path / "clone", cache=True)
+    set_params(folder, train__save_every=20, train__epochs=30)
+    parameters = {"train.learning_rate": {"choice": [1e-3, 1e-9]}}
+    prune = {"after_trials": 1, "after_evaluations": 1}
+    changes = {"parameters": parameters, "prune": prune, "objective": "validation.loss"}
+    sweeps.write(folder, **GRID | changes)
+    child = start(folder, "temper sweep")
+    kill_once(folder, "checkpoints/*/checkpoint-*", child)
+    done = run(folder, "temper sweep")
+    assert "1 finished, 1 stopped early" in done.stdout, done.stdout + done.stderr
+    for number in (0, 1):
+        text = (folder / f"sweeps/s/logs/{number}.log").read_text()
+        assert "Running stage 'tokenize'" not in text
+        assert "Running stage 'train'" in text
+        assert "Running stage 'evaluate'" not in text
+    assert "resuming from step" in (folder / "sweeps/s/logs/0.log").read_text()
+    assert "stopped by SIGTERM" in (folder / "sweeps/s/logs/1.log").read_text()
+    assert not list((folder / "checkpoints").iterdir())
+    assert sweeps.experiments(folder) == ["s-0"]
+    done = run(folder, "temper best")
+    assert done.stdout.count("Running stage 'evaluate'") == 1
+    assert "registered sample-paraphrase version 1 as candidate" in done.stdout
+    assert "is champion now" in run(folder, "temper best --promote champion").stdout
+    monkeypatch.setenv("DVC_ROOT", str(folder))
+    client = store.connect()
+    runs = client.search_runs([store.experiment_id(client)], "tags.sweep = 's'")
+    found = {one.info.run_name: one for one in runs}
+    assert {n: r.info.status for n, r in found.items()} == STATUSES
+    parent = found["s"].info.run_id
+    assert [found[n].data.tags["mlflow.parentRunId"] for n in ("s-0", "s-1")] == [parent] * 2
+    assert found["s-0"].data.metrics.keys() > {"test/accuracy"}
+    assert "test/accuracy" not in found["s-1"].data.metrics
+    champion = client.get_model_version_by_alias("sample-paraphrase", "champion")
+    assert champion.run_id == found["s-0"].info.run_id
