@@ -83,7 +83,7 @@ def run(sweep: Any, jobs: int, dealt: list[str]) -> None:
 
     plan, folder, console = sweep.plan, sweep.folder, Console(highlight=False)
     opened, mine = open_storage(sweep.url), (beginning.folder_id(folder), uuid.uuid4().hex)
-    held = leases.Leases(opened.engine, plan.name, *mine, alone=plan.storage is None)
+    held = leases.Leases(opened.engine, *mine, alone=plan.storage is None)
     study = Study(plan, opened, sweep.whole, held, greater=sweep.greater)
     begun = beginning.begin(sweep, study.study)
     if plan.storage is not None:
