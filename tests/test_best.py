@@ -117,7 +117,7 @@ def test_a_model_is_registered_once(tmp_path, monkeypatch):
 def test_a_sweep_of_the_real_stages_ends_in_the_registry(origin, tmp_path, monkeypatch):
     """Killed it goes on from a checkpoint; a hopeless trial is KILLED; test is scored once."""
     folder = clone(origin, tmp_path / "clone", cache=True)
-    set_params(folder, train__save_every=20, train__epochs=30)
+    set_params(folder, train__save_every=10, train__epochs=15)
     parameters = {"train.learning_rate": {"choice": [1e-3, 1e-9]}}
     prune = {"after_trials": 1, "after_evaluations": 1}
     changes = {"parameters": parameters, "prune": prune, "objective": "validation.loss"}

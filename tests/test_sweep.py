@@ -47,7 +47,7 @@ def loaded(tmp_path, **changes):
 def in_memory(found, whole=None):
     """Return a study that no other process sees, as one process runs it to its end."""
     opened = storage.open_storage("sqlite://")
-    held = leases.Leases(opened.engine, found.name, "folder", "process", alone=True)
+    held = leases.Leases(opened.engine, "folder", "process", alone=True)
     whole = whole or dict.fromkeys(found.parameters, False)
     return study.Study(found, opened, whole, held, greater=True)
 
@@ -285,7 +285,7 @@ def test_a_grid_counts_exactly(tmp_path):
 def test_one_of_several_machines_gets_a_trial(tmp_path):
     """A lease is taken once; it is free when given back, or when its beats stand still."""
     opened = storage.open_storage(f"sqlite:///{tmp_path}/leases.db")
-    one, two = (leases.Leases(opened.engine, "s", name, "p", alone=False) for name in "ab")
+    one, two = (leases.Leases(opened.engine, name, "p", alone=False) for name in "ab")
     assert one.take(0)
     assert not two.take(0)
     held = two.current()[0]

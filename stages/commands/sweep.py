@@ -77,39 +77,45 @@ def run(sweep: Any, jobs: int, dealt: list[str]) -> None:
     """
     from rich.console import Console
 
-    from stages.sweeping import beginning, leases, parent, ranking, runner, show, slots
-    from stages.sweeping.storage import SHARED, open_storage
-    from stages.sweeping.study import Study
+    from stages.sweeping import parent, ranking, runner, show, slots
 
-    plan, folder, console = sweep.plan, sweep.folder, Console(highlight=False)
-    opened, mine = open_storage(sweep.url), (beginning.folder_id(folder), uuid.uuid4().hex)
-    held = leases.Leases(opened.engine, plan.name, *mine, alone=plan.storage is None)
-    study = Study(plan, opened, sweep.whole, held, greater=sweep.greater)
-    begun = beginning.begin(sweep, study.study)
-    if plan.storage is not None:
-        (folder / SHARED).touch(mode=0o600)  # the URL may hold a password
-        (folder / SHARED).write_text(plan.storage)
-    runs = parent.open_run(plan.name, sweep.file, study.study.user_attrs.get("runs", {}))
-    if runs:
-        study.study.set_user_attr("runs", runs)
+    plan, console = sweep.plan, Console(highlight=False)
+    study, begun = opened(sweep)
+    above = parent.Parent(plan.name, sweep.file, study.study.user_attrs.get("runs", {}))
     work = slots.Work(
         plan=plan,
         tree=sweep.tree,
         root=sweep.root,
-        folder=folder,
+        folder=sweep.folder,
         baseline=begun["baseline"],
         commit=begun["commit"],
-        environment={"TEMPER_PARENT_RUN": runs.get(parent.place(), "")},
     )
     status = "KILLED"
     try:
         with show.Display(study, console) as display:
-            runner.Runner(work, study, jobs, dealt, display.update).run()
+            runner.Runner(work, study, above, jobs, dealt, display.update).run()
         status = "FINISHED"
     finally:
         best = ranking.ranked(study.results(), plan.num_seeds, greater=study.greater)[:1]
-        parent.close_run(runs, status, {f"validation/{plan.metric}": one.mean for one in best})
+        above.close(status, {f"validation/{plan.metric}": one.mean for one in best})
     report(study, console)
+
+
+def opened(sweep: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the sweep's study, and what it knows of its beginning."""
+    from stages.sweeping import beginning, leases
+    from stages.sweeping.storage import SHARED, open_storage
+    from stages.sweeping.study import Study
+
+    plan, folder = sweep.plan, sweep.folder
+    storage, names = open_storage(sweep.url), (beginning.folder_id(folder), uuid.uuid4().hex)
+    held = leases.Leases(storage.engine, *names, alone=plan.storage is None)
+    study = Study(plan, storage, sweep.whole, held, greater=sweep.greater)
+    begun = beginning.begin(sweep, study.study)
+    if plan.storage is not None:
+        (folder / SHARED).touch(mode=0o600)  # the URL may hold a password
+        (folder / SHARED).write_text(plan.storage)
+    return study, begun
 
 
 def devices(jobs: int, tree: dict[str, Any]) -> list[str]:

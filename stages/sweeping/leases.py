@@ -26,17 +26,16 @@ class Leases:
 
     Args:
         engine: SQLAlchemy's, of the database that Optuna uses.
-        study: the sweep.
         folder: id of this clone's folder of the sweep; only one process works in it at a time.
         process: id of this process.
         alone: whether no other folder uses this database.
     """
 
-    def __init__(self, engine: Any, study: str, folder: str, process: str, *, alone: bool):
+    def __init__(self, engine: Any, folder: str, process: str, *, alone: bool):
         import sqlalchemy as sa
 
         self.alone = alone
-        self.engine, self.study, self.folder = engine, study, folder
+        self.engine, self.folder, self.study = engine, folder, ""  # a `Study` says which it is
         self.owner = f"{folder}/{process}"
         self.table = sa.Table(
             "temper_leases",

@@ -1,5 +1,7 @@
 """The MLflow run of a whole sweep: its trials' runs stand below it."""
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from stages import tracking
@@ -11,38 +13,50 @@ def place() -> str:
     return store.masked(store.chosen_uri())
 
 
-def open_run(name: str, file: Path, known: dict[str, str]) -> dict[str, str]:
-    """Return the sweep's run by the store it is in, found again or made; {} where there is none.
+class Parent:
+    """The sweep's run, found again or made while the workers start.
 
     Args:
         name: of the sweep.
         file: the sweep.yaml, kept with the run.
-        known: what this function returned before, on any machine.
+        known: runs of the sweep by the store they are in, from any machine.
     """
-    if tracking.is_off():
-        return {}
-    try:
-        client = store.connect()
-        if place() in known:
-            client.update_run(known[place()], status="RUNNING")
-            return known
-        tags = {"mlflow.runName": name, "sweep": name}
-        run = client.create_run(store.experiment_id(client), tags=tags).info.run_id
-        client.log_artifact(run, str(file))
-        return known | {place(): run}
-    except Exception as error:  # whatever a tracker can throw must not stop a sweep
-        store.warn(f"{error!s:.300}; the trials have no run above them")
-        return {}
 
+    def __init__(self, name: str, file: Path, known: Mapping[str, str]):
+        self.name, self.file, self.known = name, file, known
+        threads = ThreadPoolExecutor(1)  # mlflow takes as long to start as a worker
+        self.opened = threads.submit(self._open)
+        threads.shutdown(wait=False)
 
-def close_run(known: dict[str, str], status: str, numbers: dict[str, float]) -> None:
-    """End the sweep's run with what it found."""
-    if not known:
-        return
-    try:
-        client = store.connect()
-        for key, value in numbers.items():
-            client.log_metric(known[place()], key, value)
-        client.set_terminated(known[place()], status)
-    except Exception as error:  # as above
-        store.warn(f"{error!s:.300}")
+    @property
+    def run_id(self) -> str:
+        """Return the run's id, or '' where there is none; the first call waits for it."""
+        return self.opened.result()
+
+    def _open(self) -> str:
+        if tracking.is_off():
+            return ""
+        try:
+            client, before = store.connect(), self.known.get(place())
+            if before is not None:
+                client.update_run(before, status="RUNNING")
+                return before
+            tags = {"mlflow.runName": self.name, "sweep": self.name}
+            run = client.create_run(store.experiment_id(client), tags=tags).info.run_id
+            client.log_artifact(run, str(self.file))
+            return run
+        except Exception as error:  # whatever a tracker can throw must not stop a sweep
+            store.warn(f"{error!s:.300}; the trials have no run above them")
+            return ""
+
+    def close(self, status: str, numbers: Mapping[str, float]) -> None:
+        """End the run with what the sweep found."""
+        if not self.run_id:
+            return
+        try:
+            client = store.connect()
+            for key, value in numbers.items():
+                client.log_metric(self.run_id, key, value)
+            client.set_terminated(self.run_id, status)
+        except Exception as error:  # as above
+            store.warn(f"{error!s:.300}")

@@ -14,6 +14,7 @@ from typing import Any
 
 from stages.sweeping import processes, space
 from stages.sweeping.journal import Watched
+from stages.sweeping.parent import Parent, place
 from stages.sweeping.results import as_result
 from stages.sweeping.slots import Slot, Work
 from stages.sweeping.study import Study
@@ -28,6 +29,7 @@ class Runner:
     Args:
         work: what the workers are told.
         study: says which trial is next.
+        parent: the run above the trials' runs.
         jobs: most workers.
         devices: of each worker, as CUDA_VISIBLE_DEVICES; [] leaves it alone.
         show: called with the workers, again and again.
@@ -37,12 +39,13 @@ class Runner:
         self,
         work: Work,
         study: Study,
+        parent: Parent,
         jobs: int,
         devices: list[str],
         show: Callable[..., None],
     ):
         self.work, self.study, self.jobs, self.devices = work, study, jobs, devices
-        self.show, self.plan = show, work.plan
+        self.show, self.plan, self.parent = show, work.plan, parent
         self.slots: dict[int, Slot] = {}
         self.has_ended = False
         self.selector = selectors.DefaultSelector()
@@ -159,9 +162,17 @@ class Runner:
                 "DVC_EXP_NAME": name,
                 "DVC_EXP_BASELINE_REV": self.work.baseline,
                 "TEMPER_SWEEP": self.plan.name,
+                "TEMPER_PARENT_RUN": self._parent_run(),
             }
             order = {"name": name, "values": values, "metric": metric, "environment": variables}
             slot.give(order | {"log": self._log(trial)})
+
+    def _parent_run(self) -> str:
+        """Return the id of the run above; written down, so that a later start goes on with it."""
+        runs, found = self.study.study.user_attrs.get("runs", {}), self.parent.run_id
+        if found and runs.get(place()) != found:
+            self.study.study.set_user_attr("runs", runs | {place(): found})
+        return found
 
     def _log(self, trial: Any) -> str:
         return str(self.work.folder / "logs" / f"{trial.number}.log")

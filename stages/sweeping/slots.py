@@ -25,7 +25,6 @@ class Work:
     folder: Path  # sweeps/<name>
     baseline: str
     commit: str
-    environment: dict[str, str]
 
 
 class Slot:
@@ -50,7 +49,7 @@ class Slot:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "stages.sweeping.worker", *map(str, names)],
                 cwd=work.root,
-                env=os.environ | work.environment | more,
+                env=os.environ | more,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

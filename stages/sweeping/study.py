@@ -40,6 +40,7 @@ class Study:
                 pruner=self._pruner(),
                 load_if_exists=True,
             )
+        leases.study = f"{plan.name}/{self.study._study_id}"  # another one may have had the name
 
     def _pruner(self) -> Any:
         import optuna
@@ -109,8 +110,7 @@ class Study:
         """Return the next waiting trial, or a new one; None where another machine was faster."""
         self.study.sampler = self._sampler(-1, "")
         trial = self.study.ask()
-        self.leases.take(trial.number)
-        return self._prepared(trial)
+        return self._prepared(trial) if self.leases.take(trial.number) else None
 
     def _leaders(self) -> list[int]:
         """Return the trials that are the first of their configuration."""

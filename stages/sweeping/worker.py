@@ -8,6 +8,7 @@ import copy
 import fcntl
 import functools
 import json
+import math
 import os
 import re
 import signal
@@ -128,6 +129,8 @@ def run(before: Preparation, given: str, baseline: str, order: dict[str, Any]) -
             parameters = params.load(folder / params.PARAMS_FILE)
             text = (folder / score.FILE).read_text(encoding="utf-8")
             found = score.kept(text, parameters, order["metric"])
+            if not math.isfinite(found):
+                raise InputError(f"{order['metric']} is {found}")
             rev = workspace.commit_experiment(folder, baseline, order["name"])
         except Exception as error:  # one trial's failure is not the next one's
             is_ours = isinstance(error, InputError)
