@@ -598,8 +598,8 @@ def test_a_store_that_is_not_there_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     found, reason = store.costs(wanted)
     assert found == [{}]
-    assert reason.startswith("no seconds, latency or memory: http://127.0.0.1:1 ")
-    with pytest.raises(InputError, match=r"0+: no git revision and no run in http://127"):
+    assert reason.startswith("no seconds, latency or memory: http://127.0.0.1:1 cannot be")
+    with pytest.raises(InputError, match=r"^run 0+: http://127.0.0.1:1 cannot be reached; name"):
         store.recorded("0" * 32)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from stages.errors import InputError
 from stages.tracking import is_off
 from stages.tracking.store import EXPERIMENT, connect, root
+from stages.tracking.store import reason as reason_of
 
 ARTIFACTS = ("evaluation/metrics.json", "params.yaml")
 TRAINED = ("train_time_s", "samples_per_s", "peak_memory_gib", "peak_gpu_memory_gib")
@@ -29,7 +30,7 @@ def recorded(run_id: str) -> tuple[Any, bytes, str]:
         run = client.get_run(run_id)
     except Exception as error:  # whatever a tracker can throw
         raise InputError(
-            f"{run_id}: no git revision and no run in {where()}: {first_line(error)}"
+            f"{run_id}: no git revision, and no run of this id: {reason_of(error, where())}"
         ) from None
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -60,7 +61,7 @@ def open_store() -> tuple[Any | None, str]:
     try:
         return connect(), ""
     except Exception as error:  # whatever a tracker can throw
-        return None, f"{where()} does not open: {first_line(error)}"
+        return None, reason_of(error, where())
 
 
 def costs(
@@ -86,7 +87,7 @@ def costs(
                 known += find_runs(client, experiment.experiment_id, leaves, scores, label)
             found.append(merged(client, known))
     except Exception as error:  # whatever a tracker can throw
-        return nothing, f"no seconds, latency or memory: {where()}: {first_line(error)}"
+        return nothing, f"no seconds, latency or memory: {reason_of(error, where())}"
     lacking = sum(not one for one in found)
     return found, f"no run of {lacking} of them in {where()}" if lacking else ""
 
