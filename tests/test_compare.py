@@ -598,7 +598,7 @@ def test_a_store_that_is_not_there_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     found, reason = store.costs(wanted)
     assert found == [{}]
-    assert reason.startswith("no seconds, latency or memory: http://127.0.0.1:1: ")
+    assert reason.startswith("no seconds, latency or memory: http://127.0.0.1:1 ")
     with pytest.raises(InputError, match=r"0+: no git revision and no run in http://127"):
         store.recorded("0" * 32)
 
