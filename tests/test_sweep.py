@@ -14,7 +14,17 @@ import yaml
 from stages import yaml_file
 from stages.commands import sweep as command
 from stages.errors import InputError
-from stages.sweeping import leases, plan, ranking, score, space, storage, study, workspace
+from stages.sweeping import (
+    beginning,
+    leases,
+    plan,
+    ranking,
+    score,
+    space,
+    storage,
+    study,
+    workspace,
+)
 from stages.sweeping.journal import Watched
 from stages.sweeping.results import Result
 from tests import servers, sweeps
@@ -176,8 +186,6 @@ def test_hopeless_trials_are_stopped(repository):
     prune = {"after_trials": 1, "after_evaluations": 0}
     changes = {"method": "grid", "parameters": parameters, "prune": prune}
     sweeps.write(repository, **changes, budget=None, seed=None)
-    with pytest.raises(AssertionError, match="prune needs the scores that training records"):
-        sweeps.sweep(repository)
     text = sweeps.sweep(repository, STUB_SLEEP="0.8", TEMPER_TRACKING="on")
     assert "trial 1: stopped early: accuracy 0.5839 at evaluation 1" in text
     assert "1 finished, 1 stopped early" in text
@@ -495,6 +503,16 @@ def test_a_grid_in_which_values_exclude_each_other_is_refused(tmp_path):
     found, file = loaded(tmp_path, parameters=parameters, **changes)
     with pytest.raises(InputError, match=r"1 of the grid's 4 configurations .*_size=16 .*_size=12"):
         space.check(found, TREE, file)
+
+
+def test_pruning_needs_a_tracker(tmp_path, monkeypatch):
+    """It is said before any trial."""
+    found, _ = loaded(tmp_path, prune={"after_trials": 1, "after_evaluations": 0})
+    with pytest.raises(InputError, match="this is no DVC repository"):
+        beginning.check_place(tmp_path, found)
+    monkeypatch.setenv("TEMPER_TRACKING", "off")
+    with pytest.raises(InputError, match="prune needs the scores that training records"):
+        beginning.check_place(ROOT, found)
 
 
 @pytest.mark.slow
