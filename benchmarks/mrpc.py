@@ -2,8 +2,8 @@
 
 For each seed temper trains three epochs (bf16, length buckets, batch 16, rate 1e-4, warm-up) and
 scores validation with its last weights; before it the plain workflow runs as people copy it (fp32,
-batch 8, rate 5e-5) for `--plain-steps` steps, so that both see the same machine. See
-benchmarks/README.md.
+batch 8, rate 5e-5) for `--plain-steps` steps, so that both see the same machine. `--set` changes
+parameters: `--set train.label_smoothing=0.1`. See benchmarks/README.md and docs/what-helps.md.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -35,7 +36,12 @@ CHANGES = {
 }
 
 
-def write_params(workspace: Path, data: Path, model: Path, seed: int) -> None:
+PLAIN_EPOCHS = 3
+
+
+def write_params(
+    workspace: Path, data: Path, model: Path, seed: int, changes: dict[str, Any]
+) -> dict[str, Any]:
     tree = yaml.safe_load((ROOT / "params.yaml").read_text())
     for group, values in CHANGES.items():
         tree[group].update(values)
@@ -44,7 +50,14 @@ def write_params(workspace: Path, data: Path, model: Path, seed: int) -> None:
     tree["data"]["split"] |= {"validation": 0.0, "test": 0.0}
     tree["model"] |= {"name": "minilm", "files": {"minilm": str(model)}, "from_scratch": False}
     tree["train"]["evaluate_every"] = "epoch"
+    for key, value in changes.items():
+        *groups, last = key.split(".")
+        inner = tree
+        for group in groups:
+            inner = inner[group]
+        inner[last] = value
     (workspace / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+    return tree
 
 
 def timed(command: list[str], workspace: Path) -> float:
@@ -66,7 +79,9 @@ def last_epoch(workspace: Path) -> dict[str, float]:
     return dict(zip(lines[0].split(","), map(float, lines[-1].split(",")), strict=True))
 
 
-def main(data: Path, model: Path, seeds: list[int], plain_steps: int) -> None:
+def main(
+    data: Path, model: Path, seeds: list[int], plain_steps: int, changes: dict[str, Any]
+) -> None:
     data, model, rows = data.resolve(), model.resolve(), []
     num_rows = len((data / "train.csv").read_text().splitlines()) - 1
     with tempfile.TemporaryDirectory() as folder:
@@ -75,20 +90,30 @@ def main(data: Path, model: Path, seeds: list[int], plain_steps: int) -> None:
         (workspace / "dvc.lock").unlink(missing_ok=True)
         for seed in seeds:
             speed = plain_speed(data, model, seed, plain_steps)
-            write_params(workspace, data, model, seed)
+            epochs = write_params(workspace, data, model, seed, changes)["train"]["epochs"]
             timed(["dvc", "repro", "tokenize"], workspace)
             seconds = timed(["dvc", "repro", "--single-item", "train"], workspace)
             found = last_epoch(workspace)
             row = {"seed": seed, "accuracy": found["accuracy"], "f1": found["f1"]}
-            row |= {"plain_samples_per_s": speed, "temper_samples_per_s": 3 * num_rows / seconds}
+            row["plain_samples_per_s"] = speed
+            row["temper_samples_per_s"] = epochs * num_rows / seconds
+            row["cost"] = seconds / (PLAIN_EPOCHS * num_rows / speed)
             rows.append(row)
             print(json.dumps(row), flush=True)
     for name in ("accuracy", "f1"):
         values = np.array([row[name] for row in rows])
         error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else float("nan")
-        print(f"{name}: {100 * values.mean():.1f} ± {100 * error:.1f} (standard error)")
+        spread = f"{100 * values.min():.1f} to {100 * values.max():.1f}"
+        print(f"{name}: {100 * values.mean():.1f} ± {100 * error:.1f} (standard error), {spread}")
     ratios = [row["temper_samples_per_s"] / row["plain_samples_per_s"] for row in rows]
     print(f"speed: {np.mean(ratios):.2f} times the plain workflow, start-up and saving included")
+    cost = np.mean([row["cost"] for row in rows])
+    print(f"cost: {cost:.2f} times the seconds of the plain workflow's {PLAIN_EPOCHS} epochs")
+
+
+def change(text: str) -> tuple[str, Any]:
+    key, _, value = text.partition("=")
+    return key, yaml.safe_load(value)
 
 
 if __name__ == "__main__":
@@ -97,4 +122,6 @@ if __name__ == "__main__":
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--plain-steps", type=int, default=60)
-    main(**vars(parser.parse_args()))
+    parser.add_argument("--set", dest="changes", type=change, action="append", default=[])
+    arguments = vars(parser.parse_args())
+    main(**arguments | {"changes": dict(arguments["changes"])})
