@@ -1,9 +1,11 @@
 """A workspace with tiny data, the sample's model folder, and parameters a test can change."""
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -24,11 +26,31 @@ def _own_tracking(monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def origin(tmp_path_factory) -> Path:
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], Any]], Path]:
+    """Return a function that gives all processes of the tests one folder, made by the first."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def shared(name: str, make: Callable[[Path], Any]) -> Path:
+        folder, done = base / name / "temper", base / f"{name}.done"
+        with (base / f"{name}.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder.parent, ignore_errors=True)
+                folder.parent.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return shared
+
+
+@pytest.fixture(scope="session")
+def origin(made_once) -> Path:
     """Return a repository with a finished run of the tests' parameters; clone it, leave it be."""
     from tests import repository
 
-    return repository.make_origin(tmp_path_factory.mktemp("origin") / "temper")
+    return made_once("origin", repository.make_origin)
 
 
 def change(tree: dict, changes: dict) -> dict:

@@ -106,13 +106,16 @@ def untracked():
 
 
 @pytest.fixture(scope="module")
-def quiet(origin, tmp_path_factory):
+def quiet(origin, made_once):
     """A clone with this module's parameters, and its run that nothing disturbed."""
-    folder = clone(origin, tmp_path_factory.mktemp("quiet") / "clone", cache=True)
-    set_params(folder, **CHANGES)
-    run(folder, "dvc repro")
-    commit(folder, "quiet")
-    return folder
+
+    def make(folder):
+        clone(origin, folder, cache=True)
+        set_params(folder, **CHANGES)
+        run(folder, "dvc repro")
+        commit(folder, "quiet")
+
+    return made_once("quiet", make)
 
 
 def test_killed_at_every_moment_it_ends_with_the_same_bytes(quiet, tmp_path):

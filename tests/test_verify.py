@@ -100,13 +100,12 @@ def test_the_instruction_set_and_the_threads_are_named(folder):
     set_params(folder, determinism__portable=False)
     run(folder, "dvc repro train")
     commit(folder, "native")
+    set_params(folder, determinism__num_threads=1)
+    commit(folder, "threads")
     status, said = verified(folder, "train", ATEN_CPU_CAPABILITY="default")
     assert status == 1
     line = only_line(said, "torch.cpu_capability")
     assert line.endswith("then, DEFAULT here")
-    set_params(folder, determinism__num_threads=1)
-    commit(folder, "threads")
-    status, said = verified(folder, "train", ATEN_CPU_CAPABILITY="default")
     assert "determinism.num_threads: 2 in dvc.lock, 1 in params.yaml" in said
     assert "torch.num_threads: 2 then, 1 here" in said
 
