@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import yaml
 
+from stages.sweeping import space
+
 ROOT = Path(__file__).parent.parent
 CHANGES = {
     "determinism": {"portable": False},
@@ -50,12 +52,7 @@ def write_params(
     tree["data"]["split"] |= {"validation": 0.0, "test": 0.0}
     tree["model"] |= {"name": "minilm", "files": {"minilm": str(model)}, "from_scratch": False}
     tree["train"]["evaluate_every"] = "epoch"
-    for key, value in changes.items():
-        *groups, last = key.split(".")
-        inner = tree
-        for group in groups:
-            inner = inner[group]
-        inner[last] = value
+    space.set_values(tree, changes)
     (workspace / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
     return tree
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stages import params
+from stages import own, params
 from stages.commands import experiments
 from stages.commands.sweep import SWEEPS
 from stages.errors import InputError
@@ -135,7 +135,7 @@ def of_experiments(names: Sequence[str], metric: str | None) -> Winner:
     from stages.sweeping.results import Result
 
     found = experiments.finished(names)
-    metric = metric or found[0].parameters.train.best_metric.rpartition(".")[2]
+    metric = metric or own.last(found[0].parameters.train.best_metric)
     directions = score.directions(found[0].parameters)
     results, sets = [], {}
     for i, one in enumerate(found):

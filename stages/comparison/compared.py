@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages import metrics as scoring
+from stages import own
 from stages.comparison import rows as same_rows
 from stages.comparison import significance, testable
 from stages.comparison.entries import METRICS, Entry
@@ -84,8 +85,8 @@ def compare(
     scores = [one[data.split] for one in found]
     models = testable.judge_all(entries, data, kind)
     names, notes = testable.check_scores(entries, models, scores, kind)
-    own = [name.rpartition(".")[2] for name in entries[0].one.parameters.evaluate.metrics or ()]
-    every = [*scoring.module(kind).HEADLINE, *own]
+    users = [own.last(name) for name in entries[0].one.parameters.evaluate.metrics or ()]
+    every = [*scoring.module(kind).HEADLINE, *users]
     shown = [name for name in every if any(name in one for one in scores)]
     main = testable.chosen_metric(metric, names, shown)
     if data.moved:

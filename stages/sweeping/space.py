@@ -87,15 +87,20 @@ def encoded(value: Any) -> Any:
 def with_values(tree: Mapping[str, Any], values: Values) -> dict[str, Any]:
     """Return the parameters of a file with dotted keys set."""
     changed = copy.deepcopy(dict(tree))
+    set_values(changed, values)
+    return changed
+
+
+def set_values(tree: dict[str, Any], values: Values) -> None:
+    """Set dotted keys in place; a group that is missing or null is made."""
     for name, value in values.items():
         *groups, last = name.split(".")
-        inner = changed
+        inner = tree
         for group in groups:
             if not isinstance(inner.get(group), dict):
                 inner[group] = {}
             inner = inner[group]
         inner[last] = copy.deepcopy(value)
-    return changed
 
 
 def problem(tree: Mapping[str, Any]) -> str | None:

@@ -15,6 +15,7 @@ import yaml
 
 from stages import params, yaml_file
 from stages.errors import InputError
+from stages.sweeping import space
 
 STAGE = "train"  # a trial goes this far
 LOCK = "dvc.lock"
@@ -123,14 +124,7 @@ def edited(text: str, values: dict[str, Any]) -> str:
     editor.indent(mapping=2, sequence=4, offset=2)
     editor.representer.add_representer(type(None), represent_null)
     tree = editor.load(text)
-    for name, value in values.items():
-        *groups, last = name.split(".")
-        inner = tree
-        for group in groups:
-            if not isinstance(inner.get(group), dict):
-                inner[group] = {}
-            inner = inner[group]
-        inner[last] = value
+    space.set_values(tree, values)
     written = io.StringIO()
     editor.dump(tree, written)
     return written.getvalue()
