@@ -67,6 +67,14 @@ def metrics(settings: "Settings") -> dict[str, Callable[[list, list], float]]:
     return found
 
 
+def trained_metric(parameters: "Params") -> dict[str, Callable[[list, list], float]]:
+    """Return the function that `train.best_metric` names, by its own name; or {}."""
+    best = parameters.train.best_metric
+    if "." not in best:
+        return {}
+    return {last(best): resolve(best, "train.best_metric", parameters.code)}
+
+
 def last(name: str) -> str:
     """Return the attribute of a dotted name; a plain name is its own."""
     return name.rpartition(".")[2]

@@ -105,25 +105,30 @@ def as_read(name: str, values: Any, names: list[str]) -> list:
     return [[names[i] for i in np.flatnonzero(row)] for row in values]
 
 
+def directions(name: str, own: Mapping[str, Any] = MappingProxyType({})) -> dict[str, bool]:
+    """Return whether more is better of each metric that training computes, `loss` among them.
+
+    Args:
+        name: of the module.
+        own: the user's functions; `greater_is_better = False` on one turns it round.
+    """
+    known = module(name)
+    found = {"loss": False, **getattr(known, "TRAINING", known.GREATER_IS_BETTER)}
+    return found | {key: getattr(f, "greater_is_better", True) for key, f in own.items()}
+
+
 def greater_is_better(
     metric: str, name: str, own: Mapping[str, Any] = MappingProxyType({})
 ) -> bool:
-    """Tell the direction of a metric that training computes, `loss` among them.
-
-    Args:
-        metric: the name.
-        name: of the module.
-        own: the user's functions; `greater_is_better = False` on one turns it round.
+    """Tell the direction of `train.best_metric`; the arguments are those of `directions`.
 
     Raises:
         InputError: the module has no such metric.
     """
-    known = module(name)
-    directions = {"loss": False, **getattr(known, "TRAINING", known.GREATER_IS_BETTER)}
-    directions |= {key: getattr(f, "greater_is_better", True) for key, f in own.items()}
-    if metric not in directions:
+    known = directions(name, own)
+    if metric not in known:
         raise InputError(
             f"train.best_metric: {name} has no metric {metric!r}"
-            f"{nearest(metric, list(directions))}; allowed: {', '.join(directions)}"
+            f"{nearest(metric, list(known))}; allowed: {', '.join(known)}"
         )
-    return directions[metric]
+    return known[metric]

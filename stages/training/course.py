@@ -190,12 +190,8 @@ class Course:
         p = self.job.params
         if p.averaging is None or p.averaging.kind == "ema":
             return []
-        rows = self.history.validation
-        if p.averaging.kind == "best":
-            sign = -1 if self.job.greater else 1
-            rows = sorted(rows, key=lambda row: (sign * row[p.best_metric], row["step"]))
-            return [row["step"] for row in rows[: p.averaging.count]]
-        return [row["step"] for row in rows[-p.averaging.count :]]
+        rows = self.history.kept(p.best_metric, p.averaging, greater=self.job.greater)
+        return [row["step"] for row in rows]
 
     # -- steps -------------------------------------------------------------------------------
 

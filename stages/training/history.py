@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stages import outputs
-from stages.train_params import EarlyStopping
+from stages.train_params import Averaging, EarlyStopping
 
 DIGITS = 7  # significant; what fp32 losses carry
 FIRST = ("step", "epoch", "loss")  # columns; the others follow by name, resumed or not
@@ -49,6 +49,21 @@ class History:
             if best is None or sign * (row[metric] - self.validation[best][metric]) > min_gain:
                 best = index
         return best
+
+    def kept(self, metric: str, rule: Averaging | None, *, greater: bool) -> list[dict[str, Any]]:
+        """Return the evaluations whose weights data/model is, or is the mean of.
+
+        Args:
+            metric: what the best is by; of equals the first is best.
+            rule: of averaging checkpoints; a moving average is one model, the best of its own.
+            greater: whether more of the metric is better.
+        """
+        sign = -1 if greater else 1
+        ranked = sorted(self.validation, key=lambda row: (sign * row[metric], row["step"]))
+        if rule is None or rule.kind == "ema":
+            return ranked[:1]
+        assert rule.count is not None  # as Averaging sees to
+        return ranked[: rule.count] if rule.kind == "best" else self.validation[-rule.count :]
 
     def is_stopped(self, metric: str, *, greater: bool, rule: EarlyStopping) -> bool:
         """Tell whether `patience` evaluations have passed since the last gain."""

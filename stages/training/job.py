@@ -69,7 +69,7 @@ def make(parameters: Params, data: Any, base: Path, folder: Path, observe: Any) 
     code = parameters.code
     optimizer_of = None if p.optimizer == "adamw_8bit" else p.optimizer
     own_optimizer = own.resolve(optimizer_of, "train.optimizer", code)
-    functions = own_metric(parameters)
+    functions = own.trained_metric(parameters)
     callbacks = [own.resolve(name, "train.callbacks", code) for name in p.callbacks or ()]
     return Job(
         params=p,
@@ -119,14 +119,6 @@ def has_crf(parameters: Params, config: Any) -> bool:
     """Tell whether the head is a CRF: by the parameters, or an earlier model's own."""
     head = parameters.model.head
     return bool((getattr(config, "head", None) or {}).get("crf") if head is None else head.crf)
-
-
-def own_metric(parameters: Params) -> dict[str, Any]:
-    """Return the user's function that `train.best_metric` names, by its own name; or {}."""
-    best = parameters.train.best_metric
-    if "." not in best:
-        return {}
-    return {own.last(best): own.resolve(best, "train.best_metric", parameters.code)}
 
 
 def scoring(name: str, names: list[str], functions: dict[str, Any]) -> Any:
