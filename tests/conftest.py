@@ -53,6 +53,14 @@ def origin(made_once) -> Path:
     return made_once("origin", repository.make_origin)
 
 
+@pytest.fixture(scope="module")
+def untracked():
+    """Leave MLflow out: it would take a fifth of the time of many short processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TEMPER_TRACKING", "off")
+        yield
+
+
 def change(tree: dict, changes: dict) -> dict:
     """Set dotted keys of nested groups."""
     for key, value in changes.items():

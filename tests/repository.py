@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -11,6 +12,16 @@ from tests.conftest import ROOT, change, environment
 COPIED = ("stages", "launch", "data/sample/model", "data/files", "data/zero_shot")
 COPIED += ("data/translators", "tests/data")
 USER = ("git config user.name test", "git config user.email test@example.org")
+
+
+STUB = """
+stages:
+  stub:
+    cmd: python stub.py
+    deps: [stub.py]
+    params: [seed, data, train]
+    outs: [data/raw, data/evaluation]
+"""
 
 
 def make_origin(folder: Path) -> Path:
@@ -22,11 +33,30 @@ def make_origin(folder: Path) -> Path:
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)
     shutil.copy(ROOT / "tests/params.yaml", folder / "params.yaml")
+    return first_run(folder)
+
+
+def make_stub(folder: Path, script: str, **changes: Any) -> Path:
+    """Make one whose only stage is a script that writes data/raw and data/evaluation, and run it.
+
+    Args:
+        changes: of the project's params.yaml.
+    """
+    folder.mkdir()
+    (folder / "stub.py").write_text(script)
+    (folder / "dvc.yaml").write_text(STUB)
+    (folder / ".gitignore").write_text("/data/\n")
+    shutil.copy(ROOT / "params.yaml", folder)
+    set_params(folder, **changes)
+    return first_run(folder)
+
+
+def first_run(folder: Path) -> Path:
     starts = ("dvc init -q", "dvc config core.analytics false")
     for command in ("git init -q", *USER, *starts):
         run(folder, command)
     commit(folder, "start")
-    run(folder, "dvc repro")
+    run(folder, "dvc repro -q")
     commit(folder, "run")
     return folder
 

@@ -654,32 +654,13 @@ Path("data/evaluation/metrics.json").write_text(json.dumps({"test": {"accuracy":
 splits = {"test": {"sha256": "same"}}
 Path("data/raw/summary.json").write_text(json.dumps({"splits": splits}))
 """
-PIPELINE = """
-stages:
-  evaluate:
-    cmd: python stub.py
-    deps: [stub.py]
-    params: [seed, data, train]
-    outs: [data/raw, data/evaluation]
-"""
 
 
 @pytest.fixture(scope="module")
 def stub(tmp_path_factory):
     """Return a DVC repository with a finished run and an experiment."""
     folder = tmp_path_factory.mktemp("stub") / "repository"
-    folder.mkdir()
-    (folder / "stub.py").write_text(STUB)
-    (folder / "dvc.yaml").write_text(PIPELINE)
-    shutil.copy(ROOT / "params.yaml", folder)
-    (folder / ".gitignore").write_text("/data/\n")
-    repository.set_params(folder, train__epochs=1)
-    starts = ("dvc init -q", "dvc config core.analytics false")
-    for command in ("git init -q", *repository.USER, *starts):
-        repository.run(folder, command)
-    repository.commit(folder, "start")
-    repository.run(folder, "dvc repro -q")
-    repository.commit(folder, "run")
+    repository.make_stub(folder, STUB, train__epochs=1)
     repository.run(folder, "dvc exp run -q -n longer -S train.epochs=4")
     repository.run(folder, "git checkout -q params.yaml dvc.lock")
     return folder

@@ -15,7 +15,7 @@ import pytest
 from stages import outputs
 from tests.repository import clone, commit, hashes, ran, run, set_params, variables
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untracked")]
 KILLER = Path(__file__).parent / "killer"
 SEEDED = random.Random(3)
 # Accumulation, dropout, early stopping and the best of several evaluations are all in play.
@@ -95,14 +95,6 @@ def wait_for_none(folder):
     while found := processes_in(folder):
         assert time.monotonic() < deadline, [process.cmdline() for process in found]
         time.sleep(0.1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def untracked():
-    """MLflow would take a fifth of the time of these many short processes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TEMPER_TRACKING", "off")
-        yield
 
 
 @pytest.fixture(scope="module")

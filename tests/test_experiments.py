@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from stages.commands import curve, experiments, folds
 from stages.errors import InputError
 from tests.conftest import ROOT
-from tests.repository import commit, run
+from tests.repository import make_stub, run
 
 STUB = """
 import csv, json, yaml
@@ -39,37 +38,12 @@ Path("data/evaluation/metrics.json").write_text(json.dumps(found))
 splits = {"train": {"rows": size}, "validation": {"rows": rows}}
 Path("data/raw/summary.json").write_text(json.dumps({"splits": splits}))
 """
-PIPELINE = """
-stages:
-  stub:
-    cmd: python stub.py
-    deps: [stub.py]
-    params: [seed, data, train]
-    outs: [data/raw, data/evaluation]
-"""
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
     """Return a DVC repository whose one stage writes scores by fold, subset and seed."""
-    folder = tmp_path_factory.mktemp("stub") / "repository"
-    folder.mkdir()
-    (folder / "stub.py").write_text(STUB)
-    (folder / "dvc.yaml").write_text(PIPELINE)
-    shutil.copy(ROOT / "params.yaml", folder)
-    for command in (
-        "git init -q",
-        "git config user.name test",
-        "git config user.email test@example.org",
-        "dvc init -q",
-        "dvc config core.analytics false",
-    ):
-        run(folder, command)
-    (folder / ".gitignore").write_text("/data/\n")
-    commit(folder, "start")
-    run(folder, "dvc repro -q")
-    commit(folder, "run")
-    return folder
+    return make_stub(tmp_path_factory.mktemp("stub") / "repository", STUB)
 
 
 @pytest.fixture

@@ -210,6 +210,7 @@ def test_an_encoding_of_yours_is_used_in_training_and_in_predict(mine):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("untracked")
 def test_an_edited_module_of_yours_runs_its_stages_again(origin, tmp_path):
     """DVC sees the file: data and model are not fetched again, training is done again."""
     folder = clone(origin, tmp_path / "clone", cache=True)
@@ -286,6 +287,7 @@ def later(logits, labels):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("untracked")
 def test_a_process_that_runs_out_alone_writes_it_down(origin, tmp_path):
     """The others wait in mid-step, so the run ends; started again, it takes the smaller batch."""
     folder = clone(origin, tmp_path / "clone", cache=True)
@@ -302,6 +304,7 @@ def test_a_process_that_runs_out_alone_writes_it_down(origin, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("untracked")
 def test_all_processes_agree_on_a_smaller_batch(origin, tmp_path):
     """Though one alone runs out; the bytes of a run that was started so, also once resumed."""
     folder = clone(origin, tmp_path / "clone", cache=True)
