@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from mlflow.tracking import MlflowClient
 
 from stages import yaml_file
 from stages.commands import sweep as command
@@ -20,6 +21,7 @@ from stages.sweeping import (
     plan,
     ranking,
     score,
+    show,
     space,
     storage,
     study,
@@ -189,6 +191,13 @@ def test_hopeless_trials_are_stopped(repository):
     text = sweeps.sweep(repository, STUB_SLEEP="0.8", TEMPER_TRACKING="on")
     assert "trial 1: stopped early: accuracy 0.5839 at evaluation 1" in text
     assert "1 finished, 1 stopped early" in text
+    assert "#/experiments/1/runs?workflowType=machine_learning&compareRunsMode=CHART" in text
+    assert "searchFilter=tags.sweep%20%3D%20%27s%27&orderByKey=metrics.%60validation%2Facc" in text
+    (above,) = MlflowClient(f"sqlite:///{repository}/mlflow.db").search_runs(["1"])
+    assert above.data.tags["sweep"] == "s"
+    assert above.data.metrics == {
+        "best/accuracy": pytest.approx(sweeps.trials(repository)[0].value)
+    }
     assert sweeps.said(repository)[-1] == "stopped s-1"
     assert sweeps.experiments(repository) == ["s-0"]
     assert not list((repository / "checkpoints").iterdir())
@@ -360,6 +369,12 @@ def test_a_trial_scores_what_its_kept_weights_score(write_params, best, averagin
     """By the rows that data/model comes from."""
     p = write_params(train__best_metric=best, train__averaging=averaging)
     assert score.kept(HISTORY, p, metric) == pytest.approx(wanted)
+
+
+def test_columns_are_headed_by_the_last_part_of_a_name():
+    """Where that says which one."""
+    names = ["train.learning_rate", "data.split.seed", "seed"]
+    assert show.headings(names) == ["learning_rate", "data.split.seed", "seed"]
 
 
 def test_a_history_without_the_metric_is_an_error(write_params):

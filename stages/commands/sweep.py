@@ -97,8 +97,11 @@ def run(sweep: Any, jobs: int, dealt: list[str]) -> None:
         status = "FINISHED"
     finally:
         best = ranking.ranked(study.results(), plan.num_seeds, greater=study.greater)[:1]
-        above.close(status, {f"validation/{plan.metric}": one.mean for one in best})
+        above.close(status, {f"best/{plan.metric}": one.mean for one in best})
     report(study, console)
+    page = above.page(plan.metric, greater=study.greater)
+    if page:
+        console.print(f"           {page}", soft_wrap=True)
 
 
 def opened(sweep: Any) -> tuple[Any, dict[str, Any]]:

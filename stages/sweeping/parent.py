@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 from stages import tracking
 from stages.tracking import store
@@ -42,12 +43,37 @@ class Parent:
                 client.update_run(before, status="RUNNING")
                 return before
             tags = {"mlflow.runName": self.name, "sweep": self.name}
+            tags |= {"mlflow.source.name": self.file.name, "mlflow.source.type": "LOCAL"}
             run = client.create_run(store.experiment_id(client), tags=tags).info.run_id
             client.log_artifact(run, str(self.file))
             return run
         except Exception as error:  # whatever a tracker can throw must not stop a sweep
             store.warn(f"{error!s:.300}; the trials have no run above them")
             return ""
+
+    def page(self, metric: str, *, greater: bool) -> str:
+        """Return the address of MLflow's page that draws the trials over each other, best first.
+
+        Args:
+            metric: of the sweep; it is of validation.
+            greater: whether more of it is better.
+        """
+        if not self.run_id:
+            return ""
+        try:
+            experiment = store.connect().get_run(self.run_id).info.experiment_id
+        except Exception:  # whatever it raises, the sweep has ended and its numbers stand
+            return ""
+        server = place() if place().startswith("http") else "http://127.0.0.1:5000"
+        shown = {
+            "workflowType": "machine_learning",
+            "compareRunsMode": "CHART",
+            "searchFilter": f"tags.sweep = '{self.name}'",
+            "orderByKey": f"metrics.`validation/{metric}`",
+            "orderByAsc": "false" if greater else "true",
+        }
+        query = urlencode(shown, quote_via=quote)
+        return f"{server.rstrip('/')}/#/experiments/{experiment}/runs?{query}"
 
     def close(self, status: str, numbers: Mapping[str, float]) -> None:
         """End the run with what the sweep found."""

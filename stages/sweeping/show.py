@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from stages import own
 from stages.sweeping import ranking, space
 from stages.sweeping.plan import Plan
 from stages.sweeping.results import Result
@@ -25,7 +26,7 @@ def table(plan: Plan, results: Sequence[Result], *, greater: bool, most: int | N
     found = ranking.ranked(results, plan.num_seeds, greater=greater)
     names = list(dict.fromkeys(name for one in found for name in one.values))
     shown = Table(title=f"{plan.name}: {plan.objective}")
-    for name in ("trial", plan.metric, *(["seeds"] if plan.seeds else []), *names):
+    for name in ("trial", plan.metric, *(["seeds"] if plan.seeds else []), *headings(names)):
         shown.add_column(name, overflow="fold")
     for one in found[:most]:
         seeds = [f"{len(one.scores)} of {plan.num_seeds}"] if plan.seeds else []
@@ -33,6 +34,12 @@ def table(plan: Plan, results: Sequence[Result], *, greater: bool, most: int | N
         numbers = [str(result.number) for result in one.finished]
         shown.add_row(",".join(numbers), experiments.as_text(one.scores), *seeds, *cells)
     return shown
+
+
+def headings(names: Sequence[str]) -> list[str]:
+    """Return the last parts of dotted names, or whole names where two end alike."""
+    last = [own.last(name) for name in names]
+    return [name if last.count(own.last(name)) > 1 else own.last(name) for name in names]
 
 
 def counts(results: Sequence[Result]) -> str:

@@ -115,9 +115,10 @@ class Run:
 
     def log_dataset(self, digests: Mapping[str, str]) -> None:
         """Record each split as an input of the run, by the digest of its bytes."""
-        content = {"name": self.data.hub.name or "files", "source": self.data.source}
         for split, digest in digests.items():
-            self._write("dataset", digest=digest[:36], split=split, **content)
+            name = f"{self.data.hub.name or ''} {split}".strip()
+            content = {"name": name, "source": self.data.source, "split": split}
+            self._write("dataset", digest=digest[:36], **content)
 
     def describe(self, markdown: str) -> None:
         """Set the run's description, which MLflow shows on its page."""
@@ -192,6 +193,7 @@ def describe(parameters: params.Params) -> dict[str, str]:
         if os.environ.get(variable):
             tags[tag] = os.environ[variable]
     tags["mlflow.runName"] = run_name(parameters)
+    tags |= {"mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL"}
     tags["base_model"] = parameters.model.name
     if parameters.model.revision:
         tags["base_revision"] = parameters.model.revision
