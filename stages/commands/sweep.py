@@ -77,7 +77,7 @@ def run(sweep: Any, jobs: int, dealt: list[str]) -> None:
     """
     from rich.console import Console
 
-    from stages.sweeping import parent, ranking, runner, show, slots
+    from stages.sweeping import parent, ranking, runner, show, slots, space
 
     plan, console = sweep.plan, Console(highlight=False)
     study, begun = opened(sweep)
@@ -97,7 +97,8 @@ def run(sweep: Any, jobs: int, dealt: list[str]) -> None:
         status = "FINISHED"
     finally:
         best = ranking.ranked(study.results(), plan.num_seeds, greater=study.greater)[:1]
-        above.close(status, {f"best/{plan.metric}": one.mean for one in best})
+        said = [f"{plan.metric} {one.mean:.4f}  {space.as_text(one.values)}" for one in best]
+        above.close(status, "".join(said))
     report(study, console)
     page = above.page(plan.metric, greater=study.greater)
     if page:

@@ -75,14 +75,14 @@ class Parent:
         query = urlencode(shown, quote_via=quote)
         return f"{server.rstrip('/')}/#/experiments/{experiment}/runs?{query}"
 
-    def close(self, status: str, numbers: Mapping[str, float]) -> None:
-        """End the run with what the sweep found."""
+    def close(self, status: str, found: str) -> None:
+        """End the run with what the sweep found; a metric of it would be one more chart."""
         if not self.run_id:
             return
         try:
             client = store.connect()
-            for key, value in numbers.items():
-                client.log_metric(self.run_id, key, value)
+            if found:
+                client.set_tag(self.run_id, "best", found)
             client.set_terminated(self.run_id, status)
         except Exception as error:  # as above
             store.warn(f"{error!s:.300}")
