@@ -186,7 +186,8 @@ def main(
         run.log_artifact(target / "README.md")
         run.log_model(mlflow_model.save, target, parameters.task)
     sizes = {p.name: p.stat().st_size / 2**20 for p in sorted(target.rglob("*.onnx"))}
-    print(", ".join(f"{name} {size:.1f} MiB" for name, size in sizes.items()), found)
+    print(", ".join(f"{name} {size:.1f} MiB" for name, size in sizes.items()))
+    print("against the trained model: " + ", ".join(f"{k} {v}" for k, v in found.items()))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,8 @@ def compose(path: Path) -> yaml.MappingNode:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run this in the repository root") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML: {error}") from None
+        said = str(error).replace('"<unicode string>"', str(path))
+        raise InputError(f"{path}: not YAML: {said}") from None
     if not isinstance(tree, yaml.MappingNode):
         kind = {yaml.SequenceNode: "a list", yaml.ScalarNode: "one value"}.get(type(tree), "none")
         raise InputError(f"{path}: expected keys and values, found {kind}")

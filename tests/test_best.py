@@ -1,5 +1,6 @@
 """`temper best` takes no lucky seed, loses no change of the workspace, and registers once."""
 
+import re
 import subprocess
 
 import pytest
@@ -67,6 +68,17 @@ def test_the_winner_comes_into_the_workspace(swept):
     status, text = temper_best(swept)
     assert (status, "and the workspace is at" in text) == (1, True), text
     assert "error: s-1 builds on commit " in text
+
+
+@pytest.mark.slow
+def test_a_sweep_with_a_budget_has_a_winner(swept, tmp_path, monkeypatch):
+    """As random and tpe need one; it may have been raised since."""
+    folder = clone(swept, tmp_path / "repository")
+    for trials in (1, 2):
+        sweeps.write(folder, name="r", budget={"trials": trials})
+        sweeps.sweep(folder)
+    monkeypatch.chdir(folder)
+    assert re.search(r"^r-\d: .* the best of 2", best.of_sweep(folder / "sweeps/r").said)
 
 
 def test_without_one_sweep_a_name_is_needed(tmp_path):

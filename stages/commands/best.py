@@ -207,7 +207,7 @@ def apply(root: Path, winner: Winner) -> None:
     if lost:
         raise InputError(
             f"{', '.join(lost)}: changed, not committed, and {winner.name} would overwrite it: "
-            "git commit or git stash it first"
+            f"git commit or git stash it first; git checkout {' '.join(lost)} drops the change"
         )
     bring(winner.name)
 

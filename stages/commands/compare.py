@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+NAME_WIDTH = 24  # columns of the console that a name has before it is broken
 Names = Annotated[
     list[str] | None,
     typer.Argument(
@@ -88,8 +89,9 @@ def as_rich(table: Any) -> Any:
     from rich.table import Table
 
     found = Table(title=table.title, title_justify="left")
-    for name in table.head:
-        found.add_column(name, overflow="fold")
+    longest = max((len(str(row[0])) for row in table.rows), default=0)
+    for index, name in enumerate(table.head):  # names are not broken before numbers are
+        found.add_column(name, overflow="fold", min_width=0 if index else min(longest, NAME_WIDTH))
     for row in table.rows:
         found.add_row(*row)
     return found

@@ -64,7 +64,8 @@ def curve(
     experiments.check_alike(found, VARIED, "temper curve")
     name, better = chosen_metric(found[0], metric)
     points = measure(found, name)
-    table = Table(title=f"validation {name} by training rows")
+    title = f"validation {name} by training rows"
+    table = Table(title=title, min_width=len(title))
     for column in ("training rows", "runs", name):
         table.add_column(column)
     for point in points:

@@ -67,7 +67,8 @@ def complete(found: list[Experiment], named: bool) -> list[Experiment]:
     if not found:
         folds = ",".join(f"{{k: 5, index: {i}}}" for i in range(5))
         raise InputError(
-            "no finished experiment of this commit has data.fold; make them with\n"
+            "no finished experiment of this commit has data.fold; take validation out of "
+            "data.files (or data.hub.splits), commit, and make them with\n"
             f"  dvc exp run --queue -S 'data.fold={folds}'\n  dvc queue start"
         )
     experiments.check_alike(found, VARIED, "temper folds")

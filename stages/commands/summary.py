@@ -17,8 +17,8 @@ METRICS, REPORT = Path("data/evaluation/metrics.json"), Path("data/evaluation/re
 EXPORT, LOCK = Path("data/export"), Path("dvc.lock")
 CAUSES_SHOWN = 4
 NEXT = f"""
-next       dvc exp run -S train.learning_rate=1e-4     then  dvc exp show --only-changed
-           dvc metrics diff                            scores beside the last commit's
+next       dvc exp run -S train.learning_rate=1e-4     then
+           temper compare HEAD workspace               is it really better?
            dvc plots show                              curves, confusion matrix
            temper predict --model {EXPORT} --input new.csv --output scored.csv"""
 

@@ -35,6 +35,8 @@ def sweep(
     from stages.sweeping import beginning
     from stages.sweeping import plan as plans
 
+    if not file.exists():
+        raise InputError(f"{file}: no such file; write one, as docs/sweep.md says")
     plan, root = plans.load(file), Path.cwd()
     if storage is not None:
         plan = plan.model_copy(update={"storage": storage})
@@ -165,5 +167,4 @@ def report(study: Any, console: Any) -> None:
     served = "MLFLOW_TRACKING_URI" in os.environ
     ui = "mlflow ui --backend-store-uri sqlite:///mlflow.db"
     console.print(f"next       temper best {study.plan.name}")
-    console.print("           dvc exp show --only-changed")
     console.print(f"runs       {'on the server of MLFLOW_TRACKING_URI' if served else ui}")

@@ -22,7 +22,7 @@ def sync() -> None:
     stores, num_left, num_busy = left()
     failed = [problem for recorded, uri in stores.items() for problem in send(recorded, uri)]
     if num_busy:
-        print(f"left alone: {num_busy} of stages that are running; they send it themselves")
+        print(f"{num_busy} stages are still running and send what is theirs themselves")
     if failed:
         raise InputError(f"not all is sent, the rest is kept in tracking/: {'; '.join(failed)}")
     if not num_left:

@@ -149,7 +149,9 @@ def read_lock(name: str, files: Any) -> dict[str, Any]:
     mine = next((s for s in stages.values() if EVALUATION in hashes(s, "outs")), None)
     if mine is None:
         raise InputError(
-            f"{name}: its dvc.lock has no {EVALUATION}: evaluate has not run; dvc repro"
+            f"{name}: its dvc.lock has no {EVALUATION}: evaluate has not run, as in a sweep's "
+            f"trials; take it into the folder (dvc exp apply, or git checkout), run dvc repro, and "
+            f"compare {WORKSPACE}"
         )
     text = files.read_text(params.PARAMS_FILE.as_posix(), encoding="utf-8")
     tree = yaml.load(text, Loader=yaml_file.Loader)
@@ -157,7 +159,8 @@ def read_lock(name: str, files: Any) -> dict[str, Any]:
         if lookup(tree, key) != used:
             raise InputError(
                 f"{name}: {EVALUATION} was not made with the {key} of its params.yaml (dvc.lock "
-                "has another); run dvc repro, or name a commit whose dvc.lock is its own"
+                "has another); run dvc repro and commit dvc.lock, or name a commit whose dvc.lock "
+                "is its own"
             )
     outs = {path: md5 for stage in stages.values() for path, md5 in hashes(stage, "outs").items()}
     for path, md5 in hashes(mine, "deps").items():

@@ -143,7 +143,7 @@ def begin(sweep: Sweep, study: Any) -> dict[str, Any]:
             sweep was begun with another plan.
     """
     root, plan = sweep.root, sweep.plan
-    said = plan.model_dump(mode="json", exclude={"budget", "storage"})
+    said = plan.model_dump(mode="json", exclude={"storage"})  # its URL may hold a password
     if KEY not in study.user_attrs:
         taken = workspace.experiments(root, plan.name)
         if taken:
@@ -161,7 +161,8 @@ def begin(sweep: Sweep, study: Any) -> dict[str, Any]:
             )
         study.set_user_attr(KEY, {"baseline": baseline, "commit": commit, "plan": said})
     begun = study.user_attrs[KEY]
-    differing = [key for key in said if said[key] != begun["plan"].get(key)]
+    fixed = said.keys() - {"budget"}  # which may be raised
+    differing = [key for key in said if key in fixed and said[key] != begun["plan"].get(key)]
     if differing:
         raise InputError(
             f"{sweep.file}: the sweep {plan.name} was begun with another {', '.join(differing)}: "

@@ -1,6 +1,7 @@
 """sweep.yaml → a frozen plan, or one error that lists every mistake with its line."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -12,6 +13,11 @@ from stages.errors import InputError, nearest
 from stages.task_params import Count, Group, Name, Positive
 
 SweepName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*$")]
+WANTED = {
+    "string_pattern_mismatch": "expected letters, digits and _, with single - between",
+    "model_type": "expected keys and values in { }",
+    "model_attributes_type": "expected keys and values in { }",
+}  # of pydantic's errors, those whose own words say less
 OBJECTIVE = "validation."
 
 
@@ -112,7 +118,8 @@ class Plan(Group):
         if self.seeds is not None and "seed" in self.parameters:
             raise ValueError("seeds and parameters.seed exclude each other; remove one")
         if self.method == "grid":
-            self._check_grid()
+            if self.seed is not None:
+                raise ValueError("seed has no effect with method: grid; remove it")
         elif self.seed is None:
             raise ValueError(f"seed is missing; {self.method} draws by it")
         elif self.budget == Budget():
@@ -124,16 +131,6 @@ class Plan(Group):
                 "counts as a trial"
             )
         return self
-
-    def _check_grid(self) -> None:
-        if self.seed is not None:
-            raise ValueError("seed has no effect with method: grid; remove it")
-        for name, space in self.parameters.items():
-            if space.choice is None and space.step is None:
-                raise ValueError(
-                    f"parameters.{name} has no end with method: grid; give it a step, or list the "
-                    "values under choice"
-                )
 
 
 def load(path: Path) -> Plan:
@@ -151,15 +148,24 @@ def load(path: Path) -> Plan:
         parsed = Plan.model_validate_json(json.dumps(raw))
     except ValidationError as error:
         lines |= {_describe(path, tree, item) for item in error.errors()}
-    for name, space in parsed.parameters.items() if parsed else ():
-        for key in space.when or ():
-            if message := _misplaced_condition(parsed, name, key):  # type: ignore[arg-type]
-                line = yaml_file.line_of(tree, ("parameters", name, "when", key))
-                lines.add(f"  {path}:{line}: parameters.{name}.when.{key}: {message}")
+    for location, message in _of_parameters(parsed) if parsed else ():
+        line = yaml_file.line_of(tree, location)
+        lines.add(f"  {path}:{line}: {'.'.join(location)}: {message}")
     if parsed is None or lines:
         heading = f"{len(lines)} mistake{'s' * (len(lines) > 1)} in {path}"
         raise InputError("\n".join([heading, *sorted(lines)]))
     return parsed
+
+
+def _of_parameters(plan: Plan) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield where and what is wrong with parameters beside the others or the method."""
+    for name, space in plan.parameters.items():
+        if plan.method == "grid" and space.choice is None and space.step is None:
+            message = "no end with method: grid; give it a step, or list the values under choice"
+            yield ("parameters", name), message
+        for key in space.when or ():
+            if message := _misplaced_condition(plan, name, key):
+                yield ("parameters", name, "when", key), message
 
 
 def _misplaced_condition(plan: Plan, name: str, key: str) -> str | None:
@@ -184,7 +190,7 @@ def _describe(path: Path, tree: yaml.Node, item: Any) -> str:
         allowed = _allowed(location[:-1])
         message = f"unknown key{nearest(str(location[-1]), allowed)}; allowed: {', '.join(allowed)}"
     elif item["type"] not in ("value_error", "missing"):
-        message = f"{message}; found {item['input']!r}"
+        message = f"{WANTED.get(item['type'], message)}; found {item['input']!r}"
     key = ".".join(map(str, location))
     return f"  {path}:{yaml_file.line_of(tree, location)}: {key + ': ' if key else ''}{message}"
 

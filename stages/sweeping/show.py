@@ -25,7 +25,8 @@ def table(plan: Plan, results: Sequence[Result], *, greater: bool, most: int | N
 
     found = ranking.ranked(results, plan.num_seeds, greater=greater)
     names = list(dict.fromkeys(name for one in found for name in one.values))
-    shown = Table(title=f"{plan.name}: {plan.objective}")
+    title = f"{plan.name}: {plan.objective}"
+    shown = Table(title=title, min_width=len(title))
     for name in ("trial", plan.metric, *(["seeds"] if plan.seeds else []), *headings(names)):
         shown.add_column(name, overflow="fold")
     for one in found[:most]:
@@ -61,6 +62,7 @@ class Display:
         self.told = {r.number for r in study.results() if r.state in DONE}
         self.live: Any = None
         self.looked_at = 0.0
+        self.began: dict[int, float] = {}  # the trials of this process, and when
 
     def __enter__(self) -> "Display":
         if self.console.is_terminal:
@@ -111,13 +113,16 @@ class Display:
 
         done = sum(result.state in DONE for result in results)
         total = self.study.most_trials
-        here = [str(slot.trial.number) for slot in slots if slot.trial is not None]
+        here = [slot.trial.number for slot in slots if slot.trial is not None]
+        now = time.monotonic()
+        self.began = {number: self.began.get(number, now) for number in here}
         elsewhere = sum(result.state == "RUNNING" for result in results) - len(here)
-        running = f"running {', '.join(here) or 'none'}"
-        running += f" and {elsewhere} elsewhere" if elsewhere > 0 else ""
+        running = "".join(f"; trial {n} for {now - since:.0f} s" for n, since in self.began.items())
+        running += f"; {elsewhere} elsewhere" if elsewhere > 0 else ""
         of = f" of {total}" if total else ""
         return Group(
             table(self.plan, results, greater=self.study.greater, most=SHOWN),
             ProgressBar(total=total, completed=done, width=40),
-            Text(f" {done}{of} trials: {counts(results)}; {running}"),
+            Text(f" {done}{of} trials: {counts(results)}{running}"),
+            Text(f" sweeps/{self.plan.name}/logs says what each is doing", style="dim"),
         )
