@@ -73,7 +73,7 @@ def test_a_finished_run_is_shown_with_what_comes_next(finished, capsys):
         "met: the same bytes as the committed dvc.lock",
         "mlflow ui --backend-store-uri sqlite:///mlflow.db",
         "dvc exp run -S train.learning_rate=1e-4",
-        "dvc metrics diff",
+        "temper compare HEAD workspace",
         "temper predict --model data/export",
     ):
         assert part in out

@@ -18,6 +18,7 @@ from stages.errors import InputError
 from stages.sweeping import (
     beginning,
     leases,
+    parent,
     plan,
     ranking,
     score,
@@ -369,6 +370,13 @@ def test_a_trial_scores_what_its_kept_weights_score(write_params, best, averagin
     """By the rows that data/model comes from."""
     p = write_params(train__best_metric=best, train__averaging=averaging)
     assert score.kept(HISTORY, p, metric) == pytest.approx(wanted)
+
+
+def test_the_page_of_a_sweep_on_a_server_holds_no_password():
+    """The least first, where less is better."""
+    found = parent.page("https://me:secret@host:8/", "7", "s", "loss", greater=False)
+    assert found.startswith("https://host:8/#/experiments/7/runs?workflowType=machine_learning&")
+    assert found.endswith("orderByKey=metrics.%60validation%2Floss%60&orderByAsc=true")
 
 
 def test_columns_are_headed_by_the_last_part_of_a_name():

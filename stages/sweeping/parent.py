@@ -1,5 +1,6 @@
 """The MLflow run of a whole sweep: its trials' runs stand below it."""
 
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,10 +9,33 @@ from urllib.parse import quote, urlencode
 from stages import tracking
 from stages.tracking import store
 
+LOCAL = "http://127.0.0.1:5000"  # of `mlflow ui`
+
 
 def place() -> str:
     """Return where runs go; it is written down, so without a password."""
     return store.masked(store.chosen_uri())
+
+
+def page(uri: str, experiment: str, sweep: str, metric: str, *, greater: bool) -> str:
+    """Return the address of MLflow's page that draws the trials over each other, best first.
+
+    Args:
+        uri: of the store; who logs in there, and how, is left out.
+        experiment: MLflow's id.
+        metric: of validation.
+        greater: whether more of it is better.
+    """
+    server = re.sub(r"//[^/@]*@", "//", uri) if uri.startswith("http") else LOCAL
+    shown = {
+        "workflowType": "machine_learning",
+        "compareRunsMode": "CHART",
+        "searchFilter": f"tags.sweep = '{sweep}'",
+        "orderByKey": f"metrics.`validation/{metric}`",
+        "orderByAsc": "false" if greater else "true",
+    }
+    query = urlencode(shown, quote_via=quote)
+    return f"{server.rstrip('/')}/#/experiments/{experiment}/runs?{query}"
 
 
 class Parent:
@@ -52,28 +76,14 @@ class Parent:
             return ""
 
     def page(self, metric: str, *, greater: bool) -> str:
-        """Return the address of MLflow's page that draws the trials over each other, best first.
-
-        Args:
-            metric: of the sweep; it is of validation.
-            greater: whether more of it is better.
-        """
+        """Return the address of the trials' page; '' where there is none."""
         if not self.run_id:
             return ""
         try:
             experiment = store.connect().get_run(self.run_id).info.experiment_id
         except Exception:  # whatever it raises, the sweep has ended and its numbers stand
             return ""
-        server = place() if place().startswith("http") else "http://127.0.0.1:5000"
-        shown = {
-            "workflowType": "machine_learning",
-            "compareRunsMode": "CHART",
-            "searchFilter": f"tags.sweep = '{self.name}'",
-            "orderByKey": f"metrics.`validation/{metric}`",
-            "orderByAsc": "false" if greater else "true",
-        }
-        query = urlencode(shown, quote_via=quote)
-        return f"{server.rstrip('/')}/#/experiments/{experiment}/runs?{query}"
+        return page(store.chosen_uri(), experiment, self.name, metric, greater=greater)
 
     def close(self, status: str, found: str) -> None:
         """End the run with what the sweep found; a metric of it would be one more chart."""
