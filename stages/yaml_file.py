@@ -36,12 +36,12 @@ def compose(path: Path) -> yaml.MappingNode:
         InputError: the file is missing, is not YAML, or holds something else than keys and values.
     """
     try:
-        tree = yaml.compose(path.read_text(encoding="utf-8"), Loader=Loader)
+        with path.open(encoding="utf-8") as file:  # whose name is in the error
+            tree = yaml.compose(file, Loader=Loader)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run this in the repository root") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        said = str(error).replace('"<unicode string>"', str(path))
-        raise InputError(f"{path}: not YAML: {said}") from None
+        raise InputError(f"{path}: not YAML: {error}") from None
     if not isinstance(tree, yaml.MappingNode):
         kind = {yaml.SequenceNode: "a list", yaml.ScalarNode: "one value"}.get(type(tree), "none")
         raise InputError(f"{path}: expected keys and values, found {kind}")

@@ -117,8 +117,8 @@ class Run:
         """Record each split as an input of the run, by the digest of its bytes."""
         for split, digest in digests.items():
             name = f"{self.data.hub.name or ''} {split}".strip()
-            content = {"name": name, "source": self.data.source, "split": split}
-            self._write("dataset", digest=digest[:36], **content)
+            source = self.data.source
+            self._write("dataset", name=name, source=source, split=split, digest=digest[:36])
 
     def describe(self, markdown: str) -> None:
         """Set the run's description, which MLflow shows on its page."""
