@@ -41,10 +41,15 @@ def summary() -> None:
     console.print(f"\nmodel      {EXPORT} ({sizes(EXPORT)})")
     console.print(f"report     {REPORT}")
     console.print(f"lock file  {lock_verdict()}")
+    console.print(f"runs       {where_runs_are()}")
+    console.print(NEXT)
+
+
+def where_runs_are() -> str:
+    """Say how to look at the runs; a server's address may hold a password, so it is not said."""
     served = "MLFLOW_TRACKING_URI" in os.environ
     command = "mlflow ui --backend-store-uri sqlite:///mlflow.db"
-    console.print(f"runs       {'on the server of MLFLOW_TRACKING_URI' if served else command}")
-    console.print(NEXT)
+    return "on the server of MLFLOW_TRACKING_URI" if served else command
 
 
 def sizes(folder: Path) -> str:

@@ -101,10 +101,7 @@ def run(sweep: Any, jobs: int, dealt: list[str]) -> None:
         best = ranking.ranked(study.results(), plan.num_seeds, greater=study.greater)[:1]
         said = [f"{plan.metric} {one.mean:.4f}  {space.as_text(one.values)}" for one in best]
         above.close(status, "".join(said))
-    report(study, console)
-    page = above.page(plan.metric, greater=study.greater)
-    if page:
-        console.print(f"           {page}", soft_wrap=True)
+    report(study, console, above.page(plan.metric, greater=study.greater))
 
 
 def opened(sweep: Any) -> tuple[Any, dict[str, Any]]:
@@ -150,8 +147,13 @@ def devices(jobs: int, tree: dict[str, Any]) -> list[str]:
     return [str(i) for i in range(sum(x.startswith("GPU ") for x in listed.stdout.splitlines()))]
 
 
-def report(study: Any, console: Any) -> None:
-    """Show every configuration, what failed, and what comes next."""
+def report(study: Any, console: Any, page: str) -> None:
+    """Show every configuration, what failed, and what comes next.
+
+    Args:
+        page: address of the trials in MLflow, or ''.
+    """
+    from stages.commands.summary import where_runs_are
     from stages.sweeping import show
 
     results = study.results()
@@ -164,7 +166,7 @@ def report(study: Any, console: Any) -> None:
         if result.state == "FAIL":
             reason, log = result.notes.get("reason"), result.notes.get("log")
             console.print(f"trial {result.number} failed: {reason}; log {log}", soft_wrap=True)
-    served = "MLFLOW_TRACKING_URI" in os.environ
-    ui = "mlflow ui --backend-store-uri sqlite:///mlflow.db"
     console.print(f"next       temper best {study.plan.name}")
-    console.print(f"runs       {'on the server of MLFLOW_TRACKING_URI' if served else ui}")
+    console.print(f"runs       {where_runs_are()}")
+    if page:
+        console.print(f"           {page}", soft_wrap=True)

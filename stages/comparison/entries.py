@@ -150,7 +150,7 @@ def read_lock(name: str, files: Any) -> dict[str, Any]:
     if mine is None:
         raise InputError(
             f"{name}: its dvc.lock has no {EVALUATION}: evaluate has not run, as in a sweep's "
-            f"trials; take it into the folder (dvc exp apply, or git checkout), run dvc repro, and "
+            "trials; take it into the folder (dvc exp apply, or git checkout), run dvc repro, and "
             f"compare {WORKSPACE}"
         )
     text = files.read_text(params.PARAMS_FILE.as_posix(), encoding="utf-8")

@@ -161,8 +161,8 @@ def begin(sweep: Sweep, study: Any) -> dict[str, Any]:
             )
         study.set_user_attr(KEY, {"baseline": baseline, "commit": commit, "plan": said})
     begun = study.user_attrs[KEY]
-    fixed = said.keys() - {"budget"}  # which may be raised
-    differing = [key for key in said if key in fixed and said[key] != begun["plan"].get(key)]
+    before = begun["plan"] | {"budget": said["budget"]}  # which may be raised
+    differing = [key for key in said if said[key] != before.get(key)]
     if differing:
         raise InputError(
             f"{sweep.file}: the sweep {plan.name} was begun with another {', '.join(differing)}: "

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from stages import tracking
@@ -56,34 +57,33 @@ class Parent:
     @property
     def run_id(self) -> str:
         """Return the run's id, or '' where there is none; the first call waits for it."""
-        return self.opened.result()
+        found = self.opened.result()
+        return found.run_id if found else ""
 
-    def _open(self) -> str:
+    def _open(self) -> Any:
+        """Return MLflow's RunInfo of the run, or None."""
         if tracking.is_off():
-            return ""
+            return None
         try:
             client, before = store.connect(), self.known.get(place())
             if before is not None:
                 client.update_run(before, status="RUNNING")
-                return before
+                return client.get_run(before).info
             tags = {"mlflow.runName": self.name, "sweep": self.name}
             tags |= {"mlflow.source.name": self.file.name, "mlflow.source.type": "LOCAL"}
-            run = client.create_run(store.experiment_id(client), tags=tags).info.run_id
-            client.log_artifact(run, str(self.file))
+            run = client.create_run(store.experiment_id(client), tags=tags).info
+            client.log_artifact(run.run_id, str(self.file))
             return run
         except Exception as error:  # whatever a tracker can throw must not stop a sweep
             store.warn(f"{error!s:.300}; the trials have no run above them")
-            return ""
+            return None
 
     def page(self, metric: str, *, greater: bool) -> str:
         """Return the address of the trials' page; '' where there is none."""
-        if not self.run_id:
+        found = self.opened.result()
+        if found is None:
             return ""
-        try:
-            experiment = store.connect().get_run(self.run_id).info.experiment_id
-        except Exception:  # whatever it raises, the sweep has ended and its numbers stand
-            return ""
-        return page(store.chosen_uri(), experiment, self.name, metric, greater=greater)
+        return page(store.chosen_uri(), found.experiment_id, self.name, metric, greater=greater)
 
     def close(self, status: str, found: str) -> None:
         """End the run with what the sweep found; a metric of it would be one more chart."""

@@ -40,7 +40,7 @@ def table(plan: Plan, results: Sequence[Result], *, greater: bool, most: int | N
 def headings(names: Sequence[str]) -> list[str]:
     """Return the last parts of dotted names, or whole names where two end alike."""
     last = [own.last(name) for name in names]
-    return [name if last.count(own.last(name)) > 1 else own.last(name) for name in names]
+    return [n if last.count(short) > 1 else short for n, short in zip(names, last, strict=True)]
 
 
 def counts(results: Sequence[Result]) -> str:
