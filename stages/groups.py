@@ -159,6 +159,10 @@ class Params(Settings):
                     "model.head.pooling makes one vector of a text: sequence_classification needs "
                     "it, token_classification has no use for it"
                 )
+            if head.pooling == "pair" and len(self.task.inputs) != 2:
+                raise ValueError(
+                    "model.head.pooling: pair is for two texts, and task.text names one column"
+                )
             if head.crf and self.task.name != "token_classification":
                 raise ValueError("model.head.crf is for token_classification")
             if head.crf and (p.label_smoothing or p.class_weights or p.focal_gamma):

@@ -13,8 +13,9 @@ class Head(Group):
     kind: Literal["new", "linear", "mlp"] = Field(
         description="The class's own head drawn anew, one layer, or a hidden layer before it."
     )
-    pooling: Literal["first", "mean", "max"] | None = Field(
-        default=None, description="linear, mlp: one vector per text from its tokens'."
+    pooling: Literal["first", "mean", "max", "pair"] | None = Field(
+        default=None,
+        description="linear, mlp: one vector per row from its tokens'; pair: of its two texts.",
     )
     hidden_size: Positive | None = Field(default=None, description="mlp: units of the layer.")
     dropout: Share | None = Field(default=None, description="linear, mlp: share of units dropped.")

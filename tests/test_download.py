@@ -313,6 +313,15 @@ def test_configs_that_do_not_fit(checkpoint, write_params, changes, message):
         fetch(write_params, model__from_scratch=False, **changes)
 
 
+def test_a_head_for_pairs_needs_a_tokenizer_that_tells_them_apart(checkpoint, write_params):
+    """RoBERTa's and DistilBERT's kinds give no token types."""
+    settings = json.loads(Path("m/tokenizer_config.json").read_text())
+    settings["model_input_names"] = ["input_ids", "attention_mask"]
+    Path("m/tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(InputError, match=r"pair needs to know .* gives no token_type_ids"):
+        fetch(write_params, model__head={"kind": "linear", "pooling": "pair", "dropout": 0.1})
+
+
 def test_a_missing_backbone_tensor_is_an_error(checkpoint, write_params):
     """Never a silent load of random weights."""
     from safetensors.numpy import load_file, save_file

@@ -59,6 +59,32 @@ def test_pooling_leaves_padding_out(how):
         torch.testing.assert_close(found[row], expected)
 
 
+def test_a_pair_is_pooled_text_by_text():
+    """Means of length √hidden, their distance and product; padding on either side is left out."""
+    hidden = torch.randn(2, 6, 3)
+    types = torch.tensor([[0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]])
+    mask = torch.tensor([[1, 1, 1, 1, 0, 0], [0, 0, 1, 1, 1, 1]])
+    found = headed.pool_pair(hidden, mask, types)
+    for row, first, second in ((0, slice(0, 2), slice(2, 4)), (1, slice(2, 4), slice(4, 6))):
+        u, v = (hidden[row, part].mean(0) for part in (first, second))
+        u, v = (3**0.5 * vector / (vector**2).sum() ** 0.5 for vector in (u, v))
+        torch.testing.assert_close(found[row], torch.cat([u, v, abs(u - v), u * v]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", [MLP, {"kind": "linear", "dropout": 0.1}])
+def test_a_head_over_pairs_has_four_times_the_width_and_begins_at_zero(prepare, head):
+    """It answers nothing before the first step, and its gradient is not zero."""
+    network = start(prepare(model__head=head | {"pooling": "pair"})).eval()
+    layers = [layer for layer in network.head if hasattr(layer, "weight")]
+    assert layers[0].weight.shape[1] == 4 * 128
+    batch = {name: torch.ones(2, 6, dtype=torch.long) for name in ("input_ids", "attention_mask")}
+    logits = network(**batch, token_type_ids=torch.tensor([[0, 0, 0, 1, 1, 1]] * 2)).logits
+    assert logits.abs().sum() == 0
+    logits[:, 0].sum().backward()
+    assert layers[-1].weight.grad[0].abs().min() > 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
 def test_a_head_of_ours_is_on_the_checkpoints_backbone(prepare, kind):

@@ -22,6 +22,7 @@ def load(tmp_path, *replacements):
 
 
 CRF = "head: {kind: linear, pooling: mean, dropout: 0.1, crf: true}"
+PAIR = "head: {kind: linear, pooling: pair, dropout: 0.1}"
 LORA = "lora: {rank: 4, alpha: 8.0, dropout: 0.0, target_modules: null}"
 
 
@@ -106,6 +107,7 @@ def test_cross_field_checks(tmp_path, old, new, message):
     ("one", "other", "message"),
     [
         (("lora: null", LORA), ("embeddings: false", "embeddings: true"), "lora freezes all but"),
+        (("head: null", PAIR), ("    - sentence2\n", ""), "pair is for two texts"),
         (("own: null", "own: mine.A"), ("head: null", "head: {kind: new}"), "a head of its own"),
     ],
 )

@@ -66,7 +66,9 @@ class Headed(nn.Module):
             return ModelOutput(logits=logits)
         hidden = found.last_hidden_state  # (batch, tokens, hidden)
         pooling = (self.config.head or {}).get("pooling")
-        if pooling is not None:
+        if pooling == "pair":
+            hidden = pool_pair(hidden, inputs["attention_mask"], inputs["token_type_ids"])
+        elif pooling is not None:
             hidden = pool(hidden, inputs.get("attention_mask"), pooling)  # (batch, hidden)
         outputs = {"logits": self.head(hidden)}
         if self.transitions is not None:
@@ -85,6 +87,25 @@ def pool(hidden: torch.Tensor, mask: torch.Tensor | None, how: str) -> torch.Ten
     if how == "max":
         return (hidden + (wide - 1) * 1e4).amax(1)
     return (hidden * wide).sum(1) / wide.sum(1).clamp(min=1)
+
+
+def pool_pair(hidden: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
+    """Return both texts' means, their distance and their product (batch, 4 x hidden).
+
+    The texts are read together; tokens of type 1 are the second's. The four are those of Conneau et
+    al. 2017. A mean has the length that a layer norm would give it.
+
+    Args:
+        hidden: states (batch, tokens, hidden).
+        mask: 0 where there is padding (batch, tokens).
+        types: token types (batch, tokens).
+    """
+    first, second = (
+        nn.functional.normalize(pool(hidden, mask * (types == side), "mean"), dim=-1)
+        * hidden.shape[-1] ** 0.5
+        for side in (0, 1)
+    )
+    return torch.cat([first, second, (first - second).abs(), first * second], -1)
 
 
 def build(config: HeadedConfig, folder: Path | None, own: Callable[[Any], Any] | None) -> Headed:
@@ -158,6 +179,7 @@ def save(model: Headed, folder: Path) -> None:
 def _layers(config: HeadedConfig) -> nn.Module:
     head, width = config.head or {}, config.backbone_config().hidden_size
     num_labels: Any = config.num_labels
+    width *= 4 if head.get("pooling") == "pair" else 1
     if head["kind"] == "linear":
         return nn.Sequential(nn.Dropout(head["dropout"]), nn.Linear(width, num_labels))
     return nn.Sequential(
@@ -170,12 +192,18 @@ def _layers(config: HeadedConfig) -> nn.Module:
 
 
 def _init_head(model: Headed) -> Headed:
-    """Draw the head as transformers draws its own: normal, with the config's deviation."""
+    """Draw the head as transformers draws its own: normal, with the config's deviation.
+
+    The last layer over pairs begins at zero: what the features say moves it, not a draw over four
+    times as many of them.
+    """
     deviation = getattr(model.config.backbone_config(), "initializer_range", 0.02)
     for module in model.head.modules() if model.head is not None else ():
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=deviation)
             nn.init.zeros_(module.bias)
+    if model.head is not None and (model.config.head or {}).get("pooling") == "pair":
+        nn.init.zeros_(model.head[-1].weight)  # type: ignore[index]
     return model
 
 

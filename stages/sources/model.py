@@ -83,7 +83,8 @@ def read_processor(folder: Path, config: Any, params: ModelParams, task: Task) -
     image processor.
 
     Raises:
-        InputError: the folder has none, or a tokenizer with more tokens than the model embeds.
+        InputError: the folder has none, or a tokenizer with more tokens than the model embeds, or
+            one that does not tell two texts apart for a head that does.
     """
     try:
         processor = open_processor(folder, task, trust_remote_code=params.trust_remote_code)
@@ -104,6 +105,13 @@ def read_processor(folder: Path, config: Any, params: ModelParams, task: Task) -
     if positions is not None:
         offset = (config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0
         processor.model_max_length = min(processor.model_max_length, positions - offset)
+    is_pair = params.head is not None and params.head.pooling == "pair"
+    if is_pair and "token_type_ids" not in processor.model_input_names:
+        raise InputError(
+            f"model.head.pooling: pair needs to know which token belongs to which text, and the "
+            f"tokenizer of {params.name} does not say (it gives no token_type_ids): take mean, or "
+            "a model of BERT's kind"
+        )
     add_tokens(processor, params)
     return processor
 
