@@ -177,6 +177,18 @@ def test_decay_skips_biases_and_norms_and_rates_fall_towards_the_bottom(write_pa
         assert group["lr"] == pytest.approx(parameters.learning_rate * 0.5 ** (4 - depth)), name
 
 
+def test_the_head_has_a_rate_of_its_own(write_params):
+    """The classifier and nothing below it, whatever the layers' rates; a model without one."""
+    network = tiny_bert()
+    p = write_params(train__head_learning_rate=0.5, train__layer_decay=0.5).train
+    rates = {id(p): g["lr"] for g in optimizer.parameter_groups(network, p) for p in g["params"]}
+    fast = [name for name, found in network.named_parameters() if rates[id(found)] == 0.5]
+    assert fast == ["classifier.weight", "classifier.bias"]
+    assert max(rates[id(found)] for found in network.bert.parameters()) == p.learning_rate
+    with pytest.raises(InputError, match="BertModel has no head of its own beside its backbone"):
+        optimizer.parameter_groups(network.bert, p)
+
+
 def test_eight_bits_need_a_gpu(write_params, monkeypatch):
     """Said before a step; with a GPU, what to install, or bitsandbytes' own class."""
     p = write_params(train__optimizer="adamw_8bit").train
@@ -250,6 +262,7 @@ def test_frozen_tensors_do_not_move(prepare):
     "changes",
     [
         {"train__learning_rate": 2e-3},
+        {"train__head_learning_rate": 2e-3},
         {"train__weight_decay": 0.5},
         {"train__layer_decay": 0.5},
         {"train__adam_beta1": 0.5},

@@ -58,7 +58,11 @@ def parameter_groups(model: Any, params: "TrainParams") -> list[dict[str, Any]]:
     """Return AdamW's groups: one per (learning rate, decay or none), in order of the parameters.
 
     The rate of depth d of n is `learning_rate * layer_decay ** (n - d)`: the head has depth n,
-    the layers below it n-1 … 1, the embeddings 0 (Howard & Ruder 2018).
+    the layers below it n-1 … 1, the embeddings 0 (Howard & Ruder 2018). `head_learning_rate` takes
+    its place for what is not the backbone's.
+
+    Raises:
+        InputError: nothing is trained, or there is no head for its rate.
     """
     depth: dict[int, int] = {}
     top = 0
@@ -69,17 +73,25 @@ def parameter_groups(model: Any, params: "TrainParams") -> list[dict[str, Any]]:
         depth |= {id(p): i for i, layer in enumerate(found, 1) for p in layer.parameters()}
     plain = {id(p) for m in model.modules() if _is_norm(m) for p in m.parameters(recurse=False)}
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
+    prefix, of_head = models.prefix_of(model), params.head_learning_rate
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         decays = id(parameter) not in plain and not name.endswith("bias")
         level = depth.get(id(parameter), top)
         rate = params.learning_rate * params.layer_decay ** (top - level)
+        if of_head is not None and not name.startswith(prefix):
+            level, rate = top + 1, of_head
         decay = params.weight_decay if decays else 0.0
         group = {"params": [], "lr": rate, "weight_decay": decay}
         groups.setdefault((level, decays), group)["params"].append(parameter)
     if not groups:
         raise InputError("train.freeze leaves nothing to train")
+    if of_head is not None and not any(level > top for level, _ in groups):
+        raise InputError(
+            f"train.head_learning_rate: {type(model).__name__} has no head of its own beside its "
+            "backbone; set it to null"
+        )
     return list(groups.values())
 
 
