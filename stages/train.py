@@ -8,6 +8,8 @@ import os
 import shutil
 import sys
 import time
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,6 @@ from typing import Any
 from stages import arrow, determinism, errors, outputs, own, params, tracking
 from stages.errors import InputError
 from stages.training import averaging, checkpoint, console, model
-
-WEIGHTS = ("config.json", "model*.safetensors*")
 
 
 def use_devices(launch: str) -> None:
@@ -29,14 +29,28 @@ def use_devices(launch: str) -> None:
 
 
 def fine_tune(parameters: params.Params, data: Any, base: Path, folder: Path, observe) -> Any:
-    """Train to the end, or find that it already is; return the course of it."""
+    """Train to the end, or find that it already is; return the course, or the soup, of it."""
+    from stages.training import soup
+
+    size, seed = parameters.train.soup, parameters.seed
+    once = partial(train_once, parameters, data, base)
+    if size is None:
+        return once(folder, observe, seed)
+    own_class = own.resolve(parameters.model.own, "model.own", parameters.code)
+    return soup.make(once, size, folder, observe, seed, own_class)
+
+
+def train_once(
+    parameters: params.Params, data: Any, base: Path, folder: Path, observe: Any, seed: int
+) -> Any:
+    """Train with `seed` for all but the new weights; with less at once where memory runs out."""
     from stages.training import job, memory
 
     world_size, first = int(os.environ.get("WORLD_SIZE", "1")), os.environ.get("RANK", "0") == "0"
     settled = memory.settled(parameters.train, folder)
     while True:
         parameters = parameters.model_copy(update={"train": settled})
-        work = job.make(parameters, data, base, folder, observe)
+        work = replace(job.make(parameters, data, base, folder, observe), seed=seed)
         try:
             return attempt(parameters, work, base, data["train"].features, world_size)
         except memory.OutOfMemory as error:
@@ -66,32 +80,15 @@ def attempt(parameters: params.Params, job: Any, base: Path, features: Any, worl
 
 def write_outputs(course: Any, base: Path, targets: tuple[Path, Path, Path]) -> None:
     """Copy the best weights, or the last where nothing was scored, and those `keep` names."""
-    folder, keep = course.job.folder, course.job.params.keep
-    best, averaged = course.best_step(), course.averaged_steps()
-    chosen = folder / ("last" if best is None else f"best-{best}")
-    kept = {
-        "best": {"best": chosen},
-        "last": {"last": folder / "last"},
-        "all": {path.name: path for path in checkpoint.numbered(folder, "epoch")},
-    }[keep]
     model_target, checkpoints_target, history_target = targets
     with outputs.whole_folder(model_target) as target:
-        copy_weights(chosen, target)
-        if averaged:
-            averaging.mean([folder / f"scored-{step}" for step in averaged], target)
+        averaging.mean(course.sources(), target)
         shutil.copytree(base / "processor", target, dirs_exist_ok=True)
     with outputs.whole_folder(checkpoints_target) as target:
-        for name, source in kept.items():
-            copy_weights(source, target / name)
+        for name, source in course.kept().items():
+            averaging.mean([source], target / name)
     with outputs.whole_folder(history_target) as target:
         course.history.write_csv(target)
-
-
-def copy_weights(source: Path, target: Path) -> None:
-    target.mkdir(exist_ok=True)
-    for pattern in WEIGHTS:
-        for file in source.glob(pattern):
-            shutil.copyfile(file, target / file.name)
 
 
 def main(tokenized: Path, base: Path, *targets: Path) -> None:

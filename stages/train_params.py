@@ -60,6 +60,9 @@ class TrainParams(Group):
     eval_batch_size: Positive = Field(description="Examples per device while evaluating.")
     bucket_window: Count = Field(description="Batches sorted by length together; 0: no buckets.")
     learning_rate: float = Field(gt=0, description="Peak learning rate of AdamW.")
+    head_learning_rate: float | None = Field(
+        default=None, gt=0, description="Peak rate of the head; null: learning_rate."
+    )
     weight_decay: float = Field(ge=0, description="Decay of weights, not of biases and norms.")
     layer_decay: float = Field(gt=0, le=1, description="Rate times this, per layer from the top.")
     adam_beta1: float = Field(ge=0, lt=1, description="AdamW's first moment.")
@@ -103,6 +106,10 @@ class TrainParams(Group):
         default=None, description="Repeat rows of rarer labels, or leave out those of commoner."
     )
     averaging: Averaging | None = Field(default=None, description="Of weights; null: none.")
+    soup: Annotated[int, Field(ge=2)] | None = Field(
+        default=None,
+        description="Trainings from one start whose weights are averaged; null: one training.",
+    )
     max_loss: float | None = Field(
         default=None, gt=0, description="A step's loss above this ends the run; null: no limit."
     )

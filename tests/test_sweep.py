@@ -372,6 +372,12 @@ def test_a_trial_scores_what_its_kept_weights_score(write_params, best, averagin
     assert score.kept(HISTORY, p, metric) == pytest.approx(wanted)
 
 
+def test_a_soup_is_scored_by_the_last_row(write_params):
+    """Which is its own, whatever a member had before."""
+    p = write_params(train__soup=2, train__best_metric="accuracy")
+    assert score.kept(HISTORY, p, "f1") == float(HISTORY.split()[-1].split(",")[-1])
+
+
 def test_the_page_of_a_sweep_on_a_server_holds_no_password():
     """The least first, where less is better."""
     found = parent.page("https://me:secret@host:8/", "7", "s", "loss", greater=False)

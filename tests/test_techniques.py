@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from stages import arrow
+from stages import arrow, train
 from stages.errors import InputError
 from stages.training import averaging, batching, checkpoint, losses, memory
 from stages.training.course import Course
-from tests.test_heads import trained
+from tests.test_heads import TARGETS, trained
 from tests.test_training import assert_same, distance, fit, weights
 
 # -- losses ------------------------------------------------------------------------------------
@@ -147,6 +147,48 @@ def test_data_model_is_the_mean_of_k_checkpoints(prepare, kind):
     for name, tensor in found.items():
         torch.testing.assert_close(tensor, (parts[0][name] + parts[1][name]) / 2)
     assert (Path("data/model/config.json")).exists()
+
+
+def rows_of(path):
+    return Path(path).read_text().splitlines()[1:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["trainer", "loop"])
+def test_a_soup_is_the_mean_of_trainings_from_one_start(prepare, engine, monkeypatch):
+    """Two orders, one beginning; killed in the second, it goes on to the bit."""
+    from stages.training import model
+
+    starts, told = [], []
+    build = model.build
+
+    def remembered(*args):
+        network = build(*args)
+        starts.append({name: value.clone() for name, value in network.state_dict().items()})
+        return network
+
+    monkeypatch.setattr(model, "build", remembered)
+    parameters = prepare(train__soup=2, train__engine=engine, train__save_every=4)
+    whole = fit(parameters, "whole", lambda prefix, _, step: told.append((prefix, step)))
+    assert all(torch.equal(value, starts[1][name]) for name, value in starts[0].items())
+    train.write_outputs(whole, Path("data/base"), TARGETS)
+    one, other = (load_file(c.sources()[0] / "model.safetensors") for c in whole.members)
+    found = load_file("data/model/model.safetensors")
+    for name, tensor in found.items():
+        assert not torch.equal(one[name], other[name]) or name.endswith("position_ids")
+        torch.testing.assert_close(tensor, ((one[name].double() + other[name]) / 2).float())
+    assert {path.name for path in Path("data/checkpoints").iterdir()} == {"member-1", "member-2"}
+    steps = [int(row.split(",")[0]) for row in rows_of("data/history/train.csv")]
+    assert steps == list(range(1, 25))
+    assert [step for prefix, step in told if prefix == "train"] == steps
+    *_, row = rows_of("data/history/validation.csv")
+    assert row.startswith(f"25,{whole.history.train[-1]['epoch']},")
+    assert whole.members[0].history != whole.members[1].history
+    for number in (1, 2):
+        shutil.copytree(f"work/whole/whole-{number}", f"work/cut/cut-{number}")
+    for path in checkpoint.numbered(Path("work/cut/cut-2"), "checkpoint")[1:]:
+        shutil.rmtree(path)
+    assert_same(fit(parameters, "cut"), whole)
 
 
 def test_the_mean_of_crfs_decodes_with_its_own_transitions(tmp_path):

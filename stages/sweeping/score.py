@@ -22,7 +22,7 @@ def kept(text: str, parameters: Any, metric: str) -> float:
 
     They are those of the evaluation that is best by `train.best_metric`, the first of equals. With
     `train.averaging` of checkpoints the model is a mean that training never scores; its score here
-    is the mean of theirs.
+    is the mean of theirs. The mean of a `train.soup` is scored: the last row.
 
     Args:
         text: of validation.csv.
@@ -41,5 +41,7 @@ def kept(text: str, parameters: Any, metric: str) -> float:
         raise InputError(f"{FILE} has no {metric}; it has {columns or 'no rows'}")
     best = own.last(parameters.train.best_metric)
     history = History(validation=[{k: float(v) for k, v in row.items()} for row in rows])
+    if parameters.train.soup:
+        return history.validation[-1][metric]
     chosen = history.kept(best, parameters.train.averaging, greater=directions(parameters)[best])
     return sum(row[metric] for row in chosen) / len(chosen)

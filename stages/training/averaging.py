@@ -1,5 +1,6 @@
 """Weights → their average: exponential while training, or the mean of kept checkpoints."""
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from stages.train_params import Averaging
 
 FILE = "average.safetensors"
+WEIGHTS = ("config.json", "model*.safetensors*")
 
 
 def shadow(model: Any, params: "Averaging | None") -> Any:
@@ -37,11 +39,20 @@ def load(average: Any, folder: Path) -> None:
 
 
 def mean(folders: list[Path], target: Path) -> None:
-    """Write to `target/model.safetensors` the mean of the folders' weights.
+    """Write to `target` a config and the mean of the folders' weights; of one, a copy.
 
     Sums are in float64; integers (positions and the like) are those of the last folder. A CRF's
     transitions stand in config.json too.
     """
+    target.mkdir(parents=True, exist_ok=True)
+    for pattern in WEIGHTS:
+        for file in folders[-1].glob(pattern):
+            shutil.copyfile(file, target / file.name)
+    if len(folders) > 1:
+        _mix(folders, target)
+
+
+def _mix(folders: list[Path], target: Path) -> None:
     import torch
     from safetensors import safe_open
     from safetensors.torch import save_file

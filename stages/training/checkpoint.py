@@ -1,9 +1,9 @@
 """Working checkpoints: where they lie, which one is whole, which ones are kept.
 
 `checkpoints/<fingerprint>/` holds `checkpoint-<step>/` (everything a resume needs, the newest two),
-`best-<step>/`, `epoch-<n>/` and `last/` (weights and config), and a lock. A folder gets its name by
-a rename once its files are on disk, and a checkpoint carries a manifest that is compared before it
-is used.
+`best-<step>/`, `epoch-<n>/` and `last/` (weights and config), and a lock; each member of a soup has
+a folder of its own in there, `<fingerprint>-<n>/`. A folder gets its name by a rename once its
+files are on disk, and a checkpoint carries a manifest that is compared before it is used.
 """
 
 import errno

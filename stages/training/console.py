@@ -24,22 +24,24 @@ def describe(course: Any) -> None:
     )
     Table.tokens_per_step = float(course.sampler.lengths.sum()) / course.steps_in("epoch")
     Table.unit = "rows/s" if job.width is None else "tokens/s"
-    Table.total = int(-(-job.params.epochs * course.steps_in("epoch") // 1))
+    Table.total = course.total_steps * (job.params.soup or 1)
     Table.per_epoch = course.steps_in("epoch")
 
 
 def resources(course: Any, elapsed_s: float) -> dict[str, float]:
     """Return what goes to the tracker and never into an output: time, speed, memory, flops."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    steps = course.state.global_step - course.first_step
-    rows = min(
-        steps * course.job.params.batch_size, course.sampler.num_rows * course.job.params.epochs
+    p, members = course.job.params, course.members
+    taken = [member.state.global_step - member.first_step for member in members]
+    rows = sum(
+        min(steps * p.batch_size, member.sampler.num_rows * p.epochs)
+        for steps, member in zip(taken, members, strict=True)
     )
     found = {
         "system/train_time_s": elapsed_s,
         "system/samples_per_s": rows / elapsed_s,
-        "system/steps_per_s": steps / elapsed_s,
-        "system/total_flos": float(course.state.total_flos),
+        "system/steps_per_s": sum(taken) / elapsed_s,
+        "system/total_flos": float(sum(member.state.total_flos for member in members)),
         "system/peak_memory_gib": peak,
     }
     if course.args.device.type == "cuda":

@@ -44,6 +44,7 @@ class Course:
     """
 
     accelerator: Any
+    model: Any
 
     def __init__(self, network: Any, job: Job, world_size: int):
         self.job, self.model, self.history = job, network, History()
@@ -193,6 +194,21 @@ class Course:
         rows = self.history.kept(p.best_metric, p.averaging, greater=self.job.greater)
         return [row["step"] for row in rows]
 
+    def sources(self) -> list[Path]:
+        """Return the folders whose weights data/model is the mean of; mostly one."""
+        folder, best = self.job.folder, self.best_step()
+        averaged = [folder / f"scored-{step}" for step in self.averaged_steps()]
+        return averaged or [folder / ("last" if best is None else f"best-{best}")]
+
+    def kept(self) -> dict[str, Path]:
+        """Return the weights that `train.keep` names, by their name in data/checkpoints."""
+        folder, best = self.job.folder, self.best_step()
+        return {
+            "best": {"best": folder / ("last" if best is None else f"best-{best}")},
+            "last": {"last": folder / "last"},
+            "all": {path.name: path for path in checkpoint.numbered(folder, "epoch")},
+        }[self.job.params.keep]
+
     # -- steps -------------------------------------------------------------------------------
 
     def record_step(self, numbers: dict[str, float]) -> None:
@@ -302,6 +318,16 @@ class Course:
         weights = sum(p.numel() * p.element_size() for p in self.model.parameters())
         trained = sum(p.numel() * 4 for p in self.model.parameters() if p.requires_grad)
         return weights + 2 * trained
+
+    @property
+    def members(self) -> "list[Course]":
+        """The trainings it is made of: itself (see soup.py)."""
+        return [self]
+
+    def release(self) -> None:
+        """Give the memory of the network and the optimizer back."""
+        self.accelerator.free_memory()
+        self.model = self.average = None
 
     # -- running -----------------------------------------------------------------------------
 

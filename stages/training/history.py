@@ -41,6 +41,16 @@ class History:
                     writer.writeheader()
                     writer.writerows(rows)
 
+    def append(self, other: "History") -> None:
+        """Add another training's rows; steps and epochs count on."""
+        end = self.train[-1] if self.train else {"step": 0, "epoch": 0.0}
+        for mine, rows in ((self.train, other.train), (self.validation, other.validation)):
+            mine += [
+                row
+                | {"step": end["step"] + row["step"], "epoch": rounded(end["epoch"] + row["epoch"])}
+                for row in rows
+            ]
+
     def best(self, metric: str, *, greater: bool, min_gain: float = 0.0) -> int | None:
         """Return the index of the best evaluation: the last that gained more than `min_gain`."""
         best = None
