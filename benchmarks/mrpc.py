@@ -87,13 +87,14 @@ def main(
         (workspace / "dvc.lock").unlink(missing_ok=True)
         for seed in seeds:
             speed = plain_speed(data, model, seed, plain_steps)
-            epochs = write_params(workspace, data, model, seed, changes)["train"]["epochs"]
+            p = write_params(workspace, data, model, seed, changes)["train"]
+            passes = p["epochs"] * (p.get("soup") or 1)
             timed(["dvc", "repro", "tokenize"], workspace)
             seconds = timed(["dvc", "repro", "--single-item", "train"], workspace)
             found = last_epoch(workspace)
             row = {"seed": seed, "accuracy": found["accuracy"], "f1": found["f1"]}
             row["plain_samples_per_s"] = speed
-            row["temper_samples_per_s"] = epochs * num_rows / seconds
+            row["temper_samples_per_s"] = passes * num_rows / seconds
             row["cost"] = seconds / (PLAIN_EPOCHS * num_rows / speed)
             rows.append(row)
             print(json.dumps(row), flush=True)
