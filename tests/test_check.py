@@ -41,6 +41,8 @@ def test_the_tests_own_parameters_are_all_right(write_params):
     assert facts["labels"] == "not_equivalent 47, equivalent 49"
     assert facts["steps"] == "6 an epoch, 12 in all"
     assert facts["launch"] == "single: 1 process x 16 examples"
+    _, facts = examine(write_params, train__soup=3)
+    assert facts["steps"] == "6 an epoch, 36 in all"
 
 
 def test_every_mistake_is_named_at_once(write_params):

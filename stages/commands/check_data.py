@@ -154,4 +154,5 @@ def check_splits(
     rate = sum(method.rate for method in augment.methods.values()) if augment else 0
     steps = -(-round(sizes["train"] * (1 + rate)) // p.batch_size)
     about = "about " if augment else ""
-    findings.facts["steps"] = f"{about}{steps:,} an epoch, {steps * p.epochs:,.0f} in all"
+    total = steps * p.epochs * (p.soup or 1)
+    findings.facts["steps"] = f"{about}{steps:,} an epoch, {total:,.0f} in all"

@@ -32,10 +32,9 @@ def make(train: Train, size: int, folder: Path, observe: Observer, seed: int, ow
         own: builds the user's network, where `model.own` names one.
     """
     members: list[Course] = []
-    steps = 0
+    steps, say = 0, print if os.environ.get("RANK", "0") == "0" else lambda _: None
     for number in range(1, size + 1):
-        if os.environ.get("RANK", "0") == "0":
-            print(f"training {number} of {size}")
+        say(f"training {number} of {size}")
         mine = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
         place = folder / f"{folder.name}-{number}"
         place.mkdir(parents=True, exist_ok=True)
@@ -45,6 +44,7 @@ def make(train: Train, size: int, folder: Path, observe: Observer, seed: int, ow
     soup = Soup(members)
     soup.mix(own)
     if soup.job.validation is not None:
+        say(f"the mean of these {size}:")
         soup.score(observe)
     return soup
 
