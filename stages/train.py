@@ -8,7 +8,6 @@ import os
 import shutil
 import sys
 import time
-from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -50,7 +49,7 @@ def train_once(
     settled = memory.settled(parameters.train, folder)
     while True:
         parameters = parameters.model_copy(update={"train": settled})
-        work = replace(job.make(parameters, data, base, folder, observe), seed=seed)
+        work = job.make(parameters, data, base, folder, observe, seed)
         try:
             return attempt(parameters, work, base, data["train"].features, world_size)
         except memory.OutOfMemory as error:

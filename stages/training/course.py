@@ -196,15 +196,19 @@ class Course:
 
     def sources(self) -> list[Path]:
         """Return the folders whose weights data/model is the mean of; mostly one."""
-        folder, best = self.job.folder, self.best_step()
-        averaged = [folder / f"scored-{step}" for step in self.averaged_steps()]
-        return averaged or [folder / ("last" if best is None else f"best-{best}")]
+        averaged = [self.job.folder / f"scored-{step}" for step in self.averaged_steps()]
+        return averaged or [self.best()]
+
+    def best(self) -> Path:
+        """Return the folder of the best weights; of the last where nothing was scored."""
+        step = self.best_step()
+        return self.job.folder / ("last" if step is None else f"best-{step}")
 
     def kept(self) -> dict[str, Path]:
         """Return the weights that `train.keep` names, by their name in data/checkpoints."""
-        folder, best = self.job.folder, self.best_step()
+        folder = self.job.folder
         return {
-            "best": {"best": folder / ("last" if best is None else f"best-{best}")},
+            "best": {"best": self.best()},
             "last": {"last": folder / "last"},
             "all": {path.name: path for path in checkpoint.numbered(folder, "epoch")},
         }[self.job.params.keep]

@@ -46,7 +46,7 @@ class Job:
     observe: Observer  # (prefix, numbers, step): the console and the tracker
 
 
-def make(parameters: Params, data: Any, base: Path, folder: Path, observe: Any) -> Any:
+def make(parameters: Params, data: Any, base: Path, folder: Path, observe: Any, seed: int) -> Any:
     """Join parameters, data and functions to what the engine trains."""
     train, name = data["train"], parameters.task.metrics
     best = own.last(parameters.train.best_metric)
@@ -73,7 +73,7 @@ def make(parameters: Params, data: Any, base: Path, folder: Path, observe: Any) 
     callbacks = [own.resolve(name, "train.callbacks", code) for name in p.callbacks or ()]
     return Job(
         params=p,
-        seed=parameters.seed,
+        seed=seed,
         train=train,
         validation=validation if scored else None,
         collate=around(
