@@ -149,38 +149,6 @@ class Params(Settings):
                         f"evaluate.zero_shot.{name}.phrases names {label!r}, which is not in "
                         f"task.labels{nearest(label, labels)}"
                     )
-        augment = self.tokenize.augment
-        if augment is not None and augment.exchange and len(self.task.inputs) != 2:
-            raise ValueError("tokenize.augment.exchange is for pairs of texts; remove it")
-        head, p = self.model.head, self.train
-        if head is not None and head.kind != "new":
-            if (head.pooling is None) == (self.task.name == "sequence_classification"):
-                raise ValueError(
-                    "model.head.pooling makes one vector of a text: sequence_classification needs "
-                    "it, token_classification has no use for it"
-                )
-            if head.pooling == "pair" and len(self.task.inputs) != 2:
-                raise ValueError(
-                    "model.head.pooling: pair is for two texts, and task.text names one column"
-                )
-            if head.crf and self.task.name != "token_classification":
-                raise ValueError("model.head.crf is for token_classification")
-            if head.crf and (p.label_smoothing or p.class_weights or p.focal_gamma):
-                raise ValueError(
-                    "model.head.crf has a loss of its own: set train.label_smoothing 0, "
-                    "class_weights null and focal_gamma 0"
-                )
-            if head.crf and p.loss:
-                raise ValueError("train.loss knows no transitions: set model.head.crf to null")
-        if self.model.own is not None and head is not None:
-            raise ValueError("model.own has a head of its own: set model.head to null")
-        if self.model.lora is not None and (p.freeze.embeddings or p.freeze.layers):
-            raise ValueError("model.lora freezes all but the head: leave train.freeze at none")
-        weights = self.train.class_weights
-        if isinstance(weights, tuple) and labels is not None and len(weights) != len(labels):
-            raise ValueError(
-                f"train.class_weights has {len(weights)} numbers for {len(labels)} labels"
-            )
         return self
 
     def _check_filter(self) -> None:

@@ -166,10 +166,11 @@ def test_regression_is_checked_row_by_row(write_params, write_csv):
     changes = {f"task__{key}": value for key, value in task.items()}
     changes |= {"data__files": {"train": "own.csv"}, "train__best_metric": "mse"}
     changes |= {"evaluate__positive_label": None}
-    found, _ = examine(write_params, **changes, train__class_weights="balanced")
-    assert len(found) == 2
-    assert "train.class_weights: 'balanced' is about classes" in found[0]
-    assert "own.csv: train row 3, column 'label': 'high' is not a number" in found[1]
+    for name, value in (("class_weights", "balanced"), ("label_smoothing", 0.1)):
+        with pytest.raises(InputError, match=rf"train\.{name}: {value!r} is about classes"):
+            examine(write_params, **changes | {f"train__{name}": value})
+    found, _ = examine(write_params, **changes)
+    assert "own.csv: train row 3, column 'label': 'high' is not a number" in only(found)
     write_csv("own.csv", "sentence1,label\na,1.5\nb,-1\nc,3\n" + "d,4\n" * 17)
     found, facts = examine(write_params, **changes)
     assert found == []

@@ -22,6 +22,10 @@ def load(tmp_path, *replacements):
 
 
 CRF = "head: {kind: linear, pooling: mean, dropout: 0.1, crf: true}"
+SAME = ("seed", "seed")
+NEW = ("head: null", "head: {kind: new}")
+FROZEN = ("embeddings: false", "embeddings: true")
+FROZEN_ALL = ("layers: 0", "layers: all")
 PAIR = "head: {kind: linear, pooling: pair, dropout: 0.1}"
 LORA = "lora: {rank: 4, alpha: 8.0, dropout: 0.0, target_modules: null}"
 
@@ -93,7 +97,7 @@ def test_an_int_serves_as_float_and_a_bool_not_as_int(tmp_path):
         ("head: null", "head: {kind: linear, dropout: 0.1}", "makes one vector of a text"),
         ("head: null", "head: {kind: mlp, dropout: 0.1}", "head.hidden_size is needed for mlp"),
         ("head: null", "head: {kind: new, dropout: 0.1}", "head.dropout has no effect with new"),
-        ("head: null", CRF, "model.head.crf is for token_classification"),
+        ("head: null", CRF, "crf is for token_classification"),
         ("averaging: null", "averaging: {kind: last}", "averaging.count is needed for last"),
         ("huber_delta: null", "huber_delta: 1.0", "has no effect here with sequence_class"),
     ],
@@ -106,9 +110,32 @@ def test_cross_field_checks(tmp_path, old, new, message):
 @pytest.mark.parametrize(
     ("one", "other", "message"),
     [
-        (("lora: null", LORA), ("embeddings: false", "embeddings: true"), "lora freezes all but"),
+        (
+            ("lora: null", LORA),
+            ("embeddings: false", "embeddings: true"),
+            "model.lora: freezes all but",
+        ),
         (("head: null", PAIR), ("    - sentence2\n", ""), "pair is for two texts"),
         (("own: null", "own: mine.A"), ("head: null", "head: {kind: new}"), "a head of its own"),
+        (("new_tokens: null", "new_tokens: [x]"), FROZEN, "model.new_tokens: their embeddings are"),
+        (("new_tokens: null", "new_tokens: [x]"), FROZEN_ALL, "model.new_tokens: their embeddings"),
+        (
+            (" loss: null", " loss: m.f"),
+            ("smoothing: 0.0", "smoothing: 0.1"),
+            "train.loss, which is",
+        ),
+        (
+            (" loss: null", " loss: m.f"),
+            ("focal_gamma: 0", "focal_gamma: 2"),
+            "2.0 has no effect on",
+        ),
+        ((" loss: null", " loss: m.f"), ("hts: null", "hts: balanced"), "'balanced' has no effect"),
+        (
+            ("schedule: linear", "schedule: constant"),
+            SAME,
+            "0.1 has no effect with schedule",
+        ),
+        (SAME, NEW, "everything is new with from_scratch"),
     ],
 )
 def test_techniques_that_exclude_each_other(tmp_path, one, other, message):

@@ -13,7 +13,6 @@ from stages.commands.findings import Findings
 from stages.errors import InputError, nearest
 
 LAUNCH = Path("launch")
-LOSS_OPTIONS = {"class_weights": None, "label_smoothing": 0, "focal_gamma": 0}  # value that is off
 
 
 def check() -> None:
@@ -87,7 +86,7 @@ def check_launch(parameters: params.Params, findings: Findings) -> None:
 
 
 def check_training(parameters: params.Params, findings: Findings) -> None:
-    """Note a metric the problem type lacks, loss options without effect, and fp16 on a CPU."""
+    """Note a metric the problem type lacks, names that lead nowhere, and what needs a GPU."""
     from stages import metrics
 
     p, kind = parameters.train, parameters.task.metrics
@@ -96,13 +95,6 @@ def check_training(parameters: params.Params, findings: Findings) -> None:
     if "." not in p.best_metric:
         with findings.at("train.best_metric"):
             metrics.greater_is_better(p.best_metric, kind)
-    for name, off in LOSS_OPTIONS.items():
-        if kind == "regression" and getattr(p, name) != off:
-            findings.add(
-                f"train.{name}",
-                f"{getattr(p, name)!r} is about classes, and regression has none; "
-                f"set it to {'null' if off is None else off}",
-            )
     if p.precision == "fp16":
         import torch
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from stages import params, yaml_file
+from stages import fitting, params, yaml_file
 from stages.errors import InputError
 from stages.sweeping.plan import Plan, Space
 
@@ -124,7 +124,7 @@ def fits(tree: Mapping[str, Any]) -> bool:
         parsed = params.Params.model_validate_json(json.dumps(tree))
     except ValidationError:
         return False
-    return not params.misplaced(parsed)
+    return not fitting.misfits(parsed)
 
 
 def check(plan: Plan, tree: Mapping[str, Any], path: Path) -> dict[str, bool]:

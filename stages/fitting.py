@@ -1,0 +1,154 @@
+"""Parameters → those that do not fit the task or each other, each with its key and what to do.
+
+`stages.groups` says what a single value may be; here is what values mean beside each other.
+"""
+
+from collections.abc import Callable, Iterator
+
+from stages.groups import Params
+from stages.model_params import Head
+
+AUGMENTED = ("sequence_classification", "seq2seq_lm")  # no label belongs to a word of the text
+LABELS = ("sequence_classification", "token_classification", "image_classification")
+HEADS = LABELS[:2]  # tasks of `model.head`
+TASK_KEYS: dict[str, Callable[[Params], bool]] = {  # keys that not every task has
+    "tokenize.max_length": lambda p: p.task.name != "image_classification",
+    "tokenize.padding": lambda p: p.task.name != "image_classification",
+    "tokenize.pad_to_multiple_of": lambda p: p.task.name != "image_classification",
+    "tokenize.long": lambda p: p.task.name in LABELS[:2],
+    "tokenize.stride": lambda p: p.task.name == "question_answering" or p.tokenize.long == "window",
+    "tokenize.pool": lambda p: p.task.name == LABELS[0] and p.tokenize.long == "window",
+    "tokenize.max_target_length": lambda p: p.task.name == "seq2seq_lm",
+    "train.class_weights": lambda p: p.task.name in LABELS,
+    "train.focal_gamma": lambda p: p.task.name in LABELS,
+    "train.augmentation": lambda p: p.task.name == "image_classification",
+    "evaluate.threshold": lambda p: p.task.name == LABELS[0],
+    "evaluate.answers": lambda p: p.task.name == "question_answering",
+    "evaluate.generation": lambda p: p.task.name in ("seq2seq_lm", "causal_lm"),
+    "export.int8": lambda p: not p.task.name.endswith("_lm"),
+    "export.max_accuracy_drop": lambda p: not p.task.name.endswith("_lm"),
+}
+MAY_BE_NULL = ("train.class_weights", "train.augmentation")  # null turns them off
+TECHNIQUES: dict[str, Callable[[Params], bool]] = {  # off where missing, null or {} (ADR 10)
+    "tokenize.augment": lambda p: p.task.name in AUGMENTED,
+    "tokenize.files": lambda p: p.task.name in AUGMENTED,
+    "tokenize.translators": lambda p: p.task.name in AUGMENTED,
+    "train.huber_delta": lambda p: p.task.metrics == "regression",
+    "train.resampling": lambda p: p.task.metrics == "classification",
+    "train.r_drop_alpha": lambda p: not p.task.name.endswith("_lm"),
+    "model.head": lambda p: p.task.name in HEADS,
+    "model.own": lambda p: p.task.name in LABELS,
+    "model.new_tokens": lambda p: p.task.name != "image_classification",
+}
+HINTS = {  # after "has no effect here with <task>"
+    "train.huber_delta": " (only with problem_type: regression)",
+    "train.resampling": " (only where a row has one label)",
+    "tokenize.augment": f" (only with {' and '.join(AUGMENTED)}; images: train.augmentation)",
+}
+LOSS_OPTIONS = {  # of temper's own losses → the value that is off
+    "class_weights": None,
+    "label_smoothing": 0,
+    "focal_gamma": 0,
+    "huber_delta": None,
+}
+Misfit = tuple[str, str]  # a dotted key, and what is wrong with its value
+
+
+def misfits(parameters: Params) -> dict[tuple[str, str], str]:
+    """Return a message for each (group, key) that is missing, never read, or fits no other."""
+    found: dict[tuple[str, str], str] = {}
+    for rule in (_of_task, _of_head, _of_model, _of_loss, _of_schedule, _of_augmentation):
+        for key, message in rule(parameters):
+            group, _, name = key.partition(".")
+            found.setdefault((group, name), message)
+    return found
+
+
+def unfit_head(head: Head, p: Params) -> str | None:
+    """Return why a linear or MLP head, chosen or an earlier model's, fits no such training."""
+    if p.task.name not in HEADS:
+        return f"heads of temper are for {' and '.join(HEADS)}, not for {p.task.name}"
+    if (head.pooling is None) == (p.task.name == HEADS[0]):
+        return (
+            "pooling makes one vector of a text: sequence_classification needs it, "
+            "token_classification has no use for it"
+        )
+    if head.pooling == "pair" and len(p.task.inputs) != 2:
+        return "pooling: pair is for two texts, and task.text names one column"
+    if head.crf and p.task.name != "token_classification":
+        return "crf is for token_classification"
+    unread = [f"train.{n}" for n in (*LOSS_OPTIONS, "loss") if getattr(p.train, n)]
+    if head.crf and unread:
+        return f"crf has a loss of its own, which does not read {', '.join(unread)}: turn it off"
+    return None
+
+
+def _of_task(p: Params) -> Iterator[Misfit]:
+    """Yield keys that the task needs and lacks, or has and never reads."""
+    task = p.task.name
+    for name, is_read in TASK_KEYS.items():
+        group, key = name.split(".")
+        values = getattr(p, group)
+        given, is_null = key in values.model_fields_set, getattr(values, key) is None
+        if is_read(p) and is_null and not (given and name in MAY_BE_NULL):
+            yield name, f"{'null' if given else 'missing'}; {task} needs it here"
+        elif given and not is_read(p):
+            yield name, f"has no effect here with {task}; remove it"
+    for name, is_read in TECHNIQUES.items():
+        group, key = name.split(".")
+        if getattr(getattr(p, group), key) and not is_read(p):
+            yield name, f"has no effect here with {task}{HINTS.get(name, '')}; remove it"
+
+
+def _of_head(p: Params) -> Iterator[Misfit]:
+    head = p.model.head
+    if head is None:
+        return
+    if p.model.own is not None:
+        yield "model.own", "has a head of its own: set model.head to null"
+    elif head.kind == "new" and p.model.from_scratch:
+        yield "model.head", "everything is new with from_scratch: true; set it to null"
+    elif head.kind != "new" and (message := unfit_head(head, p)):
+        yield "model.head", message
+
+
+def _of_model(p: Params) -> Iterator[Misfit]:
+    freeze = p.train.freeze
+    if p.model.lora is not None and (freeze.embeddings or freeze.layers):
+        yield "model.lora", "freezes all but the head: leave train.freeze at none"
+    if p.model.new_tokens and (freeze.embeddings or freeze.layers == "all"):
+        yield (
+            "model.new_tokens",
+            "their embeddings are new, and train.freeze keeps them as they are: set "
+            "train.freeze.embeddings to false, and layers to a number",
+        )
+
+
+def _of_loss(p: Params) -> Iterator[Misfit]:
+    """Yield options that the loss of the task, or of the user's, does not read."""
+    labels, weights = p.task.classes, p.train.class_weights
+    if isinstance(weights, tuple) and labels is not None and len(weights) != len(labels):
+        yield "train.class_weights", f"has {len(weights)} numbers for {len(labels)} labels"
+    for name, off in LOSS_OPTIONS.items():
+        value, fix = getattr(p.train, name), f"set it to {'null' if off is None else off}"
+        if not value:
+            continue
+        if p.train.loss is not None:
+            yield f"train.{name}", f"{value!r} has no effect on train.loss, which is yours; {fix}"
+        elif p.task.metrics == "regression" and name != "huber_delta":
+            yield f"train.{name}", f"{value!r} is about classes, and regression has none; {fix}"
+
+
+def _of_schedule(p: Params) -> Iterator[Misfit]:
+    if p.train.schedule == "constant" and p.train.warmup_ratio:
+        yield (
+            "train.warmup_ratio",
+            f"{p.train.warmup_ratio} has no effect with schedule: constant; set it to 0, or use "
+            "constant_with_warmup",
+        )
+
+
+def _of_augmentation(p: Params) -> Iterator[Misfit]:
+    augment = p.tokenize.augment
+    if augment is not None and augment.exchange and len(p.task.inputs) != 2:
+        yield "tokenize.augment", "exchange is for pairs of texts; remove it"
