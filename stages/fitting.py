@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from stages.groups import Params
 from stages.model_params import Head
+from stages.train_params import TrainParams
 
 AUGMENTED = ("sequence_classification", "seq2seq_lm")  # no label belongs to a word of the text
 LABELS = ("sequence_classification", "token_classification", "image_classification")
@@ -51,6 +52,27 @@ LOSS_OPTIONS = {  # of temper's own losses → the value that is off
     "focal_gamma": 0,
     "huber_delta": None,
 }
+SCHEDULE_OPTIONS = {  # schedule → those of `train.schedule_options` that it reads
+    "cosine": ("num_cycles",),
+    "cosine_with_restarts": ("num_cycles",),
+    "polynomial": ("power", "lr_end"),
+    "inverse_sqrt": ("timescale",),
+    "cosine_with_min_lr": ("min_lr", "min_lr_rate", "num_cycles"),
+    "cosine_warmup_with_min_lr": ("min_lr", "min_lr_rate", "warmup_lr_rate", "num_cycles"),
+    "warmup_stable_decay": (
+        "num_decay_steps",
+        "warmup_type",
+        "decay_type",
+        "min_lr_ratio",
+        "num_cycles",
+    ),
+}
+NEEDED_OPTIONS = {  # schedule → those of which it needs exactly one
+    "cosine_with_restarts": ("num_cycles",),  # with one cycle it is cosine
+    "cosine_with_min_lr": ("min_lr", "min_lr_rate"),
+    "cosine_warmup_with_min_lr": ("min_lr", "min_lr_rate"),
+    "warmup_stable_decay": ("num_decay_steps",),
+}
 Misfit = tuple[str, str]  # a dotted key, and what is wrong with its value
 
 
@@ -81,6 +103,17 @@ def unfit_head(head: Head, p: Params) -> str | None:
     if head.crf and unread:
         return f"crf has a loss of its own, which does not read {', '.join(unread)}: turn it off"
     return None
+
+
+def users_of_validation(p: TrainParams) -> list[str]:
+    """Return the parameters that need a validation split with labels."""
+    averaged = p.averaging is not None and p.averaging.kind != "ema"
+    needs = {
+        "best_metric": p.best_metric != "loss",
+        "early_stopping": p.early_stopping.patience > 0,
+        "averaging": averaged,
+    }
+    return [f"train.{name}" for name, needed in needs.items() if needed]
 
 
 def _of_task(p: Params) -> Iterator[Misfit]:
@@ -140,6 +173,20 @@ def _of_loss(p: Params) -> Iterator[Misfit]:
 
 
 def _of_schedule(p: Params) -> Iterator[Misfit]:
+    schedule, options = p.train.schedule, p.train.schedule_options
+    given = [] if options is None else list(options.model_dump(exclude_none=True))
+    known, needed = SCHEDULE_OPTIONS.get(schedule, ()), NEEDED_OPTIONS.get(schedule)
+    for name in given:
+        if name not in known:
+            yield (
+                "train.schedule_options",
+                f"{name} has no effect with schedule: {schedule}, which takes "
+                f"{', '.join(known) or 'none'}",
+            )
+    if needed and sum(name in given for name in needed) != 1:
+        yield "train.schedule_options", f"schedule: {schedule} needs {' or '.join(needed)} there"
+    if options is not None and (options.lr_end or 0) >= p.train.learning_rate:
+        yield "train.schedule_options", "lr_end must be below train.learning_rate"
     if p.train.schedule == "constant" and p.train.warmup_ratio:
         yield (
             "train.warmup_ratio",

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from stages import arrow, determinism, errors, outputs, own, params, tracking
+from stages import arrow, determinism, errors, outputs, own, params, processes, tracking
 from stages.errors import InputError
 from stages.training import averaging, checkpoint, console, model
 
@@ -22,7 +22,7 @@ def use_devices(launch: str) -> None:
     """Let a run of one process see one GPU, so that `single` uses exactly one; `cpu_…` none."""
     if launch.startswith("cpu"):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    elif int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    elif processes.world_size() == 1:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
 
@@ -45,7 +45,7 @@ def train_once(
     """Train with `seed` for all but the new weights; with less at once where memory runs out."""
     from stages.training import job, memory
 
-    world_size, first = int(os.environ.get("WORLD_SIZE", "1")), os.environ.get("RANK", "0") == "0"
+    world_size, first = processes.world_size(), processes.is_first()
     settled = memory.settled(parameters.train, folder)
     while True:
         parameters = parameters.model_copy(update={"train": settled})
@@ -91,13 +91,12 @@ def write_outputs(course: Any, base: Path, targets: tuple[Path, Path, Path]) -> 
 
 
 def main(tokenized: Path, base: Path, *targets: Path) -> None:
-    parameters, world_size = params.load(), int(os.environ.get("WORLD_SIZE", "1"))
-    first = int(os.environ.get("RANK", "0")) == 0
+    parameters, world_size = params.load(), processes.world_size()
     determinism.configure(parameters.determinism, parameters.seed)
     launch = Path("launch") / f"{parameters.train.launch}.yaml"
     key = checkpoint.fingerprint(parameters, [tokenized, base], launch, world_size)
     folder, data, started = checkpoint.folder_for(key), arrow.load(tokenized), time.monotonic()
-    if not first:
+    if not processes.is_first():
         fine_tune(parameters, data, base, folder, lambda *_: None)
         return
     with (

@@ -47,6 +47,39 @@ class EarlyStopping(Group):
     min_gain: float = Field(ge=0, description="What counts as a gain in best_metric.")
 
 
+Shape = Literal["linear", "cosine", "1-sqrt"]
+
+
+class ScheduleOptions(Group):
+    num_cycles: float | None = Field(
+        default=None, gt=0, description="cosine…: waves, or hard restarts."
+    )
+    power: float | None = Field(default=None, gt=0, description="polynomial: its power.")
+    lr_end: float | None = Field(default=None, ge=0, description="polynomial: the last rate.")
+    timescale: Positive | None = Field(
+        default=None, description="inverse_sqrt: steps after which the rate has fallen by √2."
+    )
+    min_lr: float | None = Field(default=None, ge=0, description="…with_min_lr: the last rate.")
+    min_lr_rate: Share | None = Field(
+        default=None, description="…with_min_lr: the last rate as a share of the peak."
+    )
+    warmup_lr_rate: Share | None = Field(
+        default=None, description="cosine_warmup_with_min_lr: the first rate, as a share."
+    )
+    num_decay_steps: Positive | None = Field(
+        default=None, description="warmup_stable_decay: steps in which the rate falls at the end."
+    )
+    warmup_type: Shape | None = Field(
+        default=None, description="warmup_stable_decay: how the rate rises."
+    )
+    decay_type: Shape | None = Field(
+        default=None, description="warmup_stable_decay: how the rate falls."
+    )
+    min_lr_ratio: Share | None = Field(
+        default=None, description="warmup_stable_decay: the last rate as a share of the peak."
+    )
+
+
 class TrainParams(Group):
     engine: Literal["trainer", "loop"] = Field(
         description="Hugging Face Trainer, or the loop of stages/training/loop.py."
@@ -80,7 +113,13 @@ class TrainParams(Group):
         "constant",
         "constant_with_warmup",
         "inverse_sqrt",
+        "cosine_with_min_lr",
+        "cosine_warmup_with_min_lr",
+        "warmup_stable_decay",
     ] = Field(description="Learning-rate schedule, in transformers' words.")
+    schedule_options: ScheduleOptions | None = Field(
+        default=None, description="What else the schedule takes; null: transformers' own values."
+    )
     warmup_ratio: Share = Field(description="Share of the steps in which the rate rises.")
     max_grad_norm: float = Field(ge=0, description="Clip the gradient's norm; 0 turns it off.")
     precision: Literal["fp32", "bf16", "fp16"] = Field(description="Autocast; fp16 needs a GPU.")

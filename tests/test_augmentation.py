@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from stages import arrow, augmentation, download, evaluate, outputs, params, tokenize
+from stages import arrow, augmentation, download, evaluate, fitting, outputs, params, tokenize
 from stages.augmentation import translation, words
 from stages.commands import check
 from stages.errors import InputError
@@ -512,7 +512,7 @@ def test_the_pages_example_can_be_copied(write_params):
         assert shown.replace("*", "") in changed(change, origin, 0.1), name
 
 
-@pytest.mark.parametrize("task", sorted(set(params.TASKS) - set(params.AUGMENTED)))
+@pytest.mark.parametrize("task", sorted(set(params.TASKS) - set(fitting.AUGMENTED)))
 def test_tasks_whose_labels_belong_to_words_refuse_it(task):
     """So do images, which have an augmentation of their own."""
     tree = yaml.safe_load((ROOT / f"recipes/sample-{task}.yaml").read_text())
@@ -553,7 +553,7 @@ def test_check_reads_the_word_list_and_counts_the_rows(write_params):
     Path("dvc.yaml").write_text("stages: {}\n")
     (mistake,), facts = check.examine(parameters)
     assert "tokenize.files.mine: words.tsv:2: expected word<TAB>synonym1,synonym2" in mistake
-    assert facts["steps"] == "about 15 an epoch, 30 in all"
+    assert facts["steps"] == "about 15 an epoch, about 30 in all"
 
 
 def test_check_names_a_translator_that_cannot_be_loaded(write_params):

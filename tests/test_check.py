@@ -13,6 +13,7 @@ from stages.commands import check
 from stages.errors import InputError
 from tests.conftest import ROOT
 
+LORA = {"rank": 2, "alpha": 4.0, "dropout": 0.0}
 CUT = {"validation": 0.0, "test": 0.0, "seed": 7}
 
 
@@ -43,6 +44,8 @@ def test_the_tests_own_parameters_are_all_right(write_params):
     assert facts["launch"] == "single: 1 process x 16 examples"
     _, facts = examine(write_params, train__soup=3)
     assert facts["steps"] == "6 an epoch, 36 in all"
+    _, facts = examine(write_params, train__resampling="over")
+    assert facts["steps"] == "about 6 an epoch, about 12 in all"
 
 
 def test_every_mistake_is_named_at_once(write_params):
@@ -67,7 +70,7 @@ def test_every_mistake_is_named_at_once(write_params):
         "dvc.yaml:1: stages/arow.py does not exist",
         "no launch/singel.yaml (did you mean 'single'?); there are cpu_2, fsdp",
         "did you mean 'accuracy'",
-        f"params.yaml:{line_of('layers: 40')}: train.freeze.layers: 40, but the model has",
+        f"params.yaml:{line_of('layers: 40')}: train.freeze.layers is 40; the model has",
         f"params.yaml:{line_of('text:')}: task.text: no column 'sentense2' in train "
         "(tests/data/train.csv) (did you mean 'sentence2'?); train has sentence1, sentence2, label",
         "data.columns: no column 'topik' in train",
@@ -113,6 +116,30 @@ def test_every_mistake_is_named_at_once(write_params):
             "best_metric",
             "needs a validation split with labels",
         ),
+        (
+            {
+                "data__files": {"train": "tests/data/train.csv"},
+                "data__split": CUT,
+                "train__best_metric": "loss",
+                "train__averaging": {"kind": "last", "count": 2},
+            },
+            "averaging",
+            "needs a validation split with labels",
+        ),
+        (
+            {"model__lora": LORA | {"target_modules": ["q_proj"]}},
+            "  lora:",
+            "no linear layer is named q_proj; there are dense, key, query, value",
+        ),
+        (
+            {
+                "task__labels": None,
+                "model__config": {"num_hidden_layers": 0},
+                "train__layer_decay": 0.5,
+            },
+            "layer_decay",
+            "has no list of layers",
+        ),
         ({"model__files": {"sample": "launch"}}, "sample: launch", "launch has no config.json"),
         ({"model__from_scratch": False}, "sample: data", "weights must be safetensors"),
         ({"data__files": {"train": "launch/single.yaml"}}, "train: launch", "unknown format"),
@@ -134,6 +161,17 @@ def test_fp16_needs_a_gpu(write_params, monkeypatch):
     assert "fp16 needs a GPU" in only(examine(write_params, train__precision="fp16")[0])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert examine(write_params, train__precision="fp16")[0] == []
+
+
+def test_what_the_machine_lacks_is_said_before_anything_runs(write_params, monkeypatch):
+    """A GPU for 8-bit AdamW, a reporter's package."""
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    found, _ = examine(write_params, train__optimizer="adamw_8bit")
+    assert "train.optimizer: adamw_8bit needs a GPU, and none is here" in only(found)
+    monkeypatch.setenv("TEMPER_REPORT_TO", "tensorbord")
+    assert "TEMPER_REPORT_TO: tensorbord: unknown (did you" in only(examine(write_params)[0])
 
 
 @pytest.mark.parametrize(

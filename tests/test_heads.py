@@ -12,6 +12,8 @@ from safetensors.torch import load_file
 from stages import arrow, models, tasks, train
 from stages.errors import InputError
 from stages.models import headed
+from stages.models.config import put_on
+from stages.task_params import TokenClassification
 from stages.tasks import spans
 from stages.training import losses, model
 from tests.test_training import BASE, fit, weights
@@ -268,6 +270,50 @@ def test_resumed_equals_uninterrupted_with_a_head_of_ours(prepare):
     assert torch.equal(weights(fit(parameters, "cut")), weights(whole))
 
 
+@pytest.mark.parametrize(
+    ("head", "changes", "message"),
+    [
+        (MLP, {}, None),
+        (MLP, {"model__head": {"kind": "new"}, "model__from_scratch": False}, None),
+        ({"kind": "linear", "dropout": 0.1}, {}, "pooling makes one vector of a text"),
+        (MLP | {"pooling": "pair"}, {"task__text": ["sentence1"]}, "pair is for two texts"),
+        (MLP | {"crf": True}, {}, "crf is for token_classification"),
+    ],
+)
+def test_an_earlier_models_head_is_held_against_the_task(write_params, head, changes, message):
+    """It was chosen for another training, whose parameters this one does not have."""
+    parameters = write_params(**changes)
+    config = put_on(models.open_config(Path("data/sample/model")), head, None)
+    if message is None:
+        assert not model.has_crf(config, parameters)
+        assert model.chosen_head(config, parameters.model).hidden_size == 24
+        return
+    with pytest.raises(InputError, match=rf"model\.head: the one that sample has: .*{message}"):
+        model.has_crf(config, parameters)
+
+
+def test_an_earlier_models_crf_reads_no_options_of_other_losses(write_params):
+    """They would be ignored without a word."""
+    named = {"words": "tokens", "tags": "tags", "scheme": "IOB2", "labels": None}
+    named["name"] = "token_classification"
+    named["labels"] = None
+    parameters = write_params()
+    train_params = parameters.train.model_copy(update={"label_smoothing": 0.1})
+    task = TokenClassification(**named)
+    parameters = parameters.model_copy(update={"task": task, "train": train_params})
+    crf = {"kind": "linear", "dropout": 0.1, "crf": True}
+    config = put_on(models.open_config(Path("data/sample/model")), crf, None)
+    with pytest.raises(InputError, match=r"does not read train\.label_smoothing: turn it off"):
+        model.has_crf(config, parameters)
+
+
+def test_a_class_of_yours_has_to_be_named_again(write_params):
+    """Only its file can build the model it left."""
+    config = put_on(models.open_config(Path("data/sample/model")), None, "mine.Bag")
+    with pytest.raises(InputError, match=r"the model was made by mine\.Bag; name that class"):
+        model.has_crf(config, write_params())
+
+
 @pytest.mark.slow
 def test_a_head_of_ours_is_trained_on_or_replaced(prepare):
     """Kept with the same labels; for another kind of head, or other labels, only the backbone."""
@@ -278,6 +324,9 @@ def test_a_head_of_ours_is_trained_on_or_replaced(prepare):
     saved = load_file("saved/model.safetensors")
     kept = start(prepare(**base)).state_dict()
     assert all(torch.equal(kept[name], tensor) for name, tensor in saved.items())
+    again = start(prepare(**base, model__head={"kind": "new"})).state_dict()
+    moved = {n for n, tensor in saved.items() if not torch.equal(again[n], tensor)}
+    assert moved == {f"head.{n}" for n in ("1.weight", "1.bias", "4.weight", "4.bias")}
     linear = {"kind": "linear", "pooling": "first", "dropout": 0.0}
     drawn = start(prepare(**base, model__head=linear)).state_dict()
     assert {n for n in drawn if not n.startswith("backbone.")} == {"head.1.weight", "head.1.bias"}

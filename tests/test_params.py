@@ -135,6 +135,21 @@ def test_cross_field_checks(tmp_path, old, new, message):
             SAME,
             "0.1 has no effect with schedule",
         ),
+        (
+            ("schedule: linear", "schedule: cosine_with_restarts"),
+            SAME,
+            "train.schedule_options: schedule: cosine_with_restarts needs num_cycles there",
+        ),
+        (
+            ("schedule: linear", "schedule: linear\n  schedule_options: {power: 2.0}"),
+            SAME,
+            "power has no effect with schedule: linear, which takes none",
+        ),
+        (
+            ("schedule: linear", "schedule: polynomial\n  schedule_options: {lr_end: 1.0}"),
+            SAME,
+            "lr_end must be below train.learning_rate",
+        ),
         (SAME, NEW, "everything is new with from_scratch"),
     ],
 )

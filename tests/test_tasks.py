@@ -18,6 +18,7 @@ from stages import (
     evaluate,
     export,
     files,
+    fitting,
     inference,
     metrics,
     outputs,
@@ -599,7 +600,7 @@ def readable(parameters: params.Params) -> set[str]:
     """Return the keys a task reads once long texts are divided."""
     changed = parameters.tokenize.model_copy(update={"long": "window"})
     windowed = parameters.model_copy(update={"tokenize": changed})
-    return {key for key, is_read in params.TASK_KEYS.items() if is_read(windowed)}
+    return {key for key, is_read in fitting.TASK_KEYS.items() if is_read(windowed)}
 
 
 @pytest.mark.slow

@@ -525,22 +525,45 @@ def test_the_loop_resumes_to_the_bit(prepare):
     assert_same(fit(parameters, "cut"), whole)
 
 
+SCHEDULES = [
+    ("linear", None),
+    ("cosine", None),
+    ("cosine", {"num_cycles": 1.5}),
+    ("cosine_with_restarts", {"num_cycles": 2}),
+    ("polynomial", {"power": 2.0, "lr_end": 1e-5}),
+    ("constant", None),
+    ("constant_with_warmup", None),
+    ("inverse_sqrt", None),
+    ("inverse_sqrt", {"timescale": 9}),
+    ("cosine_with_min_lr", {"min_lr_rate": 0.1}),
+    ("cosine_with_min_lr", {"min_lr": 5e-4}),
+    ("cosine_warmup_with_min_lr", {"min_lr_rate": 0.1, "warmup_lr_rate": 0.3}),
+    ("warmup_stable_decay", {"num_decay_steps": 4}),
+    ("warmup_stable_decay", {"num_decay_steps": 4, "min_lr_ratio": 0.2, "decay_type": "1-sqrt"}),
+]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
 def test_every_schedule_is_transformers_own(prepare, engine):
-    """The rates in the history are get_scheduler's, step by step."""
+    """The rates in the history are get_scheduler's, step by step; options change them."""
     from transformers import get_scheduler
 
-    for name in ("linear", "cosine", "cosine_with_restarts", "polynomial", "constant",
-                 "constant_with_warmup", "inverse_sqrt"):  # fmt: skip
-        changes = {"train__schedule": name, "train__warmup_ratio": 0.25, "train__engine": engine}
-        course = fit(prepare(**changes), name)
+    rates: dict[str, list[float]] = {}
+    for number, (name, options) in enumerate(SCHEDULES):
+        changes = {"train__schedule": name, "train__engine": engine, "train__learning_rate": 1e-3}
+        changes |= {"train__warmup_ratio": 0.0 if name == "constant" else 0.25}
+        changes |= {"train__schedule_options": options}
+        course = fit(prepare(**changes), str(number))
         dummy = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
-        schedule = get_scheduler(name, dummy, num_warmup_steps=3, num_training_steps=12)
+        sizes = {"num_warmup_steps": 3, "num_training_steps": 12}
+        schedule = get_scheduler(name, dummy, **sizes, scheduler_specific_kwargs=options)
         expected = []
         for _ in range(12):
             expected.append(schedule.get_last_lr()[0])
             dummy.step()
             schedule.step()
         found = [row["learning_rate"] for row in course.history.train]
-        assert found == pytest.approx(expected, rel=1e-5), name
+        assert found == pytest.approx(expected, rel=1e-5, abs=1e-9), name
+        assert found not in rates.values()
+        rates[f"{name} {options}"] = found

@@ -3,6 +3,7 @@
 `temper check`
 """
 
+import os
 from pathlib import Path
 
 import yaml
@@ -103,6 +104,18 @@ def check_training(parameters: params.Params, findings: Findings) -> None:
                 "train.precision",
                 "fp16 needs a GPU, and none is here; use bf16 or fp32",
             )
+    if p.optimizer == "adamw_8bit":
+        from stages.training import optimizer
+
+        with findings.at("train.optimizer"):
+            optimizer.eight_bit()
+    if os.environ.get("TEMPER_REPORT_TO"):
+        from stages.tracking import reporters
+
+        try:
+            reporters.names()
+        except InputError as error:
+            findings.mistakes.append(str(error))
 
 
 def check_augmentation(parameters: params.Params, findings: Findings) -> None:
@@ -124,6 +137,7 @@ def check_augmentation(parameters: params.Params, findings: Findings) -> None:
 def check_model(parameters: params.Params, findings: Findings) -> None:
     """Note where the local model folder cannot be what the parameters ask for."""
     from stages import tasks
+    from stages.commands import check_network
     from stages.sources import model
     from stages.tokenize import check_max_length
 
@@ -141,18 +155,7 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
         processor = model.read_processor(folder, config, p, task)
         with findings.at("tokenize.max_length"):
             check_max_length(parameters.tokenize, processor, min(len(task.columns), 2))
-        layers = getattr(config, "num_hidden_layers", None)
-        frozen = parameters.train.freeze.layers
-        if layers is not None and isinstance(frozen, int) and frozen > layers:
-            findings.add(
-                "train.freeze.layers",
-                f"{frozen}, but the model has {layers} layers",
-            )
-        is_ours = p.head is not None and p.head.kind != "new"
-        if is_ours and getattr(config, "is_encoder_decoder", False):
-            findings.add(
-                "model.head", f"{config.model_type} has an encoder and a decoder; set it to null"
-            )
+        check_network.check(parameters, config, task, findings)
         if not p.from_scratch and p.own is None:
             model.compare_weights(folder, config, task.auto_model)
         origin = "new weights from the seed" if p.from_scratch else "its weights"

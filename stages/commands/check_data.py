@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stages import fitting
 from stages.commands import check_labels
 from stages.commands.findings import Findings
 from stages.errors import nearest
@@ -16,6 +17,8 @@ from stages.sources import dataset, labels, readers
 from stages.sources import rows as rows_of
 from stages.sources.facts import Facts, survey
 from stages.task_params import TaskParams
+
+WINDOWED = ("question_answering", "causal_lm", "masked_lm")  # not a row of a batch for each of data
 
 
 def check(parameters: Params, findings: Findings) -> None:
@@ -136,11 +139,9 @@ def check_splits(
     sizes = {name: len(chosen) for name, (_, chosen) in rows.items()}
     scored = "validation" in rows and facts[rows["validation"][0]].labelled
     if facts["train"].labelled and not scored:
-        users = {"best_metric": p.best_metric != "loss"}
-        users |= {"early_stopping": p.early_stopping.patience > 0}
-        for name in (name for name, needs_one in users.items() if needs_one):
+        for name in fitting.users_of_validation(p):
             findings.add(
-                f"train.{name}",
+                name,
                 "needs a validation split with labels: name one under data.files, or let "
                 "data.split.validation cut one",
             )
@@ -153,6 +154,7 @@ def check_splits(
     augment = parameters.tokenize.augment
     rate = sum(method.rate for method in augment.methods.values()) if augment else 0
     steps = -(-round(sizes["train"] * (1 + rate)) // p.batch_size)
-    about = "about " if augment else ""
+    in_windows = parameters.tokenize.long == "window" or parameters.task.name in WINDOWED
+    about = "about " if augment or p.resampling or in_windows else ""
     total = steps * p.epochs * (p.soup or 1)
-    findings.facts["steps"] = f"{about}{steps:,} an epoch, {total:,.0f} in all"
+    findings.facts["steps"] = f"{about}{steps:,} an epoch, {about}{total:,.0f} in all"

@@ -46,17 +46,29 @@ class Headed(nn.Module):
         return bool(getattr(self.backbone, "is_activation_checkpointing", False))
 
     def get_input_embeddings(self) -> Any:
-        return self.backbone.get_input_embeddings()  # type: ignore[operator]
+        return self._of_backbone("get_input_embeddings", "train.freeze.embeddings")()
 
     def resize_token_embeddings(self, size: int) -> None:
-        self.backbone.resize_token_embeddings(size)  # type: ignore[operator]
+        self._of_backbone("resize_token_embeddings", "model.new_tokens")(size)
         self.config.backbone = {**(self.config.backbone or {}), "vocab_size": size}
 
     def activation_checkpointing_enable(self, *args: Any, **kwargs: Any) -> None:
-        self.backbone.activation_checkpointing_enable(*args, **kwargs)  # type: ignore[operator]
+        needed_by = "train.gradient_checkpointing"
+        self._of_backbone("activation_checkpointing_enable", needed_by)(*args, **kwargs)
+
+    def _of_backbone(self, method: str, needed_by: str) -> Any:
+        """Return a method that transformers' models have, and a class of the user's may not."""
+        found = getattr(self.backbone, method, None)
+        if found is None:
+            raise InputError(
+                f"{needed_by}: {type(self.backbone).__name__} has no {method}(), which it needs: "
+                "write one, or turn it off"
+            )
+        return found
 
     def num_parameters(self, *, exclude_embeddings: bool = False) -> int:
-        embedded = self.get_input_embeddings().parameters() if exclude_embeddings else ()
+        known = exclude_embeddings and hasattr(self.backbone, "get_input_embeddings")
+        embedded = self.get_input_embeddings().parameters() if known else ()
         return sum(p.numel() for p in self.parameters()) - sum(p.numel() for p in embedded)
 
     def forward(self, **inputs: Any) -> ModelOutput:

@@ -15,7 +15,7 @@ from typing import Any
 from transformers import TrainerCallback
 from transformers.integrations import integration_utils
 
-from stages import params, tracking
+from stages import params, processes, tracking
 from stages.errors import InputError, nearest
 from stages.tracking.store import EXPERIMENT, root, warn
 
@@ -52,8 +52,8 @@ def callbacks(parameters: params.Params, key: str) -> list[TrainerCallback]:
     Raises:
         InputError: `TEMPER_REPORT_TO` names one that cannot be.
     """
-    chosen, first = names(), os.environ.get("RANK", "0") == "0"
-    if not chosen or not first or tracking.is_off():
+    chosen = names()
+    if not chosen or not processes.is_first() or tracking.is_off():
         return []
     return [Reporters(chosen, tracking.run_name(parameters).replace("/", "-"), key)]
 

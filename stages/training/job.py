@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from stages import metrics, models, own, tasks
+from stages import fitting, metrics, models, own, tasks
 from stages.errors import InputError
 from stages.groups import Params
 from stages.tasks import arrays
 from stages.tasks.base import Collator, Task
 from stages.tracking import reporters
-from stages.training import losses, optimizer
+from stages.training import losses, model, optimizer
 from stages.training.losses import Divergence, Loss
 
 Observer = Callable[[str, dict[str, float], int], None]
@@ -56,15 +56,15 @@ def make(parameters: Params, data: Any, base: Path, folder: Path, observe: Any, 
         raise InputError("the training split has no labels; nothing can be learned from it")
     validation = data.get("validation")
     scored = validation is not None and task.is_labelled(validation)
-    averaged = p.averaging is not None and p.averaging.kind != "ema"
-    if not scored and (p.best_metric != "loss" or p.early_stopping.patience or averaged):
+    if not scored and (users := fitting.users_of_validation(p)):
         raise InputError(
-            "there is no labelled validation split, but train.best_metric, train.early_stopping "
-            "or train.averaging needs one; set data.split.validation"
+            f"there is no labelled validation split, but {', '.join(users)} needs one; set "
+            "data.split.validation"
         )
     processor = tasks.load_processor(base / "processor", task)
     config = models.open_config(base / "weights")
     task.configure(config, train.features)
+    is_crf = model.has_crf(config, parameters)
     is_text = parameters.tokenize.max_length is not None
     code = parameters.code
     optimizer_of = None if p.optimizer == "adamw_8bit" else p.optimizer
@@ -85,7 +85,7 @@ def make(parameters: Params, data: Any, base: Path, folder: Path, observe: Any, 
         one_shape=parameters.tokenize.padding == "max_length",
         task=task,
         loss=own.resolve(p.loss, "train.loss", code)
-        or make_loss(parameters, train, task, is_crf=has_crf(parameters, config)),
+        or make_loss(parameters, train, task, is_crf=is_crf),
         divergence=losses.divergence(task.loss),
         scores=scoring(name, task.names, functions),
         greater=metrics.greater_is_better(p.best_metric, name, functions),
@@ -113,12 +113,6 @@ def make_loss(parameters: Params, dataset: Any, task: tasks.Task, *, is_crf: boo
         focal_gamma=p.focal_gamma or 0.0,
         huber_delta=p.huber_delta,
     )
-
-
-def has_crf(parameters: Params, config: Any) -> bool:
-    """Tell whether the head is a CRF: by the parameters, or an earlier model's own."""
-    head = parameters.model.head
-    return bool((getattr(config, "head", None) or {}).get("crf") if head is None else head.crf)
 
 
 def scoring(name: str, names: list[str], functions: dict[str, Any]) -> Any:

@@ -15,11 +15,12 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from safetensors.torch import load_file
-from transformers import DefaultFlowCallback, TrainerControl, get_scheduler
+from transformers import DefaultFlowCallback, TrainerControl
 from transformers.trainer_callback import CallbackHandler
 
 from stages.training.course import Course, Tensors
 from stages.training.flow import Flow
+from stages.training.optimizer import schedule
 
 
 def run(course: Course) -> None:
@@ -40,12 +41,7 @@ class Loop:
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=False)],
         )
         optimizer = course.job.make_optimizer(course.model, p)
-        self.schedule = get_scheduler(
-            p.schedule,
-            optimizer,
-            num_warmup_steps=int(p.warmup_ratio * course.total_steps),
-            num_training_steps=course.total_steps,
-        )
+        self.schedule = schedule(optimizer, p, course.total_steps)
         self.optimizer = optimizer
 
     def train(self, found: Path | None) -> None:

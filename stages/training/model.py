@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from stages import models, tasks
+from stages import fitting, models, processes, tasks
 from stages.errors import InputError
-from stages.model_params import ModelParams
+from stages.groups import Params
+from stages.model_params import Head, ModelParams
 from stages.tasks.base import Task
 
 
@@ -36,11 +37,11 @@ def build(
     folder = base / "weights"
     config = models.open_config(folder)
     checkpoint = folder if any(folder.glob("*.safetensors")) else None
-    if checkpoint is not None and params.head is None and own is None:
+    is_headed = config.model_type == models.HEADED
+    if checkpoint is not None and params.head is None and (own is None or is_headed):
         check_labels(config, task)
     task.configure(config, features)
-    is_headed = config.model_type == models.HEADED
-    if own is not None or is_headed or (params.head is not None and params.head.kind != "new"):
+    if own is not None or chosen_head(config, params) is not None:
         network = _headed(config, checkpoint, params, own)
     else:
         network = _of_transformers(config, checkpoint, task, is_new=params.head is not None)
@@ -53,11 +54,65 @@ def _headed(config: Any, checkpoint: Path | None, params: ModelParams, own: Call
     from stages.models import headed
     from stages.models.config import HeadedConfig, put_on
 
-    head = params.head and params.head.model_dump(exclude_none=True)
+    head = None if own is not None else chosen_head(config, params)
+    wanted = put_on(config, head and head.model_dump(exclude_none=True), params.own)
     if isinstance(config, HeadedConfig) and checkpoint is not None:
-        wanted = put_on(config, config.head if head is None else head, params.own)
-        return headed.go_on(wanted, checkpoint, own, is_new=head is not None)
-    return headed.build(put_on(config, None if own else head, params.own), checkpoint, own)
+        return headed.go_on(wanted, checkpoint, own, is_new=params.head is not None)
+    return headed.build(wanted, checkpoint, own)
+
+
+def chosen_head(config: Any, params: ModelParams) -> Head | None:
+    """Return the head of temper's that is trained: the one asked for, or an earlier model's.
+
+    None is a class of transformers with its own, or a class of the user's.
+
+    Raises:
+        InputError: the earlier model is a class of the user's, which `model.own` does not name.
+    """
+    if params.own is not None or (params.head is not None and params.head.kind != "new"):
+        return params.head
+    if config.model_type != models.HEADED:
+        return None
+    if config.own is not None:
+        raise InputError(
+            f"model.own: the model was made by {config.own}; name that class, and its file under "
+            "code"
+        )
+    return Head(**config.head)
+
+
+def has_crf(config: Any, parameters: Params) -> bool:
+    """Tell whether the head is a CRF, the one that is asked for or an earlier model's.
+
+    Raises:
+        InputError: an earlier model's head does not fit the task, or the loss.
+    """
+    head = chosen_head(config, parameters.model)
+    message = None if head is None else fitting.unfit_head(head, parameters)
+    if message is not None:
+        raise InputError(f"model.head: the one that {parameters.model.name} has: {message}")
+    return head is not None and bool(head.crf)
+
+
+def outline(config: Any, task: Task, params: ModelParams) -> Any:
+    """Return the network to train, without numbers; None of a class of the user's.
+
+    Raises:
+        InputError: the head does not fit the model.
+    """
+    import torch
+    import transformers
+
+    head = chosen_head(config, params)
+    if params.own is not None:
+        return None
+    with torch.device("meta"):
+        if head is None:
+            return getattr(transformers, task.auto_model).from_config(config)
+        from stages.models import headed
+        from stages.models.config import put_on
+
+        return headed.build(put_on(config, head.model_dump(exclude_none=True), None), None, None)
 
 
 def _of_transformers(config: Any, checkpoint: Path | None, task: Task, *, is_new: bool) -> Any:
@@ -88,13 +143,17 @@ def check_labels(config: Any, task: Task) -> None:
     """Refuse to train on under a head that answers other labels, or the same in another order.
 
     Raises:
-        InputError: names both; a head of another width is replaced without a word.
+        InputError: names both. A head of another width is replaced, and that is said.
     """
     before = [config.id2label[i] for i in range(len(config.id2label))] if config.id2label else []
-    if not task.names or len(before) != len(task.names) or before == task.names:
+    if not task.names or before == task.names:
         return
     if all(name == f"LABEL_{i}" for i, name in enumerate(before)):
         return  # never named: the checkpoint has no head, or one that nobody described
+    if len(before) != len(task.names):
+        if processes.is_first():
+            print(f"a new head: the checkpoint's answers {len(before)} labels, {', '.join(before)}")
+        return
     raise InputError(
         f"the checkpoint's head answers {', '.join(before)}; the data's labels are "
         f"{', '.join(task.names)}: set task.labels to the checkpoint's order, or draw a new head "
@@ -110,26 +169,19 @@ def add_lora(network: Any, params: ModelParams) -> Any:
     Raises:
         InputError: no layer has one of the names.
     """
-    import torch
     from peft import LoraConfig, inject_adapter_in_model
+    from transformers.pytorch_utils import Conv1D
 
     lora: Any = params.lora
-    prefix = models.prefix_of(network)
-    linear = [
-        name
-        for name, module in network.named_modules()
-        if isinstance(module, torch.nn.Linear) and not models.is_head(name, prefix)
-    ]
-    wanted = lora.target_modules
-    chosen = [n for n in linear if wanted is None or n.split(".")[-1] in wanted]
-    if not chosen:
-        raise InputError(
-            f"model.lora.target_modules: no linear layer is named {', '.join(wanted or ())}; there "
-            f"are {', '.join(sorted({n.split('.')[-1] for n in linear}))}"
-        )
+    prefix, chosen = models.prefix_of(network), lora_targets(network, params)
+    transposed = any(isinstance(network.get_submodule(name), Conv1D) for name in chosen)
     heads = {n for n, _ in network.named_parameters() if models.is_head(n, prefix)}
     config = LoraConfig(
-        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=chosen
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=chosen,
+        fan_in_fan_out=transposed,  # GPT-2's layers, whose weights are (inputs, outputs)
     )
     network = inject_adapter_in_model(config, network)
     for name, parameter in network.named_parameters():
@@ -137,6 +189,33 @@ def add_lora(network: Any, params: ModelParams) -> Any:
     if params.new_tokens:
         network.get_input_embeddings().requires_grad_(True)
     return network
+
+
+def lora_targets(network: Any, params: ModelParams) -> list[str]:
+    """Return the names of the backbone's linear layers that get matrices beside them.
+
+    Raises:
+        InputError: no layer has one of the names.
+    """
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    prefix, wanted = models.prefix_of(network), params.lora and params.lora.target_modules
+    linear = [
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, torch.nn.Linear | Conv1D) and not models.is_head(name, prefix)
+    ]
+    chosen = [n for n in linear if wanted is None or n.split(".")[-1] in wanted]
+    if not chosen:
+        known = ", ".join(sorted({n.split(".")[-1] for n in linear})) or "none"
+        raise InputError(
+            f"model.lora.target_modules: no linear layer is named {', '.join(wanted or ())}; "
+            f"there are {known}"
+            if wanted
+            else f"model.lora: {type(network).__name__} has no linear layer below its head"
+        )
+    return chosen
 
 
 def merged(network: Any) -> Any:

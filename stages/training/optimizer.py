@@ -12,20 +12,30 @@ if TYPE_CHECKING:
 
 
 def layers(model: Any) -> list[Any]:
-    """Return the encoder's or decoder's layers, bottom first: the longest list of modules.
+    """Return the layers, bottom first; those of an encoder come before those of its decoder.
+
+    They are the list of modules that stands in no other one: of a model in stages, the stages.
 
     Raises:
-        InputError: the model has no such list.
+        InputError: the model has no such list, or several side by side.
     """
     from torch.nn import ModuleList
 
-    lists = [module for module in model.base_model.modules() if isinstance(module, ModuleList)]
-    if not lists:
+    found: dict[str, Any] = {}
+    for name, module in model.base_model.named_modules():
+        inside = any(name.startswith(f"{outer}.") for outer in found)
+        if isinstance(module, ModuleList) and len(module) and not inside:
+            found[name] = module
+    parts = 2 if getattr(model.config, "is_encoder_decoder", False) else 1
+    if len(found) != parts:
+        have = (
+            f"{len(found)} lists of layers ({', '.join(found)})" if found else "no list of layers"
+        )
         raise InputError(
-            f"{type(model).__name__} has no list of layers: set train.freeze.layers to 0 and "
+            f"{type(model).__name__} has {have}: set train.freeze.layers to 0 or all, and "
             "train.layer_decay to 1.0"
         )
-    return list(max(lists, key=len))
+    return [layer for one in found.values() for layer in one]
 
 
 def embeddings(model: Any) -> Any:
@@ -112,7 +122,7 @@ def make(model: Any, params: "TrainParams", own: Callable[..., Any] | None = Non
     if own is not None:
         return own(groups, params)
     if params.optimizer == "adamw_8bit":
-        return _eight_bit()(
+        return eight_bit()(
             groups,
             lr=params.learning_rate,
             betas=(params.adam_beta1, params.adam_beta2),
@@ -127,7 +137,32 @@ def make(model: Any, params: "TrainParams", own: Callable[..., Any] | None = Non
     )
 
 
-def _eight_bit() -> Any:
+def schedule(optimizer: Any, params: "TrainParams", total_steps: int) -> Any:
+    """Return transformers' learning-rate schedule over `total_steps`.
+
+    Raises:
+        InputError: warm-up and decay together are longer.
+    """
+    from transformers import get_scheduler
+
+    options = params.schedule_options
+    more = {} if options is None else options.model_dump(exclude_none=True)
+    warmup_steps = int(params.warmup_ratio * total_steps)
+    if warmup_steps + more.get("num_decay_steps", 0) > total_steps:
+        raise InputError(
+            f"train.schedule_options.num_decay_steps: {warmup_steps} steps of warm-up and "
+            f"{more['num_decay_steps']} of decay are more than the {total_steps} there are"
+        )
+    return get_scheduler(
+        params.schedule,
+        optimizer,
+        num_warmup_steps=warmup_steps,
+        num_training_steps=total_steps,
+        scheduler_specific_kwargs=more,
+    )
+
+
+def eight_bit() -> Any:
     """Return bitsandbytes' AdamW with moments in 8 bits (Dettmers et al. 2022)."""
     import torch
 

@@ -4,14 +4,13 @@ The members of a soup begin with the same weights, a new head's too; each has an
 and a dropout of its own. The mean costs no more to use than one model.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stages import models
+from stages import models, processes
 from stages.training import averaging, model
 from stages.training.course import Course
 from stages.training.history import History, rounded
@@ -32,7 +31,7 @@ def make(train: Train, size: int, folder: Path, observe: Observer, seed: int, ow
         own: builds the user's network, where `model.own` names one.
     """
     members: list[Course] = []
-    steps, say = 0, print if os.environ.get("RANK", "0") == "0" else lambda _: None
+    steps, say = 0, print if processes.is_first() else lambda _: None
     for number in range(1, size + 1):
         say(f"training {number} of {size}")
         mine = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])

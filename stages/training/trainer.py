@@ -9,6 +9,7 @@ from transformers import Trainer
 from stages.errors import InputError
 from stages.training.course import Course
 from stages.training.flow import Flow
+from stages.training.optimizer import schedule
 
 
 def run(course: Course) -> None:
@@ -49,8 +50,9 @@ class Engine(Trainer):
         return self.course.batches()
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        self.args.warmup_steps = int(self.course.job.params.warmup_ratio * num_training_steps)
-        return super().create_scheduler(num_training_steps, optimizer)
+        params = self.course.job.params
+        self.lr_scheduler = schedule(optimizer or self.optimizer, params, num_training_steps)
+        return self.lr_scheduler
 
     def compute_loss(self, model: Any, inputs: Any, *_: Any, num_items_in_batch: Any = None) -> Any:
         return self.course.loss(model, inputs, num_items_in_batch)

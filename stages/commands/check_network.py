@@ -1,0 +1,31 @@
+"""The network that params.yaml asks for, without numbers → what of the parameters it cannot do."""
+
+from typing import Any
+
+from stages import params
+from stages.commands.findings import Findings
+from stages.tasks.base import Task
+
+
+def check(parameters: params.Params, config: Any, task: Task, findings: Findings) -> None:
+    """Note a head that does not fit, and layers that are named or counted and are not there.
+
+    A class of the user's is left to the training: its `__init__` may do what it likes.
+    """
+    from stages.training import model, optimizer
+
+    p, network = parameters.train, None
+    with findings.at("model.head"):
+        model.has_crf(config, parameters)
+        network = model.outline(config, task, parameters.model)
+    if network is None:
+        return
+    with findings.at("train.freeze.layers"):
+        optimizer.freeze(network, embedding_table=p.freeze.embeddings, num_layers=p.freeze.layers)
+    if parameters.model.lora is not None:
+        with findings.at("model.lora"):
+            model.lora_targets(network, parameters.model)
+    with findings.at("train.layer_decay"):
+        optimizer.parameter_groups(network, p.model_copy(update={"head_learning_rate": None}))
+    with findings.at("train.head_learning_rate"):
+        optimizer.parameter_groups(network, p.model_copy(update={"layer_decay": 1.0}))
