@@ -13,7 +13,7 @@ from pathlib import Path
 WRITING = """
 import json, resource, sys
 from pathlib import Path
-from stages import download, groups, params
+from stages import data_params, download, params
 from stages.sources import dataset
 source, target, options = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
 p = params.load(Path("params.yaml"))

@@ -40,13 +40,23 @@ def fine_tune(parameters: params.Params, data: Any, base: Path, folder: Path, ob
 
 
 def train_once(
-    parameters: params.Params, data: Any, base: Path, folder: Path, observe: Any, seed: int
+    parameters: params.Params,
+    data: Any,
+    base: Path,
+    folder: Path,
+    observe: Any,
+    seed: int,
+    at_once: int | None = None,
 ) -> Any:
-    """Train with `seed` for all but the new weights; with less at once where memory runs out."""
+    """Train with `seed` for all but the new weights; with less at once where memory runs out.
+
+    Args:
+        at_once: examples at once that have fitted in memory before; None: as parameters say.
+    """
     from stages.training import job, memory
 
     world_size, first = processes.world_size(), processes.is_first()
-    settled = memory.settled(parameters.train, folder)
+    settled = memory.settled(parameters.train, folder, at_once)
     while True:
         parameters = parameters.model_copy(update={"train": settled})
         work = job.make(parameters, data, base, folder, observe, seed)

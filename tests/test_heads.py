@@ -187,6 +187,41 @@ def test_lora_trains_small_matrices_and_is_merged(prepare):
         )
 
 
+def with_lora(parameters):
+    """Return a small GPT-2 with LoRA whose second matrices are no longer zero."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    sizes = {"vocab_size": 30, "n_layer": 1, "n_embd": 8, "n_head": 2, "n_positions": 16}
+    torch.manual_seed(0)
+    network = model.add_lora(GPT2LMHeadModel(GPT2Config(**sizes)), parameters.model)
+    for name, parameter in network.named_parameters():
+        if ".lora_B" in name:
+            torch.nn.init.ones_(parameter)
+    return network.eval()
+
+
+def test_each_of_loras_parameters_has_an_effect(write_params):
+    """On GPT-2, whose layers hold their weights transposed; merged, it answers alike."""
+    ids = torch.arange(6)[None]
+    plain = with_lora(write_params(model__lora=LORA))
+    answer = plain(ids).logits
+    torch.testing.assert_close(model.merged(plain)(ids).logits, answer, atol=1e-5, rtol=1e-4)
+    attention = plain.transformer.h[0].attn.c_attn
+    assert attention.lora_A["default"].weight.shape == (2, 8)
+    changes = {"rank": 3, "alpha": 9.0, "target_modules": ["c_attn"]}
+    for name, value in changes.items():
+        other = with_lora(write_params(model__lora=LORA | {name: value}))
+        assert not torch.allclose(other(ids).logits, answer, atol=1e-4), name
+    named = {n.split(".lora_")[0] for n, _ in other.named_parameters() if ".lora_" in n}
+    assert named == {"transformer.h.0.attn.c_attn"}
+    dropping = with_lora(write_params(model__lora=LORA | {"dropout": 0.5}))
+    assert torch.equal(dropping(ids).logits, answer)
+    inputs = torch.ones(4, 8)  # in training: four rows alike, but for what is dropped
+    assert torch.equal(*attention.train()(inputs)[:2])
+    dropped = dropping.transformer.h[0].attn.c_attn.train()(inputs)
+    assert not torch.equal(dropped[0], dropped[1])
+
+
 def test_lora_on_layers_that_are_not_there(prepare):
     """Their names, and those there are."""
     lora = LORA | {"target_modules": ["q_proj"]}

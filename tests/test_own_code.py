@@ -6,12 +6,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from stages import evaluate, own
 from stages.commands import predict
 from stages.errors import InputError
 from stages.exporting import mlflow_model
+from stages.models import headed
+from stages.models.config import HeadedConfig
+from stages.training import optimizer
 from tests.repository import clone, hashes, ran, run, set_params
 from tests.test_export import run_export
 from tests.test_heads import MLP, trained
@@ -46,6 +50,11 @@ class Counter(TrainerCallback):
         steps.append(state.global_step)
 
 
+class Quitter(TrainerCallback):
+    def on_step_end(self, args, state, control, **kwargs):
+        control.should_training_stop = state.global_step == 2
+
+
 def misses(predictions, references):
     return sum(p != r for p, r in zip(predictions, references))
 
@@ -67,9 +76,6 @@ class Bag(torch.nn.Module):
         super().__init__()
         self.embeddings = torch.nn.Embedding(config.vocab_size, 16)
         self.classifier = torch.nn.Linear(16, config.num_labels)
-
-    def get_input_embeddings(self):
-        return self.embeddings
 
     def forward(self, input_ids, attention_mask, **_):
         mask = attention_mask[..., None].float()
@@ -117,6 +123,29 @@ def test_a_callback_of_yours_sees_every_step(mine, engine, monkeypatch):
     monkeypatch.setattr(own, "resolve", watched)
     fit(mine(train__callbacks=["mine.Counter"], train__engine=engine, train__epochs=1.0))
     assert seen == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["trainer", "loop"])
+def test_a_callback_of_yours_may_end_the_training(mine, engine):
+    """Before anything was scored or saved: data/model has the weights of that step."""
+    course = trained(mine(train__callbacks=["mine.Quitter"], train__engine=engine))
+    assert [row["step"] for row in course.history.train] == [1, 2]
+    kept = load_file("data/model/model.safetensors")
+    assert all(torch.equal(kept[name], p) for name, p in course.model.named_parameters())
+
+
+def test_what_a_class_of_yours_lacks_is_named():
+    """A method that a parameter needs, and transformers' models have."""
+    config = HeadedConfig(backbone={"model_type": "bert"}, own="mine.Bag")
+    model = headed.Headed(config, torch.nn.Linear(3, 2))
+    assert model.num_parameters(exclude_embeddings=True) == 8
+    with pytest.raises(InputError, match=r"model\.new_tokens: Linear has no resize_token_emb"):
+        model.resize_token_embeddings(9)
+    with pytest.raises(InputError, match=r"train\.gradient_checkpointing: Linear has no activ"):
+        model.activation_checkpointing_enable()
+    with pytest.raises(InputError, match=r"train\.freeze\.embeddings: Linear has no get_input"):
+        optimizer.freeze(model, embedding_table=True, num_layers=0)
 
 
 @pytest.mark.slow

@@ -68,8 +68,8 @@ def events(folder):
 @pytest.mark.slow
 @pytest.mark.parametrize(("engine", "command"), [("trainer", True), ("loop", False)])
 def test_event_files_hold_what_mlflow_has(stage, engine, command):
-    """Every step's loss, rate and norm and every score, in one folder that nothing hashes."""
-    stage("tensorboard", command=command, train__engine=engine)
+    """Every step's loss, rate and norm and every score, in folders that nothing hashes."""
+    stage("tensorboard,wandb", command=command, train__engine=engine)
     expected = mlflow_history()
     assert len(expected["train/loss"]) == 12
     assert {"eval/accuracy", "eval/loss", "train/grad_norm", "train/learning_rate"} <= set(expected)
@@ -80,6 +80,10 @@ def test_event_files_hold_what_mlflow_has(stage, engine, command):
     for name, steps in expected.items():
         assert dict(found[name]) == pytest.approx(steps, rel=1e-6), name
         assert len(found[name]) == len(steps)
+    (file,) = Path("tracking/wandb").glob(f"offline-run-*/run-{key}.wandb")
+    _, rows = wandb_rows(file)
+    for name, steps in expected.items():
+        assert values(rows, name) == pytest.approx(steps, rel=1e-6), name
     assert {path.parent for path in Path.cwd().rglob("*tfevents*")} == {folder.resolve()}
 
 
@@ -123,27 +127,25 @@ def test_the_librarys_own_variable_says_where(prepare, monkeypatch):
 
 
 @pytest.mark.slow
-def test_wandb_files_hold_the_history(prepare, monkeypatch):
-    """Offline by default, under the training's key, in a folder that nothing hashes; same bytes."""
-    wandb = pytest.importorskip("wandb")
-    plain = fit(prepare(), "plain")
-    monkeypatch.setenv("TEMPER_REPORT_TO", "wandb")
-    engine = fit(train.params.load(), "reported")
-    wandb.finish()
-    assert_same(engine, plain)
-    (file,) = Path("tracking/wandb").glob("offline-run-*/*.wandb")
-    assert file.name == "run-reported.wandb"
-    run, rows = wandb_rows(file)
-    assert (run.project, run.display_name) == ("temper", "sample-paraphrase")
-    for history, prefix in ((engine.history.train, "train"), (engine.history.validation, "eval")):
-        for name in history[0].keys() - {"step", "epoch"}:
-            found = [
-                (r["train/global_step"], r[f"{prefix}/{name}"])
-                for r in rows
-                if f"{prefix}/{name}" in r
-            ]
-            assert [step for step, _ in found] == [row["step"] for row in history]
-            assert [v for _, v in found] == pytest.approx([row[name] for row in history], rel=1e-6)
+def test_a_soups_members_are_runs_of_their_own(prepare, monkeypatch):
+    """With their own steps, offline by default; and the weights are those without reporters."""
+    plain = fit(prepare(train__soup=2, train__epochs=1.0), "plain")
+    monkeypatch.setenv("TEMPER_REPORT_TO", "tensorboard,wandb")
+    soup = fit(train.params.load(), "reported")
+    assert_same(soup, plain)
+    for number, course in enumerate(soup.members, 1):
+        (file,) = Path("tracking/wandb").glob(f"offline-run-*/run-reported-{number}.wandb")
+        run, rows = wandb_rows(file)
+        assert (run.project, run.display_name) == ("temper", "sample-paraphrase")
+        expected = {row["step"]: row["loss"] for row in course.history.train}
+        assert values(rows, "train/loss") == pytest.approx(expected, rel=1e-6)
+        (folder,) = Path("tracking/tensorboard").glob(f"*-reported-{number}")
+        assert dict(events(folder)["train/loss"]) == pytest.approx(expected, rel=1e-6)
+
+
+def values(rows, name):
+    """Return {step: value} of what W&B was told."""
+    return {row["train/global_step"]: row[name] for row in rows if name in row}
 
 
 def wandb_rows(file):
@@ -213,19 +215,27 @@ def recorder(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["trainer", "loop"])
-def test_a_reporter_hears_every_event(prepare, recorder, engine):
-    """From the first to the last, with each loss and score, in both engines."""
-    course = fit(prepare(train__epochs=1.0, train__engine=engine))
-    heard = [event for event, _ in recorder.seen]
-    assert heard[:3] == ["init", "on_init_end", "on_train_begin"]
-    assert heard[-1] == "on_train_end"
-    logs = [log for event, log in recorder.seen if event == "on_log"]
-    assert [log["loss"] for log in logs if "loss" in log] == pytest.approx(
-        [row["loss"] for row in course.history.train], rel=1e-6
-    )
-    (scores,) = [log for log in logs if "eval_accuracy" in log]
-    assert scores["eval_loss"] == pytest.approx(course.history.validation[0]["loss"], rel=1e-6)
+def test_a_reporter_hears_every_event(prepare, recorder):
+    """From the first to the last, with each loss and score, the same in both engines.
+
+    Only the Trainer says at the end how long it took.
+    """
+    heard = {}
+    for engine in ("trainer", "loop"):
+        changes = {"train__engine": engine, "train__per_device_batch_size": 8}
+        course = fit(prepare(train__epochs=1.0, train__save_every=4, **changes), engine)
+        told = [(event, log) for event, log in recorder.seen if "train_runtime" not in (log or {})]
+        heard[engine] = [event for event, _ in told]
+        assert heard[engine][:3] == ["init", "on_init_end", "on_train_begin"]
+        assert heard[engine][-1] == "on_train_end"
+        logs = [log for event, log in recorder.seen if event == "on_log"]
+        assert [log["loss"] for log in logs if "loss" in log] == pytest.approx(
+            [row["loss"] for row in course.history.train], rel=1e-6
+        )
+        (scores,) = [log for log in logs if "eval_accuracy" in log]
+        assert scores["eval_loss"] == pytest.approx(course.history.validation[0]["loss"], rel=1e-6)
+    assert heard["loop"] == heard["trainer"]
+    assert {"on_substep_end", "on_pre_optimizer_step", "on_optimizer_step"} < set(heard["loop"])
 
 
 @pytest.mark.slow

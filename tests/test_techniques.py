@@ -313,6 +313,22 @@ def test_a_batch_that_does_not_fit_is_halved(prepare, engine, monkeypatch, capsy
     assert refused == []  # the decision was kept
 
 
+@pytest.mark.slow
+def test_a_soups_members_learn_from_the_first_what_fits(prepare, monkeypatch, capsys):
+    """It alone starts over."""
+    loss = Course.loss
+
+    def narrow(self, network, piece, num_labels):
+        if len(piece["input_ids"]) > 8:
+            raise MemoryError
+        return loss(self, network, piece, num_labels)
+
+    monkeypatch.setattr(Course, "loss", narrow)
+    soup = fit(prepare(train__soup=2, train__epochs=1.0))
+    assert [course.job.params.per_device_batch_size for course in soup.members] == [8, 8]
+    assert capsys.readouterr().err.count("starting over with 8") == 1
+
+
 def test_one_example_that_does_not_fit_ends_the_run(tmp_path, write_params):
     """What to change."""
     p = write_params(train__per_device_batch_size=1).train

@@ -201,6 +201,32 @@ def test_eight_bits_need_a_gpu(write_params, monkeypatch):
         optimizer.make(tiny_bert(), p)
 
 
+@pytest.mark.parametrize(
+    ("model_type", "sizes", "count"),
+    [
+        ("t5", {"num_layers": 2, "num_decoder_layers": 3, "d_model": 8, "d_ff": 8}, 5),
+        ("convnext", {"depths": [1, 1, 4, 1], "hidden_sizes": [4, 4, 4, 4]}, 4),
+        ("gpt2", {"n_layer": 3, "n_embd": 12, "n_head": 2}, 3),
+        ("albert", {"num_hidden_layers": 4}, 1),  # shared
+        ("xlm", {"n_layers": 2, "emb_dim": 8, "n_heads": 2}, "4 lists of layers \\(attentions, "),
+    ],
+)
+def test_layers_are_those_of_the_stack(model_type, sizes, count):
+    """Encoder before decoder, stages of a vision model, no list within a layer."""
+    from transformers import AutoConfig, AutoModel
+
+    with torch.device("meta"):
+        network = AutoModel.from_config(AutoConfig.for_model(model_type, **sizes))
+    if isinstance(count, str):
+        with pytest.raises(InputError, match=f"XLMModel has {count}"):
+            optimizer.layers(network)
+        return
+    found = optimizer.layers(network)
+    assert len(found) == count
+    if model_type == "t5":
+        assert found == [*network.encoder.block, *network.decoder.block]
+
+
 def test_more_frozen_layers_than_there_are():
     """The two numbers."""
     with pytest.raises(InputError, match="layers is 9; the model has 3"):

@@ -71,6 +71,7 @@ class Reporters(TrainerCallback):
         self.names, self.run_name, self.key = names, run_name, key
         self.active: dict[str, TrainerCallback] = {}
         self.log_every = tracking.log_every()
+        self.opened: Any = None  # a run of W&B
         for event in EVENTS:
             setattr(self, event, partial(self._tell, event))
 
@@ -83,6 +84,9 @@ class Reporters(TrainerCallback):
         for name, reporter in list(self.active.items()):
             with self._warned(name):
                 getattr(reporter, event)(args, state, control, **more)
+        if event == "on_train_end" and self.opened is not None:
+            with self._warned("wandb"):
+                self.opened.finish()  # the next member of a soup is a run of its own
 
     def _start(self, step: int) -> None:
         """Make the reporters of a training that begins after `step`."""
@@ -122,7 +126,7 @@ class Reporters(TrainerCallback):
         given |= {} if "WANDB_RUN_ID" in os.environ else {"id": self.key}
         if wandb.run is None:
             (root() / "tracking").mkdir(exist_ok=True)
-            wandb.init(**given)
+            self.opened = wandb.init(**given)
         return its_callback("wandb")
 
 

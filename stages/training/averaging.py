@@ -45,9 +45,9 @@ def mean(folders: list[Path], target: Path) -> None:
     transitions stand in config.json too.
     """
     target.mkdir(parents=True, exist_ok=True)
-    for pattern in WEIGHTS:
-        for file in folders[-1].glob(pattern):
-            shutil.copyfile(file, target / file.name)
+    for file in [file for pattern in WEIGHTS for file in folders[-1].glob(pattern)]:
+        shutil.copyfile(file, target / file.name)
+    assert (target / "config.json").exists(), f"{folders[-1]} holds no weights"
     if len(folders) > 1:
         _mix(folders, target)
 

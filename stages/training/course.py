@@ -176,6 +176,10 @@ class Course:
         """Return the network that is scored and kept: the average where there is one."""
         return self.model if self.average is None else self.average.module
 
+    def is_over(self) -> bool:
+        """Tell whether all steps are made, or early stopping has ended the training."""
+        return self.state.global_step >= self.total_steps or self.is_stopped()
+
     def is_stopped(self) -> bool:
         p = self.job.params
         return self.history.is_stopped(
@@ -288,7 +292,7 @@ class Course:
             write: the engine's function that writes weights, optimizer, schedule and generators.
         """
         step = self.state.global_step
-        if step >= self.total_steps or self.is_stopped():
+        if self.is_over():
             self.keep("last")
         with self.published(f"checkpoint-{step}") as partial:
             write(partial)
@@ -356,7 +360,7 @@ class Course:
             raise memory.OutOfMemory(str(error)[:200], agreed=not alone) from None
         finally:
             signal.signal(signal.SIGTERM, before)
-        if self.terminated:
+        if self.someone_terminated():
             step = self.state.global_step
             print(f"stopped by SIGTERM at step {step}; the same command goes on", file=sys.stderr)
             sys.exit(143)
@@ -376,6 +380,8 @@ class Course:
             if checkpoint.step_of(found) >= self.total_steps or self.is_stopped():
                 return
         train(found)
+        if not self.is_over() and not self.someone_terminated():
+            self.keep("last")  # a callback of the user's ended it
 
     def probe(self) -> None:
         """Try the longest batch and one evaluation batch, and leave no trace.

@@ -90,10 +90,14 @@ class Loop:
                 self.accelerator.backward(loss)
             total += loss.detach()
             self.course.state.total_flos += self.course.flops(inputs)
+            if i < len(pieces):
+                self._tell("on_substep_end")
         limit = p.max_grad_norm or float("inf")  # inf measures the norm and clips nothing
         grad_norm = self.accelerator.clip_grad_norm_(self.model.parameters(), limit)
         rate = self.schedule.get_last_lr()[0]
+        self._tell("on_pre_optimizer_step")
         self.optimizer.step()
+        self._tell("on_optimizer_step")
         if not self.accelerator.optimizer_step_was_skipped:  # fp16, at a scale that was too large
             self.schedule.step()
         self.optimizer.zero_grad()

@@ -39,12 +39,14 @@ def is_exhausted(error: Exception) -> bool:
     return known or (isinstance(error, RuntimeError) and any(s in str(error) for s in SIGNS))
 
 
-def settled(params: Any, folder: Path) -> Any:
-    """Return `params` with the number of examples at once that was found to fit, if one was."""
+def settled(params: Any, folder: Path, at_once: int | None = None) -> Any:
+    """Return `params` with the examples at once that were found to fit, here or as `at_once`."""
     decision = folder / DECISION
-    if not decision.exists():
-        return params
-    return params.model_copy(update=outputs.read_json(decision))
+    if decision.exists():
+        return params.model_copy(update=outputs.read_json(decision))
+    return (
+        params if at_once is None else params.model_copy(update={"per_device_batch_size": at_once})
+    )
 
 
 def halved(params: Any, folder: Path, world_size: int, reason: str, *, first: bool) -> Any:

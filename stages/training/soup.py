@@ -16,7 +16,7 @@ from stages.training.course import Course
 from stages.training.history import History, rounded
 from stages.training.job import Observer
 
-Train = Callable[[Path, Observer, int], Course]  # of a folder for checkpoints, and a seed
+Train = Callable[..., Course]  # of a folder, an observer, a seed, and what fits at once
 
 
 def make(train: Train, size: int, folder: Path, observe: Observer, seed: int, own: Any) -> "Soup":
@@ -37,7 +37,8 @@ def make(train: Train, size: int, folder: Path, observe: Observer, seed: int, ow
         mine = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
         place = folder / f"{folder.name}-{number}"
         place.mkdir(parents=True, exist_ok=True)
-        members.append(train(place, later(observe, steps), mine))
+        fits = members[-1].job.params.per_device_batch_size if members else None
+        members.append(train(place, later(observe, steps), mine, fits))
         members[-1].release()
         steps += members[-1].history.train[-1]["step"]
     soup = Soup(members)
