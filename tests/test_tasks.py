@@ -21,6 +21,7 @@ from stages import (
     fitting,
     inference,
     metrics,
+    models,
     outputs,
     params,
     tasks,
@@ -204,6 +205,23 @@ def test_padding_changes_no_output(done):
         found.append(model.outputs(data, ("logits",), 0)["logits"])
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-4)
+
+
+@every_task
+def test_batches_of_padding_max_length_have_one_shape(done):
+    """Every tensor of them, of the shortest rows as of the longest; of images always."""
+    _, parameters = done
+    fixed = parameters.tokenize.model_copy(update={"padding": "max_length"})
+    rows = arrow.load(Path("data/tokenized"))["train"]
+    by_length = np.argsort(rows["length"]).tolist()
+    task = tasks.load(parameters.model_copy(update={"tokenize": fixed}), rows.features)
+    processor = tasks.load_processor(Path("data/base/processor"), task)
+    collate = task.collator(processor, models.open_config(Path("data/base/weights")))
+    shapes = []
+    for chosen in (by_length[:8], by_length[-8:]):
+        drawn = [rows[i] | {"draw": (0, 1, i)} for i in chosen]
+        shapes.append({name: values.shape for name, values in collate(drawn).items()})
+    assert shapes[0] == shapes[1]
 
 
 @every_task

@@ -17,6 +17,7 @@ from stages import arrow, tasks, train
 from stages.errors import InputError
 from stages.train_params import EarlyStopping
 from stages.training import batching, checkpoint, losses, optimizer
+from stages.training.course import Course
 from stages.training.history import History
 from tests.conftest import ROOT
 
@@ -514,10 +515,38 @@ def test_every_validation_row_is_scored_once(prepare):
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_no_number_stops_the_run(prepare):
-    """It says the step and what to change."""
-    with pytest.raises(InputError, match="loss of step"):
-        fit(prepare(train__learning_rate=1e30, train__max_grad_norm=0.0, train__warmup_ratio=0.0))
+@pytest.mark.parametrize("engine", ["trainer", "loop"])
+@pytest.mark.parametrize("what", ["loss", "gradient's norm"])
+def test_a_loss_or_gradient_that_is_no_number_stops_the_run(prepare, monkeypatch, engine, what):
+    """Within its step: which one, its rows, and the checkpoint that stays."""
+    real = Course.loss
+
+    def broken(self, network, piece, num_labels):
+        found = real(self, network, piece, num_labels)
+        if self.state.global_step == 6:
+            first = next(network.parameters())
+            found = found + (np.nan if what == "loss" else (0 * first).sum().sqrt())
+        return found
+
+    monkeypatch.setattr(Course, "loss", broken)
+    with pytest.raises(InputError) as caught:
+        fit(prepare(train__save_every=4, train__engine=engine))
+    monkeypatch.setattr(Course, "loss", real)
+    course = fit(train.params.load(), "whole")
+    rows = ", ".join(map(str, sorted(course.sampler.global_batches(1)[0].tolist())))
+    assert f"the {what} of step 7 is nan: lower train.learning_rate" in str(caught.value)
+    assert f"rows {rows} of data/tokenized's train split" in str(caught.value)
+    assert str(caught.value).endswith("checkpoint-4 is kept")
+    assert checkpoint.step_of(checkpoint.newest(Path("work/run"))) == 4
+    assert not Path("work/run/checkpoint-8").exists()
+
+
+@pytest.mark.slow
+def test_a_model_that_answers_no_number_is_not_trained(prepare, monkeypatch):
+    """The first batch is tried before any step."""
+    monkeypatch.setattr(Course, "loss", lambda *_: torch.tensor(np.nan, requires_grad=True))
+    with pytest.raises(InputError, match="the loss of the first batch is nan, before any training"):
+        fit(prepare())
 
 
 # -- engine loop -------------------------------------------------------------------------------

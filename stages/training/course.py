@@ -245,8 +245,7 @@ class Course:
             kept = f"{last[-1].name} is kept" if last else "there is no checkpoint yet"
             raise InputError(
                 f"{bad[0]}: lower train.learning_rate, or use bf16 or fp32 in place of fp16; look "
-                f"at the batch: rows {self.rows_of(step)} of data/tokenized's train split, counted "
-                f"from 0. {kept}"
+                f"at the batch: rows {self.rows_of(step)}, counted from 0. {kept}"
             )
         row = {"step": step, "epoch": rounded(self.state.epoch or 0.0)}
         self.history.train.append(row | {k: rounded(v) for k, v in numbers.items()})
@@ -257,7 +256,12 @@ class Course:
         epoch, at = divmod(step - 1, self.steps_in("epoch"))
         found = sorted(map(int, self.sampler.global_batches(epoch)[at]))
         more = f" and {len(found) - SHOWN_ROWS} more" if len(found) > SHOWN_ROWS else ""
-        return ", ".join(map(str, found[:SHOWN_ROWS])) + more
+        shown = found[:SHOWN_ROWS]
+        text = f"{', '.join(map(str, shown))}{more} of data/tokenized's train split"
+        if "example_id" not in self.job.train.column_names:
+            return text
+        raw = sorted(set(self.job.train[shown]["example_id"]))  # windows, blocks and made rows
+        return f"{text}, made from rows {', '.join(map(str, raw))} of data/raw's"
 
     def steps_in(self, every: str | int) -> int:
         """Return the optimizer steps between two events that come every epoch, or n steps."""
