@@ -376,6 +376,26 @@ def test_a_group_is_in_one_split(write_params, rows):
     assert 3 <= counts(found, "validation")["b"] <= 9
 
 
+def test_a_group_in_train_and_a_given_split_is_refused(write_params, rows):
+    """Where that split has the column; else nothing can be said."""
+    split = {"validation": 0.2, "test": 0.2, "seed": 1, "group": "author"}
+    lines = Path("train.csv").read_text().splitlines(True)
+    Path("test.csv").write_text("".join([lines[0], *lines[-12:]]))
+    files = {"train": "train.csv", "test": "test.csv"}
+    changes = rows | {"data__split": split, "data__files": files}
+    found, said = mistakes(write_params, **SINGLE, **changes)
+    assert said.startswith("data.split.group: 3 values of 'author' are in train and in test, which")
+    assert any(said in one for one in found)
+    Path("train.csv").write_text("".join(lines[:-15]))
+    found, _ = get(write_params, **SINGLE, **changes)
+    assert len(found["test"]) == 12
+    bare = [",".join(line.split(",")[:2]).strip() + "\n" for line in (lines[0], *lines[-12:])]
+    Path("test.csv").write_text("".join(bare))
+    Path("train.csv").write_text("".join(lines))
+    found, _ = get(write_params, **SINGLE, **changes)
+    assert len(found["test"]) == 12
+
+
 def test_a_group_is_in_one_fold(write_params, rows):
     """And test's groups are in none."""
     split = {"validation": 0.0, "test": 0.2, "seed": 1, "group": "author"}

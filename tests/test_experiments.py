@@ -3,6 +3,8 @@
 import csv
 import io
 import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -255,6 +257,21 @@ def test_folds_without_a_common_score_are_an_error():
     one = experiments.Experiment(name="a", parameters=None, leaves={}, files=Written("{}"))  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"experiment a: .* has no validation accuracy"):
         curve.measure([one], "accuracy")
+
+
+def test_metrics_of_yours_stand_in_both(write_params):
+    """By the name and the direction of the function."""
+    write_params()
+    code = "def misses(predictions, references): return 0\nmisses.greater_is_better = False\n"
+    Path("mine.py").write_text(code)
+    named = {"train__best_metric": "mine.misses", "evaluate__metrics": ["mine.misses"]}
+    p = write_params(code={"mine": "mine.py"}, **named)
+    files: Any = Written('{"validation": {"accuracy": 0.5, "misses": 3}}')
+    one = experiments.Experiment(name="a", parameters=p, leaves={}, files=files)
+    assert curve.chosen_metric(one, None) == ("misses", False)
+    assert curve.chosen_metric(one, "accuracy") == ("accuracy", True)
+    scores = one.read_json(folds.METRICS)["validation"]
+    assert folds.headline("classification", [scores], ["misses"]) == ["accuracy", "misses"]
 
 
 class Written(Files):

@@ -7,16 +7,18 @@ import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from torch.nn import functional
 
 from stages import arrow, tasks, train
 from stages.errors import InputError
 from stages.train_params import EarlyStopping
-from stages.training import batching, checkpoint, losses, optimizer
+from stages.training import batching, checkpoint, job, losses, optimizer
 from stages.training.course import Course
 from stages.training.history import History
 from tests.conftest import ROOT
@@ -144,6 +146,17 @@ def test_balanced_weights_are_scikit_learns():
     np.testing.assert_allclose(losses.balanced_weights(np.bincount(labels)), expected)
     with pytest.raises(InputError, match="label 1 has no row"):
         losses.balanced_weights(np.array([2, 0]))
+
+
+def test_balanced_weights_of_several_labels_are_negatives_over_positives(write_params):
+    """So that a label of few rows is not drowned by its negatives, however rare the others are."""
+    p = write_params(train__class_weights="balanced")
+    dataset = Dataset.from_dict({"labels": [[0], [0, 1], [], [0], [1]]})
+    task: Any = SimpleNamespace(names=["a", "b"], loss="binary_cross_entropy")
+    loss = job.make_loss(p, dataset, task, is_crf=False)
+    plain = losses.make("binary_cross_entropy", class_weights=[2 / 3, 3 / 2])
+    logits, hot = torch.randn(5, 2), torch.tensor([[1.0, 0], [1, 1], [0, 0], [1, 0], [0, 1]])
+    assert float(loss(logits, hot)) == pytest.approx(float(plain(logits, hot)))
 
 
 # -- optimizer ---------------------------------------------------------------------------------
@@ -301,6 +314,7 @@ def test_frozen_tensors_do_not_move(prepare):
         {"train__precision": "bf16"},
         {"train__label_smoothing": 0.1},
         {"train__class_weights": [1.0, 3.0]},
+        {"train__class_weights": "balanced"},
         {"train__focal_gamma": 2.0},
         {"train__bucket_window": 0},
         {"train__batch_size": 32},

@@ -87,12 +87,12 @@ def chosen_metric(one: Experiment, metric: str | None) -> tuple[str, bool]:
     Raises:
         InputError: there is none of this name.
     """
-    from stages import metrics
+    from stages import metrics, own
 
-    kind = one.parameters.task.metrics
-    known = metrics.module(kind).GREATER_IS_BETTER
+    p, kind = one.parameters, one.parameters.task.metrics
+    known = metrics.module(kind).GREATER_IS_BETTER | metrics.own_directions(own.metrics(p))
     scores = [name for name in one.read_json(METRICS).get("validation", {}) if name in known]
-    name = metric or one.parameters.train.best_metric
+    name = metric or own.last(p.train.best_metric)
     if name == "loss" and "loss" not in scores:
         name = "mse" if kind == "regression" else "log_loss"
     if name not in scores:

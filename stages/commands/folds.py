@@ -5,6 +5,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -30,13 +31,16 @@ def folds(
     from rich.console import Console
     from rich.table import Table
 
+    from stages import own
+
     found = complete(experiments.finished(names or []), bool(names))
     parameters = found[0].parameters
     scores = [one.read_json(METRICS).get("validation", {}) for one in found]
     parts = [read_rows(one) for one in found]
     rows = [row for part in parts for row in part]
     together = pooled(parameters.task.metrics, rows, parameters.evaluate.positive_label)
-    shown = headline(parameters.task.metrics, scores)
+    yours = [own.last(name) for name in parameters.evaluate.metrics or ()]
+    shown = headline(parameters.task.metrics, scores, yours)
     table = Table(title=f"{len(found)} folds, validation")
     for name in ("fold", "experiment", "rows", *shown):
         table.add_column(name)
@@ -95,18 +99,19 @@ def read_rows(one: Experiment) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(one.read(PREDICTIONS), newline="")))
 
 
-def headline(kind: str, scores: list[dict[str, float]]) -> list[str]:
-    """Return the main scores that every fold has.
+def headline(kind: str, scores: list[dict[str, float]], yours: Sequence[str] = ()) -> list[str]:
+    """Return the main scores, and the user's own, that every fold has.
 
     Raises:
         InputError: a fold's validation was not scored.
     """
     from stages import metrics
 
-    names = [n for n in metrics.module(kind).HEADLINE if all(n in score for score in scores)]
+    known = (metrics.module(kind).HEADLINE, yours)
+    names, more = ([n for n in one if all(n in score for score in scores)] for one in known)
     if not names:
         raise InputError(f"{METRICS}: the folds share no validation score of {kind}")
-    return names[:MOST_SCORES]
+    return names[:MOST_SCORES] + more
 
 
 def pooled(kind: str, rows: list[dict[str, str]], positive: str | None) -> dict[str, float]:

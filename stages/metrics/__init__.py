@@ -114,7 +114,12 @@ def directions(name: str, own: Mapping[str, Any] = MappingProxyType({})) -> dict
     """
     known = module(name)
     found = {"loss": False, **getattr(known, "TRAINING", known.GREATER_IS_BETTER)}
-    return found | {key: getattr(f, "greater_is_better", True) for key, f in own.items()}
+    return found | own_directions(own)
+
+
+def own_directions(own: Mapping[str, Any]) -> dict[str, bool]:
+    """Return whether more is better of each function of the user's."""
+    return {name: getattr(f, "greater_is_better", True) for name, f in own.items()}
 
 
 def greater_is_better(

@@ -116,7 +116,7 @@ def survey(batches: Iterator[Columns], task: TaskParams, data: DataParams, split
         facts.labelled += len(values) - sum(missing)
         facts.counts.update(labels.survey(values, task))
         _add_labels(facts, values, missing, kind)
-        if data.split.group is not None and split == "train":
+        if data.split.group is not None and (split == "train" or data.split.group in batch):
             _add_groups(facts, batch, data.split.group, split)
         _add_texts(facts, rows, task, data)
     if not facts.rows:
@@ -156,7 +156,7 @@ def _add_groups(facts: Facts, batch: Columns, column: str, split: str) -> None:
         if value is None or value == "" or value != value:
             raise InputError(
                 f"{split} row {facts.rows + i + 1}, column {column!r}: no value; "
-                "data.split.group needs one in every row of train, its own where a row is alone"
+                f"data.split.group needs one in every row of {split}, its own where a row is alone"
             )
         facts.row_groups += splits.row_key([labels.as_text(value)])
 

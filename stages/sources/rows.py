@@ -73,8 +73,13 @@ def choose(facts: Mapping[str, Facts], task: TaskParams, data: DataParams) -> tu
 
 
 def cut(facts: Mapping[str, Facts], data: DataParams) -> Rows:
-    """Return each split's origin and row numbers; missing ones come from train."""
+    """Return each split's origin and row numbers; missing ones come from train.
+
+    Raises:
+        InputError: fewer rows or groups than folds, or a group in train and a given split.
+    """
     rows: Rows = {name: (name, np.arange(found.rows)) for name, found in facts.items()}
+    check_groups(facts, data)
     missing = [name for name in CUT if name not in facts]
     if not missing:
         return rows
@@ -88,6 +93,18 @@ def cut(facts: Mapping[str, Facts], data: DataParams) -> Rows:
         inside = held_out(pool, strata, groups, data)
         found |= {"train": pool[~inside], "validation": pool[inside]}
     return rows | {name: ("train", chosen) for name, chosen in found.items()}
+
+
+def check_groups(facts: Mapping[str, Facts], data: DataParams) -> None:
+    """Refuse a group of train that also stands in a split of its own, where that has the column."""
+    of_train = splits.as_keys(facts["train"].row_groups)
+    for name, found in facts.items():
+        shared = np.intersect1d(of_train, splits.as_keys(found.row_groups))
+        if name != "train" and len(shared):
+            raise InputError(
+                f"data.split.group: {len(shared)} values of {data.split.group!r} are in train and "
+                f"in {name}, which is given: give the files other rows, or set it to null"
+            )
 
 
 def held_out(

@@ -101,7 +101,9 @@ def make_loss(parameters: Params, dataset: Any, task: tasks.Task, *, is_crf: boo
     p, weights = parameters.train, parameters.train.class_weights
     if weights == "balanced":
         ids = np.concatenate([np.atleast_1d(labels) for labels in dataset["labels"]]).astype(int)
-        weights = losses.balanced_weights(np.bincount(ids[ids >= 0], minlength=len(task.names)))
+        counts = np.bincount(ids[ids >= 0], minlength=len(task.names))
+        several = task.loss == "binary_cross_entropy"
+        weights = losses.balanced_weights(counts, len(dataset) if several else None)
     if weights is not None and len(weights) != len(task.names):
         raise InputError(
             f"train.class_weights has {len(weights)} numbers for {len(task.names)} labels"

@@ -24,8 +24,15 @@ def valid(labels: "Tensor") -> "Tensor":
     return ~labels.isnan() if labels.is_floating_point() else labels != IGNORED
 
 
-def balanced_weights(counts: np.ndarray) -> list[float]:
+def balanced_weights(counts: np.ndarray, rows: int | None = None) -> list[float]:
     """Return `rows / (labels x count)` per label, as scikit-learn's `class_weight="balanced"`.
+
+    Of several labels per row each is a question of its own: rows without it over rows with it,
+    which give its positive term the weight of its negative one.
+
+    Args:
+        counts: rows per label.
+        rows: all of them, where a row may have several labels.
 
     Raises:
         InputError: a label has no row.
@@ -34,6 +41,8 @@ def balanced_weights(counts: np.ndarray) -> list[float]:
         raise InputError(
             f"train.class_weights is balanced, but label {int(np.argmin(counts))} has no row"
         )
+    if rows is not None:
+        return ((rows - counts) / counts).tolist()
     return (counts.sum() / (len(counts) * counts)).tolist()
 
 
