@@ -211,6 +211,7 @@ def test_a_head_of_ours_is_exported_and_served(prepare):
     rows = exported(parameters)
     mlflow_model.save(Path("data/export"), Path("served"), parameters.task)
     frame = pd.read_csv("tests/data/test.csv")[["sentence1", "sentence2"]]
+    assert "torch==" not in Path("served/requirements.txt").read_text()
     found = mlflow.pyfunc.load_model("served").predict(frame)
     assert found["prediction"].tolist() == [p for p, _ in rows["onnx"]]
     assert found["score"].tolist() == pytest.approx([s for _, s in rows["onnx"]], abs=1e-5)
@@ -222,9 +223,15 @@ def test_a_head_of_ours_is_exported_and_served(prepare):
 
 
 @pytest.mark.slow
-def test_an_encoding_of_yours_is_used_in_training_and_in_predict(mine):
-    """A changed last word changes no answer of a model that never sees it."""
-    rows = exported(mine(tokenize__encode="mine.shout", train__epochs=1.0))
+def test_an_encoding_of_yours_is_used_in_training_and_in_predict(mine, monkeypatch, tmp_path):
+    """A changed last word changes no answer of a model that never sees it; nor of a served one."""
+    import mlflow
+    import pandas as pd
+
+    parameters = mine(tokenize__encode="mine.shout", train__epochs=1.0)
+    rows = exported(parameters)
+    mlflow_model.save(Path("data/export"), Path("served"), parameters.task)
+    assert "\ntorch==" in Path("served/requirements.txt").read_text()  # mine.py imports it
     with Path("tests/data/test.csv").open(newline="") as file:
         reader = csv.DictReader(file)
         changed = [
@@ -236,6 +243,11 @@ def test_an_encoding_of_yours_is_used_in_training_and_in_predict(mine):
         writer.writeheader()
         writer.writerows(changed)
     assert predicted("onnx") == rows["onnx"]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    frame = pd.DataFrame(changed)[["sentence1", "sentence2"]]
+    found = mlflow.pyfunc.load_model("../served").predict(frame)
+    assert found["prediction"].tolist() == [p for p, _ in rows["onnx"]]
 
 
 @pytest.mark.slow

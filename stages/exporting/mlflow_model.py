@@ -28,6 +28,10 @@ def save(export_folder: Path, target: Path, task: Any) -> None:
     from mlflow.models import ModelSignature
     from mlflow.types import Schema
 
+    is_theirs = (
+        export_folder / "code"
+    ).is_dir()  # a file of the user's, whole, which may train too
+    needed = sorted([*LIBRARIES, "torch"]) if is_theirs else LIBRARIES
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*input example")  # the signature says it
         code = Path(folder) / "stages"
@@ -37,7 +41,7 @@ def save(export_folder: Path, target: Path, task: Any) -> None:
             python_model=str(Path(__file__).with_name("served.py")),
             artifacts={"export": str(export_folder)},
             code_paths=[str(code)],
-            pip_requirements=[f"{name}=={version(name)}" for name in LIBRARIES],
+            pip_requirements=[f"{name}=={version(name)}" for name in needed],
             signature=ModelSignature(
                 Schema([column(name, kind) for name, kind in task.inputs.items()])
             ),
