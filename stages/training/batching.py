@@ -44,6 +44,13 @@ def collate(collator: Collator, rows: Sequence[dict[str, Any]]) -> Batch:
     return batch
 
 
+def tensors(collator: Collator, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the rows' batch as torch tensors on the CPU."""
+    import torch
+
+    return {name: torch.from_numpy(values) for name, values in collate(collator, rows).items()}
+
+
 class BucketSampler:
     """Yield this process's pieces of every global batch, in training order.
 

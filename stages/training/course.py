@@ -23,8 +23,7 @@ from transformers.trainer_utils import set_seed
 
 from stages import inference
 from stages.errors import InputError
-from stages.tasks.base import Batch
-from stages.training import averaging, batching, checkpoint, losses, memory, model
+from stages.training import averaging, batching, checkpoint, losses, memory, model, probe
 from stages.training.arguments import arguments
 from stages.training.batching import BucketSampler, Rows
 from stages.training.history import History, rounded
@@ -76,7 +75,7 @@ class Course:
         return DataLoader(
             self.rows,  # type: ignore[arg-type]
             batch_sampler=self.sampler,
-            collate_fn=lambda rows: as_tensors(batching.collate(self.job.collate, rows)),
+            collate_fn=lambda rows: batching.tensors(self.job.collate, rows),
             generator=torch.Generator(),  # else every epoch draws from the dropout's generator
         )
 
@@ -141,12 +140,12 @@ class Course:
         task, first = self.job.task, share * self.args.process_index if world > 1 else 0
         network = self.scored_model()
         task.adopt(network)
-        found = self._outputs(network, mine, first)
+        found = self.outputs(network, mine, first)
         found = gather_object(found)[:rows] if world > 1 else found
         self.model.train()
         return task.score(found, dataset, self.job.scores)
 
-    def _outputs(self, network: Any, dataset: Any, first: int) -> list[np.ndarray]:
+    def outputs(self, network: Any, dataset: Any, first: int) -> list[np.ndarray]:
         """Return what is kept of each row's logits, in smaller batches if memory runs out."""
         forward = inference.torch_forward(network, self.job.task, self.accelerator.autocast)
         while True:
@@ -273,9 +272,10 @@ class Course:
 
     def someone_terminated(self) -> bool:
         """Tell whether any process got SIGTERM; all processes get the same answer."""
-        return self._anyone(self.terminated)
+        return self.anyone(self.terminated)
 
-    def _anyone(self, mine: bool) -> bool:
+    def anyone(self, mine: bool) -> bool:
+        """Tell whether it is true of any process; all of them ask."""
         flag = torch.tensor(int(mine), device=self.args.device)
         return (
             bool(self.accelerator.reduce(flag, "sum")) if self.args.world_size > 1 else bool(flag)
@@ -375,7 +375,7 @@ class Course:
             size = (checkpoint.KEPT + 1) * self.checkpoint_size()
             if shutil.disk_usage(self.job.folder).free < size:
                 raise checkpoint.no_room(self.job.folder, "checkpoints", size, "before any step")
-            self.probe()
+            probe.probe(self)
             set_seed(self.job.seed)
         else:
             self.history = History.load(found / "history.json")
@@ -386,46 +386,3 @@ class Course:
         train(found)
         if not self.is_over() and not self.someone_terminated():
             self.keep("last")  # a callback of the user's ended it
-
-    def probe(self) -> None:
-        """Try the longest batch and one evaluation batch, and leave no trace.
-
-        Raises:
-            InputError: the loss of the untrained model is not a number.
-            OutOfMemory: they do not fit on some process's device.
-        """
-        loss, reason = torch.tensor(0.0), ""
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            try:
-                loss = self._try_longest()
-            except Exception as error:
-                if not memory.is_exhausted(error):
-                    raise
-                reason = str(error)[:200]
-        self.model.zero_grad()
-        if self._anyone(bool(reason)):
-            raise memory.OutOfMemory(reason or "on another process", agreed=True)
-        if not torch.isfinite(loss):
-            raise InputError(f"the loss of the first batch is {float(loss)}, before any training")
-
-    def _try_longest(self) -> torch.Tensor:
-        size, device = self.args.per_device_train_batch_size, self.args.device
-        longest = np.argsort(-self.sampler.lengths, kind="stable")[:size].tolist()
-        longest += [batching.FILLER] * (size - len(longest))
-        batch = as_tensors(batching.collate(self.job.collate, self.rows.__getitems__(longest)))
-        batch = {name: values.to(device) for name, values in batch.items()}
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        moments = [torch.zeros_like(p) for p in trained for _ in range(2)]  # AdamW will want them
-        self.model.to(device).train()
-        with self.accelerator.autocast():
-            loss = self.loss(self.model, batch, losses.valid(batch["labels"]).sum().clamp(min=1))
-        loss.backward()
-        del moments
-        if self.job.validation is not None:
-            first = self.job.validation.select(range(min(size, len(self.job.validation))))
-            self._outputs(self.scored_model(), first, 0)  # no process waits for another here
-        return loss.detach()
-
-
-def as_tensors(batch: Batch) -> Tensors:
-    return {name: torch.from_numpy(values) for name, values in batch.items()}
