@@ -615,5 +615,5 @@ def test_the_texts_of_a_pair_change_places(write_params):
     (made,) = list(augmentation.batches(Dataset.from_dict(rows), made_by))[1:]
     assert made == {"sentence1": ["c"], "sentence2": ["a b"], "label": [1], "augmented": [True]}
     assert made_by.report() == {"exchange": {"wanted": 2, "made": 1}}
-    with pytest.raises(InputError, match=r"augment.exchange is for pairs of texts"):
+    with pytest.raises(InputError, match=r"tokenize\.augment: exchange is for pairs"):
         write_params(task__text=["sentence1"], tokenize__augment=augment(exchange={"rate": 1.0}))

@@ -141,13 +141,13 @@ def test_cross_field_checks(tmp_path, old, new, message):
             "train.schedule_options: schedule: cosine_with_restarts needs num_cycles there",
         ),
         (
-            ("schedule: linear", "schedule: linear\n  schedule_options: {power: 2.0}"),
+            ("schedule_options: null", "schedule_options: {power: 2.0}"),
             SAME,
             "power has no effect with schedule: linear, which takes none",
         ),
         (
-            ("schedule: linear", "schedule: polynomial\n  schedule_options: {lr_end: 1.0}"),
-            SAME,
+            ("schedule: linear", "schedule: polynomial"),
+            ("schedule_options: null", "schedule_options: {lr_end: 1.0}"),
             "lr_end must be below train.learning_rate",
         ),
         (SAME, NEW, "everything is new with from_scratch"),
