@@ -1,6 +1,7 @@
 """Parameters → those that do not fit the task or each other, each with its key and what to do.
 
-`stages.groups` says what a single value may be; here is what values mean beside each other.
+`stages.groups` says what a value may be, and which labels and columns have to be named alike; here
+is which techniques have an effect beside each other.
 """
 
 from collections.abc import Callable, Iterator
@@ -82,7 +83,8 @@ def misfits(parameters: Params) -> dict[tuple[str, str], str]:
     for rule in (_of_task, _of_head, _of_model, _of_loss, _of_schedule, _of_augmentation):
         for key, message in rule(parameters):
             group, _, name = key.partition(".")
-            found.setdefault((group, name), message)
+            before = found.get((group, name))
+            found[group, name] = message if before is None else f"{before}; {message}"
     return found
 
 
@@ -174,6 +176,12 @@ def _of_loss(p: Params) -> Iterator[Misfit]:
 
 def _of_schedule(p: Params) -> Iterator[Misfit]:
     schedule, options = p.train.schedule, p.train.schedule_options
+    if schedule == "constant" and p.train.warmup_ratio:
+        yield (
+            "train.warmup_ratio",
+            f"{p.train.warmup_ratio} has no effect with schedule: constant; set it to 0, or use "
+            "constant_with_warmup",
+        )
     given = [] if options is None else list(options.model_dump(exclude_none=True))
     known, needed = SCHEDULE_OPTIONS.get(schedule, ()), NEEDED_OPTIONS.get(schedule)
     for name in given:
@@ -184,15 +192,19 @@ def _of_schedule(p: Params) -> Iterator[Misfit]:
                 f"{', '.join(known) or 'none'}",
             )
     if needed and sum(name in given for name in needed) != 1:
-        yield "train.schedule_options", f"schedule: {schedule} needs {' or '.join(needed)} there"
-    if options is not None and (options.lr_end or 0) >= p.train.learning_rate:
-        yield "train.schedule_options", "lr_end must be below train.learning_rate"
-    if p.train.schedule == "constant" and p.train.warmup_ratio:
-        yield (
-            "train.warmup_ratio",
-            f"{p.train.warmup_ratio} has no effect with schedule: constant; set it to 0, or use "
-            "constant_with_warmup",
-        )
+        either = " or ".join(needed)
+        yield "train.schedule_options", f"schedule: {schedule} needs {either} there, and one only"
+    if options is None:
+        return
+    for name in ("lr_end", "min_lr"):
+        if (getattr(options, name) or 0) >= p.train.learning_rate:
+            yield "train.schedule_options", f"{name} must be below train.learning_rate"
+    for name in ("warmup_type", "warmup_lr_rate"):
+        if name in given and not p.train.warmup_ratio:
+            yield "train.schedule_options", f"{name} has no effect with warmup_ratio: 0"
+    shapes = {options.warmup_type, options.decay_type or "cosine"}
+    if schedule == "warmup_stable_decay" and "num_cycles" in given and "cosine" not in shapes:
+        yield "train.schedule_options", "num_cycles has no effect without a cosine"
 
 
 def _of_augmentation(p: Params) -> Iterator[Misfit]:

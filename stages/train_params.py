@@ -127,7 +127,8 @@ class TrainParams(Group):
     freeze: Freeze
     label_smoothing: Share = Field(description="Share of the target spread over all classes.")
     class_weights: Literal["balanced"] | tuple[float, ...] | None = Field(
-        default=None, description="Loss weight per label; balanced: inverse to its count in train."
+        default=None,
+        description="Loss weight per label; balanced: more for the rarer in train.",
     )
     focal_gamma: float | None = Field(
         default=None, ge=0, description="Focal loss exponent; 0 is cross-entropy."

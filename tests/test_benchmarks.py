@@ -23,7 +23,7 @@ def test_the_memory_of_data_is_measured():
 
 @pytest.mark.slow
 def test_every_benchmark_can_be_started():
-    """All of its imports are there."""
+    """Its own imports are there; not those of code it starts in processes of its own."""
     files = sorted(path for path in (ROOT / "benchmarks").glob("*.py"))
     assert len(files) > 5
     started = [

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import commands, outputs, params
+from stages import commands, models, outputs, params
 from stages.commands import check
 from stages.errors import InputError
+from stages.models.config import put_on
 from tests.conftest import ROOT
 
 LORA = {"rank": 2, "alpha": 4.0, "dropout": 0.0}
@@ -161,6 +162,34 @@ def test_fp16_needs_a_gpu(write_params, monkeypatch):
     assert "fp16 needs a GPU" in only(examine(write_params, train__precision="fp16")[0])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert examine(write_params, train__precision="fp16")[0] == []
+
+
+@pytest.mark.parametrize(
+    ("head", "own", "changes", "message"),
+    [
+        ({"kind": "linear", "pooling": "mean", "dropout": 0.1}, None, {}, None),
+        (
+            {"kind": "linear", "dropout": 0.1},
+            None,
+            {},
+            "model.head: the one that sample has: pooling makes one vector of a text",
+        ),
+        (None, "mine.Bag", {}, "model.own: sample was made by mine.Bag; name that class"),
+        (None, None, {"num_attention_heads": 3}, "transformers cannot build this bert for Auto"),
+        (None, None, {"hidden_act": "gello"}, "model.config: transformers cannot build this"),
+    ],
+)
+def test_the_network_is_built_without_weights(write_params, head, own, changes, message):
+    """An earlier model's head or class, and a config that no class takes."""
+    write_params()
+    folder = Path("data/sample/model")
+    if head or own:
+        put_on(models.open_config(folder), head, own).save_pretrained(folder)
+    found, _ = examine(write_params, model__config=changes)
+    if message is None:
+        assert found == []
+    else:
+        assert message in only(found)
 
 
 def test_what_the_machine_lacks_is_said_before_anything_runs(write_params, monkeypatch):

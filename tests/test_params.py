@@ -22,6 +22,7 @@ def load(tmp_path, *replacements):
 
 
 CRF = "head: {kind: linear, pooling: mean, dropout: 0.1, crf: true}"
+WSD = "schedule_options: {num_decay_steps: 9, num_cycles: 1.5, decay_type: linear}"
 SAME = ("seed", "seed")
 NEW = ("head: null", "head: {kind: new}")
 FROZEN = ("embeddings: false", "embeddings: true")
@@ -138,7 +139,7 @@ def test_cross_field_checks(tmp_path, old, new, message):
         (
             ("schedule: linear", "schedule: cosine_with_restarts"),
             SAME,
-            "train.schedule_options: schedule: cosine_with_restarts needs num_cycles there",
+            "cosine_with_restarts needs num_cycles there, and one only",
         ),
         (
             ("schedule_options: null", "schedule_options: {power: 2.0}"),
@@ -149,6 +150,16 @@ def test_cross_field_checks(tmp_path, old, new, message):
             ("schedule: linear", "schedule: polynomial"),
             ("schedule_options: null", "schedule_options: {lr_end: 1.0}"),
             "lr_end must be below train.learning_rate",
+        ),
+        (
+            ("schedule: linear", "schedule: warmup_stable_decay"),
+            ("schedule_options: null", WSD),
+            "num_cycles has no effect without a cosine",
+        ),
+        (
+            ("schedule: linear", "schedule: cosine_with_min_lr"),
+            ("schedule_options: null", "schedule_options: {min_lr: 0.0, min_lr_rate: 0.1}"),
+            "needs min_lr or min_lr_rate there, and one only",
         ),
         (SAME, NEW, "everything is new with from_scratch"),
     ],

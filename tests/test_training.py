@@ -146,6 +146,8 @@ def test_balanced_weights_are_scikit_learns():
     np.testing.assert_allclose(losses.balanced_weights(np.bincount(labels)), expected)
     with pytest.raises(InputError, match="label 1 has no row"):
         losses.balanced_weights(np.array([2, 0]))
+    with pytest.raises(InputError, match="every row has label 0"):
+        losses.balanced_weights(np.array([2, 1]), 2)
 
 
 def test_balanced_weights_of_several_labels_are_negatives_over_positives(write_params):
@@ -553,6 +555,27 @@ def test_a_loss_or_gradient_that_is_no_number_stops_the_run(prepare, monkeypatch
     assert str(caught.value).endswith("checkpoint-4 is kept")
     assert checkpoint.step_of(checkpoint.newest(Path("work/run"))) == 4
     assert not Path("work/run/checkpoint-8").exists()
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        ({}, "3, 4"),
+        (
+            {"example_id": [0, 0, 1, 1, 2]},
+            "3, 4 of data/tokenized's train split, made from rows 1, 2",
+        ),
+        ({"example_id": [0, 0, 1, 1, 2], "augmented": [False] * 5}, "3, 4 of data/tokenized's"),
+    ],
+)
+def test_the_rows_of_a_batch_are_named_as_the_data_has_them(columns, text):
+    """Windows by the row they were cut from."""
+    rows = Dataset.from_dict({"length": [1] * 5} | columns)
+    sampler = SimpleNamespace(global_batches=lambda epoch: [[0, 1, 2], [4, 3]])
+    fake = SimpleNamespace(sampler=sampler, job=SimpleNamespace(train=rows), steps_in=lambda _: 2)
+    found = Course.rows_of(fake, 2)
+    assert found.startswith(text)
+    assert ("made from" in found) == ("made from" in text)
 
 
 @pytest.mark.slow

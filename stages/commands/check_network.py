@@ -17,7 +17,8 @@ def check(parameters: params.Params, config: Any, task: Task, findings: Findings
     p, network = parameters.train, None
     with findings.at("model.head"):
         model.has_crf(config, parameters)
-        network = model.outline(config, task, parameters.model)
+        with findings.at("model.config"):
+            network = model.outline(config, task, parameters.model)
     if network is None:
         return
     with findings.at("train.freeze.layers"):
@@ -25,7 +26,9 @@ def check(parameters: params.Params, config: Any, task: Task, findings: Findings
     if parameters.model.lora is not None:
         with findings.at("model.lora"):
             model.lora_targets(network, parameters.model)
-    with findings.at("train.layer_decay"):
-        optimizer.parameter_groups(network, p.model_copy(update={"head_learning_rate": None}))
-    with findings.at("train.head_learning_rate"):
-        optimizer.parameter_groups(network, p.model_copy(update={"layer_decay": 1.0}))
+    if p.layer_decay < 1:
+        with findings.at("train.layer_decay"):
+            optimizer.parameter_groups(network, p.model_copy(update={"head_learning_rate": None}))
+    if p.head_learning_rate is not None:
+        with findings.at("train.head_learning_rate"):
+            optimizer.parameter_groups(network, p.model_copy(update={"layer_decay": 1.0}))

@@ -41,11 +41,16 @@ def save(export_folder: Path, target: Path, task: Any) -> None:
             python_model=str(Path(__file__).with_name("served.py")),
             artifacts={"export": str(export_folder)},
             code_paths=[str(code)],
-            pip_requirements=[f"{name}=={version(name)}" for name in needed],
+            pip_requirements=[f"{name}=={public(name)}" for name in needed],
             signature=ModelSignature(
                 Schema([column(name, kind) for name, kind in task.inputs.items()])
             ),
         )
+
+
+def public(name: str) -> str:
+    """Return a library's version as an index knows it, without the build's own part (+cpu)."""
+    return version(name).partition("+")[0]
 
 
 def column(name: str, kind: str) -> Any:

@@ -46,7 +46,7 @@ class Headed(nn.Module):
         return bool(getattr(self.backbone, "is_activation_checkpointing", False))
 
     def get_input_embeddings(self) -> Any:
-        return self._of_backbone("get_input_embeddings", "train.freeze.embeddings")()
+        return self._of_backbone("get_input_embeddings", "train.freeze.embeddings or layer_decay")()
 
     def resize_token_embeddings(self, size: int) -> None:
         self._of_backbone("resize_token_embeddings", "model.new_tokens")(size)

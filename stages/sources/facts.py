@@ -116,8 +116,9 @@ def survey(batches: Iterator[Columns], task: TaskParams, data: DataParams, split
         facts.labelled += len(values) - sum(missing)
         facts.counts.update(labels.survey(values, task))
         _add_labels(facts, values, missing, kind)
-        if data.split.group is not None and (split == "train" or data.split.group in batch):
-            _add_groups(facts, batch, data.split.group, split)
+        group = data.split.group
+        if group is not None and (split == "train" or columns.lookup(batch, group) is not None):
+            _add_groups(facts, batch, group, split)
         _add_texts(facts, rows, task, data)
     if not facts.rows:
         raise InputError(f"{split} has no rows")

@@ -58,7 +58,8 @@ def read_config(folder: Path, params: ModelParams) -> Any:
     """Return the config with `model.config` applied.
 
     Raises:
-        InputError: a key that the config class does not know, or another type than it has.
+        InputError: a key that the config class does not know, or another type than it has; a
+            model of a class of the user's, which `model.own` does not name.
     """
     config = models.open_config(folder, trust_remote_code=params.trust_remote_code)
     known = sorted({*config.to_dict(), *type(config).attribute_map})
@@ -75,6 +76,11 @@ def read_config(folder: Path, params: ModelParams) -> Any:
                 f"found {value!r}"
             )
         setattr(config, key, value)
+    if getattr(config, "own", None) is not None and params.own is None:
+        raise InputError(
+            f"model.own: {params.name} was made by {config.own}; name that class, and its file "
+            "under code"
+        )
     return config
 
 

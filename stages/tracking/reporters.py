@@ -67,11 +67,12 @@ class Reporters(TrainerCallback):
         key: of the training.
     """
 
+    opened: Any = None  # W&B's run, which an attempt that ran out of memory leaves open
+
     def __init__(self, names: Sequence[str], run_name: str, key: str):
         self.names, self.run_name, self.key = names, run_name, key
         self.active: dict[str, TrainerCallback] = {}
         self.log_every = tracking.log_every()
-        self.opened: Any = None  # a run of W&B
         for event in EVENTS:
             setattr(self, event, partial(self._tell, event))
 
@@ -87,6 +88,7 @@ class Reporters(TrainerCallback):
         if event == "on_train_end" and self.opened is not None:
             with self._warned("wandb"):
                 self.opened.finish()  # the next member of a soup is a run of its own
+            Reporters.opened = None
 
     def _start(self, step: int) -> None:
         """Make the reporters of a training that begins after `step`."""
@@ -126,7 +128,7 @@ class Reporters(TrainerCallback):
         given |= {} if "WANDB_RUN_ID" in os.environ else {"id": self.key}
         if wandb.run is None:
             (root() / "tracking").mkdir(exist_ok=True)
-            self.opened = wandb.init(**given)
+            Reporters.opened = wandb.init(**given)
         return its_callback("wandb")
 
 

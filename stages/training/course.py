@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from transformers import TrainerState
 from transformers.trainer_utils import set_seed
 
-from stages import inference
+from stages import arrow, inference
 from stages.errors import InputError
 from stages.training import averaging, batching, checkpoint, losses, memory, model, probe
 from stages.training.arguments import arguments
@@ -176,12 +176,13 @@ class Course:
         return self.model if self.average is None else self.average.module
 
     def is_over(self) -> bool:
-        """Tell whether all steps are made, or early stopping has ended the training."""
+        """Tell whether all steps are made, or the training was stopped before."""
         return self.state.global_step >= self.total_steps or self.is_stopped()
 
     def is_stopped(self) -> bool:
+        """Tell whether early stopping or a callback of the user's has ended the training."""
         p = self.job.params
-        return self.history.is_stopped(
+        return self.history.ended or self.history.is_stopped(
             p.best_metric, greater=self.job.greater, rule=p.early_stopping
         )
 
@@ -257,9 +258,10 @@ class Course:
         more = f" and {len(found) - SHOWN_ROWS} more" if len(found) > SHOWN_ROWS else ""
         shown = found[:SHOWN_ROWS]
         text = f"{', '.join(map(str, shown))}{more} of data/tokenized's train split"
-        if "example_id" not in self.job.train.column_names:
+        names = self.job.train.column_names
+        if "example_id" not in names or arrow.MADE in names:  # made rows are none of data/raw's
             return text
-        raw = sorted(set(self.job.train[shown]["example_id"]))  # windows, blocks and made rows
+        raw = sorted(set(self.job.train[shown]["example_id"]))
         return f"{text}, made from rows {', '.join(map(str, raw))} of data/raw's"
 
     def steps_in(self, every: str | int) -> int:
@@ -357,6 +359,7 @@ class Course:
         before = signal.signal(signal.SIGTERM, lambda *_: setattr(self, "terminated", True))
         try:
             self._run(train)
+            stopped = self.someone_terminated()
         except Exception as error:
             if not memory.is_exhausted(error):
                 raise
@@ -364,7 +367,7 @@ class Course:
             raise memory.OutOfMemory(str(error)[:200], agreed=not alone) from None
         finally:
             signal.signal(signal.SIGTERM, before)
-        if self.someone_terminated():
+        if stopped:
             step = self.state.global_step
             print(f"stopped by SIGTERM at step {step}; the same command goes on", file=sys.stderr)
             sys.exit(143)
@@ -384,5 +387,3 @@ class Course:
             if checkpoint.step_of(found) >= self.total_steps or self.is_stopped():
                 return
         train(found)
-        if not self.is_over() and not self.someone_terminated():
-            self.keep("last")  # a callback of the user's ended it

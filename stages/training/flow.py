@@ -6,10 +6,15 @@ from stages.training.course import Course
 
 
 class Flow(TrainerCallback):
-    """Decides when to evaluate, save and stop; all of it from the step and the history."""
+    """Decides when to evaluate, save and stop; all of it from the step and the history.
+
+    It comes after the user's callbacks, which may end the training: that is noted and saved, so a
+    run that is killed after it ends there too.
+    """
 
     def __init__(self, course: Course):
         self.course, self.job = course, course.job
+        self.preempted = False
 
     def on_train_begin(self, args, state, control, **kwargs):
         self.course.state, self.course.first_step = state, state.global_step
@@ -21,7 +26,7 @@ class Flow(TrainerCallback):
         p, step = self.job.params, state.global_step
         if self.course.average is not None:
             self.course.average.update_parameters(self.course.model)
-        last = step >= state.max_steps
+        last = step >= state.max_steps or self.ended_by_callback(control)
         due = {
             every: step % self.course.steps_in(every) == 0
             for every in ("epoch", p.evaluate_every, p.save_every)
@@ -31,9 +36,20 @@ class Flow(TrainerCallback):
         )
         control.should_save = due[p.save_every] or last
         if self.course.someone_terminated():
+            self.preempted = True
             control.should_save = control.should_training_stop = True
         if due["epoch"] and p.keep == "all":
             self.course.keep(f"epoch-{step // self.course.steps_in('epoch')}")
+
+    def ended_by_callback(self, control) -> bool:
+        """Tell whether a callback has asked for the end before its time, and note it."""
+        asked = control.should_training_stop and not self.preempted
+        if asked and not self.course.is_over():
+            self.course.history.ended = control.should_save = True
+        return self.course.history.ended
+
+    def on_epoch_end(self, args, state, control, **kwargs):
+        self.ended_by_callback(control)
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         state.log_history.clear()  # the history has it; Trainer would write all of it every time
@@ -43,5 +59,6 @@ class Flow(TrainerCallback):
             )
 
     def on_evaluate(self, args, state, control, **kwargs):
+        self.ended_by_callback(control)
         if self.course.is_stopped():
             control.should_save = control.should_training_stop = True

@@ -18,10 +18,15 @@ FIRST = ("step", "epoch", "loss")  # columns; the others follow by name, resumed
 
 @dataclass
 class History:
-    """Rows of numbers: one per optimizer step, one per evaluation."""
+    """Rows of numbers: one per optimizer step, one per evaluation.
+
+    Attributes:
+        ended: whether a callback of the user's ended the training before its last step.
+    """
 
     train: list[dict[str, Any]] = field(default_factory=list)
     validation: list[dict[str, Any]] = field(default_factory=list)
+    ended: bool = False
 
     @classmethod
     def load(cls, path: Path) -> "History":
@@ -33,7 +38,7 @@ class History:
     def write_csv(self, folder: Path) -> None:
         """Write train.csv and validation.csv; an empty one is left out."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name, rows in vars(self).items():
+        for name, rows in (("train", self.train), ("validation", self.validation)):
             if rows:
                 with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
                     names = [*FIRST, *sorted(rows[0].keys() - set(FIRST))]

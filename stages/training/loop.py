@@ -75,6 +75,7 @@ class Loop:
                 if self.control.should_training_stop or state.global_step == state.max_steps:
                     break
             self._tell("on_epoch_end")
+            self._save_if_due()
         self._tell("on_train_end")
 
     def step(self, pieces: Sequence[Tensors]) -> dict[str, Any]:
@@ -130,6 +131,9 @@ class Loop:
             found = self.course.evaluate()
             self._tell("on_log", {f"eval_{name}": value for name, value in found.items()})
             self._tell("on_evaluate", found)
+        self._save_if_due()
+
+    def _save_if_due(self) -> None:
         if self.control.should_save:
             self.course.save(self._write)
             self._tell("on_save")
@@ -138,7 +142,7 @@ class Loop:
         self.accelerator.save_state(str(folder), safe_serialization=True)
 
     def _events(self) -> CallbackHandler:
-        mine = [DefaultFlowCallback, Flow(self.course), *self.course.job.callbacks]
+        mine = [DefaultFlowCallback, *self.course.job.callbacks, Flow(self.course)]
         model = self.course.model
         return CallbackHandler(mine, model, None, self.optimizer, self.schedule)
 

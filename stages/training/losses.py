@@ -35,11 +35,15 @@ def balanced_weights(counts: np.ndarray, rows: int | None = None) -> list[float]
         rows: all of them, where a row may have several labels.
 
     Raises:
-        InputError: a label has no row.
+        InputError: a label has no row, or every one.
     """
     if (counts == 0).any():
         raise InputError(
             f"train.class_weights is balanced, but label {int(np.argmin(counts))} has no row"
+        )
+    if rows is not None and (counts == rows).any():
+        raise InputError(
+            f"train.class_weights is balanced, but every row has label {int(np.argmax(counts))}"
         )
     if rows is not None:
         return ((rows - counts) / counts).tolist()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stages import fitting, models, processes, tasks
-from stages.errors import InputError
+from stages.errors import InputError, nearest
 from stages.groups import Params
 from stages.model_params import Head, ModelParams
 from stages.tasks.base import Task
@@ -37,8 +37,8 @@ def build(
     folder = base / "weights"
     config = models.open_config(folder)
     checkpoint = folder if any(folder.glob("*.safetensors")) else None
-    is_headed = config.model_type == models.HEADED
-    if checkpoint is not None and params.head is None and (own is None or is_headed):
+    is_theirs = own is not None and getattr(config, "own", None) is None  # its head is not loaded
+    if checkpoint is not None and params.head is None and not is_theirs:
         check_labels(config, task)
     task.configure(config, features)
     if own is not None or chosen_head(config, params) is not None:
@@ -65,20 +65,10 @@ def chosen_head(config: Any, params: ModelParams) -> Head | None:
     """Return the head of temper's that is trained: the one asked for, or an earlier model's.
 
     None is a class of transformers with its own, or a class of the user's.
-
-    Raises:
-        InputError: the earlier model is a class of the user's, which `model.own` does not name.
     """
     if params.own is not None or (params.head is not None and params.head.kind != "new"):
         return params.head
-    if config.model_type != models.HEADED:
-        return None
-    if config.own is not None:
-        raise InputError(
-            f"model.own: the model was made by {config.own}; name that class, and its file under "
-            "code"
-        )
-    return Head(**config.head)
+    return Head(**config.head) if config.model_type == models.HEADED else None
 
 
 def has_crf(config: Any, parameters: Params) -> bool:
@@ -98,21 +88,30 @@ def outline(config: Any, task: Task, params: ModelParams) -> Any:
     """Return the network to train, without numbers; None of a class of the user's.
 
     Raises:
-        InputError: the head does not fit the model.
+        InputError: transformers cannot build it, or the head does not fit.
     """
     import torch
     import transformers
 
+    from stages.models import headed
+    from stages.models.config import put_on
+
     head = chosen_head(config, params)
     if params.own is not None:
         return None
-    with torch.device("meta"):
-        if head is None:
-            return getattr(transformers, task.auto_model).from_config(config)
-        from stages.models import headed
-        from stages.models.config import put_on
-
-        return headed.build(put_on(config, head.model_dump(exclude_none=True), None), None, None)
+    try:
+        with torch.device("meta"):
+            if head is None:
+                return getattr(transformers, task.auto_model).from_config(config)
+            wanted = put_on(config, head.model_dump(exclude_none=True), None)
+            return headed.build(wanted, None, None)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a model's __init__ makes of a config
+        raise InputError(
+            f"model.config: transformers cannot build this {config.model_type} for "
+            f"{task.auto_model}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _of_transformers(config: Any, checkpoint: Path | None, task: Task, *, is_new: bool) -> Any:
@@ -152,12 +151,15 @@ def check_labels(config: Any, task: Task) -> None:
         return  # never named: the checkpoint has no head, or one that nobody described
     if len(before) != len(task.names):
         if processes.is_first():
-            print(f"a new head: the checkpoint's answers {len(before)} labels, {', '.join(before)}")
+            shown = ", ".join(before[:6]) + ", …" * (len(before) > 6)
+            print(f"a new head: the checkpoint's answers {len(before)} labels, {shown}")
         return
+    fix = "set task.labels to the checkpoint's order"
+    if getattr(config, "own", None) is None:
+        fix += ", or draw a new head with model.head: {kind: new}"
     raise InputError(
         f"the checkpoint's head answers {', '.join(before)}; the data's labels are "
-        f"{', '.join(task.names)}: set task.labels to the checkpoint's order, or draw a new head "
-        "with model.head: {kind: new}"
+        f"{', '.join(task.names)}: {fix}"
     )
 
 
@@ -195,7 +197,7 @@ def lora_targets(network: Any, params: ModelParams) -> list[str]:
     """Return the names of the backbone's linear layers that get matrices beside them.
 
     Raises:
-        InputError: no layer has one of the names.
+        InputError: a name that no layer has.
     """
     import torch
     from transformers.pytorch_utils import Conv1D
@@ -206,16 +208,16 @@ def lora_targets(network: Any, params: ModelParams) -> list[str]:
         for name, module in network.named_modules()
         if isinstance(module, torch.nn.Linear | Conv1D) and not models.is_head(name, prefix)
     ]
-    chosen = [n for n in linear if wanted is None or n.split(".")[-1] in wanted]
-    if not chosen:
-        known = ", ".join(sorted({n.split(".")[-1] for n in linear})) or "none"
+    known = sorted({name.split(".")[-1] for name in linear})
+    missing = [name for name in wanted or () if name not in known]
+    if missing:
         raise InputError(
-            f"model.lora.target_modules: no linear layer is named {', '.join(wanted or ())}; "
-            f"there are {known}"
-            if wanted
-            else f"model.lora: {type(network).__name__} has no linear layer below its head"
+            f"model.lora.target_modules: no linear layer is named {', '.join(missing)}"
+            f"{nearest(missing[0], known)}; there are {', '.join(known) or 'none'}"
         )
-    return chosen
+    if not linear:
+        raise InputError(f"model.lora: {type(network).__name__} has no linear layer below its head")
+    return [name for name in linear if wanted is None or name.split(".")[-1] in wanted]
 
 
 def merged(network: Any) -> Any:

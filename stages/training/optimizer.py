@@ -39,8 +39,21 @@ def layers(model: Any) -> list[Any]:
 
 
 def embeddings(model: Any) -> Any:
-    """Return the module that embeds the input: all of it, or the table of input vectors."""
-    return getattr(model.base_model, "embeddings", None) or model.get_input_embeddings()
+    """Return the module that embeds the input: all of it, or the table of input vectors.
+
+    Raises:
+        InputError: the model has neither.
+    """
+    for name in ("embeddings", "embedder"):
+        if getattr(model.base_model, name, None) is not None:
+            return getattr(model.base_model, name)
+    try:
+        return model.get_input_embeddings()
+    except NotImplementedError:
+        raise InputError(
+            f"{type(model).__name__} has no embeddings: set train.freeze.embeddings to false, and "
+            "train.layer_decay to 1.0"
+        ) from None
 
 
 def freeze(model: Any, *, embedding_table: bool, num_layers: int | str) -> None:
@@ -147,6 +160,7 @@ def schedule(optimizer: Any, params: "TrainParams", total_steps: int) -> Any:
 
     options = params.schedule_options
     more = {} if options is None else options.model_dump(exclude_none=True)
+    optimizer.defaults["lr"] = params.learning_rate  # what transformers takes for the peak
     warmup_steps = int(params.warmup_ratio * total_steps)
     if warmup_steps + more.get("num_decay_steps", 0) > total_steps:
         raise InputError(

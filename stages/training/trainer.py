@@ -43,7 +43,7 @@ class Engine(Trainer):
         for callback in list(self.callback_handler.callbacks):
             if type(callback).__name__ in ("PrinterCallback", "ProgressCallback"):
                 self.remove_callback(callback)
-        for callback in (Flow(course), *job.callbacks):
+        for callback in (*job.callbacks, Flow(course)):
             self.add_callback(callback)
 
     def get_train_dataloader(self) -> DataLoader:
