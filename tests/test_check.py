@@ -128,6 +128,11 @@ def test_every_mistake_is_named_at_once(write_params):
             "needs a validation split with labels",
         ),
         (
+            {"train__averaging": {"kind": "last", "count": 3}},
+            "averaging",
+            "count is 3, but there are 2 evaluations; see train.evaluate_every",
+        ),
+        (
             {"model__lora": LORA | {"target_modules": ["q_proj"]}},
             "  lora:",
             "no linear layer is named q_proj; there are dense, key, query, value",

@@ -3,6 +3,7 @@
 Reads each split once, a batch in memory at a time, with the readers that download uses.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,10 +152,22 @@ def check_splits(
         notes += "" if facts[origin].labelled else " (no labels: predicted, never scored)"
         texts.append(f"{name} {sizes[name]:,} rows{notes}")
     findings.facts["data"] = ", ".join(texts)
-    augment = parameters.tokenize.augment
+    check_steps(parameters, sizes["train"], findings)
+
+
+def check_steps(parameters: Params, num_rows: int, findings: Findings) -> None:
+    """Count the steps, and note an average of more evaluations than there will be."""
+    p, augment = parameters.train, parameters.tokenize.augment
     rate = sum(method.rate for method in augment.methods.values()) if augment else 0
-    steps = -(-round(sizes["train"] * (1 + rate)) // p.batch_size)
+    steps = -(-round(num_rows * (1 + rate)) // p.batch_size)
     in_windows = parameters.tokenize.long == "window" or parameters.task.name in WINDOWED
     about = "about " if augment or p.resampling or in_windows else ""
+    made = math.ceil(
+        steps * p.epochs / (steps if p.evaluate_every == "epoch" else p.evaluate_every)
+    )
+    wanted = p.averaging.count if p.averaging else None
+    if wanted and wanted > made and not about:
+        text = f"count is {wanted}, but there are {made} evaluations; see train.evaluate_every"
+        findings.add("train.averaging", text)
     total = steps * p.epochs * (p.soup or 1)
     findings.facts["steps"] = f"{about}{steps:,} an epoch, {about}{total:,.0f} in all"
