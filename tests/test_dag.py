@@ -151,7 +151,8 @@ def is_stage(file: str) -> bool:
     """Tell whether a read determines a result: the schema's own and the tracker's do not."""
     path = Path(file)
     return path.is_relative_to(ROOT / "stages") and not (
-        path.name.endswith(("params.py", "groups.py")) or path.parent.name == "tracking"
+        path.name.endswith(("params.py", "groups.py", "fitting.py"))
+        or path.parent.name == "tracking"
     )
 
 

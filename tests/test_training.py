@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from stages import arrow, tasks, train
 from stages.errors import InputError
-from stages.train_params import EarlyStopping
+from stages.train_params import EarlyStopping, ScheduleOptions
 from stages.training import batching, checkpoint, job, losses, optimizer
 from stages.training.course import Course
 from stages.training.history import History
@@ -635,27 +635,48 @@ SCHEDULES = [
 ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("engine", ["trainer", "loop"])
-def test_every_schedule_is_transformers_own(prepare, engine):
-    """The rates in the history are get_scheduler's, step by step; options change them."""
+def rates(schedule, steps=12):
+    """Return the learning rate of each step."""
+    found = []
+    for _ in range(steps):
+        found.append(schedule.get_last_lr()[0])
+        schedule.optimizer.step()
+        schedule.step()
+    return found
+
+
+def transformers_own(name, options):
+    """Return the rates of transformers' schedule, a quarter of the steps warm-up, peak 1e-3."""
     from transformers import get_scheduler
 
-    rates: dict[str, list[float]] = {}
-    for number, (name, options) in enumerate(SCHEDULES):
-        changes = {"train__schedule": name, "train__engine": engine, "train__learning_rate": 1e-3}
+    one = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
+    return rates(get_scheduler(name, one, 3, 12, scheduler_specific_kwargs=options))
+
+
+def test_every_schedule_is_transformers_own_and_each_option_changes_it(write_params):
+    """Whatever rate the optimizer was made with, as a user's may be."""
+    seen = []
+    for name, options in SCHEDULES:
+        changes = {"train__schedule": name, "train__schedule_options": options}
         changes |= {"train__warmup_ratio": 0.0 if name == "constant" else 0.25}
-        changes |= {"train__schedule_options": options}
-        course = fit(prepare(**changes), str(number))
-        dummy = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
-        sizes = {"num_warmup_steps": 3, "num_training_steps": 12}
-        schedule = get_scheduler(name, dummy, **sizes, scheduler_specific_kwargs=options)
-        expected = []
-        for _ in range(12):
-            expected.append(schedule.get_last_lr()[0])
-            dummy.step()
-            schedule.step()
-        found = [row["learning_rate"] for row in course.history.train]
-        assert found == pytest.approx(expected, rel=1e-5, abs=1e-9), name
-        assert found not in rates.values()
-        rates[f"{name} {options}"] = found
+        p = write_params(**changes, train__learning_rate=1e-3).train
+        one = torch.optim.SGD([{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 1e-3}], lr=9)
+        found = rates(optimizer.schedule(one, p, 12))
+        assert found == pytest.approx(transformers_own(name, options), rel=1e-5, abs=1e-9), name
+        assert found not in seen
+        seen.append(found)
+    p = p.model_copy(update={"schedule_options": ScheduleOptions(num_decay_steps=10)})
+    with pytest.raises(InputError, match="3 steps of warm-up and 10 of decay are more than the 12"):
+        optimizer.schedule(one, p, 12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["trainer", "loop"])
+def test_the_schedules_rates_are_those_of_the_steps(prepare, engine):
+    """In the history of either engine."""
+    options = {"num_cycles": 2}
+    changes = {"train__schedule": "cosine_with_restarts", "train__schedule_options": options}
+    changes |= {"train__warmup_ratio": 0.25, "train__learning_rate": 1e-3, "train__engine": engine}
+    found = [row["learning_rate"] for row in fit(prepare(**changes)).history.train]
+    expected = transformers_own("cosine_with_restarts", options)
+    assert found == pytest.approx(expected, rel=1e-5, abs=1e-9)
