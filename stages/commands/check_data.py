@@ -162,9 +162,8 @@ def check_steps(parameters: Params, num_rows: int, findings: Findings) -> None:
     steps = -(-round(num_rows * (1 + rate)) // p.batch_size)
     in_windows = parameters.tokenize.long == "window" or parameters.task.name in WINDOWED
     about = "about " if augment or p.resampling or in_windows else ""
-    made = math.ceil(
-        steps * p.epochs / (steps if p.evaluate_every == "epoch" else p.evaluate_every)
-    )
+    every = steps if p.evaluate_every == "epoch" else p.evaluate_every
+    made = math.ceil(steps * p.epochs / every)
     wanted = p.averaging.count if p.averaging else None
     if wanted and wanted > made and not about:
         text = f"count is {wanted}, but there are {made} evaluations; see train.evaluate_every"

@@ -28,10 +28,8 @@ def save(export_folder: Path, target: Path, task: Any) -> None:
     from mlflow.models import ModelSignature
     from mlflow.types import Schema
 
-    is_theirs = (
-        export_folder / "code"
-    ).is_dir()  # a file of the user's, whole, which may train too
-    needed = sorted([*LIBRARIES, "torch"]) if is_theirs else LIBRARIES
+    has_code = (export_folder / "code").is_dir()  # the user's file, whole: it may train too
+    needed = sorted([*LIBRARIES, "torch"]) if has_code else LIBRARIES
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*input example")  # the signature says it
         code = Path(folder) / "stages"
