@@ -4,6 +4,7 @@ from typing import Any
 
 from stages import params
 from stages.commands.findings import Findings
+from stages.errors import InputError
 from stages.tasks.base import Task
 
 
@@ -18,7 +19,7 @@ def check(parameters: params.Params, config: Any, task: Task, findings: Findings
     with findings.at("model.head"):
         model.has_crf(config, parameters)
         with findings.at("model.config"):
-            network = model.outline(config, task, parameters.model)
+            network = outline(config, task, parameters)
     if network is None:
         return
     with findings.at("train.freeze.layers"):
@@ -32,3 +33,34 @@ def check(parameters: params.Params, config: Any, task: Task, findings: Findings
     if p.head_learning_rate is not None:
         with findings.at("train.head_learning_rate"):
             optimizer.parameter_groups(network, p.model_copy(update={"layer_decay": 1.0}))
+
+
+def outline(config: Any, task: Task, parameters: params.Params) -> Any:
+    """Return the network to train, without numbers; None of a class of the user's.
+
+    Raises:
+        InputError: transformers cannot build it, or the head does not fit.
+    """
+    import torch
+
+    from stages.models import headed
+    from stages.models.config import put_on
+    from stages.sources.model import empty
+    from stages.training import model
+
+    if parameters.model.own is not None:
+        return None
+    head = model.chosen_head(config, parameters.model)
+    try:
+        if head is None:
+            return empty(config, task.auto_model)
+        with torch.device("meta"):
+            wanted = put_on(config, head.model_dump(exclude_none=True), None)
+            return headed.build(wanted, None, None)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a model's __init__ makes of a config
+        raise InputError(
+            f"model.config: transformers cannot build this {config.model_type} for "
+            f"{task.auto_model}: {type(error).__name__}: {error}"
+        ) from error

@@ -84,36 +84,6 @@ def has_crf(config: Any, parameters: Params) -> bool:
     return head is not None and bool(head.crf)
 
 
-def outline(config: Any, task: Task, params: ModelParams) -> Any:
-    """Return the network to train, without numbers; None of a class of the user's.
-
-    Raises:
-        InputError: transformers cannot build it, or the head does not fit.
-    """
-    import torch
-    import transformers
-
-    from stages.models import headed
-    from stages.models.config import put_on
-
-    head = chosen_head(config, params)
-    if params.own is not None:
-        return None
-    try:
-        with torch.device("meta"):
-            if head is None:
-                return getattr(transformers, task.auto_model).from_config(config)
-            wanted = put_on(config, head.model_dump(exclude_none=True), None)
-            return headed.build(wanted, None, None)
-    except InputError:
-        raise
-    except Exception as error:  # whatever a model's __init__ makes of a config
-        raise InputError(
-            f"model.config: transformers cannot build this {config.model_type} for "
-            f"{task.auto_model}: {type(error).__name__}: {error}"
-        ) from error
-
-
 def _of_transformers(config: Any, checkpoint: Path | None, task: Task, *, is_new: bool) -> Any:
     """Return a model of the task's class; with `is_new`, only what is below its head is loaded."""
     import torch
