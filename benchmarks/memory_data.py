@@ -14,7 +14,7 @@ WRITING = """
 import json, resource, sys
 from pathlib import Path
 from stages import data_params, download, params
-from stages.sources import dataset
+from temper.ingest import dataset
 source, target, options = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
 p = params.load(Path("params.yaml"))
 data = p.data.model_dump(mode="json", exclude_unset=True)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from stages.sweeping import space
+from temper.sweep import space
 
 ROOT = Path(__file__).parent.parent
 CHANGES = {

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from stages.comparison import judged, significance
+from temper.compare import row_scores, significance
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("not_equivalent", "equivalent")
 SAMPLES = 2000  # of each bootstrap
 MAIN = ("accuracy", "f1", "mcc")
-Models = list[judged.Judged]
+Models = list[row_scores.RowScores]
 
 
 def rejections(pairs: list[Models]) -> dict[str, float]:
@@ -48,12 +48,12 @@ def drawn_pairs(rows: int, share: float, count: int, seed: int) -> list[Models]:
         chance = random.beta(2 * share, 2 * (1 - share), rows)
         wanted = random.integers(0, 2, rows)
         found = [np.where(random.random(rows) < chance, wanted, 1 - wanted) for _ in range(2)]
-        pairs.append([judged.judge("classification", as_rows(f, wanted), NAMES, NAMES[1])
+        pairs.append([row_scores.judge("classification", as_rows(f, wanted), NAMES, NAMES[1])
                       for f in found])  # fmt: skip
     return pairs
 
 
-def as_rows(found: np.ndarray, wanted: np.ndarray) -> list[judged.Row]:
+def as_rows(found: np.ndarray, wanted: np.ndarray) -> list[row_scores.Row]:
     cells = zip(found, wanted, strict=True)
     return [{"prediction": NAMES[p], "reference": NAMES[r]} for p, r in cells]
 
@@ -77,7 +77,7 @@ def train(workspace: Path, seeds: int, rows: int, epochs: int) -> Models:
 
     for kind, files in (("dataset", tree["data"]["files"]), ("model", tree["model"]["files"])):
         for name, source in files.items():
-            stage("stages.files", source, f"data/files/{kind}/{name}.json")
+            stage("stages.hash_inputs", source, f"data/files/{kind}/{name}.json")
     stage("stages.download", "dataset", "data/files/dataset", "data/raw")
     stage("stages.download", "model", "data/files/model", "data/base")
     empty = ("data/files/code", "data/files/tokenize", "data/translators")
@@ -90,7 +90,7 @@ def train(workspace: Path, seeds: int, rows: int, epochs: int) -> Models:
         stage("stages.evaluate", *read, "data/evaluation", seed=seed)
         with (workspace / "data/evaluation/predictions/test.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
-        found.append(judged.judge("classification", rows, NAMES, NAMES[1]))
+        found.append(row_scores.judge("classification", rows, NAMES, NAMES[1]))
     return found
 
 

@@ -2,7 +2,7 @@
 
 `python -m stages.download dataset data/files/dataset data/raw`; `model`, `zero_shot` and
 `translator` likewise. The second argument holds the hashes of the local files, which
-`stages.files` writes.
+`stages.hash_inputs` writes.
 """
 
 import shutil
@@ -10,10 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from stages import determinism, errors, groups, outputs, params, tasks
-from stages.data_params import DataParams
-from stages.sources import dataset, model, readers
-from stages.tokenize_params import Translator
+from temper import params
+from temper.core import artifacts, determinism, errors
+from temper.ingest import base_model, dataset, readers
+from temper.params import schema
+from temper.params.data import DataParams
+from temper.params.tokenize import Translator
+from temper.tasks.base import registry
 
 
 def local_source(data: DataParams) -> dataset.Source:
@@ -33,7 +36,7 @@ def download_dataset(parameters: params.Params, manifests: Path, target: Path) -
     data = parameters.data
     origin: dict[str, Any] = {"source": data.source, "name": None, "commit": None}
     if data.source == "hub":
-        from stages.sources import hub
+        from temper.ingest import hub
 
         info = hub.resolve_dataset(data.hub)
         card = info.card_data.to_dict() if info.card_data else {}
@@ -44,32 +47,32 @@ def download_dataset(parameters: params.Params, manifests: Path, target: Path) -
         source = hub.open_dataset(data.hub, info.sha)
     else:
         origin["files"] = {
-            split: outputs.read_json(manifests / f"{split}.json") for split in data.files
+            split: artifacts.read_json(manifests / f"{split}.json") for split in data.files
         }
         source = local_source(data)
     origin["license"] = data.license or origin.get("license")
     origin["description"] = data.description or origin.get("description")
     summary = origin | dataset.write(source, parameters.task, data, target)
-    outputs.write_json(target / "summary.json", summary)
+    artifacts.write_json(target / "summary.json", summary)
     return summary
 
 
 def download_model(parameters: params.Params, target: Path) -> dict[str, Any]:
     """Write data/base and its summary.json; return the summary."""
-    p, task = parameters.model, tasks.load(parameters)
+    p, task = parameters.model, registry.load(parameters)
     if p.name in p.files:
-        return model.write(Path(p.files[p.name]), p, task, target)
-    from stages.sources import hub
+        return base_model.write(Path(p.files[p.name]), p, task, target)
+    from temper.ingest import hub
 
     info = hub.resolve_model(p.name, p.revision)
     folder = hub.fetch_model(p.name, info.sha)
-    summary = model.write(folder, p, task, target)
+    summary = base_model.write(folder, p, task, target)
     summary |= {"commit": info.sha, "license": info.card_data.license if info.card_data else None}
-    outputs.write_json(target / "summary.json", summary)
+    artifacts.write_json(target / "summary.json", summary)
     return summary
 
 
-def download_plain(p: groups.ZeroShot | Translator, files: dict[str, str], target: Path) -> None:
+def download_plain(p: schema.ZeroShot | Translator, files: dict[str, str], target: Path) -> None:
     """Copy the config, weights and processor of a model that is used as it is.
 
     Raises:
@@ -78,11 +81,11 @@ def download_plain(p: groups.ZeroShot | Translator, files: dict[str, str], targe
     if p.name in files:
         folder = Path(files[p.name])
     else:
-        from stages.sources import hub
+        from temper.ingest import hub
 
         folder = hub.fetch_model(p.name, hub.resolve_model(p.name, p.revision).sha)
-    model.check_plain(folder, p.name)
-    for pattern in model.PLAIN_FILES:
+    base_model.check_plain(folder, p.name)
+    for pattern in base_model.PLAIN_FILES:
         for file in sorted(folder.glob(pattern)):
             shutil.copyfile(file, target / file.name)
 
@@ -102,9 +105,9 @@ def print_options(summary: dict[str, Any]) -> None:
 
 def main(what: str, manifests: Path, target: Path) -> None:
     parameters = params.load()
-    with outputs.whole_folder(target) as folder:
+    with artifacts.atomic_dir(target) as folder:
         if what == "dataset":
-            outputs.forget(manifests, set(parameters.data.files))
+            artifacts.forget(manifests, set(parameters.data.files))
             summary = download_dataset(parameters, manifests, folder)
             for split, facts in summary["splits"].items():
                 counts = ", ".join(f"{k} {v}" for k, v in list(facts["label_counts"].items())[:6])
@@ -122,7 +125,7 @@ def main(what: str, manifests: Path, target: Path) -> None:
             download_plain(found, parameters.model.files, folder)
             print(f"{target.name}: {found.name}")
         else:
-            outputs.forget(manifests, set(parameters.model.files))
+            artifacts.forget(manifests, set(parameters.model.files))
             summary = download_model(parameters, folder)
             tokens = f", {summary['num_tokens']} tokens" if "num_tokens" in summary else ""
             print(f"{summary['name']}: {summary['model_type']}{tokens}")

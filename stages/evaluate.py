@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from stages import arrow, determinism, errors, metrics, outputs, params, tracking
-from stages.errors import InputError
-from stages.evaluation import of_examples, of_labels, report, tables
-from stages.trained import Trained
+from temper import metrics, params, tracking
+from temper.core import arrow, artifacts, determinism, errors
+from temper.core.errors import InputError
+from temper.evaluation import report, tables
+from temper.evaluation.example_evaluator import ExampleEvaluator
+from temper.evaluation.label_evaluator import LabelEvaluator
+from temper.prediction.predictor import Predictor
 
 TRAIN_SAMPLE = 1000  # training rows scored to show the gap to validation
 
 
-def make_judge(
+def build_evaluator(
     model_folder: Path, data: Any, raw: Any, zero_shot: Path, parameters: params.Params
 ) -> Any:
     """Return what scores the task's splits.
@@ -25,58 +28,61 @@ def make_judge(
     Raises:
         InputError: the model's labels are not the data's.
     """
-    trained = Trained(
+    predictor = Predictor(
         model_folder,
         parameters,
         engine="torch",
         batch_size=parameters.evaluate.batch_size,
         num_threads=parameters.determinism.num_threads,
     )
-    names = trained.task.label_names(data["train"].features) or []
-    if names != trained.task.names:
+    names = predictor.task.label_names(data["train"].features) or []
+    if names != predictor.task.names:
         raise InputError(
-            f"the model's labels are {', '.join(trained.task.names)}, the data's "
+            f"the model's labels are {', '.join(predictor.task.names)}, the data's "
             f"{', '.join(names)}: they differ or stand in another order; train again"
         )
     data = {split: arrow.originals(rows) for split, rows in data.items()}
-    kind = of_labels if metrics.is_of_labels(parameters.task.metrics) else of_examples
-    return kind.Judge(trained, parameters, data, raw, zero_shot)
+    has_labels = metrics.is_of_labels(parameters.task.metrics)
+    evaluator_class = LabelEvaluator if has_labels else ExampleEvaluator
+    return evaluator_class(predictor, parameters, data, raw, zero_shot)
 
 
-def evaluate(judge: Any, target: Path) -> dict[str, Any]:
+def evaluate(evaluator: Any, target: Path) -> dict[str, Any]:
     """Write every table and return metrics.json's content."""
     (target / "predictions").mkdir()
-    judge.prepare(target)
+    evaluator.prepare(target)
     scored = {
-        split: judge.score(split, target / "predictions" / f"{split}.csv")
-        for split in judge.raw
+        split: evaluator.score(split, target / "predictions" / f"{split}.csv")
+        for split in evaluator.raw
         if split != "train"
     }
     labelled = {split: found for split, found in scored.items() if found.references is not None}
-    found: dict[str, Any] = {k: judge.scores(v) | judge.intervals(v) for k, v in labelled.items()}
-    found["baseline"] = judge.baselines(labelled)
-    found["gap"] = score_gap(judge, found.get("validation"), target)
+    found: dict[str, Any] = {
+        k: evaluator.scores(v) | evaluator.intervals(v) for k, v in labelled.items()
+    }
+    found["baseline"] = evaluator.baselines(labelled)
+    found["gap"] = score_gap(evaluator, found.get("validation"), target)
     shown = "test" if "test" in labelled else next(iter(labelled), None)
     if shown is not None:
-        for name, table in judge.make_tables(shown, labelled[shown]).items():
+        for name, table in evaluator.make_tables(shown, labelled[shown]).items():
             tables.write_csv(target / f"{name}.csv", table)
     return rounded(found)
 
 
-def score_gap(judge: Any, validation: dict | None, target: Path) -> dict[str, float]:
+def score_gap(evaluator: Any, validation: dict | None, target: Path) -> dict[str, float]:
     """Return how much better training rows are scored than validation rows.
 
     Packed training texts are no rows, so there it is left out.
     """
-    if validation is None or judge.trained.task.packs:
+    if validation is None or evaluator.predictor.task.packing:
         return {}
-    rows = len(judge.raw["train"])
-    random = np.random.default_rng(judge.seed)
+    rows = len(evaluator.raw["train"])
+    random = np.random.default_rng(evaluator.seed)
     chosen = np.sort(random.choice(rows, min(rows, TRAIN_SAMPLE), replace=False))
     aside = target / "train_sample.csv"
-    found = judge.scores(judge.score("train", aside, chosen))
+    found = evaluator.scores(evaluator.score("train", aside, chosen))
     aside.unlink()
-    names = [name for name in judge.headline[:2] if name in found and name in validation]
+    names = [name for name in evaluator.headline[:2] if name in found and name in validation]
     return {f"train_{name}": found[name] for name in names} | {
         f"{name}_gap": found[name] - validation[name] for name in names
     }
@@ -111,15 +117,15 @@ def main(model_folder: Path, tokenized: Path, raw: Path, zero_shot: Path, target
     parameters = params.load()
     determinism.configure(parameters.determinism, parameters.seed)
     data = arrow.load(tokenized)
-    judge = make_judge(model_folder, data, arrow.load(raw), zero_shot, parameters)
+    evaluator = build_evaluator(model_folder, data, arrow.load(raw), zero_shot, parameters)
     kind = parameters.task.metrics
     with tracking.run("evaluate", parameters, model=model_folder) as run:
-        with outputs.whole_folder(target) as folder:
-            found = evaluate(judge, folder)
-            outputs.write_json(folder / "metrics.json", found)
-            facts = outputs.read_json(raw / "summary.json")
-            report.write(folder, found, facts, parameters, judge.trained.task.names)
-        run.log_metrics(tracked(found, judge.headline[0]))
+        with artifacts.atomic_dir(target) as folder:
+            found = evaluate(evaluator, folder)
+            artifacts.write_json(folder / "metrics.json", found)
+            facts = artifacts.read_json(raw / "summary.json")
+            report.write(folder, found, facts, parameters, evaluator.predictor.task.names)
+        run.log_metrics(tracked(found, evaluator.headline[0]))
         run.describe(report.as_markdown(found, kind))
         run.log_artifacts(target, "evaluation")
     report.print_summary(found, kind)

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from stages import arrow, determinism, errors, generation, inference, outputs, params, tracking
-from stages.errors import InputError
-from stages.exporting import card, mlflow_model, onnx, parity
-from stages.trained import GRAPHS, Trained
+from temper import inference, params, tracking
+from temper.core import arrow, artifacts, determinism, errors
+from temper.core.errors import InputError
+from temper.export import card, mlflow_model, onnx, parity
+from temper.prediction import generation
+from temper.prediction.predictor import GRAPHS, Predictor
 
 LATENCY_RUNS = 30
 SIGNIFICANT = 2  # digits of a difference in parity.json
@@ -32,7 +34,7 @@ def with_thresholds(parameters: params.Params, evaluation: Path) -> params.Param
     """Return the parameters with the thresholds that evaluate found, so that predict has them."""
     if not (file := evaluation / "thresholds.json").exists():
         return parameters
-    changes = {"threshold": outputs.read_json(file)}
+    changes = {"threshold": artifacts.read_json(file)}
     return parameters.model_copy(
         update={"evaluate": parameters.evaluate.model_copy(update=changes)}
     )
@@ -45,19 +47,19 @@ def export(model_folder: Path, tokenized: Path, target: Path, parameters: params
         InputError: an exported model does not agree with the trained one.
     """
     split, data = comparison_split(arrow.load(tokenized))
-    trained = load(model_folder, parameters, "torch")
+    predictor = load(model_folder, parameters, "torch")
     shutil.copytree(model_folder, target, dirs_exist_ok=True)
-    settings = outputs.read_json(target / "config.json")
+    settings = artifacts.read_json(target / "config.json")
     settings["temper"] = parameters.model_dump(
         include={"task", "tokenize", "evaluate"}, exclude_unset=True, mode="json"
     ) | {"code": copy_code(parameters.code, target)}
-    outputs.write_json(target / "config.json", settings)
+    artifacts.write_json(target / "config.json", settings)
     (target / "onnx").mkdir()
-    sample = trained.collate([data[i] | {"draw": (0, i)} for i in (0, len(data) - 1)])
-    onnx.write(trained.model, trained.task, sample, target / "onnx" / GRAPHS["onnx"])
+    sample = predictor.collate([data[i] | {"draw": (0, i)} for i in (0, len(data) - 1)])
+    onnx.write(predictor.model, predictor.task, sample, target / "onnx" / GRAPHS["onnx"])
     if parameters.export.int8:
         onnx.quantize(target / "onnx" / GRAPHS["onnx"], target / "onnx" / GRAPHS["int8"])
-    return {"split": split} | compare(trained, data, target, parameters)
+    return {"split": split} | compare(predictor, data, target, parameters)
 
 
 def copy_code(code: dict[str, str], target: Path) -> dict[str, str]:
@@ -69,30 +71,34 @@ def copy_code(code: dict[str, str], target: Path) -> dict[str, str]:
     return {name: f"code/{name}.py" for name in code}
 
 
-def load(folder: Path, parameters: params.Params, engine: str) -> Trained:
+def load(folder: Path, parameters: params.Params, engine: str) -> Predictor:
     threads = parameters.determinism.num_threads
-    return Trained(folder, parameters, engine=engine, batch_size=parity.BATCH, num_threads=threads)
+    return Predictor(
+        folder, parameters, engine=engine, batch_size=parity.BATCH, num_threads=threads
+    )
 
 
-def compare(trained: Trained, data: Any, target: Path, parameters: params.Params) -> dict[str, Any]:
+def compare(
+    predictor: Predictor, data: Any, target: Path, parameters: params.Params
+) -> dict[str, Any]:
     """Check the graphs against the trained model on every row of `data`."""
-    task, threads = trained.task, parameters.determinism.num_threads
+    task, threads = predictor.task, parameters.determinism.num_threads
     session = inference.onnx_session(str(target / "onnx" / GRAPHS["onnx"]), threads)
     forwards = (
-        inference.torch_forward(trained.model, task, reduce=False),
+        inference.torch_forward(predictor.model, task, reduce=False),
         inference.onnx_forward(session, task, reduce=False),
     )
-    largest = parity.check_onnx(*forwards, data, trained.collate, task)
+    largest = parity.check_onnx(*forwards, data, predictor.collate, task)
     found = {"rows": len(data), "onnx_max_difference": float(f"{largest:.{SIGNIFICANT}g}")}
     if parameters.evaluate.generation is not None:
-        found |= compare_written(trained, session, data, parameters)
+        found |= compare_written(predictor, session, data, parameters)
     if parameters.export.int8:
-        found |= compare_int8(trained, load(target, parameters, "int8"), data, parameters)
+        found |= compare_int8(predictor, load(target, parameters, "int8"), data, parameters)
     return found
 
 
 def compare_int8(
-    trained: Trained, quantized: Trained, data: Any, parameters: params.Params
+    predictor: Predictor, quantized: Predictor, data: Any, parameters: params.Params
 ) -> dict[str, float]:
     """Return how often int8 gives the same answer, and what it loses of the score.
 
@@ -101,23 +107,23 @@ def compare_int8(
     """
     allowed = parameters.export.max_accuracy_drop or 0.0
     before, after = (
-        model.outputs(data, ("logits",), 0)["logits"] for model in (trained, quantized)
+        model.outputs(data, ("logits",), 0)["logits"] for model in (predictor, quantized)
     )
-    agreement = round(parity.agreement(trained.task, after, before, data), 6)
-    if not trained.task.is_labelled(data):
+    agreement = round(parity.agreement(predictor.task, after, before, data), 6)
+    if not predictor.task.is_labelled(data):
         if 1 - agreement > allowed:
             raise InputError(
                 f"the int8 model agrees in {agreement:.4f} of the rows; "
                 "export.max_accuracy_drop allows less to differ"
             )
         return {"int8_agreement": agreement}
-    score, lower = (parity.score(trained.task, outputs, data) for outputs in (before, after))
+    score, lower = (parity.score(predictor.task, outputs, data) for outputs in (before, after))
     drop = parity.check_int8(score, lower, allowed)
     return {"int8_agreement": agreement, "int8_score_drop": round(drop, 6)}
 
 
 def compare_written(
-    trained: Trained, session: Any, data: Any, parameters: params.Params
+    predictor: Predictor, session: Any, data: Any, parameters: params.Params
 ) -> dict[str, int]:
     """Return how many rows were written greedily by both, token by token the same.
 
@@ -127,15 +133,15 @@ def compare_written(
     greedy = parameters.evaluate.generation.model_copy(  # type: ignore[union-attr]
         update={"num_beams": 1, "no_repeat_ngram_size": 0}
     )
-    chosen, processor = data.select(range(min(WRITTEN, len(data)))), trained.processor
+    chosen, processor = data.select(range(min(WRITTEN, len(data)))), predictor.processor
     writers = (
-        generation.torch_writer(trained.model, greedy, processor),
-        generation.onnx_writer(session, greedy, processor, trained.config),
+        generation.torch_writer(predictor.model, greedy, processor),
+        generation.onnx_writer(session, greedy, processor, predictor.config),
     )
     one, other = (
         [
             row
-            for _, rows in generation.generate(w, chosen, trained.task, processor, 8)
+            for _, rows in generation.generate(w, chosen, predictor.task, processor, 8)
             for row in rows
         ]
         for w in writers
@@ -174,11 +180,11 @@ def main(
     parameters = with_thresholds(params.load(), evaluation)
     determinism.configure(parameters.determinism, 0)
     with tracking.run("export", parameters, model=model_folder) as run:
-        with outputs.whole_folder(target) as folder:
+        with artifacts.atomic_dir(target) as folder:
             found = export(model_folder, tokenized, folder, parameters)
-            outputs.write_json(folder / "parity.json", found)
-            facts = outputs.read_json(summary)
-            scores = outputs.read_json(evaluation / "metrics.json")
+            artifacts.write_json(folder / "parity.json", found)
+            facts = artifacts.read_json(summary)
+            scores = artifacts.read_json(evaluation / "metrics.json")
             card.write(folder / "README.md", parameters, facts, scores, found)
         numbers = {k: v for k, v in found.items() if isinstance(v, float)}
         run.log_metrics({f"validation/{name}": value for name, value in numbers.items()})

@@ -12,49 +12,28 @@ from typing import Any
 
 import numpy as np
 
-from stages import arrow, augmentation, determinism, errors, outputs, own, params, tasks
-from stages.errors import InputError
-from stages.tokenize_params import TokenizeParams
+from temper import augmentation, params
+from temper.core import arrow, artifacts, determinism, errors
+from temper.core.errors import InputError
+from temper.params import user_code
+from temper.tasks.base import registry
+from temper.tasks.base.windows import check_max_length
 
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
 
 
-def check_max_length(tokenize: TokenizeParams, processor: Any, num_texts: int) -> None:
-    """Refuse a `max_length` the model has no positions for, or that leaves no room for text."""
-    max_length, stride = tokenize.max_length, tokenize.stride or 0
-    if max_length is None:
-        return
-    special = processor.num_special_tokens_to_add(pair=num_texts == 2)
-    if max_length > processor.model_max_length:
-        raise InputError(
-            f"tokenize.max_length is {max_length}, but the model has positions for "
-            f"{processor.model_max_length} tokens; set it to that or less"
-        )
-    if max_length < special + num_texts:
-        raise InputError(
-            f"tokenize.max_length is {max_length}, but {special} special tokens and a token for "
-            f"each text need {special + num_texts}"
-        )
-    room = (max_length // 2 if num_texts == 2 else max_length) - special
-    if stride >= room:
-        raise InputError(
-            f"tokenize.stride is {stride}, but a window of {max_length} tokens has room for {room} "
-            "of the text; set it lower"
-        )
-
-
 def encode_split(
     batches: Iterable[dict[str, list]],
-    task: tasks.Task,
+    task: registry.Task,
     processor: Any,
-    purpose: str,
+    mode: str,
     seen: list[np.ndarray],
 ) -> Iterator[Mapping[str, list]]:
     """Yield encoded columns batch by batch; add each batch's full lengths to `seen`."""
     first = 0
     for examples in batches:
         size = augmentation.size_of(examples)
-        columns = task.encode(examples, processor, purpose=purpose)
+        columns = task.encode(examples, processor, mode=mode)
         seen.append(np.array(columns.pop("full_length"), dtype=np.int64))
         if arrow.MADE in examples:
             marks = examples[arrow.MADE]
@@ -76,7 +55,7 @@ def raw_batches(dataset: Any, made_by: augmentation.Augmentation | None) -> Iter
     yield from tqdm(batches, total=total, leave=False)
 
 
-def features(columns: Mapping[str, list], raw: Any, task: tasks.Task) -> Any:
+def features(columns: Mapping[str, list], raw: Any, task: registry.Task) -> Any:
     """Return the `datasets.Features` of encoded columns."""
     from datasets import Features, List, Value
 
@@ -118,28 +97,28 @@ def tokenize(
 ) -> dict:
     """Write the tokenized splits to `target`; return the report, also in its `report.json`."""
     raw, p = arrow.load(raw_folder), all_params.tokenize
-    task = own.wrapped(tasks.load(all_params), all_params)
-    processor, report = tasks.load_processor(processor_folder, task), {}
+    task = user_code.wrapped(registry.load(all_params), all_params)
+    processor, report = registry.load_processor(processor_folder, task), {}
     check_max_length(p, processor, min(len(task.columns), 2))
     if p.augment and p.augment.back_translation:
         determinism.configure(all_params.determinism, p.augment.seed)
-    made_by = augmentation.make(p, task.columns, translators)
+    made_by = augmentation.build_augmentation(p, task.columns, translators)
     for split, dataset in raw.items():
         lengths: list[np.ndarray] = []
-        purpose = "train" if split == "train" else "score"
+        mode = "train" if split == "train" else "score"
         rows_made_by = made_by if split == "train" else None
-        first = task.encode(dataset[:1], processor, purpose=purpose)
+        first = task.encode(dataset[:1], processor, mode=mode)
         if rows_made_by is not None:
             first[arrow.MADE] = [False]
         columns = features(first, dataset.features, task)
         batches = raw_batches(dataset, rows_made_by)
-        encoded = encode_split(batches, task, processor, purpose, lengths)
+        encoded = encode_split(batches, task, processor, mode, lengths)
         arrow.write_split(target, split, columns, encoded)
         report[split] = describe(np.concatenate(lengths), p.max_length)
     if made_by is not None:
         report["augmented"] = made_by.report()
     arrow.write_index(target, raw)
-    outputs.write_json(target / "report.json", report)
+    artifacts.write_json(target / "report.json", report)
     return report
 
 
@@ -152,9 +131,9 @@ def main(
     target: Path,
 ) -> None:
     parameters = params.load()
-    outputs.forget(code, parameters.code)
-    outputs.forget(word_lists, parameters.tokenize.files)
-    with outputs.whole_folder(target) as folder:
+    artifacts.forget(code, parameters.code)
+    artifacts.forget(word_lists, parameters.tokenize.files)
+    with artifacts.atomic_dir(target) as folder:
         report = tokenize(raw_folder, processor_folder, translators, folder, parameters)
     made = report.pop("augmented", {})
     for split, facts in report.items():

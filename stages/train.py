@@ -4,39 +4,37 @@
 data/model data/checkpoints data/history`
 """
 
-import os
 import shutil
 import sys
 import time
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stages import arrow, determinism, errors, outputs, own, params, processes, tracking
-from stages.errors import InputError
-from stages.training import averaging, checkpoint, console, model
+from temper import params, tracking
+from temper.core import arrow, artifacts, determinism, errors
+from temper.core.errors import InputError
+from temper.params import user_code
+from temper.training import averaging, checkpoint, console, distributed, networks
+
+if TYPE_CHECKING:
+    from datasets import Features
+
+    from temper.training.session import TrainingSession
+    from temper.training.setup import OnMetrics, TrainingSetup
 
 
-def use_devices(launch: str) -> None:
-    """Let a run of one process see one GPU, so that `single` uses exactly one; `cpu_…` none."""
-    if launch.startswith("cpu"):
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    elif processes.world_size() == 1:
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
-
-
-def fine_tune(parameters: params.Params, data: Any, base: Path, folder: Path, observe) -> Any:
+def fine_tune(parameters: params.Params, data: Any, base: Path, folder: Path, on_metrics) -> Any:
     """Train to the end, or find that it already is; return the course, or the soup, of it."""
-    from stages.training import soup
+    from temper.training import soup
 
     size, seed = parameters.train.soup, parameters.seed
     once = partial(train_once, parameters, data, base)
     if size is None:
-        return once(folder, observe, seed)
-    own_class = own.resolve(parameters.model.own, "model.own", parameters.code)
-    return soup.make(once, size, folder, observe, seed, own_class)
+        return once(folder, on_metrics, seed)
+    custom_class = user_code.resolve(parameters.model.own, "model.own", parameters.code)
+    return soup.train_soup(once, size, folder, on_metrics, seed, custom_class)
 
 
 def train_once(
@@ -44,92 +42,109 @@ def train_once(
     data: Any,
     base: Path,
     folder: Path,
-    observe: Any,
+    on_metrics: "OnMetrics",
     seed: int,
-    at_once: int | None = None,
-) -> Any:
-    """Train with `seed` for all but the new weights; with less at once where memory runs out.
+    per_device_batch_size: int | None = None,
+) -> "TrainingSession":
+    """Train with `seed`; where memory runs out, start over with a smaller per-device batch.
 
     Args:
-        at_once: examples at once that have fitted in memory before; None: as parameters say.
+        parameters: all of them.
+        data: the tokenized splits.
+        base: the base model.
+        folder: where the checkpoints go.
+        on_metrics: called with (prefix, metrics, step).
+        seed: of everything but new weights, which `parameters.seed` draws.
+        per_device_batch_size: one that has fit in memory before; None: as `parameters` say.
     """
-    from stages.training import job, memory
+    from temper.training import memory, setup
 
-    world_size, first = processes.world_size(), processes.is_first()
-    settled = memory.settled(parameters.train, folder, at_once)
+    world_size, first = distributed.world_size(), distributed.is_first()
+    fitted = memory.with_fitted_batch_size(parameters.train, folder, per_device_batch_size)
     while True:
-        parameters = parameters.model_copy(update={"train": settled})
-        work = job.make(parameters, data, base, folder, observe, seed)
+        parameters = parameters.model_copy(update={"train": fitted})
+        made = setup.build_setup(parameters, data, base, folder, on_metrics, seed)
         try:
-            return attempt(parameters, work, base, data["train"].features, world_size)
+            return attempt(parameters, made, base, data["train"].features, world_size)
         except memory.OutOfMemory as error:
             reason, agreed = str(error), error.agreed
         memory.free()
-        settled = memory.halved(settled, folder, world_size, reason, first=first or not agreed)
+        fitted = memory.halve_batch_size(
+            fitted, folder, world_size, reason, first=first or not agreed
+        )
         if not agreed:
-            raise InputError("the other processes wait in mid-step: run the same command again")
+            raise InputError(
+                "this rank ran out of memory while others were mid-step; run the same command "
+                "again to restart with a smaller batch"
+            )
 
 
-def attempt(parameters: params.Params, job: Any, base: Path, features: Any, world_size: int) -> Any:
-    """Train with the engine that `train.engine` names; return the course of it."""
-    from stages.training import optimizer
-    from stages.training.course import Course
+def attempt(
+    parameters: params.Params,
+    setup: "TrainingSetup",
+    base: Path,
+    features: "Features",
+    world_size: int,
+) -> "TrainingSession":
+    """Train with the engine that `train.engine` names."""
+    from temper.training import optimizer
+    from temper.training.session import TrainingSession
 
     determinism.configure(parameters.determinism, parameters.seed)
-    own_class = own.resolve(parameters.model.own, "model.own", parameters.code)
-    network = model.build(base, job.task, features, parameters.model, own_class)
-    freeze = job.params.freeze
+    custom_class = user_code.resolve(parameters.model.own, "model.own", parameters.code)
+    network = networks.build(base, setup.task, features, parameters.model, custom_class)
+    freeze = setup.params.freeze
     optimizer.freeze(network, embedding_table=freeze.embeddings, num_layers=freeze.layers)
-    course = Course(network, job, world_size)
-    if course.args.should_save:
-        console.describe(course)
-    import_module(f"stages.training.{job.params.engine}").run(course)
-    return course
+    session = TrainingSession(network, setup, world_size)
+    if session.args.should_save:
+        console.describe(session)
+    import_module(f"temper.engines.{setup.params.engine}").run(session)
+    return session
 
 
-def write_outputs(course: Any, base: Path, targets: tuple[Path, Path, Path]) -> None:
+def write_outputs(session: Any, base: Path, targets: tuple[Path, Path, Path]) -> None:
     """Copy the best weights, or the last where nothing was scored, and those `keep` names."""
     model_target, checkpoints_target, history_target = targets
-    with outputs.whole_folder(model_target) as target:
-        averaging.mean(course.sources(), target)
+    with artifacts.atomic_dir(model_target) as target:
+        averaging.mean(session.sources(), target)
         shutil.copytree(base / "processor", target, dirs_exist_ok=True)
-    with outputs.whole_folder(checkpoints_target) as target:
-        for name, source in course.kept().items():
+    with artifacts.atomic_dir(checkpoints_target) as target:
+        for name, source in session.kept().items():
             averaging.mean([source], target / name)
-    with outputs.whole_folder(history_target) as target:
-        course.history.write_csv(target)
+    with artifacts.atomic_dir(history_target) as target:
+        session.history.write_csv(target)
 
 
 def main(tokenized: Path, base: Path, *targets: Path) -> None:
-    parameters, world_size = params.load(), processes.world_size()
+    parameters, world_size = params.load(), distributed.world_size()
     determinism.configure(parameters.determinism, parameters.seed)
     launch = Path("launch") / f"{parameters.train.launch}.yaml"
     key = checkpoint.fingerprint(parameters, [tokenized, base], launch, world_size)
     folder, data, started = checkpoint.folder_for(key), arrow.load(tokenized), time.monotonic()
-    if not processes.is_first():
+    if not distributed.is_first():
         fine_tune(parameters, data, base, folder, lambda *_: None)
         return
     with (
         checkpoint.locked(folder),
         tracking.run("train", parameters, fingerprint=key) as run,
-        console.Table(own.last(parameters.train.best_metric)) as table,
+        console.Table(user_code.last(parameters.train.best_metric)) as table,
     ):
 
-        def observe(prefix: str, numbers: dict[str, float], step: int) -> None:
+        def on_metrics(prefix: str, numbers: dict[str, float], step: int) -> None:
             if prefix != "train" or step % run.log_every == 0:
                 run.log_metrics({f"{prefix}/{k}": v for k, v in numbers.items()}, step)
-            table.observe(prefix, numbers, step)
+            table.on_metrics(prefix, numbers, step)
 
         run.log_dataset(arrow.digests(tokenized))
-        course = fine_tune(parameters, data, base, folder, observe)
-        write_outputs(course, base, targets)  # type: ignore[arg-type]
-        run.log_metrics(console.resources(course, time.monotonic() - started))
+        session = fine_tune(parameters, data, base, folder, on_metrics)
+        write_outputs(session, base, targets)  # type: ignore[arg-type]
+        run.log_metrics(console.resources(session, time.monotonic() - started))
         run.set_model(targets[0])
         run.log_artifacts(targets[2], "history")
 
 
 if __name__ == "__main__":
     with errors.reported():
-        use_devices(params.load().train.launch)
+        distributed.use_devices(params.load().train.launch)
         determinism.prepare(params.load().determinism)
         main(*map(Path, sys.argv[1:]))

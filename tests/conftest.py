@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from stages import download, files, params, tokenize, yaml_file
+from stages import download, hash_inputs, tokenize
+from temper import params
+from temper.core import yaml_file
 
 ROOT = Path(__file__).parent.parent
 TOKENIZED = ("raw", "base/processor", "files/code", "files/tokenize", "translators", "tokenized")
@@ -101,7 +103,7 @@ def load_data(parameters: params.Params) -> params.Params:
     watched = {"dataset": parameters.data.files, "model": parameters.model.files}
     for group, named in (watched | {"tokenize": parameters.tokenize.files}).items():
         for name, source in named.items():
-            files.main(Path(source), Path(f"data/files/{group}/{name}.json"))
+            hash_inputs.main(Path(source), Path(f"data/files/{group}/{name}.json"))
     download.main("dataset", Path("data/files/dataset"), Path("data/raw"))
     download.main("model", Path("data/files/model"), Path("data/base"))
     tokenize.main(*(Path("data") / name for name in TOKENIZED))

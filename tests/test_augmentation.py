@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import yaml
 
-from stages import arrow, augmentation, download, evaluate, fitting, outputs, params, tokenize
-from stages.augmentation import translation, words
-from stages.commands import check
-from stages.errors import InputError
-from stages.tokenize_params import BackTranslation
+from stages import download, evaluate, tokenize
+from temper import augmentation, params
+from temper.augmentation import back_translation, words
+from temper.cli import check
+from temper.core import arrow, artifacts
+from temper.core.errors import InputError
+from temper.params import rules
+from temper.params.tokenize import BackTranslation
 from tests.conftest import ROOT, TOKENIZED, load_data
 from tests.test_evaluate import untrained
 
@@ -243,19 +246,19 @@ def tokenized(prepare, **changes):
     """Return the tokenized splits and the report of changed parameters."""
     prepare(**changes)
     folder = Path("data/tokenized")
-    return arrow.load(folder), outputs.read_json(folder / "report.json")
+    return arrow.load(folder), artifacts.read_json(folder / "report.json")
 
 
 def test_off_leaves_every_byte_as_it_is(prepare):
     """Absent, null: the same; on, validation and test and the first rows of train stay."""
     tokenized(prepare)
-    plain = outputs.sha256_tree(Path("data/tokenized"))
+    plain = artifacts.sha256_tree(Path("data/tokenized"))
     assert "augmented" not in arrow.load(Path("data/tokenized"))["train"].features
     shutil.copytree("data/tokenized", "plain")
     tokenized(prepare, tokenize__augment=None)
-    assert outputs.sha256_tree(Path("data/tokenized")) == plain
+    assert artifacts.sha256_tree(Path("data/tokenized")) == plain
     data, report = tokenized(prepare, tokenize__augment=augment(swap=HALF))
-    for name, digest in outputs.sha256_tree(Path("data/tokenized")).items():
+    for name, digest in artifacts.sha256_tree(Path("data/tokenized")).items():
         assert (digest == plain[name]) == name.startswith(("validation", "test", "dataset_dict"))
     before = arrow.load(Path("plain"))["train"]
     rows = list(before)
@@ -271,7 +274,7 @@ def test_two_runs_give_the_same_bytes_and_another_seed_does_not(prepare, capsys)
     digests = []
     for seed in (5, 5, 6):
         _, report = tokenized(prepare, tokenize__augment=augment(**both) | {"seed": seed})
-        digests.append(outputs.sha256_tree(Path("data/tokenized")))
+        digests.append(artifacts.sha256_tree(Path("data/tokenized")))
         counts = report["augmented"]["characters"]
         line = f"augmented by characters: {counts['made']} rows of {counts['wanted']} wanted"
         assert line in capsys.readouterr().out
@@ -290,7 +293,9 @@ def test_synonyms_come_from_the_list(prepare):
     assert report["augmented"]["synonyms"]["made"] > 10
     raw = arrow.load(Path("data/raw"))["train"]
     found, one = list(data["train"])[len(raw) :], params.load()
-    made_by = augmentation.make(one.tokenize, ("sentence1", "sentence2"), Path("none"))
+    made_by = augmentation.build_augmentation(
+        one.tokenize, ("sentence1", "sentence2"), Path("none")
+    )
     assert made_by is not None
     batches = list(augmentation.batches(raw, made_by))[1:]
     rows = [row for b in batches for row in zip(*b.values(), strict=True)]
@@ -328,7 +333,7 @@ def seq2seq(name: str, seed: int):
 
     shutil.copytree(ROOT / "data/sample/seq2seq_lm/model", name)
     torch.manual_seed(seed)
-    vocabulary = outputs.read_json(Path(name) / "config.json")["vocab_size"]
+    vocabulary = artifacts.read_json(Path(name) / "config.json")["vocab_size"]
     small = {"d_model": 32, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}
     config = T5Config(vocab_size=vocabulary, decoder_start_token_id=0, **small)
     T5ForConditionalGeneration(config).save_pretrained(name)
@@ -372,15 +377,18 @@ def test_texts_go_there_and_back(write_params):
         download.main("translator", Path("data/files/model"), target)
         assert (target / "model.safetensors").exists()
     load_data(parameters)
-    report = outputs.read_json(Path("data/tokenized/report.json"))["augmented"]
+    report = artifacts.read_json(Path("data/tokenized/report.json"))["augmented"]
     assert report["back_translation"]["made"] > 2
     texts = ["we meet at ten", "a ticket for day two of June", "", "the shop closes at nine"]
     p = BackTranslation.model_validate(BACK | mine | {"batch_size": 3})
-    found = translation.make(p, Path("data/translators"))(texts, [])
+    found = back_translation.build_back_translation(p, Path("data/translators"))(texts, [])
     assert found == [by_hand(text, ("one", "we meet "), ("two", "day ")) for text in texts]
     assert found != texts
     swapped = BackTranslation.model_validate(p.model_dump() | {"there": "back", "back": "there"})
-    assert translation.make(swapped, Path("data/translators"))(texts, []) != found
+    assert (
+        back_translation.build_back_translation(swapped, Path("data/translators"))(texts, [])
+        != found
+    )
 
 
 @pytest.fixture
@@ -420,7 +428,7 @@ LANGUAGES = {"there": "both", "back": "both", "source_lang": "eng_Latn", "target
 
 def test_one_multilingual_model_is_told_the_languages(multilingual):
     """The source's code stands in what it reads, the target's comes first in what it writes."""
-    model, processor = translation.open_model(multilingual)
+    model, processor = back_translation.open_model(multilingual)
     calls = []
 
     def generate(**options):
@@ -430,13 +438,13 @@ def test_one_multilingual_model_is_told_the_languages(multilingual):
     p = BackTranslation.model_validate(BACK | LANGUAGES)
     codes = {c: processor.convert_tokens_to_ids(c) for c in ("eng_Latn", "deu_Latn")}
     for source, target in (("eng_Latn", "deu_Latn"), ("deu_Latn", "eng_Latn")):
-        write = translation.make_direction(model, processor, "", (source, target), p)
+        write = back_translation.make_direction(model, processor, "", (source, target), p)
         model.generate = generate
         write(["we meet"])
         assert codes[source] in calls[-1]["input_ids"]
         assert codes[target] not in calls[-1]["input_ids"]
         assert calls[-1]["forced_bos_token_id"] == codes[target]
-    both = translation.make(p, multilingual.parent)
+    both = back_translation.build_back_translation(p, multilingual.parent)
     assert both(["we meet", "we"], []) == both(["we meet", "we"], [])
 
 
@@ -455,7 +463,7 @@ def test_models_that_do_not_fit_are_refused(multilingual, change, message):
     shutil.copytree(ROOT / "data/sample/model", "translators/plain")
     seq2seq("translators/t5", 1)
     with pytest.raises(InputError) as caught:
-        translation.make(
+        back_translation.build_back_translation(
             BackTranslation.model_validate(BACK | LANGUAGES | change), Path("translators")
         )
     assert message in str(caught.value)
@@ -512,7 +520,7 @@ def test_the_pages_example_can_be_copied(write_params):
         assert shown.replace("*", "") in changed(change, origin, 0.1), name
 
 
-@pytest.mark.parametrize("task", sorted(set(params.TASKS) - set(fitting.AUGMENTED)))
+@pytest.mark.parametrize("task", sorted(set(params.TASKS) - set(rules.AUGMENTED)))
 def test_tasks_whose_labels_belong_to_words_refuse_it(task):
     """So do images, which have an augmentation of their own."""
     tree = yaml.safe_load((ROOT / f"recipes/sample-{task}.yaml").read_text())
@@ -572,7 +580,7 @@ def test_a_made_row_is_in_no_score(prepare, monkeypatch):
         untrained(prepare(tokenize__augment=one, evaluate__bootstrap_samples=20))
         folders = (Path("data") / n for n in ("model", "tokenized", "raw", "zero_shot"))
         evaluate.main(*folders, Path("data/evaluation"))
-        scores.append(outputs.read_json(Path("data/evaluation/metrics.json")))
+        scores.append(artifacts.read_json(Path("data/evaluation/metrics.json")))
     assert scores[0] == scores[1]
     assert "train_accuracy" in scores[0]["gap"]
 
@@ -580,11 +588,11 @@ def test_a_made_row_is_in_no_score(prepare, monkeypatch):
 def test_collators_pass_the_mark_by(prepare):
     """A batch of made rows has the columns of any other."""
     parameters = prepare(tokenize__augment=augment(swap=HALF))
-    from stages import tasks
+    from temper.tasks.base import registry
     from tests.test_tokenize import Config
 
-    task = tasks.load(parameters)
-    collate = task.collator(tasks.load_processor(Path("data/base/processor"), task), Config())
+    task = registry.load(parameters)
+    collate = task.collator(registry.load_processor(Path("data/base/processor"), task), Config())
     rows = arrow.load(Path("data/tokenized"))["train"]
     assert set(collate([rows[0], rows[len(rows) - 1]])) == {
         "input_ids",
@@ -610,7 +618,9 @@ def test_the_texts_of_a_pair_change_places(write_params):
 
     parameters = write_params(tokenize__augment=augment(exchange={"rate": 1.0}))
     rows = {"sentence1": ["a b", "same"], "sentence2": ["c", "same"], "label": [1, 0]}
-    made_by = augmentation.make(parameters.tokenize, ["sentence1", "sentence2"], Path())
+    made_by = augmentation.build_augmentation(
+        parameters.tokenize, ["sentence1", "sentence2"], Path()
+    )
     assert made_by is not None
     (made,) = list(augmentation.batches(Dataset.from_dict(rows), made_by))[1:]
     assert made == {"sentence1": ["c"], "sentence2": ["a b"], "label": [1], "augmented": [True]}

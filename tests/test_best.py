@@ -5,11 +5,12 @@ import subprocess
 
 import pytest
 
-from stages import outputs, tracking
-from stages.commands import best
-from stages.errors import InputError
-from stages.sweeping import registry
-from stages.tracking import store
+from temper import tracking
+from temper.cli import best
+from temper.core import artifacts
+from temper.core.errors import InputError
+from temper.sweep import registry
+from temper.tracking import store
 from tests import sweeps
 from tests.repository import clone, commit, run, set_params
 from tests.test_crashes import kill_once, start
@@ -107,7 +108,7 @@ def test_a_model_is_registered_once(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="m has no candidate: temper best registers one"):
         registry.promote("m", "candidate", "champion")
     client = store.connect()
-    tags = {"model_sha256": outputs.sha256_file(weights / "model.safetensors")}
+    tags = {"model_sha256": artifacts.sha256_file(weights / "model.safetensors")}
     run_id = client.create_run(store.experiment_id(client), tags=tags).info.run_id
     client.set_tag(run_id, "stage.export", "FINISHED")
     client.log_text(run_id, "flavors: {}\n", "model/MLmodel")

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import commands, models, outputs, params
-from stages.commands import check
-from stages.errors import InputError
-from stages.models.config import put_on
+from temper import params
+from temper.cli import check, main
+from temper.core import artifacts
+from temper.core.errors import InputError
+from temper.models import loading
+from temper.models.config import wrap_config
 from tests.conftest import ROOT
 
 LORA = {"rank": 2, "alpha": 4.0, "dropout": 0.0}
@@ -189,7 +191,7 @@ def test_the_network_is_built_without_weights(write_params, head, own, changes, 
     write_params()
     folder = Path("data/sample/model")
     if head or own:
-        put_on(models.open_config(folder), head, own).save_pretrained(folder)
+        wrap_config(loading.open_config(folder), head, own).save_pretrained(folder)
     found, _ = examine(write_params, model__config=changes)
     if message is None:
         assert found == []
@@ -324,10 +326,10 @@ def test_a_wrong_schema_is_reported_with_the_pipelines_mistakes(write_params):
 def test_the_message_counts_and_nothing_is_written(write_params, capsys):
     """Exit by InputError where something is wrong, a table where nothing is."""
     examine(write_params)
-    before = outputs.sha256_tree(Path())
+    before = artifacts.sha256_tree(Path())
     check.check()
     assert "all right" in capsys.readouterr().out
-    assert outputs.sha256_tree(Path()) == before
+    assert artifacts.sha256_tree(Path()) == before
     examine(write_params, train__launch="x", tokenize__max_length=99)
     with pytest.raises(InputError, match=re.escape("2 mistakes; nothing was run\n  params.yaml:")):
         check.check()
@@ -351,12 +353,12 @@ def test_a_mistake_ends_the_command_with_status_1(write_params, monkeypatch, cap
     examine(write_params, train__launch="x")
     monkeypatch.setattr(sys, "argv", ["temper", "check"])
     with pytest.raises(SystemExit) as ended:
-        commands.main()
+        main.main()
     assert ended.value.code == 1
     assert capsys.readouterr().err.startswith("error: 1 mistake; nothing was run\n  params.yaml:")
     monkeypatch.setenv("TEMPER_DEBUG", "1")
     with pytest.raises(InputError):
-        commands.main()
+        main.main()
 
 
 def test_a_hub_source_is_left_to_the_download(write_params):

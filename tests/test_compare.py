@@ -13,22 +13,23 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from stages import params
-from stages.arrow import SHARD
-from stages.commands import compare, experiments
-from stages.comparison import (
-    compared,
-    configurations,
-    entries,
-    judged,
+from temper import params
+from temper.cli import compare
+from temper.compare import (
+    compared_models,
+    console_tables,
+    experiments,
+    mlflow_runs,
+    model_comparison,
     page,
-    rows,
-    shown,
+    row_scores,
+    seed_groups,
+    shared_rows,
     significance,
-    store,
     verdicts,
 )
-from stages.errors import InputError
+from temper.core.arrow import SHARD
+from temper.core.errors import InputError
 from tests import repository
 from tests.conftest import ROOT, change
 
@@ -69,7 +70,7 @@ def as_arrow(columns):
     return sink.getvalue()
 
 
-def entry(name, table, texts=None, *, settings=None, scores=None, sha256="same", kind="pair"):
+def model(name, table, texts=None, *, settings=None, scores=None, sha256="same", kind="pair"):
     """Return an entry whose files hold a table of test predictions.
 
     Args:
@@ -85,7 +86,7 @@ def entry(name, table, texts=None, *, settings=None, scores=None, sha256="same",
     tree = change(tree, {**TASKS[kind], **(settings or {})})
     parameters = params.Params.model_validate_json(json.dumps(tree))
     if scores is None:
-        model = judged.judge(parameters.task.metrics, table, NAMES, "equivalent")
+        model = row_scores.judge(parameters.task.metrics, table, NAMES, "equivalent")
         seen = significance.observed([model])
         scores = {key: round(float(v[0]), 6) for key, v in seen.items() if np.isfinite(v[0])}
     files = {
@@ -98,7 +99,9 @@ def entry(name, table, texts=None, *, settings=None, scores=None, sha256="same",
     one = experiments.Experiment(
         name=name, parameters=parameters, leaves=params.flatten(parameters), files=Memory(files)
     )
-    return entries.Entry(name=name, kind="experiment", rev="0" * 40, one=one, lock={})
+    return compared_models.ComparedModel(
+        name=name, kind="experiment", rev="0" * 40, one=one, lock={}
+    )
 
 
 TASKS = {
@@ -115,9 +118,9 @@ TASKS = {
 }
 
 
-def labelled(wanted, found, chances=None):
+def labelled(wanted, found, probabilities=None):
     """Return rows of a predictions file with two labels."""
-    sure = np.where(found, 0.9, 0.1) if chances is None else chances
+    sure = np.where(found, 0.9, 0.1) if probabilities is None else probabilities
     return [
         {
             "row": i,
@@ -146,14 +149,14 @@ WORSE, BETTER = flipped(WANTED, range(100)), flipped(WANTED, [*range(40), *range
 
 def two(**more):
     return [
-        entry("a", labelled(WANTED, WORSE), TEXTS, **more),
-        entry("b", labelled(WANTED, BETTER), TEXTS, settings={"train.epochs": 3.0}),
+        model("a", labelled(WANTED, WORSE), TEXTS, **more),
+        model("b", labelled(WANTED, BETTER), TEXTS, settings={"train.epochs": 3.0}),
     ]
 
 
 def test_a_better_model_is_called_better():
     """By the numbers that the counts give; the rows that changed side are listed with texts."""
-    found = compared.compare(two(), None, None, SAMPLES)
+    found = model_comparison.compare(two(), None, None, SAMPLES)
     [one] = found.against
     main = one.differences[0]
     assert (main.metric, main.value) == ("accuracy", pytest.approx(50 / 600))
@@ -176,18 +179,20 @@ def test_a_better_model_is_called_better():
 
 def test_the_other_way_round_is_worse():
     """And a difference that the rows cannot show is called so, with what would show."""
-    found = compared.compare(two()[::-1], None, None, SAMPLES)
+    found = model_comparison.compare(two()[::-1], None, None, SAMPLES)
     assert verdicts.verdict(found.against[0], found).startswith(
         "a is worse than b: accuracy -0.083"
     )
-    near = entry("c", labelled(WANTED, flipped(WANTED, range(3, 102))), TEXTS)
-    found = compared.compare([two()[0], near], None, None, SAMPLES)
+    near = model("c", labelled(WANTED, flipped(WANTED, range(3, 102))), TEXTS)
+    found = model_comparison.compare([two()[0], near], None, None, SAMPLES)
     text = verdicts.verdict(found.against[0], found)
     assert text.startswith(
         "no difference between c and a that 600 test rows can show: accuracy +0.0"
     )
     assert re.search(r"; less than about 0\.00\d does not show$", text)
-    same = compared.compare([two()[0], entry("d", labelled(WANTED, WORSE))], None, None, SAMPLES)
+    same = model_comparison.compare(
+        [two()[0], model("d", labelled(WANTED, WORSE))], None, None, SAMPLES
+    )
     assert verdicts.verdict(same.against[0], same) == "d and a score alike in each of 600 test rows"
 
 
@@ -198,7 +203,7 @@ def test_p_and_interval_agree():
     for _ in range(200):
         found = (random.random((2, 80)) < [[0.7], [0.8]]).astype(int)
         pair = [
-            judged.judge("classification", labelled(np.ones(80), f), NAMES, None) for f in found
+            row_scores.judge("classification", labelled(np.ones(80), f), NAMES, None) for f in found
         ]
         seen, drawn = significance.observed(pair), significance.resample(pair, 400, 0)
         one = significance.difference("accuracy", seen["accuracy"], drawn["accuracy"])
@@ -212,13 +217,15 @@ def test_equal_models_are_called_different_in_about_5_percent():
     random, repeats, size = np.random.default_rng(2), 600, 300
     calls = {"accuracy": 0, "f1": 0, "mcnemar": 0}
     chance = random.beta(4, 1, size)
-    plain = judged.judge("classification", labelled(WANTED, WANTED), NAMES, "equivalent")
+    plain = row_scores.judge("classification", labelled(WANTED, WANTED), NAMES, "equivalent")
     for i in range(repeats):
         wanted = random.integers(0, 2, size)
         right = random.random((2, size)) < chance
         cells = wanted * 2 + np.where(right, wanted, 1 - wanted)
         pair = [
-            replace(plain, statistics=c[:, None].astype(float), right=r, badness=1.0 - r)
+            replace(
+                plain, per_example_stats=c[:, None].astype(float), right=r, example_loss=1.0 - r
+            )
             for c, r in zip(cells, right, strict=True)
         ]
         seen, drawn = significance.observed(pair), significance.resample(pair, 500, i)
@@ -252,8 +259,8 @@ def test_holm_is_the_textbook_procedure():
 def test_more_than_two_are_adjusted():
     """Each against the first; what is clear alone may not be among several."""
     other = labelled(WANTED, flipped(WANTED, range(14, 100)))
-    models = [*two(), *(entry(name, other, TEXTS) for name in "cde")]
-    found = compared.compare(models, None, None, SAMPLES)
+    models = [*two(), *(model(name, other, TEXTS) for name in "cde")]
+    found = model_comparison.compare(models, None, None, SAMPLES)
     assert [one.name for one in found.against] == ["b", "c", "d", "e"]
     for metric in range(len(found.against[0].differences)):
         ps = [one.differences[metric].p for one in found.against]
@@ -266,27 +273,27 @@ def test_more_than_two_are_adjusted():
 @pytest.mark.parametrize("kind", ["classification", "multi_label", "regression"])
 def test_scores_of_samples_are_the_metrics_of_their_rows(kind):
     """Each sample against the module's own scores of the rows written out."""
-    from stages import metrics
+    from temper import metrics
     from tests.test_experiments import predictions_of
 
     random = np.random.default_rng(4)
     table, wanted = predictions_of(kind, random)
     names = ["a", "b", "c"]
-    one = judged.judge(kind, table, names, None)
+    one = row_scores.judge(kind, table, names, None)
     seen = significance.observed([one])
     assert {k: v[0] for k, v in seen.items()} == pytest.approx(
         {key: wanted[key] for key in seen}, abs=1e-4
     )
     weights = random.multinomial(50, np.full(50, 1 / 50), 5).astype(float)
-    found = one.scores(weights, one.statistics)
+    found = one.scores(weights, one.per_example_stats)
     for i, counts in enumerate(weights.astype(int)):
         chosen = [row for row, n in zip(table, counts, strict=True) for _ in range(n)]
-        again = judged.judge(kind, chosen, names, None)
+        again = row_scores.judge(kind, chosen, names, None)
         direct = significance.observed([again])
         assert {k: v[i] for k, v in found.items()} == pytest.approx(
             {k: v[0] for k, v in direct.items()}
         )
-    assert set(metrics.module(kind).HEADLINE) <= set(found)
+    assert set(metrics.metric_module(kind).HEADLINE) <= set(found)
 
 
 def test_spearman_counts_ties_as_scipy_does():
@@ -298,7 +305,7 @@ def test_spearman_counts_ties_as_scipy_does():
     table = [
         {"prediction": f"{f}", "reference": f"{w}"} for f, w in zip(found, wanted, strict=True)
     ]
-    seen = significance.observed([judged.judge("regression", table, [], None)])
+    seen = significance.observed([row_scores.judge("regression", table, [], None)])
     assert seen["spearman"][0] == pytest.approx(spearmanr(found, wanted)[0])
 
 
@@ -322,7 +329,7 @@ def test_spearman_counts_ties_as_scipy_does():
 def test_every_kind_of_predictions_file_is_read(kind, cells, score, value):
     """The scores of what evaluate writes; right are the rows that are right as a whole."""
     table = [{"reference": wanted, "prediction": found} for wanted, found in cells]
-    one = judged.judge(kind, table, [], None)
+    one = row_scores.judge(kind, table, [], None)
     assert significance.observed([one])[score][0] == pytest.approx(value)
     is_counted = kind in ("entities", "choices", "answers", "completions")
     assert (one.right.tolist() if is_counted else one.right) == (
@@ -337,8 +344,8 @@ def test_rows_in_another_order_are_matched_by_content():
     """A model whose data has another digest; the predictions are put beside their rows."""
     order = np.random.default_rng(3).permutation(600)
     texts = {name: [values[i] for i in order] for name, values in TEXTS.items()}
-    moved = entry("b", labelled(WANTED[order], BETTER[order]), texts, sha256="other")
-    found = compared.compare([two()[0], moved], None, None, SAMPLES)
+    moved = model("b", labelled(WANTED[order], BETTER[order]), texts, sha256="other")
+    found = model_comparison.compare([two()[0], moved], None, None, SAMPLES)
     assert (found.against[0].mcnemar.gained, found.against[0].mcnemar.lost) == (60, 10)
     assert found.notes == ["rows in another order, matched by content: b"]
 
@@ -351,33 +358,33 @@ def other_texts():
     ("second", "message"),
     [
         (
-            lambda: entry("b", labelled(WANTED, BETTER), other_texts(), sha256="other"),
+            lambda: model("b", labelled(WANTED, BETTER), other_texts(), sha256="other"),
             r"a and b were not scored on the same test rows, so they cannot be compared:\n"
             r"  1 rows only a has, the first: first 0 \| second 0 \| not_equivalent\n"
             r"  1 rows only b has, the first: changed \| second 0 \| not_equivalent\nscore both",
         ),
         (
-            lambda: entry("b", labelled(1 - WANTED, BETTER), TEXTS, sha256="other"),
+            lambda: model("b", labelled(1 - WANTED, BETTER), TEXTS, sha256="other"),
             "  600 rows have the same inputs and another label",
         ),
         (
-            lambda: entry("b", labelled(WANTED, BETTER), None, sha256="other"),
+            lambda: model("b", labelled(WANTED, BETTER), None, sha256="other"),
             "b: whether its test rows are the others' cannot be told, for data/raw is neither in",
         ),
         (
-            lambda: entry("b", labelled(WANTED[:9], BETTER[:9])),
+            lambda: model("b", labelled(WANTED[:9], BETTER[:9])),
             "not scored on the same test rows, so they cannot be compared: 600 and 9 rows",
         ),
         (
-            lambda: entry("b", labelled(flipped(WANTED, [7]), BETTER)),
+            lambda: model("b", labelled(flipped(WANTED, [7]), BETTER)),
             r"1 labels differ, the first in row 7: 'equivalent' and 'not_equivalent'",
         ),
         (
-            lambda: entry("b", [{"reference": "1", "prediction": "2"}] * 3, kind="number"),
+            lambda: model("b", [{"reference": "1", "prediction": "2"}] * 3, kind="number"),
             r"a and b have different tasks, .*\(classification\), .*\(regression\)",
         ),
         (
-            lambda: entry("b", [{"reference": "odd", "prediction": "odd"}] * 600, scores={"f1": 1}),
+            lambda: model("b", [{"reference": "odd", "prediction": "odd"}] * 600, scores={"f1": 1}),
             "600 labels differ",
         ),
     ],
@@ -385,23 +392,23 @@ def other_texts():
 def test_other_test_data_is_refused(second, message):
     """With what differs."""
     with pytest.raises(InputError, match=message):
-        compared.compare([two()[0], second()], None, None, SAMPLES)
+        model_comparison.compare([two()[0], second()], None, None, SAMPLES)
 
 
 def test_a_split_without_scores_is_named():
     """And one that was asked for by a mistake in the metric."""
     with pytest.raises(InputError, match=r"a: .*metrics\.json has no scores of validation"):
-        compared.compare(two(), "validation", None, SAMPLES)
+        model_comparison.compare(two(), "validation", None, SAMPLES)
     with pytest.raises(InputError, match=r"--metric acuracy: .*did you mean 'accuracy'"):
-        compared.compare(two(), None, "acuracy", SAMPLES)
-    found = compared.compare(two(), None, "mcc", SAMPLES)
+        model_comparison.compare(two(), None, "acuracy", SAMPLES)
+    found = model_comparison.compare(two(), None, "mcc", SAMPLES)
     assert found.shown[0] == found.against[0].differences[0].metric == "mcc"
 
 
 def test_scores_that_the_predictions_do_not_give_are_not_tested():
     """They stand with their intervals, and a note says why."""
-    odd = entry("b", labelled(WANTED, BETTER), scores={"accuracy": 0.9166667, "f1": 0.2})
-    found = compared.compare([two()[0], odd], None, None, SAMPLES)
+    odd = model("b", labelled(WANTED, BETTER), scores={"accuracy": 0.9166667, "f1": 0.2})
+    found = model_comparison.compare([two()[0], odd], None, None, SAMPLES)
     assert [d.metric for d in found.against[0].differences] == ["accuracy"]
     assert found.shown[:2] == ["accuracy", "f1"]
     assert re.fullmatch(
@@ -417,7 +424,7 @@ def test_perplexities_of_other_tokens_are_not_tested():
 
     def words(name, *cells):
         table = [{"row": i, "reference": "", "prediction": c} for i, c in enumerate(cells)]
-        return entry(name, table, texts, kind="words", scores=SCORES[name])
+        return model(name, table, texts, kind="words", scores=SCORES[name])
 
     SCORES = {
         "a": {"perplexity": 4.0, "accuracy": 0.5, "perplexity_low": 3.0, "perplexity_high": 5.0},
@@ -426,19 +433,19 @@ def test_perplexities_of_other_tokens_are_not_tested():
     }
     first = words("a", "perplexity 4 of 5 tokens", "perplexity 4 of 2 tokens")
     second = words("b", "perplexity 2 of 5 tokens", "perplexity 2 of 2 tokens")
-    found = compared.compare([first, second], None, None, SAMPLES)
+    found = model_comparison.compare([first, second], None, None, SAMPLES)
     assert [d.metric for d in found.against[0].differences] == ["perplexity"]
     assert verdicts.verdict(found.against[0], found) == (
         "b is better than a: perplexity -2 (-2 to -2), p < 0.001 (lower is better)"
     )
     assert "accuracy: no paired test, for the predictions do not hold it row by row" in found.notes
     third = words("c", "perplexity 2 of 9 tokens", "perplexity 2 of 2 tokens")
-    found = compared.compare([first, third], None, None, SAMPLES)
+    found = model_comparison.compare([first, third], None, None, SAMPLES)
     assert verdicts.verdict(found.against[0], found).startswith(
         "no paired test of c and a is possi"
     )
     assert "cut the texts into other tokens" in found.notes[0]
-    assert shown.scores(found).rows[0] == ["perplexity", "4 (3 to 5)", "2"]
+    assert console_tables.scores(found).rows[0] == ["perplexity", "4 (3 to 5)", "2"]
     assert page.page([first, third], found, [], [], "t")
 
 
@@ -448,24 +455,24 @@ def test_seeds_of_one_configuration_are_put_together():
 
     scores = {"a1": 0.90, "b1": 0.80, "a2": 0.92, "b2": 0.83, "b3": 0.81}
     models = [
-        entry(name, labelled(WANTED, BETTER), settings={
+        model(name, labelled(WANTED, BETTER), settings={
             "seed": int(name[1]), "train.epochs": 2.0 if name[0] == "a" else 3.0
         })
         for name in scores
     ]  # fmt: skip
     given = [{"accuracy": value} for value in scores.values()]
-    first, second = configurations.group(models, given, ["accuracy"])
+    first, second = seed_groups.group(models, given, ["accuracy"])
     assert (first.names, second.names) == (["a1", "a2"], ["b1", "b2", "b3"])
     assert first.apart is None
     wanted = ttest_ind([0.80, 0.83, 0.81], [0.90, 0.92], equal_var=False)
     assert second.apart == pytest.approx((*wanted.confidence_interval(), wanted.pvalue))
     assert significance.welch([0.5, 0.5], [0.5, 0.5]) == (0, 0, 1)
     assert significance.welch([0.5, 0.5], [0.7, 0.7]) == pytest.approx((0.2, 0.2, 0))
-    assert configurations.differing(models) == {
+    assert seed_groups.differing(models) == {
         "seed": [1, 1, 2, 2, 3], "train.epochs": [2.0, 3.0, 2.0, 3.0, 3.0]
     }  # fmt: skip
-    result = compared.compare(models, None, None, SAMPLES)
-    table = shown.seeds([first, second], replace(result, shown=["accuracy"]))
+    result = model_comparison.compare(models, None, None, SAMPLES)
+    table = console_tables.seeds([first, second], replace(result, shown=["accuracy"]))
     assert table.rows[0] == ["a1, a2", "2", "0.9100 ± 0.0141"]
     other, line = verdicts.of_seeds([first, second], replace(result, shown=["accuracy"]))
     assert other.startswith("a2 is another seed of a1's configuration: what sets them apart is ch")
@@ -477,25 +484,27 @@ def test_seeds_of_one_configuration_are_put_together():
     near = replace(second, apart=(-0.2, 0.1, 0.3))
     _, line = verdicts.of_seeds([first, near], replace(result, shown=["accuracy"]))
     assert "b3 shows no difference from that of a1, a2" in line
-    assert configurations.group(models[:2], given, ["accuracy"]) == []
-    assert configurations.group([models[0], models[0]], given, ["accuracy"]) == []
+    assert seed_groups.group(models[:2], given, ["accuracy"]) == []
+    assert seed_groups.group([models[0], models[0]], given, ["accuracy"]) == []
 
 
 def test_markdown_and_page_hold_the_verdict_and_the_rows():
     """The page links to nothing; texts are escaped in both."""
     odd = {**TEXTS, "sentence1": [f"<b>{i}</b> | x" for i in range(600)]}
-    models = [entry("a", labelled(WANTED, WORSE), odd), two()[1]]
+    models = [model("a", labelled(WANTED, WORSE), odd), two()[1]]
     history = b"step,epoch,loss,accuracy\n5,1.0,0.7,0.5\n10,2.0,0.5,0.8\n"
     for one in models:
         one.one.files.files["data/history/validation.csv"] = history
-    found = compared.compare(models, None, None, SAMPLES)
+    found = model_comparison.compare(models, None, None, SAMPLES)
     verdict = verdicts.verdict(found.against[0], found)
-    text = shown.as_markdown(found, [shown.parameters(models)], "title", ["a note"])
+    text = console_tables.as_markdown(
+        found, [console_tables.parameters(models)], "title", ["a note"]
+    )
     assert f"- **{verdict}**" in text
     assert "| train.epochs | 2 | 3 |" in text
     assert "## 60 rows wrong with a, right with b, 10 of them" in text
     assert r"<b>40</b> \| x" in text
-    html = page.page(models, found, [shown.parameters(models)], ["a note"], "title")
+    html = page.page(models, found, [console_tables.parameters(models)], ["a note"], "title")
     assert verdict.replace("<", "&lt;") in html
     assert "http" not in html
     assert "&lt;b&gt;40&lt;/b&gt; | x" in html
@@ -517,21 +526,21 @@ def test_points_of_the_plots_lie_where_their_numbers_say():
 
 def test_too_few_or_unknown_names_are_refused(monkeypatch):
     """With the names there are."""
-    monkeypatch.setattr(experiments, "check_repository", lambda: None)
-    monkeypatch.setattr(entries, "git", lambda *_: None)
-    monkeypatch.setattr(entries, "experiment_commits", lambda: {"puffy-dhal": ["1" * 40]})
+    monkeypatch.setattr(compared_models, "check_repository", lambda: None)
+    monkeypatch.setattr(compared_models, "git", lambda *_: None)
+    monkeypatch.setattr(compared_models, "experiment_commits", lambda: {"puffy-dhal": ["1" * 40]})
     with pytest.raises(
         InputError, match=r"name two or more .*experiments: puffy-dhal; workspace is"
     ):
-        entries.resolve(["puffy-dhal", "puffy-dhal"])
+        compared_models.resolve(["puffy-dhal", "puffy-dhal"])
     with pytest.raises(InputError, match=r"pufy-dhal: no finished .*did you mean 'puffy-dhal'"):
-        entries.resolve(["pufy-dhal", "puffy-dhal"])
+        compared_models.resolve(["pufy-dhal", "puffy-dhal"])
     with pytest.raises(
         InputError, match=r"x is more than one thing: experiment 111.*, experiment 2"
     ):
-        entries.find("x", {"x": ["1" * 40, "2" * 40]})
+        compared_models.find("x", {"x": ["1" * 40, "2" * 40]})
     with pytest.raises(InputError, match=r"run 0+: there is no .*mlflow\.db; name experiments"):
-        entries.find("0" * 32, {})
+        compared_models.find("0" * 32, {})
 
 
 LOCK = {
@@ -568,15 +577,15 @@ def test_results_that_are_not_of_their_parameters_are_refused(stages, text, mess
     if stages is not None:
         files["dvc.lock"] = yaml.safe_dump({"stages": stages}).encode()
     with pytest.raises(InputError, match=re.escape(message)):
-        entries.read_lock("x", Memory(files))
+        compared_models.read_lock("x", Memory(files))
     good = {"params.yaml": b"{seed: 42, export: {name: x}}"}
     good["dvc.lock"] = yaml.safe_dump({"stages": LOCK}).encode()
-    assert entries.read_lock("x", Memory(good)) == LOCK
+    assert compared_models.read_lock("x", Memory(good)) == LOCK
 
 
 def test_a_file_that_is_nowhere_is_named_with_what_to_do():
     """For an experiment, a revision and the working folder."""
-    one = entry("a", labelled(WANTED, WORSE))
+    one = model("a", labelled(WANTED, WORSE))
     with pytest.raises(InputError, match=r"a: x is neither .* dvc exp pull <git remote> a, or"):
         one.read("x")
     with pytest.raises(InputError, match=r"dvc fetch --all-commits, or git checkout 000"):
@@ -584,28 +593,28 @@ def test_a_file_that_is_nowhere_is_named_with_what_to_do():
     with pytest.raises(InputError, match=r"in a remote: run dvc repro"):
         replace(one, kind="workspace").read("x")
     assert one.size("x") is None
-    assert rows.texts(one, "test", [0, 1]) == [{}, {}]
+    assert shared_rows.texts(one, "test", [0, 1]) == [{}, {}]
 
 
 def test_a_store_that_is_not_there_is_one_line(tmp_path, monkeypatch):
     """No error, and none is made; one that does not answer likewise."""
     wanted = [(None, {}, {"test/accuracy": 0.5}, "a")]
-    assert store.costs(wanted)[1].startswith("no seconds, latency or memory: there is no")
+    assert mlflow_runs.costs(wanted)[1].startswith("no seconds, latency or memory: there is no")
     assert not (tmp_path / "mlflow.db").exists()
     monkeypatch.setenv("TEMPER_TRACKING", "off")
-    assert store.costs(wanted)[1].endswith("TEMPER_TRACKING is off")
+    assert mlflow_runs.costs(wanted)[1].endswith("TEMPER_TRACKING is off")
     monkeypatch.setenv("TEMPER_TRACKING", "on")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
-    found, reason = store.costs(wanted)
+    found, reason = mlflow_runs.costs(wanted)
     assert found == [{}]
     assert reason.startswith("no seconds, latency or memory: http://127.0.0.1:1 cannot be")
     with pytest.raises(InputError, match=r"^run 0+: http://127.0.0.1:1 cannot be reached; name"):
-        store.recorded("0" * 32)
+        mlflow_runs.recorded("0" * 32)
 
 
 def test_costs_are_those_of_the_run_that_trained(tmp_path):
     """By scores and parameters; one that found the training done has its trainer's seconds."""
-    from stages.tracking.store import connect, experiment_id
+    from temper.tracking.store import connect, experiment_id
 
     client = connect()
     experiment = experiment_id(client)
@@ -623,14 +632,14 @@ def test_costs_are_those_of_the_run_that_trained(tmp_path):
     make(0.5, 0.0, 1, trained_by=first)
     make(70.0, 10.0, 2)
     wanted = [(None, {"seed": seed}, {"test/accuracy": 0.938333}, "a") for seed in (1, 2, 3)]
-    found, reason = store.costs(wanted)
+    found, reason = mlflow_runs.costs(wanted)
     assert [one.get("train_time_s") for one in found] == [90.0, 70.0, None]
     assert [one.get("model_latency_ms") for one in found] == [0.5, 70.0, None]
     assert found[0]["steps"] == 900
     assert reason == f"no run of 1 of them in {tmp_path / 'mlflow.db'}"
-    table = shown.costs(["a", "b", "c"], [found[0] | {"share": 0.5}, found[1], found[2]])
+    table = console_tables.costs(["a", "b", "c"], [found[0] | {"share": 0.5}, found[1], found[2]])
     assert [row[1] for row in table.rows] == ["90.0 (50% of the steps)", "70.0", "–"]
-    assert shown.costs(["a"], [{}]).rows == [["a", "–", "–", "–", "–"]]
+    assert console_tables.costs(["a"], [{}]).rows == [["a", "–", "–", "–", "–"]]
 
 
 STUB = """

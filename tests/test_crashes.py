@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stages import outputs
+from temper.core import artifacts
 from tests.repository import clone, commit, hashes, ran, run, set_params, variables
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untracked")]
@@ -28,7 +28,7 @@ CHANGES = {
     "model__config": {"hidden_dropout_prob": 0.1},
 }
 MOMENTS = [  # in the order of the pipeline; `seen` and `wait_s`: so long after a path is there
-    {"process": "stages.files", "event": "open", "path": r"data/files/dataset/test\.json$"},
+    {"process": "stages.hash_inputs", "event": "open", "path": r"data/files/dataset/test\.json$"},
     {"process": "stages.download dataset", "event": "open", "path": r"\.raw\.partial/.*json$"},
     {"process": "stages.download model", "event": "open", "path": r"\.base\.partial/"},
     {"process": "stages.tokenize", "event": "open", "path": r"\.tokenized\.partial/.*state"},
@@ -205,5 +205,5 @@ def test_two_workers_with_one_fingerprint_do_not_collide(quiet, tmp_path):
     assert sum("waiting: the same training" in err for _, err in said) == 1
     for folder in folders:
         for name in ("model", "checkpoints", "history"):
-            expected = outputs.sha256_tree(quiet / "data" / name)
-            assert outputs.sha256_tree(folder / "data" / name) == expected
+            expected = artifacts.sha256_tree(quiet / "data" / name)
+            assert artifacts.sha256_tree(folder / "data" / name) == expected

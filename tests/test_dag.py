@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import download, evaluate, export, groups, metrics, params, tokenize, train
+from stages import download, evaluate, export, tokenize, train
+from temper import metrics, params
+from temper.params import schema
 from tests.conftest import TOKENIZED
 
 ROOT = Path(__file__).parent.parent
@@ -23,8 +25,8 @@ MODULES = {
     "zero_shot": "download",
 }
 MODULES |= {"tokenize_files": "files", "translators": "download"}
-TASK = "stages/tasks/${task.name}.py"
-ENGINE = "stages/training/${train.engine}.py"
+TASK = "temper/tasks/base/registry/${task.name}.py"
+ENGINE = "temper/training/${train.engine}.py"
 
 
 def body(name: str) -> dict:
@@ -60,16 +62,16 @@ def closure(module: str) -> set[str]:
         for name in re.findall(r'"([\w.]+\.j2|served\.py)"', source.read_text()):
             waiting += [] if name.endswith("j2") else [source.with_name(name)]
             found |= {source.with_name(name)} if name.endswith("j2") else set()
-        if source == ROOT / "stages/metrics/__init__.py":
+        if source == ROOT / "temper/metrics/__init__.py":
             waiting += [source.with_name(f"{name}.py") for name in metrics.MODULES]
         if source == ROOT / "stages/train.py":
             waiting += [source.with_name("training") / f"{name}.py" for name in ENGINES]
-        if source == ROOT / "stages/tasks/__init__.py":
+        if source == ROOT / "temper/tasks/base/registry/__init__.py":
             shared = {p for p in source.parent.glob("*.py") if p.stem not in params.TASKS}
             waiting += sorted(shared)
     paths = {path.relative_to(ROOT).as_posix() for path in found}
-    engines = {f"stages/training/{name}.py" for name in ENGINES}
-    chosen = ({TASK} if "stages/tasks/__init__.py" in paths else set()) | (
+    engines = {f"temper/training/{name}.py" for name in ENGINES}
+    chosen = ({TASK} if "temper/tasks/base/registry/__init__.py" in paths else set()) | (
         {ENGINE} if engines <= paths else set()
     )
     return paths - engines | chosen
@@ -118,9 +120,9 @@ class Reads:
         self.places = {
             type(value): name
             for name, value in params.load(ROOT / "params.yaml")
-            if isinstance(value, groups.Group)
+            if isinstance(value, schema.Group)
         }
-        monkeypatch.setattr(groups.Group, "__getattribute__", self.reader())
+        monkeypatch.setattr(schema.Group, "__getattribute__", self.reader())
         monkeypatch.setattr(params, "flatten", self.all_of(params.flatten))
 
     def all_of(self, flatten):
@@ -225,7 +227,7 @@ def test_every_key_is_read_by_a_stage_that_lists_it():
 def names_in(stage: str) -> set[str]:
     """Return the attributes and strings in a stage's code, the schema's and tracker's left out."""
     found = set()
-    chosen = {"stages/tasks/sequence_classification.py"}
+    chosen = {"temper/tasks/sequence_classification.py"}
     chosen |= {ENGINE.replace("${train.engine}", name) for name in ENGINES if stage == "train"}
     for path in closure(MODULES.get(stage, stage)) | chosen:
         file = ROOT / path
@@ -242,8 +244,8 @@ def names_in(stage: str) -> set[str]:
 def test_an_undeclared_helper_is_found(tmp_path):
     """The closure sees an import inside a function, of a module or of one of its names."""
     file = tmp_path / "stage.py"
-    file.write_text("def main():\n    from stages.evaluation import intervals\n")
+    file.write_text("def main():\n    from temper.evaluation import intervals\n")
     assert imported(file) == {
-        ROOT / "stages/evaluation/__init__.py",
-        ROOT / "stages/evaluation/intervals.py",
+        ROOT / "temper/evaluation/__init__.py",
+        ROOT / "temper/evaluation/bootstrap.py",
     }

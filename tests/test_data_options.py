@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import download, params
-from stages.commands import check
-from stages.data_params import SplitParams
-from stages.errors import InputError
-from stages.sources import rows as rows_of
-from stages.sources import splits
-from stages.sources.facts import Facts
+from stages import download
+from temper import params
+from temper.cli import check
+from temper.core.errors import InputError
+from temper.ingest import row_selection as rows_of
+from temper.ingest import splits
+from temper.ingest.split_stats import SplitStats
+from temper.params.data import SplitParams
 from tests.conftest import ROOT
 from tests.test_download import SINGLE, get, one_file
 
@@ -486,7 +487,7 @@ def test_one_is_a_row_and_one_point_nought_is_all(write_params, rows):
         write_params(**SINGLE, **rows, data__subset={"train": 7777})
         file = Path("params.yaml")
         file.write_text(file.read_text().replace("7777", text))
-        facts = {"train": Facts(row_keys=bytearray(1600))}
+        facts = {"train": SplitStats(row_keys=bytearray(1600))}
         taken, _ = rows_of.take_subsets(
             facts, {"train": ("train", np.arange(100))}, params.load().data
         )

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import arrow, download, models
-from stages.data_params import SplitParams
-from stages.errors import InputError
-from stages.sources import labels, readers, splits
+from stages import download
+from temper.core import arrow
+from temper.core.errors import InputError
+from temper.ingest import labels, readers, splits
+from temper.models import loading
+from temper.params.data import SplitParams
 
 SINGLE = {"task__text": ["text"], "task__labels": None, "evaluate__positive_label": "b"}
 
@@ -346,6 +348,6 @@ def test_pickles_and_foreign_code_are_refused(checkpoint, write_params):
 
 def test_is_head_knows_the_backbone():
     """A pooler may be new, a layer may not."""
-    assert models.is_head("bert.pooler.dense.weight", "bert.")
-    assert models.is_head("classifier.bias", "bert.")
-    assert not models.is_head("bert.encoder.layer.0.output.dense.weight", "bert.")
+    assert loading.is_head("bert.pooler.dense.weight", "bert.")
+    assert loading.is_head("classifier.bias", "bert.")
+    assert not loading.is_head("bert.encoder.layer.0.output.dense.weight", "bert.")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from stages.tracking import store
+from temper.tracking import store
 from tests.repository import clone, commit, ran, run, variables
 from tests.servers import wait_until
 
@@ -128,7 +128,7 @@ WORKER = """
 import sys, time
 from pathlib import Path
 from stages import params, tracking
-from stages.tracking import delivery
+from temper.tracking import delivery
 delivery.PATIENCE_S = 120  # four on few cores
 Path(f"ready-{sys.argv[1]}").touch()
 while not Path("go").exists():

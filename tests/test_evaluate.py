@@ -8,30 +8,32 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from stages import arrow, evaluate, export, outputs, tasks, train
-from stages.commands import predict
-from stages.errors import InputError
-from stages.evaluation import baselines, intervals, tables
-from stages.evaluation.scored import Scored, Setup, sampled_rows, scores
-from stages.training import model
+from stages import evaluate, export, train
+from temper.cli import predict
+from temper.core import arrow, artifacts
+from temper.core.errors import InputError
+from temper.evaluation import baselines, bootstrap, tables
+from temper.evaluation.split_result import LabelSpec, SplitResult, sampled_rows, scores
+from temper.tasks.base import registry
+from temper.training import networks
 
 RANDOM = np.random.default_rng(5)
 
 
-def setup(kind="classification", names=("a", "b"), positive=1):
-    return Setup(metrics=kind, names=list(names), positive=positive, threshold=0.5)
+def spec(kind="classification", names=("a", "b"), positive=1):
+    return LabelSpec(metrics=kind, names=list(names), positive=positive, threshold=0.5)
 
 
-def scored(predictions, references, chances=None):
+def scored(predictions, references, probabilities=None):
     rows = len(predictions)
-    wide = np.eye(int(max(references)) + 1)[predictions] if chances is None else chances
-    return Scored(
+    wide = np.eye(int(max(references)) + 1)[predictions] if probabilities is None else probabilities
+    return SplitResult(
         predictions=np.asarray(predictions),
         references=np.asarray(references),
         confidence=wide.max(-1),
         loss=np.arange(rows, dtype=float),
         sample=np.arange(rows),
-        chances=wide,
+        probabilities=wide,
     )
 
 
@@ -39,7 +41,7 @@ def test_intervals_of_accuracy_are_the_normal_approximation():
     """Resampled counts against the closed form."""
     references = RANDOM.integers(0, 2, 1000)
     predictions = np.where(RANDOM.random(1000) < 0.8, references, 1 - references)
-    found = intervals.intervals(scored(predictions, references), setup(), 4000, 1)
+    found = bootstrap.intervals(scored(predictions, references), spec(), 4000, 1)
     share = (predictions == references).mean()
     half = 1.96 * (share * (1 - share) / 1000) ** 0.5
     assert found["accuracy_low"] == pytest.approx(share - half, abs=0.004)
@@ -52,39 +54,39 @@ def test_intervals_of_other_kinds_hold_the_score():
     for rows in (100, 1600):
         wanted = RANDOM.normal(size=rows)
         predicted = wanted + RANDOM.normal(size=rows)
-        numbers = Scored(
+        numbers = SplitResult(
             predictions=predicted,
             references=wanted,
             confidence=predicted,
             loss=(predicted - wanted) ** 2,
             sample=np.arange(rows),
-            chances=np.empty((rows, 0)),
+            probabilities=np.empty((rows, 0)),
         )
-        kind = setup("regression", (), None)
-        found = intervals.intervals(numbers, kind, 300, 1)
+        kind = spec("regression", (), None)
+        found = bootstrap.intervals(numbers, kind, 300, 1)
         score = scores(numbers, kind)["pearson"]
         assert found["pearson_low"] < score < found["pearson_high"]
         widths.append(found["pearson_high"] - found["pearson_low"])
     assert widths[1] < 0.5 * widths[0]
     hot = RANDOM.integers(0, 2, (400, 3)).astype(bool)
     flipped = hot ^ (RANDOM.random((400, 3)) < 0.1)
-    many = Scored(
+    many = SplitResult(
         predictions=csr_array(flipped),
         references=csr_array(hot),
         confidence=np.ones(400),
         loss=np.ones(400),
         sample=np.arange(400),
-        chances=flipped.astype(float),
+        probabilities=flipped.astype(float),
     )
-    kind = setup("multi_label", "abc", None)
-    found, score = intervals.intervals(many, kind, 300, 1), scores(many, kind)["f1_micro"]
+    kind = spec("multi_label", "abc", None)
+    found, score = bootstrap.intervals(many, kind, 300, 1), scores(many, kind)["f1_micro"]
     assert found["f1_micro_low"] < score < found["f1_micro_high"]
 
 
 def test_tables_by_hand():
     """Per class by support, the most confused pair first, the worst example first."""
     found = scored([0, 0, 1, 2, 2, 2, 1], [0, 0, 0, 2, 2, 2, 2])
-    three = setup(names=("a", "b", "c"), positive=None)
+    three = spec(names=("a", "b", "c"), positive=None)
     rows = tables.per_class(found, three)
     assert [(row["label"], row["support"]) for row in rows] == [("c", 4), ("a", 3), ("b", 0)]
     assert rows[0]["recall"] == 0.75
@@ -104,7 +106,7 @@ def test_slices_are_the_scores_of_their_rows():
     references = RANDOM.integers(0, 2, 90)
     predictions = RANDOM.integers(0, 2, 90)
     topics = np.array(["x", "y", "z"])[RANDOM.integers(0, 3, 90)]
-    rows = tables.slices(scored(predictions, references), {"topic": topics}, setup(), 100, 1)
+    rows = tables.slices(scored(predictions, references), {"topic": topics}, spec(), 100, 1)
     for row in rows:
         inside = topics == row["value"]
         assert row["rows"] == inside.sum()
@@ -125,7 +127,7 @@ def test_baselines_learn_what_a_word_gives_away():
     """A telling word: the linear baseline finds it, the constant one answers the majority."""
     texts = [["good film", "bad film", "good day", "bad day", "bad"] * 20]
     labels = np.array([1, 0, 1, 0, 0] * 20)
-    found = baselines.predictions(texts, labels, {"test": [["good", "bad"]]}, setup(), 1)
+    found = baselines.predictions(texts, labels, {"test": [["good", "bad"]]}, spec(), 1)
     assert found["majority"]["test"].tolist() == [0, 0]
     assert found["tfidf_logistic_regression"]["test"].tolist() == [1, 0]
     assert found["naive_bayes"]["test"].tolist() == [1, 0]
@@ -139,10 +141,10 @@ def untrained(parameters):
     data = arrow.load(Path("data/tokenized"))
     train.determinism.configure(parameters.determinism, 1)
     features = data["train"].features
-    network = model.build(
-        Path("data/base"), tasks.load(parameters, features), features, parameters.model
+    network = networks.build(
+        Path("data/base"), registry.load(parameters, features), features, parameters.model
     )
-    model.save(network, Path("data/model"))
+    networks.save(network, Path("data/model"))
     for file in Path("data/base/processor").iterdir():
         (Path("data/model") / file.name).write_bytes(file.read_bytes())
 
@@ -184,7 +186,7 @@ def run_stage(prepare, tmp_path):
         evaluate.main(
             *(Path("data") / n for n in ("model", "tokenized", "raw", "zero_shot", "evaluation"))
         )
-        return outputs.read_json(Path("data/evaluation/metrics.json"))
+        return artifacts.read_json(Path("data/evaluation/metrics.json"))
 
     return run
 
@@ -225,7 +227,7 @@ def test_multi_label(run_stage):
     hit = sum(len(wanted & got - {""}) for wanted, got in pairs)
     total = sum(len(wanted - {""}) + len(got - {""}) for wanted, got in pairs)
     assert found["test"]["f1_micro"] == pytest.approx(2 * hit / total, abs=1e-6)
-    assert set(outputs.read_json(Path("data/evaluation/thresholds.json"))) == {
+    assert set(artifacts.read_json(Path("data/evaluation/thresholds.json"))) == {
         "never",
         "old",
         "red",
@@ -265,12 +267,14 @@ def test_a_split_without_labels_is_predicted_and_not_scored(prepare):
     untrained(prepare(data__files=files))
     folders = [Path("data") / name for name in ("model", "tokenized", "raw", "zero_shot")]
     evaluate.main(*folders, Path("data/evaluation"))
-    found = outputs.read_json(Path("data/evaluation/metrics.json"))
+    found = artifacts.read_json(Path("data/evaluation/metrics.json"))
     assert "test" not in found
     assert "accuracy" in found["validation"]
     assert len(read_predictions("test")) == text.count("\n") - 1
     evaluate.main(*folders, Path("data/again"))
-    assert outputs.sha256_tree(Path("data/evaluation")) == outputs.sha256_tree(Path("data/again"))
+    assert artifacts.sha256_tree(Path("data/evaluation")) == artifacts.sha256_tree(
+        Path("data/again")
+    )
 
 
 @pytest.mark.slow

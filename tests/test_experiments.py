@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.commands import curve, experiments, folds
-from stages.errors import InputError
+from temper.cli import curve, folds
+from temper.compare import experiments
+from temper.core.errors import InputError
 from tests.conftest import ROOT
 from tests.repository import make_stub, run
 
@@ -140,7 +141,7 @@ def test_points_lie_where_their_numbers_say():
 
 def predictions_of(kind, random):
     """Return predictions rows as strings, and the scores of all rows by the metrics' own code."""
-    from stages import metrics
+    from temper import metrics
 
     if kind == "regression":
         found, wanted = random.normal(size=(2, 50)).round(4)
@@ -150,13 +151,13 @@ def predictions_of(kind, random):
         ]
         return rows, metrics.compute(kind, found, wanted)
     names, logits = ["a", "b", "c"], random.normal(size=(50, 3))
-    chances = 1 / (1 + np.exp(-logits))
+    probabilities = 1 / (1 + np.exp(-logits))
     wanted: np.ndarray = random.random((50, 3)) < 0.4
-    picked = chances >= 0.5
+    picked = probabilities >= 0.5
     if kind == "classification":
-        chances = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+        probabilities = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
         wanted = random.integers(0, 3, 50)
-        picked, hot = np.eye(3, dtype=bool)[chances.argmax(-1)], np.eye(3, dtype=bool)[wanted]
+        picked, hot = np.eye(3, dtype=bool)[probabilities.argmax(-1)], np.eye(3, dtype=bool)[wanted]
     else:
         hot = wanted
     texts = lambda row: "|".join(name for name, is_it in zip(names, row, strict=True) if is_it)  # noqa: E731
@@ -164,8 +165,8 @@ def predictions_of(kind, random):
         {
             "reference": texts(hot[i]),
             "prediction": texts(picked[i]),
-            "score": f"{chances[i].max():.6f}",
-            **{f"score_{name}": f"{chances[i, j]:.6f}" for j, name in enumerate(names)},
+            "score": f"{probabilities[i].max():.6f}",
+            **{f"score_{name}": f"{probabilities[i, j]:.6f}" for j, name in enumerate(names)},
         }
         for i in range(50)
     ]

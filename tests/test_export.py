@@ -17,10 +17,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import arrow, evaluate, export, inference, outputs, tasks, train
-from stages.commands import predict, push
-from stages.errors import InputError
-from stages.exporting import parity
+from stages import evaluate, export, train
+from temper import inference
+from temper.cli import predict, push
+from temper.core import arrow, artifacts
+from temper.core.errors import InputError
+from temper.export import parity
+from temper.tasks.base import registry
 from tests.conftest import environment
 
 TRAINED: dict[str, Path] = {}
@@ -92,11 +95,11 @@ def test_the_parity_report_and_the_card_say_what_was_measured(exported):
     """Numbers of the card are those of metrics.json; the Hub's own parser reads it."""
     from huggingface_hub import ModelCard
 
-    found = outputs.read_json(exported / "parity.json")
+    found = artifacts.read_json(exported / "parity.json")
     assert found["rows"] == 32
     assert 0 <= found["onnx_max_difference"] < parity.TOLERANCE
     card = ModelCard.load(exported / "README.md")
-    metrics = outputs.read_json(Path("data/evaluation/metrics.json"))
+    metrics = artifacts.read_json(Path("data/evaluation/metrics.json"))
     (result,) = [
         r
         for r in card.data.eval_results
@@ -105,7 +108,7 @@ def test_the_parity_report_and_the_card_say_what_was_measured(exported):
     assert result.metric_value == metrics["test"]["accuracy"]
     assert card.data.pipeline_tag == "text-classification"
     assert f"{metrics['test']['accuracy']:.3f}" in card.text
-    facts = outputs.read_json(Path("data/raw/summary.json"))
+    facts = artifacts.read_json(Path("data/raw/summary.json"))
     assert facts["splits"]["train"]["sha256"] in card.text
 
 
@@ -113,7 +116,7 @@ def test_the_parity_report_and_the_card_say_what_was_measured(exported):
 def test_two_exports_have_the_same_bytes(exported):
     """Whatever the folder."""
     run_export(Path("elsewhere/deep/export"))
-    assert outputs.sha256_tree(Path("elsewhere/deep/export")) == outputs.sha256_tree(exported)
+    assert artifacts.sha256_tree(Path("elsewhere/deep/export")) == artifacts.sha256_tree(exported)
     for path in exported.rglob("*"):
         if path.is_file():
             assert str(Path.cwd()).encode() not in path.read_bytes(), path
@@ -131,14 +134,14 @@ def test_a_perturbed_graph_fails(exported):
     onnx.save(graph, "off.onnx")
     data, parameters = arrow.load(Path("data/tokenized"))["validation"], train.params.load()
     model = export.load(Path("data/model"), parameters, "torch")
-    task, trained = model.task, inference.torch_forward(model.model, model.task, reduce=False)
+    task, predictor = model.task, inference.torch_forward(model.model, model.task, reduce=False)
     whole, off = (
         inference.onnx_forward(inference.onnx_session(str(file), 2), task, reduce=False)
         for file in (exported / "onnx/model.onnx", "off.onnx")
     )
-    assert parity.check_onnx(trained, whole, data, model.collate, task) < 1e-3
+    assert parity.check_onnx(predictor, whole, data, model.collate, task) < 1e-3
     with pytest.raises(InputError, match=r"differ by 0\.01 in row \d+, allowed are 0\.001"):
-        parity.check_onnx(trained, off, data, model.collate, task)
+        parity.check_onnx(predictor, off, data, model.collate, task)
 
 
 def test_int8_may_lose_so_much_and_no_more():
@@ -264,6 +267,6 @@ def test_push_shows_before_it_sends(exported, capsys, monkeypatch):
 
 def test_agreement_by_hand(write_params):
     """One of four answers differs."""
-    task = tasks.load(write_params())
+    task = registry.load(write_params())
     one = np.array([[1.0, 0], [1, 0], [0, 1], [0, 1]])
     assert parity.agreement(task, list(one[[0, 1, 2, 0]]), list(one), [{}] * 4) == 0.75

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import params, yaml_file
-from stages.commands.check import examine
-from stages.errors import InputError
-from stages.sources import columns, readers
+from temper import params
+from temper.cli.check import examine
+from temper.core import yaml_file
+from temper.core.errors import InputError
+from temper.ingest import columns, readers
 from tests.conftest import ROOT, change
 
 CONLL = """-DOCSTART- -X- -X- O
@@ -183,7 +184,7 @@ def test_images_that_break_off_are_named():
     """The header is there, the rest is not."""
     from PIL import Image
 
-    from stages.tasks.image_classification import open_image
+    from temper.tasks.image_classification import open_image
 
     whole = io.BytesIO()
     Image.effect_noise((64, 64), 50).save(whole, "PNG")

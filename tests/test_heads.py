@@ -9,13 +9,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from stages import arrow, models, tasks, train
-from stages.errors import InputError
-from stages.models import headed
-from stages.models.config import put_on
-from stages.task_params import TokenClassification
-from stages.tasks import spans
-from stages.training import losses, model
+from stages import train
+from temper.core import arrow
+from temper.core.errors import InputError
+from temper.models import heads, loading
+from temper.models.config import wrap_config
+from temper.params.task import TokenClassification
+from temper.tasks.base import registry, spans
+from temper.training import losses, networks
 from tests.test_training import BASE, fit, weights
 
 MLP = {"kind": "mlp", "pooling": "mean", "hidden_size": 24, "dropout": 0.1}
@@ -24,17 +25,17 @@ TARGETS = (Path("data/model"), Path("data/checkpoints"), Path("data/history"))
 
 def trained(parameters, name="run"):
     """Train, write data/model, and return the course."""
-    course = fit(parameters, name)
-    train.write_outputs(course, BASE, TARGETS)
-    return course
+    session = fit(parameters, name)
+    train.write_outputs(session, BASE, TARGETS)
+    return session
 
 
 def start(parameters):
     """Return the network as training starts with it."""
     features = arrow.load(Path("data/tokenized"))["train"].features
     train.determinism.configure(parameters.determinism, parameters.seed)
-    task = tasks.load(parameters, features)
-    return model.build(BASE, task, features, parameters.model)
+    task = registry.load(parameters, features)
+    return networks.build(BASE, task, features, parameters.model)
 
 
 def earlier(prepare, **changes):
@@ -55,7 +56,7 @@ def test_pooling_leaves_padding_out(how):
     """The same vector whatever stands in padded places, on either side."""
     hidden = torch.randn(2, 5, 3)
     mask = torch.tensor([[1, 1, 1, 0, 0], [0, 0, 1, 1, 1]])
-    found = headed.pool(hidden, mask, how)
+    found = heads.pool(hidden, mask, how)
     for row, kept in ((0, hidden[0, :3]), (1, hidden[1, 2:])):
         expected = {"first": kept[0], "mean": kept.mean(0), "max": kept.max(0).values}[how]
         torch.testing.assert_close(found[row], expected)
@@ -66,7 +67,7 @@ def test_a_pair_is_pooled_text_by_text():
     hidden = torch.randn(2, 6, 3)
     types = torch.tensor([[0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]])
     mask = torch.tensor([[1, 1, 1, 1, 0, 0], [0, 0, 1, 1, 1, 1]])
-    found = headed.pool_pair(hidden, mask, types)
+    found = heads.pool_pair(hidden, mask, types)
     for row, first, second in ((0, slice(0, 2), slice(2, 4)), (1, slice(2, 4), slice(4, 6))):
         u, v = (hidden[row, part].mean(0) for part in (first, second))
         u, v = (3**0.5 * vector / (vector**2).sum() ** 0.5 for vector in (u, v))
@@ -107,9 +108,9 @@ def test_a_model_with_a_head_of_ours_reloads_and_no_pipeline_answers_for_it(prep
     """The reloaded network gives the trained one's logits; transformers refuses the folder."""
     from transformers import pipeline
 
-    course = trained(prepare(model__head=MLP, train__best_metric="loss"))
-    loaded = models.load(Path("data/model"), "")
-    best = load_file(course.job.folder / f"best-{course.best_step()}" / "model.safetensors")
+    session = trained(prepare(model__head=MLP, train__best_metric="loss"))
+    loaded = loading.load(Path("data/model"), "")
+    best = load_file(session.setup.folder / f"best-{session.best_step()}" / "model.safetensors")
     for name, tensor in loaded.state_dict().items():
         assert torch.equal(tensor, best[name]), name
     with pytest.raises(ValueError, match="temper"):
@@ -141,7 +142,7 @@ def test_other_labels_under_a_trained_head_are_refused(prepare):
     parameters = earlier(prepare, task__labels=["equivalent", "not_equivalent"])
     with pytest.raises(InputError, match="head answers not_equivalent, equivalent; the data's"):
         fit(parameters)
-    base = models.open_config(BASE / "weights")
+    base = loading.open_config(BASE / "weights")
     base.id2label = {0: "a", 1: "b", 2: "c"}
     base.save_pretrained(str(BASE / "weights"))
     assert fit(parameters, "replaced").model.classifier.out_features == 2
@@ -167,12 +168,12 @@ def test_lora_trains_small_matrices_and_is_merged(prepare):
     from transformers import AutoModelForSequenceClassification
 
     parameters = earlier(prepare, model__lora=LORA, train__keep="last", train__learning_rate=0.01)
-    course = trained(parameters)
-    trained_names = {n for n, p in course.model.named_parameters() if p.requires_grad}
+    session = trained(parameters)
+    trained_names = {n for n, p in session.model.named_parameters() if p.requires_grad}
     assert all(".lora_" in n or "classifier" in n or "pooler" in n for n in trained_names)
     assert sum(".lora_" in n for n in trained_names) == 2 * 6  # q, k, v, o and two of the MLP
     shutil.rmtree("data/model")
-    shutil.copytree(course.job.folder / "last", "data/model")
+    shutil.copytree(session.setup.folder / "last", "data/model")
     loaded = AutoModelForSequenceClassification.from_pretrained("data/model").eval()
     saved, after = load_file("saved/model.safetensors"), loaded.state_dict()
     moved = {name for name in saved if not torch.equal(saved[name], after[name])}
@@ -183,7 +184,7 @@ def test_lora_trains_small_matrices_and_is_merged(prepare):
     inputs = {"input_ids": torch.tensor([[2, 30, 40, 3]])}
     with torch.no_grad():
         torch.testing.assert_close(
-            loaded(**inputs).logits, course.model.eval()(**inputs).logits, atol=1e-5, rtol=1e-4
+            loaded(**inputs).logits, session.model.eval()(**inputs).logits, atol=1e-5, rtol=1e-4
         )
 
 
@@ -193,7 +194,7 @@ def with_lora(parameters):
 
     sizes = {"vocab_size": 30, "n_layer": 1, "n_embd": 8, "n_head": 2, "n_positions": 16}
     torch.manual_seed(0)
-    network = model.add_lora(GPT2LMHeadModel(GPT2Config(**sizes)), parameters.model)
+    network = networks.add_lora(GPT2LMHeadModel(GPT2Config(**sizes)), parameters.model)
     for name, parameter in network.named_parameters():
         if ".lora_B" in name:
             torch.nn.init.ones_(parameter)
@@ -205,7 +206,7 @@ def test_each_of_loras_parameters_has_an_effect(write_params):
     ids = torch.arange(6)[None]
     plain = with_lora(write_params(model__lora=LORA))
     answer = plain(ids).logits
-    torch.testing.assert_close(model.merged(plain)(ids).logits, answer, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(networks.merged(plain)(ids).logits, answer, atol=1e-5, rtol=1e-4)
     attention = plain.transformer.h[0].attn.c_attn
     assert attention.lora_A["default"].weight.shape == (2, 8)
     changes = {"rank": 3, "alpha": 9.0, "target_modules": ["c_attn"]}
@@ -234,11 +235,11 @@ def test_lora_on_layers_that_are_not_there(prepare):
 def test_new_tokens_are_one_id_and_get_an_embedding(prepare):
     """A word that was pieces is one token, and the model reads it."""
     plain = prepare()
-    before = tasks.load_processor(BASE / "processor", tasks.load(plain))
+    before = registry.load_processor(BASE / "processor", registry.load(plain))
     word = "zyxwv"
     assert len(before(word)["input_ids"]) > 3
     parameters = prepare(model__new_tokens=[word])
-    after = tasks.load_processor(BASE / "processor", tasks.load(parameters))
+    after = registry.load_processor(BASE / "processor", registry.load(parameters))
     assert len(after(word)["input_ids"]) == 3
     network = fit(parameters).model
     assert network.get_input_embeddings().num_embeddings == len(before) + 1 == len(after)
@@ -296,7 +297,7 @@ def test_the_crfs_gradient_reaches_the_transitions():
 @pytest.mark.slow
 def test_resumed_equals_uninterrupted_with_a_head_of_ours(prepare):
     """The Trainer's checkpoint of a module that is not transformers'."""
-    from stages.training import checkpoint
+    from temper.training import checkpoint
 
     parameters = prepare(model__head=MLP, train__save_every=4)
     whole = fit(parameters, "whole")
@@ -319,13 +320,13 @@ def test_resumed_equals_uninterrupted_with_a_head_of_ours(prepare):
 def test_an_earlier_models_head_is_held_against_the_task(write_params, head, changes, message):
     """It was chosen for another training, whose parameters this one does not have."""
     parameters = write_params(**changes)
-    config = put_on(models.open_config(Path("data/sample/model")), head, None)
+    config = wrap_config(loading.open_config(Path("data/sample/model")), head, None)
     if message is None:
-        assert not model.has_crf(config, parameters)
-        assert model.chosen_head(config, parameters.model).hidden_size == 24
+        assert not networks.has_crf(config, parameters)
+        assert networks.chosen_head(config, parameters.model).hidden_size == 24
         return
     with pytest.raises(InputError, match=rf"model\.head: the one that sample has: .*{message}"):
-        model.has_crf(config, parameters)
+        networks.has_crf(config, parameters)
 
 
 def test_an_earlier_models_crf_reads_no_options_of_other_losses(write_params):
@@ -336,9 +337,9 @@ def test_an_earlier_models_crf_reads_no_options_of_other_losses(write_params):
     train_params = parameters.train.model_copy(update={"label_smoothing": 0.1})
     parameters = parameters.model_copy(update={"task": task, "train": train_params})
     crf = {"kind": "linear", "dropout": 0.1, "crf": True}
-    config = put_on(models.open_config(Path("data/sample/model")), crf, None)
+    config = wrap_config(loading.open_config(Path("data/sample/model")), crf, None)
     with pytest.raises(InputError, match=r"does not read train\.label_smoothing: turn it off"):
-        model.has_crf(config, parameters)
+        networks.has_crf(config, parameters)
 
 
 @pytest.mark.slow
@@ -361,8 +362,8 @@ def test_a_head_of_ours_is_trained_on_or_replaced(prepare):
     third = [line.replace("not_equivalent", "unrelated") for line in lines[-20:]]
     Path("tests/data/train.csv").write_text("".join(lines[:-20] + third))
     three = {"task__labels": ["not_equivalent", "equivalent", "unrelated"]}
-    course = trained(prepare(**base, **three, evaluate__positive_label=None), "three")
-    loaded = models.load(Path("data/model"), "")
-    assert loaded.config.num_labels == course.model.config.num_labels == 3
+    session = trained(prepare(**base, **three, evaluate__positive_label=None), "three")
+    loaded = loading.load(Path("data/model"), "")
+    assert loaded.config.num_labels == session.model.config.num_labels == 3
     assert loaded.head[-1].out_features == 3
     assert all(torch.isfinite(tensor).all() for tensor in loaded.state_dict().values())

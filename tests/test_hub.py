@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stages import arrow, outputs
+from temper.core import arrow, artifacts
 from tests import hub
 from tests.conftest import ROOT, environment
 
@@ -71,7 +71,7 @@ def test_a_dataset_at_a_branch_becomes_a_commit(served, write_params):
     """Rows of the chosen configuration, the commit and the licence in summary.json."""
     from_hub(write_params)
     download(served, "dataset")
-    summary = outputs.read_json(Path("data/raw/summary.json"))
+    summary = artifacts.read_json(Path("data/raw/summary.json"))
     assert summary["commit"] == hub.COMMIT
     assert summary["name"] == "me/data"
     assert summary["splits"]["test"]["rows"] == 40
@@ -105,7 +105,7 @@ def test_a_closed_model_needs_a_token_that_is_written_nowhere(served, write_para
     assert done.returncode == 1
     assert "set HF_TOKEN" in done.stderr
     download(served, "model", HF_TOKEN=hub.TOKEN)
-    assert outputs.read_json(Path("data/base/summary.json"))["commit"] == hub.COMMIT
+    assert artifacts.read_json(Path("data/base/summary.json"))["commit"] == hub.COMMIT
     for path in Path().rglob("*"):
         if path.is_file():
             assert hub.TOKEN.encode() not in path.read_bytes(), path

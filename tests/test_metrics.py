@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import sklearn.metrics as reference
 
-from stages import metrics
-from stages.errors import InputError
-from stages.metrics import classification, multi_label
+from temper import metrics
+from temper.core.errors import InputError
+from temper.metrics import classification, multi_label
 
 RANDOM = np.random.default_rng(3)
 
@@ -19,7 +19,7 @@ def test_classification_scores_are_scikit_learns(classes):
     logits, wanted = RANDOM.normal(size=(200, classes)), RANDOM.integers(0, classes, 200)
     positive = 0 if classes == 2 else None
     found = metrics.compute("classification", logits, wanted, positive=positive)
-    predicted, chances = logits.argmax(1), classification.probabilities(logits)
+    predicted, probabilities = logits.argmax(1), classification.softmax(logits)
     options = {"average": "macro"} if classes > 2 else {"pos_label": 0}
     expected = {
         "accuracy": reference.accuracy_score(wanted, predicted),
@@ -29,10 +29,10 @@ def test_classification_scores_are_scikit_learns(classes):
         "f1_macro": reference.f1_score(wanted, predicted, average="macro"),
         "f1_weighted": reference.f1_score(wanted, predicted, average="weighted"),
         "mcc": reference.matthews_corrcoef(wanted, predicted),
-        "log_loss": reference.log_loss(wanted, chances),
-        "roc_auc": reference.roc_auc_score(wanted == 0, chances[:, 0])
+        "log_loss": reference.log_loss(wanted, probabilities),
+        "roc_auc": reference.roc_auc_score(wanted == 0, probabilities[:, 0])
         if classes == 2
-        else reference.roc_auc_score(wanted, chances, multi_class="ovr"),
+        else reference.roc_auc_score(wanted, probabilities, multi_class="ovr"),
     }
     for name, value in expected.items():
         assert found[name] == pytest.approx(value), name
@@ -51,8 +51,8 @@ def test_multi_label_scores_are_scikit_learns():
     logits, wanted = RANDOM.normal(size=(150, 4)), RANDOM.integers(0, 2, (150, 4))
     threshold = np.array([0.3, 0.5, 0.6, 0.4])
     found = metrics.compute("multi_label", logits, wanted, threshold=threshold)
-    chances = 1 / (1 + np.exp(-logits))
-    predicted = (chances >= threshold).astype(int)
+    probabilities = 1 / (1 + np.exp(-logits))
+    predicted = (probabilities >= threshold).astype(int)
     assert found["f1_micro"] == pytest.approx(
         reference.f1_score(wanted, predicted, average="micro")
     )
@@ -60,17 +60,20 @@ def test_multi_label_scores_are_scikit_learns():
         reference.f1_score(wanted, predicted, average="macro")
     )
     assert found["accuracy"] == pytest.approx(reference.accuracy_score(wanted, predicted))
-    assert found["roc_auc"] == pytest.approx(reference.roc_auc_score(wanted, chances))
+    assert found["roc_auc"] == pytest.approx(reference.roc_auc_score(wanted, probabilities))
 
 
 def test_tuned_thresholds_are_the_best_of_the_grid():
     """No other threshold of a label has a higher F1 on the same rows."""
-    chances, wanted = RANDOM.random((80, 3)), RANDOM.integers(0, 2, (80, 3))
-    tuned = multi_label.tune_thresholds(chances, wanted)
+    probabilities, wanted = RANDOM.random((80, 3)), RANDOM.integers(0, 2, (80, 3))
+    tuned = multi_label.tune_thresholds(probabilities, wanted)
     for label in range(3):
-        best = reference.f1_score(wanted[:, label], chances[:, label] >= tuned[label])
+        best = reference.f1_score(wanted[:, label], probabilities[:, label] >= tuned[label])
         for other in np.linspace(0.05, 0.95, 19):
-            assert best >= reference.f1_score(wanted[:, label], chances[:, label] >= other) - 1e-6
+            assert (
+                best
+                >= reference.f1_score(wanted[:, label], probabilities[:, label] >= other) - 1e-6
+            )
 
 
 def test_regression_scores():
@@ -126,7 +129,7 @@ def test_entity_scores_are_seqevals():
     assert scores["f1"] == pytest.approx(f1_score(wanted, found))
     assert scores["precision"] == pytest.approx(precision_score(wanted, found))
     assert scores["recall"] == pytest.approx(recall_score(wanted, found))
-    module = metrics.module("entities")
+    module = metrics.metric_module("entities")
     counts = module.no_counts()
     module.count(counts, found[:20], wanted[:20])
     module.count(counts, found[20:], wanted[20:])
@@ -187,7 +190,7 @@ def test_the_worst_example_is_the_worst(name):
         "language": ((1.0, 1, 2), (9.0, 0, 2), None),
         "completions": (("yes", np.ones(3)), ("no", np.ones(3)), "yes"),
     }.get(name, ("a cat sat here", "dogs", "a cat sat here"))
-    module = metrics.module(name)
-    badness = module.badness(module.statistics([right, wrong], [reference] * 2))
-    assert badness[1] > badness[0]
+    module = metrics.metric_module(name)
+    example_loss = module.example_loss(module.per_example_stats([right, wrong], [reference] * 2))
+    assert example_loss[1] > example_loss[0]
     assert module.HEADLINE[0] in module.GREATER_IS_BETTER

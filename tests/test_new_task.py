@@ -29,9 +29,9 @@ def test_the_page_makes_a_task_that_keeps_the_contract(tmp_path):
         shutil.copy(ROOT / name, tmp_path / name)
     schema, module, data, case = blocks("python")
     (task,), (row,) = blocks("yaml"), blocks("markdown")
-    edit(tmp_path / "stages/task_params.py", "TaskParams = ", f"{schema}\n\nTaskParams = ")
-    edit(tmp_path / "stages/task_params.py", "| CausalLM,", "| CausalLM | NextSentencePrediction,")
-    (tmp_path / "stages/tasks/next_sentence_prediction.py").write_text(module)
+    edit(tmp_path / "temper/params/task.py", "TaskParams = ", f"{schema}\n\nTaskParams = ")
+    edit(tmp_path / "temper/params/task.py", "| CausalLM,", "| CausalLM | NextSentencePrediction,")
+    (tmp_path / "temper/tasks/base/registry/next_sentence_prediction.py").write_text(module)
     run(tmp_path, "-c", data)
     tree = yaml.safe_load((ROOT / "recipes/sample-multiple_choice.yaml").read_text())
     folder = "data/sample/next_sentence_prediction"

@@ -9,13 +9,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from stages import evaluate, own
-from stages.commands import predict
-from stages.errors import InputError
-from stages.exporting import mlflow_model
-from stages.models import headed
-from stages.models.config import HeadedConfig
-from stages.training import optimizer
+from stages import evaluate
+from temper.cli import predict
+from temper.core.errors import InputError
+from temper.export import mlflow_model
+from temper.models import heads
+from temper.models.config import ModelWithHeadConfig
+from temper.params import user_code
+from temper.training import optimizer
 from tests.repository import clone, hashes, ran, run, set_params
 from tests.test_export import run_export
 from tests.test_heads import MLP, trained
@@ -103,13 +104,16 @@ def test_each_of_yours_changes_the_weights(mine, engine):
     changes = {"train__epochs": 1.0, "train__engine": engine, "train__max_grad_norm": 0.0}
     plain = fit(mine(**changes), "plain")
     for key in ("loss", "optimizer", "collator"):
-        course = fit(mine(**changes, **{f"train__{key}": f"mine.{key}"}), key)
-        assert distance(course, plain) > 1e-5, key  # AdamW hardly sees a factor
+        session = fit(mine(**changes, **{f"train__{key}": f"mine.{key}"}), key)
+        assert distance(session, plain) > 1e-5, key  # AdamW hardly sees a factor
         if key == "loss":
-            first, its = course.history.train[0], plain.history.train[0]
+            first, its = session.history.train[0], plain.history.train[0]
             assert first["loss"] == pytest.approx(2 * its["loss"], rel=1e-5)
             assert first["grad_norm"] == pytest.approx(2 * its["grad_norm"], rel=1e-4)
-    assert own.resolve("mine.Counter", "train.callbacks", {"mine": "mine.py"}).__name__ == "Counter"
+    assert (
+        user_code.resolve("mine.Counter", "train.callbacks", {"mine": "mine.py"}).__name__
+        == "Counter"
+    )
 
 
 @pytest.mark.slow
@@ -117,7 +121,7 @@ def test_each_of_yours_changes_the_weights(mine, engine):
 def test_a_callback_of_yours_sees_every_step(mine, engine, monkeypatch):
     """With either engine."""
     seen = []
-    real = own.resolve
+    real = user_code.resolve
 
     def watched(name, key, code):
         found = real(name, key, code)
@@ -125,7 +129,7 @@ def test_a_callback_of_yours_sees_every_step(mine, engine, monkeypatch):
             found.on_step_end = lambda self, args, state, *_, **__: seen.append(state.global_step)
         return found
 
-    monkeypatch.setattr(own, "resolve", watched)
+    monkeypatch.setattr(user_code, "resolve", watched)
     fit(mine(train__callbacks=["mine.Counter"], train__engine=engine, train__epochs=1.0))
     assert seen == [1, 2, 3, 4, 5, 6]
 
@@ -136,21 +140,21 @@ def test_a_callback_of_yours_sees_every_step(mine, engine, monkeypatch):
 def test_a_callback_of_yours_may_end_the_training(mine, engine, name, steps):
     """data/model has the weights of that step; started again, it has ended already."""
     parameters = mine(train__callbacks=[f"mine.{name}"], train__engine=engine, train__keep="last")
-    course = trained(parameters)
-    assert [row["step"] for row in course.history.train] == list(range(1, steps + 1))
-    assert [row["step"] for row in course.history.validation] == [steps]
+    session = trained(parameters)
+    assert [row["step"] for row in session.history.train] == list(range(1, steps + 1))
+    assert [row["step"] for row in session.history.validation] == [steps]
     for folder in ("model", "checkpoints/last"):
         kept = load_file(f"data/{folder}/model.safetensors")
-        assert all(torch.equal(kept[name], p) for name, p in course.model.named_parameters())
+        assert all(torch.equal(kept[name], p) for name, p in session.model.named_parameters())
     again = trained(parameters)
-    assert again.history == course.history
+    assert again.history == session.history
     assert again.state.global_step == 0  # no further step
 
 
 def test_what_a_class_of_yours_lacks_is_named():
     """A method that a parameter needs, and transformers' models have."""
-    config = HeadedConfig(backbone={"model_type": "bert"}, own="mine.Bag")
-    model = headed.Headed(config, torch.nn.Linear(3, 2))
+    config = ModelWithHeadConfig(backbone={"model_type": "bert"}, own="mine.Bag")
+    model = heads.ModelWithHead(config, torch.nn.Linear(3, 2))
     assert model.num_parameters(exclude_embeddings=True) == 8
     with pytest.raises(InputError, match=r"model\.new_tokens: Linear has no resize_token_emb"):
         model.resize_token_embeddings(9)
@@ -163,11 +167,11 @@ def test_what_a_class_of_yours_lacks_is_named():
 @pytest.mark.slow
 def test_a_metric_of_yours_chooses_the_best_and_stands_in_the_report(mine):
     """Validation accuracy and misses tell the same; the direction is the function's."""
-    course = trained(mine(train__best_metric="mine.misses", evaluate__metrics=["mine.misses"]))
-    for row in course.history.validation:
+    session = trained(mine(train__best_metric="mine.misses", evaluate__metrics=["mine.misses"]))
+    for row in session.history.validation:
         assert row["misses"] == pytest.approx(32 * (1 - row["accuracy"]))
-    fewest = min(row["misses"] for row in course.history.validation)
-    (best,) = [r for r in course.history.validation if r["step"] == course.best_step()]
+    fewest = min(row["misses"] for row in session.history.validation)
+    (best,) = [r for r in session.history.validation if r["step"] == session.best_step()]
     assert best["misses"] == fewest
     names = ("model", "tokenized", "raw", "zero_shot", "evaluation")
     evaluate.main(*(Path("data") / name for name in names))
@@ -295,7 +299,7 @@ def test_a_name_that_leads_nowhere(write_params, tmp_path, changes, message):
     (tmp_path / "mine.py").write_text(CODE)
     (tmp_path / "broken.py").write_text("undefined\n")
     parameters = write_params(**{"code": {"mine": "mine.py"}} | changes)
-    found = own.check(parameters)
+    found = user_code.check(parameters)
     assert len(found) == 1
     import re
 
@@ -305,7 +309,7 @@ def test_a_name_that_leads_nowhere(write_params, tmp_path, changes, message):
 def test_a_metric_that_fails_is_named():
     """And what it raised."""
     with pytest.raises(InputError, match=r"evaluate.metrics: bad fails: ZeroDivisionError"):
-        own.scores({"bad": lambda p, r: 1 / 0}, [1], [1])
+        user_code.scores({"bad": lambda p, r: 1 / 0}, [1], [1])
 
 
 NARROW = (

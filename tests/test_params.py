@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from stages import outputs, params
-from stages.errors import InputError
+from temper import params
+from temper.core import artifacts
+from temper.core.errors import InputError
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "params.yaml").read_text()
@@ -209,8 +210,8 @@ def test_flattened_parameters_keep_lists_whole(tmp_path):
 
 
 def test_the_json_schema_is_the_code(tmp_path):
-    """params.schema.json holds the bytes that `python -m stages.params` writes."""
-    outputs.write_json(tmp_path / "schema.json", params.Params.model_json_schema())
+    """params.schema.json holds the bytes that `python -m temper.params` writes."""
+    artifacts.write_json(tmp_path / "schema.json", params.Params.model_json_schema())
     written = (tmp_path / "schema.json").read_bytes()
     assert (ROOT / "params.schema.json").read_bytes() == written
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from temper.training import distributed
 from tests.repository import clone, hashes, ran, run, set_params
 
 pytestmark = pytest.mark.slow
@@ -133,15 +134,14 @@ def test_an_edited_file_runs_again_and_a_removed_split_is_forgotten(origin, tmp_
 
 def test_train_on_one_device_sees_one(monkeypatch):
     """`single` on a machine with several GPUs narrows what is visible."""
-    from stages import train
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
     monkeypatch.setenv("WORLD_SIZE", "1")
-    train.use_devices("single")
+    distributed.use_devices("single")
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    train.use_devices("multi_gpu")
+    distributed.use_devices("multi_gpu")
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
-    train.use_devices("cpu_2")
+    distributed.use_devices("cpu_2")
     assert os.environ["CUDA_VISIBLE_DEVICES"] == ""

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import pytest
 
-from stages.errors import InputError
-from stages.sources import packed, readers
+from temper.core.errors import InputError
+from temper.ingest import archives, readers
 
 ROWS = {"text": ["a", "中"], "label": ["x", "y"]}
 TEXTS = {
@@ -174,7 +174,7 @@ def test_empty_and_encrypted_archives_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"it holds a\.md, b\.csv\.gz; known are \.csv"):
         rows_of(zipped(tmp_path / "x.zip", {"a.md": "", "b.csv.gz": ""}))
     data = bytearray(zipped(tmp_path / "x.zip", {"a.csv": "text\n"}).read_bytes())
-    data[data.index(b"PK\x01\x02") + 8] |= packed.ENCRYPTED
+    data[data.index(b"PK\x01\x02") + 8] |= archives.ENCRYPTED
     (tmp_path / "x.zip").write_bytes(data)
     with pytest.raises(InputError, match=r"x\.zip!a\.csv: encrypted; pack it without a password"):
         rows_of(tmp_path / "x.zip")
@@ -213,10 +213,10 @@ class Echo:
 
 def test_predict_reads_packed_files(tmp_path, monkeypatch):
     """`temper predict --input new.csv.gz` by the same readers, rows in their order."""
-    from stages import trained
-    from stages.commands import predict
+    from temper.cli import predict
+    from temper.prediction import predictor
 
-    monkeypatch.setattr(trained, "open_export", lambda *_, **__: Echo())
+    monkeypatch.setattr(predictor, "open_export", lambda *_, **__: Echo())
     (tmp_path / "new.csv.gz").write_bytes(gzip.compress(b"id,text\n1,one\n2,two\n"))
     zipped(tmp_path / "new.zip", {"b.csv": "id,text\n2,two\n", "a.csv": "id,text\n1,one\n"})
     for name in ("new.csv.gz", "new.zip"):

@@ -8,9 +8,11 @@ import pytest
 import typer
 import yaml
 
-from stages import params, train, yaml_file
-from stages.commands import recipe
-from stages.errors import InputError
+from stages import train
+from temper import params
+from temper.cli import recipe
+from temper.core import yaml_file
+from temper.core.errors import InputError
 from tests.conftest import ROOT, change, load_data
 from tests.test_tasks import rows_of, write_rows
 

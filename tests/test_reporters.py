@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from stages import train
-from stages.errors import InputError
-from stages.tracking import reporters, store
-from stages.training import checkpoint
+from temper.core.errors import InputError
+from temper.tracking import store
+from temper.training import checkpoint, reporters
 from tests.conftest import ROOT, environment
 from tests.test_training import BASE, assert_same, fit
 
@@ -133,11 +133,11 @@ def test_a_soups_members_are_runs_of_their_own(prepare, monkeypatch):
     monkeypatch.setenv("TEMPER_REPORT_TO", "tensorboard,wandb")
     soup = fit(train.params.load(), "reported")
     assert_same(soup, plain)
-    for number, course in enumerate(soup.members, 1):
+    for number, session in enumerate(soup.members, 1):
         (file,) = Path("tracking/wandb").glob(f"offline-run-*/run-reported-{number}.wandb")
         run, rows = wandb_rows(file)
         assert (run.project, run.display_name) == ("temper", "sample-paraphrase")
-        expected = {row["step"]: row["loss"] for row in course.history.train}
+        expected = {row["step"]: row["loss"] for row in session.history.train}
         assert values(rows, "train/loss") == pytest.approx(expected, rel=1e-6)
         (folder,) = Path("tracking/tensorboard").glob(f"*-reported-{number}")
         assert dict(events(folder)["train/loss"]) == pytest.approx(expected, rel=1e-6)
@@ -223,17 +223,17 @@ def test_a_reporter_hears_every_event(prepare, recorder):
     heard = {}
     for engine in ("trainer", "loop"):
         changes = {"train__engine": engine, "train__per_device_batch_size": 8}
-        course = fit(prepare(train__epochs=1.0, train__save_every=4, **changes), engine)
+        session = fit(prepare(train__epochs=1.0, train__save_every=4, **changes), engine)
         told = [(event, log) for event, log in recorder.seen if "train_runtime" not in (log or {})]
         heard[engine] = [event for event, _ in told]
         assert heard[engine][:3] == ["init", "on_init_end", "on_train_begin"]
         assert heard[engine][-1] == "on_train_end"
         logs = [log for event, log in recorder.seen if event == "on_log"]
         assert [log["loss"] for log in logs if "loss" in log] == pytest.approx(
-            [row["loss"] for row in course.history.train], rel=1e-6
+            [row["loss"] for row in session.history.train], rel=1e-6
         )
         (scores,) = [log for log in logs if "eval_accuracy" in log]
-        assert scores["eval_loss"] == pytest.approx(course.history.validation[0]["loss"], rel=1e-6)
+        assert scores["eval_loss"] == pytest.approx(session.history.validation[0]["loss"], rel=1e-6)
     assert heard["loop"] == heard["trainer"]
     assert {"on_substep_end", "on_pre_optimizer_step", "on_optimizer_step"} < set(heard["loop"])
 
@@ -243,8 +243,8 @@ def test_a_reporter_hears_every_event(prepare, recorder):
 def test_one_that_raises_is_a_warning(prepare, recorder, event, capsys):
     """One; it hears no more, the other reporters and the training go on."""
     recorder.fails_at = event
-    course = fit(prepare(train__epochs=1.0, train__engine="loop"))
-    assert len(course.history.train) == 6
+    session = fit(prepare(train__epochs=1.0, train__engine="loop"))
+    assert len(session.history.train) == 6
     assert recorder.seen[-1][0] == event
     warning = "warning: tracking: clearml: the server is on fire; it hears no more"
     assert capsys.readouterr().err.count(warning) == 1

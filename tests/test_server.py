@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from stages import outputs, params, tracking
-from stages.commands import sync
-from stages.errors import InputError
-from stages.tracking import delivery, store
+from temper import params, tracking
+from temper.cli import sync
+from temper.core import artifacts
+from temper.core.errors import InputError
+from temper.tracking import store, uploader
 from tests import servers
 from tests.conftest import ROOT, environment
 
@@ -134,7 +135,7 @@ def test_a_server_that_fails_in_mid_training_changes_nothing(
     assert said.count("warning: tracking: ") == 1, said
     assert "temper sync" in said
     ended(quiet)
-    same = [outputs.sha256_tree(tmp_path / r / "model") for r in ("quiet", "tracked")]
+    same = [artifacts.sha256_tree(tmp_path / r / "model") for r in ("quiet", "tracked")]
     assert same[0] == same[1]
     if trouble == "disk full":
         server[0].limit_files(-1)
@@ -191,8 +192,8 @@ def test_answers_that_are_lost_double_nothing(write_params, up, monkeypatch, cap
         return answer
 
     monkeypatch.setattr(requests.Session, "request", lossy)
-    monkeypatch.setattr(delivery, "PATIENCE_S", 60)
-    monkeypatch.setattr(delivery, "RETRY_S", (0.01, 0.02))
+    monkeypatch.setattr(uploader, "PATIENCE_S", 60)
+    monkeypatch.setattr(uploader, "RETRY_S", (0.01, 0.02))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "lossy")
     parameters = write_params(model__config={f"note_{i}": i for i in range(40)})
@@ -221,7 +222,7 @@ def test_answers_that_are_lost_double_nothing(write_params, up, monkeypatch, cap
 def test_a_journal_without_room_is_kept_in_memory_and_sent(write_params, up, monkeypatch, capsys):
     """One warning; a server that is there gets all."""
     uri = up()
-    monkeypatch.setattr(delivery, "PATIENCE_S", 60)
+    monkeypatch.setattr(uploader, "PATIENCE_S", 60)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "room")
     parameters = write_params()

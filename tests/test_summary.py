@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import outputs
-from stages.commands import summary
-from stages.errors import InputError
+from temper import repo
+from temper.cli import summary
+from temper.core import artifacts
+from temper.core.errors import InputError
 
 STAGES = {
     "tokenize": {
@@ -40,7 +41,7 @@ def finished(write_params):
         file.touch()
     (summary.EXPORT / "onnx").mkdir()
     (summary.EXPORT / "onnx/model.onnx").write_bytes(bytes(3 * 2**20))
-    outputs.write_json(summary.METRICS, metrics)
+    artifacts.write_json(summary.METRICS, metrics)
     lock(STAGES)
     for command in (
         "init -q",
@@ -107,36 +108,36 @@ def test_a_missing_export_says_what_to_run(finished):
 
 def test_the_verdict_names_each_stage_that_differs_and_why(finished):
     """A parameter, a dependency, or nothing but the machine."""
-    assert summary.lock_verdict() == "met: the same bytes as the committed dvc.lock"
+    assert repo.lock_verdict() == "met: the same bytes as the committed dvc.lock"
     other = [{"path": "data/tokenized", "md5": "9"}]
     longer = {"params.yaml": {"tokenize": {"max_length": 32, "padding": "dynamic"}}}
     stages = changed("tokenize", outs=other, params=longer)
     stages["train"] |= {"deps": other, "outs": [{"path": "data/model", "md5": "8"}]}
     lock(stages)
-    verdict = summary.lock_verdict()
+    verdict = repo.lock_verdict()
     assert verdict.startswith("differs from the committed dvc.lock:")
     assert "tokenize: after a change of tokenize.max_length\n" in verdict
     assert verdict.endswith("train: after a change of data/tokenized")
     lock(changed("train", outs=[{"path": "data/model", "md5": "8"}]))
-    assert summary.lock_verdict().endswith(
+    assert repo.lock_verdict().endswith(
         "train: with the same inputs, so the machine or the libraries differ"
     )
     lock(changed("train", deps=[{"path": "data/tokenized", "md5": "7"}]))
-    assert summary.lock_verdict().startswith("met")
+    assert repo.lock_verdict().startswith("met")
 
 
 def test_new_and_gone_stages_are_named():
     """Against a lock file of another pipeline; many causes are cut short."""
-    assert summary.compare({}, {"train": STAGES["train"]}) == ["train is new"]
-    assert summary.compare({"train": STAGES["train"]}, {}) == ["train is gone"]
+    assert repo.differing_stages({}, {"train": STAGES["train"]}) == ["train is new"]
+    assert repo.differing_stages({"train": STAGES["train"]}, {}) == ["train is gone"]
     before = {"outs": [], "deps": []}
     deps = [{"path": f"stages/{name}.py", "md5": "1"} for name in "abcdef"]
     now = {"deps": deps, "outs": [{"path": "x", "md5": "1"}]}
-    (text,) = summary.compare({"s": before}, {"s": now})
+    (text,) = repo.differing_stages({"s": before}, {"s": now})
     assert text.endswith("stages/a.py, stages/b.py, stages/c.py, stages/d.py and 2 more")
 
 
 def test_without_a_committed_lock_the_verdict_says_so(write_params):
     """A repository without git, or before its first run."""
     write_params()
-    assert summary.lock_verdict().startswith("none is committed")
+    assert repo.lock_verdict().startswith("none is committed")

@@ -12,24 +12,24 @@ import pytest
 import yaml
 from mlflow.tracking import MlflowClient
 
-from stages import yaml_file
-from stages.commands import sweep as command
-from stages.errors import InputError
-from stages.sweeping import (
-    beginning,
+from temper.cli import sweep as command
+from temper.core import yaml_file
+from temper.core.errors import InputError
+from temper.sweep import (
     leases,
-    parent,
-    plan,
+    objective,
+    progress_display,
     ranking,
-    score,
-    show,
     space,
+    start,
     storage,
     study,
+    sweep_config,
+    sweep_run,
     workspace,
 )
-from stages.sweeping.journal import Watched
-from stages.sweeping.results import Result
+from temper.sweep.results import Result
+from temper.sweep.trial_monitor import TrialMonitor
 from tests import servers, sweeps
 from tests.conftest import ROOT
 from tests.repository import clone, run, set_params
@@ -54,7 +54,7 @@ def repository(template, tmp_path):
 def loaded(tmp_path, **changes):
     """Return a plan, and its file."""
     sweeps.write(tmp_path, **changes)
-    return plan.load(tmp_path / "sweep.yaml"), tmp_path / "sweep.yaml"
+    return sweep_config.load(tmp_path / "sweep.yaml"), tmp_path / "sweep.yaml"
 
 
 def in_memory(found, whole=None):
@@ -93,7 +93,7 @@ def test_killed_twice_a_sweep_ends_as_an_uninterrupted_one(repository, method, t
     for lines in (4, 2 * trials - 3):
         sweeps.kill_when(repository, sweeps.start(repository), lines)
     text = sweeps.sweep(repository)
-    quiet = run_through(in_memory(plan.load(repository / "sweep.yaml")), stub_score)
+    quiet = run_through(in_memory(sweep_config.load(repository / "sweep.yaml")), stub_score)
     found = sweeps.trials(repository)
     assert [trial.state.name for trial in found] == ["COMPLETE"] * trials
     assert [trial.params for trial in found] == [result.values for result in quiet]
@@ -369,18 +369,18 @@ HISTORY = """step,epoch,loss,accuracy,f1
 def test_a_trial_scores_what_its_kept_weights_score(write_params, best, averaging, metric, wanted):
     """By the rows that data/model comes from."""
     p = write_params(train__best_metric=best, train__averaging=averaging)
-    assert score.kept(HISTORY, p, metric) == pytest.approx(wanted)
+    assert objective.kept(HISTORY, p, metric) == pytest.approx(wanted)
 
 
 def test_a_soup_is_scored_by_the_last_row(write_params):
     """Which is its own, whatever a member had before."""
     p = write_params(train__soup=2, train__best_metric="accuracy")
-    assert score.kept(HISTORY, p, "f1") == float(HISTORY.split()[-1].split(",")[-1])
+    assert objective.kept(HISTORY, p, "f1") == float(HISTORY.split()[-1].split(",")[-1])
 
 
 def test_the_page_of_a_sweep_on_a_server_holds_no_password():
     """The least first, where less is better."""
-    found = parent.page("https://me:secret@host:8/", "7", "s", "loss", greater=False)
+    found = sweep_run.page("https://me:secret@host:8/", "7", "s", "loss", greater=False)
     assert found.startswith("https://host:8/#/experiments/7/runs?workflowType=machine_learning&")
     assert found.endswith("orderByKey=metrics.%60validation%2Floss%60&orderByAsc=true")
 
@@ -388,13 +388,13 @@ def test_the_page_of_a_sweep_on_a_server_holds_no_password():
 def test_columns_are_headed_by_the_last_part_of_a_name():
     """Where that says which one."""
     names = ["train.learning_rate", "data.split.seed", "seed"]
-    assert show.headings(names) == ["learning_rate", "data.split.seed", "seed"]
+    assert progress_display.headings(names) == ["learning_rate", "data.split.seed", "seed"]
 
 
 def test_a_history_without_the_metric_is_an_error(write_params):
     """Its columns are named."""
     with pytest.raises(InputError, match=r"validation\.csv has no mcc; it has loss, accuracy, f1"):
-        score.kept(HISTORY, write_params(), "mcc")
+        objective.kept(HISTORY, write_params(), "mcc")
 
 
 def test_a_journal_tells_which_evaluation_it_was(tmp_path):
@@ -407,13 +407,13 @@ def test_a_journal_tells_which_evaluation_it_was(tmp_path):
     path = tmp_path / "train-x.jsonl"
     path.write_text("\n".join(lines[:2]) + "\n" + lines[2][:30])
     (tmp_path / "train-y.jsonl").write_text(lines[0].replace("s-1", "s-11") + "\n" + lines[1])
-    watched = Watched(tmp_path, "s-1", "f1")
+    watched = TrialMonitor(tmp_path, "s-1", "f1")
     assert watched.new_scores() == [(1, 0.20)]
     path.write_text("\n".join(lines) + "\n")
     assert watched.new_scores() == [(2, 0.40), (2, 0.50)]
     assert (watched.first_step, watched.fingerprint) == (20, "abc")
     path.write_text("\n".join([lines[0], *lines[2:3]]) + "\n")
-    assert Watched(tmp_path, "s-1", "f1", 20).new_scores() == [(2, 0.40)]
+    assert TrialMonitor(tmp_path, "s-1", "f1", 20).new_scores() == [(2, 0.40)]
 
 
 def test_comments_stay_in_a_trials_parameters():
@@ -518,7 +518,7 @@ def test_the_docs_example_is_a_sweep(tmp_path):
     """As docs/sweep.md has it, of the parameters in params.yaml."""
     text = (ROOT / "docs/sweep.md").read_text().split("```yaml\n")[1].split("```")[0]
     (tmp_path / "sweep.yaml").write_text(text)
-    found = plan.load(tmp_path / "sweep.yaml")
+    found = sweep_config.load(tmp_path / "sweep.yaml")
     tree = yaml.load((ROOT / "params.yaml").read_text(), Loader=yaml_file.Loader)
     assert set(space.check(found, tree, tmp_path / "sweep.yaml")) == set(found.parameters)
 
@@ -539,10 +539,10 @@ def test_pruning_needs_a_tracker(tmp_path, monkeypatch):
     """It is said before any trial."""
     found, _ = loaded(tmp_path, prune={"after_trials": 1, "after_evaluations": 0})
     with pytest.raises(InputError, match="this is no DVC repository"):
-        beginning.check_place(tmp_path, found)
+        start.check_place(tmp_path, found)
     monkeypatch.setenv("TEMPER_TRACKING", "off")
     with pytest.raises(InputError, match="prune needs the scores that training records"):
-        beginning.check_place(ROOT, found)
+        start.check_place(ROOT, found)
 
 
 @pytest.mark.slow

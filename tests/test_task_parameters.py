@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from stages import generation, groups, inference
-from stages.tasks import spans
+from temper import inference
+from temper.params import schema
+from temper.prediction import generation
+from temper.tasks.base import spans
 from tests.test_tasks import load
 
 SEQ2SEQ = "recipes/sample-seq2seq_lm.yaml"
@@ -34,7 +36,7 @@ def test_silence_has_to_beat_the_best_span(threshold, silent):
         evaluate__answers={"n_best": 5, "max_answer_length": 5, "no_answer_threshold": threshold},
     )
     given = {"question": ["Where?"], "context": ["Anna went to Oslo."]}
-    columns = task.encode(given, processor, purpose="score")
+    columns = task.encode(given, processor, mode="score")
     rows = inference.Features([{name: values[0] for name, values in columns.items()}])
     logits = np.zeros((2, len(rows[0]["input_ids"])))
     logits[:, 0], logits[:, -3] = 9.0, 3.0
@@ -49,7 +51,7 @@ def test_masks_of_tokens_split_words():
 
     def hidden(**changes):
         task, processor, config = load("recipes/sample-masked_lm.yaml", **changes)
-        columns = task.encode(texts, processor, purpose="score")
+        columns = task.encode(texts, processor, mode="score")
         row, words = {n: v[0] for n, v in columns.items()}, np.array(columns["word_ids"][0])
         collate = task.collator(processor, config)
         batches = [collate([row | {"draw": (0, 1, i)}])["labels"][0] for i in range(30)]
@@ -68,7 +70,7 @@ def test_sources_get_their_prefix_and_targets_their_length():
     plain, processor, _ = load(SEQ2SEQ)
     task, _, _ = load(SEQ2SEQ, task__prefix="we meet at ", tokenize__max_target_length=4)
     given = {"spoken": ["ten past three"], "written": ["the shop closes at 3:10 on May 9"]}
-    one, other = (t.encode(given, processor, purpose="train") for t in (plain, task))
+    one, other = (t.encode(given, processor, mode="train") for t in (plain, task))
     assert other["input_ids"][0] == processor("we meet at ten past three")["input_ids"]
     assert len(one["labels"][0]) > len(other["labels"][0]) == 4
 
@@ -77,7 +79,7 @@ def test_a_stem_begins_every_choice():
     """The tokens of a choice are those of stem and choice together."""
     task, processor, _ = load("recipes/sample-multiple_choice.yaml", task__choices=["ends"])
     given = {"context": ["Anna came."], "stem": ["The visitor"], "ends": [["left", "stayed"]]}
-    columns = task.encode(given, processor, purpose="score")
+    columns = task.encode(given, processor, mode="score")
     expected = processor("Anna came.", "The visitor stayed")["input_ids"]
     assert columns["input_ids"][0][1] == expected
 
@@ -91,12 +93,12 @@ def writer():
     task, processor, config = load(SEQ2SEQ)
     torch.manual_seed(2)
     model = AutoModelForSeq2SeqLM.from_config(config)
-    columns = task.encode({"spoken": SPOKEN}, processor, purpose="answer")
+    columns = task.encode({"spoken": SPOKEN}, processor, mode="answer")
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def write(**changes) -> list[list[int]]:
         defaults = {"num_beams": 1, "length_penalty": 1.0, "no_repeat_ngram_size": 0}
-        settings = groups.Generation(**{"max_new_tokens": 12} | defaults | changes)
+        settings = schema.Generation(**{"max_new_tokens": 12} | defaults | changes)
         write = generation.torch_writer(model, settings, processor)
         found = generation.generate(write, inference.Features(rows), task, processor, 2)
         return [row.tolist() for _, written in found for row in written]
@@ -121,7 +123,7 @@ def test_length_penalty_chooses_among_beams(writer):
 
 def test_a_graph_that_writes_greedily_refuses_beams(writer):
     """One error, and what to use instead."""
-    settings = groups.Generation(
+    settings = schema.Generation(
         max_new_tokens=5, num_beams=2, length_penalty=1.0, no_repeat_ngram_size=0
     )
 

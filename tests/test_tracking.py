@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from stages import tracking
-from stages.commands import sync
-from stages.errors import InputError
-from stages.tracking import delivery, store
+from temper import tracking
+from temper.cli import sync
+from temper.core.errors import InputError
+from temper.tracking import store, uploader
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ class Slow(BaseHTTPRequestHandler):
 def test_a_slow_tracker_holds_up_no_step(write_params, monkeypatch, capsys):
     """Recording takes no time; the end waits for so long and keeps what was not sent."""
     parameters = write_params()
-    monkeypatch.setattr(delivery, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(uploader, "PATIENCE_S", 1.0)
     with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
@@ -168,7 +168,7 @@ def test_a_slow_tracker_holds_up_no_step(write_params, monkeypatch, capsys):
             assert time.monotonic() - started < 1
         server.shutdown()
     for thread in threading.enumerate():  # it would go on in the next test's folder and store
-        if isinstance(thread, delivery.Sender):
+        if isinstance(thread, uploader.Uploader):
             thread.join(60)
             assert not thread.is_alive()
     assert "is slow, not all is sent after 1 s" in capsys.readouterr().err
@@ -219,7 +219,7 @@ def test_both_engines_leave_the_same_record(prepare, client, monkeypatch):
 @pytest.mark.slow
 def test_an_experiment_that_another_makes_at_the_same_moment_is_taken(client, monkeypatch):
     """Two workers on a fresh store: both see none, one creates it."""
-    from stages.tracking import store
+    from temper.tracking import store
 
     mine, other = client(), client()
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)

@@ -15,23 +15,25 @@ import torch
 from datasets import Dataset
 from torch.nn import functional
 
-from stages import arrow, tasks, train
-from stages.errors import InputError
-from stages.train_params import EarlyStopping, ScheduleOptions
-from stages.training import batching, checkpoint, job, losses, optimizer
-from stages.training.course import Course
-from stages.training.history import History
+from stages import train
+from temper.core import arrow
+from temper.core.errors import InputError
+from temper.params.train import EarlyStopping, ScheduleOptions
+from temper.tasks.base import registry
+from temper.training import batching, checkpoint, losses, optimizer, setup
+from temper.training.history import History
+from temper.training.session import TrainingSession
 from tests.conftest import ROOT
 
 BASE = Path("data/base")
 
 
-def fit(parameters, name="run", observe=lambda *_: None):
+def fit(parameters, name="run", on_metrics=lambda *_: None):
     """Train in this process; return the engine."""
     data = arrow.load(Path("data/tokenized"))
     folder = Path("work", name)
     folder.mkdir(parents=True, exist_ok=True)
-    return train.fine_tune(parameters, data, BASE, folder, observe)
+    return train.fine_tune(parameters, data, BASE, folder, on_metrics)
 
 
 def weights(engine):
@@ -68,9 +70,11 @@ def test_every_row_is_trained_on_once_per_epoch(world, accumulation):
         )
         for rank in range(world)
     ]
-    seen = [row for sampler in samplers for piece in sampler for row in piece if row >= 0]
+    seen = [
+        row for sampler in samplers for micro_batch in sampler for row in micro_batch if row >= 0
+    ]
     assert sorted(seen) == list(range(101))
-    sizes = [[len(piece) for piece in sampler] for sampler in samplers]
+    sizes = [[len(micro_batch) for micro_batch in sampler] for sampler in samplers]
     assert all(found == sizes[0] and len(found) == len(samplers[0]) for found in sizes)
 
 
@@ -100,7 +104,7 @@ def test_single_label_losses_are_torchs():
     logits, labels = torch.randn(9, 4), torch.tensor([0, 1, 2, 3, 0, 1, -100, 3, -100])
     kept = labels >= 0
     plain = functional.cross_entropy(logits[kept], labels[kept], reduction="none")
-    make = losses.make
+    make = losses.build_loss
     kind = "cross_entropy"
     torch.testing.assert_close(make(kind)(logits, labels), plain.sum())
     smooth = functional.cross_entropy(
@@ -120,9 +124,9 @@ def test_multi_label_and_regression_losses_are_torchs():
     logits = torch.randn(3, 2)
     hot = torch.tensor([[1.0, 0.0], [0.0, 1.0], [torch.nan, torch.nan]])
     expected = functional.binary_cross_entropy_with_logits(logits[:2], hot[:2], reduction="sum")
-    torch.testing.assert_close(losses.make("binary_cross_entropy")(logits, hot), expected)
+    torch.testing.assert_close(losses.build_loss("binary_cross_entropy")(logits, hot), expected)
     numbers = torch.tensor([1.0, torch.nan, 3.0])
-    found = losses.make("squared_error")(logits[:, :1], numbers)
+    found = losses.build_loss("squared_error")(logits[:, :1], numbers)
     torch.testing.assert_close(found, (logits[0, 0] - 1) ** 2 + (logits[2, 0] - 3) ** 2)
 
 
@@ -133,7 +137,7 @@ def test_weights_of_several_labels_are_on_the_positive_term():
     expected = functional.binary_cross_entropy_with_logits(
         logits, hot, pos_weight=torch.tensor(factor), reduction="sum"
     )
-    found = losses.make("binary_cross_entropy", class_weights=factor)(logits, hot)
+    found = losses.build_loss("binary_cross_entropy", class_weights=factor)(logits, hot)
     torch.testing.assert_close(found, expected)
 
 
@@ -155,8 +159,8 @@ def test_balanced_weights_of_several_labels_are_negatives_over_positives(write_p
     p = write_params(train__class_weights="balanced")
     dataset = Dataset.from_dict({"labels": [[0], [0, 1], [], [0], [1]]})
     task: Any = SimpleNamespace(names=["a", "b"], loss="binary_cross_entropy")
-    loss = job.make_loss(p, dataset, task, is_crf=False)
-    plain = losses.make("binary_cross_entropy", class_weights=[2 / 3, 3 / 2])
+    loss = setup.build_training_loss(p, dataset, task, is_crf=False)
+    plain = losses.build_loss("binary_cross_entropy", class_weights=[2 / 3, 3 / 2])
     logits, hot = torch.randn(5, 2), torch.tensor([[1.0, 0], [1, 1], [0, 0], [1, 0], [0, 1]])
     assert float(loss(logits, hot)) == pytest.approx(float(plain(logits, hot)))
 
@@ -210,11 +214,11 @@ def test_eight_bits_need_a_gpu(write_params, monkeypatch):
     p = write_params(train__optimizer="adamw_8bit").train
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="adamw_8bit needs a GPU, and none is here"):
-        optimizer.make(tiny_bert(), p)
+        optimizer.build_optimizer(tiny_bert(), p)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(InputError, match="pip install bitsandbytes"):
-        optimizer.make(tiny_bert(), p)
+        optimizer.build_optimizer(tiny_bert(), p)
 
 
 @pytest.mark.parametrize(
@@ -272,15 +276,15 @@ def test_patience_p_stops_at_best_plus_p():
 def test_accumulation_is_the_batch_in_pieces(prepare):
     """8 x 2 rows give the weights of 16, with a row count that does not divide."""
     whole = fit(prepare(train__precision="fp32"), "whole")
-    pieces = fit(prepare(train__per_device_batch_size=4), "pieces")
-    assert pieces.args.gradient_accumulation_steps == 4
-    assert 0 < distance(pieces, whole) < 1e-5
+    micro_batches = fit(prepare(train__per_device_batch_size=4), "pieces")
+    assert micro_batches.args.gradient_accumulation_steps == 4
+    assert 0 < distance(micro_batches, whole) < 1e-5
 
 
 @pytest.mark.slow
 def test_frozen_tensors_do_not_move(prepare):
     """Embeddings and layers as they were, the head not."""
-    from stages.training import model
+    from temper.training import networks
 
     parameters = prepare(train__freeze={"embeddings": True, "layers": 1})
     engine = fit(parameters)
@@ -292,8 +296,8 @@ def test_frozen_tensors_do_not_move(prepare):
     data = arrow.load(Path("data/tokenized"))
     train.determinism.configure(parameters.determinism, parameters.seed)
     features = data["train"].features
-    task = tasks.load(parameters, features)
-    start = model.build(BASE, task, features, parameters.model)
+    task = registry.load(parameters, features)
+    start = networks.build(BASE, task, features, parameters.model)
     after = dict(engine.model.named_parameters())
     for name, before in start.named_parameters():
         assert torch.equal(before, after[name]) is (name not in moved), name
@@ -358,7 +362,7 @@ def test_evaluate_every_and_save_every_are_independent(prepare):
     engine = fit(prepare(train__evaluate_every=4, train__save_every=5, train__epochs=2.0))
     assert [row["step"] for row in engine.history.validation] == [4, 8, 12]
     assert [
-        checkpoint.step_of(p) for p in checkpoint.numbered(engine.job.folder, "checkpoint")
+        checkpoint.step_of(p) for p in checkpoint.numbered(engine.setup.folder, "checkpoint")
     ] == [
         10,
         12,
@@ -392,7 +396,7 @@ def test_keep_names_the_checkpoints_that_stay(prepare, keep):
     losses_seen = [row["loss"] for row in engine.history.validation]
     best = engine.history.validation[int(np.argmin(losses_seen))]["step"]
     assert (targets[0] / "model.safetensors").read_bytes() == (
-        engine.job.folder / f"best-{best}" / "model.safetensors"
+        engine.setup.folder / f"best-{best}" / "model.safetensors"
     ).read_bytes()
     assert (targets[2] / "train.csv").read_text().count("\n") == 1 + 12
 
@@ -439,7 +443,7 @@ def test_a_fingerprint_covers_what_determines_the_result_and_no_more(prepare, mo
     faster = parameters.train.model_copy(update={"learning_rate": 1.0})
     other = [found(parameters.model_copy(update={"train": faster})), found(world_size=2)]
     other += [edited(f"stages/{name}.py") for name in ("training/losses", "metrics/classification")]
-    other += [edited("stages/tasks/sequence_classification.py"), edited("launch/single.yaml")]
+    other += [edited("temper/tasks/sequence_classification.py"), edited("launch/single.yaml")]
     other += [edited("data/tokenized/report.json"), edited("data/base/weights/config.json")]
     monkeypatch.setattr(checkpoint.determinism, "environment", lambda: {"version.torch": "1"})
     other += [found()]
@@ -452,7 +456,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(prepare, file):
     """The system refuses a file of that size; the message says what is needed and what is left."""
     parameters = prepare(train__save_every=4)
     whole = fit(parameters, "whole")
-    limit = (whole.job.folder / "checkpoint-12" / file).stat().st_size // 2 + 2**18
+    limit = (whole.setup.folder / "checkpoint-12" / file).stat().st_size // 2 + 2**18
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def fill(prefix, numbers, step):
@@ -464,7 +468,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(prepare, file):
             fit(parameters, "cut", fill)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    size = sum(p.stat().st_size for p in whole.job.folder.glob("checkpoint-12/*")) / 2**20
+    size = sum(p.stat().st_size for p in whole.setup.folder.glob("checkpoint-12/*")) / 2**20
     needed = float(str(caught.value).split("it needs ")[1].split(" MiB")[0])
     assert needed == pytest.approx(size, abs=1)
     assert "checkpoint-4 is whole and serves the next start" in str(caught.value)
@@ -479,7 +483,7 @@ def test_too_small_a_disk_is_said_before_any_step(prepare, monkeypatch):
     parameters, steps = prepare(), []
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
     with pytest.raises(InputError, match=r"it needs \d+ MiB, 1 MiB are free .before any step"):
-        fit(parameters, observe=lambda *_: steps.append(1))
+        fit(parameters, on_metrics=lambda *_: steps.append(1))
     assert steps == []
 
 
@@ -520,7 +524,7 @@ def test_every_validation_row_is_scored_once(prepare):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     engine = fit(prepare(train__epochs=1.0))
-    (best,) = checkpoint.numbered(engine.job.folder, "best")
+    (best,) = checkpoint.numbered(engine.setup.folder, "best")
     network = AutoModelForSequenceClassification.from_pretrained(best).eval()
     tokenizer = AutoTokenizer.from_pretrained("data/base/processor")
     right = []
@@ -535,21 +539,21 @@ def test_every_validation_row_is_scored_once(prepare):
 @pytest.mark.parametrize("what", ["loss", "gradient's norm"])
 def test_a_loss_or_gradient_that_is_no_number_stops_the_run(prepare, monkeypatch, engine, what):
     """Within its step: which one, its rows, and the checkpoint that stays."""
-    real = Course.loss
+    real = TrainingSession.loss
 
-    def broken(self, network, piece, num_labels):
-        found = real(self, network, piece, num_labels)
+    def broken(self, network, micro_batch, num_labels):
+        found = real(self, network, micro_batch, num_labels)
         if self.state.global_step == 6:
             first = next(network.parameters())
             found = found + (np.nan if what == "loss" else (0 * first).sum().sqrt())
         return found
 
-    monkeypatch.setattr(Course, "loss", broken)
+    monkeypatch.setattr(TrainingSession, "loss", broken)
     with pytest.raises(InputError) as caught:
         fit(prepare(train__save_every=4, train__engine=engine))
-    monkeypatch.setattr(Course, "loss", real)
-    course = fit(train.params.load(), "whole")
-    rows = ", ".join(map(str, sorted(course.sampler.global_batches(1)[0].tolist())))
+    monkeypatch.setattr(TrainingSession, "loss", real)
+    session = fit(train.params.load(), "whole")
+    rows = ", ".join(map(str, sorted(session.sampler.global_batches(1)[0].tolist())))
     assert f"the {what} of step 7 is nan: lower train.learning_rate" in str(caught.value)
     assert f"rows {rows} of data/tokenized's train split" in str(caught.value)
     assert str(caught.value).endswith("checkpoint-4 is kept")
@@ -572,8 +576,8 @@ def test_the_rows_of_a_batch_are_named_as_the_data_has_them(columns, text):
     """Windows by the row they were cut from."""
     rows = Dataset.from_dict({"length": [1] * 5} | columns)
     sampler = SimpleNamespace(global_batches=lambda epoch: [[0, 1, 2], [4, 3]])
-    fake = SimpleNamespace(sampler=sampler, job=SimpleNamespace(train=rows), steps_in=lambda _: 2)
-    found = Course.rows_of(fake, 2)
+    fake = SimpleNamespace(sampler=sampler, setup=SimpleNamespace(train=rows), steps_in=lambda _: 2)
+    found = TrainingSession.rows_of(fake, 2)
     assert found.startswith(text)
     assert ("made from" in found) == ("made from" in text)
 
@@ -581,7 +585,9 @@ def test_the_rows_of_a_batch_are_named_as_the_data_has_them(columns, text):
 @pytest.mark.slow
 def test_a_model_that_answers_no_number_is_not_trained(prepare, monkeypatch):
     """The first batch is tried before any step."""
-    monkeypatch.setattr(Course, "loss", lambda *_: torch.tensor(np.nan, requires_grad=True))
+    monkeypatch.setattr(
+        TrainingSession, "loss", lambda *_: torch.tensor(np.nan, requires_grad=True)
+    )
     with pytest.raises(InputError, match="the loss of the first batch is nan, before any training"):
         fit(prepare())
 
@@ -591,10 +597,10 @@ def test_a_model_that_answers_no_number_is_not_trained(prepare, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pieces", [None, 4])
-def test_the_loop_makes_the_trainers_steps(prepare, pieces):
+def test_the_loop_makes_the_trainers_steps(prepare, micro_batches):
     """Losses, rates and gradients step by step, scores and weights, with dropout and pieces."""
     changes = {"model__config": {"hidden_dropout_prob": 0.1}}
-    changes |= {"train__per_device_batch_size": pieces, "train__schedule": "cosine"}
+    changes |= {"train__per_device_batch_size": micro_batches, "train__schedule": "cosine"}
     one = fit(prepare(**changes), "trainer")
     other = fit(prepare(**changes, train__engine="loop"), "loop")
     assert len(other.history.train) == 12

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.commands import verify, verify_files
-from stages.errors import InputError
+from temper.cli import verify
+from temper.compare import file_diff
+from temper.core.errors import InputError
 from tests.repository import clone, commit, run, set_params
 
 pytestmark = pytest.mark.slow
@@ -87,12 +88,12 @@ def test_a_parameter_is_named(folder):
 
 def test_a_line_of_code_is_named(folder):
     """Although parameters and data are the same."""
-    replace(folder / "stages/training/losses.py", "return terms.sum()", "return terms.sum() * 2")
+    replace(folder / "temper/training/losses.py", "return terms.sum()", "return terms.sum() * 2")
     commit(folder, "line")
     status, said = verified(folder, "train")
     assert status == 1
     assert "data/model/model.safetensors: " in said
-    assert "stages/training/losses.py is not the file that dvc.lock was made with" in said
+    assert "temper/training/losses.py is not the file that dvc.lock was made with" in said
 
 
 def test_the_instruction_set_and_the_threads_are_named(folder):
@@ -156,10 +157,10 @@ def test_tables_by_hand():
     def rows(names, *values):
         return list(names), iter(values)
 
-    found = verify_files.of_tables(rows("ab", (1, 2), (3, 4)), rows("ab", (1, 2), (3, 5)))
+    found = file_diff.of_tables(rows("ab", (1, 2), (3, 4)), rows("ab", (1, 2), (3, 5)))
     assert found == "1 of 2 rows differ; first in row 1, column b: 4 before, 5 now"
-    assert verify_files.of_tables(rows("ab"), rows("ac")) == "columns a, b before, a, c now"
-    shorter = verify_files.of_tables(rows("a", (1,), (2,)), rows("a", (1,)))
+    assert file_diff.of_tables(rows("ab"), rows("ac")) == "columns a, b before, a, c now"
+    shorter = file_diff.of_tables(rows("a", (1,), (2,)), rows("a", (1,)))
     assert shorter == "2 → 1 rows; the first ones agree"
 
 
@@ -167,10 +168,10 @@ def test_tensors_by_hand():
     """The first by name, and the largest difference."""
     one = {"b": np.zeros(3, np.float32), "a": np.ones(2, np.float32)}
     other = one | {"b": np.array([0, 0.25, 0], np.float32)}
-    found = verify_files.of_tensors(one, other)
+    found = file_diff.of_tensors(one, other)
     assert found == "1 of 2 tensors differ, first b by up to 0.25"
-    assert verify_files.of_tensors(one, {"a": one["a"]}) == "other tensors: b"
-    wide = verify_files.of_tensors(one, one | {"a": np.ones(3, np.float32)})
+    assert file_diff.of_tensors(one, {"a": one["a"]}) == "other tensors: b"
+    wide = file_diff.of_tensors(one, one | {"a": np.ones(3, np.float32)})
     assert wide.endswith("first a float32 (2,) before, float32 (3,) now")
 
 
@@ -178,11 +179,11 @@ def test_json_and_text_by_hand(tmp_path):
     """A dotted key; a line; a byte."""
     for name, value in (("old", {"a": [1, 2]}), ("new", {"a": [1, 3]})):
         (tmp_path / name).write_text(json.dumps(value))
-    found = verify_files.describe(".json", tmp_path / "old", tmp_path / "new")
+    found = file_diff.describe(".json", tmp_path / "old", tmp_path / "new")
     assert found == "1 values differ, first a.1: 2 before, 3 now"
-    assert verify_files.of_bytes(b"a\nb\n", b"a\nc\n") == "4 bytes before, 4 now, from line 2 on"
-    assert verify_files.of_bytes(b"\0a", b"\0b") == "2 bytes before, 2 now, from byte 1 on"
-    missing = verify_files.describe(".json", tmp_path / "none", tmp_path / "new")
+    assert file_diff.of_bytes(b"a\nb\n", b"a\nc\n") == "4 bytes before, 4 now, from line 2 on"
+    assert file_diff.of_bytes(b"\0a", b"\0b") == "2 bytes before, 2 now, from byte 1 on"
+    missing = file_diff.describe(".json", tmp_path / "none", tmp_path / "new")
     assert "not in the cache" in missing
 
 

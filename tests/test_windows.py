@@ -7,10 +7,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import arrow, evaluate, export, outputs, params, train
-from stages.commands import predict
+from stages import evaluate, export, train
+from temper import params
+from temper.cli import predict
+from temper.core import arrow, artifacts
 
-FILLER = ("anna", "opened", "eleven", "boxes", "in", "oslo", "before", "summer", "twelve", "crates")
+PADDING_ROW = (
+    "anna",
+    "opened",
+    "eleven",
+    "boxes",
+    "in",
+    "oslo",
+    "before",
+    "summer",
+    "twelve",
+    "crates",
+)
 
 
 def documents(count: int, seed: int) -> list[dict]:
@@ -19,7 +32,7 @@ def documents(count: int, seed: int) -> list[dict]:
     rows = []
     for i in range(count):
         label = ("early", "late")[i % 2]
-        words = [rng.choice(FILLER) for _ in range(40)]
+        words = [rng.choice(PADDING_ROW) for _ in range(40)]
         rows.append({"text": " ".join([*words, *[("dawn", "sunset")[i % 2]] * 3]), "label": label})
     return rows
 
@@ -65,7 +78,7 @@ def _here(tmp_path, monkeypatch):
 
 
 def scores() -> dict:
-    return outputs.read_json(Path("data/evaluation/metrics.json"))["test"]
+    return artifacts.read_json(Path("data/evaluation/metrics.json"))["test"]
 
 
 def test_what_stands_at_the_end_is_read_with_windows_only(fitted):
@@ -100,10 +113,11 @@ def test_cut_texts_do_not_know_their_end(fitted):
 @pytest.mark.parametrize("pool", ["mean", "max", "first"])
 def test_a_documents_logits_are_pooled(write_params, pool):
     """By hand, from three windows and two."""
-    from stages import inference, tasks
+    from temper import inference
+    from temper.tasks.base import registry
 
     changes = {"long": "window", "stride": 2, "pool": pool}
-    task = tasks.load(write_params(**{f"tokenize__{k}": v for k, v in changes.items()}))
+    task = registry.load(write_params(**{f"tokenize__{k}": v for k, v in changes.items()}))
     logits = [np.array(row, dtype=float) for row in ([1, 0], [0, 3], [2, 0], [5, 6], [7, 0])]
     features = inference.Features({"example_id": i} for i in (4, 4, 4, 5, 5))
     found = task.decode({"logits": logits}, features, [{}, {}], None)
@@ -115,9 +129,9 @@ def test_a_model_of_more_than_512_positions_reads_them_all(write_params, prepare
     """The end of a text of 700 tokens reaches the logits, and one of 700 is not cut."""
     import torch
 
-    from stages.training import model
+    from temper.training import networks
 
-    text = " ".join(FILLER * 60)
+    text = " ".join(PADDING_ROW * 60)
     for split in ("train", "validation", "test"):
         rows = [{"text": f"{text} {end}", "label": end} for end in ("dawn", "sunset")]
         Path(f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -136,12 +150,14 @@ def test_a_model_of_more_than_512_positions_reads_them_all(write_params, prepare
     )
     data = arrow.load(Path("data/tokenized"))
     assert min(data["test"]["length"]) > 700
-    from stages import tasks
+    from temper.tasks.base import registry
 
-    task = tasks.load(parameters, data["test"].features)
+    task = registry.load(parameters, data["test"].features)
     torch.manual_seed(0)
-    network = model.build(Path("data/base"), task, data["test"].features, parameters.model).eval()
-    processor = tasks.load_processor(Path("data/base/processor"), task)
+    network = networks.build(
+        Path("data/base"), task, data["test"].features, parameters.model
+    ).eval()
+    processor = registry.load_processor(Path("data/base/processor"), task)
     batch = task.collator(processor, network.config)(list(data["test"]))
     with torch.no_grad():
         inputs = {k: torch.from_numpy(v) for k, v in batch.items() if k != "labels"}
@@ -151,12 +167,12 @@ def test_a_model_of_more_than_512_positions_reads_them_all(write_params, prepare
 
 def test_a_first_text_that_fills_every_window_is_refused(prepare):
     """Pairs: the first text is repeated, the second is cut; one token less is accepted."""
-    from stages.errors import InputError
+    from temper.core.errors import InputError
 
     def with_first(count):
         for split in ("train", "validation", "test"):
             rows = [
-                {"a": " ".join(["in"] * count), "b": " ".join(FILLER * 3), "label": label}
+                {"a": " ".join(["in"] * count), "b": " ".join(PADDING_ROW * 3), "label": label}
                 for label in ("early", "late")
             ]
             Path(f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

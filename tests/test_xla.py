@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.errors import InputError
-from stages.training import checkpoint
+from temper.core.errors import InputError
+from temper.training import checkpoint
 from tests.test_training import assert_same, fit
 
 os.environ.setdefault("PJRT_DEVICE", "CPU")
@@ -29,11 +29,11 @@ def test_one_shape_is_compiled_in_the_first_epoch_and_never_again(prepare):
 
     changes = {"train__engine": "loop", "tokenize__padding": "max_length", "train__epochs": 3.0}
     changes |= {"model__config": {"hidden_dropout_prob": 0.1}}
-    course = fit(prepare(**changes), observe=count)
-    assert course.model.device.type == "xla"
+    session = fit(prepare(**changes), on_metrics=count)
+    assert session.model.device.type == "xla"
     (first_epoch,) = {number for step, number in seen if step == 6}
     assert {number for step, number in seen if step > 6} == {first_epoch}
-    losses = [row["loss"] for row in course.history.validation]
+    losses = [row["loss"] for row in session.history.validation]
     assert len(set(losses)) == 3
 
 

@@ -6,9 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import arrow, download, evaluate, groups, outputs, params, tasks
-from stages.errors import InputError
-from stages.evaluation import zero_shot
+from stages import download, evaluate
+from temper import params
+from temper.core import arrow, artifacts
+from temper.core.errors import InputError
+from temper.evaluation import zero_shot
+from temper.params import schema
+from temper.tasks.base import registry
 from tests.test_evaluate import untrained
 
 NLI = {"name": "nli", "revision": None, "template": "This text is {}.", "phrases": None}
@@ -46,7 +50,7 @@ def scored(prepare, write_params, monkeypatch):
         untrained(parameters)
         folders = [Path("data") / n for n in ("model", "tokenized", "raw", "zero_shot")]
         evaluate.main(*folders, Path("data/evaluation"))
-        return outputs.read_json(Path("data/evaluation/metrics.json"))["baseline"]
+        return artifacts.read_json(Path("data/evaluation/metrics.json"))["baseline"]
 
     return run
 
@@ -85,7 +89,7 @@ def test_template_and_phrases_are_what_is_asked(scored):
     parameters = params.load()
     raw = arrow.load(Path("data/raw"))["test"]
     p = parameters.evaluate.zero_shot["judge"]
-    task = tasks.load(parameters, arrow.load(Path("data/tokenized"))["test"].features)
+    task = registry.load(parameters, arrow.load(Path("data/tokenized"))["test"].features)
     found = zero_shot.predictions(Path("data/zero_shot/judge"), p, raw, task)
     expected = by_hand("Anna opened {}.", ["in Oslo before summer", "eleven boxes"], raw)
     np.testing.assert_array_equal(found, expected)
@@ -98,12 +102,12 @@ def test_several_labels_are_judged_alone(scored, write_params):
     parameters = write_params(
         task__problem_type="multi_label_classification", evaluate__positive_label=None
     )
-    task = tasks.load(parameters)
+    task = registry.load(parameters)
     task.names = ["boxes", "Oslo", "summer"]
     from datasets import Dataset
 
     examples = Dataset.from_dict({"sentence1": ["Anna left."] * 2, "sentence2": ["", "Oslo"]})
-    p = groups.ZeroShot.model_validate(NLI)
+    p = schema.ZeroShot.model_validate(NLI)
     together = zero_shot.predictions(Path("nli"), p, examples, task).toarray()
     for i, name in enumerate(task.names):
         task.names = [name]
@@ -146,17 +150,17 @@ def test_images_are_judged_by_a_clip_model(tmp_path):
     rows = rows_of(ROOT / "data/sample/image_classification/test.parquet", 6)
     from datasets import Dataset
 
-    p = groups.ZeroShot.model_validate(NLI | {"template": "a {} ."})
+    p = schema.ZeroShot.model_validate(NLI | {"template": "a {} ."})
     found = zero_shot.predictions(tmp_path, p, Dataset.from_list(rows), task)
     texts = tokenizer([f"a {name} ." for name in task.names], padding=True, return_tensors="pt")
     pixels = images([zero_shot.opened(row["image"]) for row in rows], return_tensors="pt")
     with torch.no_grad():
-        chances = model(
+        probabilities = model(
             input_ids=texts["input_ids"],
             attention_mask=texts["attention_mask"],
             pixel_values=pixels["pixel_values"],
         ).logits_per_image
-    np.testing.assert_array_equal(found, chances.argmax(-1).numpy())
+    np.testing.assert_array_equal(found, probabilities.argmax(-1).numpy())
 
 
 @pytest.mark.parametrize(

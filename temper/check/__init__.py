@@ -1,0 +1,1 @@
+"""Checks that `temper check` makes before anything runs."""

@@ -1,0 +1,66 @@
+"""The network that params.yaml asks for, without numbers → what of the parameters it cannot do."""
+
+from typing import Any
+
+from temper import params
+from temper.check.findings import Findings
+from temper.core.errors import InputError
+from temper.tasks.base import Task
+
+
+def check(parameters: params.Params, config: Any, task: Task, findings: Findings) -> None:
+    """Note a head that does not fit, and layers that are named or counted and are not there.
+
+    A class of the user's is left to the training: its `__init__` may do what it likes.
+    """
+    from temper.training import networks, optimizer
+
+    p, network = parameters.train, None
+    with findings.at("model.head"):
+        networks.has_crf(config, parameters)
+        with findings.at("model.config"):
+            network = outline(config, task, parameters)
+    if network is None:
+        return
+    with findings.at("train.freeze.layers"):
+        optimizer.freeze(network, embedding_table=p.freeze.embeddings, num_layers=p.freeze.layers)
+    if parameters.model.lora is not None:
+        with findings.at("model.lora"):
+            networks.lora_targets(network, parameters.model)
+    if p.layer_decay < 1:
+        with findings.at("train.layer_decay"):
+            optimizer.parameter_groups(network, p.model_copy(update={"head_learning_rate": None}))
+    if p.head_learning_rate is not None:
+        with findings.at("train.head_learning_rate"):
+            optimizer.parameter_groups(network, p.model_copy(update={"layer_decay": 1.0}))
+
+
+def outline(config: Any, task: Task, parameters: params.Params) -> Any:
+    """Return the network to train, without numbers; None of a class of the user's.
+
+    Raises:
+        InputError: transformers cannot build it, or the head does not fit.
+    """
+    import torch
+
+    from temper.ingest.base_model import empty
+    from temper.models import heads
+    from temper.models.config import wrap_config
+    from temper.training import networks
+
+    if parameters.model.own is not None:
+        return None
+    head = networks.chosen_head(config, parameters.model)
+    try:
+        if head is None:
+            return empty(config, task.auto_model)
+        with torch.device("meta"):
+            wanted = wrap_config(config, head.model_dump(exclude_none=True), None)
+            return heads.build(wanted, None, None)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a model's __init__ makes of a config
+        raise InputError(
+            f"model.config: transformers cannot build this {config.model_type} for "
+            f"{task.auto_model}: {type(error).__name__}: {error}"
+        ) from error

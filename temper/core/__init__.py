@@ -1,0 +1,1 @@
+"""What every stage needs: errors, stable files, fixed kernels."""

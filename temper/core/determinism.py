@@ -1,0 +1,148 @@
+"""Make the result a function of parameters, data, code and versions; keep the network out."""
+
+import contextlib
+import ctypes
+import os
+import platform
+import re
+import signal
+import socket
+import sys
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PORTABLE = {
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_CBWR": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+}
+
+
+class Settings(Protocol):
+    """The `determinism` group of params.yaml."""
+
+    @property
+    def num_threads(self) -> int: ...
+    @property
+    def portable(self) -> bool: ...
+    @property
+    def deterministic(self) -> bool: ...
+
+
+def prepare(params: Settings, *, offline: bool = True) -> None:
+    """Fix threads, instruction set and hash seed; refuse the network unless the stage downloads.
+
+    Kernels are chosen when numpy and torch are imported, so where a variable has to change the
+    process starts its own command over; call this first under `if __name__ == "__main__"`.
+    """
+    end_with_parent()
+    wanted = dict.fromkeys(THREAD_VARIABLES, str(params.num_threads))
+    wanted |= {"PYTHONHASHSEED": "0", "TOKENIZERS_PARALLELISM": "true"}
+    wanted |= PORTABLE if params.portable else {}
+    wanted |= {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"} if params.deterministic else {}
+    wanted |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"} if offline else {}
+    unwanted = {"OMP_DYNAMIC", "OMP_THREAD_LIMIT"} & set(os.environ)
+    if unwanted or any(os.environ.get(name) != value for name, value in wanted.items()):
+        kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+        sys.stdout.flush()
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], kept | wanted)
+    if offline:
+        refuse_network()
+
+
+def configure(params: Settings, seed: int) -> None:
+    """Fix threads, kernels and every random generator.
+
+    OpenBLAS takes no more threads from its variable than there are cores, but does when it is told
+    to later: the number is the same on every machine.
+    """
+    import scipy.linalg  # noqa: F401  (loads the BLAS of scikit-learn)
+    import torch
+    from threadpoolctl import threadpool_limits
+    from transformers import set_seed
+
+    torch.set_num_threads(params.num_threads)
+    threadpool_limits(params.num_threads, user_api="blas")
+    if params.deterministic:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False
+    set_seed(seed)
+
+
+def end_with_parent() -> None:
+    """Get SIGTERM when the parent dies, so that no worker outlives its launcher (FACTS 37)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if "WORLD_SIZE" in os.environ and os.getppid() == 1 and not _launched_by_init():
+            sys.exit(128 + signal.SIGTERM)  # the launcher died before
+
+
+def _launched_by_init() -> bool:
+    """Tell whether process 1 is the launcher itself, as in a container that runs nothing else."""
+    with open("/proc/1/cmdline", "rb") as file:
+        return re.search(rb"accelerate|torchrun|dvc", file.read()) is not None
+
+
+def environment() -> dict[str, str]:
+    """Return what beside parameters, data and code can change a result's bytes."""
+    names = {re.split(r"[^\w.-]", line)[0] for line in requires("temper") or () if ";" not in line}
+    record = {"version.python": platform.python_version(), "machine": platform.machine()}
+    for name in sorted(names | {"numpy", "pyarrow", "safetensors", "scipy", "tokenizers"}):
+        with contextlib.suppress(PackageNotFoundError):
+            record[f"version.{name}"] = version(name)
+    record["cpu"] = _cpu_name()
+    for variable in (*THREAD_VARIABLES, *PORTABLE, "CUBLAS_WORKSPACE_CONFIG"):
+        record[variable] = os.environ.get(variable, "")
+    if "torch" in sys.modules:
+        record |= torch_environment()
+    return record
+
+
+def torch_environment() -> dict[str, str]:
+    """Return threads, kernels and devices that torch computes with."""
+    import torch
+
+    record = {
+        "torch.num_threads": str(torch.get_num_threads()),
+        "torch.cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "torch.deterministic_algorithms": str(torch.are_deterministic_algorithms_enabled()).lower(),
+    }
+    if torch.cuda.is_available():
+        record["gpu"] = torch.cuda.get_device_name()
+        record["cuda"] = f"{torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
+    return record
+
+
+def _cpu_name() -> str:
+    try:
+        with open("/proc/cpuinfo") as lines:
+            return next(line.split(":")[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def refuse_network() -> None:
+    """Let this process reach loopback and the tracking server, and nothing else."""
+    tracking = urlsplit(os.environ.get("MLFLOW_TRACKING_URI", "")).hostname
+    allowed = {"localhost", "::1", "0.0.0.0", tracking}
+    if tracking is not None:
+        with contextlib.suppress(OSError):  # an unreachable tracking server never stops a run
+            allowed |= {str(found[4][0]) for found in socket.getaddrinfo(tracking, None)}
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "socket.connect" and isinstance(arguments[1], tuple):
+            host = arguments[1][0]
+        elif event == "socket.getaddrinfo":
+            host = arguments[0]
+        else:
+            return
+        host = host.decode() if isinstance(host, bytes) else host
+        if host is None or host in allowed or str(host).startswith("127."):
+            return
+        raise PermissionError(f"only the download stages use the network; asked for {host}")
+
+    sys.addaudithook(hook)

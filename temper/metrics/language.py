@@ -1,0 +1,26 @@
+"""Summed -log p of tokens → perplexity and the share of tokens that were the likeliest."""
+
+import numpy as np
+
+from temper.metrics import aggregates
+
+HEADLINE = ("perplexity", "accuracy")
+GREATER_IS_BETTER = {"perplexity": False, "accuracy": True}
+
+
+def per_example_stats(predictions: list, references: list) -> np.ndarray:
+    """Return -log p, hits and tokens of each example, as they are predicted."""
+    return np.asarray(predictions, dtype=np.float64).reshape(-1, 3)
+
+
+def aggregate(totals: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the scores of summed statistics (samples, 3)."""
+    return {
+        "perplexity": aggregates.perplexity(totals, 0, 2),
+        "accuracy": aggregates.mean(totals, 1, 2),
+    }
+
+
+def example_loss(rows: np.ndarray) -> np.ndarray:
+    """Return the mean -log p of each example's tokens."""
+    return aggregates.mean(rows, 0, 2)

@@ -1,0 +1,1 @@
+"""One module per task; `task.name` names one. What they share is in `base`."""

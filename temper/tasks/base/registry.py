@@ -1,0 +1,53 @@
+"""One module per task; `load` finds it by the name in params.yaml."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from temper.core.errors import InputError
+from temper.models import loading
+from temper.tasks.base import Task
+
+if TYPE_CHECKING:
+    from temper.params.schema import Settings
+
+
+def load(settings: "Settings", features: Mapping[str, Any] | None = None) -> Task:
+    """Return the task that `settings.task.name` names, set up with its parameters.
+
+    Args:
+        settings: or all parameters.
+        features: columns of the tokenized data; give the task its label names.
+    """
+    task = import_module(f"temper.tasks.{settings.task.name}").build_task(settings)
+    task.names = task.label_names(features or {}) or []
+    return task
+
+
+def load_processor(folder: Path, task: Task) -> Any:
+    """Load the tokenizer or image processor; one without a pad token pads with the end token.
+
+    Raises:
+        InputError: a tokenizer that has neither.
+    """
+    processor = open_processor(folder, task)
+    if task.processor == "AutoTokenizer" and processor.pad_token_id is None:
+        if processor.eos_token_id is None:
+            raise InputError(
+                f"{folder}: the tokenizer has neither a pad token nor an end-of-sequence token; "
+                "set one of them in its tokenizer_config.json"
+            )
+        processor.pad_token = processor.eos_token
+    return processor
+
+
+def open_processor(folder: Path, task: Task, **options: Any) -> Any:
+    """Load a processor as it is, with what the task asks of it."""
+    import transformers
+
+    options |= task.processor_options
+    if (folder / "config.json").is_file() and loading.is_model_with_head(folder):
+        options["config"] = loading.open_config(folder)  # else transformers warns of the type
+    auto = getattr(transformers, task.processor)
+    return auto.from_pretrained(str(folder), local_files_only=True, **options)

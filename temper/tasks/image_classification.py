@@ -1,0 +1,132 @@
+"""Images → one label. Pixels stay uint8 until the collator augments, scales and normalises."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from temper.core.errors import InputError
+from temper.params.schema import Settings
+from temper.tasks.base import Task, arrays
+from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
+
+
+def build_task(settings: Settings) -> Task:
+    return ImageClassification(settings)
+
+
+class ImageClassification(Task):
+    auto_model = "AutoModelForImageClassification"
+    pipeline_tag = "image-classification"
+    processor = "AutoImageProcessor"
+    processor_options = MappingProxyType({"backend": "pil"})  # torchvision would change pixels
+
+    def label_feature(self, raw: Mapping[str, Any]) -> Any:
+        return raw[self.task.label]
+
+    def encode(self, examples: Mapping[str, list], processor: Any, *, mode: str) -> dict[str, list]:
+        images = [open_image(data) for data in examples[self.task.image]]
+        pixels = processor(images, do_rescale=False, do_normalize=False, return_tensors="np")
+        rounded = np.clip(np.round(pixels["pixel_values"]), 0, 255).astype(np.uint8)
+        columns: dict[str, list] = {
+            "pixel_values": [image.tobytes() for image in rounded],
+            "shape": [list(image.shape) for image in rounded],  # channels, height, width
+            "length": [1] * len(images),
+        }
+        columns["full_length"] = columns["length"]
+        if self.task.label in examples:
+            columns["labels"] = examples[self.task.label]
+        return columns
+
+    def collator(self, processor: Any, config: Any, augmentation: Any = None) -> Collator:
+        mean, deviation = (
+            np.array(values, dtype=np.float32)[:, None, None]
+            for values in (processor.image_mean, processor.image_std)
+        )
+        scale = np.float32(processor.rescale_factor if processor.do_rescale else 1)
+
+        def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
+            images = [
+                np.frombuffer(row["pixel_values"], dtype=np.uint8).reshape(row["shape"])
+                for row in rows
+            ]
+            if augmentation is not None:
+                images = [
+                    augment(i, r["draw"], augmentation) for i, r in zip(images, rows, strict=True)
+                ]
+            pixels = np.stack(images).astype(np.float32) * scale
+            if processor.do_normalize:
+                pixels = (pixels - mean) / deviation
+            batch: Batch = {"pixel_values": pixels}  # (batch, channels, height, width), float32
+            if "labels" in rows[0]:
+                labels = [IGNORE_INDEX if row["labels"] is None else row["labels"] for row in rows]
+                batch["labels"] = np.where(np.array(labels) < 0, IGNORE_INDEX, labels)
+            return batch
+
+        return collate
+
+    def score(
+        self, outputs: Sequence[np.ndarray], features: Any, scores: Callable[..., dict]
+    ) -> dict[str, float]:
+        names, positive = self.names, self.settings.evaluate.positive_label
+        return scores(
+            np.asarray(outputs, dtype=np.float64),
+            np.asarray(features["labels"]),
+            positive=names.index(positive) if positive in names else None,
+        )
+
+    def decode(
+        self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
+    ) -> list:
+        """Return one array of logits per example."""
+        return list(outputs["logits"])
+
+    def predict(
+        self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
+    ) -> dict[str, list]:
+        return arrays.label_columns(outputs["logits"], self.names, "class", 0.5)
+
+    def snippet(self) -> str:
+        return arrays.pipeline_snippet(self.pipeline_tag, '"image.png"')
+
+
+def open_image(data: bytes) -> Any:
+    """Return an RGB image, turned as its EXIF says.
+
+    Raises:
+        InputError: it breaks off.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        return ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    except OSError as error:
+        raise InputError(f"an image of {len(data)} bytes cannot be read: {error}") from None
+
+
+def augment(pixels: np.ndarray, draw: Sequence[int], p: Any) -> np.ndarray:
+    """Return a changed copy of an image (channels, height, width), uint8, drawn from `draw`."""
+    from PIL import Image, ImageEnhance
+
+    random = np.random.default_rng(draw)
+    image = Image.fromarray(pixels.transpose(1, 2, 0))
+    if p.flip and random.random() < 0.5:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if p.crop < 1:
+        side = np.sqrt(random.uniform(p.crop, 1))
+        width, height = (max(1, round(size * side)) for size in image.size)
+        left, top = (
+            int(random.integers(0, whole - part + 1))
+            for whole, part in zip(image.size, (width, height), strict=True)
+        )
+        box = (left, top, left + width, top + height)
+        image = image.resize(image.size, Image.Resampling.BILINEAR, box=box)
+    for strength, enhance in (
+        (p.brightness, ImageEnhance.Brightness),
+        (p.contrast, ImageEnhance.Contrast),
+    ):
+        if strength:
+            image = enhance(image).enhance(random.uniform(1 - strength, 1 + strength))
+    return np.asarray(image).transpose(2, 0, 1)

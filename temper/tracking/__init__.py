@@ -1,0 +1,231 @@
+"""Stages → one MLflow run per execution.
+
+What a stage says goes into a journal first (journal.py) and is sent from there by a thread
+(delivery.py), so a slow or dead server never holds up a stage; what could not be sent is sent by
+the next stage that reaches the server, or by `temper sync`. A stage warns once, whatever fails.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from temper import params
+from temper.core import determinism
+from temper.core.errors import InputError
+from temper.tracking import journal, store
+from temper.tracking.store import files_sha256
+from temper.tracking.uploader import Uploader
+
+
+def log_every() -> int:
+    """Return how many training steps lie between two that are recorded: `TEMPER_LOG_EVERY`, or 1.
+
+    Raises:
+        InputError: it is no positive whole number.
+    """
+    text = os.environ.get("TEMPER_LOG_EVERY", "1")
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"TEMPER_LOG_EVERY is {text!r}; expected a number of steps, 1 or more")
+    return int(text)
+
+
+def is_off() -> bool:
+    """Tell whether `TEMPER_TRACKING` is `off`: nothing is recorded anywhere.
+
+    Raises:
+        InputError: it is something else than on or off.
+    """
+    value = os.environ.get("TEMPER_TRACKING", "on")
+    if value not in ("on", "off"):
+        raise InputError(f"TEMPER_TRACKING is {value!r}; expected on or off")
+    return value == "off"
+
+
+class Run:
+    """What a stage says of itself. Nothing here raises because of the tracker."""
+
+    def __init__(self, stage: str, tags: dict[str, str], parameters: params.Params):
+        self.log_every, self.data, self.has_warned = log_every(), parameters.data, False
+        self.journal = None
+        if is_off():
+            return
+        self.journal = journal.create(f"{stage}-{execution()}-{os.getpid()}", self._no_room)
+        self._write(
+            "open",
+            stage=stage,
+            tags=tags,
+            params={k: str(v) for k, v in params.flatten(parameters).items()},
+            uri=store.recorded_uri(),
+            experiment=store.experiment_name(),
+        )
+        text = params.PARAMS_FILE.read_text(encoding="utf-8")
+        self._write("text", path=params.PARAMS_FILE.name, text=text)
+        text = json.dumps(determinism.environment(), indent=2)
+        self._write("text", path=store.ENVIRONMENT.replace("train", stage), text=text)
+
+    def warn(self, message: str) -> None:
+        """Print a warning, the first of this stage only."""
+        if not self.has_warned:
+            store.warn(message)
+        self.has_warned = True
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Record numbers, `validation/loss` and the like; infinities and NaN are left out."""
+        finite = {k: float(v) for k, v in metrics.items() if abs(v) < float("inf")}
+        self._write("metrics", metrics=finite, step=step)
+
+    def log_artifact(self, path: Path, folder: str | None = None) -> None:
+        """Record a file as it is now."""
+        if self.journal is not None:
+            try:
+                self._write("artifact", file=self.journal.keep(path), folder=folder)
+            except OSError as error:
+                self._no_room(error)
+
+    def log_artifacts(self, folder: Path, name: str | None = None) -> None:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            below = path.parent.relative_to(folder).as_posix()
+            parts = [part for part in (name, below) if part and part != "."]
+            self.log_artifact(path, "/".join(parts) or None)
+
+    def log_model(self, save: Callable[..., None], *arguments: Any) -> None:
+        """Record an MLflow model folder that `save(source, target, …)` writes."""
+        if self.journal is None:
+            return
+        target = self.journal.files / "model"
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            store.connect_quietly()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # mlflow warns of its own type hints
+                save(arguments[0], target, *arguments[1:])
+        except Exception as error:  # a model that cannot be served is still exported
+            self.warn(f"no MLflow model: {error!s:.300}")
+            return
+        self._write("model", file="model")
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        self._write("tags", tags={k: str(v) for k, v in tags.items()})
+
+    def log_dataset(self, digests: Mapping[str, str]) -> None:
+        """Record each split as an input of the run, by the digest of its bytes."""
+        for split, digest in digests.items():
+            name = f"{self.data.hub.name or ''} {split}".strip()
+            source = self.data.source
+            self._write("dataset", name=name, source=source, split=split, digest=digest[:36])
+
+    def describe(self, markdown: str) -> None:
+        """Set the run's description, which MLflow shows on its page."""
+        self.set_tags({"mlflow.note.content": markdown})
+
+    def set_model(self, model: Path) -> None:
+        """Tag the run with the sha256 of the weights."""
+        self.set_tags({"model_sha256": model_sha256(model)})
+
+    def _write(self, kind: str, **content: Any) -> None:
+        if self.journal is None:
+            return
+        try:
+            self.journal.write({"kind": kind, "time_ms": int(time.time() * 1000), **content})
+        except OSError as error:
+            self._no_room(error)
+
+    def _no_room(self, error: OSError) -> None:
+        self.warn(
+            f"{journal.folder()}: {error.strerror or error}; the stage goes on, what is neither "
+            "written nor sent by its end is lost"
+        )
+
+
+@contextmanager
+def run(
+    stage: str,
+    parameters: params.Params,
+    *,
+    fingerprint: str | None = None,
+    model: Path | None = None,
+) -> Iterator[Run]:
+    """Open this execution's run for one stage; it ends FINISHED, or FAILED with the reason.
+
+    Args:
+        stage: name of the stage.
+        parameters: logged key by key.
+        fingerprint: of the training; a killed one continues its run.
+        model: folder of the trained model; its sha256 finds the run that trained it.
+    """
+    tags = describe(parameters) | {"stage": stage}
+    tags |= {"fingerprint": fingerprint} if fingerprint else {}
+    tags |= {"model_sha256": model_sha256(model)} if model else {}
+    recorded = Run(stage, tags, parameters)
+    sender = None if recorded.journal is None else Uploader(recorded.journal, recorded.warn)
+    if sender is not None:
+        sender.start()
+    try:
+        yield recorded
+    except BaseException as error:
+        reason = f"{type(error).__name__}: {error}" if not isinstance(error, InputError) else error
+        stopped = isinstance(error, SystemExit | KeyboardInterrupt)
+        recorded.set_tags({"reason": str(reason)[:5000]})
+        recorded._write("close", status="KILLED" if stopped else "FAILED")
+        raise
+    else:
+        recorded._write("close", status="FINISHED")
+    finally:
+        if sender is not None:
+            sender.finish()
+
+
+def describe(parameters: params.Params) -> dict[str, str]:
+    """Return the tags that lead from a run to its code, experiment and execution."""
+    tags = {"execution": execution(), "repository": journal.repository()}
+    for tag, variable in (
+        ("dvc.exp_name", "DVC_EXP_NAME"),
+        ("dvc.baseline_rev", "DVC_EXP_BASELINE_REV"),
+        ("sweep", "TEMPER_SWEEP"),  # its name; set by `temper sweep`
+        ("mlflow.parentRunId", "TEMPER_PARENT_RUN"),  # MLflow shows the run below this one
+    ):
+        if os.environ.get(variable):
+            tags[tag] = os.environ[variable]
+    tags["mlflow.runName"] = run_name(parameters)
+    tags |= {"mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL"}
+    tags["base_model"] = parameters.model.name
+    if parameters.model.revision:
+        tags["base_revision"] = parameters.model.revision
+    with suppress(OSError, subprocess.CalledProcessError):  # of a workspace, its own: the baseline
+        tags["mlflow.source.git.commit"] = _output(["git", "rev-parse", "HEAD"])
+        tags["git_dirty"] = str(bool(_output(["git", "status", "--porcelain", "-uno"]))).lower()
+    return tags
+
+
+def run_name(parameters: params.Params) -> str:
+    """Return what a run is called: the experiment's name, or the model's."""
+    return os.environ.get("DVC_EXP_NAME") or parameters.export.name
+
+
+def execution() -> str:
+    """Return a key shared by the stages of one `dvc` process, or this process's own."""
+    import psutil
+
+    process = psutil.Process()
+    for parent in process.parents():
+        with suppress(psutil.Error):
+            if any(Path(word).name == "dvc" for word in parent.cmdline()[:3]):
+                process = parent
+                break
+    return hashlib.sha256(f"{process.pid} {process.create_time()}".encode()).hexdigest()[:12]
+
+
+def model_sha256(folder: Path) -> str:
+    """Return the sha256 of the weights, or of the list of theirs where there are several."""
+    return files_sha256(sorted(folder.glob("*.safetensors")))
+
+
+def _output(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
