@@ -33,7 +33,7 @@ CHANGES = {
         "warmup_ratio": 0.1,
         "precision": "bf16",
         "keep": "last",
-        "best_metric": "loss",
+        "metric_for_best_model": "loss",
     },
 }
 
@@ -88,7 +88,7 @@ def main(
         for seed in seeds:
             speed = plain_speed(data, model, seed, plain_steps)
             p = write_params(workspace, data, model, seed, changes)["train"]
-            passes = p["epochs"] * (p.get("soup") or 1)
+            passes = p["epochs"] * (p.get("model_soup_size") or 1)
             timed(["dvc", "repro", "tokenize"], workspace)
             seconds = timed(["dvc", "repro", "--single-item", "train"], workspace)
             found = last_epoch(workspace)

@@ -103,9 +103,9 @@ def compare_int8(
     """Return how often int8 gives the same answer, and what it loses of the score.
 
     Raises:
-        InputError: it loses more than `export.max_accuracy_drop`.
+        InputError: it loses more than `export.max_score_drop`.
     """
-    allowed = parameters.export.max_accuracy_drop or 0.0
+    allowed = parameters.export.max_score_drop or 0.0
     before, after = (
         model.outputs(data, ("logits",), 0)["logits"] for model in (predictor, quantized)
     )
@@ -114,7 +114,7 @@ def compare_int8(
         if 1 - agreement > allowed:
             raise InputError(
                 f"the int8 model agrees in {agreement:.4f} of the rows; "
-                "export.max_accuracy_drop allows less to differ"
+                "export.max_score_drop allows less to differ"
             )
         return {"int8_agreement": agreement}
     score, lower = (parity.score(predictor.task, outputs, data) for outputs in (before, after))

@@ -132,7 +132,7 @@ def main(
 ) -> None:
     parameters = params.load()
     artifacts.forget(code, parameters.code)
-    artifacts.forget(word_lists, parameters.tokenize.files)
+    artifacts.forget(word_lists, parameters.tokenize.synonym_files)
     with artifacts.atomic_dir(target) as folder:
         report = tokenize(raw_folder, processor_folder, translators, folder, parameters)
     made = report.pop("augmented", {})

@@ -29,11 +29,13 @@ def fine_tune(parameters: params.Params, data: Any, base: Path, folder: Path, on
     """Train to the end, or find that it already is; return the course, or the soup, of it."""
     from temper.training import soup
 
-    size, seed = parameters.train.soup, parameters.seed
+    size, seed = parameters.train.model_soup_size, parameters.seed
     once = partial(train_once, parameters, data, base)
     if size is None:
         return once(folder, on_metrics, seed)
-    custom_class = user_code.resolve(parameters.model.own, "model.own", parameters.code)
+    custom_class = user_code.resolve(
+        parameters.model.custom_class, "model.custom_class", parameters.code
+    )
     return soup.train_soup(once, size, folder, on_metrics, seed, custom_class)
 
 
@@ -91,7 +93,9 @@ def attempt(
     from temper.training.session import TrainingSession
 
     determinism.configure(parameters.determinism, parameters.seed)
-    custom_class = user_code.resolve(parameters.model.own, "model.own", parameters.code)
+    custom_class = user_code.resolve(
+        parameters.model.custom_class, "model.custom_class", parameters.code
+    )
     network = networks.build(base, setup.task, features, parameters.model, custom_class)
     freeze = setup.params.freeze
     optimizer.freeze(network, embedding_table=freeze.embeddings, num_layers=freeze.layers)
@@ -127,7 +131,7 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
     with (
         checkpoint.locked(folder),
         tracking.run("train", parameters, fingerprint=key) as run,
-        console.Table(user_code.last(parameters.train.best_metric)) as table,
+        console.Table(user_code.last(parameters.train.metric_for_best_model)) as table,
     ):
 
         def on_metrics(prefix: str, numbers: dict[str, float], step: int) -> None:

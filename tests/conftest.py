@@ -101,7 +101,7 @@ def prepare(write_params) -> Callable[..., params.Params]:
 def load_data(parameters: params.Params) -> params.Params:
     """Run the stages before train in the working directory."""
     watched = {"dataset": parameters.data.files, "model": parameters.model.files}
-    for group, named in (watched | {"tokenize": parameters.tokenize.files}).items():
+    for group, named in (watched | {"tokenize": parameters.tokenize.synonym_files}).items():
         for name, source in named.items():
             hash_inputs.main(Path(source), Path(f"data/files/{group}/{name}.json"))
     download.main("dataset", Path("data/files/dataset"), Path("data/raw"))

@@ -32,7 +32,7 @@ if train["batch_size"] == 7:
     sys.exit(1)
 score = 0.9 - (math.log10(float(train["learning_rate"])) + 3.5) ** 2 / 10
 score -= train["weight_decay"] / 9
-score += (p["seed"] % 5) / 100 + (0.01 if train["schedule"] == "cosine" else 0)
+score += (p["seed"] % 5) / 100 + (0.01 if train["lr_scheduler_type"] == "cosine" else 0)
 root = Path(os.environ["DVC_ROOT"])
 (root / "tracking").mkdir(exist_ok=True)
 journal = root / "tracking" / f"1-train-x-{os.getpid()}.jsonl"

@@ -155,7 +155,9 @@ def test_a_malformed_word_list_is_named_with_its_line(text, message):
 
 def test_a_word_list_that_is_no_text_is_named():
     """Missing, or of other bytes."""
-    with pytest.raises(InputError, match=r"list.tsv: no such file; tokenize.files names it"):
+    with pytest.raises(
+        InputError, match=r"list.tsv: no such file; tokenize.synonym_files names it"
+    ):
         words.read_synonyms(Path("list.tsv"))
     Path("list.tsv").write_bytes(b"caf\xe9\ta\n")
     with pytest.raises(InputError, match=r"list.tsv: no word list in UTF-8"):
@@ -286,7 +288,7 @@ def test_synonyms_come_from_the_list(prepare):
     Path("words.tsv").write_text("the\tthy\na\tone\n")
     data, report = tokenized(
         prepare,
-        tokenize__files={"mine": "words.tsv"},
+        tokenize__synonym_files={"mine": "words.tsv"},
         tokenize__augment=augment(synonyms={"rate": 1.0, "share": 0.1, "file": "mine"}),
     )
     assert Path("data/files/tokenize/mine.json").exists()
@@ -306,7 +308,11 @@ def test_synonyms_come_from_the_list(prepare):
 
 def test_windows_of_made_rows_have_numbers_of_their_own(prepare):
     """`example_id` goes on after the originals; each window carries the mark."""
-    long = {"tokenize__long": "window", "tokenize__stride": 4, "tokenize__pool": "mean"}
+    long = {
+        "tokenize__overflow": "window",
+        "tokenize__stride": 4,
+        "tokenize__window_pooling": "mean",
+    }
     data, _ = tokenized(
         prepare, **long, tokenize__max_length=32, tokenize__augment=augment(swap=HALF)
     )
@@ -479,9 +485,12 @@ def test_models_that_do_not_fit_are_refused(multilingual, change, message):
         ({"augment": augment(swop=HALF)}, "unknown key (did you mean 'swap'?)"),
         ({"augment": {"swap": HALF}}, "tokenize.augment.seed: missing"),
         (
-            {"augment": augment(synonyms=HALF | {"file": "min"}), "files": {"mine": "words.tsv"}},
-            "augment.synonyms.file is 'min', which tokenize.files does not name (did you mean "
-            "'mine'?): it has mine",
+            {
+                "augment": augment(synonyms=HALF | {"file": "min"}),
+                "synonym_files": {"mine": "words.tsv"},
+            },
+            "augment.synonyms.file is 'min', which tokenize.synonym_files does not name (did you "
+            "mean 'mine'?): it has mine",
         ),
         (
             {"augment": augment(back_translation=BACK)},
@@ -524,7 +533,7 @@ def test_the_pages_example_can_be_copied(write_params):
 def test_tasks_whose_labels_belong_to_words_refuse_it(task):
     """So do images, which have an augmentation of their own."""
     tree = yaml.safe_load((ROOT / f"recipes/sample-{task}.yaml").read_text())
-    tree["tokenize"] |= {"augment": augment(swap=HALF), "files": {"mine": "words.tsv"}}
+    tree["tokenize"] |= {"augment": augment(swap=HALF), "synonym_files": {"mine": "words.tsv"}}
     Path("params.yaml").write_text(yaml.safe_dump(tree))
     with pytest.raises(InputError) as caught:
         params.load()
@@ -533,7 +542,7 @@ def test_tasks_whose_labels_belong_to_words_refuse_it(task):
         f"tokenize.augment: has no effect here with {task} (only with sequence_classification and "
         "seq2seq_lm; images: train.augmentation); remove it"
     ) in text
-    assert f"tokenize.files: has no effect here with {task}; remove it" in text
+    assert f"tokenize.synonym_files: has no effect here with {task}; remove it" in text
 
 
 def test_only_the_source_of_a_writing_task_changes(tmp_path):
@@ -555,12 +564,14 @@ def test_check_reads_the_word_list_and_counts_the_rows(write_params):
     write_params()
     Path("words.tsv").write_text("red\tcrimson\nold aged\n")
     parameters = write_params(
-        tokenize__files={"mine": "words.tsv"},
+        tokenize__synonym_files={"mine": "words.tsv"},
         tokenize__augment=augment(synonyms={"rate": 1.0, "share": 0.1, "file": "mine"}, swap=HALF),
     )
     Path("dvc.yaml").write_text("stages: {}\n")
     (mistake,), facts = check.examine(parameters)
-    assert "tokenize.files.mine: words.tsv:2: expected word<TAB>synonym1,synonym2" in mistake
+    assert (
+        "tokenize.synonym_files.mine: words.tsv:2: expected word<TAB>synonym1,synonym2" in mistake
+    )
     assert facts["steps"] == "about 15 an epoch, about 30 in all"
 
 

@@ -45,7 +45,7 @@ def test_the_tests_own_parameters_are_all_right(write_params):
     assert facts["labels"] == "not_equivalent 47, equivalent 49"
     assert facts["steps"] == "6 an epoch, 12 in all"
     assert facts["launch"] == "single: 1 process x 16 examples"
-    _, facts = examine(write_params, train__soup=3)
+    _, facts = examine(write_params, train__model_soup_size=3)
     assert facts["steps"] == "6 an epoch, 36 in all"
     _, facts = examine(write_params, train__resampling="over")
     assert facts["steps"] == "about 6 an epoch, about 12 in all"
@@ -57,13 +57,13 @@ def test_every_mistake_is_named_at_once(write_params):
         write_params,
         'stages: {train: {cmd: "python -m stages.trian", deps: [stages/arow.py]}}\n',
         train__launch="singel",
-        train__best_metric="acuracy",
+        train__metric_for_best_model="acuracy",
         train__freeze__layers=40,
         task__text=["sentence1", "sentense2"],
         task__labels=["not_equivalent", "equivalnt"],
         evaluate__positive_label="equivalnt",
         data__files={"train": "tests/data/train.csv", "test": "nowhere.csv"},
-        data__columns=["topik"],
+        data__extra_columns=["topik"],
         tokenize__max_length=99,
         model__config={"hidden_siz": 3, "vocab_size": "many"},
     )
@@ -76,7 +76,7 @@ def test_every_mistake_is_named_at_once(write_params):
         f"params.yaml:{line_of('layers: 40')}: train.freeze.layers is 40; the model has",
         f"params.yaml:{line_of('text:')}: task.text: no column 'sentense2' in train "
         "(tests/data/train.csv) (did you mean 'sentence2'?); train has sentence1, sentence2, label",
-        "data.columns: no column 'topik' in train",
+        "data.extra_columns: no column 'topik' in train",
         "49 rows of train have the label 'equivalent' (did you mean 'equivalnt'?); allowed: "
         "not_equivalent, equivalnt",
         "data.files.test: no such file or folder: nowhere.csv",
@@ -116,22 +116,22 @@ def test_every_mistake_is_named_at_once(write_params):
         ({"task__label": "sentence3"}, "  label:", "train has sentence1, sentence2, label"),
         (
             {"data__files": {"train": "tests/data/train.csv"}, "data__split": CUT},
-            "best_metric",
+            "metric_for_best_model",
             "needs a validation split with labels",
         ),
         (
             {
                 "data__files": {"train": "tests/data/train.csv"},
                 "data__split": CUT,
-                "train__best_metric": "loss",
-                "train__averaging": {"kind": "last", "count": 2},
+                "train__metric_for_best_model": "loss",
+                "train__weight_averaging": {"kind": "last", "count": 2},
             },
-            "averaging",
+            "weight_averaging",
             "needs a validation split with labels",
         ),
         (
-            {"train__averaging": {"kind": "last", "count": 3}},
-            "averaging",
+            {"train__weight_averaging": {"kind": "last", "count": 3}},
+            "weight_averaging",
             "count is 3, but there are 2 evaluations; see train.evaluate_every",
         ),
         (
@@ -181,7 +181,7 @@ def test_fp16_needs_a_gpu(write_params, monkeypatch):
             {},
             "model.head: the one that sample has: pooling makes one vector of a text",
         ),
-        (None, "mine.Bag", {}, "model.own: sample was made by mine.Bag; name that class"),
+        (None, "mine.Bag", {}, "model.custom_class: sample was made by mine.Bag; name that class"),
         (None, None, {"num_attention_heads": 3}, "transformers cannot build this bert for Auto"),
         (None, None, {"hidden_act": "gello"}, "model.config: transformers cannot build this"),
     ],
@@ -238,7 +238,7 @@ def test_regression_is_checked_row_by_row(write_params, write_csv):
     write_csv("own.csv", "sentence1,label\na,1.5\nb,-1\nc,high\n")
     task = {"problem_type": "regression", "text": ["sentence1"], "labels": None}
     changes = {f"task__{key}": value for key, value in task.items()}
-    changes |= {"data__files": {"train": "own.csv"}, "train__best_metric": "mse"}
+    changes |= {"data__files": {"train": "own.csv"}, "train__metric_for_best_model": "mse"}
     changes |= {"evaluate__positive_label": None}
     for name, value in (("class_weights", "balanced"), ("label_smoothing", 0.1)):
         with pytest.raises(InputError, match=rf"train\.{name}: {value!r} is about classes"):

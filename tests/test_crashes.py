@@ -24,7 +24,7 @@ CHANGES = {
     "train__evaluate_every": 2,
     "train__save_every": 3,
     "train__epochs": 4,
-    "train__early_stopping": {"patience": 5, "min_gain": 0.0},
+    "train__early_stopping": {"patience": 5, "min_delta": 0.0},
     "model__config": {"hidden_dropout_prob": 0.1},
 }
 MOMENTS = [  # in the order of the pipeline; `seen` and `wait_s`: so long after a path is there

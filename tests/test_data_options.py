@@ -85,7 +85,7 @@ def test_columns_are_renamed_before_all_else(write_params, tmp_path, monkeypatch
     Path("test.csv").write_text("body,text\nthree,old\n")
     changes = {"data__files": {"train": "train.csv", "test": "test.csv"}, "data__split": NO_CUT}
     renames = {"data__rename": {"body": "text", "text": "body", "stars": "label"}}
-    found, summary = get(write_params, **SINGLE, **changes, **renames, data__columns=["body"])
+    found, summary = get(write_params, **SINGLE, **changes, **renames, data__extra_columns=["body"])
     assert texts(found) == {"train": ["one", "two"], "test": ["three"]}
     assert list(found["train"]["body"]) == ["old", "old"]
     assert summary["splits"]["test"]["labelled"] is False
@@ -223,8 +223,8 @@ def test_values_that_the_schema_refuses(write_params, changes, message):
 def test_images_have_no_characters(tmp_path):
     """So none can be asked for."""
     tree = Path("recipes/sample-image_classification.yaml").read_text()
-    only = "  filter: {max_characters: 3, applies_to: [train]}\n  columns: "
-    (tmp_path / "params.yaml").write_text(tree.replace("  columns: ", only))
+    only = "  filter: {max_characters: 3, applies_to: [train]}\n  extra_columns: "
+    (tmp_path / "params.yaml").write_text(tree.replace("  extra_columns: ", only))
     with pytest.raises(InputError, match="must be null for image_classification: an image has no"):
         params.load(tmp_path / "params.yaml")
 

@@ -112,7 +112,7 @@ def test_a_temporary_workspace_leaves_a_run_that_says_who_trained(folder):
     name = sorted(shown(folder)[1])[0]
     run(folder, "git checkout -q -f chosen")
     run(folder, "dvc checkout --force --allow-missing")
-    done = run(folder, "dvc exp run --temp --name again -S evaluate.num_worst=3 evaluate")
+    done = run(folder, "dvc exp run --temp --name again -S evaluate.num_worst_examples=3 evaluate")
     assert ran(done) == ["evaluate"]
     client = store.connect(f"sqlite:///{folder / 'mlflow.db'}")
     query = "tags.`dvc.exp_name` = '{}'"

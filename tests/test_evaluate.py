@@ -178,7 +178,7 @@ def run_stage(prepare, tmp_path):
             task__labels=labels,
             evaluate__positive_label=changes.pop("positive", None),
             data__files={s: f"{s}.jsonl" for s in ("train", "validation", "test")},
-            data__columns=["topic"],
+            data__extra_columns=["topic"],
             evaluate__slices=["topic"],
             **changes,
         )
@@ -247,7 +247,7 @@ def test_multi_label(run_stage):
 @pytest.mark.slow
 def test_regression(run_stage):
     """Errors and correlation recomputed from predictions/test.csv by NumPy."""
-    found = run_stage("regression", None, train__best_metric="mse")
+    found = run_stage("regression", None, train__metric_for_best_model="mse")
     rows = read_predictions()
     wanted, predicted = (np.array([float(r[k]) for r in rows]) for k in ("reference", "prediction"))
     assert found["test"]["mse"] == pytest.approx(np.mean((wanted - predicted) ** 2), rel=1e-4)

@@ -265,7 +265,7 @@ def test_metrics_of_yours_stand_in_both(write_params):
     write_params()
     code = "def misses(predictions, references): return 0\nmisses.greater_is_better = False\n"
     Path("mine.py").write_text(code)
-    named = {"train__best_metric": "mine.misses", "evaluate__metrics": ["mine.misses"]}
+    named = {"train__metric_for_best_model": "mine.misses", "evaluate__metrics": ["mine.misses"]}
     p = write_params(code={"mine": "mine.py"}, **named)
     files: Any = Written('{"validation": {"accuracy": 0.5, "misses": 3}}')
     one = experiments.Experiment(name="a", parameters=p, leaves={}, files=files)

@@ -147,9 +147,7 @@ def test_a_perturbed_graph_fails(exported):
 def test_int8_may_lose_so_much_and_no_more():
     """Both scores and the parameter are in the message."""
     assert parity.check_int8(0.9, 0.89, 0.02) == pytest.approx(0.01)
-    with pytest.raises(
-        InputError, match=r"it loses 0\.0500, export\.max_accuracy_drop allows 0\.02"
-    ):
+    with pytest.raises(InputError, match=r"it loses 0\.0500, export\.max_score_drop allows 0\.02"):
         parity.check_int8(0.9, 0.85, 0.02)
 
 

@@ -148,7 +148,11 @@ def test_check_names_the_row(check, task, row, message):
     [
         ("masked_lm", {"tokenize__max_length": 65}, "positions for 64 tokens"),
         ("question_answering", {"tokenize__stride": 60}, "room for 29 of the text"),
-        ("causal_lm", {"train__best_metric": "exact_match"}, "allowed: loss, perplexity, accuracy"),
+        (
+            "causal_lm",
+            {"train__metric_for_best_model": "exact_match"},
+            "allowed: loss, perplexity, accuracy",
+        ),
     ],
 )
 def test_check_names_what_cannot_be(check, task, changes, message):
@@ -165,8 +169,8 @@ def test_check_names_what_cannot_be(check, task, changes, message):
     [
         ("masked_lm", {"export__int8": True}, "export.int8: has no effect here with masked_lm"),
         ("seq2seq_lm", {"tokenize__max_target_length": None}, "tokenize.max_target_length"),
-        ("token_classification", {"tokenize__long": "window"}, "tokenize.stride: missing"),
-        ("token_classification", {"tokenize__pool": "mean"}, "has no effect here"),
+        ("token_classification", {"tokenize__overflow": "window"}, "tokenize.stride: missing"),
+        ("token_classification", {"tokenize__window_pooling": "mean"}, "has no effect here"),
         ("multiple_choice", {"task__name": "multiple_choise"}, "did you mean 'multiple_choice'"),
         ("causal_lm", {"task__promt": None}, "did you mean 'prompt'"),
         ("masked_lm", {"evaluate__positive_label": "a"}, "must be null for masked_lm"),

@@ -108,7 +108,7 @@ def test_a_model_with_a_head_of_ours_reloads_and_no_pipeline_answers_for_it(prep
     """The reloaded network gives the trained one's logits; transformers refuses the folder."""
     from transformers import pipeline
 
-    session = trained(prepare(model__head=MLP, train__best_metric="loss"))
+    session = trained(prepare(model__head=MLP, train__metric_for_best_model="loss"))
     loaded = loading.load(Path("data/model"), "")
     best = load_file(session.setup.folder / f"best-{session.best_step()}" / "model.safetensors")
     for name, tensor in loaded.state_dict().items():
@@ -167,7 +167,9 @@ def test_lora_trains_small_matrices_and_is_merged(prepare):
     """The saved model is transformers' own, differs in linear layers alone, answers alike."""
     from transformers import AutoModelForSequenceClassification
 
-    parameters = earlier(prepare, model__lora=LORA, train__keep="last", train__learning_rate=0.01)
+    parameters = earlier(
+        prepare, model__lora=LORA, train__keep_checkpoints="last", train__learning_rate=0.01
+    )
     session = trained(parameters)
     trained_names = {n for n, p in session.model.named_parameters() if p.requires_grad}
     assert all(".lora_" in n or "classifier" in n or "pooler" in n for n in trained_names)

@@ -87,7 +87,7 @@ def test_regression_scores():
 
 
 def test_an_unknown_metric_is_named_with_the_nearest():
-    """best_metric: acuracy."""
+    """metric_for_best_model: acuracy."""
     with pytest.raises(InputError, match="did you mean 'accuracy'"):
         metrics.greater_is_better("acuracy", "classification")
     assert not metrics.greater_is_better("loss", "regression")

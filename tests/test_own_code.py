@@ -139,7 +139,9 @@ def test_a_callback_of_yours_sees_every_step(mine, engine, monkeypatch):
 @pytest.mark.parametrize(("name", "steps"), [("Quitter", 2), ("Judge", 6)])
 def test_a_callback_of_yours_may_end_the_training(mine, engine, name, steps):
     """data/model has the weights of that step; started again, it has ended already."""
-    parameters = mine(train__callbacks=[f"mine.{name}"], train__engine=engine, train__keep="last")
+    parameters = mine(
+        train__callbacks=[f"mine.{name}"], train__engine=engine, train__keep_checkpoints="last"
+    )
     session = trained(parameters)
     assert [row["step"] for row in session.history.train] == list(range(1, steps + 1))
     assert [row["step"] for row in session.history.validation] == [steps]
@@ -167,7 +169,9 @@ def test_what_a_class_of_yours_lacks_is_named():
 @pytest.mark.slow
 def test_a_metric_of_yours_chooses_the_best_and_stands_in_the_report(mine):
     """Validation accuracy and misses tell the same; the direction is the function's."""
-    session = trained(mine(train__best_metric="mine.misses", evaluate__metrics=["mine.misses"]))
+    session = trained(
+        mine(train__metric_for_best_model="mine.misses", evaluate__metrics=["mine.misses"])
+    )
     for row in session.history.validation:
         assert row["misses"] == pytest.approx(32 * (1 - row["accuracy"]))
     fewest = min(row["misses"] for row in session.history.validation)
@@ -204,7 +208,7 @@ def predicted(engine):
 @pytest.mark.slow
 def test_a_class_of_yours_is_trained_exported_and_served(mine):
     """temper owns the loss; ONNX and torch agree; the card says what does not load."""
-    parameters = mine(model__own="mine.Bag", train__learning_rate=0.05)
+    parameters = mine(model__custom_class="mine.Bag", train__learning_rate=0.05)
     rows = exported(parameters)
     assert [p for p, _ in rows["onnx"]] == [p for p, _ in rows["torch"]]
     assert [s for _, s in rows["onnx"]] == pytest.approx([s for _, s in rows["torch"]], abs=1e-4)
@@ -290,8 +294,14 @@ def test_an_edited_module_of_yours_runs_its_stages_again(origin, tmp_path):
         ({"train__loss": "loss"}, r"it holds mine: add my_code: path/to/file.py there"),
         ({"train__loss": "mine.los"}, r"no function or class 'los' .did you mean 'loss'"),
         ({"code": {"mine": "gone.py"}, "train__loss": "mine.loss"}, "is gone.py, and there is no"),
-        ({"code": {"mine": "broken.py"}, "model__own": "mine.X"}, "when it is imported: Name"),
-        ({"train__best_metric": "mine.f"}, "train.best_metric.*no function or class 'f'"),
+        (
+            {"code": {"mine": "broken.py"}, "model__custom_class": "mine.X"},
+            "when it is imported: Name",
+        ),
+        (
+            {"train__metric_for_best_model": "mine.f"},
+            "train.metric_for_best_model.*no function or class 'f'",
+        ),
     ],
 )  # fmt: skip
 def test_a_name_that_leads_nowhere(write_params, tmp_path, changes, message):

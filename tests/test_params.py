@@ -23,7 +23,7 @@ def load(tmp_path, *replacements):
 
 
 CRF = "head: {kind: linear, pooling: mean, dropout: 0.1, crf: true}"
-WSD = "schedule_options: {num_decay_steps: 9, num_cycles: 1.5, decay_type: linear}"
+WSD = "lr_scheduler_kwargs: {num_decay_steps: 9, num_cycles: 1.5, decay_type: linear}"
 SAME = ("seed", "seed")
 NEW = ("head: null", "head: {kind: new}")
 FROZEN = ("embeddings: false", "embeddings: true")
@@ -94,13 +94,17 @@ def test_an_int_serves_as_float_and_a_bool_not_as_int(tmp_path):
         ("per_device_batch_size: null", "per_device_batch_size: 5", "no multiple"),
         ("positive_label: equivalent", "positive_label: equivalnt", "did you mean 'equivalent'?"),
         ("positive_label: equivalent", "positive_label: null", "say which one"),
-        ("slices: []", "slices: [topic]", "add it to data.columns"),
+        ("slices: []", "slices: [topic]", "add it to data.extra_columns"),
         ("class_weights: null", "class_weights: [1.0]", "1 numbers for 2 labels"),
         ("head: null", "head: {kind: linear, dropout: 0.1}", "makes one vector of a text"),
         ("head: null", "head: {kind: mlp, dropout: 0.1}", "head.hidden_size is needed for mlp"),
         ("head: null", "head: {kind: new, dropout: 0.1}", "head.dropout has no effect with new"),
         ("head: null", CRF, "crf is for token_classification"),
-        ("averaging: null", "averaging: {kind: last}", "averaging.count is needed for last"),
+        (
+            "weight_averaging: null",
+            "weight_averaging: {kind: last}",
+            "weight_averaging.count is needed for last",
+        ),
         ("huber_delta: null", "huber_delta: 1.0", "has no effect here with sequence_class"),
     ],
 )
@@ -133,33 +137,33 @@ def test_cross_field_checks(tmp_path, old, new, message):
         ),
         ((" loss: null", " loss: m.f"), ("hts: null", "hts: balanced"), "'balanced' has no effect"),
         (
-            ("schedule: linear", "schedule: constant"),
+            ("lr_scheduler_type: linear", "lr_scheduler_type: constant"),
             SAME,
             "0.1 has no effect with schedule",
         ),
         (
-            ("schedule: linear", "schedule: cosine_with_restarts"),
+            ("lr_scheduler_type: linear", "lr_scheduler_type: cosine_with_restarts"),
             SAME,
             "cosine_with_restarts needs num_cycles there, and one only",
         ),
         (
-            ("schedule_options: null", "schedule_options: {power: 2.0}"),
+            ("lr_scheduler_kwargs: null", "lr_scheduler_kwargs: {power: 2.0}"),
             SAME,
             "power has no effect with schedule: linear, which takes none",
         ),
         (
-            ("schedule: linear", "schedule: polynomial"),
-            ("schedule_options: null", "schedule_options: {lr_end: 1.0}"),
+            ("lr_scheduler_type: linear", "lr_scheduler_type: polynomial"),
+            ("lr_scheduler_kwargs: null", "lr_scheduler_kwargs: {lr_end: 1.0}"),
             "lr_end must be below train.learning_rate",
         ),
         (
-            ("schedule: linear", "schedule: warmup_stable_decay"),
-            ("schedule_options: null", WSD),
+            ("lr_scheduler_type: linear", "lr_scheduler_type: warmup_stable_decay"),
+            ("lr_scheduler_kwargs: null", WSD),
             "num_cycles has no effect without a cosine",
         ),
         (
-            ("schedule: linear", "schedule: cosine_with_min_lr"),
-            ("schedule_options: null", "schedule_options: {min_lr: 0.0, min_lr_rate: 0.1}"),
+            ("lr_scheduler_type: linear", "lr_scheduler_type: cosine_with_min_lr"),
+            ("lr_scheduler_kwargs: null", "lr_scheduler_kwargs: {min_lr: 0.0, min_lr_rate: 0.1}"),
             "needs min_lr or min_lr_rate there, and one only",
         ),
         (SAME, NEW, "everything is new with from_scratch"),
@@ -234,8 +238,13 @@ def test_every_key_of_params_yaml_has_a_description(tmp_path):
 
 def test_a_key_that_stands_twice_is_a_mistake(tmp_path):
     """YAML would take the last one, and say nothing."""
-    text = mistakes(tmp_path, ("  schedule: linear", "  epochs: 3\n  schedule: linear"))
-    assert f"params.yaml:{line_of('schedule: linear')}: epochs: the key 'epochs' stands" in text
+    text = mistakes(
+        tmp_path, ("  lr_scheduler_type: linear", "  epochs: 3\n  lr_scheduler_type: linear")
+    )
+    assert (
+        f"params.yaml:{line_of('lr_scheduler_type: linear')}: epochs: the key 'epochs' stands"
+        in text
+    )
 
 
 def test_a_missing_file_is_named(tmp_path):

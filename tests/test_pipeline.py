@@ -78,7 +78,7 @@ def test_two_processes_equal_one(origin, tmp_path):
 
     lines = (folder / "tests/data/train.csv").read_text().splitlines(keepends=True)
     (folder / "tests/data/train.csv").write_text("".join(lines[:-5]))
-    set_params(folder, train__keep="last", train__best_metric="loss")
+    set_params(folder, train__keep_checkpoints="last", train__metric_for_best_model="loss")
     run(folder, "dvc repro train", TEMPER_TRACKING="off")
     one = weights()
     history = (folder / "data/history/validation.csv").read_text().splitlines()

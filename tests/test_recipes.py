@@ -138,7 +138,7 @@ def test_a_recipes_form_works(name, tmp_path, monkeypatch):
     data = train.arrow.load(Path("data/tokenized"))
     engine = train.fine_tune(parameters, data, Path("data/base"), Path("work"), lambda *_: None)
     assert engine.history.train
-    assert parameters.train.best_metric in engine.history.validation[-1]
+    assert parameters.train.metric_for_best_model in engine.history.validation[-1]
 
 
 def test_the_samples_recipe_is_params_yaml():

@@ -86,12 +86,12 @@ def test_emptied_outputs_come_back_from_the_cache(origin, tmp_path):
 def test_the_run_cache_remembers_parameters_tried_before(origin, tmp_path):
     """There and back again runs nothing the second time; gc keeps what the workspace uses."""
     folder = clone(origin, tmp_path / "clone", cache=True)
-    set_params(folder, evaluate__num_worst=4)
+    set_params(folder, evaluate__num_worst_examples=4)
     assert ran(run(folder, "dvc repro")) == ["evaluate", "export"]
     tried = hashes(folder)
-    set_params(folder, evaluate__num_worst=5)
+    set_params(folder, evaluate__num_worst_examples=5)
     assert ran(run(folder, "dvc repro")) == []
-    set_params(folder, evaluate__num_worst=4)
+    set_params(folder, evaluate__num_worst_examples=4)
     assert ran(run(folder, "dvc repro")) == []
     assert hashes(folder) == tried
     before = {path.name for path in (folder / ".dvc/cache/files/md5").rglob("*")}

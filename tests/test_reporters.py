@@ -129,7 +129,7 @@ def test_the_librarys_own_variable_says_where(prepare, monkeypatch):
 @pytest.mark.slow
 def test_a_soups_members_are_runs_of_their_own(prepare, monkeypatch):
     """With their own steps, offline by default; and the weights are those without reporters."""
-    plain = fit(prepare(train__soup=2, train__epochs=1.0), "plain")
+    plain = fit(prepare(train__model_soup_size=2, train__epochs=1.0), "plain")
     monkeypatch.setenv("TEMPER_REPORT_TO", "tensorboard,wandb")
     soup = fit(train.params.load(), "reported")
     assert_same(soup, plain)

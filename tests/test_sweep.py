@@ -152,10 +152,10 @@ def processes_in(folder):
 @pytest.mark.slow
 def test_a_crash_is_one_trial_of_a_grid_by_two_workers(repository):
     """Seven rows fail, by two seeds; the rest is ranked by mean; conditions hold; it stays so."""
-    set_params(repository, train__averaging=None)
+    set_params(repository, train__weight_averaging=None)
     parameters = {
-        "train.schedule": {"choice": ["linear", "cosine"]},
-        "train.batch_size": {"choice": [7, 8], "when": {"train.schedule": "cosine"}},
+        "train.lr_scheduler_type": {"choice": ["linear", "cosine"]},
+        "train.batch_size": {"choice": [7, 8], "when": {"train.lr_scheduler_type": "cosine"}},
     }
     changes = {"method": "grid", "parameters": parameters, "seeds": [1, 3]}
     sweeps.write(repository, **changes, budget=None, seed=None)
@@ -279,11 +279,11 @@ def test_a_trial_killed_in_mid_choice_gets_the_rest(tmp_path, monkeypatch):
 def test_a_grid_counts_exactly(tmp_path):
     """A conditional parameter where its condition holds; steps hit both ends; seeds multiply."""
     parameters = {
-        "train.schedule": {"choice": ["linear", "cosine"]},
+        "train.lr_scheduler_type": {"choice": ["linear", "cosine"]},
         "train.warmup_ratio": {"low": 0.0, "high": 0.3, "step": 0.1},
-        "train.averaging": {
+        "train.weight_averaging": {
             "choice": [None, {"kind": "ema", "decay": 0.9}],
-            "when": {"train.schedule": ["cosine"]},
+            "when": {"train.lr_scheduler_type": ["cosine"]},
         },
     }
     changes = {"method": "grid", "parameters": parameters, "seeds": [1, 2]}
@@ -294,9 +294,9 @@ def test_a_grid_counts_exactly(tmp_path):
     assert {result.values["train.warmup_ratio"] for result in results} == {0.0, 0.1, 0.2, 0.3}
     seen = Counter(repr((result.values, result.seed)) for result in results)
     assert set(seen.values()) == {1}
-    averaged = [r.values for r in results if "train.averaging" in r.values]
+    averaged = [r.values for r in results if "train.weight_averaging" in r.values]
     assert len(averaged) == 16
-    assert {values["train.schedule"] for values in averaged} == {"cosine"}
+    assert {values["train.lr_scheduler_type"] for values in averaged} == {"cosine"}
     assert Counter(result.seed for result in results) == {1: 12, 2: 12}
 
 
@@ -368,13 +368,13 @@ HISTORY = """step,epoch,loss,accuracy,f1
 )
 def test_a_trial_scores_what_its_kept_weights_score(write_params, best, averaging, metric, wanted):
     """By the rows that data/model comes from."""
-    p = write_params(train__best_metric=best, train__averaging=averaging)
+    p = write_params(train__metric_for_best_model=best, train__weight_averaging=averaging)
     assert objective.kept(HISTORY, p, metric) == pytest.approx(wanted)
 
 
 def test_a_soup_is_scored_by_the_last_row(write_params):
     """Which is its own, whatever a member had before."""
-    p = write_params(train__soup=2, train__best_metric="accuracy")
+    p = write_params(train__model_soup_size=2, train__metric_for_best_model="accuracy")
     assert objective.kept(HISTORY, p, "f1") == float(HISTORY.split()[-1].split(",")[-1])
 
 
@@ -421,11 +421,12 @@ def test_comments_stay_in_a_trials_parameters():
     text = (ROOT / "params.yaml").read_text()
     assert workspace.edited(text, {}) == text
     found = workspace.edited(
-        text, {"train.learning_rate": 1.5e-05, "train.averaging": {"kind": "ema", "decay": 0.9}}
+        text,
+        {"train.learning_rate": 1.5e-05, "train.weight_averaging": {"kind": "ema", "decay": 0.9}},
     )
     read = yaml.load(found, Loader=yaml_file.Loader)
     assert read["train"]["learning_rate"] == 1.5e-05
-    assert read["train"]["averaging"] == {"kind": "ema", "decay": 0.9}
+    assert read["train"]["weight_averaging"] == {"kind": "ema", "decay": 0.9}
     gone = [line for line in text.splitlines() if line not in found.splitlines()]
     assert len(gone) == 2
 
@@ -485,7 +486,10 @@ def test_what_a_sweep_file_cannot_say(tmp_path, changes, message):
         ({"train.learning_rte": RANGE}, "(did you mean 'learning_rate'?)"),
         ({"train.learning_rate": {"low": -1.0, "high": 1.0}}, "-1.0: train.learning_rate: Input"),
         ({"train.batch_size": {"choice": [8, 0]}}, "train.batch_size: 0: train.batch_size: Inp"),
-        ({"train.averaging": {"choice": [{"kind": "em"}]}}, "train.averaging.kind: Input should"),
+        (
+            {"train.weight_averaging": {"choice": [{"kind": "em"}]}},
+            "train.weight_averaging.kind: Input should",
+        ),
         ({"train.huber_delta": {"choice": [1.0]}}, "has no effect here with sequence_classif"),
     ],
 )

@@ -33,7 +33,11 @@ def test_silence_has_to_beat_the_best_span(threshold, silent):
     """By more logits than the threshold; null always answers."""
     task, processor, _ = load(
         "recipes/sample-question_answering.yaml",
-        evaluate__answers={"n_best": 5, "max_answer_length": 5, "no_answer_threshold": threshold},
+        evaluate__span_decoding={
+            "n_best": 5,
+            "max_answer_length": 5,
+            "no_answer_threshold": threshold,
+        },
     )
     given = {"question": ["Where?"], "context": ["Anna went to Oslo."]}
     columns = task.encode(given, processor, mode="score")

@@ -82,10 +82,12 @@ def write_rows(path: Path, rows: list[dict]) -> None:
 def prepare(folder: Path, recipe: str, changes: dict) -> params.Params:
     """Write params.yaml and small data files in the working directory; download and tokenize."""
     tree = yaml.load((ROOT / recipe).read_text(), Loader=yaml_file.Loader)
-    change(tree, {"evaluate.bootstrap_samples": 50, "train.best_metric": "loss", **changes})
+    change(
+        tree, {"evaluate.bootstrap_samples": 50, "train.metric_for_best_model": "loss", **changes}
+    )
     change(tree, {"train.evaluate_every": 50, "train.save_every": 1000, "train.batch_size": 20})
     if "int8" in tree["export"]:
-        tree["export"]["max_accuracy_drop"] = 1.0
+        tree["export"]["max_score_drop"] = 1.0
     for split, count in ROWS.items():
         source = ROOT / tree["data"]["files"][split]
         suffix = ".parquet" if source.suffix == ".parquet" else ".jsonl"
@@ -343,7 +345,7 @@ def test_words_keep_their_tags(long):
     stride = {"tokenize__stride": 4} if long == "window" else {}
     task, processor, _ = load(
         "recipes/sample-token_classification.yaml",
-        tokenize__long=long,
+        tokenize__overflow=long,
         tokenize__max_length=16,
         **stride,
     )
@@ -601,12 +603,12 @@ def test_the_readmes_row_is_true(done):
     assert ("greedy tokens" in exports) == ("written_alike" in parity)
     card = Path("data/export/README.md").read_text()
     assert f"import {loads.strip('`')}" in card
-    assert ("windows with one score" in long) == ("tokenize.pool" in readable(parameters))
+    assert ("windows with one score" in long) == ("tokenize.window_pooling" in readable(parameters))
 
 
 def readable(parameters: params.Params) -> set[str]:
     """Return the keys a task reads once long texts are divided."""
-    changed = parameters.tokenize.model_copy(update={"long": "window"})
+    changed = parameters.tokenize.model_copy(update={"overflow": "window"})
     windowed = parameters.model_copy(update={"tokenize": changed})
     return {key for key, is_read in rules.TASK_KEYS.items() if is_read(windowed)}
 

@@ -112,8 +112,8 @@ def test_ema_is_what_is_scored_and_kept(prepare, engine):
         original(self, *args, **kwargs)
         sessions.insert(0, self)
 
-    changes = {"train__averaging": {"kind": "ema", "decay": 0.7}, "train__engine": engine}
-    parameters = prepare(**changes, train__save_every=4, train__keep="last")
+    changes = {"train__weight_averaging": {"kind": "ema", "decay": 0.7}, "train__engine": engine}
+    parameters = prepare(**changes, train__save_every=4, train__keep_checkpoints="last")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TrainingSession, "__init__", remembered)
         whole = fit(parameters, "whole", on_metrics)
@@ -137,7 +137,10 @@ def test_ema_is_what_is_scored_and_kept(prepare, engine):
 @pytest.mark.parametrize("kind", ["last", "best"])
 def test_data_model_is_the_mean_of_k_checkpoints(prepare, kind):
     """Of the last two evaluated, or of the two with the lowest loss."""
-    changes = {"train__averaging": {"kind": kind, "count": 2}, "train__best_metric": "loss"}
+    changes = {
+        "train__weight_averaging": {"kind": kind, "count": 2},
+        "train__metric_for_best_model": "loss",
+    }
     session = trained(prepare(**changes, train__evaluate_every=3, train__learning_rate=3e-3))
     rows = session.history.validation
     chosen = sorted(rows, key=lambda r: r["loss"])[:2] if kind == "best" else rows[-2:]
@@ -169,7 +172,7 @@ def test_a_soup_is_the_mean_of_trainings_from_one_start(prepare, engine, monkeyp
         return network
 
     monkeypatch.setattr(networks, "build", remembered)
-    parameters = prepare(train__soup=2, train__engine=engine, train__save_every=4)
+    parameters = prepare(train__model_soup_size=2, train__engine=engine, train__save_every=4)
     whole = fit(parameters, "whole", lambda prefix, _, step: told.append((prefix, step)))
     assert all(torch.equal(value, starts[1][name]) for name, value in starts[0].items())
     train.write_outputs(whole, Path("data/base"), TARGETS)
@@ -207,12 +210,12 @@ def test_the_mean_of_crfs_decodes_with_its_own_transitions(tmp_path):
 
 def test_an_average_that_cannot_be():
     """Its own key is missing, or one of the other kind is there."""
-    from temper.params.train import Averaging
+    from temper.params.train import WeightAveraging
 
     with pytest.raises(ValueError, match=r"averaging.decay is needed for ema"):
-        Averaging(kind="ema")
+        WeightAveraging(kind="ema")
     with pytest.raises(ValueError, match=r"averaging.decay has no effect with best"):
-        Averaging(kind="best", count=2, decay=0.9)
+        WeightAveraging(kind="best", count=2, decay=0.9)
     assert averaging.shadow(torch.nn.Linear(1, 1), None) is None
 
 
@@ -270,7 +273,11 @@ def test_with_padding_max_length_every_batch_has_one_shape(prepare, tmp_path, en
 
     lines = Path(__file__).with_name("data").joinpath("train.csv").read_text().splitlines(True)
     (tmp_path / "short.csv").write_text("".join(lines[:-5]))
-    changes = {"train__engine": engine, "train__epochs": 1.0, "train__eval_batch_size": 20}
+    changes = {
+        "train__engine": engine,
+        "train__epochs": 1.0,
+        "train__per_device_eval_batch_size": 20,
+    }
     changes |= {"data__files.train": "short.csv"}
     plain = fit(prepare(**changes), "plain")
     monkeypatch.setattr(module.inference, "torch_forward", watched)
@@ -325,7 +332,7 @@ def test_a_soups_members_learn_from_the_first_what_fits(prepare, monkeypatch, ca
         return loss(self, network, micro_batch, num_labels)
 
     monkeypatch.setattr(TrainingSession, "loss", narrow)
-    soup = fit(prepare(train__soup=2, train__epochs=1.0))
+    soup = fit(prepare(train__model_soup_size=2, train__epochs=1.0))
     assert [session.setup.params.per_device_batch_size for session in soup.members] == [8, 8]
     assert capsys.readouterr().err.count("starting over with 8") == 1
 

@@ -18,7 +18,7 @@ from torch.nn import functional
 from stages import train
 from temper.core import arrow
 from temper.core.errors import InputError
-from temper.params.train import EarlyStopping, ScheduleOptions
+from temper.params.train import EarlyStopping, SchedulerKwargs
 from temper.tasks.base import registry
 from temper.training import batching, checkpoint, losses, optimizer, setup
 from temper.training.history import History
@@ -257,9 +257,9 @@ def test_more_frozen_layers_than_there_are():
 
 
 def test_patience_p_stops_at_best_plus_p():
-    """A gain below min_gain is none."""
+    """A gain below min_delta is none."""
     scores = [0.5, 0.7, 0.705, 0.69, 0.69]
-    rule = EarlyStopping(patience=2, min_gain=0.01)
+    rule = EarlyStopping(patience=2, min_delta=0.01)
     stops = [
         History(validation=[{"f1": s} for s in scores[:n]]).is_stopped(
             "f1", greater=True, rule=rule
@@ -314,7 +314,7 @@ def test_frozen_tensors_do_not_move(prepare):
         {"train__adam_beta1": 0.5},
         {"train__adam_beta2": 0.9},
         {"train__adam_epsilon": 1e-3},
-        {"train__schedule": "cosine"},
+        {"train__lr_scheduler_type": "cosine"},
         {"train__warmup_ratio": 0.5},
         {"train__max_grad_norm": 0.1},
         {"train__precision": "bf16"},
@@ -373,7 +373,7 @@ def test_evaluate_every_and_save_every_are_independent(prepare):
 def test_early_stopping_stops_and_stays_stopped(prepare):
     """With a gain nobody reaches, after 1 + patience evaluations; a restart trains no further."""
     changes = {
-        "train__early_stopping": {"patience": 2, "min_gain": 10.0},
+        "train__early_stopping": {"patience": 2, "min_delta": 10.0},
         "train__evaluate_every": 2,
         "train__epochs": 3.0,
     }
@@ -387,7 +387,7 @@ def test_early_stopping_stops_and_stays_stopped(prepare):
 @pytest.mark.parametrize("keep", ["best", "last", "all"])
 def test_keep_names_the_checkpoints_that_stay(prepare, keep):
     """data/checkpoints holds what the parameter says, data/model the best weights."""
-    parameters = prepare(train__keep=keep, train__best_metric="loss")
+    parameters = prepare(train__keep_checkpoints=keep, train__metric_for_best_model="loss")
     engine = fit(parameters)
     targets = (Path("data/model"), Path("data/checkpoints"), Path("data/history"))
     train.write_outputs(engine, BASE, targets)
@@ -435,7 +435,7 @@ def test_a_fingerprint_covers_what_determines_the_result_and_no_more(prepare, mo
     first = found()
     monkeypatch.setenv("TEMPER_LOG_EVERY", "50")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    shown = parameters.evaluate.model_copy(update={"num_worst": 1})
+    shown = parameters.evaluate.model_copy(update={"num_worst_examples": 1})
     same = [found(parameters.model_copy(update={"evaluate": shown}))]
     same += [edited(f"stages/{name}.py") for name in ("tracking/store", "training/console")]
     same += [edited(f"stages/{name}.py") for name in ("evaluate", "export", "exporting/card")]
@@ -600,7 +600,7 @@ def test_a_model_that_answers_no_number_is_not_trained(prepare, monkeypatch):
 def test_the_loop_makes_the_trainers_steps(prepare, micro_batches):
     """Losses, rates and gradients step by step, scores and weights, with dropout and pieces."""
     changes = {"model__config": {"hidden_dropout_prob": 0.1}}
-    changes |= {"train__per_device_batch_size": micro_batches, "train__schedule": "cosine"}
+    changes |= {"train__per_device_batch_size": micro_batches, "train__lr_scheduler_type": "cosine"}
     one = fit(prepare(**changes), "trainer")
     other = fit(prepare(**changes, train__engine="loop"), "loop")
     assert len(other.history.train) == 12
@@ -663,7 +663,7 @@ def test_every_schedule_is_transformers_own_and_each_option_changes_it(write_par
     """Whatever rate the optimizer was made with, as a user's may be."""
     seen = []
     for name, options in SCHEDULES:
-        changes = {"train__schedule": name, "train__schedule_options": options}
+        changes = {"train__lr_scheduler_type": name, "train__lr_scheduler_kwargs": options}
         changes |= {"train__warmup_ratio": 0.0 if name == "constant" else 0.25}
         p = write_params(**changes, train__learning_rate=1e-3).train
         one = torch.optim.SGD([{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 1e-3}], lr=9)
@@ -671,7 +671,7 @@ def test_every_schedule_is_transformers_own_and_each_option_changes_it(write_par
         assert found == pytest.approx(transformers_own(name, options), rel=1e-5, abs=1e-9), name
         assert found not in seen
         seen.append(found)
-    p = p.model_copy(update={"schedule_options": ScheduleOptions(num_decay_steps=10)})
+    p = p.model_copy(update={"lr_scheduler_kwargs": SchedulerKwargs(num_decay_steps=10)})
     with pytest.raises(InputError, match="3 steps of warm-up and 10 of decay are more than the 12"):
         optimizer.schedule(one, p, 12)
 
@@ -681,7 +681,10 @@ def test_every_schedule_is_transformers_own_and_each_option_changes_it(write_par
 def test_the_schedules_rates_are_those_of_the_steps(prepare, engine):
     """In the history of either engine."""
     options = {"num_cycles": 2}
-    changes = {"train__schedule": "cosine_with_restarts", "train__schedule_options": options}
+    changes = {
+        "train__lr_scheduler_type": "cosine_with_restarts",
+        "train__lr_scheduler_kwargs": options,
+    }
     changes |= {"train__warmup_ratio": 0.25, "train__learning_rate": 1e-3, "train__engine": engine}
     found = [row["learning_rate"] for row in fit(prepare(**changes)).history.train]
     expected = transformers_own("cosine_with_restarts", options)

@@ -52,7 +52,7 @@ def fitted(prepare, monkeypatch):
             data__files={s: f"{s}.jsonl" for s in ("train", "validation", "test")},
             evaluate__positive_label="late",
             train__epochs=10.0,
-            train__best_metric="loss",
+            train__metric_for_best_model="loss",
             train__evaluate_every=1000,
             train__save_every=1000,
             export__int8=False,
@@ -116,7 +116,7 @@ def test_a_documents_logits_are_pooled(write_params, pool):
     from temper import inference
     from temper.tasks.base import registry
 
-    changes = {"long": "window", "stride": 2, "pool": pool}
+    changes = {"overflow": "window", "stride": 2, "window_pooling": pool}
     task = registry.load(write_params(**{f"tokenize__{k}": v for k, v in changes.items()}))
     logits = [np.array(row, dtype=float) for row in ([1, 0], [0, 3], [2, 0], [5, 6], [7, 0])]
     features = inference.Features({"example_id": i} for i in (4, 4, 4, 5, 5))
@@ -182,9 +182,9 @@ def test_a_first_text_that_fills_every_window_is_refused(prepare):
             data__files={s: f"{s}.jsonl" for s in ("train", "validation", "test")},
             evaluate__positive_label="late",
             tokenize__max_length=20,
-            tokenize__long="window",
+            tokenize__overflow="window",
             tokenize__stride=4,
-            tokenize__pool="mean",
+            tokenize__window_pooling="mean",
         )
         return arrow.load(Path("data/tokenized"))
 

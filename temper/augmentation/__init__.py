@@ -82,7 +82,7 @@ def build_augmentation(
         Method(
             name=name,
             rate=method.rate,
-            rewrite=make_rewrite(name, method, p.files, translators),
+            rewrite=make_rewrite(name, method, p.synonym_files, translators),
         )
         for name, method in p.augment.methods.items()
     ]

@@ -140,7 +140,7 @@ def read_synonyms(file: Path) -> dict[str, list[str]]:
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:
-        raise InputError(f"{file}: no such file; tokenize.files names it") from None
+        raise InputError(f"{file}: no such file; tokenize.synonym_files names it") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: no word list in UTF-8: {error}") from None
     found: dict[str, list[str]] = {}

@@ -74,7 +74,7 @@ def check_columns(
     """Note each column that splits lack; return them by split. Only train must have labels."""
     task, data = parameters.task, parameters.data
     wanted = [(key_of(task, name), name, list(columns)) for name in task.inputs]
-    wanted += [("data.columns", name, list(columns)) for name in data.columns]
+    wanted += [("data.extra_columns", name, list(columns)) for name in data.extra_columns]
     if data.split.group is not None:
         wanted.append(("data.split.group", data.split.group, ["train"]))
     if task.target is not None:
@@ -160,13 +160,13 @@ def check_steps(parameters: Params, num_rows: int, findings: Findings) -> None:
     p, augment = parameters.train, parameters.tokenize.augment
     rate = sum(method.rate for method in augment.methods.values()) if augment else 0
     steps = -(-round(num_rows * (1 + rate)) // p.batch_size)
-    in_windows = parameters.tokenize.long == "window" or parameters.task.name in WINDOWED
+    in_windows = parameters.tokenize.overflow == "window" or parameters.task.name in WINDOWED
     about = "about " if augment or p.resampling or in_windows else ""
     every = steps if p.evaluate_every == "epoch" else p.evaluate_every
     made = math.ceil(steps * p.epochs / every)
-    wanted = p.averaging.count if p.averaging else None
+    wanted = p.weight_averaging.count if p.weight_averaging else None
     if wanted and wanted > made and not about:
         text = f"count is {wanted}, but there are {made} evaluations; see train.evaluate_every"
-        findings.add("train.averaging", text)
-    total = steps * p.epochs * (p.soup or 1)
+        findings.add("train.weight_averaging", text)
+    total = steps * p.epochs * (p.model_soup_size or 1)
     findings.facts["steps"] = f"{about}{steps:,} an epoch, {about}{total:,.0f} in all"

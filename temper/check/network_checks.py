@@ -48,7 +48,7 @@ def outline(config: Any, task: Task, parameters: params.Params) -> Any:
     from temper.models.config import wrap_config
     from temper.training import networks
 
-    if parameters.model.own is not None:
+    if parameters.model.custom_class is not None:
         return None
     head = networks.chosen_head(config, parameters.model)
     try:

@@ -40,7 +40,9 @@ def best(
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option(help="Of experiments: a validation score; default: train.best_metric."),
+        typer.Option(
+            help="Of experiments: a validation score; default: train.metric_for_best_model."
+        ),
     ] = None,
     promote: Annotated[
         str | None, typer.Option(help="Do nothing but give this alias to the candidate.")
@@ -136,7 +138,7 @@ def of_experiments(names: Sequence[str], metric: str | None) -> Winner:
     from temper.sweep.results import Result
 
     found = experiments.finished(names)
-    metric = metric or user_code.last(found[0].parameters.train.best_metric)
+    metric = metric or user_code.last(found[0].parameters.train.metric_for_best_model)
     directions = objective.directions(found[0].parameters)
     results, sets = [], {}
     for i, one in enumerate(found):

@@ -94,9 +94,9 @@ def check_training(parameters: params.Params, findings: Findings) -> None:
     p, kind = parameters.train, parameters.task.metrics
     for key, message in user_code.check(parameters):
         findings.add(key, message)
-    if "." not in p.best_metric:
-        with findings.at("train.best_metric"):
-            metrics.greater_is_better(p.best_metric, kind)
+    if "." not in p.metric_for_best_model:
+        with findings.at("train.metric_for_best_model"):
+            metrics.greater_is_better(p.metric_for_best_model, kind)
     if p.precision == "fp16":
         import torch
 
@@ -124,10 +124,10 @@ def check_augmentation(parameters: params.Params, findings: Findings) -> None:
     from temper.augmentation import words
     from temper.ingest import base_model
 
-    augment, files = parameters.tokenize.augment, parameters.tokenize.files
+    augment, files = parameters.tokenize.augment, parameters.tokenize.synonym_files
     if augment and augment.synonyms:
         name = augment.synonyms.file
-        with findings.at(f"tokenize.files.{name}", f"tokenize.files.{name}: "):
+        with findings.at(f"tokenize.synonym_files.{name}", f"tokenize.synonym_files.{name}: "):
             words.read_synonyms(Path(files[name]))
     for name, p in parameters.tokenize.translators.items():
         if p.name in parameters.model.files:
@@ -159,7 +159,7 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
         with findings.at("tokenize.max_length"):
             check_max_length(parameters.tokenize, processor, min(len(task.columns), 2))
         network_checks.check(parameters, config, task, findings)
-        if not p.from_scratch and p.own is None:
+        if not p.from_scratch and p.custom_class is None:
             base_model.compare_weights(folder, config, task.auto_model)
         origin = "new weights from the seed" if p.from_scratch else "its weights"
         tokens = f"{len(processor):,} tokens, " if task.processor == "AutoTokenizer" else ""

@@ -44,7 +44,7 @@ def curve(
         typer.Argument(metavar="EXPERIMENT", help="Default: all of the current commit."),
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(help="A validation score; default: train.best_metric.")
+        str | None, typer.Option(help="A validation score; default: train.metric_for_best_model.")
     ] = None,
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("learning_curve.html"),
 ) -> None:
@@ -95,7 +95,7 @@ def chosen_metric(one: Experiment, metric: str | None) -> tuple[str, bool]:
         user_code.metrics(p)
     )
     scores = [name for name in one.read_json(METRICS).get("validation", {}) if name in known]
-    name = metric or user_code.last(p.train.best_metric)
+    name = metric or user_code.last(p.train.metric_for_best_model)
     if name == "loss" and "loss" not in scores:
         name = "mse" if kind == "regression" else "log_loss"
     if name not in scores:

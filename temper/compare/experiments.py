@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from temper import params, repo
 from temper.core import yaml_file
 from temper.core.errors import InputError, nearest
+from temper.params.renamed import with_current_names
 
 FINISHED = (None, "Success")  # what DVC says of an experiment that ran here, or in a queue
 
@@ -85,7 +86,7 @@ def parse(name: str, text: str) -> params.Params:
     Raises:
         InputError: they do not fit this version.
     """
-    raw = yaml.load(text, Loader=yaml_file.Loader)
+    raw, _ = with_current_names(yaml.load(text, Loader=yaml_file.Loader))
     try:
         return params.Params.model_validate_json(json.dumps(raw))
     except ValidationError as error:

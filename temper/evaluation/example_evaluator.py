@@ -137,7 +137,7 @@ class ExampleEvaluator:
         if scored.counts is not None:
             found["per_class"] = self.metrics.per_class(scored.counts)
         example_loss = self.metrics.example_loss(scored.per_example_stats)
-        order = np.argsort(-example_loss, kind="stable")[: self.params.num_worst]
+        order = np.argsort(-example_loss, kind="stable")[: self.params.num_worst_examples]
         said = dict(read_rows(scored.file, set(order.tolist())))
         texts = tables.texts(self.raw[split], self.task)
         found["worst"] = [

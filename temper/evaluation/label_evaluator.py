@@ -141,7 +141,7 @@ class LabelEvaluator:
         columns = {name: self.raw[split][name] for name in p.slices}
         found["slices"] = tables.slices(scored, columns, spec, p.bootstrap_samples, self.seed)
         found["worst"] = tables.worst(
-            scored, tables.texts(self.raw[split], self.predictor.task), spec, p.num_worst
+            scored, tables.texts(self.raw[split], self.predictor.task), spec, p.num_worst_examples
         )
         return found
 

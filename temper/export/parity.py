@@ -63,7 +63,7 @@ def check_int8(predictor: float, quantized: float, allowed: float) -> float:
     if drop > allowed:
         raise InputError(
             f"the int8 model scores {quantized:.4f}, the trained one {predictor:.4f}: it loses "
-            f"{drop:.4f}, export.max_accuracy_drop allows {allowed:g}; raise it or set "
+            f"{drop:.4f}, export.max_score_drop allows {allowed:g}; raise it or set "
             "export.int8: false"
         )
     return drop
@@ -87,7 +87,7 @@ def agreement(task: Task, found: list, wanted: list, data: Any) -> float:
 
 
 def score(task: Task, outputs: list, data: Any) -> float:
-    """Return the main score, or R² of numbers: 1 is perfect, as `max_accuracy_drop` means it."""
+    """Return the main score, or R² of numbers: 1 is perfect, as `max_score_drop` means it."""
     name = task.task.metrics
     if name == "regression":
         return r_squared(np.stack(outputs)[:, 0], np.asarray(data["labels"]))

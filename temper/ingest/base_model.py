@@ -61,7 +61,7 @@ def read_config(folder: Path, params: ModelParams) -> Any:
 
     Raises:
         InputError: a key that the config class does not know, or another type than it has; a
-            model of a class of the user's, which `model.own` does not name.
+            model of a class of the user's, which `model.custom_class` does not name.
     """
     config = loading.open_config(folder, trust_remote_code=params.trust_remote_code)
     known = sorted({*config.to_dict(), *type(config).attribute_map})
@@ -78,10 +78,10 @@ def read_config(folder: Path, params: ModelParams) -> Any:
                 f"found {value!r}"
             )
         setattr(config, key, value)
-    if getattr(config, "own", None) is not None and params.own is None:
+    if getattr(config, "custom_class", None) is not None and params.custom_class is None:
         raise InputError(
-            f"model.own: {params.name} was made by {config.own}; name that class, and its file "
-            "under code"
+            f"model.custom_class: {params.name} was made by {config.custom_class}; name that "
+            "class, and its file under code"
         )
     return config
 
@@ -213,7 +213,7 @@ def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict:
     weights = target / "weights"
     weights.mkdir(parents=True)
     if not params.from_scratch:
-        if params.own is None:
+        if params.custom_class is None:
             summary["tensors"] = compare_weights(folder, config, task.auto_model)
         for file in sorted(
             [*folder.glob("*.safetensors"), *folder.glob("*.safetensors.index.json")]

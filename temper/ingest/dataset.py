@@ -147,7 +147,7 @@ def encoded(
             for value in found[name] if names else ():
                 ids = value if isinstance(value, list) else [value]
                 counter.update(names[i] for i in ids if i is not None and i >= 0)
-        for extra in data.columns:
+        for extra in data.extra_columns:
             found[extra] = [None if v is None else labels.as_text(v) for v in found[extra]]
         start += size
         yield found
@@ -158,7 +158,7 @@ def make_features(task: TaskParams, data: DataParams, encoder: labels.Encoder) -
     from datasets import Features, Value
 
     found = {name: columns.feature(kind) for name, kind in task.inputs.items()}
-    found |= {name: Value("string") for name in data.columns}
+    found |= {name: Value("string") for name in data.extra_columns}
     if task.target is not None:
         name, kind = task.target
         found[name] = columns.feature(kind) if kind in columns.CONVERT else encoder.feature()

@@ -92,7 +92,7 @@ def select(
                 for none, value in zip(missing, converted(name, kind, values), strict=True)
             ]
         chosen[name] = values
-    return chosen | {name: columns.get(found, name, split) for name in data.columns}
+    return chosen | {name: columns.get(found, name, split) for name in data.extra_columns}
 
 
 def scan_split(

@@ -125,7 +125,7 @@ def own_directions(own: Mapping[str, Any]) -> dict[str, bool]:
 def greater_is_better(
     metric: str, name: str, own: Mapping[str, Any] = MappingProxyType({})
 ) -> bool:
-    """Tell the direction of `train.best_metric`; the arguments are those of `directions`.
+    """Tell the direction of `train.metric_for_best_model`; the arguments are those of `directions`.
 
     Raises:
         InputError: the module has no such metric.
@@ -133,7 +133,7 @@ def greater_is_better(
     known = directions(name, own)
     if metric not in known:
         raise InputError(
-            f"train.best_metric: {name} has no metric {metric!r}"
+            f"train.metric_for_best_model: {name} has no metric {metric!r}"
             f"{nearest(metric, list(known))}; allowed: {', '.join(known)}"
         )
     return known[metric]

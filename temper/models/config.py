@@ -13,7 +13,7 @@ class ModelWithHeadConfig(PretrainedConfig):
     Args:
         backbone: transformers' config of the model below the head, as a dict.
         head: `model.head` of params.yaml, or None.
-        own: `model.own` of params.yaml, or None.
+        custom_class: `model.custom_class` of params.yaml, or None.
         transitions: of a trained CRF, (labels + 2, labels), rows from each label, the start, and
             the scores of ending in each label; None without one.
     """
@@ -24,11 +24,12 @@ class ModelWithHeadConfig(PretrainedConfig):
         self,
         backbone: dict[str, Any] | None = None,
         head: dict[str, Any] | None = None,
-        own: str | None = None,
+        custom_class: str | None = None,
         transitions: list[list[float]] | None = None,
         **more: Any,
     ):
-        self.backbone, self.head, self.own, self.transitions = backbone, head, own, transitions
+        self.custom_class = custom_class or more.pop("own", None)  # "own": written by temper 0.1
+        self.backbone, self.head, self.transitions = backbone, head, transitions
         super().__init__(**more)
 
     def backbone_config(self) -> Any:
@@ -38,11 +39,17 @@ class ModelWithHeadConfig(PretrainedConfig):
         return config
 
 
-def wrap_config(config: Any, head: dict[str, Any] | None, own: str | None) -> ModelWithHeadConfig:
+def wrap_config(
+    config: Any, head: dict[str, Any] | None, custom_class: str | None
+) -> ModelWithHeadConfig:
     """Return the config of a head, or a class of the user's, on a backbone."""
     inner = config.backbone if isinstance(config, ModelWithHeadConfig) else config.to_dict()
     backbone = {key: value for key, value in (inner or {}).items() if key != "_name_or_path"}
     labels = {"id2label": config.id2label, "label2id": config.label2id}
     return ModelWithHeadConfig(
-        backbone=backbone, head=head, own=own, problem_type=config.problem_type, **labels
+        backbone=backbone,
+        head=head,
+        custom_class=custom_class,
+        problem_type=config.problem_type,
+        **labels,
     )

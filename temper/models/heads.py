@@ -137,7 +137,7 @@ def build(
     if own is not None:
         network = own(inner)
         if folder is not None:
-            _fill(network, folder, str(config.own))
+            _fill(network, folder, str(config.custom_class))
         return ModelWithHead(config, network)
     if inner.is_encoder_decoder:
         raise InputError(f"model.head: {inner.model_type} has an encoder and a decoder; leave null")
@@ -240,7 +240,7 @@ def _fill(network: nn.Module, folder: Path, name: str) -> None:
     fitting = {k: v for k, v in found.items() if k in wanted and wanted[k].shape == v.shape}
     if not fitting:
         raise InputError(
-            f"model.own: {name} has none of the checkpoint's tensors "
+            f"model.custom_class: {name} has none of the checkpoint's tensors "
             f"({', '.join(list(found)[:3])}, …); it has {', '.join(list(wanted)[:3])}, …: "
             "name its parts alike, or set model.from_scratch: true"
         )

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from temper.core import yaml_file
 from temper.core.errors import InputError, nearest
 from temper.params import rules
+from temper.params.renamed import RENAMED, with_current_names
 from temper.params.schema import Params
 from temper.params.task import TaskParams
 
@@ -35,6 +36,10 @@ def load(path: Path = PARAMS_FILE) -> Params:
     mistakes = {
         (line, key): f"the key {key!r} stands twice" for line, key in yaml_file.repeated(tree)
     }
+    raw, old_names = with_current_names(raw)
+    for old in old_names:
+        line = yaml_file.line_of(tree, old.split("."))
+        mistakes[line, old] = f"renamed to {RENAMED[old]}; write that"
     parsed = None
     try:
         parsed = Params.model_validate_json(json.dumps(raw))

@@ -71,7 +71,7 @@ class DataParams(Group):
     rename: dict[Name, Name] | None = Field(
         default=None, description="Column as it is read → the name that all else uses."
     )
-    columns: tuple[Name, ...] = Field(description="Further columns to carry along.")
+    extra_columns: tuple[Name, ...] = Field(description="Further columns to carry along.")
     filter: FilterParams | None = Field(default=None, description="Which rows are kept.")
     split: SplitParams
     fold: FoldParams | None = Field(

@@ -66,7 +66,7 @@ class ModelParams(Group):
     new_tokens: tuple[Name, ...] | None = Field(
         default=None, description="Added to the vocabulary, their embeddings trained."
     )
-    own: Name | None = Field(
+    custom_class: Name | None = Field(
         default=None, description="A class of yours, built from the config, that returns logits."
     )
 

@@ -17,29 +17,33 @@ TASK_KEYS: dict[str, Callable[[Params], bool]] = {  # keys that not every task h
     "tokenize.max_length": lambda p: p.task.name != "image_classification",
     "tokenize.padding": lambda p: p.task.name != "image_classification",
     "tokenize.pad_to_multiple_of": lambda p: p.task.name != "image_classification",
-    "tokenize.long": lambda p: p.task.name in LABELS[:2],
-    "tokenize.stride": lambda p: p.task.name == "question_answering" or p.tokenize.long == "window",
-    "tokenize.pool": lambda p: p.task.name == LABELS[0] and p.tokenize.long == "window",
+    "tokenize.overflow": lambda p: p.task.name in LABELS[:2],
+    "tokenize.stride": lambda p: (
+        p.task.name == "question_answering" or p.tokenize.overflow == "window"
+    ),
+    "tokenize.window_pooling": lambda p: (
+        p.task.name == LABELS[0] and p.tokenize.overflow == "window"
+    ),
     "tokenize.max_target_length": lambda p: p.task.name == "seq2seq_lm",
     "train.class_weights": lambda p: p.task.name in LABELS,
     "train.focal_gamma": lambda p: p.task.name in LABELS,
     "train.augmentation": lambda p: p.task.name == "image_classification",
     "evaluate.threshold": lambda p: p.task.name == LABELS[0],
-    "evaluate.answers": lambda p: p.task.name == "question_answering",
+    "evaluate.span_decoding": lambda p: p.task.name == "question_answering",
     "evaluate.generation": lambda p: p.task.name in ("seq2seq_lm", "causal_lm"),
     "export.int8": lambda p: not p.task.name.endswith("_lm"),
-    "export.max_accuracy_drop": lambda p: not p.task.name.endswith("_lm"),
+    "export.max_score_drop": lambda p: not p.task.name.endswith("_lm"),
 }
 MAY_BE_NULL = ("train.class_weights", "train.augmentation")  # null turns them off
 TECHNIQUES: dict[str, Callable[[Params], bool]] = {  # off where missing, null or {} (ADR 10)
     "tokenize.augment": lambda p: p.task.name in AUGMENTED,
-    "tokenize.files": lambda p: p.task.name in AUGMENTED,
+    "tokenize.synonym_files": lambda p: p.task.name in AUGMENTED,
     "tokenize.translators": lambda p: p.task.name in AUGMENTED,
     "train.huber_delta": lambda p: p.task.metrics == "regression",
     "train.resampling": lambda p: p.task.metrics == "classification",
     "train.r_drop_alpha": lambda p: not p.task.name.endswith("_lm"),
     "model.head": lambda p: p.task.name in HEADS,
-    "model.own": lambda p: p.task.name in LABELS,
+    "model.custom_class": lambda p: p.task.name in LABELS,
     "model.new_tokens": lambda p: p.task.name != "image_classification",
 }
 HINTS = {  # after "has no effect here with <task>"
@@ -53,7 +57,7 @@ LOSS_OPTIONS = {  # of temper's own losses → the value that is off
     "focal_gamma": 0,
     "huber_delta": None,
 }
-SCHEDULE_OPTIONS = {  # schedule → those of `train.schedule_options` that it reads
+SCHEDULE_OPTIONS = {  # schedule → those of `train.lr_scheduler_kwargs` that it reads
     "cosine": ("num_cycles",),
     "cosine_with_restarts": ("num_cycles",),
     "polynomial": ("power", "lr_end"),
@@ -109,11 +113,11 @@ def unfit_head(head: Head, p: Params) -> str | None:
 
 def users_of_validation(p: TrainParams) -> list[str]:
     """Return the parameters that need a validation split with labels."""
-    averaged = p.averaging is not None and p.averaging.kind != "ema"
+    averaged = p.weight_averaging is not None and p.weight_averaging.kind != "ema"
     needs = {
-        "best_metric": p.best_metric != "loss",
+        "metric_for_best_model": p.metric_for_best_model != "loss",
         "early_stopping": p.early_stopping.patience > 0,
-        "averaging": averaged,
+        "weight_averaging": averaged,
     }
     return [f"train.{name}" for name, needed in needs.items() if needed]
 
@@ -139,8 +143,8 @@ def _of_head(p: Params) -> Iterator[Conflict]:
     head = p.model.head
     if head is None:
         return
-    if p.model.own is not None:
-        yield "model.own", "has a head of its own: set model.head to null"
+    if p.model.custom_class is not None:
+        yield "model.custom_class", "has a head of its own: set model.head to null"
     elif head.kind == "new" and p.model.from_scratch:
         yield "model.head", "everything is new with from_scratch: true; set it to null"
     elif head.kind != "new" and (message := unfit_head(head, p)):
@@ -175,7 +179,7 @@ def _of_loss(p: Params) -> Iterator[Conflict]:
 
 
 def _of_schedule(p: Params) -> Iterator[Conflict]:
-    schedule, options = p.train.schedule, p.train.schedule_options
+    schedule, options = p.train.lr_scheduler_type, p.train.lr_scheduler_kwargs
     if schedule == "constant" and p.train.warmup_ratio:
         yield (
             "train.warmup_ratio",
@@ -187,24 +191,27 @@ def _of_schedule(p: Params) -> Iterator[Conflict]:
     for name in given:
         if name not in known:
             yield (
-                "train.schedule_options",
+                "train.lr_scheduler_kwargs",
                 f"{name} has no effect with schedule: {schedule}, which takes "
                 f"{', '.join(known) or 'none'}",
             )
     if needed and sum(name in given for name in needed) != 1:
         either = " or ".join(needed)
-        yield "train.schedule_options", f"schedule: {schedule} needs {either} there, and one only"
+        yield (
+            "train.lr_scheduler_kwargs",
+            f"schedule: {schedule} needs {either} there, and one only",
+        )
     if options is None:
         return
     for name in ("lr_end", "min_lr"):
         if (getattr(options, name) or 0) >= p.train.learning_rate:
-            yield "train.schedule_options", f"{name} must be below train.learning_rate"
+            yield "train.lr_scheduler_kwargs", f"{name} must be below train.learning_rate"
     for name in ("warmup_type", "warmup_lr_rate"):
         if name in given and not p.train.warmup_ratio:
-            yield "train.schedule_options", f"{name} has no effect with warmup_ratio: 0"
+            yield "train.lr_scheduler_kwargs", f"{name} has no effect with warmup_ratio: 0"
     shapes = {options.warmup_type, options.decay_type or "cosine"}
     if schedule == "warmup_stable_decay" and "num_cycles" in given and "cosine" not in shapes:
-        yield "train.schedule_options", "num_cycles has no effect without a cosine"
+        yield "train.lr_scheduler_kwargs", "num_cycles has no effect without a cosine"
 
 
 def _of_augmentation(p: Params) -> Iterator[Conflict]:

@@ -25,7 +25,7 @@ class Determinism(Group):
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
 
-class Answers(Group):
+class SpanDecoding(Group):
     n_best: Positive = Field(description="Starts and ends that are combined to spans.")
     max_answer_length: Positive = Field(description="Longest span, in tokens.")
     no_answer_threshold: float | None = Field(
@@ -64,7 +64,9 @@ class EvaluateParams(Group):
         default=None,
         description="Multi-label: a probability, one per label, or tuned on validation.",
     )
-    answers: Answers | None = Field(default=None, description="From start and end to a span.")
+    span_decoding: SpanDecoding | None = Field(
+        default=None, description="From start and end to a span."
+    )
     generation: Generation | None = Field(default=None, description="How texts are written.")
     zero_shot: dict[Name, ZeroShot] = Field(
         description="Models that score the same rows without training; {} for none."
@@ -74,14 +76,14 @@ class EvaluateParams(Group):
     metrics: tuple[Name, ...] | None = Field(
         default=None, description="Functions of yours of (predictions, references)."
     )
-    num_worst: Count = Field(description="Examples with the highest loss to list.")
+    num_worst_examples: Count = Field(description="Examples with the highest loss to list.")
 
 
 class ExportParams(Group):
     name: Name = Field(description="Title of the model card, name in the registry.")
     license: Name | None = Field(description="SPDX id of the model.")
     int8: bool | None = Field(default=None, description="Also write a quantized ONNX model.")
-    max_accuracy_drop: float | None = Field(
+    max_score_drop: float | None = Field(
         default=None,
         ge=0,
         le=1,
@@ -126,12 +128,12 @@ class Params(Settings):
                     f"{nearest(positive, labels)}"
                 )
         target = [self.task.target[0]] if self.task.target else []
-        known = {*self.task.inputs, *target, *self.data.columns}
+        known = {*self.task.inputs, *target, *self.data.extra_columns}
         for column in self.evaluate.slices:
             if column not in known:
                 raise ValueError(
                     f"evaluate.slices names {column!r}, which is not carried along: "
-                    "add it to data.columns"
+                    "add it to data.extra_columns"
                 )
         self._check_filter()
         threshold = self.evaluate.threshold

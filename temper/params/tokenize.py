@@ -17,7 +17,7 @@ class WordChange(AugmentMethod):
 
 
 class Synonyms(WordChange):
-    file: Name = Field(description="A word list, by its name under tokenize.files.")
+    file: Name = Field(description="A word list, by its name under tokenize.synonym_files.")
 
 
 class BackTranslation(AugmentMethod):
@@ -104,14 +104,14 @@ class TokenizeParams(Group):
     pad_to_multiple_of: Positive | None = Field(
         default=None, description="Padded lengths are multiples of this."
     )
-    long: Literal["truncate", "window"] | None = Field(
+    overflow: Literal["truncate", "window"] | None = Field(
         default=None,
         description="Longer texts are cut, or divided into overlapping windows with one score.",
     )
     stride: Count | None = Field(
         default=None, description="Tokens that a window shares with the one before."
     )
-    pool: Literal["mean", "max", "first"] | None = Field(
+    window_pooling: Literal["mean", "max", "first"] | None = Field(
         default=None, description="A document's logits from its windows'."
     )
     max_target_length: Positive | None = Field(
@@ -121,7 +121,9 @@ class TokenizeParams(Group):
         default=None,
         description="Changed copies of training texts (images: train.augmentation); null: none.",
     )
-    files: dict[Name, Name] = Field(description="Word lists of augment, by name; {} for none.")
+    synonym_files: dict[Name, Name] = Field(
+        description="Word lists of augment, by name; {} for none."
+    )
     translators: dict[Name, Translator] = Field(
         description="Translation models of augment, by name; {} for none."
     )
@@ -130,7 +132,9 @@ class TokenizeParams(Group):
     def _consistent(self) -> Self:
         augment = self.augment
         if augment and augment.synonyms:
-            _check_name("augment.synonyms.file", augment.synonyms.file, "files", self.files)
+            _check_name(
+                "augment.synonyms.file", augment.synonyms.file, "synonym_files", self.synonym_files
+            )
         if augment and augment.back_translation:
             for key in ("there", "back"):
                 name = getattr(augment.back_translation, key)

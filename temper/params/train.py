@@ -21,7 +21,7 @@ class Freeze(Group):
     )
 
 
-class Averaging(Group):
+class WeightAveraging(Group):
     kind: Literal["ema", "last", "best"] = Field(
         description="Average of all steps, decaying, or mean of evaluated checkpoints."
     )
@@ -36,21 +36,21 @@ class Averaging(Group):
     def _consistent(self) -> Self:
         needed, other = ("decay", "count") if self.kind == "ema" else ("count", "decay")
         if getattr(self, needed) is None:
-            raise ValueError(f"averaging.{needed} is needed for {self.kind}")
+            raise ValueError(f"weight_averaging.{needed} is needed for {self.kind}")
         if getattr(self, other) is not None:
-            raise ValueError(f"averaging.{other} has no effect with {self.kind}; remove it")
+            raise ValueError(f"weight_averaging.{other} has no effect with {self.kind}; remove it")
         return self
 
 
 class EarlyStopping(Group):
     patience: Count = Field(description="Evaluations without a gain; 0 turns it off.")
-    min_gain: float = Field(ge=0, description="What counts as a gain in best_metric.")
+    min_delta: float = Field(ge=0, description="What counts as a gain in metric_for_best_model.")
 
 
 Shape = Literal["linear", "cosine", "1-sqrt"]
 
 
-class ScheduleOptions(Group):
+class SchedulerKwargs(Group):
     num_cycles: float | None = Field(
         default=None, gt=0, description="cosine…: waves, or hard restarts."
     )
@@ -90,7 +90,9 @@ class TrainParams(Group):
     per_device_batch_size: Positive | None = Field(
         description="Examples a device sees at once; null: its whole share of batch_size."
     )
-    eval_batch_size: Positive = Field(description="Examples per device while evaluating.")
+    per_device_eval_batch_size: Positive = Field(
+        description="Examples per device while evaluating."
+    )
     bucket_window: Count = Field(description="Batches sorted by length together; 0: no buckets.")
     learning_rate: float = Field(gt=0, description="Peak learning rate of AdamW.")
     head_learning_rate: float | None = Field(
@@ -105,7 +107,7 @@ class TrainParams(Group):
         default=None,
         description="null: AdamW; adamw_8bit (a GPU, bitsandbytes); or a function of yours.",
     )
-    schedule: Literal[
+    lr_scheduler_type: Literal[
         "linear",
         "cosine",
         "cosine_with_restarts",
@@ -117,7 +119,7 @@ class TrainParams(Group):
         "cosine_warmup_with_min_lr",
         "warmup_stable_decay",
     ] = Field(description="Learning-rate schedule, in transformers' words.")
-    schedule_options: ScheduleOptions | None = Field(
+    lr_scheduler_kwargs: SchedulerKwargs | None = Field(
         default=None, description="What else the schedule takes; null: transformers' own values."
     )
     warmup_ratio: Share = Field(description="Share of the steps in which the rate rises.")
@@ -145,8 +147,10 @@ class TrainParams(Group):
     resampling: Literal["over", "under"] | None = Field(
         default=None, description="Repeat rows of rarer labels, or leave out those of commoner."
     )
-    averaging: Averaging | None = Field(default=None, description="Of weights; null: none.")
-    soup: Annotated[int, Field(ge=2)] | None = Field(
+    weight_averaging: WeightAveraging | None = Field(
+        default=None, description="Of weights; null: none."
+    )
+    model_soup_size: Annotated[int, Field(ge=2)] | None = Field(
         default=None,
         description="Trainings from one start whose weights are averaged; null: one training.",
     )
@@ -164,10 +168,10 @@ class TrainParams(Group):
     )
     evaluate_every: Literal["epoch"] | Positive = Field(description="epoch, or steps.")
     save_every: Literal["epoch"] | Positive = Field(description="epoch, or steps.")
-    keep: Literal["best", "last", "all"] = Field(
+    keep_checkpoints: Literal["best", "last", "all"] = Field(
         description="Checkpoints that become data/checkpoints; data/model is the best, or the last."
     )
-    best_metric: Name = Field(description="loss, or a metric of the validation split.")
+    metric_for_best_model: Name = Field(description="loss, or a metric of the validation split.")
     early_stopping: EarlyStopping
 
     @model_validator(mode="after")

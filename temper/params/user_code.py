@@ -68,11 +68,11 @@ def metrics(settings: "Settings") -> dict[str, Callable[[list, list], float]]:
 
 
 def trained_metric(parameters: "Params") -> dict[str, Callable[[list, list], float]]:
-    """Return the function that `train.best_metric` names, by its own name; or {}."""
-    best = parameters.train.best_metric
+    """Return the function that `train.metric_for_best_model` names, by its own name; or {}."""
+    best = parameters.train.metric_for_best_model
     if "." not in best:
         return {}
-    return {last(best): resolve(best, "train.best_metric", parameters.code)}
+    return {last(best): resolve(best, "train.metric_for_best_model", parameters.code)}
 
 
 def last(name: str) -> str:
@@ -116,12 +116,12 @@ def wrapped(task: Any, settings: "Settings") -> Any:
 def check(parameters: "Params") -> list[tuple[str, str]]:
     """Return (key, message) for each name in the parameters that leads nowhere."""
     p, found = parameters, []
-    named = [("model.own", p.model.own), ("tokenize.encode", p.tokenize.encode)]
+    named = [("model.custom_class", p.model.custom_class), ("tokenize.encode", p.tokenize.encode)]
     named += [(f"train.{key}", getattr(p.train, key)) for key in ("loss", "collator")]
     if p.train.optimizer != "adamw_8bit":
         named.append(("train.optimizer", p.train.optimizer))
-    if "." in p.train.best_metric:
-        named.append(("train.best_metric", p.train.best_metric))
+    if "." in p.train.metric_for_best_model:
+        named.append(("train.metric_for_best_model", p.train.metric_for_best_model))
     named += [("train.callbacks", name) for name in p.train.callbacks or ()]
     named += [("evaluate.metrics", name) for name in p.evaluate.metrics or ()]
     for key, name in named:

@@ -16,6 +16,7 @@ from temper.core.errors import InputError
 from temper.inference import Features
 from temper.models import loading
 from temper.params import user_code
+from temper.params.renamed import with_current_names
 from temper.params.schema import Settings
 from temper.prediction import generation
 from temper.tasks.base import registry
@@ -50,9 +51,11 @@ class Predictor:
         self.processor = registry.load_processor(folder, self.task)
         self.collate = self.task.collator(self.processor, self.config)
         if engine == "torch":
-            name = getattr(self.config, "own", None)
+            name = getattr(self.config, "custom_class", None)
             self.model = loading.load(
-                folder, self.task.auto_model, user_code.resolve(name, "model.own", settings.code)
+                folder,
+                self.task.auto_model,
+                user_code.resolve(name, "model.custom_class", settings.code),
             )
             self.forward = inference.torch_forward(self.model, self.task)
             write = settings.evaluate.generation and generation.torch_writer(
@@ -128,7 +131,7 @@ def open_export(folder: Path, engine: str, *, batch_size: int, num_threads: int)
     if engine not in ENGINES:
         raise InputError(f"--engine {engine}: unknown; allowed: {', '.join(ENGINES)}")
     try:
-        settings = Settings.model_validate_json(json.dumps(known))
+        settings = Settings.model_validate_json(json.dumps(with_current_names(known)[0]))
     except ValidationError as error:
         raise InputError(
             f"--model {folder}: exported with other parameters than this version knows "

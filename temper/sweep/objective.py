@@ -21,9 +21,9 @@ def directions(parameters: Any) -> dict[str, bool]:
 def kept(text: str, parameters: Any, metric: str) -> float:
     """Return the score of the kept weights.
 
-    They are those of the evaluation that is best by `train.best_metric`, the first of equals. With
-    `train.averaging` of checkpoints the model is a mean that training never scores; its score here
-    is the mean of theirs. The mean of a `train.soup` is scored: the last row.
+    They are those of the evaluation that is best by `train.metric_for_best_model`, the first of
+    equals. With `train.weight_averaging` of checkpoints the model is a mean that training never
+    scores; its score here is the mean of theirs. The mean of a model soup is scored: the last row.
 
     Args:
         text: of validation.csv.
@@ -40,9 +40,11 @@ def kept(text: str, parameters: Any, metric: str) -> float:
     if not rows or metric not in rows[0]:
         columns = ", ".join(name for name in (rows[0] if rows else ()) if name not in UNSCORED)
         raise InputError(f"{FILE} has no {metric}; it has {columns or 'no rows'}")
-    best = user_code.last(parameters.train.best_metric)
+    best = user_code.last(parameters.train.metric_for_best_model)
     history = History(validation=[{k: float(v) for k, v in row.items()} for row in rows])
-    if parameters.train.soup:
+    if parameters.train.model_soup_size:
         return history.validation[-1][metric]
-    chosen = history.kept(best, parameters.train.averaging, greater=directions(parameters)[best])
+    chosen = history.kept(
+        best, parameters.train.weight_averaging, greater=directions(parameters)[best]
+    )
     return sum(row[metric] for row in chosen) / len(chosen)

@@ -58,7 +58,7 @@ def has(root: Path, commit: str) -> bool:
 def unknown_files(root: Path, commit: str, parameters: params.Params) -> list[str]:
     """Return local files that the parameters name and the commit does not have."""
     named = [*parameters.data.files.values(), *parameters.model.files.values()]
-    named += [*parameters.code.values(), *parameters.tokenize.files.values()]
+    named += [*parameters.code.values(), *parameters.tokenize.synonym_files.values()]
     found = []
     for path in named:
         if os.path.isabs(path) or not (root / path).exists():

@@ -131,7 +131,7 @@ class QuestionAnswering(Task):
         self, outputs: Mapping[str, Sequence], features: Any, examples: Any
     ) -> Iterator[tuple[str, float]]:
         """Yield each example's answer and by how many logits it beats no answer."""
-        p = self.settings.evaluate.answers
+        p = self.settings.evaluate.span_decoding
         assert p is not None
         parts = arrays.groups(features["example_id"], len(examples))
         for context, part in zip(examples[self.task.context], parts, strict=True):

@@ -39,8 +39,8 @@ class SequenceClassification(Task):
         texts = [examples[column] for column in self.task.text]
         tokenize = self.settings.tokenize
         windows: dict[str, Any] = {}
-        if tokenize.long == "window":
-            arrays.fast(processor, "tokenize.long: window")
+        if tokenize.overflow == "window":
+            arrays.fast(processor, "tokenize.overflow: window")
             windows = {"return_overflowing_tokens": True, "stride": tokenize.stride}
         how = "only_second" if windows and len(texts) == 2 else True
         if how == "only_second":
@@ -77,7 +77,7 @@ class SequenceClassification(Task):
                 f"column {self.task.text[0]}: {texts[longest][:40]!r}… has {lengths[longest]} "
                 f"tokens and stands in every window of {p.max_length}, which overlap by {p.stride}:"
                 f" fewer than {room} are allowed; raise tokenize.max_length, put the longer text "
-                "second in task.text, or set tokenize.long: truncate"
+                "second in task.text, or set tokenize.overflow: truncate"
             )
 
     def collator(self, processor: Any, config: Any, augmentation: Any = None) -> Collator:
@@ -124,7 +124,7 @@ class SequenceClassification(Task):
 
     def pool(self, logits: np.ndarray) -> np.ndarray:
         """Return a document's logits (outputs,) from its windows' (windows, outputs)."""
-        pool = self.settings.tokenize.pool
+        pool = self.settings.tokenize.window_pooling
         return logits[0] if pool == "first" else getattr(logits, pool or "mean")(0)
 
     def decode(

@@ -34,7 +34,7 @@ class TokenClassification(Task):
 
     def encode(self, examples: Mapping[str, list], processor: Any, *, mode: str) -> dict[str, list]:
         tokenize, words = self.settings.tokenize, examples[self.task.words]
-        window = tokenize.long == "window"
+        window = tokenize.overflow == "window"
         encoded = arrays.fast(processor, "token_classification")(
             words,
             is_split_into_words=True,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from temper.core import artifacts
 
 if TYPE_CHECKING:
-    from temper.params.train import Averaging
+    from temper.params.train import WeightAveraging
 
 FILE = "average.safetensors"
 WEIGHTS = ("config.json", "model*.safetensors*")
 
 
-def shadow(model: Any, params: "Averaging | None") -> Any:
+def shadow(model: Any, params: "WeightAveraging | None") -> Any:
     """Return torch's AveragedModel with an exponential moving average, or None where it is off."""
     from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 

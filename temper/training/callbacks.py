@@ -40,7 +40,7 @@ class FlowControlCallback(TrainerCallback):
         if self.session.any_rank_terminated():
             self.preempted = True
             control.should_save = control.should_training_stop = True
-        if due["epoch"] and p.keep == "all":
+        if due["epoch"] and p.keep_checkpoints == "all":
             self.session.keep(f"epoch-{step // self.session.steps_in('epoch')}")
 
     def ended_by_callback(self, control) -> bool:

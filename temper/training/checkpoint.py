@@ -53,12 +53,14 @@ def fingerprint(parameters: Any, folders: list[Path], launch: Path, world_size: 
             include={"seed", "determinism", "task", "tokenize", "train"}, mode="json"
         ),
         "network": parameters.model.model_dump(
-            include={"head", "lora", "new_tokens", "own"}, mode="json"
+            include={"head", "lora", "new_tokens", "custom_class"}, mode="json"
         ),
         "positive_label": parameters.evaluate.positive_label,
         "inputs": {folder.name: artifacts.sha256_tree(folder) for folder in folders},
         "code": {path: artifacts.sha256_file(Path(path)) for path in code(parameters)},
-        "own": {name: artifacts.sha256_file(Path(p)) for name, p in parameters.code.items()},
+        "custom_code": {
+            name: artifacts.sha256_file(Path(p)) for name, p in parameters.code.items()
+        },
         "environment": [known.get(f"version.{name}") for name in LIBRARIES]
         + [known.get(name) for name in DEVICES],
         "launch": artifacts.sha256_file(launch),

@@ -24,7 +24,7 @@ def describe(session: Any) -> None:
     )
     Table.tokens_per_step = float(session.sampler.lengths.sum()) / session.steps_in("epoch")
     Table.unit = "rows/s" if setup.width is None else "tokens/s"
-    Table.total = session.total_steps * (setup.params.soup or 1)
+    Table.total = session.total_steps * (setup.params.model_soup_size or 1)
     Table.per_epoch = session.steps_in("epoch")
 
 
@@ -59,8 +59,8 @@ class Table:
     total = 0
     per_epoch = 1
 
-    def __init__(self, best_metric: str):
-        self.best_metric, self.bar = best_metric, None
+    def __init__(self, metric_for_best_model: str):
+        self.metric_for_best_model, self.bar = metric_for_best_model, None
         self.latest: dict[str, float] = {}
         self.since, self.since_step = time.monotonic(), 0
 
@@ -87,8 +87,8 @@ class Table:
             return
         if not self.names:
             self.names = [name for name in numbers if name != "loss"][:4]
-            if self.best_metric not in (*self.names, "loss"):
-                self.names = [*self.names[:3], self.best_metric]
+            if self.metric_for_best_model not in (*self.names, "loss"):
+                self.names = [*self.names[:3], self.metric_for_best_model]
             heading = [*COLUMNS[:4], *self.names, *COLUMNS[4:], self.unit]
             tqdm.write("  ".join(f"{name:>10}" for name in heading), file=sys.stderr)
         speed = (step - self.since_step) * self.tokens_per_step / (time.monotonic() - self.since)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.core import artifacts
-from temper.params.train import Averaging, EarlyStopping
+from temper.params.train import EarlyStopping, WeightAveraging
 
 DIGITS = 7  # significant; what fp32 losses carry
 FIRST = ("step", "epoch", "loss")  # columns; the others follow by name, resumed or not
@@ -56,16 +56,18 @@ class History:
                 for row in rows
             ]
 
-    def best(self, metric: str, *, greater: bool, min_gain: float = 0.0) -> int | None:
-        """Return the index of the best evaluation: the last that gained more than `min_gain`."""
+    def best(self, metric: str, *, greater: bool, min_delta: float = 0.0) -> int | None:
+        """Return the index of the best evaluation: the last that gained more than `min_delta`."""
         best = None
         for index, row in enumerate(self.validation):
             sign = 1 if greater else -1
-            if best is None or sign * (row[metric] - self.validation[best][metric]) > min_gain:
+            if best is None or sign * (row[metric] - self.validation[best][metric]) > min_delta:
                 best = index
         return best
 
-    def kept(self, metric: str, rule: Averaging | None, *, greater: bool) -> list[dict[str, Any]]:
+    def kept(
+        self, metric: str, rule: WeightAveraging | None, *, greater: bool
+    ) -> list[dict[str, Any]]:
         """Return the evaluations whose weights data/model is, or is the mean of.
 
         Args:
@@ -77,12 +79,12 @@ class History:
         ranked = sorted(self.validation, key=lambda row: (sign * row[metric], row["step"]))
         if rule is None or rule.kind == "ema":
             return ranked[:1]
-        assert rule.count is not None  # as Averaging sees to
+        assert rule.count is not None  # as WeightAveraging sees to
         return ranked[: rule.count] if rule.kind == "best" else self.validation[-rule.count :]
 
     def is_stopped(self, metric: str, *, greater: bool, rule: EarlyStopping) -> bool:
         """Tell whether `patience` evaluations have passed since the last gain."""
-        best = self.best(metric, greater=greater, min_gain=rule.min_gain)
+        best = self.best(metric, greater=greater, min_delta=rule.min_delta)
         if not rule.patience or best is None:
             return False
         return len(self.validation) - 1 - best >= rule.patience

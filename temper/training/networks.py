@@ -28,7 +28,7 @@ def build(
         task: names the AutoModelFor… class and writes labels into its config.
         features: columns of the tokenized data.
         params: head, LoRA, new tokens.
-        own: the class that `params.own` names.
+        own: the class that `params.custom_class` names.
 
     Raises:
         InputError: the checkpoint's head answers other labels, or the head does not fit the model.
@@ -40,7 +40,9 @@ def build(
     folder = base / "weights"
     config = loading.open_config(folder)
     checkpoint = folder if any(folder.glob("*.safetensors")) else None
-    is_theirs = own is not None and getattr(config, "own", None) is None  # its head is not loaded
+    is_theirs = (
+        own is not None and getattr(config, "custom_class", None) is None
+    )  # its head is not loaded
     if checkpoint is not None and params.head is None and not is_theirs:
         check_labels(config, task)
     task.configure(config, features)
@@ -58,7 +60,7 @@ def _headed(config: Any, checkpoint: Path | None, params: ModelParams, own: Call
     from temper.models.config import ModelWithHeadConfig, wrap_config
 
     head = None if own is not None else chosen_head(config, params)
-    wanted = wrap_config(config, head and head.model_dump(exclude_none=True), params.own)
+    wanted = wrap_config(config, head and head.model_dump(exclude_none=True), params.custom_class)
     if isinstance(config, ModelWithHeadConfig) and checkpoint is not None:
         return heads.continue_from(wanted, checkpoint, own, is_new=params.head is not None)
     return heads.build(wanted, checkpoint, own)
@@ -69,7 +71,7 @@ def chosen_head(config: Any, params: ModelParams) -> Head | None:
 
     None is a class of transformers with its own, or a class of the user's.
     """
-    if params.own is not None or (params.head is not None and params.head.kind != "new"):
+    if params.custom_class is not None or (params.head is not None and params.head.kind != "new"):
         return params.head
     return Head(**config.head) if config.model_type == MODEL_TYPE else None
 
@@ -128,7 +130,7 @@ def check_labels(config: Any, task: Task) -> None:
             print(f"a new head: the checkpoint's answers {len(before)} labels, {shown}")
         return
     fix = "set task.labels to the checkpoint's order"
-    if getattr(config, "own", None) is None:
+    if getattr(config, "custom_class", None) is None:
         fix += ", or draw a new head with model.head: {kind: new}"
     raise InputError(
         f"the checkpoint's head answers {', '.join(before)}; the data's labels are "

@@ -160,17 +160,17 @@ def schedule(optimizer: Any, params: "TrainParams", total_steps: int) -> Any:
     """
     from transformers import get_scheduler
 
-    options = params.schedule_options
+    options = params.lr_scheduler_kwargs
     more = {} if options is None else options.model_dump(exclude_none=True)
     optimizer.defaults["lr"] = params.learning_rate  # what transformers takes for the peak
     warmup_steps = int(params.warmup_ratio * total_steps)
     if warmup_steps + more.get("num_decay_steps", 0) > total_steps:
         raise InputError(
-            f"train.schedule_options.num_decay_steps: {warmup_steps} steps of warm-up and "
+            f"train.lr_scheduler_kwargs.num_decay_steps: {warmup_steps} steps of warm-up and "
             f"{more['num_decay_steps']} of decay are more than the {total_steps} there are"
         )
     return get_scheduler(
-        params.schedule,
+        params.lr_scheduler_type,
         optimizer,
         num_warmup_steps=warmup_steps,
         num_training_steps=total_steps,

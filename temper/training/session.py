@@ -48,8 +48,8 @@ class TrainingSession:
         self.state, self.terminated, self.first_step = TrainerState(), False, 0
         self.args = training_arguments(setup.params, setup.seed, setup.folder, world_size)
         networks.place(network, self.args.device)
-        self.eval_batch_size = setup.params.eval_batch_size
-        self.average = averaging.shadow(network, setup.params.averaging)
+        self.per_device_eval_batch_size = setup.params.per_device_eval_batch_size
+        self.average = averaging.shadow(network, setup.params.weight_averaging)
         self.sampler = BucketSampler(
             np.asarray(setup.train["length"]),
             batch_size=setup.params.batch_size,
@@ -160,20 +160,20 @@ class TrainingSession:
                     forward,
                     dataset,
                     self.setup.validation_collate,
-                    self.eval_batch_size,
+                    self.per_device_eval_batch_size,
                     self.setup.task,
                     first,
                     static_shapes=self.setup.static_shapes,
                 )
                 return [output for _, outputs in windows for output in outputs]
             except Exception as error:
-                if not memory.is_out_of_memory(error) or self.eval_batch_size == 1:
+                if not memory.is_out_of_memory(error) or self.per_device_eval_batch_size == 1:
                     raise
-            self.eval_batch_size //= 2
+            self.per_device_eval_batch_size //= 2
             memory.free()
             print(
-                f"out of memory while evaluating: going on with {self.eval_batch_size} examples at "
-                "once; see train.eval_batch_size",
+                "out of memory while evaluating: continuing at per-device batch size "
+                f"{self.per_device_eval_batch_size} (train.per_device_eval_batch_size)",
                 file=sys.stderr,
             )
 
@@ -189,19 +189,23 @@ class TrainingSession:
         """Tell whether early stopping or a callback of the user's has ended the training."""
         p = self.setup.params
         return self.history.ended or self.history.is_stopped(
-            p.best_metric, greater=self.setup.greater, rule=p.early_stopping
+            p.metric_for_best_model, greater=self.setup.greater, rule=p.early_stopping
         )
 
     def best_step(self) -> int | None:
-        best = self.history.best(self.setup.params.best_metric, greater=self.setup.greater)
+        best = self.history.best(
+            self.setup.params.metric_for_best_model, greater=self.setup.greater
+        )
         return None if best is None else self.history.validation[best]["step"]
 
     def averaged_steps(self) -> list[int]:
         """Return the evaluated steps whose weights data/model is the mean of; [] for none."""
         p = self.setup.params
-        if p.averaging is None or p.averaging.kind == "ema":
+        if p.weight_averaging is None or p.weight_averaging.kind == "ema":
             return []
-        rows = self.history.kept(p.best_metric, p.averaging, greater=self.setup.greater)
+        rows = self.history.kept(
+            p.metric_for_best_model, p.weight_averaging, greater=self.setup.greater
+        )
         return [row["step"] for row in rows]
 
     def sources(self) -> list[Path]:
@@ -215,13 +219,13 @@ class TrainingSession:
         return self.setup.folder / ("last" if step is None else f"best-{step}")
 
     def kept(self) -> dict[str, Path]:
-        """Return the weights that `train.keep` names, by their name in data/checkpoints."""
+        """Return the weights that become data/checkpoints, by their name there."""
         folder = self.setup.folder
         return {
             "best": {"best": self.best()},
             "last": {"last": folder / "last"},
             "all": {path.name: path for path in checkpoint.numbered(folder, "epoch")},
-        }[self.setup.params.keep]
+        }[self.setup.params.keep_checkpoints]
 
     # -- steps -------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ class TrainingSetup:
     loss: Loss
     divergence: Divergence  # of two passes over the same rows, for R-Drop
     scores: Callable[..., dict[str, float]]  # of predictions and references
-    greater: bool  # whether best_metric is better when greater
+    greater: bool  # whether metric_for_best_model is better when greater
     build_optimizer: Callable[[Any, Any], Any]  # of the model and params
     callbacks: Sequence[Any]  # reporters, and the user's own
     folder: Path
@@ -54,8 +54,8 @@ def build_setup(
 ) -> Any:
     """Join parameters, data and functions to what the engine trains."""
     train, name = data["train"], parameters.task.metrics
-    best = user_code.last(parameters.train.best_metric)
-    p = parameters.train.model_copy(update={"best_metric": best})
+    best = user_code.last(parameters.train.metric_for_best_model)
+    p = parameters.train.model_copy(update={"metric_for_best_model": best})
     task = registry.load(parameters, train.features)
     if not task.is_labelled(train):
         raise InputError("the training split has no labels; nothing can be learned from it")
@@ -93,7 +93,7 @@ def build_setup(
         or build_training_loss(parameters, train, task, is_crf=is_crf),
         divergence=losses.divergence(task.loss),
         scores=scoring(name, task.names, functions),
-        greater=metrics.greater_is_better(p.best_metric, name, functions),
+        greater=metrics.greater_is_better(p.metric_for_best_model, name, functions),
         build_optimizer=partial(optimizer.build_optimizer, own=own_optimizer),
         callbacks=reporters.callbacks(parameters, folder.name) + [make() for make in callbacks],
         folder=folder,

@@ -30,7 +30,7 @@ def train_soup(
         folder: those of the members are made in it.
         observe: is told steps that count on from member to member.
         seed: theirs are drawn from it.
-        own: builds the user's network, where `model.own` names one.
+        own: builds the user's network, where `model.custom_class` names one.
     """
     members: list[TrainingSession] = []
     steps, say = 0, print if distributed.is_first() else lambda _: None
@@ -94,7 +94,7 @@ class Soup:
         return [self.setup.folder / "soup"]
 
     def kept(self) -> dict[str, Path]:
-        """Return the weights that `train.keep` names, each member's, by their name."""
+        """Return the weights that `train.keep_checkpoints` names, each member's, by their name."""
         return {
             f"member-{number}/{name}": path
             for number, session in enumerate(self.members, 1)
