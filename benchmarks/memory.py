@@ -15,7 +15,7 @@ SCORING = """
 import json, resource, sys, tempfile
 from pathlib import Path
 import numpy as np
-from temper.evaluation.split_result import Setup, score_split, scores
+from temper.evaluation.split_result import LabelSpec, score_split, scores
 from temper.evaluation.bootstrap import intervals
 rows, labels = int(sys.argv[1]), int(sys.argv[2])
 setup = Setup(metrics="classification", names=[f"l{i}" for i in range(labels)],

@@ -13,13 +13,15 @@ from pathlib import Path
 WRITING = """
 import json, resource, sys
 from pathlib import Path
-from stages import data_params, download, params
+from stages import download
+from temper import params
+from temper.params.data import DataParams
 from temper.ingest import dataset
 source, target, options = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
 p = params.load(Path("params.yaml"))
 data = p.data.model_dump(mode="json", exclude_unset=True)
 data |= {"files": {"train": str(source)}, "overlap": "drop_from_train"} | options
-data = data_params.DataParams.model_validate_json(json.dumps(data))
+data = DataParams.model_validate_json(json.dumps(data))
 task = p.task.model_copy(update={"text": ("text",), "labels": None})
 target.mkdir()
 dataset.write(download.local_source(data), task, data, target)

@@ -63,7 +63,7 @@ def train(workspace: Path, seeds: int, rows: int, epochs: int) -> Models:
     tree = yaml.safe_load((ROOT / "params.yaml").read_text())
     tree["data"]["subset"] = {"train": rows}
     tree["train"]["epochs"] = epochs
-    for name in ("dvc.yaml", "stages", "launch", "data/sample"):
+    for name in ("dvc.yaml", "stages", "temper", "launch", "data/sample"):
         (workspace / name).parent.mkdir(exist_ok=True)
         (workspace / name).symlink_to(ROOT / name)
 

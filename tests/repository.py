@@ -9,7 +9,7 @@ import yaml
 
 from tests.conftest import ROOT, change, environment
 
-COPIED = ("stages", "launch", "data/sample/model", "data/files", "data/zero_shot")
+COPIED = ("stages", "temper", "launch", "data/sample/model", "data/files", "data/zero_shot")
 COPIED += ("data/translators", "tests/data")
 USER = ("git config user.name test", "git config user.email test@example.org")
 

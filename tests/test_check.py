@@ -279,7 +279,8 @@ def test_numbers_that_stand_for_names_are_counted_by_name(write_params, write_cs
 def test_dvc_yaml_is_held_against_the_code_and_the_parameters(write_params):
     """This project's own is all right; a key or file that nobody has is named with its line."""
     write_params()
-    Path("stages").symlink_to(ROOT / "stages")
+    for name in ("stages", "temper"):
+        Path(name).symlink_to(ROOT / name)
     own = (ROOT / "dvc.yaml").read_text()
     assert examine(write_params, own)[0] == []
     wrong = own.replace("- evaluate.positive_label", "- evaluate.positiv_label")
@@ -338,8 +339,8 @@ def test_the_message_counts_and_nothing_is_written(write_params, capsys):
 def test_help_is_there_at_once():
     """Every command is listed, and no heavy library is imported for it."""
     code = (
-        "import sys; from typer.testing import CliRunner; from stages import commands; "
-        "print(CliRunner().invoke(commands.app, ['--help']).output, *sys.modules)"
+        "import sys; from typer.testing import CliRunner; from temper.cli import main; "
+        "print(CliRunner().invoke(main.app, ['--help']).output, *sys.modules)"
     )
     out = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

@@ -11,7 +11,8 @@ from tests.conftest import ROOT
 
 FACTS = """
 import json, os
-from stages import determinism, params
+from temper import params
+from temper.core import determinism
 chosen = params.load().determinism
 determinism.prepare(chosen)
 determinism.configure(chosen, 0)
@@ -60,7 +61,7 @@ def test_portable_pins_the_instruction_set_and_prepare_the_hash_seed(write_param
 def test_the_network_is_refused_after_download():
     """A connection anywhere but loopback is an error that names the host."""
     code = (
-        "from stages import determinism; determinism.refuse_network(); import socket;"
+        "from temper.core import determinism; determinism.refuse_network(); import socket;"
         "s = socket.socket(); s.settimeout(1)\n"
         "try: s.connect(('192.0.2.1', 80))\n"
         "except PermissionError as error: print(error)"

@@ -127,9 +127,9 @@ def test_a_temporary_workspace_leaves_a_run_that_says_who_trained(folder):
 WORKER = """
 import sys, time
 from pathlib import Path
-from stages import params, tracking
-from temper.tracking import delivery
-delivery.PATIENCE_S = 120  # four on few cores
+from temper import params, tracking
+from temper.tracking import uploader
+uploader.PATIENCE_S = 120  # four on few cores
 Path(f"ready-{sys.argv[1]}").touch()
 while not Path("go").exists():
     time.sleep(0.01)

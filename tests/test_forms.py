@@ -106,7 +106,7 @@ def check(tmp_path, monkeypatch):
         recipe = ROOT / f"recipes/sample-{task}.yaml"
         tree = yaml.load(recipe.read_text(), Loader=yaml_file.Loader)
         monkeypatch.chdir(tmp_path)
-        for name in ("data/sample", "launch", "stages", "dvc.yaml"):
+        for name in ("data/sample", "launch", "stages", "temper", "dvc.yaml"):
             target = tmp_path / name
             target.parent.mkdir(exist_ok=True)
             if not target.exists():

@@ -11,7 +11,7 @@ import yaml
 
 from tests.conftest import ROOT, environment
 
-COPIED = ("stages", "tests", "launch", "recipes", "data/sample")
+COPIED = ("stages", "temper", "tests", "launch", "recipes", "data/sample")
 
 
 def blocks(language: str) -> list[str]:

@@ -122,7 +122,11 @@ def test_cross_field_checks(tmp_path, old, new, message):
             "model.lora: freezes all but",
         ),
         (("head: null", PAIR), ("    - sentence2\n", ""), "pair is for two texts"),
-        (("own: null", "own: mine.A"), ("head: null", "head: {kind: new}"), "a head of its own"),
+        (
+            ("custom_class: null", "custom_class: mine.A"),
+            ("head: null", "head: {kind: new}"),
+            "a head of its own",
+        ),
         (("new_tokens: null", "new_tokens: [x]"), FROZEN, "model.new_tokens: their embeddings are"),
         (("new_tokens: null", "new_tokens: [x]"), FROZEN_ALL, "model.new_tokens: their embeddings"),
         (

@@ -207,7 +207,7 @@ class Echo:
         class task:
             inputs: ClassVar = {"text": "text"}
 
-    def answer(self, columns):
+    def predict(self, columns):
         return {"prediction": [text.upper() for text in columns["text"]]}
 
 

@@ -25,7 +25,7 @@ def stage(prepare, monkeypatch):
 
     def run(name, *, command, **changes):
         prepare(**changes)
-        for source in ("dvc.yaml", "stages"):
+        for source in ("dvc.yaml", "stages", "temper"):
             copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
             copy(ROOT / source, source)
         monkeypatch.setenv("TEMPER_REPORT_TO", name)

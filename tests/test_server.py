@@ -68,7 +68,7 @@ def workspace(prepare):
         train__save_every=4,
     )  # fmt: skip
     Path("pause.py").write_text(PAUSE)
-    for name in ("stages", "dvc.yaml"):
+    for name in ("stages", "temper", "dvc.yaml"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, name)
     return Path.cwd()

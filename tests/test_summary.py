@@ -90,10 +90,9 @@ def test_a_server_for_tracking_is_not_printed(finished, capsys, monkeypatch):
     assert "secret" not in out
 
 
-@pytest.mark.parametrize("missing", ["METRICS", "REPORT", "LOCK"])
-def test_a_missing_piece_says_what_to_run(finished, missing):
+@pytest.mark.parametrize("path", [summary.METRICS, summary.REPORT, repo.LOCK])
+def test_a_missing_piece_says_what_to_run(finished, path):
     """In place of a table with holes."""
-    path = getattr(summary, missing)
     path.unlink()
     with pytest.raises(InputError, match=f"{path} does not exist; run dvc repro"):
         summary.summary()

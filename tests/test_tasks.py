@@ -24,7 +24,7 @@ from temper.tasks.base import registry
 from tests.conftest import ROOT, change, load_data
 
 ROWS = {"train": 200, "validation": 24, "test": 24}
-TASKS = sorted(path.stem for path in (ROOT / "temper/tasks/base/registry").glob("[a-z]*_*.py"))
+TASKS = sorted(path.stem for path in (ROOT / "temper/tasks").glob("[a-z]*_*.py"))
 CASES = {  # name → recipe, changes that let 200 rows be learned by heart
     "sequence_classification": ("params.yaml", {"train.epochs": 12}),
     "sequence_classification pair": (
@@ -112,7 +112,8 @@ def done(request, tmp_path, tmp_path_factory, monkeypatch) -> tuple[str, params.
         folder = tmp_path_factory.mktemp("task")
         monkeypatch.chdir(folder)
         (folder / "launch").symlink_to(ROOT / "launch")
-        (folder / "stages").symlink_to(ROOT / "stages")
+        for code in ("stages", "temper"):
+            (folder / code).symlink_to(ROOT / code)
         shutil.copy(ROOT / "dvc.yaml", folder)
         prepare(folder, *CASES[name])
         targets = [Path("data") / out for out in ("model", "checkpoints", "history")]
@@ -537,7 +538,7 @@ def test_a_models_own_domain_is_the_base_of_a_task(tmp_path, monkeypatch):
 
     monkeypatch.setenv("TEMPER_TRACKING", "off")
     monkeypatch.chdir(tmp_path)
-    for name in ("launch", "stages"):
+    for name in ("launch", "stages", "temper"):
         (tmp_path / name).symlink_to(ROOT / name)
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     prepare(tmp_path, "recipes/sample-masked_lm.yaml", {"train.epochs": 1})
@@ -619,7 +620,7 @@ def test_a_resumed_training_has_the_same_weights(name, tmp_path, monkeypatch):
     """What is hidden or augmented depends on (seed, epoch, row): from a checkpoint in mid-epoch."""
     monkeypatch.setenv("TEMPER_TRACKING", "off")
     monkeypatch.chdir(tmp_path)
-    for linked in ("launch", "stages"):
+    for linked in ("launch", "stages", "temper"):
         (tmp_path / linked).symlink_to(ROOT / linked)
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     recipe, changes = CASES[name]

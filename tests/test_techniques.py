@@ -356,7 +356,9 @@ def test_memory_that_the_system_refuses(prepare, tmp_path):
     script = """
 import json, resource, sys
 from pathlib import Path
-from stages import arrow, params, train
+from stages import train
+from temper import params
+from temper.core import arrow
 import torch, transformers, accelerate
 torch.set_num_threads(2)
 torch.nn.functional.linear(torch.ones(64, 64), torch.ones(64, 64))

@@ -191,7 +191,7 @@ def test_both_engines_leave_the_same_record(prepare, client, monkeypatch):
     from tests.conftest import ROOT
 
     prepare()
-    for name in ("stages", "dvc.yaml"):
+    for name in ("stages", "temper", "dvc.yaml"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, name)
     targets = [Path("data") / name for name in ("model", "checkpoints", "history")]

@@ -276,7 +276,7 @@ def test_patience_p_stops_at_best_plus_p():
 def test_accumulation_is_the_batch_in_pieces(prepare):
     """8 x 2 rows give the weights of 16, with a row count that does not divide."""
     whole = fit(prepare(train__precision="fp32"), "whole")
-    micro_batches = fit(prepare(train__per_device_batch_size=4), "pieces")
+    micro_batches = fit(prepare(train__per_device_batch_size=4), "micro_batches")
     assert micro_batches.args.gradient_accumulation_steps == 4
     assert 0 < distance(micro_batches, whole) < 1e-5
 
@@ -417,7 +417,7 @@ def test_resumed_equals_uninterrupted(prepare):
 def test_a_fingerprint_covers_what_determines_the_result_and_no_more(prepare, monkeypatch):
     """A parameter, a row, a line of code, a version: afresh. What is shown or recorded: not."""
     parameters = prepare()
-    for name in ("dvc.yaml", "stages"):
+    for name in ("dvc.yaml", "stages", "temper"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, name)
 
@@ -437,12 +437,12 @@ def test_a_fingerprint_covers_what_determines_the_result_and_no_more(prepare, mo
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     shown = parameters.evaluate.model_copy(update={"num_worst_examples": 1})
     same = [found(parameters.model_copy(update={"evaluate": shown}))]
-    same += [edited(f"stages/{name}.py") for name in ("tracking/store", "training/console")]
-    same += [edited(f"stages/{name}.py") for name in ("evaluate", "export", "exporting/card")]
+    same += [edited(f"temper/{name}.py") for name in ("tracking/store", "training/console")]
+    same += [edited(path) for path in ("stages/evaluate.py", "temper/export/card.py")]
     assert set(same) == {first}
     faster = parameters.train.model_copy(update={"learning_rate": 1.0})
     other = [found(parameters.model_copy(update={"train": faster})), found(world_size=2)]
-    other += [edited(f"stages/{name}.py") for name in ("training/losses", "metrics/classification")]
+    other += [edited(f"temper/{name}.py") for name in ("training/losses", "metrics/classification")]
     other += [edited("temper/tasks/sequence_classification.py"), edited("launch/single.yaml")]
     other += [edited("data/tokenized/report.json"), edited("data/base/weights/config.json")]
     monkeypatch.setattr(checkpoint.determinism, "environment", lambda: {"version.torch": "1"})
@@ -596,9 +596,9 @@ def test_a_model_that_answers_no_number_is_not_trained(prepare, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pieces", [None, 4])
+@pytest.mark.parametrize("micro_batches", [None, 4])
 def test_the_loop_makes_the_trainers_steps(prepare, micro_batches):
-    """Losses, rates and gradients step by step, scores and weights, with dropout and pieces."""
+    """Losses, rates and gradients step by step, scores and weights, with dropout and micro_batches."""
     changes = {"model__config": {"hidden_dropout_prob": 0.1}}
     changes |= {"train__per_device_batch_size": micro_batches, "train__lr_scheduler_type": "cosine"}
     one = fit(prepare(**changes), "trainer")

@@ -83,7 +83,7 @@ def scores() -> dict:
 
 def test_what_stands_at_the_end_is_read_with_windows_only(fitted):
     """Cut off it cannot be known; the mean of the windows knows it; a document counts once."""
-    fitted(long="window", stride=4, pool="mean")
+    fitted(overflow="window", stride=4, window_pooling="mean")
     assert scores()["accuracy"] > 0.9
     features = arrow.load(Path("data/tokenized"))["test"]
     assert len(features) > 2 * len(set(features["example_id"]))
@@ -106,7 +106,7 @@ def test_what_stands_at_the_end_is_read_with_windows_only(fitted):
 
 def test_cut_texts_do_not_know_their_end(fitted):
     """The same data, truncated: chance."""
-    fitted(long="truncate")
+    fitted(overflow="truncate")
     assert scores()["accuracy"] < 0.8
 
 

@@ -156,7 +156,7 @@ def training_arguments(params: Any, seed: int, folder: Path, world_size: int) ->
         num_train_epochs=params.epochs,
         per_device_train_batch_size=params.per_device_batch_size or params.batch_size // world_size,
         gradient_accumulation_steps=accumulation_steps(params, world_size),
-        lr_scheduler_type=params.schedule,
+        lr_scheduler_type=params.lr_scheduler_type,
         max_grad_norm=params.max_grad_norm,
         bf16=params.precision == "bf16",
         fp16=params.precision == "fp16",
