@@ -100,7 +100,7 @@ def scores(
 
 
 def wrapped(task: Any, settings: "Settings") -> Any:
-    """Return the task with `tokenize.encode` around its own; see docs/own-code.md."""
+    """Return the task with `tokenize.encode` around its own; see docs/custom-code.md."""
     function = resolve(settings.tokenize.encode, "tokenize.encode", settings.code)
     if function is not None:
         plain = task.encode
