@@ -35,14 +35,14 @@ def build_evaluator(
         batch_size=parameters.evaluate.batch_size,
         num_threads=parameters.determinism.num_threads,
     )
-    names = predictor.task.label_names(data["train"].features) or []
-    if names != predictor.task.names:
+    names = predictor.task.read_label_names(data["train"].features) or []
+    if names != predictor.task.label_names:
         raise InputError(
-            f"the model's labels are {', '.join(predictor.task.names)}, the data's "
+            f"the model's labels are {', '.join(predictor.task.label_names)}, the data's "
             f"{', '.join(names)}: they differ or stand in another order; train again"
         )
     data = {split: arrow.originals(rows) for split, rows in data.items()}
-    has_labels = metrics.is_of_labels(parameters.task.metrics)
+    has_labels = metrics.scores_logits(parameters.task.metrics)
     evaluator_class = LabelEvaluator if has_labels else ExampleEvaluator
     return evaluator_class(predictor, parameters, data, raw, zero_shot)
 
@@ -124,7 +124,7 @@ def main(model_folder: Path, tokenized: Path, raw: Path, zero_shot: Path, target
             found = evaluate(evaluator, folder)
             artifacts.write_json(folder / "metrics.json", found)
             facts = artifacts.read_json(raw / "summary.json")
-            report.write(folder, found, facts, parameters, evaluator.predictor.task.names)
+            report.write(folder, found, facts, parameters, evaluator.predictor.task.label_names)
         run.log_metrics(tracked(found, evaluator.headline[0]))
         run.describe(report.as_markdown(found, kind))
         run.log_artifacts(target, "evaluation")

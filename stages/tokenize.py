@@ -105,7 +105,7 @@ def tokenize(
     made_by = augmentation.build_augmentation(p, task.columns, translators)
     for split, dataset in raw.items():
         lengths: list[np.ndarray] = []
-        mode = "train" if split == "train" else "score"
+        mode = "train" if split == "train" else "evaluate"
         rows_made_by = made_by if split == "train" else None
         first = task.encode(dataset[:1], processor, mode=mode)
         if rows_made_by is not None:

@@ -35,4 +35,4 @@ class Module(evaluate.Metric):
         wanted = np.asarray(references)
         if self.config_name == "classification":
             wanted = wanted.astype(int)
-        return metrics.compute(str(self.config_name), np.asarray(predictions), wanted, **options)
+        return metrics.compute_from_logits(str(self.config_name), np.asarray(predictions), wanted, **options)

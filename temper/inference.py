@@ -62,7 +62,7 @@ def predict(
             chosen = order[at : at + batch_size]
             batch = [rows[i] for i in chosen]
             batch += batch[:1] * (batch_size - len(batch)) * static_shapes
-            kept = task.split(forward(collate(batch)), batch)
+            kept = task.unpad(forward(collate(batch)), batch)
             for i, output in zip(chosen, kept, strict=False):  # without what was filled up
                 found[i] = output
         yield start, found
@@ -93,7 +93,7 @@ def torch_forward(
         inputs = {k: torch.from_numpy(v).to(device) for k, v in batch.items() if k != "labels"}
         with without_gradients(), precision():
             logits = task.logits(model(**inputs), inputs).float()
-            return (task.reduce(logits, batch) if reduce else logits).cpu().numpy()
+            return (task.reduce_logits(logits, batch) if reduce else logits).cpu().numpy()
 
     return forward
 
@@ -114,6 +114,6 @@ def onnx_forward(session: "InferenceSession", task: Task, *, reduce: bool = True
     def forward(batch: Batch) -> np.ndarray:
         wanted = {name: values for name, values in batch.items() if name in names}
         logits = np.asarray(session.run(["logits"], wanted)[0])
-        return np.asarray(task.reduce(logits, batch)) if reduce else logits
+        return np.asarray(task.reduce_logits(logits, batch)) if reduce else logits
 
     return forward

@@ -293,7 +293,7 @@ def test_scores_of_samples_are_the_metrics_of_their_rows(kind):
         assert {k: v[i] for k, v in found.items()} == pytest.approx(
             {k: v[0] for k, v in direct.items()}
         )
-    assert set(metrics.metric_module(kind).HEADLINE) <= set(found)
+    assert set(metrics.load(kind).HEADLINE) <= set(found)
 
 
 def test_spearman_counts_ties_as_scipy_does():

@@ -149,7 +149,7 @@ def predictions_of(kind, random):
             {"reference": f"{w}", "prediction": f"{p}", "score": f"{p}"}
             for p, w in zip(found, wanted, strict=True)
         ]
-        return rows, metrics.compute(kind, found, wanted)
+        return rows, metrics.compute_from_logits(kind, found, wanted)
     names, logits = ["a", "b", "c"], random.normal(size=(50, 3))
     probabilities = 1 / (1 + np.exp(-logits))
     wanted: np.ndarray = random.random((50, 3)) < 0.4
@@ -170,7 +170,7 @@ def predictions_of(kind, random):
         }
         for i in range(50)
     ]
-    return rows, metrics.compute(kind, logits, wanted)
+    return rows, metrics.compute_from_logits(kind, logits, wanted)
 
 
 @pytest.mark.parametrize("kind", ["classification", "multi_label", "regression"])
@@ -247,7 +247,7 @@ def test_without_a_repository_there_are_no_experiments(monkeypatch, tmp_path):
     """One line, no traceback."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT")
-    with pytest.raises(InputError, match="this is no DVC repository; run it where dvc"):
+    with pytest.raises(InputError, match="not a DVC repository; run this where dvc"):
         folds.folds()
 
 

@@ -18,7 +18,7 @@ def test_classification_scores_are_scikit_learns(classes):
     """Binary about the positive label, macro for more."""
     logits, wanted = RANDOM.normal(size=(200, classes)), RANDOM.integers(0, classes, 200)
     positive = 0 if classes == 2 else None
-    found = metrics.compute("classification", logits, wanted, positive=positive)
+    found = metrics.compute_from_logits("classification", logits, wanted, positive=positive)
     predicted, probabilities = logits.argmax(1), classification.softmax(logits)
     options = {"average": "macro"} if classes > 2 else {"pos_label": 0}
     expected = {
@@ -50,7 +50,7 @@ def test_multi_label_scores_are_scikit_learns():
     """Micro, macro and all-right accuracy at a threshold per label."""
     logits, wanted = RANDOM.normal(size=(150, 4)), RANDOM.integers(0, 2, (150, 4))
     threshold = np.array([0.3, 0.5, 0.6, 0.4])
-    found = metrics.compute("multi_label", logits, wanted, threshold=threshold)
+    found = metrics.compute_from_logits("multi_label", logits, wanted, threshold=threshold)
     probabilities = 1 / (1 + np.exp(-logits))
     predicted = (probabilities >= threshold).astype(int)
     assert found["f1_micro"] == pytest.approx(
@@ -79,7 +79,7 @@ def test_tuned_thresholds_are_the_best_of_the_grid():
 def test_regression_scores():
     """Against NumPy's own correlation and a hand-made error."""
     found, wanted = RANDOM.normal(size=60), RANDOM.normal(size=60)
-    scores = metrics.compute("regression", found[:, None], wanted)
+    scores = metrics.compute_from_logits("regression", found[:, None], wanted)
     assert scores["mse"] == pytest.approx(np.mean((found - wanted) ** 2))
     assert scores["pearson"] == pytest.approx(np.corrcoef(found, wanted)[0, 1])
     ranks = [np.argsort(np.argsort(values)) for values in (found, wanted)]
@@ -105,7 +105,7 @@ def test_evaluate_loads_the_metric_module_by_path(monkeypatch):
     logits, wanted = RANDOM.normal(size=(30, 3)), RANDOM.integers(0, 3, 30)
     loaded = evaluate.load(str(path), "classification")
     found = loaded.compute(predictions=logits, references=wanted)
-    assert found == pytest.approx(metrics.compute("classification", logits, wanted))
+    assert found == pytest.approx(metrics.compute_from_logits("classification", logits, wanted))
 
 
 # -- scores that are functions of sums -----------------------------------------------------------
@@ -125,11 +125,11 @@ def test_entity_scores_are_seqevals():
         [tag if random.random() < 0.8 else tags[random.integers(0, 5)] for tag in row]
         for row in wanted
     ]
-    scores = metrics.score("entities", found, wanted)
+    scores = metrics.compute_from_predictions("entities", found, wanted)
     assert scores["f1"] == pytest.approx(f1_score(wanted, found))
     assert scores["precision"] == pytest.approx(precision_score(wanted, found))
     assert scores["recall"] == pytest.approx(recall_score(wanted, found))
-    module = metrics.metric_module("entities")
+    module = metrics.load("entities")
     counts = module.no_counts()
     module.count(counts, found[:20], wanted[:20])
     module.count(counts, found[20:], wanted[20:])
@@ -144,14 +144,14 @@ def test_text_scores_are_sacrebleus_and_rouges():
     import sacrebleu
     from rouge_score.rouge_scorer import RougeScorer
 
-    scores = metrics.score("summarization", SOURCES, TARGETS)
+    scores = metrics.compute_from_predictions("summarization", SOURCES, TARGETS)
     assert scores["bleu"] == pytest.approx(sacrebleu.corpus_bleu(SOURCES, [TARGETS]).score)
     assert scores["chrf"] == pytest.approx(sacrebleu.corpus_chrf(SOURCES, [TARGETS]).score)
     scorer = RougeScorer(["rouge2", "rougeL"], use_stemmer=True)
     for name in ("rouge2", "rougeL"):
         each = [scorer.score(t, s)[name].fmeasure for s, t in zip(SOURCES, TARGETS, strict=True)]
         assert scores[name] == pytest.approx(np.mean(each))
-    assert metrics.score("translation", TARGETS, TARGETS)["exact_match"] == 1
+    assert metrics.compute_from_predictions("translation", TARGETS, TARGETS)["exact_match"] == 1
 
 
 def test_answers_are_scored_as_squad_does():
@@ -163,21 +163,29 @@ def test_answers_are_scored_as_squad_does():
         {"text": []},
         {"text": ["Oslo"]},
     ]
-    scores = metrics.score("answers", ["Eiffel Tower!", "1999", "", "Oslo", ""], wanted)
+    scores = metrics.compute_from_predictions(
+        "answers", ["Eiffel Tower!", "1999", "", "Oslo", ""], wanted
+    )
     assert scores["exact_match"] == pytest.approx(2 / 5)
     assert scores["f1"] == pytest.approx((1 + 2 / 3 + 1 + 0 + 0) / 5)
 
 
 def test_perplexity_and_completions_by_hand():
     """Of all tokens together, not a mean of texts; a baseline without probabilities has none."""
-    scores = metrics.score("language", [(2.0, 1, 2), (4.0, 2, 4)], [None, None])
+    scores = metrics.compute_from_predictions("language", [(2.0, 1, 2), (4.0, 2, 4)], [None, None])
     assert scores == {"perplexity": pytest.approx(np.e), "accuracy": pytest.approx(0.5)}
     tokens = np.array([3.0, 1, 3])
-    scores = metrics.score("completions", [("yes ", tokens), ("no", tokens)], ["yes", "yes"])
+    scores = metrics.compute_from_predictions(
+        "completions", [("yes ", tokens), ("no", tokens)], ["yes", "yes"]
+    )
     assert scores["exact_match"] == 0.5
     assert scores["perplexity"] == pytest.approx(np.e)
-    assert np.isnan(metrics.score("completions", [("yes", None)], ["yes"])["perplexity"])
-    assert metrics.score("choices", [0, 2, 1], [0, 1, 1])["accuracy"] == pytest.approx(2 / 3)
+    assert np.isnan(
+        metrics.compute_from_predictions("completions", [("yes", None)], ["yes"])["perplexity"]
+    )
+    assert metrics.compute_from_predictions("choices", [0, 2, 1], [0, 1, 1])[
+        "accuracy"
+    ] == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize("name", metrics.MODULES[3:])
@@ -190,7 +198,7 @@ def test_the_worst_example_is_the_worst(name):
         "language": ((1.0, 1, 2), (9.0, 0, 2), None),
         "completions": (("yes", np.ones(3)), ("no", np.ones(3)), "yes"),
     }.get(name, ("a cat sat here", "dogs", "a cat sat here"))
-    module = metrics.metric_module(name)
+    module = metrics.load(name)
     example_loss = module.example_loss(module.per_example_stats([right, wrong], [reference] * 2))
     assert example_loss[1] > example_loss[0]
     assert module.HEADLINE[0] in module.GREATER_IS_BETTER

@@ -40,7 +40,7 @@ def test_silence_has_to_beat_the_best_span(threshold, silent):
         },
     )
     given = {"question": ["Where?"], "context": ["Anna went to Oslo."]}
-    columns = task.encode(given, processor, mode="score")
+    columns = task.encode(given, processor, mode="evaluate")
     rows = inference.Features([{name: values[0] for name, values in columns.items()}])
     logits = np.zeros((2, len(rows[0]["input_ids"])))
     logits[:, 0], logits[:, -3] = 9.0, 3.0
@@ -55,7 +55,7 @@ def test_masks_of_tokens_split_words():
 
     def hidden(**changes):
         task, processor, config = load("recipes/sample-masked_lm.yaml", **changes)
-        columns = task.encode(texts, processor, mode="score")
+        columns = task.encode(texts, processor, mode="evaluate")
         row, words = {n: v[0] for n, v in columns.items()}, np.array(columns["word_ids"][0])
         collate = task.collator(processor, config)
         batches = [collate([row | {"draw": (0, 1, i)}])["labels"][0] for i in range(30)]
@@ -83,7 +83,7 @@ def test_a_stem_begins_every_choice():
     """The tokens of a choice are those of stem and choice together."""
     task, processor, _ = load("recipes/sample-multiple_choice.yaml", task__choices=["ends"])
     given = {"context": ["Anna came."], "stem": ["The visitor"], "ends": [["left", "stayed"]]}
-    columns = task.encode(given, processor, mode="score")
+    columns = task.encode(given, processor, mode="evaluate")
     expected = processor("Anna came.", "The visitor stayed")["input_ids"]
     assert columns["input_ids"][0][1] == expected
 
@@ -97,7 +97,7 @@ def writer():
     task, processor, config = load(SEQ2SEQ)
     torch.manual_seed(2)
     model = AutoModelForSeq2SeqLM.from_config(config)
-    columns = task.encode({"spoken": SPOKEN}, processor, mode="answer")
+    columns = task.encode({"spoken": SPOKEN}, processor, mode="predict")
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def write(**changes) -> list[list[int]]:

@@ -164,10 +164,10 @@ def test_every_example_is_scored_once_and_in_order(done):
     if parameters.task.target is not None:
         task = registry.load(parameters, arrow.load(Path("data/tokenized"))["test"].features)
         references = task.references(raw)
-        if metrics.is_of_labels(parameters.task.metrics):
-            assert [row["reference"] for row in found] == [task.names[i] for i in references]
+        if metrics.scores_logits(parameters.task.metrics):
+            assert [row["reference"] for row in found] == [task.label_names[i] for i in references]
         else:
-            assert [row["reference"] for row in found] == [task.shown(r) for r in references]
+            assert [row["reference"] for row in found] == [task.format_value(r) for r in references]
 
 
 @every_task
@@ -175,7 +175,7 @@ def test_scores_have_intervals_baselines_and_a_report(done):
     """The headline lies in its interval; baselines have it too; the page shows the worst rows."""
     _, parameters = done
     found = artifacts.read_json(Path("data/evaluation/metrics.json"))
-    headline = metrics.metric_module(parameters.task.metrics).HEADLINE[0]
+    headline = metrics.load(parameters.task.metrics).HEADLINE[0]
     for split in ("validation", "test"):
         scores = found[split]
         assert scores[f"{headline}_low"] <= scores[headline] <= scores[f"{headline}_high"]
@@ -247,7 +247,7 @@ def test_predict_answers_as_evaluate_did(done, tmp_path):
         assert all(isinstance(answer, str) for answer in answers)
         return
     expected = [row["prediction"] for row in predictions("test")]
-    assert [str(task.shown(a)) if not isinstance(a, str) else a for a in answers] == expected
+    assert [str(task.format_value(a)) if not isinstance(a, str) else a for a in answers] == expected
 
 
 @every_plain
@@ -318,7 +318,9 @@ def test_windows_lose_no_answer_and_decode_finds_it():
     )
     context = " ".join(f"word{i} ." for i in range(40)) + " Anna went to Oslo."
     examples = inference.Features([{"question": "Where ?", "context": context}])
-    columns = task.encode({"question": ["Where ?"], "context": [context]}, processor, mode="score")
+    columns = task.encode(
+        {"question": ["Where ?"], "context": [context]}, processor, mode="evaluate"
+    )
     covered = {
         at
         for starts, ends in zip(columns["starts"], columns["ends"], strict=True)
@@ -350,11 +352,11 @@ def test_words_keep_their_tags(long):
         tokenize__max_length=16,
         **stride,
     )
-    task.names = ["O", "B-PER", "I-PER"]
+    task.label_names = ["O", "B-PER", "I-PER"]
     words = [word for text in ODD for word in (text.split() or [""])] * 4
     tags = [i % 2 for i in range(len(words))]
     given = {"words": [words, ["Anna"], []], "tags": [tags, [1], []]}
-    columns = task.encode(given, processor, mode="score")
+    columns = task.encode(given, processor, mode="evaluate")
     places = [
         (example, word, label)
         for example, ids, labels in zip(
@@ -373,7 +375,7 @@ def test_words_keep_their_tags(long):
     examples = inference.Features({"words": row} for row in given["words"])
     found = task.decode({"logits": logits}, inference.Features(rows), examples, processor)
     assert [len(row) for row in found] == [len(row) for row in given["words"]]
-    kept = [task.names[tag] if i in seen else "O" for i, tag in enumerate(tags)]
+    kept = [task.label_names[tag] if i in seen else "O" for i, tag in enumerate(tags)]
     assert found[0] == kept
 
 
@@ -414,7 +416,7 @@ def test_blocks_lose_no_token():
     packed = task.encode({"sentence1": texts}, processor, mode="train")
     assert [i for row in packed["input_ids"] for i in row] == [i for row in whole for i in row]
     assert {len(row) for row in packed["input_ids"][:-1]} == {8}
-    alone = task.encode({"sentence1": texts}, processor, mode="score")
+    alone = task.encode({"sentence1": texts}, processor, mode="evaluate")
     for example, ids in enumerate(whole):
         parts = [
             part
@@ -428,7 +430,7 @@ def test_masks_are_of_whole_words_and_drawn_from_their_seed():
     """All tokens of a word or none; the same draw gives the same masks, another one others."""
     task, processor, config = load("recipes/sample-masked_lm.yaml", task__mask_probability=0.3)
     texts = ["Xylophonists unquestionably juxtaposed bricklayers and goldsmiths."]
-    columns = task.encode({"sentence1": texts}, processor, mode="score")
+    columns = task.encode({"sentence1": texts}, processor, mode="evaluate")
     row = {name: values[0] for name, values in columns.items()}
     collate, words = task.collator(processor, config), np.array(columns["word_ids"][0])
     draws = [collate([row | {"draw": (1, 2, 3 + i)}]) for i in range(40)]
@@ -487,7 +489,7 @@ def test_other_numbers_of_choices():
     together = windows[0][1]
     assert [len(row) for row in together] == [2, 5, 2]
     for row, logits in zip(rows, together, strict=True):
-        (alone,) = task.split(forward(collate([row])), [row])
+        (alone,) = task.unpad(forward(collate([row])), [row])
         np.testing.assert_allclose(alone, logits, atol=1e-5)
     with pytest.raises(ValueError, match="choice 2 of 2"):
         task.encode(given | {"label": [2, 0, 0]}, processor, mode="train")
@@ -595,7 +597,7 @@ def test_the_readmes_row_is_true(done):
     _, _, baselines, scores, long, exports, loads = readme()[parameters.task.name]
     found = artifacts.read_json(Path("data/evaluation/metrics.json"))
     assert set(found["baseline"]) <= set(re.findall(r"`(\w+)`", baselines))
-    headline = metrics.metric_module(parameters.task.metrics).HEADLINE
+    headline = metrics.load(parameters.task.metrics).HEADLINE
     assert headline[0] in re.findall(r"`(\w+)`", scores)
     if " or " not in scores:
         assert set(re.findall(r"`(\w+)`", scores)) <= set(headline)

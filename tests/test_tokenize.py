@@ -157,7 +157,7 @@ def test_words_of_byte_level_tokenizers_begin_with_a_space(tmp_path):
     RobertaTokenizer(vocab=vocabulary, merges=merges).save_pretrained(tmp_path)
     task, _, _ = load("recipes/sample-token_classification.yaml")
     processor = registry.load_processor(tmp_path, task)
-    columns = task.encode({"words": [["sat", "cat"]]}, processor, mode="score")
+    columns = task.encode({"words": [["sat", "cat"]]}, processor, mode="evaluate")
     tokens = processor.convert_ids_to_tokens(columns["input_ids"][0])
     assert tokens[1] == "Ġsat"
     assert "Ġcat" in tokens

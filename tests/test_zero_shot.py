@@ -103,17 +103,17 @@ def test_several_labels_are_judged_alone(scored, write_params):
         task__problem_type="multi_label_classification", evaluate__positive_label=None
     )
     task = registry.load(parameters)
-    task.names = ["boxes", "Oslo", "summer"]
+    task.label_names = ["boxes", "Oslo", "summer"]
     from datasets import Dataset
 
     examples = Dataset.from_dict({"sentence1": ["Anna left."] * 2, "sentence2": ["", "Oslo"]})
     p = schema.ZeroShot.model_validate(NLI)
     together = zero_shot.predictions(Path("nli"), p, examples, task).toarray()
-    for i, name in enumerate(task.names):
-        task.names = [name]
+    for i, name in enumerate(task.label_names):
+        task.label_names = [name]
         alone = zero_shot.predictions(Path("nli"), p, examples, task).toarray()
         np.testing.assert_array_equal(alone[:, 0], together[:, i])
-        task.names = ["boxes", "Oslo", "summer"]
+        task.label_names = ["boxes", "Oslo", "summer"]
 
 
 def test_images_are_judged_by_a_clip_model(tmp_path):
@@ -146,13 +146,15 @@ def test_images_are_judged_by_a_clip_model(tmp_path):
     model.save_pretrained(tmp_path)
     CLIPProcessor(images, tokenizer).save_pretrained(tmp_path)
     task, _, _ = load("recipes/sample-image_classification.yaml")
-    task.names = ["circle", "cross", "square"]
+    task.label_names = ["circle", "cross", "square"]
     rows = rows_of(ROOT / "data/sample/image_classification/test.parquet", 6)
     from datasets import Dataset
 
     p = schema.ZeroShot.model_validate(NLI | {"template": "a {} ."})
     found = zero_shot.predictions(tmp_path, p, Dataset.from_list(rows), task)
-    texts = tokenizer([f"a {name} ." for name in task.names], padding=True, return_tensors="pt")
+    texts = tokenizer(
+        [f"a {name} ." for name in task.label_names], padding=True, return_tensors="pt"
+    )
     pixels = images([zero_shot.opened(row["image"]) for row in rows], return_tensors="pt")
     with torch.no_grad():
         probabilities = model(

@@ -162,5 +162,5 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
         if not p.from_scratch and p.custom_class is None:
             base_model.compare_weights(folder, config, task.auto_model)
         origin = "new weights from the seed" if p.from_scratch else "its weights"
-        tokens = f"{len(processor):,} tokens, " if task.processor == "AutoTokenizer" else ""
+        tokens = f"{len(processor):,} tokens, " if task.auto_processor == "AutoTokenizer" else ""
         findings.facts["model"] = f"{p.name}: {config.model_type}, {tokens}{origin}"

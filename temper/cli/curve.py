@@ -91,9 +91,7 @@ def chosen_metric(one: Experiment, metric: str | None) -> tuple[str, bool]:
     from temper.params import user_code
 
     p, kind = one.parameters, one.parameters.task.metrics
-    known = metrics.metric_module(kind).GREATER_IS_BETTER | metrics.own_directions(
-        user_code.metrics(p)
-    )
+    known = metrics.load(kind).GREATER_IS_BETTER | metrics.custom_directions(user_code.metrics(p))
     scores = [name for name in one.read_json(METRICS).get("validation", {}) if name in known]
     name = metric or user_code.last(p.train.metric_for_best_model)
     if name == "loss" and "loss" not in scores:

@@ -107,7 +107,7 @@ def headline(kind: str, scores: list[dict[str, float]], yours: Sequence[str] = (
     """
     from temper import metrics
 
-    known = (metrics.metric_module(kind).HEADLINE, yours)
+    known = (metrics.load(kind).HEADLINE, yours)
     names, more = ([n for n in one if all(n in score for score in scores)] for one in known)
     if not names:
         raise InputError(f"{METRICS}: the folds share no validation score of {kind}")
@@ -124,7 +124,7 @@ def pooled(kind: str, rows: list[dict[str, str]], positive: str | None) -> dict[
     """
     from temper import metrics
 
-    if metrics.is_of_labels(kind):
+    if metrics.scores_logits(kind):
         return pooled_labels(kind, rows, positive)
     if kind not in WORDS:
         return {}
@@ -132,7 +132,7 @@ def pooled(kind: str, rows: list[dict[str, str]], positive: str | None) -> dict[
     predictions, references = (
         [parsed(row[column]) for row in rows] for column in ("prediction", "reference")
     )
-    return metrics.score(kind, predictions, references)
+    return metrics.compute_from_predictions(kind, predictions, references)
 
 
 def pooled_labels(kind: str, rows: list[dict[str, str]], positive: str | None) -> dict[str, float]:

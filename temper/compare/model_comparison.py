@@ -62,7 +62,7 @@ class Comparison:
 
     @property
     def greater_is_better(self) -> dict[str, bool]:
-        return scoring.metric_module(self.kind).GREATER_IS_BETTER
+        return scoring.load(self.kind).GREATER_IS_BETTER
 
 
 def compare(
@@ -88,7 +88,7 @@ def compare(
     users = [
         user_code.last(name) for name in compared_models[0].one.parameters.evaluate.metrics or ()
     ]
-    every = [*scoring.metric_module(kind).HEADLINE, *users]
+    every = [*scoring.load(kind).HEADLINE, *users]
     shown = [name for name in every if any(name in one for one in scores)]
     main = testable.chosen_metric(metric, names, shown)
     if data.moved:

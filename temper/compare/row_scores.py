@@ -165,7 +165,7 @@ def _language(rows: Sequence[Row]) -> RowScores:
 
 def _examples(kind: str, rows: Sequence[Row]) -> RowScores:
     """Return rows of the modules that score by sums over examples."""
-    module: Any = metrics.metric_module(kind)
+    module: Any = metrics.load(kind)
     predictions: list[Any] = [row["prediction"] for row in rows]
     references: list[Any] = [row["reference"] for row in rows]
     if kind == "entities":

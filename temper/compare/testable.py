@@ -67,7 +67,7 @@ def check_scores(
     """Return the main scores that the rows give, and why others cannot be tested on them."""
     seen, testable, notes = significance.observed(models), [], []
     tokens = [one.per_example_stats[:, -1] for one in models] if kind == "language" else []
-    for name in scoring.metric_module(kind).HEADLINE:
+    for name in scoring.load(kind).HEADLINE:
         if not all(name in one for one in scores):
             continue
         said = np.array([one[name] for one in scores])

@@ -31,7 +31,7 @@ def intervals(scored: SplitResult, spec: LabelSpec, samples: int, seed: int) -> 
     ]
     parts = list(draw(scored, spec, samples, random))
     found = {}
-    for name in metrics.metric_module(spec.metrics).HEADLINE:
+    for name in metrics.load(spec.metrics).HEADLINE:
         if name in parts[0]:
             drawn = np.concatenate([part[name] for part in parts])
             low, high = np.nanquantile(drawn, QUANTILES)

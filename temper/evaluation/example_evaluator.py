@@ -39,7 +39,7 @@ class ExampleEvaluator:
     def __init__(self, predictor: Predictor, parameters: Any, data: Any, raw: Any, zero_shot: Path):
         self.predictor, self.data, self.raw = predictor, data, raw
         self.params, self.seed = parameters.evaluate, parameters.seed
-        self.task, self.metrics = predictor.task, metrics.metric_module(parameters.task.metrics)
+        self.task, self.metrics = predictor.task, metrics.load(parameters.task.metrics)
         self.headline = self.metrics.HEADLINE
         self.own = user_code.metrics(parameters)
 
@@ -75,7 +75,7 @@ class ExampleEvaluator:
                     self.metrics.count(counts, predictions, references)
                 shown = zip(references, predictions, strict=True)
                 writer.writerows(
-                    [start + i, self.task.shown(wanted), self.task.shown(found)]
+                    [start + i, self.task.format_value(wanted), self.task.format_value(found)]
                     for i, (wanted, found) in enumerate(shown)
                 )
                 bar.update(len(predictions))

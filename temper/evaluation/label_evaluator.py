@@ -33,7 +33,7 @@ class LabelEvaluator:
         self.predictor, self.data, self.raw, self.zero_shot = predictor, data, raw, zero_shot
         self.params, self.seed = parameters.evaluate, parameters.seed
         task = parameters.task
-        names, positive = predictor.task.names, self.params.positive_label
+        names, positive = predictor.task.label_names, self.params.positive_label
         self.target, self.kind = task.target
         self.spec = LabelSpec(
             metrics=task.metrics,
@@ -41,7 +41,7 @@ class LabelEvaluator:
             positive=names.index(positive) if positive in names else None,
             threshold=arrays.thresholds(self.params.threshold, names),
         )
-        self.headline = metrics.metric_module(task.metrics).HEADLINE
+        self.headline = metrics.load(task.metrics).HEADLINE
         self.own = user_code.metrics(parameters)
 
     def prepare(self, target: Path) -> None:

@@ -31,7 +31,7 @@ def headline(metrics: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     others = [split for split in metrics if split not in ("test", "baseline", "gap")]
     splits = [split for split in ("test", *others) if split in metrics]
     for split in splits:
-        names = [n for n in scoring.metric_module(kind).HEADLINE if n in metrics[split]][:2]
+        names = [n for n in scoring.load(kind).HEADLINE if n in metrics[split]][:2]
         rows.append({"who": "this model", "split": split, "scores": _cells(metrics[split], names)})
         for baseline, found in metrics["baseline"].items():
             if split in found:

@@ -12,7 +12,7 @@ import numpy as np
 
 from temper.evaluation.bootstrap import intervals
 from temper.evaluation.split_result import LabelSpec, SplitResult, dense, label_text, scores
-from temper.metrics import classification, metric_module, multi_label
+from temper.metrics import classification, load, multi_label
 
 MOST_LABELS = 30  # in the confusion matrix; the most frequent ones
 MOST_PAIRS = 30
@@ -157,7 +157,7 @@ def slices(
             part = subset(scored, np.flatnonzero(texts == value))
             found = scores(part, spec) | intervals(part, spec, samples, seed)
             row: dict[str, Any] = {"column": column, "value": value, "rows": count}
-            for name in metric_module(spec.metrics).HEADLINE[:2]:
+            for name in load(spec.metrics).HEADLINE[:2]:
                 for key in (name, f"{name}_low", f"{name}_high"):
                     row[key] = rounded(found[key]) if key in found else ""
             table.append(row)
@@ -194,7 +194,7 @@ def texts(examples: Any, task: Any) -> dict[str, Callable[[int], str]]:
             return lambda i: " ".join(examples[i][name])
         return lambda i: examples[i][name]
 
-    return {name: shown(name, kind) for name, kind in task.task.inputs.items()}
+    return {name: shown(name, kind) for name, kind in task.params.inputs.items()}
 
 
 def thumbnail(data: bytes) -> str:

@@ -29,10 +29,10 @@ def predictions(folder: Path, p: ZeroShot, examples: Any, task: Any) -> Any:
     from scipy.sparse import csr_array
     from transformers import pipeline
 
-    phrases = [(p.phrases or {}).get(name, name.replace("_", " ")) for name in task.names]
-    several = task.task.target[1] == "classes"
+    phrases = [(p.phrases or {}).get(name, name.replace("_", " ")) for name in task.label_names]
+    several = task.params.target[1] == "classes"
     options: dict[str, Any] = {"candidate_labels": phrases, "hypothesis_template": p.template}
-    if "image" in task.task.inputs.values():
+    if "image" in task.params.inputs.values():
         evaluator: Any = pipeline("zero-shot-image-classification", model=str(folder), device="cpu")
         rows = [opened(data) for data in examples[task.columns[0]]]
     else:

@@ -48,7 +48,7 @@ def metadata(
 
 def shown(parameters: params.Params) -> tuple[str, ...]:
     """Return the metrics the card lists."""
-    known = metrics.metric_module(parameters.task.metrics)
+    known = metrics.load(parameters.task.metrics)
     more = [name for name in known.GREATER_IS_BETTER if name not in known.HEADLINE]
     return (*known.HEADLINE, *more)
 

@@ -78,21 +78,31 @@ def agreement(task: Task, found: list, wanted: list, data: Any) -> float:
         wanted: those of the trained one.
         data: the features.
     """
-    if task.task.metrics == "regression":
+    if task.params.metrics == "regression":
         return r_squared(np.stack(found)[:, 0], np.stack(wanted)[:, 0])
     rows = zip(found, wanted, data, strict=True)
     return float(
-        np.mean([(task.decision(a, row) == task.decision(b, row)).all() for a, b, row in rows])
+        np.mean(
+            [
+                (task.hard_prediction(a, row) == task.hard_prediction(b, row)).all()
+                for a, b, row in rows
+            ]
+        )
     )
 
 
 def score(task: Task, outputs: list, data: Any) -> float:
     """Return the main score, or R² of numbers: 1 is perfect, as `max_score_drop` means it."""
-    name = task.task.metrics
+    name = task.params.metrics
     if name == "regression":
         return r_squared(np.stack(outputs)[:, 0], np.asarray(data["labels"]))
-    scores = partial(metrics.with_loss if metrics.is_of_labels(name) else metrics.score, name)
-    known = getattr(metrics.metric_module(name), "TRAINING", metrics.metric_module(name).HEADLINE)
+    scores = partial(
+        metrics.compute_with_loss
+        if metrics.scores_logits(name)
+        else metrics.compute_from_predictions,
+        name,
+    )
+    known = getattr(metrics.load(name), "TRAINING", metrics.load(name).HEADLINE)
     return task.score(outputs, data, scores)[next(iter(known))]
 
 

@@ -97,9 +97,9 @@ def read_processor(folder: Path, config: Any, params: ModelParams, task: Task) -
     try:
         processor = open_processor(folder, task, trust_remote_code=params.trust_remote_code)
     except (OSError, ValueError) as error:
-        what = "tokenizer" if task.processor == "AutoTokenizer" else "image processor"
+        what = "tokenizer" if task.auto_processor == "AutoTokenizer" else "image processor"
         raise InputError(f"model {params.name}: no {what} in {folder}: {error}") from None
-    if task.processor != "AutoTokenizer":
+    if task.auto_processor != "AutoTokenizer":
         return processor
     config = config.backbone_config() if config.model_type == MODEL_TYPE else config
     size = getattr(config, "vocab_size", None)
@@ -221,7 +221,7 @@ def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict:
             shutil.copyfile(file, weights / file.name)
     config._name_or_path = ""
     config.save_pretrained(str(weights))
-    if task.processor == "AutoTokenizer":
+    if task.auto_processor == "AutoTokenizer":
         processor.name_or_path = ""
         processor.init_kwargs.pop("name_or_path", None)
         summary["vocab_size"] = getattr(config, "vocab_size", None)

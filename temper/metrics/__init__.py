@@ -37,17 +37,17 @@ MODULES = (
 UNBOUNDED = ("mse", "rmse", "mae", "log_loss", "loss", "perplexity", "bleu", "chrf")
 
 
-def metric_module(name: str) -> ModuleType:
+def load(name: str) -> ModuleType:
     """Return a module of this package."""
     return import_module(f"temper.metrics.{name}")
 
 
-def is_of_labels(name: str) -> bool:
+def scores_logits(name: str) -> bool:
     """Tell whether a module scores logits of labels, or predictions of any other form."""
     return name in MODULES[:3]
 
 
-def compute(
+def compute_from_logits(
     name: str,
     logits: np.ndarray,
     references: np.ndarray,
@@ -64,20 +64,22 @@ def compute(
         positive: binary: the class that precision, recall and F1 are about.
         threshold: multi-label: a probability, or one per label.
     """
-    return metric_module(name).scores(
+    return load(name).scores(
         logits.astype(np.float64), references, positive=positive, threshold=threshold
     )
 
 
-def with_loss(name: str, logits: np.ndarray, references: np.ndarray, **options: Any) -> dict:
+def compute_with_loss(
+    name: str, logits: np.ndarray, references: np.ndarray, **options: Any
+) -> dict:
     """Return `loss`, the mean training loss without smoothing and weights, and every metric."""
-    found = compute(name, logits, references, **options)
+    found = compute_from_logits(name, logits, references, **options)
     return {"loss": found["mse" if name == "regression" else "log_loss"], **found}
 
 
-def score(name: str, predictions: list, references: list) -> dict[str, float]:
+def compute_from_predictions(name: str, predictions: list, references: list) -> dict[str, float]:
     """Return the scores of a module that works by sums over examples."""
-    found = metric_module(name)
+    found = load(name)
     sums = found.per_example_stats(predictions, references).sum(0, keepdims=True)
     return {metric: float(values[0]) for metric, values in found.aggregate(sums).items()}
 
@@ -112,12 +114,12 @@ def directions(name: str, own: Mapping[str, Any] = MappingProxyType({})) -> dict
         name: of the module.
         own: the user's functions; `greater_is_better = False` on one turns it round.
     """
-    known = metric_module(name)
+    known = load(name)
     found = {"loss": False, **getattr(known, "TRAINING", known.GREATER_IS_BETTER)}
-    return found | own_directions(own)
+    return found | custom_directions(own)
 
 
-def own_directions(own: Mapping[str, Any]) -> dict[str, bool]:
+def custom_directions(own: Mapping[str, Any]) -> dict[str, bool]:
     """Return whether more is better of each function of the user's."""
     return {name: getattr(f, "greater_is_better", True) for name, f in own.items()}
 

@@ -46,7 +46,7 @@ class Predictor:
         kind = settings.task.target[1] if settings.task.target else None
         if kind in ("class", "classes", "tags"):
             labels: Any = self.config.id2label or {}
-            self.task.names = [labels[i] for i in range(len(labels))]
+            self.task.label_names = [labels[i] for i in range(len(labels))]
         self.task.load_decoder_state(self.config)
         self.processor = registry.load_processor(folder, self.task)
         self.collate = self.task.collator(self.processor, self.config)
@@ -107,7 +107,7 @@ class Predictor:
     def predict(self, columns: dict[str, list]) -> dict[str, list]:
         """Return the columns that predictions of raw columns add."""
         size = len(columns[self.task.columns[0]])
-        encoded = self.task.encode(columns, self.processor, mode="answer")
+        encoded = self.task.encode(columns, self.processor, mode="predict")
         encoded.pop("full_length")
         rows = [dict(zip(encoded, r, strict=True)) for r in zip(*encoded.values(), strict=True)]
         features = Features(rows)

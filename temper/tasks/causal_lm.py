@@ -20,13 +20,13 @@ def build_task(settings: Settings) -> Task:
 class CausalLM(Task):
     auto_model = "AutoModelForCausalLM"
     pipeline_tag = "text-generation"
-    models_language = True
+    is_language_model = True
 
     predict_outputs_needed = ("tokens",)
 
     def __init__(self, settings: Settings):
         super().__init__(settings)
-        self.packing = self.task.prompt is None
+        self.packing = self.params.prompt is None
         self.outputs_needed = ("logits",) if self.packing else ("logits", "tokens")
 
     def is_labelled(self, features: Any) -> bool:
@@ -37,18 +37,18 @@ class CausalLM(Task):
 
     def encode(self, examples: Mapping[str, list], processor: Any, *, mode: str) -> dict[str, list]:
         size, end = self.settings.tokenize.max_length or 0, [processor.eos_token_id]
-        texts = examples.get(self.task.text)
-        if self.task.prompt is None and mode == "answer":
+        texts = examples.get(self.params.text)
+        if self.params.prompt is None and mode == "predict":
             ids = [row[-size:] for row in processor(texts, padding=False)["input_ids"]]
             lengths = [len(row) for row in ids]
             return {"input_ids": ids, "length": lengths, "full_length": lengths}
-        if self.task.prompt is None:
+        if self.params.prompt is None:
             ids = processor(texts, padding=False, truncation=False, verbose=False)["input_ids"]
             return arrays.blocks(
                 {"input_ids": [[*row, *end] for row in ids]}, size, pack=mode == "train"
             )
         prompts = processor(
-            examples[self.task.prompt], padding=False, truncation=False, verbose=False
+            examples[self.params.prompt], padding=False, truncation=False, verbose=False
         )["input_ids"]
         full, lengths = [list(ids) for ids in prompts], [len(ids) for ids in prompts]
         if texts is not None and texts[0] is not None:
@@ -64,7 +64,7 @@ class CausalLM(Task):
 
     def collator(self, processor: Any, config: Any, augmentation: Any = None) -> Collator:
         def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
-            width = arrays.padded_width((len(row["input_ids"]) for row in rows), self.settings)
+            width = arrays.padded_length((len(row["input_ids"]) for row in rows), self.settings)
             ids = [row["input_ids"] for row in rows]
             mask = arrays.pad([np.ones(len(row)) for row in ids], width, 0)
             batch = {"input_ids": arrays.pad(ids, width, processor.pad_token_id or 0)}
@@ -97,8 +97,8 @@ class CausalLM(Task):
         self, train: SplitData, others: Mapping[str, SplitData]
     ) -> dict[str, dict[str, list]]:
         """Return the bigram model's -log p, or the most frequent completion."""
-        if self.task.prompt is not None:
-            known = Counter(train.examples[self.task.text]).most_common(1)[0][0]
+        if self.params.prompt is not None:
+            known = Counter(train.examples[self.params.text]).most_common(1)[0][0]
             answers = {split: [(known, None)] * len(p.examples) for split, p in others.items()}
             return {"most_frequent_completion": answers}
         counts = arrays.token_counts(train.features["input_ids"])
@@ -153,7 +153,7 @@ class CausalLM(Task):
     def snippet(self) -> str:
         return arrays.pipeline_snippet(self.pipeline_tag, '"a prompt"')
 
-    def shown(self, value: Any) -> str:
+    def format_value(self, value: Any) -> str:
         if isinstance(value, tuple):
             return value[0]
         return value if isinstance(value, str) else arrays.shown_statistics(value)

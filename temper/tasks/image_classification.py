@@ -20,14 +20,14 @@ def build_task(settings: Settings) -> Task:
 class ImageClassification(Task):
     auto_model = "AutoModelForImageClassification"
     pipeline_tag = "image-classification"
-    processor = "AutoImageProcessor"
-    processor_options = MappingProxyType({"backend": "pil"})  # torchvision would change pixels
+    auto_processor = "AutoImageProcessor"
+    processor_kwargs = MappingProxyType({"backend": "pil"})  # torchvision would change pixels
 
     def label_feature(self, raw: Mapping[str, Any]) -> Any:
-        return raw[self.task.label]
+        return raw[self.params.label]
 
     def encode(self, examples: Mapping[str, list], processor: Any, *, mode: str) -> dict[str, list]:
-        images = [open_image(data) for data in examples[self.task.image]]
+        images = [open_image(data) for data in examples[self.params.image]]
         pixels = processor(images, do_rescale=False, do_normalize=False, return_tensors="np")
         rounded = np.clip(np.round(pixels["pixel_values"]), 0, 255).astype(np.uint8)
         columns: dict[str, list] = {
@@ -36,8 +36,8 @@ class ImageClassification(Task):
             "length": [1] * len(images),
         }
         columns["full_length"] = columns["length"]
-        if self.task.label in examples:
-            columns["labels"] = examples[self.task.label]
+        if self.params.label in examples:
+            columns["labels"] = examples[self.params.label]
         return columns
 
     def collator(self, processor: Any, config: Any, augmentation: Any = None) -> Collator:
@@ -70,7 +70,7 @@ class ImageClassification(Task):
     def score(
         self, outputs: Sequence[np.ndarray], features: Any, scores: Callable[..., dict]
     ) -> dict[str, float]:
-        names, positive = self.names, self.settings.evaluate.positive_label
+        names, positive = self.label_names, self.settings.evaluate.positive_label
         return scores(
             np.asarray(outputs, dtype=np.float64),
             np.asarray(features["labels"]),
@@ -86,7 +86,7 @@ class ImageClassification(Task):
     def predict(
         self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
     ) -> dict[str, list]:
-        return arrays.label_columns(outputs["logits"], self.names, "class", 0.5)
+        return arrays.label_columns(outputs["logits"], self.label_names, "class", 0.5)
 
     def snippet(self) -> str:
         return arrays.pipeline_snippet(self.pipeline_tag, '"image.png"')

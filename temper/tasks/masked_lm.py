@@ -19,14 +19,14 @@ def build_task(settings: Settings) -> Task:
 class MaskedLM(Task):
     auto_model = "AutoModelForMaskedLM"
     pipeline_tag = "fill-mask"
-    models_language = True
+    is_language_model = True
     packing = True
 
     def is_labelled(self, features: Any) -> bool:
         return True
 
     def encode(self, examples: Mapping[str, list], processor: Any, *, mode: str) -> dict[str, list]:
-        texts, size = examples[self.task.text], self.settings.tokenize.max_length or 0
+        texts, size = examples[self.params.text], self.settings.tokenize.max_length or 0
         encoded = arrays.fast(processor, "masked_lm")(
             texts, padding=False, truncation=False, verbose=False
         )
@@ -56,9 +56,9 @@ class MaskedLM(Task):
         """Return a row's tokens with some hidden, and what is to be guessed; drawn from `draw`."""
         random = np.random.default_rng(row["draw"])
         ids, words = np.array(row["input_ids"]), np.array(row["word_ids"])
-        units = words if self.task.whole_word else np.where(words < 0, -1, np.arange(len(ids)))
+        units = words if self.params.whole_word else np.where(words < 0, -1, np.arange(len(ids)))
         known = np.unique(units[units >= 0])
-        drawn = known[random.random(len(known)) < self.task.mask_probability]
+        drawn = known[random.random(len(known)) < self.params.mask_probability]
         if not len(drawn) and len(known):
             drawn = random.choice(known, 1)
         chosen, chance = np.isin(units, drawn), random.random(len(ids))
@@ -68,8 +68,8 @@ class MaskedLM(Task):
         replaced = chosen & (chance >= MASKED) & (chance < MASKED + RANDOM)
         return np.where(replaced, other, ids), labels
 
-    def reduce(self, logits: Any, batch: Batch) -> Any:
-        return super().reduce(logits, batch) if "labels" in batch else logits.argmax(-1)
+    def reduce_logits(self, logits: Any, batch: Batch) -> Any:
+        return super().reduce_logits(logits, batch) if "labels" in batch else logits.argmax(-1)
 
     def baselines(
         self, train: SplitData, others: Mapping[str, SplitData]
@@ -114,5 +114,5 @@ class MaskedLM(Task):
     def snippet(self) -> str:
         return arrays.pipeline_snippet(self.pipeline_tag, '"a text with a [MASK]"')
 
-    def shown(self, value: Any) -> str:
+    def format_value(self, value: Any) -> str:
         return arrays.shown_statistics(value)

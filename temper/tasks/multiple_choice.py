@@ -29,14 +29,14 @@ class MultipleChoice(Task):
 
     def choices(self, examples: Any) -> list[list[str]]:
         """Return the choices of each example, without the stem."""
-        columns = [examples[name] for name in self.task.choices]
+        columns = [examples[name] for name in self.params.choices]
         return (
             list(columns[0]) if len(columns) == 1 else [list(r) for r in zip(*columns, strict=True)]
         )
 
     def encode(self, examples: Mapping[str, list], processor: Any, *, mode: str) -> dict[str, list]:
-        choices, contexts = self.choices(examples), examples[self.task.context]
-        stems = examples[self.task.stem] if self.task.stem else [""] * len(choices)
+        choices, contexts = self.choices(examples), examples[self.params.context]
+        stems = examples[self.params.stem] if self.params.stem else [""] * len(choices)
         counts = [len(row) for row in choices]
         texts = [
             [text for text, n in zip(contexts, counts, strict=True) for _ in range(n)],
@@ -57,12 +57,12 @@ class MultipleChoice(Task):
         columns["length"] = [max(map(len, row)) for row in columns["input_ids"]]
         whole = arrays.full_lengths(encoded, texts, processor)
         columns["full_length"] = [max(whole[a:b]) for a, b in pairwise(ends)]
-        if self.task.label in examples:
-            columns["labels"] = examples[self.task.label]
+        if self.params.label in examples:
+            columns["labels"] = examples[self.params.label]
             for label, count in zip(columns["labels"], counts, strict=True):
                 if label is not None and not 0 <= label < count:
                     raise InputError(
-                        f"column {self.task.label!r}: choice {label} of {count}; they count from 0"
+                        f"column {self.params.label!r}: choice {label} of {count}; they count from 0"
                     )
         return columns
 
@@ -92,7 +92,7 @@ class MultipleChoice(Task):
         is_filler = batch["attention_mask"].sum(-1) <= 1
         return outputs.logits.masked_fill(is_filler, NOWHERE)  # (batch, choices)
 
-    def split(self, kept: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> Sequence[np.ndarray]:
+    def unpad(self, kept: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> Sequence[np.ndarray]:
         return [one[: len(row["input_ids"])] for one, row in zip(kept, rows, strict=True)]
 
     def score(
@@ -114,7 +114,7 @@ class MultipleChoice(Task):
             ]
             found["word_overlap"][split] = [
                 int(np.argmax([shared(context, text) for text in row]))
-                for context, row in zip(part.examples[self.task.context], choices, strict=True)
+                for context, row in zip(part.examples[self.params.context], choices, strict=True)
             ]
         return found
 

@@ -32,8 +32,8 @@ class QuestionAnswering(Task):
     def encode(self, examples: Mapping[str, list], processor: Any, *, mode: str) -> dict[str, list]:
         tokenize = self.settings.tokenize
         encoded = arrays.fast(processor, "question_answering")(
-            self.questions(examples[self.task.question], processor),
-            examples[self.task.context],
+            self.questions(examples[self.params.question], processor),
+            examples[self.params.context],
             truncation="only_second",
             max_length=tokenize.max_length,
             stride=tokenize.stride,
@@ -55,8 +55,8 @@ class QuestionAnswering(Task):
                 ]
                 for i, offsets in enumerate(encoded["offset_mapping"])
             ]
-        if self.task.answers in examples:
-            answers = examples[self.task.answers]
+        if self.params.answers in examples:
+            answers = examples[self.params.answers]
             columns["labels"] = [
                 spans.target(answers[e], starts, ends)
                 for e, starts, ends in zip(
@@ -94,7 +94,7 @@ class QuestionAnswering(Task):
 
         return torch.stack([outputs.start_logits, outputs.end_logits], 1)  # (batch, 2, tokens)
 
-    def split(self, kept: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> Sequence[np.ndarray]:
+    def unpad(self, kept: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> Sequence[np.ndarray]:
         lengths = [len(row["input_ids"]) for row in rows]
         return [row.T for row in arrays.cut(kept.swapaxes(1, 2), lengths, left=self.left)]
 
@@ -114,7 +114,9 @@ class QuestionAnswering(Task):
             split: [
                 most_alike(*row)
                 for row in zip(
-                    part.examples[self.task.question], part.examples[self.task.context], strict=True
+                    part.examples[self.params.question],
+                    part.examples[self.params.context],
+                    strict=True,
                 )
             ]
             for split, part in others.items()
@@ -134,7 +136,7 @@ class QuestionAnswering(Task):
         p = self.settings.evaluate.span_decoding
         assert p is not None
         parts = arrays.groups(features["example_id"], len(examples))
-        for context, part in zip(examples[self.task.context], parts, strict=True):
+        for context, part in zip(examples[self.params.context], parts, strict=True):
             found = [(-np.inf, 0, 0)]
             nothing = np.inf
             for logits, starts, ends in zip(
@@ -165,7 +167,7 @@ class QuestionAnswering(Task):
             'tokenizer.decode(inputs["input_ids"][0, start : end + 1])',
         )
 
-    def shown(self, value: Any) -> str:
+    def format_value(self, value: Any) -> str:
         return value if isinstance(value, str) else " | ".join(dict.fromkeys(value["text"]))
 
 

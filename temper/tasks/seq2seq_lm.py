@@ -19,25 +19,25 @@ def build_task(settings: Settings) -> Task:
 
 class Seq2SeqLM(Task):
     auto_model = "AutoModelForSeq2SeqLM"
-    models_language = True
+    is_language_model = True
     outputs_needed = ("tokens",)
 
     predict_outputs_needed = ("tokens",)
 
     def __init__(self, settings: Settings):
         super().__init__(settings)
-        self.pipeline_tag = self.task.problem_type
+        self.pipeline_tag = self.params.problem_type
 
     def encode(self, examples: Mapping[str, list], processor: Any, *, mode: str) -> dict[str, list]:
         tokenize = self.settings.tokenize
-        sources = [self.task.prefix + text for text in examples[self.task.source]]
+        sources = [self.params.prefix + text for text in examples[self.params.source]]
         encoded = processor(sources, truncation=True, max_length=tokenize.max_length)
         columns = {
             "input_ids": encoded["input_ids"],
             "length": [len(ids) for ids in encoded["input_ids"]],
             "full_length": arrays.full_lengths(encoded, [sources], processor),
         }
-        targets = examples.get(self.task.target_text)
+        targets = examples.get(self.params.target_text)
         if targets is not None and targets[0] is not None:
             columns["labels"] = processor(
                 text_target=targets, truncation=True, max_length=tokenize.max_target_length
@@ -80,8 +80,8 @@ class Seq2SeqLM(Task):
     def baselines(
         self, train: SplitData, others: Mapping[str, SplitData]
     ) -> dict[str, dict[str, list]]:
-        sources = {split: list(part.examples[self.task.source]) for split, part in others.items()}
-        if self.task.problem_type == "translation":
+        sources = {split: list(part.examples[self.params.source]) for split, part in others.items()}
+        if self.params.problem_type == "translation":
             return {"copy": sources}
         lead = {
             split: ["".join(SENTENCE.findall(text)[:LEAD]).strip() for text in texts]
@@ -99,7 +99,7 @@ class Seq2SeqLM(Task):
         limit = getattr(self.settings.evaluate.generation, "max_new_tokens", 128)
         return arrays.auto_snippet(
             self.auto_model,
-            f'inputs = tokenizer("{self.task.prefix}a text", return_tensors="pt")',
+            f'inputs = tokenizer("{self.params.prefix}a text", return_tensors="pt")',
             f"written = model.generate(**inputs, max_new_tokens={limit})",
             "tokenizer.decode(written[0], skip_special_tokens=True)",
         )

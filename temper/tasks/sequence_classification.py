@@ -21,22 +21,22 @@ class SequenceClassification(Task):
 
     def __init__(self, settings: Settings):
         super().__init__(settings)
-        self.kind = self.task.target[1]
+        self.kind = self.params.target[1]
         losses = {"classes": "binary_cross_entropy", "number": "squared_error"}
         self.loss = losses.get(self.kind, "cross_entropy")
 
     def num_outputs(self, features: Mapping[str, Any]) -> int:
-        return len(self.label_names(features) or [0])
+        return len(self.read_label_names(features) or [0])
 
     def configure(self, config: Any, features: Mapping[str, Any]) -> None:
         super().configure(config, features)
-        config.problem_type = self.task.problem_type
+        config.problem_type = self.params.problem_type
 
     def label_feature(self, raw: Mapping[str, Any]) -> Any:
-        return raw[self.task.label]
+        return raw[self.params.label]
 
     def encode(self, examples: Mapping[str, list], processor: Any, *, mode: str) -> dict[str, list]:
-        texts = [examples[column] for column in self.task.text]
+        texts = [examples[column] for column in self.params.text]
         tokenize = self.settings.tokenize
         windows: dict[str, Any] = {}
         if tokenize.overflow == "window":
@@ -57,8 +57,8 @@ class SequenceClassification(Task):
             columns["full_length"] = columns["length"]  # nothing is cut
         else:
             columns["full_length"] = arrays.full_lengths(encoded, texts, processor)
-        if self.task.label in examples:
-            labels = examples[self.task.label]
+        if self.params.label in examples:
+            labels = examples[self.params.label]
             columns["labels"] = [labels[i] for i in columns.get("example_id", range(len(labels)))]
         return columns
 
@@ -74,7 +74,7 @@ class SequenceClassification(Task):
         room, longest = (p.max_length or 0) - taken, int(np.argmax(lengths))
         if lengths[longest] >= room:
             raise InputError(
-                f"column {self.task.text[0]}: {texts[longest][:40]!r}… has {lengths[longest]} "
+                f"column {self.params.text[0]}: {texts[longest][:40]!r}… has {lengths[longest]} "
                 f"tokens and stands in every window of {p.max_length}, which overlap by {p.stride}:"
                 f" fewer than {room} are allowed; raise tokenize.max_length, put the longer text "
                 "second in task.text, or set tokenize.overflow: truncate"
@@ -102,7 +102,7 @@ class SequenceClassification(Task):
             row[list(ids or ())] = 1.0
         return hot
 
-    def decision(self, output: np.ndarray, feature: Mapping[str, Any]) -> np.ndarray:
+    def hard_prediction(self, output: np.ndarray, feature: Mapping[str, Any]) -> np.ndarray:
         return output > 0 if self.kind == "classes" else output.argmax(-1)
 
     def score(
@@ -115,7 +115,7 @@ class SequenceClassification(Task):
             parts = list(arrays.groups(ids, int(ids[-1]) + 1))
             logits = np.stack([self.pool(logits[part]) for part in parts])
             labels = [labels[part.start] for part in parts]
-        names, positive = self.names, self.settings.evaluate.positive_label
+        names, positive = self.label_names, self.settings.evaluate.positive_label
         return scores(
             logits,
             self.targets(labels, len(names)),
@@ -141,10 +141,10 @@ class SequenceClassification(Task):
         self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
     ) -> dict[str, list]:
         logits = self.decode(outputs, features, examples, processor)
-        threshold = arrays.thresholds(self.settings.evaluate.threshold, self.names)
-        return arrays.label_columns(logits, self.names, self.kind, threshold)
+        threshold = arrays.thresholds(self.settings.evaluate.threshold, self.label_names)
+        return arrays.label_columns(logits, self.label_names, self.kind, threshold)
 
     def snippet(self) -> str:
-        pair = len(self.task.text) == 2
+        pair = len(self.params.text) == 2
         call = '{"text": "first text", "text_pair": "second text"}' if pair else '"a text"'
         return arrays.pipeline_snippet(self.pipeline_tag, call)

@@ -19,7 +19,7 @@ def build_task(settings: Settings) -> Task:
 class TokenClassification(Task):
     auto_model = "AutoModelForTokenClassification"
     pipeline_tag = "token-classification"
-    processor_options = MappingProxyType({"add_prefix_space": True})  # words, not parts of words
+    processor_kwargs = MappingProxyType({"add_prefix_space": True})  # words, not parts of words
     transitions: np.ndarray | None = None  # of a CRF
 
     def load_decoder_state(self, model: Any) -> None:
@@ -30,10 +30,10 @@ class TokenClassification(Task):
         self.transitions = None if found is None else np.asarray(found, dtype=np.float64)
 
     def label_feature(self, raw: Mapping[str, Any]) -> Any:
-        return raw[self.task.tags]
+        return raw[self.params.tags]
 
     def encode(self, examples: Mapping[str, list], processor: Any, *, mode: str) -> dict[str, list]:
-        tokenize, words = self.settings.tokenize, examples[self.task.words]
+        tokenize, words = self.settings.tokenize, examples[self.params.words]
         window = tokenize.overflow == "window"
         encoded = arrays.fast(processor, "token_classification")(
             words,
@@ -61,8 +61,8 @@ class TokenClassification(Task):
         columns["word_ids"] = spans.assign_words(
             [encoded.word_ids(i) for i in kept], columns["example_id"]
         )
-        if self.task.tags in examples:
-            tags = examples[self.task.tags]
+        if self.params.tags in examples:
+            tags = examples[self.params.tags]
             columns["labels"] = [
                 [IGNORE_INDEX if w < 0 or tags[e] is None else tags[e][w] for w in ids]
                 for ids, e in zip(columns["word_ids"], columns["example_id"], strict=True)
@@ -83,21 +83,21 @@ class TokenClassification(Task):
         self.left = processor.padding_side == "left"
         return collate
 
-    def split(self, kept: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> Sequence[np.ndarray]:
+    def unpad(self, kept: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> Sequence[np.ndarray]:
         return arrays.cut(kept, [len(row["input_ids"]) for row in rows], left=self.left)
 
-    def decision(self, output: np.ndarray, feature: Mapping[str, Any]) -> np.ndarray:
+    def hard_prediction(self, output: np.ndarray, feature: Mapping[str, Any]) -> np.ndarray:
         return output.argmax(-1)[np.asarray(feature["word_ids"]) >= 0]
 
     def score(
         self, outputs: Sequence[np.ndarray], features: Any, scores: Callable[..., dict]
     ) -> dict[str, float]:
-        names, losses, found, wanted = self.names, [], [], []
+        names, losses, found, wanted = self.label_names, [], [], []
         for logits, labels in zip(outputs, features["labels"], strict=True):
             ids = np.asarray(labels)
             known = ids != IGNORE_INDEX
             losses.append(self._losses(logits[known].astype(np.float64), ids[known]))
-            path = spans.legal_path(logits[known], names, self.task.scheme, self.transitions)
+            path = spans.legal_path(logits[known], names, self.params.scheme, self.transitions)
             found.append([names[i] for i in path])
             wanted.append([names[i] for i in ids[known]])
         loss = float(np.concatenate(losses).mean())
@@ -115,7 +115,7 @@ class TokenClassification(Task):
         counts: dict[str, Counter] = defaultdict(Counter)
         everywhere: Counter = Counter()
         for words, tags in zip(
-            train.examples[self.task.words], self.references(train.examples) or [], strict=True
+            train.examples[self.params.words], self.references(train.examples) or [], strict=True
         ):
             everywhere.update(tags)
             for word, tag in zip(words, tags, strict=True):
@@ -125,7 +125,8 @@ class TokenClassification(Task):
         return {
             "most_frequent_tag": {
                 split: [
-                    [best.get(w, usual) for w in words] for words in part.examples[self.task.words]
+                    [best.get(w, usual) for w in words]
+                    for words in part.examples[self.params.words]
                 ]
                 for split, part in others.items()
             }
@@ -135,30 +136,33 @@ class TokenClassification(Task):
         self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
     ) -> list:
         """Return a list of tags per example, one per word; words without a token are outside."""
-        names = self.names
+        names = self.label_names
         parts = arrays.groups(features["example_id"], len(examples))
         found = []
-        for words, part in zip(examples[self.task.words], parts, strict=True):
+        for words, part in zip(examples[self.params.words], parts, strict=True):
             scores = np.zeros((len(words), len(names)))
             scores[:, names.index(spans.OUTSIDE) if spans.OUTSIDE in names else 0] = 1e-6
             chosen = zip(outputs["logits"][part], features["word_ids"][part], strict=True)
             for logits, ids in chosen:
                 at = np.asarray(ids)
                 scores[at[at >= 0]] = logits[at >= 0]
-            path = spans.legal_path(scores, names, self.task.scheme, self.transitions)
+            path = spans.legal_path(scores, names, self.params.scheme, self.transitions)
             found.append([names[i] for i in path])
         return found
 
     def references(self, examples: Any) -> list | None:
         values = super().references(examples)
-        return values and [[self.names[i] for i in tags] for tags in values]
+        return values and [[self.label_names[i] for i in tags] for tags in values]
 
     def predict(
         self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
     ) -> dict[str, list]:
         from seqeval.metrics.sequence_labeling import get_entities
 
-        tags, words = self.decode(outputs, features, examples, processor), examples[self.task.words]
+        tags, words = (
+            self.decode(outputs, features, examples, processor),
+            examples[self.params.words],
+        )
         spans = [
             [
                 {"type": kind, "text": " ".join(row[a : b + 1]), "first_word": a, "last_word": b}
@@ -171,5 +175,5 @@ class TokenClassification(Task):
     def snippet(self) -> str:
         return arrays.pipeline_snippet(self.pipeline_tag, '"a sentence"')
 
-    def shown(self, value: Any) -> str:
+    def format_value(self, value: Any) -> str:
         return " ".join(value or ())

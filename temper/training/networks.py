@@ -120,11 +120,11 @@ def check_labels(config: Any, task: Task) -> None:
         InputError: names both. A head of another width is replaced, and that is said.
     """
     before = [config.id2label[i] for i in range(len(config.id2label))] if config.id2label else []
-    if not task.names or before == task.names:
+    if not task.label_names or before == task.label_names:
         return
     if all(name == f"LABEL_{i}" for i, name in enumerate(before)):
         return  # never named: the checkpoint has no head, or one that nobody described
-    if len(before) != len(task.names):
+    if len(before) != len(task.label_names):
         if distributed.is_first():
             shown = ", ".join(before[:6]) + ", …" * (len(before) > 6)
             print(f"a new head: the checkpoint's answers {len(before)} labels, {shown}")
@@ -134,7 +134,7 @@ def check_labels(config: Any, task: Task) -> None:
         fix += ", or draw a new head with model.head: {kind: new}"
     raise InputError(
         f"the checkpoint's head answers {', '.join(before)}; the data's labels are "
-        f"{', '.join(task.names)}: {fix}"
+        f"{', '.join(task.label_names)}: {fix}"
     )
 
 

@@ -86,13 +86,13 @@ def build_setup(
             task.collator(processor, config, p.augmentation),
         ),
         validation_collate=task.collator(processor, config),
-        width=(lambda longest: arrays.padded_width([longest], parameters)) if is_text else None,
+        width=(lambda longest: arrays.padded_length([longest], parameters)) if is_text else None,
         static_shapes=parameters.tokenize.padding == "max_length",
         task=task,
         loss=user_code.resolve(p.loss, "train.loss", code)
         or build_training_loss(parameters, train, task, is_crf=is_crf),
         divergence=losses.divergence(task.loss),
-        scores=scoring(name, task.names, functions),
+        scores=scoring(name, task.label_names, functions),
         greater=metrics.greater_is_better(p.metric_for_best_model, name, functions),
         build_optimizer=partial(optimizer.build_optimizer, own=own_optimizer),
         callbacks=reporters.callbacks(parameters, folder.name) + [make() for make in callbacks],
@@ -108,12 +108,12 @@ def build_training_loss(
     p, weights = parameters.train, parameters.train.class_weights
     if weights == "balanced":
         ids = np.concatenate([np.atleast_1d(labels) for labels in dataset["labels"]]).astype(int)
-        counts = np.bincount(ids[ids >= 0], minlength=len(task.names))
+        counts = np.bincount(ids[ids >= 0], minlength=len(task.label_names))
         several = task.loss == "binary_cross_entropy"
         weights = losses.balanced_weights(counts, len(dataset) if several else None)
-    if weights is not None and len(weights) != len(task.names):
+    if weights is not None and len(weights) != len(task.label_names):
         raise InputError(
-            f"train.class_weights has {len(weights)} numbers for {len(task.names)} labels"
+            f"train.class_weights has {len(weights)} numbers for {len(task.label_names)} labels"
         )
     return losses.build_loss(
         "crf" if is_crf else task.loss,
@@ -126,14 +126,14 @@ def build_training_loss(
 
 def scoring(name: str, names: list[str], functions: dict[str, Any]) -> Any:
     """Return the task's metrics, and the user's, as a function of predictions and references."""
-    if not metrics.is_of_labels(name):
+    if not metrics.scores_logits(name):
         return lambda found, wanted, **options: (
-            metrics.score(name, found, wanted, **options)
+            metrics.compute_from_predictions(name, found, wanted, **options)
             | user_code.scores(functions, found, wanted)
         )
 
     def scores(found: Any, wanted: Any, **options: Any) -> dict[str, float]:
-        plain = metrics.with_loss(name, found, wanted, **options)
+        plain = metrics.compute_with_loss(name, found, wanted, **options)
         if not functions:
             return plain
         sides = metrics.predictions_from_logits(name, found), wanted

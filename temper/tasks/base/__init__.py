@@ -36,24 +36,24 @@ class Task(ABC):
     auto_model: str  # name of the AutoModelFor… class
     pipeline_tag: str  # the Hub's name for the task
     loss = "cross_entropy"  # a name of temper/training/losses
-    processor = "AutoTokenizer"
-    processor_options: Mapping[str, Any] = {}  # given when it is loaded
+    auto_processor = "AutoTokenizer"
+    processor_kwargs: Mapping[str, Any] = {}  # given when it is loaded
     outputs_needed: tuple[str, ...] = ("logits",)  # what `decode` needs: logits, tokens (generated)
     predict_outputs_needed: tuple[str, ...] = ("logits",)  # what `answer` needs
-    models_language = False  # logits are over a vocabulary: only each label's are kept
+    is_language_model = False  # logits are over a vocabulary: only each label's are kept
     packing = False  # whether training texts are joined to full blocks
 
     def __init__(self, settings: "Settings"):
         self.settings = settings
-        self.task: Any = settings.task  # the task's own schema
-        self.names: list[str] = []  # labels in the order of their ids
+        self.params: Any = settings.task  # the task's own schema
+        self.label_names: list[str] = []  # labels in the order of their ids
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Return the raw input columns, the target not among them."""
-        return tuple(self.task.inputs)
+        return tuple(self.params.inputs)
 
-    def label_names(self, features: Mapping[str, Any]) -> list[str] | None:
+    def read_label_names(self, features: Mapping[str, Any]) -> list[str] | None:
         """Return label names in the order of their ids, or None where the head has none."""
         feature = features.get("labels")
         names = getattr(getattr(feature, "feature", feature), "names", None)
@@ -61,7 +61,7 @@ class Task(ABC):
 
     def num_outputs(self, features: Mapping[str, Any]) -> int | None:
         """Return the width of a new head, or None where the model fixes it."""
-        names = self.label_names(features)
+        names = self.read_label_names(features)
         return len(names) if names else None
 
     def label_feature(self, raw: Mapping[str, Any]) -> Any:
@@ -71,9 +71,9 @@ class Task(ABC):
     def configure(self, config: Any, features: Mapping[str, Any]) -> None:
         """Write the width of the head and its labels into a model's config."""
         width = self.num_outputs(features)
-        if self.names:
-            config.id2label = dict(enumerate(self.names))
-            config.label2id = {name: i for i, name in enumerate(self.names)}
+        if self.label_names:
+            config.id2label = dict(enumerate(self.label_names))
+            config.label2id = {name: i for i, name in enumerate(self.label_names)}
         elif width is not None:
             config.num_labels = width
 
@@ -116,17 +116,17 @@ class Task(ABC):
     def load_decoder_state(self, model: Any) -> None:  # noqa: B027 (most tasks take nothing)
         """Take from a model what `decode` needs beside its logits."""
 
-    def reduce(self, logits: Any, batch: Batch) -> Any:
+    def reduce_logits(self, logits: Any, batch: Batch) -> Any:
         """Return what is kept of a batch's logits, (rows, …); the rest is never stored."""
-        if not self.models_language:
+        if not self.is_language_model:
             return logits
         return token_statistics(logits, batch["labels"])
 
-    def split(self, kept: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> Sequence[np.ndarray]:
+    def unpad(self, kept: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> Sequence[np.ndarray]:
         """Return one output per feature, without its padding."""
         return list(kept)
 
-    def decision(self, output: np.ndarray, feature: Mapping[str, Any]) -> np.ndarray:
+    def hard_prediction(self, output: np.ndarray, feature: Mapping[str, Any]) -> np.ndarray:
         """Return what an output says, so that two models' can be compared."""
         return output.argmax(-1)
 
@@ -140,7 +140,7 @@ class Task(ABC):
             features: their encoded rows.
             scores: the task's metrics, a function of predictions and references.
         """
-        assert self.models_language, "other tasks have a score of their own"
+        assert self.is_language_model, "other tasks have a score of their own"
         return language_scores(outputs)
 
     def prompts(self, rows: Sequence[Mapping[str, Any]], processor: Any) -> Batch:
@@ -168,9 +168,9 @@ class Task(ABC):
 
     def references(self, examples: Any) -> list | None:
         """Return one reference per raw example, or None where the split has none."""
-        if self.task.target is None:
+        if self.params.target is None:
             return [None] * len(examples)
-        values = list(examples[self.task.target[0]])
+        values = list(examples[self.params.target[0]])
         return None if all(value is None for value in values) else values
 
     def predict(
@@ -183,6 +183,6 @@ class Task(ABC):
     def snippet(self) -> str:
         """Return the Python code of the model card that loads and calls the model."""
 
-    def shown(self, value: Any) -> str:
+    def format_value(self, value: Any) -> str:
         """Return a prediction or reference as people read it."""
         return "" if value is None else str(value)

@@ -26,7 +26,7 @@ def pad(values: Sequence[Any], width: int, fill: Any, *, left: bool = False) -> 
     return found
 
 
-def padded_width(lengths: Iterable[int], settings: "Settings") -> int:
+def padded_length(lengths: Iterable[int], settings: "Settings") -> int:
     """Return the tokens of a batch: the longest row's or max_length, a multiple as asked."""
     tokenize = settings.tokenize
     if tokenize.padding == "max_length":
@@ -42,7 +42,7 @@ def pad_texts(
 
     All are (batch, tokens), int64.
     """
-    width = padded_width((len(row["input_ids"]) for row in rows), settings)
+    width = padded_length((len(row["input_ids"]) for row in rows), settings)
     left = processor.padding_side == "left"
     ids = [row["input_ids"] for row in rows]
     batch = {"input_ids": pad(ids, width, processor.pad_token_id or 0, left=left)}

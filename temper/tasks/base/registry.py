@@ -21,7 +21,7 @@ def load(settings: "Settings", features: Mapping[str, Any] | None = None) -> Tas
         features: columns of the tokenized data; give the task its label names.
     """
     task = import_module(f"temper.tasks.{settings.task.name}").build_task(settings)
-    task.names = task.label_names(features or {}) or []
+    task.label_names = task.read_label_names(features or {}) or []
     return task
 
 
@@ -32,7 +32,7 @@ def load_processor(folder: Path, task: Task) -> Any:
         InputError: a tokenizer that has neither.
     """
     processor = open_processor(folder, task)
-    if task.processor == "AutoTokenizer" and processor.pad_token_id is None:
+    if task.auto_processor == "AutoTokenizer" and processor.pad_token_id is None:
         if processor.eos_token_id is None:
             raise InputError(
                 f"{folder}: the tokenizer has neither a pad token nor an end-of-sequence token; "
@@ -46,8 +46,8 @@ def open_processor(folder: Path, task: Task, **options: Any) -> Any:
     """Load a processor as it is, with what the task asks of it."""
     import transformers
 
-    options |= task.processor_options
+    options |= task.processor_kwargs
     if (folder / "config.json").is_file() and loading.is_model_with_head(folder):
         options["config"] = loading.open_config(folder)  # else transformers warns of the type
-    auto = getattr(transformers, task.processor)
+    auto = getattr(transformers, task.auto_processor)
     return auto.from_pretrained(str(folder), local_files_only=True, **options)
