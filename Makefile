@@ -1,27 +1,36 @@
-# make repro · make test · make lint · make bench: each sets up what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-# The stages' commands call python and accelerate: those of the environment come first.
+# The stages' commands call `python` and `accelerate`: put the environment's own first.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test lint bench
+.PHONY: setup repro test test-fast lint bench
 
-repro: $(READY)
+# Create .venv with the pinned versions; every other target does this first.
+setup: $(READY)
+
+# Check the parameters, run the pipeline, show the results.
+repro: setup
 	$(BIN)/temper check
 	$(BIN)/dvc repro
 	$(BIN)/temper summary
 
-# PASSIVE: the threads of two trainings side by side do not spin for each other's cores.
-test: $(READY)
+# Run all tests. PASSIVE keeps the threads of two parallel trainings from spinning.
+test: setup
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -n 2 --dist worksteal --durations 8
 
-lint: $(READY)
+# Run the tests that start no processes and train for seconds at most.
+test-fast: setup
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+
+# Check style, formatting and types.
+lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 
-bench: $(READY)
+# Measure memory; with MRPC=path MODEL=path also quality beside the plain Trainer.
+bench: setup
 	$(BIN)/python benchmarks/memory.py --model data/export
 	$(BIN)/python benchmarks/memory_data.py
 	test -z "$(MRPC)" || $(BIN)/python benchmarks/mrpc.py --data $(MRPC) --model $(MODEL)
@@ -30,7 +39,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
-	@echo "installing into .venv; the first time takes some minutes"
+	@echo "installing into .venv; the first time takes a few minutes"
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check \
 		-c constraints.txt -e '.[dev]'
 	touch $(READY)
