@@ -1,6 +1,7 @@
-"""What git and DVC know of this repository: the committed lock file, and how two of them differ."""
+"""Git and DVC on this repository: their commands, and how two versions of dvc.lock differ."""
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,47 @@ import yaml
 from temper.core.errors import InputError
 
 LOCK = Path("dvc.lock")
-CAUSES_SHOWN = 4
+NUM_CAUSES = 4  # of a difference between two lock files that are listed
+
+
+def git(*arguments: str, cwd: Path | None = None) -> str:
+    """Run a git command and return its output.
+
+    Raises:
+        InputError: it fails; the message holds what git printed.
+    """
+    done = subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True)
+    if done.returncode:
+        output = (done.stderr or done.stdout).strip()
+        raise InputError(f"git {' '.join(arguments[:3])} in {cwd or Path.cwd()}: {output}")
+    return done.stdout.rstrip("\n")
+
+
+def try_git(*arguments: str, cwd: Path | None = None) -> str | None:
+    """Run a git command and return its output; None where it fails or git is not installed."""
+    try:
+        return git(*arguments, cwd=cwd)
+    except (OSError, InputError):
+        return None
+
+
+def dvc(*arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> int:
+    """Run a dvc command, whose output goes where this process's goes; return its exit status."""
+    return subprocess.run(["dvc", *arguments], cwd=cwd, env=env).returncode
+
+
+def dvc_cache() -> Path:
+    """Return the folder of DVC's cache."""
+    command = ["dvc", "cache", "dir"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return Path(done.stdout.rstrip("\n")).resolve()
 
 
 def check_repository() -> None:
-    """Refuse a folder that is no DVC repository.
+    """Refuse a folder outside a DVC repository.
 
     Raises:
-        InputError: it is none.
+        InputError: there is no .dvc in it or above it.
     """
     from dvc.exceptions import NotDvcRepoError
     from dvc.repo import Repo
@@ -24,67 +58,64 @@ def check_repository() -> None:
     try:
         Repo.find_root()  # without one, DVC's functions would clone a repository
     except NotDvcRepoError:
-        raise InputError("this is no DVC repository; run it where dvc.yaml is") from None
+        raise InputError("not a DVC repository; run this where dvc.yaml is") from None
 
 
 def lock_verdict() -> str:
     """Say whether the outputs are those of the committed dvc.lock, or which stages differ."""
-    try:
-        committed = subprocess.run(
-            ["git", "show", f"HEAD:./{LOCK}"], capture_output=True, text=True, check=True
-        ).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return "none is committed: commit dvc.lock to hold this result"
+    committed = try_git("show", f"HEAD:./{LOCK}")
+    if committed is None:
+        return "not committed: commit dvc.lock to record this result"
     before, now = yaml.safe_load(committed), yaml.safe_load(LOCK.read_text(encoding="utf-8"))
     differing = differing_stages(before["stages"], now["stages"])
     if not differing:
-        return "met: the same bytes as the committed dvc.lock"
+        return "matches: the same bytes as the committed dvc.lock"
     return "\n           ".join(["differs from the committed dvc.lock:", *differing])
 
 
 def differing_stages(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return for each stage whose outputs differ what else changed about it.
+    """List the stages whose outputs differ, each with what else changed about it.
 
     Args:
         before: `stages` of one dvc.lock.
         now: `stages` of another.
     """
-    found = []
+    lines = []
     for name in sorted(before.keys() | now.keys()):
         if name not in before or name not in now:
-            found.append(f"{name} is {'new' if name in now else 'gone'}")
+            lines.append(f"{name}: {'added' if name in now else 'removed'}")
         elif hashes(before[name], "outs") != hashes(now[name], "outs"):
             causes = changed(hashes(before[name], "deps"), hashes(now[name], "deps"))
             causes += changed(leaves(before[name]), leaves(now[name]))
-            shown = ", ".join(causes[:CAUSES_SHOWN])
-            more = f" and {len(causes) - CAUSES_SHOWN} more" if len(causes) > CAUSES_SHOWN else ""
-            found.append(
-                f"{name}: after a change of {shown}{more}"
+            listed = ", ".join(causes[:NUM_CAUSES])
+            more = f" and {len(causes) - NUM_CAUSES} more" if len(causes) > NUM_CAUSES else ""
+            lines.append(
+                f"{name}: {listed}{more} changed"
                 if causes
-                else f"{name}: with the same inputs, so the machine or the libraries differ"
+                else f"{name}: same inputs, so the machine or the libraries differ"
             )
-    return found
+    return lines
 
 
-def hashes(stage: dict[str, Any], kind: str) -> dict[str, str]:
-    """Return the md5 of a locked stage's `deps` or `outs` by path."""
-    return {item["path"]: item.get("md5", "") for item in stage.get(kind, [])}
+def hashes(stage: dict[str, Any], section: str) -> dict[str, str]:
+    """Return the md5 of each path in a locked stage's `deps` or `outs`."""
+    return {item["path"]: item.get("md5", "") for item in stage.get(section, [])}
 
 
 def leaves(stage: dict[str, Any]) -> dict[str, Any]:
-    """Return a locked stage's parameters by dotted key."""
-    found: dict[str, Any] = {}
-    waiting = [("", values) for values in stage.get("params", {}).values()]
-    while waiting:
-        prefix, values = waiting.pop()
+    """Flatten a locked stage's parameters to dotted keys."""
+    flat: dict[str, Any] = {}
+    groups = [("", values) for values in stage.get("params", {}).values()]
+    while groups:
+        prefix, values = groups.pop()
         for key, value in values.items():
             if isinstance(value, dict):
-                waiting.append((f"{prefix}{key}.", value))
+                groups.append((f"{prefix}{key}.", value))
             else:
-                found[prefix + key] = value
-    return found
+                flat[prefix + key] = value
+    return flat
 
 
 def changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return the names whose values differ, or that only one of the two has, sorted."""
-    return sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+    """List the keys that were added, removed or have another value, sorted."""
+    return sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))

@@ -71,7 +71,7 @@ def test_a_finished_run_is_shown_with_what_comes_next(finished, capsys):
         "accuracy: +0.050",
         "onnx/model.onnx 3.0 MiB",
         "data/evaluation/report.html",
-        "met: the same bytes as the committed dvc.lock",
+        "matches: the same bytes as the committed dvc.lock",
         "mlflow ui --backend-store-uri sqlite:///mlflow.db",
         "dvc exp run -S train.learning_rate=1e-4",
         "temper compare HEAD workspace",
@@ -107,7 +107,7 @@ def test_a_missing_export_says_what_to_run(finished):
 
 def test_the_verdict_names_each_stage_that_differs_and_why(finished):
     """A parameter, a dependency, or nothing but the machine."""
-    assert repo.lock_verdict() == "met: the same bytes as the committed dvc.lock"
+    assert repo.lock_verdict() == "matches: the same bytes as the committed dvc.lock"
     other = [{"path": "data/tokenized", "md5": "9"}]
     longer = {"params.yaml": {"tokenize": {"max_length": 32, "padding": "dynamic"}}}
     stages = changed("tokenize", outs=other, params=longer)
@@ -115,28 +115,28 @@ def test_the_verdict_names_each_stage_that_differs_and_why(finished):
     lock(stages)
     verdict = repo.lock_verdict()
     assert verdict.startswith("differs from the committed dvc.lock:")
-    assert "tokenize: after a change of tokenize.max_length\n" in verdict
-    assert verdict.endswith("train: after a change of data/tokenized")
+    assert "tokenize: tokenize.max_length changed\n" in verdict
+    assert verdict.endswith("train: data/tokenized changed")
     lock(changed("train", outs=[{"path": "data/model", "md5": "8"}]))
     assert repo.lock_verdict().endswith(
-        "train: with the same inputs, so the machine or the libraries differ"
+        "train: same inputs, so the machine or the libraries differ"
     )
     lock(changed("train", deps=[{"path": "data/tokenized", "md5": "7"}]))
-    assert repo.lock_verdict().startswith("met")
+    assert repo.lock_verdict().startswith("matches")
 
 
 def test_new_and_gone_stages_are_named():
     """Against a lock file of another pipeline; many causes are cut short."""
-    assert repo.differing_stages({}, {"train": STAGES["train"]}) == ["train is new"]
-    assert repo.differing_stages({"train": STAGES["train"]}, {}) == ["train is gone"]
+    assert repo.differing_stages({}, {"train": STAGES["train"]}) == ["train: added"]
+    assert repo.differing_stages({"train": STAGES["train"]}, {}) == ["train: removed"]
     before = {"outs": [], "deps": []}
     deps = [{"path": f"stages/{name}.py", "md5": "1"} for name in "abcdef"]
     now = {"deps": deps, "outs": [{"path": "x", "md5": "1"}]}
     (text,) = repo.differing_stages({"s": before}, {"s": now})
-    assert text.endswith("stages/a.py, stages/b.py, stages/c.py, stages/d.py and 2 more")
+    assert text.endswith("stages/a.py, stages/b.py, stages/c.py, stages/d.py and 2 more changed")
 
 
 def test_without_a_committed_lock_the_verdict_says_so(write_params):
     """A repository without git, or before its first run."""
     write_params()
-    assert repo.lock_verdict().startswith("none is committed")
+    assert repo.lock_verdict().startswith("not committed")

@@ -542,7 +542,7 @@ def test_a_grid_in_which_values_exclude_each_other_is_refused(tmp_path):
 def test_pruning_needs_a_tracker(tmp_path, monkeypatch):
     """It is said before any trial."""
     found, _ = loaded(tmp_path, prune={"after_trials": 1, "after_evaluations": 0})
-    with pytest.raises(InputError, match="this is no DVC repository"):
+    with pytest.raises(InputError, match="not a DVC repository"):
         start.check_place(tmp_path, found)
     monkeypatch.setenv("TEMPER_TRACKING", "off")
     with pytest.raises(InputError, match="prune needs the scores that training records"):

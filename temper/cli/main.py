@@ -1,43 +1,52 @@
-"""The `temper` command; each subcommand is a module here."""
+"""The `temper` command; each subcommand is a module here, imported when it is called."""
+
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from temper.cli import (
-    best,
-    check,
-    compare,
-    curve,
-    folds,
-    predict,
-    push,
-    recipe,
-    summary,
-    sweep,
-    sync,
-    verify,
-)
 from temper.core import errors
 
+COMMANDS = {  # name of the module and of its function → first line of the function's docstring
+    "check": "Report every mistake in params.yaml, dvc.yaml, the data and the model.",
+    "recipe": "List the recipes, or copy one to params.yaml.",
+    "summary": "Show the scores, the model, whether dvc.lock was reproduced, and the next commands.",
+    "sweep": "Search for the parameters with the best validation score; resumes after an interrupt.",
+    "best": "Apply the best trial or experiment, score it on test, export and register it.",
+    "folds": "Aggregate a cross-validation: the scores of each fold, their mean, all rows pooled.",
+    "curve": "Plot a validation score against the number of labelled training rows.",
+    "compare": "Test whether one model is better than another on the same rows.",
+    "predict": "Add predictions to every row of a file, in its order.",
+    "verify": "Rebuild the current commit in a scratch clone and compare every hash with dvc.lock.",
+    "push": "Upload an exported model with its card to the Hugging Face Hub (HF_TOKEN).",
+    "sync": "Send to MLflow what the stages could not.",
+}
+
+
+class LazyGroup(TyperGroup):
+    """Shows COMMANDS in `--help`, so that listing the commands imports none of their libraries."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, _, arguments = super().resolve_command(ctx, args)
+        if name is None:
+            return name, None, arguments
+        command = typer.Typer(add_completion=False)
+        command.command(name)(getattr(import_module(f"temper.cli.{name}"), name))
+        return name, typer.main.get_command(command), arguments
+
+
 app = typer.Typer(
+    cls=LazyGroup,
     help="Fine-tune a transformer from a lock file. The pipeline itself runs by `dvc repro`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command()(check.check)
-app.command()(recipe.recipe)
-app.command()(summary.summary)
-app.command()(sweep.sweep)
-app.command()(best.best)
-app.command()(folds.folds)
-app.command()(curve.curve)
-app.command()(compare.compare)
-app.command()(predict.predict)
-app.command()(verify.verify)
-app.command()(push.push)
-app.command()(sync.sync)
+for command_name, first_line in COMMANDS.items():
+    app.command(command_name, help=first_line)(lambda: None)
 
 
 def main() -> None:
-    with errors.reported():
+    with errors.exit_on_input_error():
         app()
