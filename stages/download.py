@@ -19,7 +19,7 @@ from temper.params.tokenize import Translator
 from temper.tasks.base import registry
 
 
-def local_source(data: DataParams) -> dataset.Source:
+def open_local_splits(data: DataParams) -> dataset.SourceSplits:
     """Return the local files of each split as batches."""
 
     def reader(files: list[Path]) -> Any:
@@ -49,7 +49,7 @@ def download_dataset(parameters: params.Params, manifests: Path, target: Path) -
         origin["files"] = {
             split: artifacts.read_json(manifests / f"{split}.json") for split in data.files
         }
-        source = local_source(data)
+        source = open_local_splits(data)
     origin["license"] = data.license or origin.get("license")
     origin["description"] = data.description or origin.get("description")
     summary = origin | dataset.write(source, parameters.task, data, target)
@@ -84,8 +84,8 @@ def download_plain(p: schema.ZeroShot | Translator, files: dict[str, str], targe
         from temper.ingest import hub
 
         folder = hub.fetch_model(p.name, hub.resolve_model(p.name, p.revision).sha)
-    base_model.check_plain(folder, p.name)
-    for pattern in base_model.PLAIN_FILES:
+    base_model.check_inference_model(folder, p.name)
+    for pattern in base_model.INFERENCE_FILES:
         for file in sorted(folder.glob(pattern)):
             shutil.copyfile(file, target / file.name)
 
@@ -107,7 +107,7 @@ def main(what: str, manifests: Path, target: Path) -> None:
     parameters = params.load()
     with artifacts.atomic_dir(target) as folder:
         if what == "dataset":
-            artifacts.forget(manifests, set(parameters.data.files))
+            artifacts.remove_stale_manifests(manifests, set(parameters.data.files))
             summary = download_dataset(parameters, manifests, folder)
             for split, facts in summary["splits"].items():
                 counts = ", ".join(f"{k} {v}" for k, v in list(facts["label_counts"].items())[:6])
@@ -125,7 +125,7 @@ def main(what: str, manifests: Path, target: Path) -> None:
             download_plain(found, parameters.model.files, folder)
             print(f"{target.name}: {found.name}")
         else:
-            artifacts.forget(manifests, set(parameters.model.files))
+            artifacts.remove_stale_manifests(manifests, set(parameters.model.files))
             summary = download_model(parameters, folder)
             tokens = f", {summary['num_tokens']} tokens" if "num_tokens" in summary else ""
             print(f"{summary['name']}: {summary['model_type']}{tokens}")
@@ -135,6 +135,6 @@ def main(what: str, manifests: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    with errors.reported():
+    with errors.exit_on_input_error():
         determinism.prepare(params.load().determinism, offline=False)
         main(sys.argv[1], *map(Path, sys.argv[2:]))

@@ -41,7 +41,7 @@ def build_evaluator(
             f"the model's labels are {', '.join(predictor.task.label_names)}, the data's "
             f"{', '.join(names)}: they differ or stand in another order; train again"
         )
-    data = {split: arrow.originals(rows) for split, rows in data.items()}
+    data = {split: arrow.drop_augmented(rows) for split, rows in data.items()}
     has_labels = metrics.scores_logits(parameters.task.metrics)
     evaluator_class = LabelEvaluator if has_labels else ExampleEvaluator
     return evaluator_class(predictor, parameters, data, raw, zero_shot)
@@ -132,6 +132,6 @@ def main(model_folder: Path, tokenized: Path, raw: Path, zero_shot: Path, target
 
 
 if __name__ == "__main__":
-    with errors.reported():
+    with errors.exit_on_input_error():
         determinism.prepare(params.load().determinism)
         main(*map(Path, sys.argv[1:]))

@@ -197,6 +197,6 @@ def main(
 
 
 if __name__ == "__main__":
-    with errors.reported():
+    with errors.exit_on_input_error():
         determinism.prepare(params.load().determinism)
         main(*map(Path, sys.argv[1:]))

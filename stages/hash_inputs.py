@@ -23,5 +23,5 @@ def main(source: Path, manifest: Path) -> None:
 
 
 if __name__ == "__main__":
-    with errors.reported():
+    with errors.exit_on_input_error():
         main(*map(Path, sys.argv[1:]))

@@ -35,9 +35,9 @@ def encode_split(
         size = augmentation.size_of(examples)
         columns = task.encode(examples, processor, mode=mode)
         seen.append(np.array(columns.pop("full_length"), dtype=np.int64))
-        if arrow.MADE in examples:
-            marks = examples[arrow.MADE]
-            columns[arrow.MADE] = [marks[i] for i in columns.get("example_id", range(size))]
+        if arrow.AUGMENTED in examples:
+            marks = examples[arrow.AUGMENTED]
+            columns[arrow.AUGMENTED] = [marks[i] for i in columns.get("example_id", range(size))]
         if "example_id" in columns:
             columns["example_id"] = [first + i for i in columns["example_id"]]
         first += size
@@ -65,7 +65,7 @@ def features(columns: Mapping[str, list], raw: Any, task: registry.Task) -> Any:
     known: dict[str, Any] = dict.fromkeys(("length", "example_id", "prompt_length"), whole)
     known |= dict.fromkeys(("input_ids", "word_ids", "starts", "ends", "shape"), tokens)
     known |= {"token_type_ids": narrow, "pixel_values": Value("binary")}
-    known |= {arrow.MADE: Value("bool")}
+    known |= {arrow.AUGMENTED: Value("bool")}
     if "labels" in columns:
         known["labels"] = task.label_feature(raw)
     for name in columns:
@@ -109,7 +109,7 @@ def tokenize(
         rows_made_by = made_by if split == "train" else None
         first = task.encode(dataset[:1], processor, mode=mode)
         if rows_made_by is not None:
-            first[arrow.MADE] = [False]
+            first[arrow.AUGMENTED] = [False]
         columns = features(first, dataset.features, task)
         batches = raw_batches(dataset, rows_made_by)
         encoded = encode_split(batches, task, processor, mode, lengths)
@@ -131,8 +131,8 @@ def main(
     target: Path,
 ) -> None:
     parameters = params.load()
-    artifacts.forget(code, parameters.code)
-    artifacts.forget(word_lists, parameters.tokenize.synonym_files)
+    artifacts.remove_stale_manifests(code, parameters.code)
+    artifacts.remove_stale_manifests(word_lists, parameters.tokenize.synonym_files)
     with artifacts.atomic_dir(target) as folder:
         report = tokenize(raw_folder, processor_folder, translators, folder, parameters)
     made = report.pop("augmented", {})
@@ -147,6 +147,6 @@ def main(
 
 
 if __name__ == "__main__":
-    with errors.reported():
+    with errors.exit_on_input_error():
         determinism.prepare(params.load().determinism)
         main(*map(Path, sys.argv[1:]))

@@ -148,7 +148,7 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
 
 
 if __name__ == "__main__":
-    with errors.reported():
+    with errors.exit_on_input_error():
         distributed.use_devices(params.load().train.launch)
         determinism.prepare(params.load().determinism)
         main(*map(Path, sys.argv[1:]))

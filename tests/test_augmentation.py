@@ -112,7 +112,7 @@ def test_letters_are_noise_of_the_words_own_alphabet():
 
 def test_synonyms_keep_capital_and_punctuation():
     """Only words of the list change, as many as the share says."""
-    change = words.make_synonyms({"anna": ["eve"], "opened": ["unpacked", "had a look at"]})
+    change = words.build_synonyms({"anna": ["eve"], "opened": ["unpacked", "had a look at"]})
     assert set(changed(change, share=0.1)) == {
         TEXT.replace("Anna", "Eve"),
         TEXT.replace("opened", "unpacked"),
@@ -444,7 +444,7 @@ def test_one_multilingual_model_is_told_the_languages(multilingual):
     p = BackTranslation.model_validate(BACK | LANGUAGES)
     codes = {c: processor.convert_tokens_to_ids(c) for c in ("eng_Latn", "deu_Latn")}
     for source, target in (("eng_Latn", "deu_Latn"), ("deu_Latn", "eng_Latn")):
-        write = back_translation.make_direction(model, processor, "", (source, target), p)
+        write = back_translation.build_translator(model, processor, "", (source, target), p)
         model.generate = generate
         write(["we meet"])
         assert codes[source] in calls[-1]["input_ids"]
@@ -521,7 +521,7 @@ def test_the_pages_example_can_be_copied(write_params):
     assert tuple(parameters.tokenize.augment.methods) == augmentation.METHODS
     (lines,) = re.findall(r"```\n(shop\t.*?)```", text, re.DOTALL)
     Path("list.tsv").write_text(lines)
-    known = words.make_synonyms(words.read_synonyms(Path("list.tsv")))
+    known = words.build_synonyms(words.read_synonyms(Path("list.tsv")))
     (origin,) = re.findall(r"\*(The shop .*?)\* becomes", text)
     changes = {"swap": words.swap, "delete": words.delete, "characters": words.characters}
     for name, change in (changes | {"synonyms": known}).items():
@@ -618,9 +618,9 @@ def test_what_was_appended_is_left_out():
     from datasets import Dataset
 
     marked = Dataset.from_dict({"length": [1, 2, 3], "augmented": [False, False, True]})
-    assert arrow.originals(marked)["length"] == [1, 2]
+    assert arrow.drop_augmented(marked)["length"] == [1, 2]
     plain = Dataset.from_dict({"length": [1]})
-    assert arrow.originals(plain) is plain
+    assert arrow.drop_augmented(plain) is plain
 
 
 def test_the_texts_of_a_pair_change_places(write_params):

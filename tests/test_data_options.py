@@ -12,8 +12,7 @@ from stages import download
 from temper import params
 from temper.cli import check
 from temper.core.errors import InputError
-from temper.ingest import row_selection as rows_of
-from temper.ingest import splits
+from temper.ingest import row_selection, splits
 from temper.ingest.split_stats import SplitStats
 from temper.params.data import SplitParams
 from tests.conftest import ROOT
@@ -293,7 +292,7 @@ def test_every_label_is_in_a_subset_that_has_room_for_it():
     """300 labels by a power law: 300 rows hold each, and 3000 hold them in proportion."""
     sizes = np.maximum(1, (20_000 / np.arange(1, 301) ** 1.1).astype(int))
     strata = np.repeat(np.arange(300), sizes)
-    order = splits.ranked(strata, 3)
+    order = splits.rank_rows(strata, 3)
     assert sorted(order.tolist()) == list(range(len(strata)))
     assert set(strata[order[:300]].tolist()) == set(range(300))
     shares = np.bincount(strata[order[:3000]], minlength=300) / 3000
@@ -421,15 +420,15 @@ def test_groups_of_any_size_are_dealt_near_their_shares(seed):
     groups = random.permutation(np.repeat(np.arange(400), sizes))
     strata = (random.random(len(groups)) < 0.2 + 0.4 * (groups % 2)).astype(int)
     given = SplitParams(validation=0.1, test=0.2, seed=seed)
-    found = splits.assign(strata, given, ["validation", "test"], groups)
+    found = splits.assign_splits(strata, given, ["validation", "test"], groups)
     assert sorted(np.concatenate(list(found.values())).tolist()) == list(range(len(groups)))
     for name, share in (("validation", 0.1), ("test", 0.2)):
         assert len(found[name]) == pytest.approx(share * len(groups), rel=0.1)
         assert strata[found[name]].mean() == pytest.approx(strata.mean(), abs=0.05)
         assert not set(groups[found[name]]) & set(groups[found["train"]])
-    again = splits.assign(strata, given, ["validation", "test"], groups)
+    again = splits.assign_splits(strata, given, ["validation", "test"], groups)
     assert all((again[name] == found[name]).all() for name in found)
-    folds = splits.folds(strata, 5, seed, groups)
+    folds = splits.assign_folds(strata, 5, seed, groups)
     assert all(len(set(folds[groups == group].tolist())) == 1 for group in range(400))
     assert np.bincount(folds).max() - np.bincount(folds).min() <= 0.1 * len(groups) / 5
 
@@ -437,7 +436,7 @@ def test_groups_of_any_size_are_dealt_near_their_shares(seed):
 def test_few_large_groups_fill_every_fold():
     """As many groups as folds: one each."""
     groups = np.repeat(np.arange(4), [50, 30, 5, 1])
-    folds = splits.folds(np.zeros(86, dtype=int), 4, 1, groups)
+    folds = splits.assign_folds(np.zeros(86, dtype=int), 4, 1, groups)
     assert len({int(folds[groups == group][0]) for group in range(4)}) == 4
 
 
@@ -488,7 +487,7 @@ def test_one_is_a_row_and_one_point_nought_is_all(write_params, rows):
         file = Path("params.yaml")
         file.write_text(file.read_text().replace("7777", text))
         facts = {"train": SplitStats(row_keys=bytearray(1600))}
-        taken, _ = rows_of.take_subsets(
+        taken, _ = row_selection.draw_subsets(
             facts, {"train": ("train", np.arange(100))}, params.load().data
         )
         assert len(taken["train"][1]) == count, text

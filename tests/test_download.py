@@ -122,8 +122,8 @@ def test_a_folder_is_read_by_glob(tmp_path):
 
 def test_numbers_as_labels_come_in_numeric_order():
     """ "2" before "10"; given names fix the order."""
-    assert labels.order(["10", "2", "1"], None) == ["1", "2", "10"]
-    assert labels.order(["b", "a"], ["b", "a"]) == ["b", "a"]
+    assert labels.order_names(["10", "2", "1"], None) == ["1", "2", "10"]
+    assert labels.order_names(["b", "a"], ["b", "a"]) == ["b", "a"]
 
 
 def test_integers_are_positions_in_given_names(write_params, tmp_path, monkeypatch):
@@ -183,7 +183,7 @@ def test_splits_are_stratified_over_power_law_classes():
     """300 classes of very different size: each gets its share, singletons stay in train."""
     sizes = np.maximum(1, (2000 / np.arange(1, 301) ** 1.1).astype(int))
     strata = np.repeat(np.arange(300), sizes)
-    found = splits.assign(
+    found = splits.assign_splits(
         strata, SplitParams(validation=0.1, test=0.2, seed=3), ["validation", "test"]
     )
     everything = np.sort(np.concatenate(list(found.values())))
@@ -195,11 +195,11 @@ def test_splits_are_stratified_over_power_law_classes():
         assert abs(counts["test"] - 0.2 * size) <= 1.5
         if size == 1:
             assert counts["validation"] == counts["test"] == 0
-    again = splits.assign(
+    again = splits.assign_splits(
         strata, SplitParams(validation=0.1, test=0.2, seed=3), ["validation", "test"]
     )
     assert all((found[name] == again[name]).all() for name in found)
-    other = splits.assign(
+    other = splits.assign_splits(
         strata, SplitParams(validation=0.1, test=0.2, seed=4), ["validation", "test"]
     )
     assert not np.array_equal(found["test"], other["test"])
@@ -208,7 +208,7 @@ def test_splits_are_stratified_over_power_law_classes():
 def test_labels_with_one_row_each_all_stay_in_train():
     """There is nothing to cut from."""
     params = SplitParams(validation=0.1, test=0.2, seed=3)
-    found = splits.assign(np.arange(9), params, ["validation", "test"])
+    found = splits.assign_splits(np.arange(9), params, ["validation", "test"])
     assert {name: rows.tolist() for name, rows in found.items()} == {"train": list(range(9))}
 
 
@@ -348,6 +348,6 @@ def test_pickles_and_foreign_code_are_refused(checkpoint, write_params):
 
 def test_is_head_knows_the_backbone():
     """A pooler may be new, a layer may not."""
-    assert loading.is_head("bert.pooler.dense.weight", "bert.")
-    assert loading.is_head("classifier.bias", "bert.")
-    assert not loading.is_head("bert.encoder.layer.0.output.dense.weight", "bert.")
+    assert loading.is_head_tensor("bert.pooler.dense.weight", "bert.")
+    assert loading.is_head_tensor("classifier.bias", "bert.")
+    assert not loading.is_head_tensor("bert.encoder.layer.0.output.dense.weight", "bert.")

@@ -56,7 +56,7 @@ def test_pooling_leaves_padding_out(how):
     """The same vector whatever stands in padded places, on either side."""
     hidden = torch.randn(2, 5, 3)
     mask = torch.tensor([[1, 1, 1, 0, 0], [0, 0, 1, 1, 1]])
-    found = heads.pool(hidden, mask, how)
+    found = heads.pool_tokens(hidden, mask, how)
     for row, kept in ((0, hidden[0, :3]), (1, hidden[1, 2:])):
         expected = {"first": kept[0], "mean": kept.mean(0), "max": kept.max(0).values}[how]
         torch.testing.assert_close(found[row], expected)

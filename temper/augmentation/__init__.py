@@ -100,7 +100,7 @@ def make_rewrite(
 
         return back_translation.build_back_translation(p, translators)
     if isinstance(p, Synonyms):
-        change = words.make_synonyms(words.read_synonyms(Path(files[p.file])))
+        change = words.build_synonyms(words.read_synonyms(Path(files[p.file])))
     else:
         change = {"swap": words.swap, "delete": words.delete, "characters": words.characters}[name]
     share = p.share
@@ -118,7 +118,7 @@ def each(
 def batches(dataset: Any, augmentation: Augmentation) -> Iterator[dict[str, list]]:
     """Yield a split's rows as columns, then the made ones method by method, marked as such."""
     for examples in arrow.column_batches(dataset):
-        yield examples | {arrow.MADE: [False] * size_of(examples)}
+        yield examples | {arrow.AUGMENTED: [False] * size_of(examples)}
     for method in augmentation.methods:
         first = 0
         for examples in arrow.column_batches(dataset):
@@ -140,7 +140,7 @@ def made_rows(
         augmentation: of the method.
     """
     picks = list(draw_rows(examples, first, method, augmentation))
-    made: dict[str, list] = {name: [] for name in (*examples, arrow.MADE)}
+    made: dict[str, list] = {name: [] for name in (*examples, arrow.AUGMENTED)}
     columns = augmentation.columns
     seen = {(row, *(examples[column][row] for column in columns)) for row, *_ in picks}
     for row, changed in changes(examples, picks, method, columns):
@@ -149,7 +149,9 @@ def made_rows(
             continue
         seen.add((row, *texts))
         for name, values in made.items():
-            values.append(True if name == arrow.MADE else changed.get(name, examples[name][row]))
+            values.append(
+                True if name == arrow.AUGMENTED else changed.get(name, examples[name][row])
+            )
     augmentation.wanted[method.name] += len(picks)
     augmentation.made[method.name] += size_of(made)
     return made

@@ -30,8 +30,8 @@ def build_back_translation(
         InputError: a model does not translate, or does not know a language.
     """
     opened = {name: open_model(translators / name) for name in sorted({p.there, p.back})}
-    there = make_direction(*opened[p.there], p.there_prefix, (p.source_lang, p.target_lang), p)
-    back = make_direction(*opened[p.back], p.back_prefix, (p.target_lang, p.source_lang), p)
+    there = build_translator(*opened[p.there], p.there_prefix, (p.source_lang, p.target_lang), p)
+    back = build_translator(*opened[p.back], p.back_prefix, (p.target_lang, p.source_lang), p)
 
     def rewrite(texts: Sequence[str], _: Sequence[np.random.Generator]) -> list[str]:
         return back(there(texts))
@@ -65,7 +65,7 @@ def open_model(folder: Path) -> tuple[Any, Any]:
     return model.eval(), processor
 
 
-def make_direction(
+def build_translator(
     model: Any,
     processor: Any,
     prefix: str,

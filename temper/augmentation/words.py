@@ -104,7 +104,7 @@ def neighbour(letter: str, draw: Draw) -> str:
     return found.upper() if letter.isupper() else found
 
 
-def make_synonyms(known: Mapping[str, Sequence[str]]) -> Change:
+def build_synonyms(known: Mapping[str, Sequence[str]]) -> Change:
     """Return a change that replaces words by what a list gives for them.
 
     Args:

@@ -12,8 +12,7 @@ import numpy as np
 from temper.check import label_checks
 from temper.check.findings import Findings
 from temper.core.errors import nearest
-from temper.ingest import dataset, labels, readers
-from temper.ingest import row_selection as rows_of
+from temper.ingest import dataset, labels, readers, row_selection
 from temper.ingest.split_stats import SplitStats, scan_split
 from temper.params import rules
 from temper.params.schema import Params
@@ -32,10 +31,10 @@ def check(parameters: Params, findings: Findings) -> None:
             files[split] = readers.find_files(name, split, data.glob)
             batches = iter([{column: [] for column in readers.column_names(files[split][0])}])
             with findings.named("data.rename"):
-                columns[split] = list(next(dataset.renamed(batches, task, data, split), {}))
+                columns[split] = list(next(dataset.rename_columns(batches, task, data, split), {}))
     before = len(findings.mistakes)
     with findings.named("data"):
-        rows_of.check_names(data.files, data)
+        row_selection.check_split_names(data.files, data)
     fits = len(findings.mistakes) == before
     lacking = check_columns(parameters, columns, findings)
     stats: dict[str, SplitStats] = {}
@@ -43,14 +42,14 @@ def check(parameters: Params, findings: Findings) -> None:
         with findings.at(f"data.files.{split}", f"{data.files[split]}: "):
             batches = read(files[split], split, lacking[split], parameters)
             stats[split] = scan_split(batches, task, data, split)
-    rows: rows_of.Rows = {}
+    rows: row_selection.Selection = {}
     filtered: dict[str, int] = {}
     if "train" in stats and fits:
         with findings.named("data.split"):
-            rows, filtered = rows_of.choose(stats, task, data)
+            rows, filtered = row_selection.select_rows(stats, task, data)
     if any(found.counts for found in stats.values()):
         plain = {split: found.counts for split, found in stats.items()}
-        counts = rows_of.label_counts(stats, rows, data) if rows else plain
+        counts = row_selection.label_counts(stats, rows, data) if rows else plain
         counts = {split: found for split, found in counts.items() if stats[split].labelled}
         label_checks.check(parameters, counts, findings)
     if "train" not in stats:
@@ -108,16 +107,16 @@ def key_of(task: TaskParams, column: str) -> str:
 
 def read(
     files: list[Path], split: str, lacking: list[str], parameters: Params
-) -> Iterator[readers.Columns]:
+) -> Iterator[readers.ColumnBatch]:
     """Yield a split's batches, columns it lacks filled in, so that the rest is still checked.
 
     Raises:
         InputError: a broken row, or with regression a label that is not a number.
     """
     task, data, start = parameters.task, parameters.data, 0
-    numbers = labels.Encoder(task, None)
+    numbers = labels.LabelEncoder(task, None)
     found = (columns for file in files for columns in readers.read(file))
-    for columns in dataset.renamed(found, task, data, split):
+    for columns in dataset.rename_columns(found, task, data, split):
         size = len(next(iter(columns.values()), []))
         if task.target and task.target[1] == "number":
             values = columns.get(task.target[0], [])
@@ -128,15 +127,18 @@ def read(
 
 
 def check_splits(
-    parameters: Params, stats: dict[str, SplitStats], rows: rows_of.Rows, findings: Findings
+    parameters: Params,
+    stats: dict[str, SplitStats],
+    rows: row_selection.Selection,
+    findings: Findings,
 ) -> None:
     """Note rows in two splits and a missing validation where these matter; count the rows."""
     p, data = parameters.train, parameters.data
     with findings.at("data.overlap", "data.overlap: "):
-        _, drop = rows_of.settle_overlap(stats, rows, data.overlap)
+        _, drop = row_selection.resolve_overlap(stats, rows, data.overlap)
         rows = rows | {"train": ("train", np.delete(rows["train"][1], drop))}
     with findings.named("data.subset"):
-        rows, _ = rows_of.take_subsets(stats, rows, data)
+        rows, _ = row_selection.draw_subsets(stats, rows, data)
     sizes = {name: len(chosen) for name, (_, chosen) in rows.items()}
     scored = "validation" in rows and stats[rows["validation"][0]].labelled
     if stats["train"].labelled and not scored:

@@ -27,9 +27,9 @@ def check(parameters: Params, counts: dict[str, Counter[str]], findings: Finding
         return
     for split in counts:
         with findings.at(f"data.files.{split}", f"{files[split]}, column {column!r}: "):
-            labels.make_encoder(task, {"train": counts["train"], split: counts[split]})
+            labels.build_encoder(task, {"train": counts["train"], split: counts[split]})
     if len(findings.mistakes) == before:
-        encoder = labels.make_encoder(task, counts)
+        encoder = labels.build_encoder(task, counts)
         names = encoder.names or []
         check_uses(
             parameters, {names[i]: counts["train"][raw] for raw, i in encoder.ids.items()}, findings

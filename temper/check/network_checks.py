@@ -43,7 +43,7 @@ def outline(config: Any, task: Task, parameters: params.Params) -> Any:
     """
     import torch
 
-    from temper.ingest.base_model import empty
+    from temper.ingest.base_model import build_meta_model
     from temper.models import heads
     from temper.models.config import wrap_config
     from temper.training import networks
@@ -53,7 +53,7 @@ def outline(config: Any, task: Task, parameters: params.Params) -> Any:
     head = networks.chosen_head(config, parameters.model)
     try:
         if head is None:
-            return empty(config, task.auto_model)
+            return build_meta_model(config, task.auto_model)
         with torch.device("meta"):
             wanted = wrap_config(config, head.model_dump(exclude_none=True), None)
             return heads.build(wanted, None, None)

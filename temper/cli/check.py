@@ -132,7 +132,7 @@ def check_augmentation(parameters: params.Params, findings: Findings) -> None:
     for name, p in parameters.tokenize.translators.items():
         if p.name in parameters.model.files:
             with findings.at(f"tokenize.translators.{name}"):
-                base_model.check_plain(Path(parameters.model.files[p.name]), p.name)
+                base_model.check_inference_model(Path(parameters.model.files[p.name]), p.name)
 
 
 def check_model(parameters: params.Params, findings: Findings) -> None:
@@ -145,7 +145,7 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
     p = parameters.model
     folder, good = Path(p.files[p.name]), {}
     with findings.at(f"model.files.{p.name}"):
-        base_model.check_folder(folder, p)
+        base_model.check_base_model(folder, p)
         plain = base_model.read_config(folder, p.model_copy(update={"config": {}}))
         for key, value in p.config.items():
             with findings.at(f"model.config.{key}"):

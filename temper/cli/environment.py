@@ -9,7 +9,7 @@ from temper import params
 from temper.core import determinism, errors
 
 if __name__ == "__main__":
-    with errors.reported():
+    with errors.exit_on_input_error():
         parameters = params.load()
         determinism.prepare(parameters.determinism)
         determinism.configure(parameters.determinism, parameters.seed)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ROWS_PER_BATCH = 1000
 SHARD = "data-00000-of-00001.arrow"
-MADE = "augmented"  # a column that is true for training rows made of others; they come last
+AUGMENTED = "augmented"  # a column that is true for training rows made of others; they come last
 
 
 def write_split(
@@ -83,11 +83,11 @@ def column_batches(dataset: Any, size: int = ROWS_PER_BATCH) -> Iterator[dict[st
         yield dataset[start : start + size]
 
 
-def originals(dataset: Any) -> Any:
+def drop_augmented(dataset: Any) -> Any:
     """Return a tokenized split without made rows: the features of its raw rows, in their order."""
-    if MADE not in dataset.features:
+    if AUGMENTED not in dataset.features:
         return dataset
-    return dataset.select(range(len(dataset) - sum(dataset[MADE])))
+    return dataset.select(range(len(dataset) - sum(dataset[AUGMENTED])))
 
 
 def _recut(features: "Features", batches: Iterable[Mapping[str, Any]]) -> Iterator[pa.Table]:

@@ -33,7 +33,7 @@ def sha256_tree(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
 
 
-def forget(manifests: Path, names: Collection[str]) -> None:
+def remove_stale_manifests(manifests: Path, names: Collection[str]) -> None:
     """Delete the hashes of files the parameters no longer name, as in a fresh clone."""
     for manifest in manifests.glob("*.json"):
         if manifest.stem not in names:
@@ -50,24 +50,24 @@ def atomic_dir(path: Path) -> Iterator[Path]:
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     yield aside
-    flush(aside)
+    fsync_tree(aside)
     if path.exists():
         shutil.rmtree(path)
     aside.rename(path)
-    flush_folder(path.parent)
+    fsync_dir(path.parent)
 
 
-def flush(folder: Path) -> None:
+def fsync_tree(folder: Path) -> None:
     """Wait until everything below a folder is on the disk."""
     for path in (*folder.rglob("*"), folder):
         if path.is_dir():
-            flush_folder(path)
+            fsync_dir(path)
         else:
             with path.open("rb") as handle:
                 os.fsync(handle.fileno())
 
 
-def flush_folder(folder: Path) -> None:
+def fsync_dir(folder: Path) -> None:
     """Wait until a folder's names are on the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -1,6 +1,6 @@
 """Turn a mistake of the user's into one clear message and exit status 1, an interrupt into 130.
 
-Used by every entry point: `with errors.reported(): ...`.
+Used by every entry point: `with errors.exit_on_input_error(): ...`.
 """
 
 import os
@@ -15,7 +15,7 @@ class InputError(ValueError):
 
 
 @contextmanager
-def reported() -> Iterator[None]:
+def exit_on_input_error() -> Iterator[None]:
     """Print an `InputError` and exit with status 1; `TEMPER_DEBUG=1` shows the traceback."""
     try:
         yield

@@ -56,7 +56,7 @@ def shown(parameters: params.Params) -> tuple[str, ...]:
 def write(target: Path, parameters: params.Params, facts: dict, scores: dict, parity: dict) -> None:
     """Write the card."""
     task = registry.load(parameters)
-    is_model_with_head = loading.is_model_with_head(target.parent)
+    is_model_with_head = loading.is_temper_model(target.parent)
     library = "temper" if is_model_with_head else "transformers"
     block = yaml.safe_dump(metadata(parameters, facts, scores, task, library), sort_keys=True)
     text = templates.render(

@@ -15,10 +15,10 @@ from temper.params.model import ModelParams
 from temper.tasks.base import Task
 from temper.tasks.base.registry import open_processor
 
-PLAIN_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm")
+INFERENCE_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm")
 
 
-def check_plain(folder: Path, name: str) -> None:
+def check_inference_model(folder: Path, name: str) -> None:
     """Refuse a model that cannot be loaded without running code it brings.
 
     Raises:
@@ -32,7 +32,7 @@ def check_plain(folder: Path, name: str) -> None:
         raise InputError(f"model {name} brings its own code, which is not run here")
 
 
-def check_folder(folder: Path, params: ModelParams) -> None:
+def check_base_model(folder: Path, params: ModelParams) -> None:
     """Refuse pickled weights, missing files, and code that no parameter allows.
 
     Raises:
@@ -148,7 +148,7 @@ def checkpoint_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def empty(config: Any, auto: str) -> Any:
+def build_meta_model(config: Any, auto: str) -> Any:
     """Return a network of a config without memory for its weights."""
     import torch
     import transformers
@@ -168,8 +168,8 @@ def compare_weights(folder: Path, config: Any, auto: str) -> dict[str, list[str]
     Raises:
         InputError: a tensor of the backbone is missing, or a shape differs.
     """
-    network = empty(config, auto)
-    prefix = loading.prefix_of(network)
+    network = build_meta_model(config, auto)
+    prefix = loading.backbone_prefix(network)
     wanted = {name: tuple(p.shape) for name, p in network.state_dict().items()}
     stored = checkpoint_shapes(folder)
     renamed = {
@@ -179,7 +179,7 @@ def compare_weights(folder: Path, config: Any, auto: str) -> dict[str, list[str]
     new = [name for name in wanted if name not in renamed and name not in tied]
     new = [name for name in new if not name.endswith(("position_ids", "token_type_ids"))]
     for name in new:
-        if not loading.is_head(name, prefix):
+        if not loading.is_head_tensor(name, prefix):
             raise InputError(
                 f"the checkpoint lacks {name} {wanted[name]}"
                 f"{nearest(name, list(renamed))}: it is no {type(network).__name__}; take another "
@@ -187,7 +187,7 @@ def compare_weights(folder: Path, config: Any, auto: str) -> dict[str, list[str]
             )
     for name, shape in wanted.items():
         if name in renamed and renamed[name] != shape:
-            if loading.is_head(name, prefix):
+            if loading.is_head_tensor(name, prefix):
                 new.append(name)
                 continue
             raise InputError(
@@ -199,7 +199,7 @@ def compare_weights(folder: Path, config: Any, auto: str) -> dict[str, list[str]
 
 def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict:
     """Write `processor/` and `weights/` below target; return the summary."""
-    check_folder(folder, params)
+    check_base_model(folder, params)
     config = read_config(folder, params)
     processor = read_processor(folder, config, params, task)
     summary: dict[str, Any] = {"name": params.name, "model_type": config.model_type}

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from temper.core.errors import InputError, nearest
-from temper.ingest.readers import Columns
+from temper.ingest.readers import ColumnBatch
 
 
-def lookup(columns: Columns, name: str) -> list | None:
+def lookup(columns: ColumnBatch, name: str) -> list | None:
     """Return a column, or what a dotted name finds inside of one; None where there is none."""
     if name in columns:
         return columns[name]
@@ -23,7 +23,7 @@ def lookup(columns: Columns, name: str) -> list | None:
     return found if any(value is not None for value in found) else None
 
 
-def get(columns: Columns, name: str, split: str) -> list:
+def get(columns: ColumnBatch, name: str, split: str) -> list:
     """Return a column.
 
     Raises:
@@ -38,9 +38,12 @@ def get(columns: Columns, name: str, split: str) -> list:
     return found
 
 
-def renamed(
-    batches: Iterator[Columns], names: Mapping[str, str] | None, split: str, optional: str | None
-) -> Iterator[Columns]:
+def rename_columns(
+    batches: Iterator[ColumnBatch],
+    names: Mapping[str, str] | None,
+    split: str,
+    optional: str | None,
+) -> Iterator[ColumnBatch]:
     """Yield batches under other column names.
 
     Args:

@@ -13,17 +13,18 @@ import numpy as np
 
 from temper.core import arrow, artifacts
 from temper.core.errors import InputError
-from temper.ingest import columns, labels, splits
-from temper.ingest import row_selection as rows_of
-from temper.ingest.readers import Columns
+from temper.ingest import columns, labels, row_selection, splits
+from temper.ingest.readers import ColumnBatch
 from temper.ingest.split_stats import SplitStats, scan_split, select
 from temper.params.data import DataParams
 from temper.params.task import TaskParams
 
-Source = dict[str, Callable[[], Iterator[Columns]]]  # split → a fresh pass over its batches
+SourceSplits = dict[
+    str, Callable[[], Iterator[ColumnBatch]]
+]  # split → a fresh pass over its batches
 
 
-def write(source: Source, task: TaskParams, data: DataParams, target: Path) -> dict[str, Any]:
+def write(source: SourceSplits, task: TaskParams, data: DataParams, target: Path) -> dict[str, Any]:
     """Write data/raw from a source; return its summary, without where it came from.
 
     Raises:
@@ -31,18 +32,18 @@ def write(source: Source, task: TaskParams, data: DataParams, target: Path) -> d
     """
     if "train" not in source:
         raise InputError(f"there is no train split; the source has {', '.join(source)}")
-    rows_of.check_names(source, data)
+    row_selection.check_split_names(source, data)
     source = _fresh(source, task, data)
     stats = {name: scan_split(batches(), task, data, name) for name, batches in source.items()}
     if task.target is not None and not stats["train"].labelled:
         raise InputError(
             f"train has no labels in column {task.target[0]!r}; all are missing, null or -1"
         )
-    rows, filtered = rows_of.choose(stats, task, data)
-    encoder = labels.make_encoder(task, rows_of.label_counts(stats, rows, data))
-    common, drop = rows_of.settle_overlap(stats, rows, data.overlap)
+    rows, filtered = row_selection.select_rows(stats, task, data)
+    encoder = labels.build_encoder(task, row_selection.label_counts(stats, rows, data))
+    common, drop = row_selection.resolve_overlap(stats, rows, data.overlap)
     rows["train"] = ("train", np.delete(rows["train"][1], drop))
-    rows, subsets = rows_of.take_subsets(stats, rows, data)
+    rows, subsets = row_selection.draw_subsets(stats, rows, data)
     summary: dict[str, Any] = {"labels": encoder.names, "overlap": common}
     summary["dropped_from_train"] = len(drop)
     summary["splits"] = {
@@ -57,12 +58,12 @@ def write(source: Source, task: TaskParams, data: DataParams, target: Path) -> d
 
 
 def write_split(
-    source: Source,
+    source: SourceSplits,
     stats: dict[str, SplitStats],
-    rows: rows_of.Rows,
+    rows: row_selection.Selection,
     task: TaskParams,
     data: DataParams,
-    encoder: labels.Encoder,
+    encoder: labels.LabelEncoder,
     name: str,
     target: Path,
 ) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def write_split(
         "columns": list(features),
         "labelled": labelled,
         "label_counts": {k: counter[k] for k in encoder.names or [] if labelled},
-        "duplicates": splits.duplicates(stats[origin].keys[chosen]),
+        "duplicates": splits.count_duplicates(stats[origin].keys[chosen]),
         "cut_from": origin if origin != name else None,
         "sha256": artifacts.sha256_file(target / name / arrow.SHARD),
     }
@@ -92,7 +93,7 @@ def imbalance(counts: dict[str, int]) -> float | None:
 
 
 def text_facts(
-    stats: dict[str, SplitStats], rows: rows_of.Rows, data: DataParams
+    stats: dict[str, SplitStats], rows: row_selection.Selection, data: DataParams
 ) -> dict[str, Any]:
     """Return the number of empty texts and the mean length of a row, of filtered rows if any."""
     empty = sum(found.empty_texts for found in stats.values())
@@ -105,27 +106,27 @@ def text_facts(
     return {"empty_texts": empty, "mean_characters": round(characters / count, 1)}
 
 
-def renamed(
-    batches: Iterator[Columns], task: TaskParams, data: DataParams, split: str
-) -> Iterator[Columns]:
+def rename_columns(
+    batches: Iterator[ColumnBatch], task: TaskParams, data: DataParams, split: str
+) -> Iterator[ColumnBatch]:
     """Yield a split's batches with their columns renamed; any but train may lack the target."""
     optional = task.target[0] if task.target and split != "train" else None
-    return columns.renamed(batches, data.rename, split, optional)
+    return columns.rename_columns(batches, data.rename, split, optional)
 
 
-def _fresh(source: Source, task: TaskParams, data: DataParams) -> Source:
+def _fresh(source: SourceSplits, task: TaskParams, data: DataParams) -> SourceSplits:
     """Return the source with its columns renamed."""
     return {
-        name: lambda name=name, read=read: renamed(read(), task, data, name)
+        name: lambda name=name, read=read: rename_columns(read(), task, data, name)
         for name, read in source.items()
     }
 
 
 def encoded(
-    batches: Iterator[Columns],
+    batches: Iterator[ColumnBatch],
     task: TaskParams,
     data: DataParams,
-    encoder: labels.Encoder,
+    encoder: labels.LabelEncoder,
     split: str,
     chosen: np.ndarray | None,
     counter: Counter[str],
@@ -148,12 +149,12 @@ def encoded(
                 ids = value if isinstance(value, list) else [value]
                 counter.update(names[i] for i in ids if i is not None and i >= 0)
         for extra in data.extra_columns:
-            found[extra] = [None if v is None else labels.as_text(v) for v in found[extra]]
+            found[extra] = [None if v is None else labels.label_name(v) for v in found[extra]]
         start += size
         yield found
 
 
-def make_features(task: TaskParams, data: DataParams, encoder: labels.Encoder) -> Any:
+def make_features(task: TaskParams, data: DataParams, encoder: labels.LabelEncoder) -> Any:
     """Return the columns of data/raw: inputs and carried columns, then the target."""
     from datasets import Features, Value
 

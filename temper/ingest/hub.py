@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from temper.core.errors import InputError, nearest
-from temper.ingest.dataset import Source
-from temper.ingest.readers import ROWS, Columns
+from temper.ingest.dataset import SourceSplits
+from temper.ingest.readers import ROWS, ColumnBatch
 from temper.params.data import HubDataset
 
 MODEL_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm", "*.jinja", "*.py")
@@ -65,7 +65,7 @@ def resolve_model(name: str, revision: str | None) -> Any:
         return HfApi().model_info(name, revision=revision)
 
 
-def open_dataset(params: HubDataset, commit: str) -> Source:
+def open_dataset(params: HubDataset, commit: str) -> SourceSplits:
     """Fetch a dataset at a commit; return its splits as batches.
 
     Raises:
@@ -108,7 +108,7 @@ def _batches(dataset: Any) -> Any:
         if isinstance(feature, Image):
             dataset = dataset.cast_column(column, Image(decode=False))
 
-    def read() -> Iterator[Columns]:
+    def read() -> Iterator[ColumnBatch]:
         names = {
             column: list(getattr(getattr(f, "feature", f), "names", None) or [])
             for column, f in dataset.features.items()

@@ -16,11 +16,11 @@ def is_missing(value: Any) -> bool:
     return value in MISSING or value == [] or value != value
 
 
-def several(value: Any, task: TaskParams) -> list:
+def labels_of(value: Any, task: TaskParams) -> list:
     """Return the labels of one row: one, or several for multi-label and tags."""
     name, kind = task.target or ("", "")
     if kind == "tags":
-        return parts(value)
+        return parse_tags(value)
     if kind != "classes":
         return [value]
     if isinstance(value, str):
@@ -33,14 +33,14 @@ def several(value: Any, task: TaskParams) -> list:
     return list(value)
 
 
-def parts(value: Any) -> list:
+def parse_tags(value: Any) -> list:
     """Return the tags of one row: a list, a JSON list, or tags between spaces."""
     if isinstance(value, str):
         return json.loads(value) if value.lstrip().startswith("[") else value.split()
     return list(value)
 
 
-def as_text(value: Any) -> str:
+def label_name(value: Any) -> str:
     """Return the name of a label; 1, 1.0 and "1" are one label, as are True and "true"."""
     if isinstance(value, bool):
         return str(value).lower()
@@ -49,7 +49,7 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def order(found: Iterable[str], given: Sequence[str] | None) -> list[str]:
+def order_names(found: Iterable[str], given: Sequence[str] | None) -> list[str]:
     """Return label names in the order of their ids.
 
     `given` fixes it. Without it numbers come in numeric order ("2" before "10"), names sorted.
@@ -62,7 +62,7 @@ def order(found: Iterable[str], given: Sequence[str] | None) -> list[str]:
     return sorted(names)
 
 
-class Encoder:
+class LabelEncoder:
     """Turns the label column of one data set into ids or numbers.
 
     Args:
@@ -108,13 +108,13 @@ class Encoder:
                 raise InputError(
                     f"{where}, column {self.column!r}: {value!r} is not a number"
                 ) from None
-        ids = [self._id(part, where) for part in several(value, self.task)]
+        ids = [self._id(part, where) for part in labels_of(value, self.task)]
         if self.kind == "class":
             return ids[0]
         return ids if self.kind == "tags" else sorted(set(ids))
 
     def _id(self, value: Any, where: str) -> int:
-        name = as_text(value)
+        name = label_name(value)
         if name not in self.ids:
             allowed = list(self.ids)
             raise InputError(
@@ -133,25 +133,25 @@ class Encoder:
         return feature if self.kind == "class" else List(feature)
 
 
-def scan_split(values: Iterable[Any], task: TaskParams) -> Counter[str]:
+def count_labels(values: Iterable[Any], task: TaskParams) -> Counter[str]:
     """Count the label names of a split; an unlabelled one has none."""
     counts: Counter[str] = Counter()
     if task.target is None or task.target[1] not in ("class", "classes", "tags"):
         return counts
     for value in values:
         if not is_missing(value):
-            counts.update(as_text(part) for part in several(value, task))
+            counts.update(label_name(part) for part in labels_of(value, task))
     return counts
 
 
-def are_ids(found: Collection[str], given: Sequence[str] | None) -> bool:
+def are_label_ids(found: Collection[str], given: Sequence[str] | None) -> bool:
     """Tell whether labels of the data are positions in the given names: 0 … n-1, no name."""
     if given is None or set(found) & set(given):
         return False
     return set(found) <= {str(i) for i in range(len(given))}
 
 
-def make_encoder(task: TaskParams, counts: dict[str, Counter[str]]) -> Encoder:
+def build_encoder(task: TaskParams, counts: dict[str, Counter[str]]) -> LabelEncoder:
     """Fix the order of the labels from the parameters, or from every split's labels.
 
     Raises:
@@ -159,10 +159,10 @@ def make_encoder(task: TaskParams, counts: dict[str, Counter[str]]) -> Encoder:
             another split has, or there are fewer than two.
     """
     if task.target is None or task.target[1] not in ("class", "classes", "tags"):
-        return Encoder(task, None)
+        return LabelEncoder(task, None)
     found = set().union(*counts.values())
-    names = order(found, task.classes)
-    by_id = are_ids(found, task.classes)
+    names = order_names(found, task.classes)
+    by_id = are_label_ids(found, task.classes)
     known = {str(i) for i in range(len(names))} if by_id else set(names)
     for split, seen in counts.items():
         for name in sorted(set(seen) - known):
@@ -178,4 +178,4 @@ def make_encoder(task: TaskParams, counts: dict[str, Counter[str]]) -> Encoder:
             )
     if len(names) < 2 and task.target[1] != "classes":
         raise InputError(f"train has {len(names)} label ({', '.join(names)}); two are needed")
-    return Encoder(task, names, by_id)
+    return LabelEncoder(task, names, by_id)

@@ -19,7 +19,7 @@ from temper.core.errors import InputError
 from temper.ingest import archives
 from temper.ingest.archives import ArchiveMember
 
-Columns = dict[str, list]
+ColumnBatch = dict[str, list]
 ROWS = 1000
 FIELD_LIMIT = 2**31 - 1  # a whole document may stand in one field
 
@@ -57,7 +57,7 @@ def find_files(name: str, split: str, pattern: str) -> list[Path]:
     return files
 
 
-def read(file: Path) -> Iterator[Columns]:
+def read(file: Path) -> Iterator[ColumnBatch]:
     """Yield the file's rows, about `ROWS` at a time; those of an archive member by member.
 
     Raises:
@@ -87,8 +87,8 @@ def _text(
         yield text
 
 
-def _delimited(delimiter: str) -> Callable[[ArchiveMember], Iterator[Columns]]:
-    def read_rows(part: ArchiveMember) -> Iterator[Columns]:
+def _delimited(delimiter: str) -> Callable[[ArchiveMember], Iterator[ColumnBatch]]:
+    def read_rows(part: ArchiveMember) -> Iterator[ColumnBatch]:
         csv.field_size_limit(FIELD_LIMIT)
         file = part.name
         with _text(part, "utf-8-sig", newline="") as handle:
@@ -117,7 +117,7 @@ def _delimited(delimiter: str) -> Callable[[ArchiveMember], Iterator[Columns]]:
     return read_rows
 
 
-def _columns(header: list[str], rows: list[list[Any]]) -> Columns:
+def _columns(header: list[str], rows: list[list[Any]]) -> ColumnBatch:
     found = zip(*rows, strict=True) if rows else [()] * len(header)
     return {name: list(values) for name, values in zip(header, found, strict=True)}
 
@@ -134,7 +134,7 @@ def _decoded(handle: Any, file: str) -> Iterator[str]:
         ) from None
 
 
-def _lines(part: ArchiveMember) -> Iterator[Columns]:
+def _lines(part: ArchiveMember) -> Iterator[ColumnBatch]:
     """Yield the lines that are not empty as the column `text`."""
     rows: list[list[str]] = []
     with _text(part, "utf-8-sig") as handle:
@@ -148,7 +148,7 @@ def _lines(part: ArchiveMember) -> Iterator[Columns]:
     yield _columns(["text"], rows)
 
 
-def _json_lines(part: ArchiveMember) -> Iterator[Columns]:
+def _json_lines(part: ArchiveMember) -> Iterator[ColumnBatch]:
     rows: list[dict] = []
     file = part.name
     with _text(part) as handle:
@@ -168,7 +168,7 @@ def _json_lines(part: ArchiveMember) -> Iterator[Columns]:
     yield _records(rows)
 
 
-def _json(part: ArchiveMember) -> Iterator[Columns]:
+def _json(part: ArchiveMember) -> Iterator[ColumnBatch]:
     file = part.name
     try:
         with _text(part) as handle:
@@ -192,7 +192,7 @@ def _squad(articles: list[dict]) -> Iterator[dict]:
                 yield found | {"title": article.get("title"), "context": paragraph["context"]}
 
 
-def _conll(part: ArchiveMember) -> Iterator[Columns]:
+def _conll(part: ArchiveMember) -> Iterator[ColumnBatch]:
     """Yield sentences: a word a line, its tag in the last column, an empty line between."""
     rows: list[dict] = []
     words: list[list[str]] = []
@@ -210,19 +210,19 @@ def _conll(part: ArchiveMember) -> Iterator[Columns]:
     yield _records(rows) or {"words": [], "tags": []}
 
 
-def _image(part: ArchiveMember) -> Iterator[Columns]:
+def _image(part: ArchiveMember) -> Iterator[ColumnBatch]:
     """Yield one row: the file's bytes, and its folder's name as the label."""
     place = PurePosixPath(part.path.as_posix() if part.path else part.name.rpartition("!")[2])
     with part.open() as handle:
         yield {"image": [handle.read()], "label": [place.parent.name], "file": [place.name]}
 
 
-def _records(rows: list[dict]) -> Columns:
+def _records(rows: list[dict]) -> ColumnBatch:
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}
 
 
-def _parquet(part: ArchiveMember) -> Iterator[Columns]:
+def _parquet(part: ArchiveMember) -> Iterator[ColumnBatch]:
     """Yield the table's rows, without the index that pandas adds to a table it writes."""
     import pyarrow.parquet as pq
 
@@ -237,7 +237,7 @@ def _parquet(part: ArchiveMember) -> Iterator[Columns]:
         raise InputError(f"{part.name}: not Parquet: {error}") from None
 
 
-def _arrow(part: ArchiveMember) -> Iterator[Columns]:
+def _arrow(part: ArchiveMember) -> Iterator[ColumnBatch]:
     with part.on_disk() as path, pa.memory_map(str(path)) as source:
         try:
             reader: Any = pa.ipc.open_stream(source)
@@ -251,7 +251,7 @@ def _arrow(part: ArchiveMember) -> Iterator[Columns]:
             yield batch.to_pydict()
 
 
-READERS: dict[str, Callable[[ArchiveMember], Iterator[Columns]]] = {
+READERS: dict[str, Callable[[ArchiveMember], Iterator[ColumnBatch]]] = {
     ".csv": _delimited(","),
     ".tsv": _delimited("\t"),
     ".txt": _lines,

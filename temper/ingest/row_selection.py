@@ -15,11 +15,13 @@ from temper.ingest.split_stats import SplitStats
 from temper.params.data import DataParams
 from temper.params.task import TaskParams
 
-Rows = dict[str, tuple[str, np.ndarray]]  # split → the source's split, its row numbers in order
+Selection = dict[
+    str, tuple[str, np.ndarray]
+]  # split → the source's split, its row numbers in order
 CUT = ("validation", "test")
 
 
-def check_names(source: Collection[str], data: DataParams) -> None:
+def check_split_names(source: Collection[str], data: DataParams) -> None:
     """Refuse, before a row is read, options about splits that there are not.
 
     Args:
@@ -47,9 +49,9 @@ def check_names(source: Collection[str], data: DataParams) -> None:
                 )
 
 
-def choose(
+def select_rows(
     stats: Mapping[str, SplitStats], task: TaskParams, data: DataParams
-) -> tuple[Rows, dict]:
+) -> tuple[Selection, dict]:
     """Return the rows of each split, cut and filtered, and how many the filter dropped by split.
 
     Raises:
@@ -74,20 +76,20 @@ def choose(
     return rows, dropped
 
 
-def cut(stats: Mapping[str, SplitStats], data: DataParams) -> Rows:
+def cut(stats: Mapping[str, SplitStats], data: DataParams) -> Selection:
     """Return each split's origin and row numbers; missing ones come from train.
 
     Raises:
         InputError: fewer rows or groups than folds, or a group in train and a given split.
     """
-    rows: Rows = {name: (name, np.arange(found.rows)) for name, found in stats.items()}
+    rows: Selection = {name: (name, np.arange(found.rows)) for name, found in stats.items()}
     check_groups(stats, data)
     missing = [name for name in CUT if name not in stats]
     if not missing:
         return rows
     strata = stats["train"].strata
     groups = stats["train"].groups if data.split.group is not None else None
-    found = splits.assign(strata, data.split, missing, groups)
+    found = splits.assign_splits(strata, data.split, missing, groups)
     if data.fold is not None:  # test is that of a run without folds
         pool = np.sort(
             np.concatenate([found["train"], found.get("validation", found["train"][:0])])
@@ -123,7 +125,7 @@ def held_out(
     if count < data.fold.k:
         what = "rows of train" if within is None else f"values of {data.split.group!r}"
         raise InputError(f"data.fold.k: {data.fold.k} folds of {count} {what}; take fewer")
-    folds = splits.folds(strata[pool], data.fold.k, data.split.seed, within)
+    folds = splits.assign_folds(strata[pool], data.fold.k, data.split.seed, within)
     return folds == data.fold.index
 
 
@@ -138,14 +140,14 @@ def labels_to_keep(
     if wanted is None:
         return None
     found = {name for one in stats.values() for name in one.counts}
-    names = labels.order(found, task.classes)
+    names = labels.order_names(found, task.classes)
     for name in wanted:
         if name not in names:
             raise InputError(
                 f"data.filter.labels: no row has the label {name!r}{nearest(name, names)}; "
                 f"there are {', '.join(names[:20])}"
             )
-    if labels.are_ids(found, task.classes):
+    if labels.are_label_ids(found, task.classes):
         return {str(names.index(name)) for name in wanted}
     return set(wanted)
 
@@ -167,7 +169,9 @@ def passes(
     return kept
 
 
-def check_left_out(stats: Mapping[str, SplitStats], rows: Rows, wanted: Collection[str]) -> None:
+def check_left_out(
+    stats: Mapping[str, SplitStats], rows: Selection, wanted: Collection[str]
+) -> None:
     """Refuse a split that still has labels which the filter takes from another."""
     for split, (origin, chosen) in rows.items():
         left = counts_of(stats[origin], chosen)
@@ -188,7 +192,7 @@ def counts_of(stats: SplitStats, chosen: np.ndarray) -> Counter[str]:
 
 
 def label_counts(
-    stats: Mapping[str, SplitStats], rows: Rows, data: DataParams
+    stats: Mapping[str, SplitStats], rows: Selection, data: DataParams
 ) -> dict[str, Counter[str]]:
     """Return the labels of each split of the source, without those that a filter leaves out."""
     counts = {name: found.counts for name, found in stats.items()}
@@ -200,8 +204,8 @@ def label_counts(
     return kept
 
 
-def settle_overlap(
-    stats: Mapping[str, SplitStats], rows: Rows, rule: str
+def resolve_overlap(
+    stats: Mapping[str, SplitStats], rows: Selection, rule: str
 ) -> tuple[dict[str, int], np.ndarray]:
     """Return how many rows each pair of splits shares, and the positions in train to drop.
 
@@ -209,7 +213,7 @@ def settle_overlap(
         InputError: the rule is `error` and a row stands in two splits.
     """
     keys = {name: stats[origin].keys[chosen] for name, (origin, chosen) in rows.items()}
-    common = splits.overlap(keys)
+    common = splits.count_overlaps(keys)
     if rule == "error" and any(common.values()):
         found = ", ".join(f"{n} rows of {pair}" for pair, n in common.items() if n)
         raise InputError(
@@ -218,12 +222,12 @@ def settle_overlap(
     if rule != "drop_from_train" or len(keys) < 2:
         return common, np.array([], dtype=int)
     train = keys.pop("train")
-    return common, np.flatnonzero(splits.inside(train, np.concatenate(list(keys.values()))))
+    return common, np.flatnonzero(splits.is_in(train, np.concatenate(list(keys.values()))))
 
 
-def take_subsets(
-    stats: Mapping[str, SplitStats], rows: Rows, data: DataParams
-) -> tuple[Rows, dict]:
+def draw_subsets(
+    stats: Mapping[str, SplitStats], rows: Selection, data: DataParams
+) -> tuple[Selection, dict]:
     """Return the rows that `data.subset` leaves, in their old order, and its numbers by split.
 
     Raises:
@@ -237,7 +241,7 @@ def take_subsets(
         count = size if isinstance(size, int) else max(int(size * len(chosen) + 0.5), 1)
         if count > len(chosen):
             raise InputError(f"data.subset.{split}: {count}, but {split} has {len(chosen)} rows")
-        ranked = splits.ranked(stats[origin].strata[chosen], data.split.seed)
+        ranked = splits.rank_rows(stats[origin].strata[chosen], data.split.seed)
         rows[split] = (origin, chosen[np.sort(ranked[:count])])
         taken[split] = {"rows": count, "of": len(chosen)}
     return rows, taken

@@ -14,7 +14,7 @@ import numpy as np
 
 from temper.core.errors import InputError
 from temper.ingest import columns, labels, splits
-from temper.ingest.readers import Columns
+from temper.ingest.readers import ColumnBatch
 from temper.params.data import DataParams
 from temper.params.task import TaskParams
 
@@ -64,8 +64,8 @@ class SplitStats:
 
 
 def select(
-    found: Columns, task: TaskParams, data: DataParams, split: str, first_row: int
-) -> Columns:
+    found: ColumnBatch, task: TaskParams, data: DataParams, split: str, first_row: int
+) -> ColumnBatch:
     """Return the columns that are asked for; a split may lack the target.
 
     Raises:
@@ -96,7 +96,7 @@ def select(
 
 
 def scan_split(
-    batches: Iterator[Columns], task: TaskParams, data: DataParams, split: str
+    batches: Iterator[ColumnBatch], task: TaskParams, data: DataParams, split: str
 ) -> SplitStats:
     """Read a split once and count.
 
@@ -116,7 +116,7 @@ def scan_split(
         if kind == "tags":
             check_tags(rows, values, f"{split} row {{}}, column {name!r}", stats.rows + 1)
         stats.labelled += len(values) - sum(missing)
-        stats.counts.update(labels.scan_split(values, task))
+        stats.counts.update(labels.count_labels(values, task))
         _add_labels(stats, values, missing, kind)
         group = data.split.group
         if group is not None and (split == "train" or columns.lookup(batch, group) is not None):
@@ -138,7 +138,7 @@ def scan_split(
 def check_tags(rows: list[tuple], values: list, where: str, first_row: int) -> None:
     """Refuse a row with other numbers of words and tags."""
     for i, ((words, *_), tags) in enumerate(zip(rows, values, strict=True)):
-        tags = tags if tags is None else labels.parts(tags)
+        tags = tags if tags is None else labels.parse_tags(tags)
         if tags is not None and len(words) != len(tags):
             raise InputError(
                 f"{where.format(first_row + i)}: {len(tags)} tags for {len(words)} words"
@@ -151,17 +151,17 @@ def _add_labels(stats: SplitStats, values: Sequence, missing: Sequence[bool], ki
         if kind != "class" or none:
             stats.row_labels.append(-1)
         else:
-            stats.row_labels.append(stats.ids.setdefault(labels.as_text(value), len(stats.ids)))
+            stats.row_labels.append(stats.ids.setdefault(labels.label_name(value), len(stats.ids)))
 
 
-def _add_groups(stats: SplitStats, batch: Columns, column: str, split: str) -> None:
+def _add_groups(stats: SplitStats, batch: ColumnBatch, column: str, split: str) -> None:
     for i, value in enumerate(columns.get(batch, column, split)):
         if value is None or value == "" or value != value:
             raise InputError(
                 f"{split} row {stats.rows + i + 1}, column {column!r}: no value; "
                 f"data.split.group needs one in every row of {split}, its own where a row is alone"
             )
-        stats.row_groups += splits.row_key([labels.as_text(value)])
+        stats.row_groups += splits.row_key([labels.label_name(value)])
 
 
 def _add_texts(stats: SplitStats, rows: list[tuple], task: TaskParams, data: DataParams) -> None:

@@ -20,7 +20,7 @@ def row_key(texts: Sequence[str]) -> bytes:
     return hashlib.blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
 
 
-def assign(
+def assign_splits(
     strata: np.ndarray,
     params: SplitParams,
     missing: Sequence[str],
@@ -41,7 +41,7 @@ def assign(
     shares = {split: getattr(params, split) for split in missing if getattr(params, split) > 0}
     random = np.random.default_rng(params.seed)
     if groups is not None:
-        return _assign_groups(strata, groups, shares, random)
+        return _assign_grouped(strata, groups, shares, random)
     none = np.array([], dtype=int)
     taken: dict[str, list[np.ndarray]] = {split: [none] for split in shares}
     owed = dict.fromkeys(shares, 0.0)
@@ -66,7 +66,9 @@ def assign(
     }
 
 
-def folds(strata: np.ndarray, k: int, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
+def assign_folds(
+    strata: np.ndarray, k: int, seed: int, groups: np.ndarray | None = None
+) -> np.ndarray:
     """Return for each row the fold it is in, 0 to k - 1; the folds' sizes differ by one at most.
 
     Args:
@@ -78,23 +80,23 @@ def folds(strata: np.ndarray, k: int, seed: int, groups: np.ndarray | None = Non
     """
     random = np.random.default_rng([seed, 1])
     if groups is not None:
-        return deal_groups(strata, groups, [1 / k] * k, random)
+        return assign_groups(strata, groups, [1 / k] * k, random)
     rows = [random.permutation(np.flatnonzero(strata == one)) for one in np.unique(strata)]
     found = np.empty(len(strata), dtype=int)
     found[np.concatenate(rows)] = np.arange(len(strata)) % k
     return found
 
 
-def _assign_groups(
+def _assign_grouped(
     strata: np.ndarray, groups: np.ndarray, shares: dict[str, float], random: np.random.Generator
 ) -> dict[str, np.ndarray]:
     parts = {"train": max(1 - sum(shares.values()), 1e-9), **shares}
-    found = deal_groups(strata, groups, list(parts.values()), random)
+    found = assign_groups(strata, groups, list(parts.values()), random)
     rows = {name: np.flatnonzero(found == part) for part, name in enumerate(parts)}
     return {name: chosen for name, chosen in rows.items() if len(chosen) or name == "train"}
 
 
-def deal_groups(
+def assign_groups(
     strata: np.ndarray, groups: np.ndarray, shares: Sequence[float], random: np.random.Generator
 ) -> np.ndarray:
     """Return for each row the part its group is in.
@@ -132,7 +134,7 @@ def deal_groups(
     return part_of[groups]
 
 
-def ranked(strata: np.ndarray, seed: int) -> np.ndarray:
+def rank_rows(strata: np.ndarray, seed: int) -> np.ndarray:
     """Return the row numbers in an order of which every prefix is a fair sample.
 
     First comes a row of each label, the most frequent label first; then labels come as often as
@@ -156,13 +158,13 @@ def as_keys(buffer: bytearray) -> np.ndarray:
     return np.frombuffer(buffer, dtype=f"S{KEY_BYTES}")
 
 
-def duplicates(keys: np.ndarray) -> int:
+def count_duplicates(keys: np.ndarray) -> int:
     """Return how many rows repeat an earlier one."""
     ordered = np.sort(keys)
     return int((ordered[1:] == ordered[:-1]).sum())
 
 
-def inside(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
+def is_in(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return for each key whether it stands among others, (keys,)."""
     if not len(others):
         return np.zeros(len(keys), dtype=bool)
@@ -171,10 +173,10 @@ def inside(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
     return others[np.minimum(places, len(others) - 1)] == keys
 
 
-def overlap(keys: dict[str, np.ndarray]) -> dict[str, int]:
+def count_overlaps(keys: dict[str, np.ndarray]) -> dict[str, int]:
     """Return for each pair of splits how many rows of the first also stand in the second."""
     names, found = list(keys), {}
     for i, one in enumerate(names):
         for other in names[i + 1 :]:
-            found[f"{one} in {other}"] = int(inside(keys[one], keys[other]).sum())
+            found[f"{one} in {other}"] = int(is_in(keys[one], keys[other]).sum())
     return found

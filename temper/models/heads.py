@@ -31,7 +31,7 @@ class ModelWithHead(nn.Module):
     def __init__(self, config: ModelWithHeadConfig, backbone: nn.Module):
         super().__init__()
         self.config, self.backbone = config, backbone
-        self.head = None if config.head is None else _layers(config)
+        self.head = None if config.head is None else _build_head(config)
         self.transitions = None
         if config.head is not None and config.head.get("crf"):
             num_labels: Any = config.num_labels
@@ -46,17 +46,19 @@ class ModelWithHead(nn.Module):
         return bool(getattr(self.backbone, "is_activation_checkpointing", False))
 
     def get_input_embeddings(self) -> Any:
-        return self._of_backbone("get_input_embeddings", "train.freeze.embeddings or layer_decay")()
+        return self._backbone_method(
+            "get_input_embeddings", "train.freeze.embeddings or layer_decay"
+        )()
 
     def resize_token_embeddings(self, size: int) -> None:
-        self._of_backbone("resize_token_embeddings", "model.new_tokens")(size)
+        self._backbone_method("resize_token_embeddings", "model.new_tokens")(size)
         self.config.backbone = {**(self.config.backbone or {}), "vocab_size": size}
 
     def activation_checkpointing_enable(self, *args: Any, **kwargs: Any) -> None:
         needed_by = "train.gradient_checkpointing"
-        self._of_backbone("activation_checkpointing_enable", needed_by)(*args, **kwargs)
+        self._backbone_method("activation_checkpointing_enable", needed_by)(*args, **kwargs)
 
-    def _of_backbone(self, method: str, needed_by: str) -> Any:
+    def _backbone_method(self, method: str, needed_by: str) -> Any:
         """Return a method that transformers' models have, and a class of the user's may not."""
         found = getattr(self.backbone, method, None)
         if found is None:
@@ -81,14 +83,14 @@ class ModelWithHead(nn.Module):
         if pooling == "pair":
             hidden = pool_pair(hidden, inputs["attention_mask"], inputs["token_type_ids"])
         elif pooling is not None:
-            hidden = pool(hidden, inputs.get("attention_mask"), pooling)  # (batch, hidden)
+            hidden = pool_tokens(hidden, inputs.get("attention_mask"), pooling)  # (batch, hidden)
         outputs = {"logits": self.head(hidden)}
         if self.transitions is not None:
             outputs["transitions"] = self.transitions
         return ModelOutput(outputs)
 
 
-def pool(hidden: torch.Tensor, mask: torch.Tensor | None, how: str) -> torch.Tensor:
+def pool_tokens(hidden: torch.Tensor, mask: torch.Tensor | None, how: str) -> torch.Tensor:
     """Return one vector per row of hidden states (batch, tokens, hidden), padding left out."""
     if mask is None:
         mask = hidden.new_ones(hidden.shape[:2])
@@ -113,7 +115,7 @@ def pool_pair(hidden: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> 
         types: token types (batch, tokens).
     """
     first, second = (
-        nn.functional.normalize(pool(hidden, mask * (types == side), "mean"), dim=-1)
+        nn.functional.normalize(pool_tokens(hidden, mask * (types == side), "mean"), dim=-1)
         * hidden.shape[-1] ** 0.5
         for side in (0, 1)
     )
@@ -137,7 +139,7 @@ def build(
     if own is not None:
         network = own(inner)
         if folder is not None:
-            _fill(network, folder, str(config.custom_class))
+            _load_matching_tensors(network, folder, str(config.custom_class))
         return ModelWithHead(config, network)
     if inner.is_encoder_decoder:
         raise InputError(f"model.head: {inner.model_type} has an encoder and a decoder; leave null")
@@ -147,7 +149,7 @@ def build(
         backbone = AutoModel.from_pretrained(
             str(folder), config=inner, dtype=torch.float32, use_safetensors=True
         )
-    return _init_head(ModelWithHead(config, _without_pooler(backbone)))
+    return _init_head(ModelWithHead(config, _drop_pooler(backbone)))
 
 
 def load(folder: Path, own: Callable[[Any], Any] | None = None) -> ModelWithHead:
@@ -161,7 +163,7 @@ def load(folder: Path, own: Callable[[Any], Any] | None = None) -> ModelWithHead
 
     config = ModelWithHeadConfig.from_pretrained(str(folder))
     inner = config.backbone_config()
-    network = own(inner) if own else _without_pooler(AutoModel.from_config(inner))
+    network = own(inner) if own else _drop_pooler(AutoModel.from_config(inner))
     model = ModelWithHead(config, network)
     load_model(model, str(folder / WEIGHTS))
     return model.eval()
@@ -190,7 +192,7 @@ def save(model: ModelWithHead, folder: Path) -> None:
     save_model(model, str(folder / WEIGHTS), metadata={"format": "pt"})
 
 
-def _layers(config: ModelWithHeadConfig) -> nn.Module:
+def _build_head(config: ModelWithHeadConfig) -> nn.Module:
     head, width = config.head or {}, config.backbone_config().hidden_size
     num_labels: Any = config.num_labels
     width *= 4 if head.get("pooling") == "pair" else 1
@@ -221,14 +223,14 @@ def _init_head(model: ModelWithHead) -> ModelWithHead:
     return model
 
 
-def _without_pooler(backbone: Any) -> Any:
+def _drop_pooler(backbone: Any) -> Any:
     """Drop a pooler that no head reads: it would never be trained."""
     if getattr(backbone, "pooler", None) is not None:
         backbone.pooler = None
     return backbone
 
 
-def _fill(network: nn.Module, folder: Path, name: str) -> None:
+def _load_matching_tensors(network: nn.Module, folder: Path, name: str) -> None:
     """Load the tensors of a checkpoint that a user's class has under the same name and shape."""
     from safetensors.torch import load_file
 

@@ -23,7 +23,7 @@ HEADS = (
 )
 
 
-def is_model_with_head(folder: Path) -> bool:
+def is_temper_model(folder: Path) -> bool:
     """Tell whether a folder holds a model that only temper can build."""
     from temper.models.config import MODEL_TYPE
 
@@ -32,7 +32,7 @@ def is_model_with_head(folder: Path) -> bool:
 
 def open_config(folder: Path, **options: Any) -> Any:
     """Load a folder's config."""
-    if is_model_with_head(folder):
+    if is_temper_model(folder):
         from temper.models.config import ModelWithHeadConfig
 
         return ModelWithHeadConfig.from_pretrained(str(folder))
@@ -52,7 +52,7 @@ def load(folder: Path, auto_model: str, own: Callable[[Any], Any] | None = None)
     import transformers
 
     transformers.logging.disable_progress_bar()
-    if is_model_with_head(folder):
+    if is_temper_model(folder):
         from temper.models import heads
 
         return heads.load(folder, own)
@@ -60,12 +60,12 @@ def load(folder: Path, auto_model: str, own: Callable[[Any], Any] | None = None)
     return auto.from_pretrained(str(folder), local_files_only=True)
 
 
-def prefix_of(model: Any) -> str:
+def backbone_prefix(model: Any) -> str:
     """Return what the backbone's tensors begin with; "" where it has no name of its own."""
     prefix = model.base_model_prefix + "."
     return prefix if any(name.startswith(prefix) for name in model.state_dict()) else ""
 
 
-def is_head(name: str, prefix: str) -> bool:
+def is_head_tensor(name: str, prefix: str) -> bool:
     """Tell whether a tensor belongs to the head or the pooler, which may be new."""
     return not name.startswith(prefix) or name.removeprefix(prefix).split(".")[0] in HEADS

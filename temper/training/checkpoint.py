@@ -97,10 +97,10 @@ def locked(folder: Path) -> Iterator[None]:
 def publish(partial: Path, target: Path) -> None:
     """Add a manifest to a folder that was written aside, flush it, and give it its name."""
     artifacts.write_json(partial / MANIFEST, artifacts.sha256_tree(partial))
-    artifacts.flush(partial)
+    artifacts.fsync_tree(partial)
     shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)
-    artifacts.flush_folder(target.parent)
+    artifacts.fsync_dir(target.parent)
 
 
 def no_room(folder: Path, name: str, size: int, reason: str) -> InputError:

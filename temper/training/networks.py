@@ -106,7 +106,7 @@ def _of_transformers(config: Any, checkpoint: Path | None, task: Task, *, is_new
         local_files_only=True,
     )
     if is_new:
-        prefix, fresh = loading.prefix_of(network), auto.from_config(config).state_dict()
+        prefix, fresh = loading.backbone_prefix(network), auto.from_config(config).state_dict()
         for name, tensor in network.state_dict().items():
             if not name.startswith(prefix):
                 tensor.copy_(fresh[name])
@@ -150,9 +150,9 @@ def add_lora(network: Any, params: ModelParams) -> Any:
     from transformers.pytorch_utils import Conv1D
 
     lora: Any = params.lora
-    prefix, chosen = loading.prefix_of(network), lora_targets(network, params)
+    prefix, chosen = loading.backbone_prefix(network), lora_targets(network, params)
     transposed = any(isinstance(network.get_submodule(name), Conv1D) for name in chosen)
-    heads = {n for n, _ in network.named_parameters() if loading.is_head(n, prefix)}
+    heads = {n for n, _ in network.named_parameters() if loading.is_head_tensor(n, prefix)}
     config = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,
@@ -177,11 +177,11 @@ def lora_targets(network: Any, params: ModelParams) -> list[str]:
     import torch
     from transformers.pytorch_utils import Conv1D
 
-    prefix, wanted = loading.prefix_of(network), params.lora and params.lora.target_modules
+    prefix, wanted = loading.backbone_prefix(network), params.lora and params.lora.target_modules
     linear = [
         name
         for name, module in network.named_modules()
-        if isinstance(module, torch.nn.Linear | Conv1D) and not loading.is_head(name, prefix)
+        if isinstance(module, torch.nn.Linear | Conv1D) and not loading.is_head_tensor(name, prefix)
     ]
     known = sorted({name.split(".")[-1] for name in linear})
     missing = [name for name in wanted or () if name not in known]

@@ -63,9 +63,9 @@ def freeze(model: Any, *, embedding_table: bool, num_layers: int | str) -> None:
         InputError: the model has fewer layers.
     """
     if num_layers == "all":
-        prefix = loading.prefix_of(model)
+        prefix = loading.backbone_prefix(model)
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(loading.is_head(name, prefix))
+            parameter.requires_grad_(loading.is_head_tensor(name, prefix))
         return
     frozen = [embeddings(model)] if embedding_table else []
     if isinstance(num_layers, int) and num_layers:
@@ -96,7 +96,7 @@ def parameter_groups(model: Any, params: "TrainParams") -> list[dict[str, Any]]:
         depth |= {id(p): i for i, layer in enumerate(found, 1) for p in layer.parameters()}
     plain = {id(p) for m in model.modules() if _is_norm(m) for p in m.parameters(recurse=False)}
     groups: dict[tuple[int, bool], dict[str, Any]] = {}
-    prefix, of_head = loading.prefix_of(model), params.head_learning_rate
+    prefix, of_head = loading.backbone_prefix(model), params.head_learning_rate
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue

@@ -269,7 +269,9 @@ class TrainingSession:
         shown = found[:SHOWN_ROWS]
         text = f"{', '.join(map(str, shown))}{more} of data/tokenized's train split"
         names = self.setup.train.column_names
-        if "example_id" not in names or arrow.MADE in names:  # made rows are none of data/raw's
+        if (
+            "example_id" not in names or arrow.AUGMENTED in names
+        ):  # made rows are none of data/raw's
             return text
         raw = sorted(set(self.setup.train[shown]["example_id"]))
         return f"{text}, made from rows {', '.join(map(str, raw))} of data/raw's"

@@ -47,7 +47,7 @@ def open_processor(folder: Path, task: Task, **options: Any) -> Any:
     import transformers
 
     options |= task.processor_kwargs
-    if (folder / "config.json").is_file() and loading.is_model_with_head(folder):
+    if (folder / "config.json").is_file() and loading.is_temper_model(folder):
         options["config"] = loading.open_config(folder)  # else transformers warns of the type
     auto = getattr(transformers, task.auto_processor)
     return auto.from_pretrained(str(folder), local_files_only=True, **options)
