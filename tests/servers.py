@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.conftest import environment
+from tests.helpers.workspace import environment
 
 
 def free_port() -> int:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.conftest import ROOT, environment
-from tests.repository import USER, commit, run
+from tests.helpers.repository import USER, commit, run
+from tests.helpers.workspace import ROOT, environment
 
 TRAIN = """
 import json, math, os, signal, sys, time

@@ -16,7 +16,7 @@ from temper.core import arrow, artifacts
 from temper.core.errors import InputError
 from temper.params import rules
 from temper.params.tokenize import BackTranslation
-from tests.conftest import ROOT, TOKENIZED, load_data
+from tests.helpers.workspace import ROOT, TOKENIZED, load_data
 from tests.test_evaluate import untrained
 
 TEXT = "Anna, who left Oslo early,\n  opened eleven heavy boxes."

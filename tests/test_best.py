@@ -12,7 +12,7 @@ from temper.core.errors import InputError
 from temper.sweep import registry
 from temper.tracking import store
 from tests import sweeps
-from tests.repository import clone, commit, run, set_params
+from tests.helpers.repository import clone, commit, run, set_params
 from tests.test_crashes import kill_once, start
 
 RATES = {"train.learning_rate": {"choice": [1e-3, 1e-4]}}

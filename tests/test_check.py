@@ -14,7 +14,7 @@ from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.models import loading
 from temper.models.config import wrap_config
-from tests.conftest import ROOT
+from tests.helpers.workspace import ROOT
 
 LORA = {"rank": 2, "alpha": 4.0, "dropout": 0.0}
 CUT = {"validation": 0.0, "test": 0.0, "seed": 7}

@@ -30,8 +30,8 @@ from temper.compare import (
 )
 from temper.core.arrow import SHARD
 from temper.core.errors import InputError
-from tests import repository
-from tests.conftest import ROOT, change
+from tests.helpers import repository
+from tests.helpers.workspace import ROOT, change
 
 NAMES = ["not_equivalent", "equivalent"]
 SAMPLES = 2000

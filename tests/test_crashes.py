@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from temper.core import artifacts
-from tests.repository import clone, commit, hashes, ran, run, set_params, variables
+from tests.helpers.repository import clone, commit, hashes, ran, run, set_params, variables
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untracked")]
 KILLER = Path(__file__).parent / "killer"

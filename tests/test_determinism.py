@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.helpers.workspace import ROOT
 
 FACTS = """
 import json, os

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from temper.tracking import store
-from tests.repository import clone, commit, ran, run, variables
+from tests.helpers.repository import clone, commit, ran, run, variables
 from tests.servers import wait_until
 
 pytestmark = pytest.mark.slow

@@ -12,8 +12,8 @@ import pytest
 from temper.cli import curve, folds
 from temper.compare import experiments
 from temper.core.errors import InputError
-from tests.conftest import ROOT
-from tests.repository import make_stub, run
+from tests.helpers.repository import make_stub, run
+from tests.helpers.workspace import ROOT
 
 STUB = """
 import csv, json, yaml

@@ -24,7 +24,7 @@ from temper.core import arrow, artifacts
 from temper.core.errors import InputError
 from temper.export import parity
 from temper.tasks.base import registry
-from tests.conftest import environment
+from tests.helpers.workspace import environment
 
 TRAINED: dict[str, Path] = {}
 

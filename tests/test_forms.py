@@ -12,7 +12,7 @@ from temper.cli.check import examine
 from temper.core import yaml_file
 from temper.core.errors import InputError
 from temper.ingest import columns, readers
-from tests.conftest import ROOT, change
+from tests.helpers.workspace import ROOT, change
 
 CONLL = """-DOCSTART- -X- -X- O
 

@@ -8,7 +8,7 @@ import pytest
 
 from temper.core import arrow, artifacts
 from tests import hub
-from tests.conftest import ROOT, environment
+from tests.helpers.workspace import ROOT, environment
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import yaml
 
-from tests.conftest import ROOT, environment
+from tests.helpers.workspace import ROOT, environment
 
 LAUNCH = ROOT / "launch"
 FILES = sorted(LAUNCH.glob("*.yaml"))

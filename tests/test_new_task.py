@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import ROOT, environment
+from tests.helpers.workspace import ROOT, environment
 
 COPIED = ("stages", "temper", "tests", "launch", "recipes", "data/sample")
 

@@ -17,7 +17,7 @@ from temper.models import heads
 from temper.models.config import ModelWithHeadConfig
 from temper.params import user_code
 from temper.training import optimizer
-from tests.repository import clone, hashes, ran, run, set_params
+from tests.helpers.repository import clone, hashes, ran, run, set_params
 from tests.test_export import run_export
 from tests.test_heads import MLP, trained
 from tests.test_training import distance, fit

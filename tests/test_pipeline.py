@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from temper.training import distributed
-from tests.repository import clone, hashes, ran, run, set_params
+from tests.helpers.repository import clone, hashes, ran, run, set_params
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.repository import clone, hashes, ran, run, set_params
+from tests.helpers.repository import clone, hashes, ran, run, set_params
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untracked")]
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "none"}

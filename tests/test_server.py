@@ -18,7 +18,7 @@ from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.tracking import store, uploader
 from tests import servers
-from tests.conftest import ROOT, environment
+from tests.helpers.workspace import ROOT, environment
 
 pytestmark = pytest.mark.slow
 PAUSE = """

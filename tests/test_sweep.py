@@ -31,8 +31,8 @@ from temper.sweep import (
 from temper.sweep.results import Result
 from temper.sweep.trial_monitor import TrialMonitor
 from tests import servers, sweeps
-from tests.conftest import ROOT
-from tests.repository import clone, run, set_params
+from tests.helpers.repository import clone, run, set_params
+from tests.helpers.workspace import ROOT
 
 TREE = yaml.load((ROOT / "tests/params.yaml").read_text(), Loader=yaml_file.Loader)
 RANGE = {"low": 1e-5, "high": 1e-2, "log": True}

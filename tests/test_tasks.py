@@ -21,7 +21,7 @@ from temper.params import rules
 from temper.params.train import Augmentation
 from temper.prediction import predictor
 from temper.tasks.base import registry
-from tests.conftest import ROOT, change, load_data
+from tests.helpers.workspace import ROOT, change, load_data
 
 ROWS = {"train": 200, "validation": 24, "test": 24}
 TASKS = sorted(path.stem for path in (ROOT / "temper/tasks").glob("[a-z]*_*.py"))

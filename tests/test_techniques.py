@@ -372,7 +372,7 @@ data = arrow.load(Path("data/tokenized"))
 course = train.fine_tune(parameters, data, Path("data/base"), Path("work/limit"), lambda *_: None)
 print(json.dumps([course.args.per_device_train_batch_size, len(course.history.train)]))
 """
-    from tests.conftest import ROOT, environment
+    from tests.helpers.workspace import ROOT, environment
 
     done = subprocess.run(
         [sys.executable, "-c", script, "2600"],

@@ -188,7 +188,7 @@ def test_a_log_interval_is_a_number_of_steps(monkeypatch, text):
 def test_both_engines_leave_the_same_record(prepare, client, monkeypatch):
     """Names of metrics, every step's numbers, parameters but for the engine, artefacts."""
     from stages import train
-    from tests.conftest import ROOT
+    from tests.helpers.workspace import ROOT
 
     prepare()
     for name in ("stages", "temper", "dvc.yaml"):

@@ -23,7 +23,8 @@ from temper.tasks.base import registry
 from temper.training import batching, checkpoint, losses, optimizer, setup
 from temper.training.history import History
 from temper.training.session import TrainingSession
-from tests.conftest import ROOT
+from tests.helpers import workspace
+from tests.helpers.workspace import ROOT
 
 BASE = Path("data/base")
 
@@ -341,10 +342,7 @@ def plain_run(request):
 
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", folder)
-        from tests import conftest
-
-        write = conftest.write_params.__wrapped__(Path(folder), patch)
-        conftest.prepare.__wrapped__(write)(train__epochs=1.0)
+        workspace.load_data(workspace.write_params(Path(folder), patch, train__epochs=1.0))
         return weights(fit(train.params.load()))
 
 

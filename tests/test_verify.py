@@ -11,7 +11,7 @@ import pytest
 from temper.cli import verify
 from temper.compare import file_diff
 from temper.core.errors import InputError
-from tests.repository import clone, commit, run, set_params
+from tests.helpers.repository import clone, commit, run, set_params
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.conftest import ROOT, change, environment
+from tests.helpers.workspace import ROOT, change, environment
 
 COPIED = ("stages", "temper", "launch", "data/sample/model", "data/files", "data/zero_shot")
 COPIED += ("data/translators", "tests/data")
