@@ -9,7 +9,7 @@ import pytest
 
 from temper.tracking import store
 from tests.helpers.repository import clone, commit, ran, run, variables
-from tests.servers import wait_until
+from tests.helpers.servers import wait_until
 
 pytestmark = pytest.mark.slow
 GRID = (

@@ -17,7 +17,7 @@ from temper.cli import sync
 from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.tracking import store, uploader
-from tests import servers
+from tests.helpers import servers
 from tests.helpers.workspace import ROOT, environment
 
 pytestmark = pytest.mark.slow
