@@ -11,7 +11,7 @@ from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.sweep import registry
 from temper.tracking import store
-from tests import sweeps
+from tests.helpers import sweeps
 from tests.helpers.repository import clone, commit, run, set_params
 from tests.test_crashes import kill_once, start
 

@@ -30,8 +30,7 @@ from temper.sweep import (
 )
 from temper.sweep.results import Result
 from temper.sweep.trial_monitor import TrialMonitor
-from tests import sweeps
-from tests.helpers import servers
+from tests.helpers import servers, sweeps
 from tests.helpers.repository import clone, run, set_params
 from tests.helpers.workspace import ROOT
 
