@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from temper.core import arrow, artifacts
-from tests import hub
+from tests.helpers import hub
 from tests.helpers.workspace import ROOT, environment
 
 pytestmark = pytest.mark.slow
