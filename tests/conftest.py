@@ -8,14 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from stages import download, hash_inputs, tokenize
 from temper import params
-from temper.core import yaml_file
-
-ROOT = Path(__file__).parent.parent
-TOKENIZED = ("raw", "base/processor", "files/code", "files/tokenize", "translators", "tokenized")
+from tests.helpers import workspace
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +45,7 @@ def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], Any]], Path]:
 @pytest.fixture(scope="session")
 def origin(made_once) -> Path:
     """Return a repository with a finished run of the tests' parameters; clone it, leave it be."""
-    from tests import repository
+    from tests.helpers import repository
 
     return made_once("origin", repository.make_origin)
 
@@ -63,30 +58,12 @@ def untracked():
         yield
 
 
-def change(tree: dict, changes: dict) -> dict:
-    """Set dotted keys of nested groups."""
-    for key, value in changes.items():
-        *groups, last = key.split(".")
-        inner = tree
-        for group in groups:
-            inner = inner[group]
-        inner[last] = value
-    return tree
-
-
 @pytest.fixture
 def write_params(tmp_path, monkeypatch) -> Callable[..., params.Params]:
     """Return a function that writes params.yaml with changes, goes there and loads it."""
 
     def write(**changes) -> params.Params:
-        tree = yaml.load((ROOT / "tests/params.yaml").read_text(), Loader=yaml_file.Loader)
-        flat = {key.replace("__", "."): value for key, value in changes.items()}
-        (tmp_path / "params.yaml").write_text(yaml.safe_dump(change(tree, flat), sort_keys=False))
-        for source in ("tests/data", "data/sample/model", "launch"):
-            if not (tmp_path / source).exists():
-                shutil.copytree(ROOT / source, tmp_path / source)
-        monkeypatch.chdir(tmp_path)
-        return params.load()
+        return workspace.write_params(tmp_path, monkeypatch, **changes)
 
     return write
 
@@ -95,19 +72,7 @@ def write_params(tmp_path, monkeypatch) -> Callable[..., params.Params]:
 def prepare(write_params) -> Callable[..., params.Params]:
     """Return a function that writes params.yaml, then downloads and tokenizes."""
 
-    return lambda **changes: load_data(write_params(**changes))
-
-
-def load_data(parameters: params.Params) -> params.Params:
-    """Run the stages before train in the working directory."""
-    watched = {"dataset": parameters.data.files, "model": parameters.model.files}
-    for group, named in (watched | {"tokenize": parameters.tokenize.synonym_files}).items():
-        for name, source in named.items():
-            hash_inputs.main(Path(source), Path(f"data/files/{group}/{name}.json"))
-    download.main("dataset", Path("data/files/dataset"), Path("data/raw"))
-    download.main("model", Path("data/files/model"), Path("data/base"))
-    tokenize.main(*(Path("data") / name for name in TOKENIZED))
-    return parameters
+    return lambda **changes: workspace.load_data(write_params(**changes))
 
 
 @pytest.fixture
@@ -117,9 +82,3 @@ def write_csv() -> Callable[[str, str], None]:
         Path(path).write_text(text, encoding="utf-8")
 
     return write
-
-
-def environment(**more: str) -> dict[str, str]:
-    """Return an environment for child processes that finds this environment's commands."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
-    return kept | {"PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"} | more

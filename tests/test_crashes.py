@@ -14,9 +14,10 @@ import pytest
 
 from temper.core import artifacts
 from tests.helpers.repository import clone, commit, hashes, ran, run, set_params, variables
+from tests.helpers.workspace import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untracked")]
-KILLER = Path(__file__).parent / "killer"
+KILLER = ROOT / "tests/helpers/killer"
 SEEDED = random.Random(3)
 # Accumulation, dropout, early stopping and the best of several evaluations are all in play.
 CHANGES = {

@@ -1,0 +1,56 @@
+"""The parameters, data and model folder that most tests work with, and their first stages."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages import download, hash_inputs, tokenize
+from temper import params
+from temper.core import yaml_file
+
+ROOT = Path(__file__).parents[2]
+TOKENIZED = ("raw", "base/processor", "files/code", "files/tokenize", "translators", "tokenized")
+
+
+def change(tree: dict, changes: dict) -> dict:
+    """Set dotted keys of nested groups."""
+    for key, value in changes.items():
+        *groups, last = key.split(".")
+        inner = tree
+        for group in groups:
+            inner = inner[group]
+        inner[last] = value
+    return tree
+
+
+def write_params(folder: Path, patch: pytest.MonkeyPatch, **changes) -> params.Params:
+    """Write the tests' params.yaml with changes and the files it names, go there and load it."""
+    tree = yaml.load((ROOT / "tests/params.yaml").read_text(), Loader=yaml_file.Loader)
+    flat = {key.replace("__", "."): value for key, value in changes.items()}
+    (folder / "params.yaml").write_text(yaml.safe_dump(change(tree, flat), sort_keys=False))
+    for source in ("tests/data", "data/sample/model", "launch"):
+        if not (folder / source).exists():
+            shutil.copytree(ROOT / source, folder / source)
+    patch.chdir(folder)
+    return params.load()
+
+
+def load_data(parameters: params.Params) -> params.Params:
+    """Run the stages before train in the working directory."""
+    watched = {"dataset": parameters.data.files, "model": parameters.model.files}
+    for group, named in (watched | {"tokenize": parameters.tokenize.synonym_files}).items():
+        for name, source in named.items():
+            hash_inputs.main(Path(source), Path(f"data/files/{group}/{name}.json"))
+    download.main("dataset", Path("data/files/dataset"), Path("data/raw"))
+    download.main("model", Path("data/files/model"), Path("data/base"))
+    tokenize.main(*(Path("data") / name for name in TOKENIZED))
+    return parameters
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return an environment for child processes that finds this environment's commands."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
+    return kept | {"PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"} | more
