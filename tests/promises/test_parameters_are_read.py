@@ -32,9 +32,10 @@ def determines_results(file: str) -> bool:
     if not path.is_relative_to(ROOT):
         return False
     inside = path.relative_to(ROOT).as_posix()
-    return inside.startswith(("stages/", "temper/")) and not inside.startswith(
-        ("temper/params/", "temper/tracking/")
-    )
+    if inside == "temper/params/user_code.py":
+        return True
+    shown = ("temper/params/", "temper/tracking/")
+    return inside.startswith(("stages/", "temper/")) and not inside.startswith(shown)
 
 
 class Reads:
@@ -60,11 +61,13 @@ class Reads:
         return read
 
     def reader(self):
-        passed_on = (str(ROOT / "temper/params"), __file__)  # a property is read for its caller
+        groups = ("task", "data", "model", "tokenize", "train")
+        properties = {str(ROOT / f"temper/params/{name}.py") for name in groups}
+        passed_on = {*properties, __file__}  # a property is read for its caller
 
         def read(group, name):
             frame = sys._getframe(1)
-            while frame.f_code.co_filename.startswith(passed_on):
+            while frame.f_code.co_filename in passed_on:
                 frame = frame.f_back
             if name in type(group).model_fields and determines_results(frame.f_code.co_filename):
                 if type(group) in self.groups:
