@@ -17,7 +17,7 @@ from temper.models.config import wrap_config
 from temper.params.task import TokenClassification
 from temper.tasks.base import registry, spans
 from temper.training import losses, networks
-from tests.test_training import BASE, fit, weights
+from tests.helpers.training import BASE, fit, weights
 
 MLP = {"kind": "mlp", "pooling": "mean", "hidden_size": 24, "dropout": 0.1}
 TARGETS = (Path("data/model"), Path("data/checkpoints"), Path("data/history"))

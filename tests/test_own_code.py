@@ -18,9 +18,9 @@ from temper.models.config import ModelWithHeadConfig
 from temper.params import user_code
 from temper.training import optimizer
 from tests.helpers.repository import clone, hashes, ran, run, set_params
+from tests.helpers.training import distance, fit
 from tests.test_export import run_export
 from tests.test_heads import MLP, trained
-from tests.test_training import distance, fit
 
 CODE = '''
 import torch

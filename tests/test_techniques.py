@@ -15,8 +15,8 @@ from temper.core import arrow
 from temper.core.errors import InputError
 from temper.training import averaging, batching, checkpoint, losses, memory
 from temper.training.session import TrainingSession
+from tests.helpers.training import assert_same, distance, fit, weights
 from tests.test_heads import TARGETS, trained
-from tests.test_training import assert_same, distance, fit, weights
 
 # -- losses ------------------------------------------------------------------------------------
 
@@ -271,7 +271,7 @@ def test_with_padding_max_length_every_batch_has_one_shape(prepare, tmp_path, en
         shapes["train"].add(tuple(micro_batch["input_ids"].shape))
         return loss(self, network, micro_batch, num_labels)
 
-    lines = Path(__file__).with_name("data").joinpath("train.csv").read_text().splitlines(True)
+    lines = (ROOT / "tests/data/train.csv").read_text().splitlines(True)
     (tmp_path / "short.csv").write_text("".join(lines[:-5]))
     changes = {
         "train__engine": engine,

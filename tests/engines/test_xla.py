@@ -8,7 +8,7 @@ import pytest
 
 from temper.core.errors import InputError
 from temper.training import checkpoint
-from tests.test_training import assert_same, fit
+from tests.helpers.training import assert_same, fit
 
 os.environ.setdefault("PJRT_DEVICE", "CPU")
 debug = pytest.importorskip("torch_xla.debug.metrics")

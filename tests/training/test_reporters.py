@@ -13,8 +13,8 @@ from stages import train
 from temper.core.errors import InputError
 from temper.tracking import store
 from temper.training import checkpoint, reporters
+from tests.helpers.training import BASE, assert_same, fit
 from tests.helpers.workspace import ROOT, environment
-from tests.test_training import BASE, assert_same, fit
 
 TARGETS = (Path("data/model"), Path("data/checkpoints"), Path("data/history"))
 

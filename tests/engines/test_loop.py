@@ -1,0 +1,37 @@
+"""The engine in plain PyTorch makes the Trainer's steps, and resumes to the bit."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from temper.training import checkpoint
+from tests.helpers.training import assert_same, distance, fit
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("micro_batches", [None, 4])
+def test_the_loop_makes_the_trainers_steps(prepare, micro_batches):
+    """Losses, rates and gradients step by step, scores and weights, with dropout and micro_batches."""
+    changes = {"model__config": {"hidden_dropout_prob": 0.1}}
+    changes |= {"train__per_device_batch_size": micro_batches, "train__lr_scheduler_type": "cosine"}
+    one = fit(prepare(**changes), "trainer")
+    other = fit(prepare(**changes, train__engine="loop"), "loop")
+    assert len(other.history.train) == 12
+    for mine, its in zip(other.history.train, one.history.train, strict=True):
+        assert mine == pytest.approx(its, rel=1e-5)
+    assert other.history.validation == [pytest.approx(r, rel=1e-5) for r in one.history.validation]
+    assert distance(other, one) < 1e-6
+    assert other.state.total_flos == one.state.total_flos
+
+
+@pytest.mark.slow
+def test_the_loop_resumes_to_the_bit(prepare):
+    """From a checkpoint in mid-epoch, with dropout."""
+    changes = {"train__save_every": 4, "model__config": {"hidden_dropout_prob": 0.1}}
+    parameters = prepare(**changes, train__engine="loop")
+    whole = fit(parameters, "whole")
+    shutil.copytree("work/whole", "work/cut")
+    for path in checkpoint.numbered(Path("work/cut"), "checkpoint")[1:]:
+        shutil.rmtree(path)
+    assert_same(fit(parameters, "cut"), whole)

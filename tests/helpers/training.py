@@ -1,0 +1,33 @@
+"""Train in this process, and compare what came of it."""
+
+from pathlib import Path
+
+import torch
+
+from stages import train
+from temper.core import arrow
+
+BASE = Path("data/base")
+
+
+def fit(parameters, name="run", on_metrics=lambda *_: None):
+    """Train in this process; return the engine."""
+    data = arrow.load(Path("data/tokenized"))
+    folder = Path("work", name)
+    folder.mkdir(parents=True, exist_ok=True)
+    return train.fine_tune(parameters, data, BASE, folder, on_metrics)
+
+
+def weights(engine):
+    return torch.cat([p.detach().flatten() for p in engine.model.parameters()])
+
+
+def assert_same(one, other):
+    """Weights and history agree to the bit."""
+    assert torch.equal(weights(one), weights(other))
+    assert one.history == other.history
+
+
+def distance(one, other):
+    """Return the relative distance of two whole weight vectors (FACTS 41)."""
+    return float((weights(one) - weights(other)).norm() / weights(other).norm())

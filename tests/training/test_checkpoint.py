@@ -1,0 +1,153 @@
+"""Checkpoints: a stopped training goes on from the last complete one, to the bit."""
+
+import os
+import resource
+import shutil
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from stages import train
+from temper.core.errors import InputError
+from temper.training import checkpoint
+from tests.helpers.training import BASE, assert_same, fit, weights
+from tests.helpers.workspace import ROOT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keep", ["best", "last", "all"])
+def test_keep_names_the_checkpoints_that_stay(prepare, keep):
+    """data/checkpoints holds what the parameter says, data/model the best weights."""
+    parameters = prepare(train__keep_checkpoints=keep, train__metric_for_best_model="loss")
+    engine = fit(parameters)
+    targets = (Path("data/model"), Path("data/checkpoints"), Path("data/history"))
+    train.write_outputs(engine, BASE, targets)
+    expected = {"best": {"best"}, "last": {"last"}, "all": {"epoch-1", "epoch-2"}}[keep]
+    assert {path.name for path in targets[1].iterdir()} == expected
+    losses_seen = [row["loss"] for row in engine.history.validation]
+    best = engine.history.validation[int(np.argmin(losses_seen))]["step"]
+    assert (targets[0] / "model.safetensors").read_bytes() == (
+        engine.setup.folder / f"best-{best}" / "model.safetensors"
+    ).read_bytes()
+    assert (targets[2] / "train.csv").read_text().count("\n") == 1 + 12
+
+
+@pytest.mark.slow
+def test_resumed_equals_uninterrupted(prepare):
+    """From a checkpoint in mid-epoch, with dropout: the same weights and history to the bit."""
+    parameters = prepare(train__save_every=4, model__config={"hidden_dropout_prob": 0.1})
+    whole = fit(parameters, "whole")
+    shutil.copytree("work/whole", "work/cut")
+    for path in checkpoint.numbered(Path("work/cut"), "checkpoint")[1:]:
+        shutil.rmtree(path)
+    assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == 8
+    assert_same(fit(parameters, "cut"), whole)
+
+
+@pytest.mark.slow
+def test_a_fingerprint_covers_what_determines_the_result_and_no_more(prepare, monkeypatch):
+    """A parameter, a row, a line of code, a version: afresh. What is shown or recorded: not."""
+    parameters = prepare()
+    for name in ("dvc.yaml", "stages", "temper"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, name)
+
+    def found(given=parameters, world_size=1):
+        folders = [Path("data/tokenized"), BASE]
+        return checkpoint.fingerprint(given, folders, Path("launch/single.yaml"), world_size)
+
+    def edited(path, text="\n# edited\n"):
+        before = Path(path).read_text()
+        Path(path).write_text(before + text)
+        after = found()
+        Path(path).write_text(before)
+        return after
+
+    first = found()
+    monkeypatch.setenv("TEMPER_LOG_EVERY", "50")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    shown = parameters.evaluate.model_copy(update={"num_worst_examples": 1})
+    same = [found(parameters.model_copy(update={"evaluate": shown}))]
+    same += [edited(f"temper/{name}.py") for name in ("tracking/store", "training/console")]
+    same += [edited(path) for path in ("stages/evaluate.py", "temper/export/card.py")]
+    assert set(same) == {first}
+    faster = parameters.train.model_copy(update={"learning_rate": 1.0})
+    other = [found(parameters.model_copy(update={"train": faster})), found(world_size=2)]
+    other += [edited(f"temper/{name}.py") for name in ("training/losses", "metrics/classification")]
+    other += [edited("temper/tasks/sequence_classification.py"), edited("launch/single.yaml")]
+    other += [edited("data/tokenized/report.json"), edited("data/base/weights/config.json")]
+    monkeypatch.setattr(checkpoint.determinism, "environment", lambda: {"version.torch": "1"})
+    other += [found()]
+    assert len({first, *other}) == 1 + len(other)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", ["model.safetensors", "optimizer.pt"])
+def test_a_full_disk_leaves_the_checkpoint_before(prepare, file):
+    """The system refuses a file of that size; the message says what is needed and what is left."""
+    parameters = prepare(train__save_every=4)
+    whole = fit(parameters, "whole")
+    limit = (whole.setup.folder / "checkpoint-12" / file).stat().st_size // 2 + 2**18
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(prefix, numbers, step):
+        if prefix == "train" and step == 7:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+
+    try:
+        with pytest.raises(InputError, match="no room for checkpoint-8") as caught:
+            fit(parameters, "cut", fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    size = sum(p.stat().st_size for p in whole.setup.folder.glob("checkpoint-12/*")) / 2**20
+    needed = float(str(caught.value).split("it needs ")[1].split(" MiB")[0])
+    assert needed == pytest.approx(size, abs=1)
+    assert "checkpoint-4 is whole and serves the next start" in str(caught.value)
+    assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == 4
+    assert not list(Path("work/cut/partial").iterdir())
+    assert torch.equal(weights(fit(parameters, "cut")), weights(whole))
+
+
+@pytest.mark.slow
+def test_too_small_a_disk_is_said_before_any_step(prepare, monkeypatch):
+    """Two numbers, and no step was made."""
+    parameters, steps = prepare(), []
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+    with pytest.raises(InputError, match=r"it needs \d+ MiB, 1 MiB are free .before any step"):
+        fit(parameters, on_metrics=lambda *_: steps.append(1))
+    assert steps == []
+
+
+@pytest.mark.slow
+def test_sigterm_checkpoints_at_once_and_exits_with_143(prepare):
+    """In the middle of an epoch; the next start ends with the uninterrupted weights."""
+    parameters = prepare(train__save_every="epoch")
+    whole = fit(parameters, "whole")
+    before = signal.getsignal(signal.SIGTERM)
+
+    def preempted(prefix, numbers, step):
+        if prefix == "train" and step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as stopped:
+        fit(parameters, "cut", preempted)
+    assert stopped.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == 5
+    assert_same(fit(parameters, "cut"), whole)
+
+
+@pytest.mark.slow
+def test_a_torn_checkpoint_is_passed_over(prepare, capsys):
+    """A file cut short, a file missing, no manifest: the one before serves."""
+    fit(prepare(train__save_every=4))
+    folder = Path("work/run")
+    newest = checkpoint.newest(folder)
+    with (newest / "optimizer.pt").open("r+b") as file:
+        file.truncate(100)
+    assert checkpoint.step_of(checkpoint.newest(folder)) == 8
+    assert "is torn" in capsys.readouterr().err

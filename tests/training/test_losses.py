@@ -1,0 +1,141 @@
+"""Losses are torch's formulas, and a loss that is not a number stops the run."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset
+from torch.nn import functional
+
+from stages import train
+from temper.core.errors import InputError
+from temper.training import checkpoint, losses, setup
+from temper.training.session import TrainingSession
+from tests.helpers.training import fit
+
+
+def test_single_label_losses_are_torchs():
+    """Smoothing, weights and focal factor against their formulas, filler rows ignored."""
+    logits, labels = torch.randn(9, 4), torch.tensor([0, 1, 2, 3, 0, 1, -100, 3, -100])
+    kept = labels >= 0
+    plain = functional.cross_entropy(logits[kept], labels[kept], reduction="none")
+    make = losses.build_loss
+    kind = "cross_entropy"
+    torch.testing.assert_close(make(kind)(logits, labels), plain.sum())
+    smooth = functional.cross_entropy(
+        logits[kept], labels[kept], label_smoothing=0.1, reduction="sum"
+    )
+    torch.testing.assert_close(make(kind, label_smoothing=0.1)(logits, labels), smooth)
+    factor = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    found = make(kind, class_weights=[1.0, 2.0, 3.0, 4.0])(logits, labels)
+    torch.testing.assert_close(found, (plain * factor[labels[kept]]).sum())
+    chance = torch.exp(-plain)
+    focal = make(kind, focal_gamma=2.0)(logits, labels)
+    torch.testing.assert_close(focal, (plain * (1 - chance) ** 2).sum())
+
+
+def test_multi_label_and_regression_losses_are_torchs():
+    """NaN labels count nothing."""
+    logits = torch.randn(3, 2)
+    hot = torch.tensor([[1.0, 0.0], [0.0, 1.0], [torch.nan, torch.nan]])
+    expected = functional.binary_cross_entropy_with_logits(logits[:2], hot[:2], reduction="sum")
+    torch.testing.assert_close(losses.build_loss("binary_cross_entropy")(logits, hot), expected)
+    numbers = torch.tensor([1.0, torch.nan, 3.0])
+    found = losses.build_loss("squared_error")(logits[:, :1], numbers)
+    torch.testing.assert_close(found, (logits[0, 0] - 1) ** 2 + (logits[2, 0] - 3) ** 2)
+
+
+def test_weights_of_several_labels_are_on_the_positive_term():
+    """torch's pos_weight, one per label."""
+    logits, hot = torch.randn(4, 3), torch.randint(0, 2, (4, 3)).float()
+    factor = [1.0, 5.0, 0.5]
+    expected = functional.binary_cross_entropy_with_logits(
+        logits, hot, pos_weight=torch.tensor(factor), reduction="sum"
+    )
+    found = losses.build_loss("binary_cross_entropy", class_weights=factor)(logits, hot)
+    torch.testing.assert_close(found, expected)
+
+
+def test_balanced_weights_are_scikit_learns():
+    """n / (classes x count)."""
+    from sklearn.utils.class_weight import compute_class_weight
+
+    labels = np.array([0, 0, 0, 1, 2, 2])
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
+    np.testing.assert_allclose(losses.balanced_weights(np.bincount(labels)), expected)
+    with pytest.raises(InputError, match="label 1 has no row"):
+        losses.balanced_weights(np.array([2, 0]))
+    with pytest.raises(InputError, match="every row has label 0"):
+        losses.balanced_weights(np.array([2, 1]), 2)
+
+
+def test_balanced_weights_of_several_labels_are_negatives_over_positives(write_params):
+    """So that a label of few rows is not drowned by its negatives, however rare the others are."""
+    p = write_params(train__class_weights="balanced")
+    dataset = Dataset.from_dict({"labels": [[0], [0, 1], [], [0], [1]]})
+    task: Any = SimpleNamespace(names=["a", "b"], loss="binary_cross_entropy")
+    loss = setup.build_training_loss(p, dataset, task, is_crf=False)
+    plain = losses.build_loss("binary_cross_entropy", class_weights=[2 / 3, 3 / 2])
+    logits, hot = torch.randn(5, 2), torch.tensor([[1.0, 0], [1, 1], [0, 0], [1, 0], [0, 1]])
+    assert float(loss(logits, hot)) == pytest.approx(float(plain(logits, hot)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["trainer", "loop"])
+@pytest.mark.parametrize("what", ["loss", "gradient's norm"])
+def test_a_loss_or_gradient_that_is_no_number_stops_the_run(prepare, monkeypatch, engine, what):
+    """Within its step: which one, its rows, and the checkpoint that stays."""
+    real = TrainingSession.loss
+
+    def broken(self, network, micro_batch, num_labels):
+        found = real(self, network, micro_batch, num_labels)
+        if self.state.global_step == 6:
+            first = next(network.parameters())
+            found = found + (np.nan if what == "loss" else (0 * first).sum().sqrt())
+        return found
+
+    monkeypatch.setattr(TrainingSession, "loss", broken)
+    with pytest.raises(InputError) as caught:
+        fit(prepare(train__save_every=4, train__engine=engine))
+    monkeypatch.setattr(TrainingSession, "loss", real)
+    session = fit(train.params.load(), "whole")
+    rows = ", ".join(map(str, sorted(session.sampler.global_batches(1)[0].tolist())))
+    assert f"the {what} of step 7 is nan: lower train.learning_rate" in str(caught.value)
+    assert f"rows {rows} of data/tokenized's train split" in str(caught.value)
+    assert str(caught.value).endswith("checkpoint-4 is kept")
+    assert checkpoint.step_of(checkpoint.newest(Path("work/run"))) == 4
+    assert not Path("work/run/checkpoint-8").exists()
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        ({}, "3, 4"),
+        (
+            {"example_id": [0, 0, 1, 1, 2]},
+            "3, 4 of data/tokenized's train split, made from rows 1, 2",
+        ),
+        ({"example_id": [0, 0, 1, 1, 2], "augmented": [False] * 5}, "3, 4 of data/tokenized's"),
+    ],
+)
+def test_the_rows_of_a_batch_are_named_as_the_data_has_them(columns, text):
+    """Windows by the row they were cut from."""
+    rows = Dataset.from_dict({"length": [1] * 5} | columns)
+    sampler = SimpleNamespace(global_batches=lambda epoch: [[0, 1, 2], [4, 3]])
+    fake = SimpleNamespace(sampler=sampler, setup=SimpleNamespace(train=rows), steps_in=lambda _: 2)
+    found = TrainingSession.rows_of(fake, 2)
+    assert found.startswith(text)
+    assert ("made from" in found) == ("made from" in text)
+
+
+@pytest.mark.slow
+def test_a_model_that_answers_no_number_is_not_trained(prepare, monkeypatch):
+    """The first batch is tried before any step."""
+    monkeypatch.setattr(
+        TrainingSession, "loss", lambda *_: torch.tensor(np.nan, requires_grad=True)
+    )
+    with pytest.raises(InputError, match="the loss of the first batch is nan, before any training"):
+        fit(prepare())

@@ -1,0 +1,189 @@
+"""Optimizer groups, layer rates, frozen layers and learning-rate schedules."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages import train
+from temper.core import arrow
+from temper.core.errors import InputError
+from temper.params.train import SchedulerKwargs
+from temper.tasks.base import registry
+from temper.training import optimizer
+from tests.helpers.training import BASE, fit
+
+SCHEDULES = [
+    ("linear", None),
+    ("cosine", None),
+    ("cosine", {"num_cycles": 1.5}),
+    ("cosine_with_restarts", {"num_cycles": 2}),
+    ("polynomial", {"power": 2.0, "lr_end": 1e-5}),
+    ("constant", None),
+    ("constant_with_warmup", None),
+    ("inverse_sqrt", None),
+    ("inverse_sqrt", {"timescale": 9}),
+    ("cosine_with_min_lr", {"min_lr_rate": 0.1}),
+    ("cosine_with_min_lr", {"min_lr": 5e-4}),
+    ("cosine_warmup_with_min_lr", {"min_lr_rate": 0.1, "warmup_lr_rate": 0.3}),
+    ("warmup_stable_decay", {"num_decay_steps": 4}),
+    ("warmup_stable_decay", {"num_decay_steps": 4, "min_lr_ratio": 0.2, "decay_type": "1-sqrt"}),
+]
+
+
+def tiny_bert(**config):
+    from transformers import BertConfig, BertForSequenceClassification
+
+    sizes = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16}
+    return BertForSequenceClassification(
+        BertConfig(
+            vocab_size=50, num_hidden_layers=3, max_position_embeddings=32, **sizes, **config
+        )
+    )
+
+
+def test_decay_skips_biases_and_norms_and_rates_fall_towards_the_bottom(write_params):
+    """Head full rate, layer i of n times decay^(n - i), embeddings least."""
+    network = tiny_bert()
+    parameters = write_params(train__layer_decay=0.5, train__weight_decay=0.1).train
+    groups = optimizer.parameter_groups(network, parameters)
+    found = {id(p): g for g in groups for p in g["params"]}
+    assert len(found) == sum(1 for _ in network.parameters())
+    for name, parameter in network.named_parameters():
+        group = found[id(parameter)]
+        assert group["weight_decay"] == (0.0 if "bias" in name or "LayerNorm" in name else 0.1)
+        depth = 4
+        if "embeddings" in name:
+            depth = 0
+        elif "encoder.layer." in name:
+            depth = int(name.split("encoder.layer.")[1].split(".")[0]) + 1
+        assert group["lr"] == pytest.approx(parameters.learning_rate * 0.5 ** (4 - depth)), name
+
+
+def test_the_head_has_a_rate_of_its_own(write_params):
+    """The classifier and nothing below it, whatever the layers' rates; a model without one."""
+    network = tiny_bert()
+    p = write_params(train__head_learning_rate=0.5, train__layer_decay=0.5).train
+    rates = {id(p): g["lr"] for g in optimizer.parameter_groups(network, p) for p in g["params"]}
+    fast = [name for name, found in network.named_parameters() if rates[id(found)] == 0.5]
+    assert fast == ["classifier.weight", "classifier.bias"]
+    assert max(rates[id(found)] for found in network.bert.parameters()) == p.learning_rate
+    with pytest.raises(InputError, match="BertModel has no head of its own beside its backbone"):
+        optimizer.parameter_groups(network.bert, p)
+
+
+def test_eight_bits_need_a_gpu(write_params, monkeypatch):
+    """Said before a step; with a GPU, what to install, or bitsandbytes' own class."""
+    p = write_params(train__optimizer="adamw_8bit").train
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="adamw_8bit needs a GPU, and none is here"):
+        optimizer.build_optimizer(tiny_bert(), p)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(InputError, match="pip install bitsandbytes"):
+        optimizer.build_optimizer(tiny_bert(), p)
+
+
+@pytest.mark.parametrize(
+    ("model_type", "sizes", "count"),
+    [
+        ("t5", {"num_layers": 2, "num_decoder_layers": 3, "d_model": 8, "d_ff": 8}, 5),
+        ("convnext", {"depths": [1, 1, 4, 1], "hidden_sizes": [4, 4, 4, 4]}, 4),
+        ("gpt2", {"n_layer": 3, "n_embd": 12, "n_head": 2}, 3),
+        ("albert", {"num_hidden_layers": 4}, 1),  # shared
+        ("xlm", {"n_layers": 2, "emb_dim": 8, "n_heads": 2}, "4 lists of layers \\(attentions, "),
+    ],
+)
+def test_layers_are_those_of_the_stack(model_type, sizes, count):
+    """Encoder before decoder, stages of a vision model, no list within a layer."""
+    from transformers import AutoConfig, AutoModel
+
+    with torch.device("meta"):
+        network = AutoModel.from_config(AutoConfig.for_model(model_type, **sizes))
+    if isinstance(count, str):
+        with pytest.raises(InputError, match=f"XLMModel has {count}"):
+            optimizer.layers(network)
+        return
+    found = optimizer.layers(network)
+    assert len(found) == count
+    if model_type == "t5":
+        assert found == [*network.encoder.block, *network.decoder.block]
+
+
+def test_more_frozen_layers_than_there_are():
+    """The two numbers."""
+    with pytest.raises(InputError, match="layers is 9; the model has 3"):
+        optimizer.freeze(tiny_bert(), embedding_table=False, num_layers=9)
+
+
+@pytest.mark.slow
+def test_frozen_tensors_do_not_move(prepare):
+    """Embeddings and layers as they were, the head not."""
+    from temper.training import networks
+
+    parameters = prepare(train__freeze={"embeddings": True, "layers": 1})
+    engine = fit(parameters)
+    torch.manual_seed(0)
+    moved = {n for n, p in engine.model.named_parameters() if p.requires_grad}
+    assert moved == {
+        n for n, _ in engine.model.named_parameters() if "classifier" in n or "pooler" in n
+    }
+    data = arrow.load(Path("data/tokenized"))
+    train.determinism.configure(parameters.determinism, parameters.seed)
+    features = data["train"].features
+    task = registry.load(parameters, features)
+    start = networks.build(BASE, task, features, parameters.model)
+    after = dict(engine.model.named_parameters())
+    for name, before in start.named_parameters():
+        assert torch.equal(before, after[name]) is (name not in moved), name
+
+
+def rates(schedule, steps=12):
+    """Return the learning rate of each step."""
+    found = []
+    for _ in range(steps):
+        found.append(schedule.get_last_lr()[0])
+        schedule.optimizer.step()
+        schedule.step()
+    return found
+
+
+def transformers_own(name, options):
+    """Return the rates of transformers' schedule, a quarter of the steps warm-up, peak 1e-3."""
+    from transformers import get_scheduler
+
+    one = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
+    return rates(get_scheduler(name, one, 3, 12, scheduler_specific_kwargs=options))
+
+
+def test_every_schedule_is_transformers_own_and_each_option_changes_it(write_params):
+    """Whatever rate the optimizer was made with, as a user's may be."""
+    seen = []
+    for name, options in SCHEDULES:
+        changes = {"train__lr_scheduler_type": name, "train__lr_scheduler_kwargs": options}
+        changes |= {"train__warmup_ratio": 0.0 if name == "constant" else 0.25}
+        p = write_params(**changes, train__learning_rate=1e-3).train
+        one = torch.optim.SGD([{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 1e-3}], lr=9)
+        found = rates(optimizer.schedule(one, p, 12))
+        assert found == pytest.approx(transformers_own(name, options), rel=1e-5, abs=1e-9), name
+        assert found not in seen
+        seen.append(found)
+    p = p.model_copy(update={"lr_scheduler_kwargs": SchedulerKwargs(num_decay_steps=10)})
+    with pytest.raises(InputError, match="3 steps of warm-up and 10 of decay are more than the 12"):
+        optimizer.schedule(one, p, 12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["trainer", "loop"])
+def test_the_schedules_rates_are_those_of_the_steps(prepare, engine):
+    """In the history of either engine."""
+    options = {"num_cycles": 2}
+    changes = {
+        "train__lr_scheduler_type": "cosine_with_restarts",
+        "train__lr_scheduler_kwargs": options,
+    }
+    changes |= {"train__warmup_ratio": 0.25, "train__learning_rate": 1e-3, "train__engine": engine}
+    found = [row["learning_rate"] for row in fit(prepare(**changes)).history.train]
+    expected = transformers_own("cosine_with_restarts", options)
+    assert found == pytest.approx(expected, rel=1e-5, abs=1e-9)

@@ -1,0 +1,130 @@
+"""Each training parameter changes weights or history as its description says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stages import train
+from temper.core import arrow
+from temper.params.train import EarlyStopping
+from temper.training import checkpoint
+from temper.training.history import History
+from tests.helpers import workspace
+from tests.helpers.training import distance, fit, weights
+
+
+def test_patience_p_stops_at_best_plus_p():
+    """A gain below min_delta is none."""
+    scores = [0.5, 0.7, 0.705, 0.69, 0.69]
+    rule = EarlyStopping(patience=2, min_delta=0.01)
+    stops = [
+        History(validation=[{"f1": s} for s in scores[:n]]).is_stopped(
+            "f1", greater=True, rule=rule
+        )
+        for n in range(1, 6)
+    ]
+    assert stops == [False, False, False, True, True]
+
+
+@pytest.mark.slow
+def test_accumulation_is_the_batch_in_pieces(prepare):
+    """8 x 2 rows give the weights of 16, with a row count that does not divide."""
+    whole = fit(prepare(train__precision="fp32"), "whole")
+    micro_batches = fit(prepare(train__per_device_batch_size=4), "micro_batches")
+    assert micro_batches.args.gradient_accumulation_steps == 4
+    assert 0 < distance(micro_batches, whole) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"train__learning_rate": 2e-3},
+        {"train__head_learning_rate": 2e-3},
+        {"train__weight_decay": 0.5},
+        {"train__layer_decay": 0.5},
+        {"train__adam_beta1": 0.5},
+        {"train__adam_beta2": 0.9},
+        {"train__adam_epsilon": 1e-3},
+        {"train__lr_scheduler_type": "cosine"},
+        {"train__warmup_ratio": 0.5},
+        {"train__max_grad_norm": 0.1},
+        {"train__precision": "bf16"},
+        {"train__label_smoothing": 0.1},
+        {"train__class_weights": [1.0, 3.0]},
+        {"train__class_weights": "balanced"},
+        {"train__focal_gamma": 2.0},
+        {"train__bucket_window": 0},
+        {"train__batch_size": 32},
+        {"model__config": {"hidden_dropout_prob": 0.1}},
+        {"seed": 1},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_each_parameter_changes_the_weights(prepare, plain_run, changes):
+    """Nothing is accepted and ignored."""
+    assert not torch.equal(weights(fit(prepare(**{"train__epochs": 1.0} | changes))), plain_run)
+
+
+@pytest.fixture(scope="module")
+def plain_run(request):
+    """Weights after one epoch with the tests' parameters; filled in by the first test."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", folder)
+        workspace.load_data(workspace.write_params(Path(folder), patch, train__epochs=1.0))
+        return weights(fit(train.params.load()))
+
+
+@pytest.mark.slow
+def test_gradient_checkpointing_changes_nothing_but_memory(prepare, plain_run):
+    """The same weights, and the layers really run under it."""
+    engine = fit(prepare(train__epochs=1.0, train__gradient_checkpointing=True))
+    assert engine.model.is_activation_checkpointing
+    assert torch.allclose(weights(engine), plain_run, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_evaluate_every_and_save_every_are_independent(prepare):
+    """Validation rows at multiples of one, checkpoints at multiples of the other."""
+    engine = fit(prepare(train__evaluate_every=4, train__save_every=5, train__epochs=2.0))
+    assert [row["step"] for row in engine.history.validation] == [4, 8, 12]
+    assert [
+        checkpoint.step_of(p) for p in checkpoint.numbered(engine.setup.folder, "checkpoint")
+    ] == [
+        10,
+        12,
+    ]
+
+
+@pytest.mark.slow
+def test_early_stopping_stops_and_stays_stopped(prepare):
+    """With a gain nobody reaches, after 1 + patience evaluations; a restart trains no further."""
+    changes = {
+        "train__early_stopping": {"patience": 2, "min_delta": 10.0},
+        "train__evaluate_every": 2,
+        "train__epochs": 3.0,
+    }
+    engine = fit(prepare(**changes))
+    assert [row["step"] for row in engine.history.validation] == [2, 4, 6]
+    again = fit(train.params.load())
+    assert [row["step"] for row in again.history.validation] == [2, 4, 6]
+
+
+@pytest.mark.slow
+def test_every_validation_row_is_scored_once(prepare):
+    """The accuracy in the history is that of the saved best weights, computed by hand."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    engine = fit(prepare(train__epochs=1.0))
+    (best,) = checkpoint.numbered(engine.setup.folder, "best")
+    network = AutoModelForSequenceClassification.from_pretrained(best).eval()
+    tokenizer = AutoTokenizer.from_pretrained("data/base/processor")
+    right = []
+    for row in arrow.load(Path("data/raw"))["validation"]:
+        inputs = tokenizer(row["sentence1"], row["sentence2"], return_tensors="pt")
+        right.append(int(network(**inputs).logits.argmax()) == row["label"])
+    assert engine.history.validation[-1]["accuracy"] == pytest.approx(np.mean(right), abs=1e-6)
