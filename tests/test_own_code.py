@@ -18,9 +18,8 @@ from temper.models.config import ModelWithHeadConfig
 from temper.params import user_code
 from temper.training import optimizer
 from tests.helpers.repository import clone, hashes, ran, run, set_params
-from tests.helpers.training import distance, fit
+from tests.helpers.training import MLP, distance, fit, trained
 from tests.test_export import run_export
-from tests.test_heads import MLP, trained
 
 CODE = '''
 import torch

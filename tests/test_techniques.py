@@ -15,8 +15,7 @@ from temper.core import arrow
 from temper.core.errors import InputError
 from temper.training import averaging, batching, checkpoint, losses, memory
 from temper.training.session import TrainingSession
-from tests.helpers.training import assert_same, distance, fit, weights
-from tests.test_heads import TARGETS, trained
+from tests.helpers.training import TARGETS, assert_same, distance, fit, trained, weights
 
 # -- losses ------------------------------------------------------------------------------------
 

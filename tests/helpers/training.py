@@ -6,8 +6,11 @@ import torch
 
 from stages import train
 from temper.core import arrow
+from tests.helpers.training import BASE, fit
 
 BASE = Path("data/base")
+MLP = {"kind": "mlp", "pooling": "mean", "hidden_size": 24, "dropout": 0.1}
+TARGETS = (Path("data/model"), Path("data/checkpoints"), Path("data/history"))
 
 
 def fit(parameters, name="run", on_metrics=lambda *_: None):
@@ -31,3 +34,10 @@ def assert_same(one, other):
 def distance(one, other):
     """Return the relative distance of two whole weight vectors (FACTS 41)."""
     return float((weights(one) - weights(other)).norm() / weights(other).norm())
+
+
+def trained(parameters, name="run"):
+    """Train, write data/model, and return the course."""
+    session = fit(parameters, name)
+    train.write_outputs(session, BASE, TARGETS)
+    return session

@@ -1,10 +1,8 @@
-"""Heads, LoRA, new tokens, CRFs, training on: what each does to the network, really trained."""
+"""The network that training starts with: heads, earlier models, new tokens."""
 
-import itertools
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -12,22 +10,14 @@ from safetensors.torch import load_file
 from stages import train
 from temper.core import arrow
 from temper.core.errors import InputError
-from temper.models import heads, loading
+from temper.models import loading
 from temper.models.config import wrap_config
 from temper.params.task import TokenClassification
-from temper.tasks.base import registry, spans
-from temper.training import losses, networks
-from tests.helpers.training import BASE, fit, weights
+from temper.tasks.base import registry
+from temper.training import networks
+from tests.helpers.training import BASE, MLP, fit, trained, weights
 
-MLP = {"kind": "mlp", "pooling": "mean", "hidden_size": 24, "dropout": 0.1}
-TARGETS = (Path("data/model"), Path("data/checkpoints"), Path("data/history"))
-
-
-def trained(parameters, name="run"):
-    """Train, write data/model, and return the course."""
-    session = fit(parameters, name)
-    train.write_outputs(session, BASE, TARGETS)
-    return session
+LORA = {"rank": 2, "alpha": 4.0, "dropout": 0.0, "target_modules": None}
 
 
 def start(parameters):
@@ -46,32 +36,6 @@ def earlier(prepare, **changes):
     return prepare(
         model__name="mine", model__files={"mine": "saved"}, model__from_scratch=False, **changes
     )
-
-
-# -- heads -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("how", ["first", "mean", "max"])
-def test_pooling_leaves_padding_out(how):
-    """The same vector whatever stands in padded places, on either side."""
-    hidden = torch.randn(2, 5, 3)
-    mask = torch.tensor([[1, 1, 1, 0, 0], [0, 0, 1, 1, 1]])
-    found = heads.pool_tokens(hidden, mask, how)
-    for row, kept in ((0, hidden[0, :3]), (1, hidden[1, 2:])):
-        expected = {"first": kept[0], "mean": kept.mean(0), "max": kept.max(0).values}[how]
-        torch.testing.assert_close(found[row], expected)
-
-
-def test_a_pair_is_pooled_text_by_text():
-    """Means of length √hidden, their distance and product; padding on either side is left out."""
-    hidden = torch.randn(2, 6, 3)
-    types = torch.tensor([[0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]])
-    mask = torch.tensor([[1, 1, 1, 1, 0, 0], [0, 0, 1, 1, 1, 1]])
-    found = heads.pool_pair(hidden, mask, types)
-    for row, first, second in ((0, slice(0, 2), slice(2, 4)), (1, slice(2, 4), slice(4, 6))):
-        u, v = (hidden[row, part].mean(0) for part in (first, second))
-        u, v = (3**0.5 * vector / (vector**2).sum() ** 0.5 for vector in (u, v))
-        torch.testing.assert_close(found[row], torch.cat([u, v, abs(u - v), u * v]))
 
 
 @pytest.mark.slow
@@ -155,11 +119,6 @@ def test_freezing_all_but_the_head_trains_the_head(prepare):
     moved = {n for n, p in network.named_parameters() if p.requires_grad}
     assert moved == {n for n in moved if n.startswith(("classifier", "bert.pooler"))}
     assert moved
-
-
-# -- LoRA and new tokens -----------------------------------------------------------------------
-
-LORA = {"rank": 2, "alpha": 4.0, "dropout": 0.0, "target_modules": None}
 
 
 @pytest.mark.slow
@@ -247,53 +206,6 @@ def test_new_tokens_are_one_id_and_get_an_embedding(prepare):
     assert network.get_input_embeddings().num_embeddings == len(before) + 1 == len(after)
     with pytest.raises(InputError, match="'the' is in the vocabulary already"):
         prepare(model__new_tokens=["the"])
-
-
-# -- a linear-chain CRF ------------------------------------------------------------------------
-
-
-def brute(scores, transitions):
-    """Return every path's score (labels^words,), in the order of itertools.product."""
-    words, num_labels = scores.shape
-    found = []
-    for path in itertools.product(range(num_labels), repeat=words):
-        total = transitions[num_labels, path[0]] + transitions[num_labels + 1, path[-1]]
-        total += sum(scores[i, tag] for i, tag in enumerate(path))
-        total += sum(transitions[a, b] for a, b in itertools.pairwise(path))
-        found.append(float(total))
-    return np.array(found)
-
-
-def test_the_crf_is_brute_force():
-    """Loss of the labelled tokens alone, rows of other lengths and none; the best path."""
-    random = np.random.default_rng(0)
-    logits, transitions = random.normal(size=(3, 6, 3)), random.normal(size=(5, 3))
-    labels = np.array([[-100, 0, -100, 2, 1, -100], [-100, 1, -100, -100, -100, -100], [-100] * 6])
-    expected, paths = 0.0, list(itertools.product(range(3), repeat=3))
-    for row, ids in zip(logits, labels, strict=True):
-        at = ids != -100
-        if not at.any():
-            continue
-        all_paths = brute(row[at], transitions)
-        chosen = list(itertools.product(range(3), repeat=int(at.sum()))).index(tuple(ids[at]))
-        loss = np.logaddexp.reduce(all_paths) - all_paths[chosen]
-        assert spans.path_loss(row[at], ids[at], transitions) == pytest.approx(loss)
-        expected += loss
-    found = losses.crf(
-        torch.tensor(logits), torch.tensor(labels), transitions=torch.tensor(transitions)
-    )
-    assert float(found) == pytest.approx(expected, rel=1e-5)
-    free = spans.legal_path(logits[0, :3], ["O", "X", "Y"], "IOB1", transitions)
-    assert tuple(free) == paths[int(brute(logits[0, :3], transitions).argmax())]
-
-
-def test_the_crfs_gradient_reaches_the_transitions():
-    """Also in a batch without any label, where it is 0."""
-    transitions = torch.zeros(5, 3, requires_grad=True)
-    for labels, moves in ((torch.tensor([[0, 1]]), True), (torch.full((1, 2), -100), False)):
-        loss = losses.crf(torch.randn(1, 2, 3), labels, transitions=transitions)
-        (grad,) = torch.autograd.grad(loss, transitions)
-        assert bool(grad.any()) is moves
 
 
 @pytest.mark.slow
