@@ -1,9 +1,15 @@
 """Batches: each row once per epoch, in an order of seed and epoch alone."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from temper.core import arrow
+from temper.core.errors import InputError
 from temper.training import batching
+from temper.training.session import TrainingSession
+from tests.helpers.training import fit
 
 
 @pytest.mark.parametrize(("world", "accumulation"), [(1, 1), (2, 1), (1, 4), (2, 2)])
@@ -46,3 +52,67 @@ def test_order_depends_on_seed_and_epoch_alone_and_buckets_save_padding():
     assert first != list(later)
     assert first != other
     assert sampler(8).padding_share(lambda n: n) < 0.5 * sampler(0).padding_share(lambda n: n)
+
+
+@pytest.mark.parametrize(("how", "each"), [("over", 70), ("under", 20)])
+def test_resampling_gives_every_label_the_same_share(how, each):
+    """Every row of the rarer label, others in the next epoch; nothing else changes."""
+    labels = np.array([0] * 70 + [1] * 20)
+    sampler = batching.BucketSampler(
+        np.ones(90, dtype=int), batch_size=16, accumulation=1, window=4, seed=3, rank=0,
+        world_size=1, resampling=how, labels=labels,
+    )  # fmt: skip
+    rows = [r for batch in sampler for r in batch if r >= 0]
+    assert np.bincount(labels[rows]).tolist() == [each, each]
+    assert len(list(sampler)) == len(sampler) == -(-2 * each // 16)
+    assert set(rows) >= set(range(70, 90))
+    assert how == "under" or set(rows) == set(range(90))
+    sampler.set_epoch(1)
+    assert sorted(r for batch in sampler for r in batch if r >= 0) != sorted(rows)
+
+
+@pytest.mark.slow
+def test_resampling_makes_the_epoch_longer_and_needs_one_label_per_row(prepare):
+    """Steps follow the rows of an epoch."""
+    session = fit(prepare(train__resampling="over", train__epochs=1.0))
+    counts = np.bincount(arrow.load(Path("data/tokenized"))["train"]["labels"])
+    assert len(session.history.train) == -(-2 * counts.max() // 16)
+    with pytest.raises(InputError, match="exactly one label per training row"):
+        batching.label_ids({"labels": [[0, 1]]}, "over")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["trainer", "loop"])
+def test_with_padding_max_length_every_batch_has_one_shape(prepare, tmp_path, engine, monkeypatch):
+    """In training and evaluation, the last batch among them, and the same scores and losses."""
+    from temper.training import session as module
+
+    shapes = {"train": set(), "validation": set()}
+    forward = module.inference.torch_forward
+
+    def watched(network, *args, **kwargs):
+        run = forward(network, *args, **kwargs)
+        return lambda batch: shapes["validation"].add(batch["input_ids"].shape) or run(batch)
+
+    loss = TrainingSession.loss
+
+    def observed(self, network, micro_batch, num_labels):
+        shapes["train"].add(tuple(micro_batch["input_ids"].shape))
+        return loss(self, network, micro_batch, num_labels)
+
+    lines = (ROOT / "tests/data/train.csv").read_text().splitlines(True)
+    (tmp_path / "short.csv").write_text("".join(lines[:-5]))
+    changes = {
+        "train__engine": engine,
+        "train__epochs": 1.0,
+        "train__per_device_eval_batch_size": 20,
+    }
+    changes |= {"data__files.train": "short.csv"}
+    plain = fit(prepare(**changes), "plain")
+    monkeypatch.setattr(module.inference, "torch_forward", watched)
+    monkeypatch.setattr(TrainingSession, "loss", observed)
+    fixed = fit(prepare(**changes, tokenize__padding="max_length"), "fixed")
+    assert len(plain.setup.train) % 16
+    assert shapes == {"train": {(16, 64)}, "validation": {(20, 64)}}
+    for mine, its in zip(fixed.history.validation, plain.history.validation, strict=True):
+        assert mine == pytest.approx(its, rel=1e-4)

@@ -14,7 +14,7 @@ from stages import train
 from temper.core.errors import InputError
 from temper.training import checkpoint, losses, setup
 from temper.training.session import TrainingSession
-from tests.helpers.training import fit
+from tests.helpers.training import distance, fit, weights
 
 
 def test_single_label_losses_are_torchs():
@@ -139,3 +139,74 @@ def test_a_model_that_answers_no_number_is_not_trained(prepare, monkeypatch):
     )
     with pytest.raises(InputError, match="the loss of the first batch is nan, before any training"):
         fit(prepare())
+
+
+def test_huber_is_torchs():
+    """Errors above delta count linearly; NaN labels nothing."""
+    logits, labels = torch.randn(5, 1) * 3, torch.tensor([0.0, 1.0, 2.0, torch.nan, -1.0])
+    kept = ~labels.isnan()
+    expected = functional.huber_loss(logits[kept, 0], labels[kept], reduction="sum", delta=0.5)
+    found = losses.build_loss("squared_error", huber_delta=0.5)(logits, labels)
+    torch.testing.assert_close(found, expected)
+
+
+def test_divergences_are_torchs():
+    """The mean of both directions of torch's own, 0 between equals, padding left out."""
+    from torch.distributions import Bernoulli, Categorical, kl_divergence
+
+    one, other = torch.randn(4, 3), torch.randn(4, 3)
+    labels = torch.tensor([0, -100, 2, 1])
+    kept = labels != -100
+    p, q = Categorical(logits=one[kept]), Categorical(logits=other[kept])
+    expected = (kl_divergence(p, q) + kl_divergence(q, p)).sum() / 2
+    found = losses.divergence("cross_entropy")
+    torch.testing.assert_close(found(one, other, labels), expected)
+    assert float(found(one, one, labels)) == pytest.approx(0.0, abs=1e-6)
+    p, q = Bernoulli(logits=one), Bernoulli(logits=other)
+    expected = (kl_divergence(p, q) + kl_divergence(q, p)).sum() / 2
+    hot = torch.zeros(4, 3)
+    torch.testing.assert_close(losses.divergence("binary_cross_entropy")(one, other, hot), expected)
+    gap = losses.divergence("squared_error")(one, other, torch.zeros(4))
+    torch.testing.assert_close(gap, ((one[:, 0] - other[:, 0]) ** 2).sum())
+
+
+@pytest.mark.slow
+def test_r_drop_pulls_two_passes_together(prepare):
+    """The mean of both losses and alpha times their divergence; without dropout, no effect."""
+    dropout = {"model__config": {"hidden_dropout_prob": 0.2}, "train__epochs": 1.0}
+    session = fit(prepare(**dropout, train__r_drop_alpha=3.0), "pulled")
+    assert not torch.equal(weights(session), weights(fit(prepare(**dropout), "plain")))
+    batch, network = next(iter(session.batches())), session.model.train()
+    count = torch.tensor(len(batch["labels"]))
+    torch.manual_seed(0)
+    found = session.loss(network, batch, count)
+    torch.manual_seed(0)
+    labels = batch.pop("labels")
+    logits = network(**{name: torch.cat([values] * 2) for name, values in batch.items()}).logits
+    mean = functional.cross_entropy(logits, torch.cat([labels] * 2))
+    one, other = (part.log_softmax(-1) for part in logits.chunk(2))
+    gap = ((one.exp() - other.exp()) * (one - other)).sum(-1).mean() / 2
+    torch.testing.assert_close(found, mean + 3 * gap)
+    assert float(gap.detach()) > 0
+    still = fit(prepare(train__epochs=1.0), "still")
+    twice = fit(prepare(train__epochs=1.0, train__r_drop_alpha=5.0), "twice")
+    assert distance(twice, still) < 1e-3  # rounding alone
+
+
+@pytest.mark.slow
+def test_a_loss_above_max_loss_stops_the_run_and_names_the_rows(prepare):
+    """At its step, before it is saved; the checkpoint before stays."""
+    rising = {"train__save_every": 1, "train__learning_rate": 0.3, "train__warmup_ratio": 0.5}
+    session = fit(prepare(**rising), "whole")
+    seen = [row["loss"] for row in session.history.train]
+    step = next(i for i in range(1, 12) if seen[i] > max(seen[:i]))
+    limit = (seen[step] + max(seen[:step])) / 2
+    with pytest.raises(InputError) as caught:
+        fit(prepare(**rising, train__max_loss=limit), "cut")
+    text = str(caught.value)
+    assert f"the loss of step {step + 1} is" in text
+    rows = [int(n) for n in text.split("rows ")[1].split(" of ")[0].split(", ")]
+    epoch, at = divmod(step, 6)
+    assert rows == sorted(session.sampler.global_batches(epoch)[at].tolist())
+    assert f"checkpoint-{step} is kept" in text
+    assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == step

@@ -1,0 +1,81 @@
+"""Averages of weights: EMA and the mean of checkpoints."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from temper.training import averaging, checkpoint
+from temper.training.session import TrainingSession
+from tests.helpers.training import assert_same, fit, trained
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["trainer", "loop"])
+def test_ema_is_what_is_scored_and_kept(prepare, engine):
+    """By hand from the weights of every step; a resume goes on with it to the bit."""
+    steps = []
+
+    def on_metrics(prefix, numbers, step):
+        if prefix == "train":
+            steps.append({n: p.detach().clone() for n, p in sessions[0].model.named_parameters()})
+
+    sessions = []
+    original = TrainingSession.__init__
+
+    def remembered(self, *args, **kwargs):
+        original(self, *args, **kwargs)
+        sessions.insert(0, self)
+
+    changes = {"train__weight_averaging": {"kind": "ema", "decay": 0.7}, "train__engine": engine}
+    parameters = prepare(**changes, train__save_every=4, train__keep_checkpoints="last")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainingSession, "__init__", remembered)
+        whole = fit(parameters, "whole", on_metrics)
+    expected = steps[0]
+    for after in steps[1:]:
+        expected = {n: 0.7 * expected[n] + 0.3 * after[n] for n in expected}
+    last = load_file("work/whole/last/model.safetensors")
+    for name, tensor in expected.items():
+        assert torch.allclose(last[name], tensor, atol=1e-6), name
+    assert not torch.equal(last["classifier.weight"], steps[-1]["classifier.weight"])
+    shutil.copytree("work/whole", "work/cut")
+    for path in checkpoint.numbered(Path("work/cut"), "checkpoint")[1:]:
+        shutil.rmtree(path)
+    shutil.rmtree("work/cut/last")
+    assert_same(fit(parameters, "cut"), whole)
+    again = load_file("work/cut/last/model.safetensors")
+    assert all(torch.equal(again[name], last[name]) for name in last)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["last", "best"])
+def test_data_model_is_the_mean_of_k_checkpoints(prepare, kind):
+    """Of the last two evaluated, or of the two with the lowest loss."""
+    changes = {
+        "train__weight_averaging": {"kind": kind, "count": 2},
+        "train__metric_for_best_model": "loss",
+    }
+    session = trained(prepare(**changes, train__evaluate_every=3, train__learning_rate=3e-3))
+    rows = session.history.validation
+    chosen = sorted(rows, key=lambda r: r["loss"])[:2] if kind == "best" else rows[-2:]
+    folders = [session.setup.folder / f"scored-{row['step']}" for row in chosen]
+    assert {p.name for p in session.setup.folder.glob("scored-*")} == {p.name for p in folders}
+    found = load_file("data/model/model.safetensors")
+    parts = [load_file(folder / "model.safetensors") for folder in folders]
+    for name, tensor in found.items():
+        torch.testing.assert_close(tensor, (parts[0][name] + parts[1][name]) / 2)
+    assert (Path("data/model/config.json")).exists()
+
+
+def test_an_average_that_cannot_be():
+    """Its own key is missing, or one of the other kind is there."""
+    from temper.params.train import WeightAveraging
+
+    with pytest.raises(ValueError, match=r"averaging.decay is needed for ema"):
+        WeightAveraging(kind="ema")
+    with pytest.raises(ValueError, match=r"averaging.decay has no effect with best"):
+        WeightAveraging(kind="best", count=2, decay=0.9)
+    assert averaging.shadow(torch.nn.Linear(1, 1), None) is None

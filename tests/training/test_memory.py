@@ -1,0 +1,90 @@
+"""A batch that does not fit is halved, and the run starts over."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from temper.core.errors import InputError
+from temper.training import checkpoint, memory
+from temper.training.session import TrainingSession
+from tests.helpers.training import assert_same, fit
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["trainer", "loop"])
+def test_a_batch_that_does_not_fit_is_halved(prepare, engine, monkeypatch, capsys):
+    """Weights, history and steps are those of a run that was started with half the examples."""
+    loss, refused = TrainingSession.loss, []
+
+    def narrow(self, network, micro_batch, num_labels):
+        if len(micro_batch["input_ids"]) > 4:
+            refused.append(len(micro_batch["input_ids"]))
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to …")
+        return loss(self, network, micro_batch, num_labels)
+
+    changes = {"train__engine": engine, "model__config": {"hidden_dropout_prob": 0.1}}
+    started = fit(prepare(**changes, train__per_device_batch_size=4), "started")
+    monkeypatch.setattr(TrainingSession, "loss", narrow)
+    parameters = prepare(**changes)
+    halve_batch_size = fit(parameters, "halved")
+    assert refused == [16, 8]
+    assert_same(halve_batch_size, started)
+    said = capsys.readouterr().err
+    assert "out of memory with 16 examples at once: starting over with 8, 2 pieces" in said
+    assert "train.batch_size stays 16" in said
+    refused.clear()
+    for path in checkpoint.numbered(Path("work/halved"), "checkpoint"):
+        shutil.rmtree(path)
+    assert_same(fit(parameters, "halved"), started)
+    assert refused == []  # the decision was kept
+
+
+def test_one_example_that_does_not_fit_ends_the_run(tmp_path, write_params):
+    """What to change."""
+    p = write_params(train__per_device_batch_size=1).train
+    with pytest.raises(InputError, match=r"one example at once .no room.: lower tokenize.max"):
+        memory.halve_batch_size(p, tmp_path, 1, "no room", first=True)
+    assert memory.with_fitted_batch_size(p, tmp_path) is p
+
+
+@pytest.mark.slow
+def test_memory_that_the_system_refuses(prepare, tmp_path):
+    """A real limit of address space: training halves the batch and ends."""
+    import subprocess
+    import sys
+
+    prepare(train__batch_size=96, train__epochs=1.0, tokenize__padding="max_length",
+            train__engine="loop", model__config={"intermediate_size": 32768})  # fmt: skip
+    script = """
+import json, resource, sys
+from pathlib import Path
+from stages import train
+from temper import params
+from temper.core import arrow
+import torch, transformers, accelerate
+torch.set_num_threads(2)
+torch.nn.functional.linear(torch.ones(64, 64), torch.ones(64, 64))
+import temper.engines.loop, temper.training.memory
+from transformers import BertForSequenceClassification
+used = int(open("/proc/self/statm").read().split()[0]) * 4096
+resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]) * 2**20,) * 2)
+parameters = params.load()
+Path("work/limit").mkdir(parents=True, exist_ok=True)
+data = arrow.load(Path("data/tokenized"))
+course = train.fine_tune(parameters, data, Path("data/base"), Path("work/limit"), lambda *_: None)
+print(json.dumps([course.args.per_device_train_batch_size, len(course.history.train)]))
+"""
+    from tests.helpers.workspace import ROOT, environment
+
+    done = subprocess.run(
+        [sys.executable, "-c", script, "2600"],
+        capture_output=True, text=True, env=environment(PYTHONPATH=str(ROOT)),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    size, steps = json.loads(done.stdout.splitlines()[-1])
+    assert "out of memory with 96 examples at once" in done.stderr
+    assert size < 96
+    assert steps == 1
+    assert json.loads(Path("work/limit/memory.json").read_text()) == {"per_device_batch_size": size}
