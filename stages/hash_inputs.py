@@ -1,7 +1,7 @@
 """A local file or folder → the sha256 of each of its files.
 
-DVC watches the path, so that an edit re-runs the download that reads it; a Hub source has no such
-stage. `python -m stages.hash_inputs data/sample/train.csv data/files/dataset/train.json`
+DVC watches the path, so an edit re-runs the download that reads it; a Hub source has no such stage.
+`python -m stages.hash_inputs data/sample/train.csv data/files/dataset/train.json`
 """
 
 import sys
@@ -10,8 +10,8 @@ from pathlib import Path
 from temper.core import artifacts, errors
 
 
-def describe(source: Path) -> dict[str, str]:
-    """Return sha256 by path relative to `source`, or to its folder where `source` is a file."""
+def hash_files(source: Path) -> dict[str, str]:
+    """Return the sha256 of each file by its path relative to `source` (a file: by its name)."""
     if source.is_dir():
         return artifacts.sha256_tree(source)
     return {source.name: artifacts.sha256_file(source)}
@@ -19,7 +19,7 @@ def describe(source: Path) -> dict[str, str]:
 
 def main(source: Path, manifest: Path) -> None:
     manifest.parent.mkdir(parents=True, exist_ok=True)
-    artifacts.write_json(manifest, describe(source))
+    artifacts.write_json(manifest, hash_files(source))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
-"""A Jinja template of this project → text."""
+"""A Jinja template → text."""
 
 from pathlib import Path
 from typing import Any
 
 
 def render(file: Path, *, autoescape: bool = True, **values: Any) -> str:
-    """Return a template with its values filled in; a value it lacks is an error.
+    """Render a template.
 
     Args:
         file: the template.
-        autoescape: for HTML.
+        autoescape: escape values for HTML.
         values: by the names the template uses.
+
+    Raises:
+        jinja2.UndefinedError: the template uses a name that `values` lacks.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 

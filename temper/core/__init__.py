@@ -1,1 +1,1 @@
-"""What every stage needs: errors, stable files, fixed kernels."""
+"""Shared by every stage: user errors, reproducible files, deterministic kernels."""

@@ -1,4 +1,4 @@
-"""Write what a stage leaves behind: stable JSON, hashes, folders that appear all at once."""
+"""Stage outputs: reproducible JSON, hashes, folders that are replaced atomically."""
 
 import hashlib
 import json
@@ -11,30 +11,30 @@ from typing import Any
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` with sorted keys, so that equal values are equal bytes."""
+    """Write JSON with sorted keys, so that equal values give equal bytes."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:
-    """Read what `write_json` wrote."""
+    """Read a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def sha256_file(path: Path) -> str:
-    """Return the sha256 of a file's bytes, read in pieces."""
+    """Return the sha256 of a file's bytes without loading the file into memory."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_tree(folder: Path) -> dict[str, str]:
-    """Return the sha256 of every file below `folder` by its posix path, in sorted order."""
+    """Return the sha256 of every file under `folder` by its relative posix path, sorted."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
 
 
 def remove_stale_manifests(manifests: Path, names: Collection[str]) -> None:
-    """Delete the hashes of files the parameters no longer name, as in a fresh clone."""
+    """Delete the hashes of files that params.yaml no longer names, as in a fresh clone."""
     for manifest in manifests.glob("*.json"):
         if manifest.stem not in names:
             manifest.unlink()
@@ -42,35 +42,35 @@ def remove_stale_manifests(manifests: Path, names: Collection[str]) -> None:
 
 @contextmanager
 def atomic_dir(path: Path) -> Iterator[Path]:
-    """Yield a folder beside `path` that takes its place when the block ends without an error.
+    """Yield a temporary folder that replaces `path` when the block ends without an error.
 
-    Files are flushed to disk before the rename, so a crash leaves the old folder or the new one.
+    Files are synced to disk before the rename, so a crash leaves the old folder or the new one.
     """
-    aside = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    yield aside
-    fsync_tree(aside)
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    yield partial
+    fsync_tree(partial)
     if path.exists():
         shutil.rmtree(path)
-    aside.rename(path)
+    partial.rename(path)
     fsync_dir(path.parent)
 
 
 def fsync_tree(folder: Path) -> None:
-    """Wait until everything below a folder is on the disk."""
+    """Sync a folder and everything under it to disk."""
     for path in (*folder.rglob("*"), folder):
         if path.is_dir():
             fsync_dir(path)
         else:
-            with path.open("rb") as handle:
-                os.fsync(handle.fileno())
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
 
 
 def fsync_dir(folder: Path) -> None:
-    """Wait until a folder's names are on the disk."""
-    handle = os.open(folder, os.O_RDONLY)
+    """Sync a folder's entries, not its files' contents, to disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        os.fsync(descriptor)
     finally:
-        os.close(handle)
+        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Make the result a function of parameters, data, code and versions; keep the network out."""
+"""Make results depend only on parameters, data, code and versions; block network access."""
 
 import contextlib
 import ctypes
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-PORTABLE = {
+PORTABLE_VARIABLES = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "ATEN_CPU_CAPABILITY": "avx2",
     "MKL_CBWR": "AVX2",
@@ -34,31 +34,32 @@ class Settings(Protocol):
 
 
 def prepare(params: Settings, *, offline: bool = True) -> None:
-    """Fix threads, instruction set and hash seed; refuse the network unless the stage downloads.
+    """Pin threads, instruction set and hash seed; block the network unless the stage downloads.
 
-    Kernels are chosen when numpy and torch are imported, so where a variable has to change the
-    process starts its own command over; call this first under `if __name__ == "__main__"`.
+    numpy and torch pick their kernels when they are imported. If a variable has to change, the
+    process therefore re-executes its own command; call this first under
+    `if __name__ == "__main__"`.
     """
     end_with_parent()
-    wanted = dict.fromkeys(THREAD_VARIABLES, str(params.num_threads))
-    wanted |= {"PYTHONHASHSEED": "0", "TOKENIZERS_PARALLELISM": "true"}
-    wanted |= PORTABLE if params.portable else {}
-    wanted |= {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"} if params.deterministic else {}
-    wanted |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"} if offline else {}
-    unwanted = {"OMP_DYNAMIC", "OMP_THREAD_LIMIT"} & set(os.environ)
-    if unwanted or any(os.environ.get(name) != value for name, value in wanted.items()):
-        kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+    required = dict.fromkeys(THREAD_VARIABLES, str(params.num_threads))
+    required |= {"PYTHONHASHSEED": "0", "TOKENIZERS_PARALLELISM": "true"}
+    required |= PORTABLE_VARIABLES if params.portable else {}
+    required |= {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"} if params.deterministic else {}
+    required |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"} if offline else {}
+    conflicting = {"OMP_DYNAMIC", "OMP_THREAD_LIMIT"} & set(os.environ)
+    if conflicting or any(os.environ.get(name) != value for name, value in required.items()):
+        inherited = {name: value for name, value in os.environ.items() if name not in conflicting}
         sys.stdout.flush()
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], kept | wanted)
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], inherited | required)
     if offline:
         refuse_network()
 
 
 def configure(params: Settings, seed: int) -> None:
-    """Fix threads, kernels and every random generator.
+    """Set thread counts, deterministic kernels and every random seed.
 
-    OpenBLAS takes no more threads from its variable than there are cores, but does when it is told
-    to later: the number is the same on every machine.
+    OpenBLAS caps `OPENBLAS_NUM_THREADS` at the number of cores, but accepts more through its API,
+    which makes the thread count the same on every machine.
     """
     import scipy.linalg  # noqa: F401  (loads the BLAS of scikit-learn)
     import torch
@@ -74,28 +75,32 @@ def configure(params: Settings, seed: int) -> None:
 
 
 def end_with_parent() -> None:
-    """Get SIGTERM when the parent dies, so that no worker outlives its launcher (FACTS 37)."""
+    """Ask the kernel for SIGTERM when the parent dies, so that no worker outlives its launcher.
+
+    Launched workers have a session of their own, so killing the launcher's process group does not
+    reach them.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if "WORLD_SIZE" in os.environ and os.getppid() == 1 and not _launched_by_init():
-            sys.exit(128 + signal.SIGTERM)  # the launcher died before
+            sys.exit(128 + signal.SIGTERM)  # the launcher died before the call
 
 
 def _launched_by_init() -> bool:
-    """Tell whether process 1 is the launcher itself, as in a container that runs nothing else."""
+    """Check whether process 1 is the launcher, as in a container that runs nothing else."""
     with open("/proc/1/cmdline", "rb") as file:
         return re.search(rb"accelerate|torchrun|dvc", file.read()) is not None
 
 
 def environment() -> dict[str, str]:
-    """Return what beside parameters, data and code can change a result's bytes."""
+    """Describe everything beyond parameters, data and code that can change a result's bytes."""
     names = {re.split(r"[^\w.-]", line)[0] for line in requires("temper") or () if ";" not in line}
     record = {"version.python": platform.python_version(), "machine": platform.machine()}
     for name in sorted(names | {"numpy", "pyarrow", "safetensors", "scipy", "tokenizers"}):
         with contextlib.suppress(PackageNotFoundError):
             record[f"version.{name}"] = version(name)
     record["cpu"] = _cpu_name()
-    for variable in (*THREAD_VARIABLES, *PORTABLE, "CUBLAS_WORKSPACE_CONFIG"):
+    for variable in (*THREAD_VARIABLES, *PORTABLE_VARIABLES, "CUBLAS_WORKSPACE_CONFIG"):
         record[variable] = os.environ.get(variable, "")
     if "torch" in sys.modules:
         record |= torch_environment()
@@ -103,7 +108,7 @@ def environment() -> dict[str, str]:
 
 
 def torch_environment() -> dict[str, str]:
-    """Return threads, kernels and devices that torch computes with."""
+    """Describe the threads, kernels and devices that torch uses."""
     import torch
 
     record = {
@@ -126,12 +131,15 @@ def _cpu_name() -> str:
 
 
 def refuse_network() -> None:
-    """Let this process reach loopback and the tracking server, and nothing else."""
+    """Restrict this process to loopback and the tracking server.
+
+    A connection anywhere else raises PermissionError.
+    """
     tracking = urlsplit(os.environ.get("MLFLOW_TRACKING_URI", "")).hostname
     allowed = {"localhost", "::1", "0.0.0.0", tracking}
     if tracking is not None:
         with contextlib.suppress(OSError):  # an unreachable tracking server never stops a run
-            allowed |= {str(found[4][0]) for found in socket.getaddrinfo(tracking, None)}
+            allowed |= {str(info[4][0]) for info in socket.getaddrinfo(tracking, None)}
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "socket.connect" and isinstance(arguments[1], tuple):
@@ -143,6 +151,8 @@ def refuse_network() -> None:
         host = host.decode() if isinstance(host, bytes) else host
         if host is None or host in allowed or str(host).startswith("127."):
             return
-        raise PermissionError(f"only the download stages use the network; asked for {host}")
+        raise PermissionError(
+            f"network access is blocked outside the download stages; asked for {host}"
+        )
 
     sys.addaudithook(hook)

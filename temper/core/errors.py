@@ -1,6 +1,6 @@
-"""Turn a mistake of the user's into one clear message and exit status 1, an interrupt into 130.
+"""User mistakes → one clear message and exit status 1; an interrupt → exit status 130.
 
-Used by every entry point: `with errors.exit_on_input_error(): ...`.
+Every entry point runs under `with errors.exit_on_input_error(): ...`.
 """
 
 import os
@@ -11,7 +11,10 @@ from difflib import get_close_matches
 
 
 class InputError(ValueError):
-    """What is wrong, where, what was found, what is allowed, the likely fix."""
+    """A mistake the user can fix.
+
+    The message says what is wrong, where, what was found, what is allowed and the likely fix.
+    """
 
 
 @contextmanager
@@ -30,6 +33,6 @@ def exit_on_input_error() -> Iterator[None]:
 
 
 def nearest(name: str, allowed: Sequence[str]) -> str:
-    """Return ` (did you mean 'x'?)` for the allowed name most like `name`, or an empty string."""
+    """Suggest the closest allowed name as ` (did you mean 'x'?)`; empty if none is close."""
     matches = get_close_matches(name, allowed, n=1)
     return f" (did you mean '{matches[0]}'?)" if matches else ""

@@ -1,6 +1,6 @@
-"""A YAML file → its values by YAML 1.2 rules, and its nodes, which know their lines.
+"""A YAML file → its values by YAML 1.2 rules, and its nodes with their line numbers.
 
-DVC reads by YAML 1.2, so `1e-5` is a number and `no` a string (plain PyYAML: the opposite).
+DVC reads YAML 1.2, where `1e-5` is a number and `no` a string (plain PyYAML: the opposite).
 """
 
 import re
@@ -30,42 +30,42 @@ for _tag, _pattern, _first in (
 
 
 def compose(path: Path) -> yaml.MappingNode:
-    """Return the nodes of a YAML file.
+    """Parse a YAML file into nodes.
 
     Raises:
-        InputError: the file is missing, is not YAML, or holds something else than keys and values.
+        InputError: the file is missing, is not YAML, or is not a mapping.
     """
     try:
-        with path.open(encoding="utf-8") as file:  # whose name is in the error
+        with path.open(encoding="utf-8") as file:  # a file object: PyYAML puts its name in errors
             tree = yaml.compose(file, Loader=Loader)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run this in the repository root") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML: {error}") from None
     if not isinstance(tree, yaml.MappingNode):
-        kind = {yaml.SequenceNode: "a list", yaml.ScalarNode: "one value"}.get(type(tree), "none")
-        raise InputError(f"{path}: expected keys and values, found {kind}")
+        node_type = {yaml.SequenceNode: "a list", yaml.ScalarNode: "one value"}.get(type(tree))
+        raise InputError(f"{path}: expected keys and values, found {node_type or 'none'}")
     return tree
 
 
 def line_of(node: yaml.Node, location: Sequence[str | int]) -> int:
-    """Return the 1-based line of the deepest key or item of `location` that exists."""
+    """Find the 1-based line of the deepest key or item of `location` that exists."""
     line = node.start_mark.line + 1
     for part in location:
         if isinstance(node, yaml.MappingNode):
-            found = [(k, v) for k, v in node.value if k.value == str(part)]
+            matches = [(k, v) for k, v in node.value if k.value == str(part)]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            found = [(v, v) for v in node.value[part : part + 1]]
+            matches = [(v, v) for v in node.value[part : part + 1]]
         else:
-            found = []
-        if not found:
+            matches = []
+        if not matches:
             return line
-        line, node = found[0][0].start_mark.line + 1, found[0][1]
+        line, node = matches[0][0].start_mark.line + 1, matches[0][1]
     return line
 
 
 def repeated(tree: yaml.Node) -> Iterator[tuple[int, str]]:
-    """Yield the keys that stand twice in one mapping, with their 1-based lines."""
+    """Yield each duplicate key of a mapping with its 1-based line."""
     if isinstance(tree, yaml.MappingNode):
         seen = set()
         for name, value in tree.value:
@@ -76,7 +76,7 @@ def repeated(tree: yaml.Node) -> Iterator[tuple[int, str]]:
 
 
 def scalars(tree: yaml.Node, under: str = "") -> Iterator[tuple[int, str, str]]:
-    """Yield the 1-based line of every value, the nearest key above it, and the value."""
+    """Yield every scalar's 1-based line, its nearest enclosing key, and its value."""
     if isinstance(tree, yaml.ScalarNode):
         yield tree.start_mark.line + 1, under, tree.value
     elif isinstance(tree, yaml.SequenceNode):
