@@ -547,7 +547,7 @@ def test_tasks_whose_labels_belong_to_words_refuse_it(task):
 
 def test_only_the_source_of_a_writing_task_changes(tmp_path):
     """The text to write stays."""
-    from tests.test_tasks import prepare
+    from tests.helpers.samples import prepare_sample as prepare
 
     changes = {"tokenize.augment": augment(delete={"rate": 1.0, "share": 0.3})}
     prepare(tmp_path, "recipes/sample-seq2seq_lm.yaml", changes)
@@ -572,7 +572,7 @@ def test_check_reads_the_word_list_and_counts_the_rows(write_params):
     assert (
         "tokenize.synonym_files.mine: words.tsv:2: expected word<TAB>synonym1,synonym2" in mistake
     )
-    assert facts["steps"] == "about 15 an epoch, about 30 in all"
+    assert facts["steps"] == "about 15 per epoch, about 30 in total"
 
 
 def test_check_names_a_translator_that_cannot_be_loaded(write_params):

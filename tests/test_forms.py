@@ -158,7 +158,7 @@ def test_check_names_the_row(check, task, row, message):
 def test_check_names_what_cannot_be(check, task, changes, message):
     """Lengths, overlaps, and metrics that training does not compute."""
     source = "train.csv" if task in ("masked_lm", "causal_lm") else f"{task}/test.jsonl"
-    from tests.test_tasks import rows_of
+    from tests.helpers.samples import rows_of
 
     found = check(task, rows_of(ROOT / "data/sample" / source, 30), **changes)
     assert any(message in mistake for mistake in found), found

@@ -13,8 +13,8 @@ from temper import params
 from temper.cli import recipe
 from temper.core import yaml_file
 from temper.core.errors import InputError
+from tests.helpers.samples import rows_of, write_rows
 from tests.helpers.workspace import ROOT, change, load_data
-from tests.test_tasks import rows_of, write_rows
 
 RECIPES = sorted(path.stem for path in (ROOT / "recipes").glob("*.yaml"))
 KNOWN = [name for name in RECIPES if not name.startswith("sample-")]

@@ -7,7 +7,7 @@ from temper import inference
 from temper.params import schema
 from temper.prediction import generation
 from temper.tasks.base import spans
-from tests.test_tasks import load
+from tests.helpers.samples import load
 
 SEQ2SEQ = "recipes/sample-seq2seq_lm.yaml"
 SPOKEN = ["we meet at ten past three on day nine of May", "a ticket for day two of June"]

@@ -12,8 +12,9 @@ from transformers import AutoTokenizer
 from temper.core import arrow, artifacts
 from temper.core.errors import InputError
 from temper.tasks.base import registry
+from tests.helpers.workspace import ROOT
 
-MRPC = Path(__file__).parents[2] / "shared/data/mrpc/train.csv"
+MRPC = ROOT.parent / "shared/data/mrpc/train.csv"
 
 
 def test_ids_are_the_tokenizers_own(prepare):
@@ -148,7 +149,7 @@ def test_words_of_byte_level_tokenizers_begin_with_a_space(tmp_path):
     """RoBERTa's kind: a word of a list is the token of a word in a text, not of its middle."""
     from transformers import RobertaTokenizer
 
-    from tests.test_tasks import load
+    from tests.helpers.samples import load
 
     tree = json.loads(byte_level_bpe().backend_tokenizer.to_str())["model"]
     special = ("<s>", "</s>", "<unk>", "<pad>", "<mask>")

@@ -127,7 +127,8 @@ def test_images_are_judged_by_a_clip_model(tmp_path):
         PreTrainedTokenizerFast,
     )
 
-    from tests.test_tasks import ROOT, load, rows_of
+    from tests.helpers.samples import load, rows_of
+    from tests.test_tasks import ROOT
 
     torch.manual_seed(1)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(ROOT / "data/sample/causal_lm/model")

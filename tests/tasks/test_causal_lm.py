@@ -1,0 +1,40 @@
+"""Blocks lose no token, and prompts are not learned."""
+
+import numpy as np
+
+from tests.helpers.samples import ODD, load
+
+
+def test_blocks_lose_no_token():
+    """Packed or not, the tokens come back; unpacked ones know their text."""
+    task, processor, _ = load("recipes/sample-masked_lm.yaml", tokenize__max_length=8)
+    texts = ["Anna opened eleven boxes in Oslo before summer.", *ODD]
+    whole = processor(texts)["input_ids"]
+    packed = task.encode({"sentence1": texts}, processor, mode="train")
+    assert [i for row in packed["input_ids"] for i in row] == [i for row in whole for i in row]
+    assert {len(row) for row in packed["input_ids"][:-1]} == {8}
+    alone = task.encode({"sentence1": texts}, processor, mode="evaluate")
+    for example, ids in enumerate(whole):
+        parts = [
+            part
+            for part, e in zip(alone["input_ids"], alone["example_id"], strict=True)
+            if e == example
+        ]
+        assert [i for part in parts for i in part] == ids
+
+
+def test_prompts_are_not_learned():
+    """Labels are the completion and the end, each at the token before it."""
+    task, processor, config = load(
+        "recipes/sample-causal_lm.yaml", task__prompt="sentence1", task__text="label"
+    )
+    given = {"sentence1": ["Anna opened boxes"], "label": ["in Oslo"]}
+    columns = task.encode(given, processor, mode="train")
+    row = {name: values[0] for name, values in columns.items()}
+    batch = task.collator(processor, config)([row])
+    wanted = [*processor("in Oslo")["input_ids"], processor.eos_token_id]
+    labels = batch["labels"][0]
+    assert labels[labels >= 0].tolist() == wanted
+    at = np.flatnonzero(labels >= 0)
+    assert at[0] == len(processor("Anna opened boxes")["input_ids"]) - 1
+    assert batch["input_ids"][0][at + 1].tolist() == wanted[: len(at)]

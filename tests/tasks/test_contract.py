@@ -1,0 +1,283 @@
+"""One contract over all tasks: from raw rows to predictions in their own words."""
+
+import csv
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages import evaluate, export, train
+from temper import metrics, params
+from temper.cli import predict
+from temper.core import arrow, artifacts
+from temper.models import loading
+from temper.params import rules
+from temper.prediction import predictor
+from temper.tasks.base import registry
+from tests.helpers.samples import prepare_sample, rows_of
+from tests.helpers.workspace import ROOT
+
+TASKS = sorted(path.stem for path in (ROOT / "temper/tasks").glob("[a-z]*_*.py"))
+CASES = {  # name → recipe, changes that let 200 rows be learned by heart
+    "sequence_classification": ("params.yaml", {"train.epochs": 12}),
+    "sequence_classification pair": (
+        "params.yaml",
+        {
+            "train.epochs": 12,
+            "model.head": {"kind": "linear", "pooling": "pair", "dropout": 0.1},
+        },
+    ),
+    "token_classification": ("recipes/sample-token_classification.yaml", {"train.epochs": 4}),
+    "token_classification crf": (
+        "recipes/sample-token_classification.yaml",
+        {"train.epochs": 4, "model.head": {"kind": "linear", "dropout": 0.0, "crf": True}},
+    ),
+    "question_answering": ("recipes/sample-question_answering.yaml", {"train.epochs": 40}),
+    "multiple_choice": ("recipes/sample-multiple_choice.yaml", {"train.epochs": 15}),
+    "masked_lm": ("recipes/sample-masked_lm.yaml", {"train.epochs": 20, "tokenize.max_length": 32}),
+    "image_classification": ("recipes/sample-image_classification.yaml", {"train.epochs": 20}),
+    "seq2seq_lm": ("recipes/sample-seq2seq_lm.yaml", {"train.epochs": 12}),
+    "causal_lm": ("recipes/sample-causal_lm.yaml", {"train.epochs": 50}),
+    "causal_lm prompts": (
+        "recipes/sample-causal_lm.yaml",
+        {"train.epochs": 12, "task.prompt": "sentence1", "task.text": "label"},
+    ),
+}
+DONE: dict[str, Path] = {}
+every_task = pytest.mark.parametrize("done", CASES, indirect=True)
+MODEL_WITH_HEAD = [name for name, (_, changes) in CASES.items() if "model.head" in changes]
+every_plain = pytest.mark.parametrize(
+    "done", [n for n in CASES if n not in MODEL_WITH_HEAD], indirect=True
+)
+
+
+def test_every_task_has_a_case_and_a_sample():
+    """A task file without a contract, a schema or a recipe is found."""
+    assert {name.split()[0] for name in CASES} == set(TASKS) == set(params.TASKS)
+    for recipe, _ in CASES.values():
+        assert (ROOT / recipe).exists()
+
+
+@pytest.fixture
+def done(request, tmp_path, tmp_path_factory, monkeypatch) -> tuple[str, params.Params]:
+    """Go to a workspace in which every stage of a case has run; built once, then copied."""
+    name = request.param
+    monkeypatch.setenv("TEMPER_TRACKING", "off")
+    if name not in DONE:
+        folder = tmp_path_factory.mktemp("task")
+        monkeypatch.chdir(folder)
+        (folder / "launch").symlink_to(ROOT / "launch")
+        for code in ("stages", "temper"):
+            (folder / code).symlink_to(ROOT / code)
+        shutil.copy(ROOT / "dvc.yaml", folder)
+        prepare_sample(folder, *CASES[name])
+        targets = [Path("data") / out for out in ("model", "checkpoints", "history")]
+        train.main(Path("data/tokenized"), Path("data/base"), *targets)
+        evaluate.main(
+            *(Path("data") / n for n in ("model", "tokenized", "raw", "zero_shot", "evaluation"))
+        )
+        export.main(
+            *(Path("data") / n for n in ("model", "evaluation", "tokenized", "raw/summary.json")),
+            Path("data/export"),
+        )
+        DONE[name] = folder
+    monkeypatch.chdir(DONE[name])
+    return name, params.load()
+
+
+def history() -> list[dict[str, str]]:
+    with open("data/history/train.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def predictions(split: str) -> list[dict[str, str]]:
+    with open(f"data/evaluation/predictions/{split}.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@every_task
+def test_the_loss_halves(done):
+    """200 rows are learned: the mean of the last epoch's losses is half of the first steps'."""
+    losses = [float(row["loss"]) for row in history()]
+    assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:2])
+
+
+@every_task
+def test_every_example_is_scored_once_and_in_order(done):
+    """One row per raw example, its own reference beside it."""
+    _, parameters = done
+    raw = arrow.load(Path("data/raw"))["test"]
+    found = predictions("test")
+    assert [int(row["row"]) for row in found] == list(range(len(raw))) == list(range(24))
+    if parameters.task.target is not None:
+        task = registry.load(parameters, arrow.load(Path("data/tokenized"))["test"].features)
+        references = task.references(raw)
+        if metrics.scores_logits(parameters.task.metrics):
+            assert [row["reference"] for row in found] == [task.label_names[i] for i in references]
+        else:
+            assert [row["reference"] for row in found] == [task.format_value(r) for r in references]
+
+
+@every_task
+def test_scores_have_intervals_baselines_and_a_report(done):
+    """The headline lies in its interval; baselines have it too; the page shows the worst rows."""
+    _, parameters = done
+    found = artifacts.read_json(Path("data/evaluation/metrics.json"))
+    headline = metrics.load(parameters.task.metrics).HEADLINE[0]
+    for split in ("validation", "test"):
+        scores = found[split]
+        assert scores[f"{headline}_low"] <= scores[headline] <= scores[f"{headline}_high"]
+        assert found["baseline"]
+        for baseline in found["baseline"].values():
+            assert np.isfinite(baseline[split][headline])
+    page = Path("data/evaluation/report.html").read_text()
+    assert "Worst examples" in page
+    assert headline in page
+
+
+@every_task
+def test_padding_changes_no_output(done):
+    """A batch of 1 gives what a batch of 8 gives."""
+    _, parameters = done
+    data = arrow.load(Path("data/tokenized"))["test"]
+    found = []
+    for size in (1, 8):
+        model = predictor.Predictor(
+            Path("data/model"), parameters, engine="torch", batch_size=size, num_threads=1
+        )
+        found.append(model.outputs(data, ("logits",), 0)["logits"])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-4)
+
+
+@every_task
+def test_batches_of_padding_max_length_have_one_shape(done):
+    """Every tensor of them, of the shortest rows as of the longest; of images always."""
+    _, parameters = done
+    fixed = parameters.tokenize.model_copy(update={"padding": "max_length"})
+    rows = arrow.load(Path("data/tokenized"))["train"]
+    by_length = np.argsort(rows["length"]).tolist()
+    task = registry.load(parameters.model_copy(update={"tokenize": fixed}), rows.features)
+    processor = registry.load_processor(Path("data/base/processor"), task)
+    collate = task.collator(processor, loading.open_config(Path("data/base/weights")))
+    shapes = []
+    for chosen in (by_length[:8], by_length[-8:]):
+        drawn = [rows[i] | {"draw": (0, 1, i)} for i in chosen]
+        shapes.append({name: values.shape for name, values in collate(drawn).items()})
+    assert shapes[0] == shapes[1]
+
+
+@every_task
+def test_exports_agree(done):
+    """parity.json says so, and the files are there."""
+    _, parameters = done
+    parity = artifacts.read_json(Path("data/export/parity.json"))
+    assert parity["onnx_max_difference"] < 1e-3
+    assert Path("data/export/onnx/model_int8.onnx").exists() == bool(parameters.export.int8)
+    assert ("written_alike" in parity) == (parameters.evaluate.generation is not None)
+
+
+@every_task
+def test_predict_answers_as_evaluate_did(done, tmp_path):
+    """`temper predict` on the test file: its columns and order, and the same answers by ONNX."""
+    _, parameters = done
+    source, target = Path(parameters.data.files["test"]), tmp_path / "scored.jsonl"
+    if source.suffix == ".parquet":
+        target = tmp_path / "scored.parquet"
+    predict.predict(Path("data/export"), source, target, "onnx", 8, 1)
+    rows = rows_of(target, 1000)
+    assert len(rows) == 24
+    given = rows_of(source, 1000)
+    assert [{k: row[k] for k in given[0]} for row in rows] == given
+    task, kind = registry.load(parameters), parameters.task.metrics
+    answers = [row["prediction"] for row in rows]
+    if kind == "language":
+        assert all(isinstance(answer, str) for answer in answers)
+        return
+    expected = [row["prediction"] for row in predictions("test")]
+    assert [str(task.format_value(a)) if not isinstance(a, str) else a for a in answers] == expected
+
+
+@every_plain
+def test_the_cards_snippet_runs(done):
+    """What the model card says of loading the model works as it stands."""
+    text = Path("data/export/README.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    if parameters_image(done[1]):
+        from PIL import Image
+
+        Image.new("RGB", (32, 32)).save("image.png")
+    exec(code.replace("path/to/this/folder", "data/export"), {})
+
+
+def parameters_image(parameters: params.Params) -> bool:
+    return parameters.task.name == "image_classification"
+
+
+def readme() -> dict[str, list[str]]:
+    """Return the cells of the README's table by task."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| `")]
+    rows = [[cell.strip() for cell in row] for row in rows if len(row) >= 7]
+    return {row[0].strip("`"): row for row in rows}
+
+
+def test_the_readme_lists_every_task():
+    assert set(readme()) == set(params.TASKS)
+
+
+@every_plain
+def test_the_readmes_row_is_true(done):
+    """Baselines, scores, exports and how the model is loaded, as the run shows them."""
+    _, parameters = done
+    _, _, baselines, scores, long, exports, loads = readme()[parameters.task.name]
+    found = artifacts.read_json(Path("data/evaluation/metrics.json"))
+    assert set(found["baseline"]) <= set(re.findall(r"`(\w+)`", baselines))
+    headline = metrics.load(parameters.task.metrics).HEADLINE
+    assert headline[0] in re.findall(r"`(\w+)`", scores)
+    if " or " not in scores:
+        assert set(re.findall(r"`(\w+)`", scores)) <= set(headline)
+    assert ("int8" in exports) == Path("data/export/onnx/model_int8.onnx").exists()
+    parity = artifacts.read_json(Path("data/export/parity.json"))
+    assert ("greedy tokens" in exports) == ("written_alike" in parity)
+    card = Path("data/export/README.md").read_text()
+    assert f"import {loads.strip('`')}" in card
+    assert ("windows with one score" in long) == ("tokenize.window_pooling" in readable(parameters))
+
+
+def readable(parameters: params.Params) -> set[str]:
+    """Return the keys a task reads once long texts are divided."""
+    changed = parameters.tokenize.model_copy(update={"overflow": "window"})
+    windowed = parameters.model_copy(update={"tokenize": changed})
+    return {key for key, is_read in rules.TASK_KEYS.items() if is_read(windowed)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["masked_lm", "image_classification", "seq2seq_lm"])
+def test_a_resumed_training_has_the_same_weights(name, tmp_path, monkeypatch):
+    """What is hidden or augmented depends on (seed, epoch, row): from a checkpoint in mid-epoch."""
+    monkeypatch.setenv("TEMPER_TRACKING", "off")
+    monkeypatch.chdir(tmp_path)
+    for linked in ("launch", "stages", "temper"):
+        (tmp_path / linked).symlink_to(ROOT / linked)
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    recipe, changes = CASES[name]
+    own = {"tokenize.max_length": 16} if name == "masked_lm" else {}
+    parameters = prepare_sample(tmp_path, recipe, changes | own | {"train.epochs": 2})
+    data, base = arrow.load(Path("data/tokenized")), Path("data/base")
+    steps = 2 * -(-len(data["train"]) // parameters.train.batch_size)
+    every = parameters.train.model_copy(update={"save_every": steps - steps // 4})
+    parameters = parameters.model_copy(update={"train": every})
+    Path("work").mkdir()
+    train.fine_tune(parameters, data, base, Path("work"), lambda *_: None)
+    shutil.copytree("work", "again")
+    shutil.rmtree(f"again/checkpoint-{steps}")
+    engine = train.fine_tune(parameters, data, base, Path("again"), lambda *_: None)
+    assert engine.state.global_step == steps
+    one, other = (
+        artifacts.sha256_file(Path(folder) / f"checkpoint-{steps}/model.safetensors")
+        for folder in ("work", "again")
+    )
+    assert one == other

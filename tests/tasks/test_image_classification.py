@@ -1,0 +1,46 @@
+"""Image augmentation is drawn from seed, epoch and row."""
+
+import numpy as np
+import pytest
+
+from temper.params.train import Augmentation
+from tests.helpers.samples import load, rows_of
+from tests.helpers.workspace import ROOT
+
+
+def test_augmentation_is_drawn_from_seed_epoch_and_row():
+    """The same draw gives the same picture; without augmentation pixels are what they were."""
+    task, processor, config = load("recipes/sample-image_classification.yaml")
+    image = rows_of(ROOT / "data/sample/image_classification/train.parquet", 1)[0]["image"]
+    columns = task.encode({"image": [image], "label": [0]}, processor, mode="train")
+    row = {name: values[0] for name, values in columns.items()}
+    p = Augmentation(flip=True, crop=0.5, brightness=0.3, contrast=0.3)
+    collate, plain = task.collator(processor, config, p), task.collator(processor, config)
+    one, same, other = (
+        collate([row | {"draw": draw}])["pixel_values"]
+        for draw in ((1, 1, 0), (1, 1, 0), (1, 2, 0))
+    )
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+    back = plain([row])["pixel_values"][0] * 0.25 + 0.5
+    from temper.tasks.image_classification import open_image
+
+    expected = np.asarray(open_image(image)).transpose(2, 0, 1)
+    np.testing.assert_allclose(back * 255, expected, atol=0.51)
+
+
+@pytest.mark.parametrize(
+    ("key", "off"), [("flip", False), ("crop", 1.0), ("brightness", 0.0), ("contrast", 0.0)]
+)
+def test_each_augmentation_changes_the_picture(key, off):
+    """With one of them on pixels differ, with all off they do not."""
+    from temper.tasks.image_classification import augment
+
+    nothing = {"flip": False, "crop": 1.0, "brightness": 0.0, "contrast": 0.0}
+    on = {"flip": True, "crop": 0.4, "brightness": 0.5, "contrast": 0.5}
+    pixels = np.random.default_rng(1).integers(0, 255, (3, 16, 16), dtype=np.uint8)
+    still = [augment(pixels, (i,), Augmentation(**nothing)) for i in range(4)]
+    moved = [augment(pixels, (i,), Augmentation(**nothing | {key: on[key]})) for i in range(4)]
+    assert all(np.array_equal(image, pixels) for image in still)
+    assert any(not np.array_equal(image, pixels) for image in moved)
+    assert nothing[key] == off

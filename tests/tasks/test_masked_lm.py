@@ -1,0 +1,80 @@
+"""Masked words: whole ones, drawn from their seed; the base of another task."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from stages import download, hash_inputs, train
+from temper import params
+from temper.core import artifacts, yaml_file
+from temper.tasks.base import registry
+from tests.helpers.samples import load, prepare_sample
+from tests.helpers.workspace import ROOT, change
+
+
+def test_masks_are_of_whole_words_and_drawn_from_their_seed():
+    """All tokens of a word or none; the same draw gives the same masks, another one others."""
+    task, processor, config = load("recipes/sample-masked_lm.yaml", task__mask_probability=0.3)
+    texts = ["Xylophonists unquestionably juxtaposed bricklayers and goldsmiths."]
+    columns = task.encode({"sentence1": texts}, processor, mode="evaluate")
+    row = {name: values[0] for name, values in columns.items()}
+    collate, words = task.collator(processor, config), np.array(columns["word_ids"][0])
+    draws = [collate([row | {"draw": (1, 2, 3 + i)}]) for i in range(40)]
+    again = collate([row | {"draw": (1, 2, 3)}])
+    np.testing.assert_array_equal(draws[0]["input_ids"], again["input_ids"])
+    assert len({batch["labels"].tobytes() for batch in draws}) > 10
+    shares = []
+    for batch in draws:
+        chosen = batch["labels"][0][: len(words)] != -100
+        assert not chosen[words < 0].any()
+        for word in set(words[words >= 0]):
+            assert len(set(chosen[words == word])) == 1
+        shares.append(chosen[words >= 0].mean())
+        assert (
+            batch["labels"][0][: len(words)][chosen] == np.array(row["input_ids"])[chosen]
+        ).all()
+    assert 0.15 < np.mean(shares) < 0.45
+
+
+def test_a_models_own_domain_is_the_base_of_a_task(tmp_path, monkeypatch):
+    """Masked words first, then labels: the backbone's weights are the first run's."""
+    import torch
+    from safetensors.torch import load_file
+
+    monkeypatch.setenv("TEMPER_TRACKING", "off")
+    monkeypatch.chdir(tmp_path)
+    for name in ("launch", "stages", "temper"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    prepare_sample(tmp_path, "recipes/sample-masked_lm.yaml", {"train.epochs": 1})
+    targets = [Path("data") / out for out in ("model", "checkpoints", "history")]
+    train.main(Path("data/tokenized"), Path("data/base"), *targets)
+    shutil.move("data/model", "domain")
+    shutil.rmtree("data/base")
+    tree = yaml.load((ROOT / "params.yaml").read_text(), Loader=yaml_file.Loader)
+    own = {"model.name": "domain", "model.files": {"domain": "domain"}, "model.from_scratch": False}
+    Path("params.yaml").write_text(yaml.safe_dump(change(tree, own), sort_keys=False))
+    parameters = params.load()
+    hash_inputs.main(Path("domain"), Path("data/files/model/domain.json"))
+    download.main("model", Path("data/files/model"), Path("data/base"))
+    from temper.training import networks
+
+    features = {"labels": datasets_label()}
+    network = networks.build(
+        Path("data/base"), registry.load(parameters, features), features, parameters.model
+    )
+    stored, found = load_file("domain/model.safetensors"), network.state_dict()
+    shared = [name for name in stored if name in found]
+    assert len(shared) > 15
+    assert all(torch.equal(stored[name], found[name]) for name in shared)
+    summary = artifacts.read_json(Path("data/base/summary.json"))
+    assert "classifier.weight" in summary["tensors"]["new"]
+    assert any(name.startswith("cls.") for name in summary["tensors"]["unused"])
+
+
+def datasets_label():
+    from datasets import ClassLabel
+
+    return ClassLabel(names=["not_equivalent", "equivalent"])

@@ -1,0 +1,35 @@
+"""Choices: any number of them, each with the stem in front."""
+
+import numpy as np
+import pytest
+
+from temper import inference
+from tests.helpers.samples import load
+
+
+def test_other_numbers_of_choices():
+    """Two choices and five in one batch: the shorter row's answer is one of its own."""
+    import torch
+    from transformers import AutoModelForMultipleChoice
+
+    task, processor, config = load(
+        "recipes/sample-multiple_choice.yaml", task__choices=["endings"], task__stem=None
+    )
+    given = {
+        "context": ["Anna came."] * 3,
+        "endings": [["a", "b"], ["c", "d", "e", "f", "g"], ["😀", ""]],
+        "label": [1, 4, 0],
+    }
+    columns = task.encode(given, processor, mode="train")
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    torch.manual_seed(0)
+    model = AutoModelForMultipleChoice.from_config(config)
+    forward, collate = inference.torch_forward(model, task), task.collator(processor, config)
+    windows = list(inference.predict(forward, inference.Features(rows), collate, 3, task))
+    together = windows[0][1]
+    assert [len(row) for row in together] == [2, 5, 2]
+    for row, logits in zip(rows, together, strict=True):
+        (alone,) = task.unpad(forward(collate([row])), [row])
+        np.testing.assert_allclose(alone, logits, atol=1e-5)
+    with pytest.raises(ValueError, match="choice 2 of 2"):
+        task.encode(given | {"label": [2, 0, 0]}, processor, mode="train")
