@@ -22,6 +22,7 @@ ODD = (
     "tab\there  and\u00a0there",
     "🇫🇷👩‍👩‍👧",
 )
+SEQ2SEQ = "recipes/sample-seq2seq_lm.yaml"
 
 
 def rows_of(path: Path, count: int) -> list[dict]:

@@ -78,3 +78,23 @@ def datasets_label():
     from datasets import ClassLabel
 
     return ClassLabel(names=["not_equivalent", "equivalent"])
+
+
+def test_masks_of_tokens_split_words():
+    """With whole_word off some word is hidden in part; more probability hides more."""
+    texts = {"sentence1": ["Xylophonists unquestionably juxtaposed bricklayers."]}
+
+    def hidden(**changes):
+        task, processor, config = load("recipes/sample-masked_lm.yaml", **changes)
+        columns = task.encode(texts, processor, mode="evaluate")
+        row, words = {n: v[0] for n, v in columns.items()}, np.array(columns["word_ids"][0])
+        collate = task.collator(processor, config)
+        batches = [collate([row | {"draw": (0, 1, i)}])["labels"][0] for i in range(30)]
+        return [batch[: len(words)] != -100 for batch in batches], words
+
+    parts, words = hidden(task__whole_word=False)
+    assert any(len(set(chosen[words == w])) == 2 for chosen in parts for w in set(words) - {-1})
+    shares = [
+        np.mean(hidden(task__mask_probability=p, task__whole_word=False)[0]) for p in (0.1, 0.5)
+    ]
+    assert shares[0] < 0.3 < shares[1]

@@ -33,3 +33,12 @@ def test_other_numbers_of_choices():
         np.testing.assert_allclose(alone, logits, atol=1e-5)
     with pytest.raises(ValueError, match="choice 2 of 2"):
         task.encode(given | {"label": [2, 0, 0]}, processor, mode="train")
+
+
+def test_a_stem_begins_every_choice():
+    """The tokens of a choice are those of stem and choice together."""
+    task, processor, _ = load("recipes/sample-multiple_choice.yaml", task__choices=["ends"])
+    given = {"context": ["Anna came."], "stem": ["The visitor"], "ends": [["left", "stayed"]]}
+    columns = task.encode(given, processor, mode="evaluate")
+    expected = processor("Anna came.", "The visitor stayed")["input_ids"]
+    assert columns["input_ids"][0][1] == expected

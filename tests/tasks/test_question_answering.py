@@ -3,8 +3,10 @@
 import itertools
 
 import numpy as np
+import pytest
 
 from temper import inference
+from temper.tasks.base import spans
 from tests.helpers.samples import ODD, load
 
 
@@ -58,3 +60,39 @@ def test_windows_lose_no_answer_and_decode_finds_it():
     assert answer == ["Oslo"]
     silent = [np.eye(2, len(one[0]))[[0, 0]] * 50 + one for one in logits]
     assert task.decode({"logits": silent}, inference.Features(rows), examples, processor) == [""]
+
+
+def test_spans_are_sought_among_the_n_best_and_not_too_long():
+    """The best start and end are far apart: a longer limit or more candidates find other spans."""
+    logits = np.zeros((2, 8))
+    logits[0, [1, 5]], logits[1, [7, 6]] = [9, 8], [9, 4]
+    places = list(range(8))
+
+    def best(n_best, longest):
+        return spans.best_span(logits, places, places, n_best, longest)
+
+    assert best(20, 30) == (18.0, 1, 7)
+    assert best(20, 4) == (17.0, 5, 7)
+    assert best(1, 4) == (-np.inf, 0, 0)
+    assert best(2, 2) == (12.0, 5, 6)
+
+
+@pytest.mark.parametrize(("threshold", "silent"), [(None, False), (50.0, False), (0.0, True)])
+def test_silence_has_to_beat_the_best_span(threshold, silent):
+    """By more logits than the threshold; null always answers."""
+    task, processor, _ = load(
+        "recipes/sample-question_answering.yaml",
+        evaluate__span_decoding={
+            "n_best": 5,
+            "max_answer_length": 5,
+            "no_answer_threshold": threshold,
+        },
+    )
+    given = {"question": ["Where?"], "context": ["Anna went to Oslo."]}
+    columns = task.encode(given, processor, mode="evaluate")
+    rows = inference.Features([{name: values[0] for name, values in columns.items()}])
+    logits = np.zeros((2, len(rows[0]["input_ids"])))
+    logits[:, 0], logits[:, -3] = 9.0, 3.0
+    examples = inference.Features([{name: values[0] for name, values in given.items()}])
+    (answer,) = task.decode({"logits": [logits]}, rows, examples, processor)
+    assert (answer == "") is silent

@@ -1,0 +1,61 @@
+"""Generation parameters change what a model writes."""
+
+import pytest
+
+from temper import inference
+from temper.params import schema
+from temper.prediction import generation
+from tests.helpers.samples import SEQ2SEQ, load
+
+SPOKEN = ["we meet at ten past three on day nine of May", "a ticket for day two of June"]
+
+
+@pytest.fixture(scope="module")
+def writer():
+    """Return a function from generation parameters to what a T5 of random weights writes."""
+    import torch
+    from transformers import AutoModelForSeq2SeqLM
+
+    task, processor, config = load(SEQ2SEQ)
+    torch.manual_seed(2)
+    model = AutoModelForSeq2SeqLM.from_config(config)
+    columns = task.encode({"spoken": SPOKEN}, processor, mode="predict")
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def write(**changes) -> list[list[int]]:
+        defaults = {"num_beams": 1, "length_penalty": 1.0, "no_repeat_ngram_size": 0}
+        settings = schema.Generation(**{"max_new_tokens": 12} | defaults | changes)
+        write = generation.torch_writer(model, settings, processor)
+        found = generation.generate(write, inference.Features(rows), task, processor, 2)
+        return [row.tolist() for _, written in found for row in written]
+
+    return write
+
+
+def test_generation_parameters_change_what_is_written(writer):
+    """Its length, the search, and repetition."""
+    assert [len(row) for row in writer(max_new_tokens=5)] == [5, 5]
+    plain = writer()
+    assert all(len(row) > len(set(row)) for row in plain)  # random weights repeat themselves
+    assert all(len(row) == len(set(row)) for row in writer(no_repeat_ngram_size=1))
+    assert writer(num_beams=4) != plain
+
+
+def test_length_penalty_chooses_among_beams(writer):
+    """Below 0 short texts are favoured, above 0 long ones."""
+    short, long = (writer(num_beams=6, max_new_tokens=20, length_penalty=p) for p in (-9.0, 9.0))
+    assert sum(map(len, short)) < sum(map(len, long))
+
+
+def test_a_graph_that_writes_greedily_refuses_beams(writer):
+    """One error, and what to use instead."""
+    settings = schema.Generation(
+        max_new_tokens=5, num_beams=2, length_penalty=1.0, no_repeat_ngram_size=0
+    )
+
+    class Session:
+        def get_inputs(self):
+            return []
+
+    with pytest.raises(ValueError, match="use --engine torch"):
+        generation.onnx_writer(Session(), settings, None, None)

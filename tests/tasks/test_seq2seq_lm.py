@@ -1,0 +1,13 @@
+"""Sources get their prefix, targets their length."""
+
+from tests.helpers.samples import SEQ2SEQ, load
+
+
+def test_sources_get_their_prefix_and_targets_their_length():
+    """T5's instruction stands first; targets are cut."""
+    plain, processor, _ = load(SEQ2SEQ)
+    task, _, _ = load(SEQ2SEQ, task__prefix="we meet at ", tokenize__max_target_length=4)
+    given = {"spoken": ["ten past three"], "written": ["the shop closes at 3:10 on May 9"]}
+    one, other = (t.encode(given, processor, mode="train") for t in (plain, task))
+    assert other["input_ids"][0] == processor("we meet at ten past three")["input_ids"]
+    assert len(one["labels"][0]) > len(other["labels"][0]) == 4
