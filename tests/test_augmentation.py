@@ -600,7 +600,7 @@ def test_collators_pass_the_mark_by(prepare):
     """A batch of made rows has the columns of any other."""
     parameters = prepare(tokenize__augment=augment(swap=HALF))
     from temper.tasks.base import registry
-    from tests.test_tokenize import Config
+    from tests.helpers.samples import Config
 
     task = registry.load(parameters)
     collate = task.collator(registry.load_processor(Path("data/base/processor"), task), Config())

@@ -79,3 +79,9 @@ def load(recipe: str, **changes) -> tuple[registry.Task, object, object]:
 
     config = AutoConfig.from_pretrained(str(ROOT / model))
     return task, registry.load_processor(ROOT / model, task), config
+
+
+class Config:
+    """The fact a collator asks a model's config."""
+
+    num_labels = 3
