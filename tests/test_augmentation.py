@@ -16,8 +16,8 @@ from temper.core import arrow, artifacts
 from temper.core.errors import InputError
 from temper.params import rules
 from temper.params.tokenize import BackTranslation
+from tests.helpers.evaluation import untrained
 from tests.helpers.workspace import ROOT, TOKENIZED, load_data
-from tests.test_evaluate import untrained
 
 TEXT = "Anna, who left Oslo early,\n  opened eleven heavy boxes."
 HALF = {"rate": 0.5, "share": 0.2}

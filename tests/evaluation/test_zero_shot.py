@@ -13,7 +13,7 @@ from temper.core.errors import InputError
 from temper.evaluation import zero_shot
 from temper.params import schema
 from temper.tasks.base import registry
-from tests.test_evaluate import untrained
+from tests.helpers.evaluation import untrained
 
 NLI = {"name": "nli", "revision": None, "template": "This text is {}.", "phrases": None}
 

@@ -1,4 +1,4 @@
-"""data/evaluation says what the predictions say, whatever the kind of labels."""
+"""data/evaluation says what the predictions say, whatever the labels are."""
 
 import csv
 import json
@@ -6,147 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 
-from stages import evaluate, export, train
+from stages import evaluate, export
 from temper.cli import predict
-from temper.core import arrow, artifacts
+from temper.core import artifacts
 from temper.core.errors import InputError
-from temper.evaluation import baselines, bootstrap, tables
-from temper.evaluation.split_result import LabelSpec, SplitResult, sampled_rows, scores
-from temper.tasks.base import registry
-from temper.training import networks
-
-RANDOM = np.random.default_rng(5)
-
-
-def spec(kind="classification", names=("a", "b"), positive=1):
-    return LabelSpec(metrics=kind, names=list(names), positive=positive, threshold=0.5)
-
-
-def scored(predictions, references, probabilities=None):
-    rows = len(predictions)
-    wide = np.eye(int(max(references)) + 1)[predictions] if probabilities is None else probabilities
-    return SplitResult(
-        predictions=np.asarray(predictions),
-        references=np.asarray(references),
-        confidence=wide.max(-1),
-        loss=np.arange(rows, dtype=float),
-        sample=np.arange(rows),
-        probabilities=wide,
-    )
-
-
-def test_intervals_of_accuracy_are_the_normal_approximation():
-    """Resampled counts against the closed form."""
-    references = RANDOM.integers(0, 2, 1000)
-    predictions = np.where(RANDOM.random(1000) < 0.8, references, 1 - references)
-    found = bootstrap.intervals(scored(predictions, references), spec(), 4000, 1)
-    share = (predictions == references).mean()
-    half = 1.96 * (share * (1 - share) / 1000) ** 0.5
-    assert found["accuracy_low"] == pytest.approx(share - half, abs=0.004)
-    assert found["accuracy_high"] == pytest.approx(share + half, abs=0.004)
-
-
-def test_intervals_of_other_kinds_hold_the_score():
-    """Multi-label and regression: low < score < high, narrower with more rows."""
-    widths = []
-    for rows in (100, 1600):
-        wanted = RANDOM.normal(size=rows)
-        predicted = wanted + RANDOM.normal(size=rows)
-        numbers = SplitResult(
-            predictions=predicted,
-            references=wanted,
-            confidence=predicted,
-            loss=(predicted - wanted) ** 2,
-            sample=np.arange(rows),
-            probabilities=np.empty((rows, 0)),
-        )
-        kind = spec("regression", (), None)
-        found = bootstrap.intervals(numbers, kind, 300, 1)
-        score = scores(numbers, kind)["pearson"]
-        assert found["pearson_low"] < score < found["pearson_high"]
-        widths.append(found["pearson_high"] - found["pearson_low"])
-    assert widths[1] < 0.5 * widths[0]
-    hot = RANDOM.integers(0, 2, (400, 3)).astype(bool)
-    flipped = hot ^ (RANDOM.random((400, 3)) < 0.1)
-    many = SplitResult(
-        predictions=csr_array(flipped),
-        references=csr_array(hot),
-        confidence=np.ones(400),
-        loss=np.ones(400),
-        sample=np.arange(400),
-        probabilities=flipped.astype(float),
-    )
-    kind = spec("multi_label", "abc", None)
-    found, score = bootstrap.intervals(many, kind, 300, 1), scores(many, kind)["f1_micro"]
-    assert found["f1_micro_low"] < score < found["f1_micro_high"]
-
-
-def test_tables_by_hand():
-    """Per class by support, the most confused pair first, the worst example first."""
-    found = scored([0, 0, 1, 2, 2, 2, 1], [0, 0, 0, 2, 2, 2, 2])
-    three = spec(names=("a", "b", "c"), positive=None)
-    rows = tables.per_class(found, three)
-    assert [(row["label"], row["support"]) for row in rows] == [("c", 4), ("a", 3), ("b", 0)]
-    assert rows[0]["recall"] == 0.75
-    assert rows[0]["precision"] == 1.0
-    _, pairs = tables.confusion(found, three)
-    assert [(p["actual"], p["predicted"], p["count"]) for p in pairs] == [
-        ("a", "b", 1),
-        ("c", "b", 1),
-    ]
-    worst = tables.worst(found, {"text": list("rstuvwx").__getitem__}, three, 2)
-    assert [row["text"] for row in worst] == ["x", "w"]
-    assert (worst[0]["reference"], worst[0]["prediction"]) == ("c", "b")
-
-
-def test_slices_are_the_scores_of_their_rows():
-    """Each value of a column on its own, with its count."""
-    references = RANDOM.integers(0, 2, 90)
-    predictions = RANDOM.integers(0, 2, 90)
-    topics = np.array(["x", "y", "z"])[RANDOM.integers(0, 3, 90)]
-    rows = tables.slices(scored(predictions, references), {"topic": topics}, spec(), 100, 1)
-    for row in rows:
-        inside = topics == row["value"]
-        assert row["rows"] == inside.sum()
-        expected = (predictions[inside] == references[inside]).mean()
-        assert row["accuracy"] == pytest.approx(expected, abs=1e-6)
-    assert [row["value"] for row in rows] == ["x", "y", "z"]
-
-
-def test_probabilities_are_kept_for_a_bounded_sample():
-    """Memory does not grow with rows x classes."""
-    assert len(sampled_rows(10_000, 2, 1)) == 10_000
-    kept = sampled_rows(1_000_000, 300, 1)
-    assert len(kept) * 300 <= 2_000_000
-    assert (np.diff(kept) > 0).all()
-
-
-def test_baselines_learn_what_a_word_gives_away():
-    """A telling word: the linear baseline finds it, the constant one answers the majority."""
-    texts = [["good film", "bad film", "good day", "bad day", "bad"] * 20]
-    labels = np.array([1, 0, 1, 0, 0] * 20)
-    found = baselines.predictions(texts, labels, {"test": [["good", "bad"]]}, spec(), 1)
-    assert found["majority"]["test"].tolist() == [0, 0]
-    assert found["tfidf_logistic_regression"]["test"].tolist() == [1, 0]
-    assert found["naive_bayes"]["test"].tolist() == [1, 0]
-
-
-# -- the whole stage on data of each kind --------------------------------------------------------
-
-
-def untrained(parameters):
-    """Write data/model with the base model's new weights, not trained."""
-    data = arrow.load(Path("data/tokenized"))
-    train.determinism.configure(parameters.determinism, 1)
-    features = data["train"].features
-    network = networks.build(
-        Path("data/base"), registry.load(parameters, features), features, parameters.model
-    )
-    networks.save(network, Path("data/model"))
-    for file in Path("data/base/processor").iterdir():
-        (Path("data/model") / file.name).write_bytes(file.read_bytes())
+from tests.helpers.evaluation import untrained
 
 
 def rows_of(kind, count, random):

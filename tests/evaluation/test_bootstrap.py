@@ -1,0 +1,57 @@
+"""Intervals: the closed form where there is one, and they hold the score."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from temper.evaluation import bootstrap
+from temper.evaluation.split_result import SplitResult, scores
+from tests.helpers.evaluation import scored, spec
+
+RANDOM = np.random.default_rng(5)
+
+
+def test_intervals_of_accuracy_are_the_normal_approximation():
+    """Resampled counts against the closed form."""
+    references = RANDOM.integers(0, 2, 1000)
+    predictions = np.where(RANDOM.random(1000) < 0.8, references, 1 - references)
+    found = bootstrap.intervals(scored(predictions, references), spec(), 4000, 1)
+    share = (predictions == references).mean()
+    half = 1.96 * (share * (1 - share) / 1000) ** 0.5
+    assert found["accuracy_low"] == pytest.approx(share - half, abs=0.004)
+    assert found["accuracy_high"] == pytest.approx(share + half, abs=0.004)
+
+
+def test_intervals_of_other_kinds_hold_the_score():
+    """Multi-label and regression: low < score < high, narrower with more rows."""
+    widths = []
+    for rows in (100, 1600):
+        wanted = RANDOM.normal(size=rows)
+        predicted = wanted + RANDOM.normal(size=rows)
+        numbers = SplitResult(
+            predictions=predicted,
+            references=wanted,
+            confidence=predicted,
+            loss=(predicted - wanted) ** 2,
+            sample=np.arange(rows),
+            probabilities=np.empty((rows, 0)),
+        )
+        kind = spec("regression", (), None)
+        found = bootstrap.intervals(numbers, kind, 300, 1)
+        score = scores(numbers, kind)["pearson"]
+        assert found["pearson_low"] < score < found["pearson_high"]
+        widths.append(found["pearson_high"] - found["pearson_low"])
+    assert widths[1] < 0.5 * widths[0]
+    hot = RANDOM.integers(0, 2, (400, 3)).astype(bool)
+    flipped = hot ^ (RANDOM.random((400, 3)) < 0.1)
+    many = SplitResult(
+        predictions=csr_array(flipped),
+        references=csr_array(hot),
+        confidence=np.ones(400),
+        loss=np.ones(400),
+        sample=np.arange(400),
+        probabilities=flipped.astype(float),
+    )
+    kind = spec("multi_label", "abc", None)
+    found, score = bootstrap.intervals(many, kind, 300, 1), scores(many, kind)["f1_micro"]
+    assert found["f1_micro_low"] < score < found["f1_micro_high"]
