@@ -1,0 +1,43 @@
+"""Classification scores are scikit-learn's."""
+
+import numpy as np
+import pytest
+import sklearn.metrics as reference
+
+from temper import metrics
+from temper.metrics import classification
+
+RANDOM = np.random.default_rng(3)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_classification_scores_are_scikit_learns(classes):
+    """Binary about the positive label, macro for more."""
+    logits, wanted = RANDOM.normal(size=(200, classes)), RANDOM.integers(0, classes, 200)
+    positive = 0 if classes == 2 else None
+    found = metrics.compute_from_logits("classification", logits, wanted, positive=positive)
+    predicted, probabilities = logits.argmax(1), classification.softmax(logits)
+    options = {"average": "macro"} if classes > 2 else {"pos_label": 0}
+    expected = {
+        "accuracy": reference.accuracy_score(wanted, predicted),
+        "precision": reference.precision_score(wanted, predicted, **options),
+        "recall": reference.recall_score(wanted, predicted, **options),
+        "f1": reference.f1_score(wanted, predicted, **options),
+        "f1_macro": reference.f1_score(wanted, predicted, average="macro"),
+        "f1_weighted": reference.f1_score(wanted, predicted, average="weighted"),
+        "mcc": reference.matthews_corrcoef(wanted, predicted),
+        "log_loss": reference.log_loss(wanted, probabilities),
+        "roc_auc": reference.roc_auc_score(wanted == 0, probabilities[:, 0])
+        if classes == 2
+        else reference.roc_auc_score(wanted, probabilities, multi_class="ovr"),
+    }
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value), name
+
+
+def test_calibration_error_by_hand():
+    """Two bins: 0.95 said, 1 of 2 right; 0.55 said, 1 of 1 right."""
+    found = classification.calibration_error(
+        np.array([0.95, 0.95, 0.55]), np.array([True, False, True])
+    )
+    assert found == pytest.approx((2 * abs(0.5 - 0.95) + abs(1 - 0.55)) / 3)

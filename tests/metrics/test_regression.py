@@ -1,0 +1,18 @@
+"""Regression scores against NumPy."""
+
+import numpy as np
+import pytest
+
+from temper import metrics
+
+RANDOM = np.random.default_rng(3)
+
+
+def test_regression_scores():
+    """Against NumPy's own correlation and a hand-made error."""
+    found, wanted = RANDOM.normal(size=60), RANDOM.normal(size=60)
+    scores = metrics.compute_from_logits("regression", found[:, None], wanted)
+    assert scores["mse"] == pytest.approx(np.mean((found - wanted) ** 2))
+    assert scores["pearson"] == pytest.approx(np.corrcoef(found, wanted)[0, 1])
+    ranks = [np.argsort(np.argsort(values)) for values in (found, wanted)]
+    assert scores["spearman"] == pytest.approx(np.corrcoef(*ranks)[0, 1])

@@ -1,0 +1,25 @@
+"""The metric modules by `evaluate.load`, without a socket."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from temper import metrics
+
+RANDOM = np.random.default_rng(3)
+
+
+@pytest.mark.slow
+def test_evaluate_loads_the_metric_module_by_path(monkeypatch):
+    """Without a socket, and with the same numbers."""
+    import socket
+
+    import evaluate
+
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("used the network"))
+    path = Path(metrics.__file__).with_name("module.py")
+    logits, wanted = RANDOM.normal(size=(30, 3)), RANDOM.integers(0, 3, 30)
+    loaded = evaluate.load(str(path), "classification")
+    found = loaded.compute(predictions=logits, references=wanted)
+    assert found == pytest.approx(metrics.compute_from_logits("classification", logits, wanted))
