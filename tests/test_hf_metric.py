@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from temper import metrics
+from temper import hf_metric, metrics
 
 RANDOM = np.random.default_rng(3)
 
@@ -18,7 +18,7 @@ def test_evaluate_loads_the_metric_module_by_path(monkeypatch):
     import evaluate
 
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("used the network"))
-    path = Path(metrics.__file__).with_name("module.py")
+    path = Path(hf_metric.__file__)
     logits, wanted = RANDOM.normal(size=(30, 3)), RANDOM.integers(0, 3, 30)
     loaded = evaluate.load(str(path), "classification")
     found = loaded.compute(predictions=logits, references=wanted)

@@ -12,7 +12,7 @@ from tests.helpers.training import assert_same, distance, fit
 @pytest.mark.slow
 @pytest.mark.parametrize("micro_batches", [None, 4])
 def test_the_loop_makes_the_trainers_steps(prepare, micro_batches):
-    """Losses, rates and gradients step by step, scores and weights, with dropout and micro_batches."""
+    """Losses, rates, gradients, scores and weights agree step by step, also with micro-batches."""
     changes = {"model__config": {"hidden_dropout_prob": 0.1}}
     changes |= {"train__per_device_batch_size": micro_batches, "train__lr_scheduler_type": "cosine"}
     one = fit(prepare(**changes), "trainer")

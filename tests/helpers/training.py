@@ -6,7 +6,6 @@ import torch
 
 from stages import train
 from temper.core import arrow
-from tests.helpers.training import BASE, fit
 
 BASE = Path("data/base")
 MLP = {"kind": "mlp", "pooling": "mean", "hidden_size": 24, "dropout": 0.1}
@@ -32,7 +31,7 @@ def assert_same(one, other):
 
 
 def distance(one, other):
-    """Return the relative distance of two whole weight vectors (FACTS 41)."""
+    """Return the relative distance of two whole weight vectors."""
     return float((weights(one) - weights(other)).norm() / weights(other).norm())
 
 

@@ -1,4 +1,4 @@
-"""Batches as a processor and a config ask for them: padding side, pad id, masks, multi-hot labels."""
+"""Batches as the processor and config ask: padding side, pad id, masks, multi-hot labels."""
 
 import numpy as np
 

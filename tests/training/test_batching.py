@@ -10,6 +10,7 @@ from temper.core.errors import InputError
 from temper.training import batching
 from temper.training.session import TrainingSession
 from tests.helpers.training import fit
+from tests.helpers.workspace import ROOT
 
 
 @pytest.mark.parametrize(("world", "accumulation"), [(1, 1), (2, 1), (1, 4), (2, 2)])
