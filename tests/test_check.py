@@ -43,12 +43,12 @@ def test_the_tests_own_parameters_are_all_right(write_params):
     assert found == []
     assert facts["data"] == "train 96 rows, validation 32 rows, test 24 rows"
     assert facts["labels"] == "not_equivalent 47, equivalent 49"
-    assert facts["steps"] == "6 an epoch, 12 in all"
+    assert facts["steps"] == "6 per epoch, 12 in total"
     assert facts["launch"] == "single: 1 process x 16 examples"
     _, facts = examine(write_params, train__model_soup_size=3)
-    assert facts["steps"] == "6 an epoch, 36 in all"
+    assert facts["steps"] == "6 per epoch, 36 in total"
     _, facts = examine(write_params, train__resampling="over")
-    assert facts["steps"] == "about 6 an epoch, about 12 in all"
+    assert facts["steps"] == "about 6 per epoch, about 12 in total"
 
 
 def test_every_mistake_is_named_at_once(write_params):
@@ -96,7 +96,7 @@ def test_every_mistake_is_named_at_once(write_params):
         (
             {"task__labels": None, "evaluate__positive_label": "equivalant"},
             "positive_label",
-            "'equivalant' is no label of the data (did you mean 'equivalent'?)",
+            "'equivalant' is not a label of the data (did you mean 'equivalent'?)",
         ),
         (
             {"task__labels": None, "train__class_weights": [1.0, 2.0, 3.0]},
@@ -109,9 +109,9 @@ def test_every_mistake_is_named_at_once(write_params):
                 "train__class_weights": "balanced",
             },
             "class_weights",
-            "train has no row of unsure",
+            "train has no rows of unsure",
         ),
-        ({"train__launch": "cpu_2", "train__batch_size": 7}, "batch_size", "no multiple of 2 proc"),
+        ({"train__launch": "cpu_2", "train__batch_size": 7}, "batch_size", "not a multiple of 2 proc"),
         ({"task__label": "labell"}, "  label:", "no column 'labell' in train"),
         ({"task__label": "sentence3"}, "  label:", "train has sentence1, sentence2, label"),
         (
@@ -132,7 +132,7 @@ def test_every_mistake_is_named_at_once(write_params):
         (
             {"train__weight_averaging": {"kind": "last", "count": 3}},
             "weight_averaging",
-            "count is 3, but there are 2 evaluations; see train.evaluate_every",
+            "count is 3, but training evaluates 2 times; see train.evaluate_every",
         ),
         (
             {"model__lora": LORA | {"target_modules": ["q_proj"]}},
@@ -216,7 +216,7 @@ def test_what_the_machine_lacks_is_said_before_anything_runs(write_params, monke
         ("sentence1,sentence2,label\n", "train has no rows"),
         ("sentence1,sentence2,label\na,b,equivalent\na,b\n", "own.csv:3: 2 fields"),
         ("sentence1,sentence2,label\na,b,equivalent\na,c,\n", "row 2, column 'label': no label"),
-        ("sentence1,sentence2,label\na,b,\na,c,-1\n", "holds no label; all are empty"),
+        ("sentence1,sentence2,label\na,b,\na,c,-1\n", "has no labels; all are empty"),
         ("sentence1,sentence2,label\na,b,equivalent\n", "validation has labels that train lacks"),
         ("sentence1,sentence1,label\na,b,equivalent\n", "own.csv:1: a column name stands twice"),
     ],
@@ -248,7 +248,7 @@ def test_regression_is_checked_row_by_row(write_params, write_csv):
     write_csv("own.csv", "sentence1,label\na,1.5\nb,-1\nc,3\n" + "d,4\n" * 17)
     found, facts = examine(write_params, **changes)
     assert found == []
-    assert facts["data"].startswith("train 16 rows, validation 2 rows (cut from train)")
+    assert facts["data"].startswith("train 16 rows, validation 2 rows (split from train)")
 
 
 def test_rows_in_two_splits_are_an_error_where_they_are_to_be(write_params, write_csv):
@@ -273,7 +273,7 @@ def test_numbers_that_stand_for_names_are_counted_by_name(write_params, write_cs
     found, facts = examine(write_params, data__files=files)
     assert found == []
     assert facts["labels"] == "not_equivalent 1, equivalent 3"
-    assert facts["data"].endswith("test 1 rows (no labels: predicted, never scored)")
+    assert facts["data"].endswith("test 1 rows (no labels: predicted, not scored)")
 
 
 def test_dvc_yaml_is_held_against_the_code_and_the_parameters(write_params):
@@ -306,7 +306,7 @@ def test_a_launch_file_without_processes_is_named(write_params):
     write_params()
     Path("launch/odd.yaml").write_text("distributed_type: 'NO'\n")
     found, _ = examine(write_params, train__launch="odd")
-    assert only(found) == "launch/odd.yaml: num_processes must be 1 or more, found None"
+    assert only(found) == "launch/odd.yaml: num_processes must be 1 or more, got None"
 
 
 def test_a_wrong_schema_is_reported_with_the_pipelines_mistakes(write_params):
@@ -329,7 +329,7 @@ def test_the_message_counts_and_nothing_is_written(write_params, capsys):
     examine(write_params)
     before = artifacts.sha256_tree(Path())
     check.check()
-    assert "all right" in capsys.readouterr().out
+    assert "no mistakes found" in capsys.readouterr().out
     assert artifacts.sha256_tree(Path()) == before
     examine(write_params, train__launch="x", tokenize__max_length=99)
     with pytest.raises(InputError, match=re.escape("2 mistakes; nothing was run\n  params.yaml:")):

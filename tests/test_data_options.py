@@ -469,7 +469,7 @@ def test_the_check_counts_what_the_stage_writes(write_params, rows):
         assert f"{name} {len(part)} rows" in facts["data"]
     dropped = summary["filtered"]
     assert sum(dropped.values()) == 2
-    assert facts["filter"] == "leaves out " + ", ".join(f"{n} of {s}" for s, n in dropped.items())
+    assert facts["filter"] == "drops " + ", ".join(f"{n} of {s}" for s, n in dropped.items())
 
 
 def test_a_wrong_number_is_named_by_its_row_in_a_split_that_is_cut(write_params, rows):

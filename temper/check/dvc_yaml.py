@@ -1,4 +1,4 @@
-"""dvc.yaml → what it names and nobody has: code, modules, parameters."""
+"""Checks of dvc.yaml: the code, modules and parameters it names exist."""
 
 import re
 from pathlib import Path
@@ -10,44 +10,44 @@ from temper.core.yaml_file import compose, scalars
 
 PIPELINE = Path("dvc.yaml")
 CODE = ("stages/", "temper/")
-LOOP = ("item", "key")  # what `foreach` fills in
+FOREACH = ("item", "key")  # variables that `foreach` defines
 
 
 def mistakes(parameters: params.Params | None) -> list[str]:
-    """Return each name in dvc.yaml that leads nowhere, with its line.
+    """List the names in dvc.yaml that do not exist, each with its line.
 
     Args:
-        parameters: fill in `${task.name}` and the like; None skips what needs one.
+        parameters: the values of `${task.name}` and the like; None skips the checks that need them.
     """
     try:
         tree = compose(PIPELINE)
     except InputError as error:
         return [str(error)]
     values = params.flatten(parameters) if parameters else {}
-    found = []
+    messages = []
     for line, under, text in scalars(tree):
         keys = re.findall(r"\$\{([^}]+)\}", text)
-        wanted = [text] if under == "params" and not keys else keys
+        names = [text] if under == "params" and not keys else keys
         if parameters:
-            found += [f"{PIPELINE}:{line}: {text}" for text in absent_keys(wanted, values)]
+            messages += [f"{PIPELINE}:{line}: {text}" for text in unknown_keys(names, values)]
         for key in keys:
             text = text.replace("${" + key + "}", str(values.get(key, "${" + key + "}")))
-        found += [f"{PIPELINE}:{line}: {text}" for text in absent_code(text)]
-    return found
+        messages += [f"{PIPELINE}:{line}: {text}" for text in missing_code(text)]
+    return messages
 
 
-def absent_keys(wanted: list[str], values: dict[str, Any]) -> list[str]:
-    """Return a message for each key that is neither a parameter nor a group of them."""
+def unknown_keys(keys: list[str], values: dict[str, Any]) -> list[str]:
+    """List a message for each key that is neither a parameter nor a group of parameters."""
     groups = {key.rsplit(".", depth)[0] for key in values for depth in range(4)}
     return [
         f"{params.PARAMS_FILE} has no {key}{nearest(key, sorted(groups))}"
-        for key in wanted
-        if key not in groups and key.split(".")[0] not in LOOP
+        for key in keys
+        if key not in groups and key.split(".")[0] not in FOREACH
     ]
 
 
-def absent_code(text: str) -> list[str]:
-    """Return a message for each file, folder or module of code in `text` that does not exist."""
+def missing_code(text: str) -> list[str]:
+    """List a message for each file, folder or module of code in `text` that does not exist."""
     paths = [f"{name.replace('.', '/')}.py" for name in re.findall(r"-m (stages\.[\w.]+)", text)]
     paths += [text] if text.startswith(CODE) and "$" not in text else []
     code = [path.as_posix() for folder in CODE for path in Path(folder).rglob("[!_]*")]

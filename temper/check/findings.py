@@ -1,4 +1,4 @@
-"""What `temper check` finds: mistakes with the file and line they stand in, and facts."""
+"""The result of `temper check`: mistakes with their file and line, and facts about the run."""
 
 import re
 from collections.abc import Iterator
@@ -20,28 +20,28 @@ class Findings:
     facts: dict[str, str] = field(default_factory=dict)
 
     def add(self, key: str, text: str) -> None:
-        """Note a mistake about a key of params.yaml such as `train.launch`."""
+        """Record a mistake in a key of params.yaml, such as `train.launch`."""
         self.note(key, f"{key}: {text}")
 
     def note(self, key: str, text: str) -> None:
-        """Note, once, a mistake whose text says what it is about, at the line of `key`."""
+        """Record a complete message at the line of `key`, unless it is there already."""
         mistake = f"{params.PARAMS_FILE}:{line_of(self.tree, key.split('.'))}: {text}"
         if mistake not in self.mistakes:
             self.mistakes.append(mistake)
 
     @contextmanager
-    def at(self, key: str, what: str = "") -> Iterator[None]:
-        """Note what the block raises about a file or parameter as a mistake about `key`."""
+    def at(self, key: str, prefix: str = "") -> Iterator[None]:
+        """Record what the block raises as a mistake in `key`, its message after `prefix`."""
         try:
             yield
-        except (OSError, ValueError) as error:  # InputError, and what libraries make of bad files
-            self.note(key, f"{what}{error}")
+        except (OSError, ValueError) as error:  # InputError, and what libraries raise on bad files
+            self.note(key, f"{prefix}{error}")
 
     @contextmanager
-    def named(self, otherwise: str) -> Iterator[None]:
-        """Note what the block raises at the key its message begins with, such as `data.fold.k:`."""
+    def named(self, default_key: str) -> Iterator[None]:
+        """Record what the block raises at the key its message starts with (`data.fold.k: …`)."""
         try:
             yield
         except ValueError as error:
-            found = re.match(r"(data(?:\.\w+)+): ", str(error))
-            self.note(found[1] if found else otherwise, str(error))
+            match = re.match(r"(data(?:\.\w+)+): ", str(error))
+            self.note(match[1] if match else default_key, str(error))

@@ -1,4 +1,4 @@
-"""The labels that were counted → those that are not allowed, and parameters that need others."""
+"""Checks of the labels in the data against task.labels and the parameters that name labels."""
 
 from collections import Counter
 
@@ -8,20 +8,20 @@ from temper.ingest import labels
 from temper.params.schema import Params
 from temper.params.task import TaskParams
 
-LABELS_SHOWN = 8
+NUM_LABELS = 8
 
 
 def check(parameters: Params, counts: dict[str, Counter[str]], findings: Findings) -> None:
-    """Note labels that are not allowed or cannot be learned, then what needs their names."""
+    """Report labels that are not allowed or cannot be learned, then parameters that name others."""
     task, files, before = parameters.task, parameters.data.files, len(findings.mistakes)
-    given = task.classes or ()
+    allowed = task.classes or ()
     column = task.target[0] if task.target else ""
-    for split, found in counts.items():
-        for name, count in unknown(task, counts, found).items():
+    for split, split_counts in counts.items():
+        for name, count in unknown_labels(task, counts, split_counts).items():
             findings.add(
                 "task.labels",
                 f"{files[split]}, column {column!r}: {count:,} rows of {split} have the label "
-                f"{name!r}{nearest(name, given)}; allowed: {', '.join(given)}",
+                f"{name!r}{nearest(name, allowed)}; allowed: {', '.join(allowed)}",
             )
     if len(findings.mistakes) > before or "train" not in counts:
         return
@@ -37,7 +37,7 @@ def check(parameters: Params, counts: dict[str, Counter[str]], findings: Finding
 
 
 def check_uses(parameters: Params, counts: dict[str, int], findings: Findings) -> None:
-    """Note parameters about single labels that do not fit them.
+    """Report parameters that name or count labels and do not match them.
 
     Args:
         parameters: `evaluate.positive_label` and `train.class_weights` among them.
@@ -45,18 +45,18 @@ def check_uses(parameters: Params, counts: dict[str, int], findings: Findings) -
         findings: takes the mistakes, and the labels as a fact.
     """
     positive, weights = parameters.evaluate.positive_label, parameters.train.class_weights
-    single = parameters.task.metrics == "classification"
+    is_single_label = parameters.task.metrics == "classification"
     names, empty = list(counts), [name for name, count in counts.items() if not count]
-    if single and len(names) == 2 and positive is None:
+    if is_single_label and len(names) == 2 and positive is None:
         findings.add(
             "evaluate.positive_label",
-            "null, but the F1 of two labels is ambiguous; say which one it is about: "
+            "null, but the F1 of two labels is ambiguous; name the positive one: "
             f"{' or '.join(names)}",
         )
-    if single and positive is not None and positive not in names:
+    if is_single_label and positive is not None and positive not in names:
         findings.add(
             "evaluate.positive_label",
-            f"{positive!r} is no label of the data{nearest(positive, names)}; it has "
+            f"{positive!r} is not a label of the data{nearest(positive, names)}; it has "
             f"{', '.join(names)}",
         )
     if isinstance(weights, tuple) and len(weights) != len(names):
@@ -65,18 +65,20 @@ def check_uses(parameters: Params, counts: dict[str, int], findings: Findings) -
             f"{len(weights)} numbers for {len(names)} labels ({', '.join(names)})",
         )
     if weights == "balanced" and empty:
-        findings.add("train.class_weights", f"balanced, but train has no row of {', '.join(empty)}")
-    more = f" and {len(names) - LABELS_SHOWN} more" if len(names) > LABELS_SHOWN else ""
-    shown = [f"{name} {counts[name]:,}" for name in names[:LABELS_SHOWN]]
-    findings.facts["labels"] = ", ".join(shown) + more
+        findings.add(
+            "train.class_weights", f"balanced, but train has no rows of {', '.join(empty)}"
+        )
+    more = f" and {len(names) - NUM_LABELS} more" if len(names) > NUM_LABELS else ""
+    listed = [f"{name} {counts[name]:,}" for name in names[:NUM_LABELS]]
+    findings.facts["labels"] = ", ".join(listed) + more
 
 
-def unknown(
-    task: TaskParams, counts: dict[str, Counter[str]], found: Counter[str]
+def unknown_labels(
+    task: TaskParams, counts: dict[str, Counter[str]], split_counts: Counter[str]
 ) -> dict[str, int]:
-    """Return the labels of a split that `task.labels` does not allow, with their counts.
+    """Count a split's labels that `task.labels` does not allow.
 
-    Without `task.labels` all are; 0 … n-1 stand for names where no split holds a name.
+    Without `task.labels` every label is allowed; where no split has a name, 0 … n-1 are ids.
     """
     if task.classes is None:
         return {}
@@ -84,4 +86,4 @@ def unknown(
     ids = {str(i) for i in range(len(task.classes))}
     if everywhere <= ids and not everywhere & set(task.classes):
         return {}
-    return {name: found[name] for name in sorted(set(found) - set(task.classes))}
+    return {name: split_counts[name] for name in sorted(set(split_counts) - set(task.classes))}

@@ -1,17 +1,23 @@
-"""The network that params.yaml asks for, without numbers → what of the parameters it cannot do."""
+"""Checks that need the network of params.yaml, which is built without allocating weights."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from temper import params
 from temper.check.findings import Findings
 from temper.core.errors import InputError
 from temper.tasks.base import Task
 
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PretrainedConfig
 
-def check(parameters: params.Params, config: Any, task: Task, findings: Findings) -> None:
-    """Note a head that does not fit, and layers that are named or counted and are not there.
 
-    A class of the user's is left to the training: its `__init__` may do what it likes.
+def check(
+    parameters: params.Params, config: "PretrainedConfig", task: Task, findings: Findings
+) -> None:
+    """Report a head that does not fit the task, and layers or modules that do not exist.
+
+    A custom class is left to the training, since its `__init__` may do anything.
     """
     from temper.training import networks, optimizer
 
@@ -19,7 +25,7 @@ def check(parameters: params.Params, config: Any, task: Task, findings: Findings
     with findings.at("model.head"):
         networks.has_crf(config, parameters)
         with findings.at("model.config"):
-            network = outline(config, task, parameters)
+            network = build_network(config, task, parameters)
     if network is None:
         return
     with findings.at("train.freeze.layers"):
@@ -35,8 +41,10 @@ def check(parameters: params.Params, config: Any, task: Task, findings: Findings
             optimizer.parameter_groups(network, p.model_copy(update={"layer_decay": 1.0}))
 
 
-def outline(config: Any, task: Task, parameters: params.Params) -> Any:
-    """Return the network to train, without numbers; None of a class of the user's.
+def build_network(
+    config: "PretrainedConfig", task: Task, parameters: params.Params
+) -> "nn.Module | None":
+    """Build the network to train on the meta device; None for a custom class.
 
     Raises:
         InputError: transformers cannot build it, or the head does not fit.
@@ -55,11 +63,11 @@ def outline(config: Any, task: Task, parameters: params.Params) -> Any:
         if head is None:
             return build_meta_model(config, task.auto_model)
         with torch.device("meta"):
-            wanted = wrap_config(config, head.model_dump(exclude_none=True), None)
-            return heads.build(wanted, None, None)
+            with_head = wrap_config(config, head.model_dump(exclude_none=True), None)
+            return heads.build(with_head, None, None)
     except InputError:
         raise
-    except Exception as error:  # whatever a model's __init__ makes of a config
+    except Exception as error:  # a model's __init__ may raise anything
         raise InputError(
             f"model.config: transformers cannot build this {config.model_type} for "
             f"{task.auto_model}: {type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""params.yaml, dvc.yaml, the data and the model → every mistake at once, before anything runs.
+"""Check params.yaml, dvc.yaml, the data and the model before anything runs; report every mistake.
 
 `temper check`
 """
@@ -18,7 +18,7 @@ LAUNCH = Path("launch")
 
 
 def check() -> None:
-    """Name every mistake in params.yaml, dvc.yaml, the data's columns and labels, and the model."""
+    """Report every mistake in params.yaml, dvc.yaml, the data and the model."""
     from rich.console import Console
     from rich.table import Table
 
@@ -26,23 +26,23 @@ def check() -> None:
         parameters = params.load()
     except InputError as error:
         raise InputError("\n  ".join([str(error), *dvc_yaml.mistakes(None)])) from None
-    found, facts = examine(parameters)
-    if found:
-        heading = f"{len(found)} mistake{'s' * (len(found) > 1)}; nothing was run"
-        raise InputError("\n  ".join([heading, *found]))
-    table = Table(show_header=False, title="temper check: all right")
+    mistakes, facts = examine(parameters)
+    if mistakes:
+        heading = f"{len(mistakes)} mistake{'s' * (len(mistakes) > 1)}; nothing was run"
+        raise InputError("\n  ".join([heading, *mistakes]))
+    table = Table(show_header=False, title="temper check: no mistakes found")
     for name, text in facts.items():
         table.add_row(name, text)
     Console(highlight=False).print(table)
 
 
 def examine(parameters: params.Params) -> tuple[list[str], dict[str, str]]:
-    """Return the mistakes, and what the run will work on."""
+    """Return the mistakes, and facts about the run: its task, data, model, steps and outputs."""
     from temper.check import data_checks
 
     task = parameters.task
-    kind = getattr(task, "problem_type", None)
-    findings = Findings(facts={"task": ", ".join(filter(None, (task.name, kind)))})
+    problem_type = getattr(task, "problem_type", None)
+    findings = Findings(facts={"task": ", ".join(filter(None, (task.name, problem_type)))})
     findings.mistakes += dvc_yaml.mistakes(parameters)
     check_launch(parameters, findings)
     check_training(parameters, findings)
@@ -62,9 +62,9 @@ def examine(parameters: params.Params) -> tuple[list[str], dict[str, str]]:
 
 
 def check_launch(parameters: params.Params, findings: Findings) -> None:
-    """Note a missing launch file, and processes that do not divide the batch."""
+    """Report a missing launch file, and a number of processes that does not divide the batch."""
     names = sorted(path.stem for path in LAUNCH.glob("*.yaml"))
-    name, p = parameters.train.launch, parameters.train
+    p, name = parameters.train, parameters.train.launch
     file = LAUNCH / f"{name}.yaml"
     if name not in names:
         findings.add(
@@ -73,37 +73,39 @@ def check_launch(parameters: params.Params, findings: Findings) -> None:
         )
         return
     settings = yaml.safe_load(file.read_text(encoding="utf-8"))
-    world = settings.get("num_processes") if isinstance(settings, dict) else None
-    if not isinstance(world, int) or world < 1:
-        findings.mistakes.append(f"{file}: num_processes must be 1 or more, found {world!r}")
+    num_processes = settings.get("num_processes") if isinstance(settings, dict) else None
+    if not isinstance(num_processes, int) or num_processes < 1:
+        findings.mistakes.append(f"{file}: num_processes must be 1 or more, got {num_processes!r}")
         return
-    part = p.per_device_batch_size or p.batch_size // world
-    if part == 0 or p.batch_size % (part * world):
+    per_device = p.per_device_batch_size or p.batch_size // num_processes
+    if per_device == 0 or p.batch_size % (per_device * num_processes):
+        step = num_processes * (per_device or 1)
         findings.add(
             "train.batch_size",
-            f"{p.batch_size} is no multiple of {world} processes ({file}) x "
-            f"{part or 1} examples; take one of {world * (part or 1)}, or another train.launch",
+            f"{p.batch_size} is not a multiple of {num_processes} processes ({file}) x "
+            f"{per_device or 1} examples; use a multiple of {step}, or another train.launch",
         )
-    findings.facts["launch"] = f"{name}: {world} process{'es' * (world > 1)} x {part} examples"
+    plural = "es" * (num_processes > 1)
+    findings.facts["launch"] = f"{name}: {num_processes} process{plural} x {per_device} examples"
 
 
 def check_training(parameters: params.Params, findings: Findings) -> None:
-    """Note a metric the problem type lacks, names that lead nowhere, and what needs a GPU."""
+    """Report an unknown metric, custom code that cannot be loaded, and missing hardware."""
     from temper import metrics
 
-    p, kind = parameters.train, parameters.task.metrics
+    p = parameters.train
     for key, message in user_code.check(parameters):
         findings.add(key, message)
     if "." not in p.metric_for_best_model:
         with findings.at("train.metric_for_best_model"):
-            metrics.greater_is_better(p.metric_for_best_model, kind)
+            metrics.greater_is_better(p.metric_for_best_model, parameters.task.metrics)
     if p.precision == "fp16":
         import torch
 
         if not torch.cuda.is_available():
             findings.add(
                 "train.precision",
-                "fp16 needs a GPU, and none is here; use bf16 or fp32",
+                "fp16 needs a GPU, and there is none; use bf16 or fp32",
             )
     if p.optimizer == "adamw_8bit":
         from temper.training import optimizer
@@ -120,7 +122,7 @@ def check_training(parameters: params.Params, findings: Findings) -> None:
 
 
 def check_augmentation(parameters: params.Params, findings: Findings) -> None:
-    """Note a word list that cannot be read, and a local model that cannot be loaded as it is."""
+    """Report a synonym file that cannot be read, and a local translator that cannot be loaded."""
     from temper.augmentation import words
     from temper.ingest import base_model
 
@@ -136,24 +138,23 @@ def check_augmentation(parameters: params.Params, findings: Findings) -> None:
 
 
 def check_model(parameters: params.Params, findings: Findings) -> None:
-    """Note where the local model folder cannot be what the parameters ask for."""
+    """Report what the parameters ask for and the local model folder cannot give."""
     from temper.check import network_checks
     from temper.ingest import base_model
     from temper.tasks.base import registry
     from temper.tasks.base.windows import check_max_length
 
     p = parameters.model
-    folder, good = Path(p.files[p.name]), {}
+    folder, accepted = Path(p.files[p.name]), {}
     with findings.at(f"model.files.{p.name}"):
         base_model.check_base_model(folder, p)
         plain = base_model.read_config(folder, p.model_copy(update={"config": {}}))
         for key, value in p.config.items():
             with findings.at(f"model.config.{key}"):
                 base_model.read_config(folder, p.model_copy(update={"config": {key: value}}))
-                good[key] = value
-        config = (
-            base_model.read_config(folder, p.model_copy(update={"config": good})) if good else plain
-        )
+                accepted[key] = value
+        with_overrides = p.model_copy(update={"config": accepted})
+        config = base_model.read_config(folder, with_overrides) if accepted else plain
         task = registry.load(parameters)
         processor = base_model.read_processor(folder, config, p, task)
         with findings.at("tokenize.max_length"):
@@ -161,6 +162,6 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
         network_checks.check(parameters, config, task, findings)
         if not p.from_scratch and p.custom_class is None:
             base_model.compare_weights(folder, config, task.auto_model)
-        origin = "new weights from the seed" if p.from_scratch else "its weights"
+        origin = "randomly initialised" if p.from_scratch else "pretrained weights"
         tokens = f"{len(processor):,} tokens, " if task.auto_processor == "AutoTokenizer" else ""
         findings.facts["model"] = f"{p.name}: {config.model_type}, {tokens}{origin}"

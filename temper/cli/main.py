@@ -11,8 +11,8 @@ from temper.core import errors
 COMMANDS = {  # name of the module and of its function → first line of the function's docstring
     "check": "Report every mistake in params.yaml, dvc.yaml, the data and the model.",
     "recipe": "List the recipes, or copy one to params.yaml.",
-    "summary": "Show the scores, the model, whether dvc.lock was reproduced, and the next commands.",
-    "sweep": "Search for the parameters with the best validation score; resumes after an interrupt.",
+    "summary": "Show the scores, the model, whether dvc.lock was reproduced, and next commands.",
+    "sweep": "Search for the parameters with the best validation score; resumes if interrupted.",
     "best": "Apply the best trial or experiment, score it on test, export and register it.",
     "folds": "Aggregate a cross-validation: the scores of each fold, their mean, all rows pooled.",
     "curve": "Plot a validation score against the number of labelled training rows.",

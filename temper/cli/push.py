@@ -1,4 +1,4 @@
-"""data/export → a repository on the Hub. Never part of the pipeline.
+"""Upload data/export to a repository on the Hugging Face Hub; not a stage of the pipeline.
 
 `temper push --repo-id user/name`
 """
@@ -15,11 +15,11 @@ def push(
     repo_id: Annotated[str, typer.Option(help="user/name or organisation/name on the Hub.")],
     folder: Annotated[Path, typer.Option(help="What to upload.")] = Path("data/export"),
     private: Annotated[bool, typer.Option(help="Make a new repository private.")] = False,
-    dry_run: Annotated[bool, typer.Option(help="List the files and contact nobody.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="List the files without uploading.")] = False,
 ) -> None:
     """Upload an exported model with its card to the Hugging Face Hub (HF_TOKEN)."""
     if not (folder / "README.md").is_file():
-        raise InputError(f"--folder {folder}: no exported model there; run dvc repro")
+        raise InputError(f"--folder {folder}: no exported model; run dvc repro")
     if repo_id.count("/") != 1:
         raise InputError(f"--repo-id {repo_id!r}: expected user/name")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -32,11 +32,11 @@ def push(
     from huggingface_hub.errors import HfHubHTTPError
 
     if get_token() is None:
-        raise InputError("no token: set HF_TOKEN to one that may write to the repository")
+        raise InputError("no token: set HF_TOKEN to one with write access to the repository")
     try:
         api = HfApi()
         api.create_repo(repo_id, private=private, exist_ok=True)
-        done = api.upload_folder(repo_id=repo_id, folder_path=str(folder))
+        commit = api.upload_folder(repo_id=repo_id, folder_path=str(folder))
     except HfHubHTTPError as error:
-        raise InputError(f"{repo_id}: the Hub refuses: {error!s:.300}") from None
-    print(f"uploaded: {done}")
+        raise InputError(f"{repo_id}: refused by the Hub: {error!s:.300}") from None
+    print(f"uploaded: {commit}")

@@ -1,45 +1,45 @@
-"""recipes/<name>.yaml → params.yaml: complete parameter files for well-known data.
+"""Copy recipes/<name>.yaml to params.yaml: complete parameters for well-known data sets.
 
 `temper recipe`, `temper recipe mrpc`
 """
 
-import subprocess
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
-from temper import params
+from temper import params, repo
 from temper.core.errors import InputError, nearest
 
 RECIPES = Path("recipes")
 
 
 def recipe(
-    name: Annotated[str | None, typer.Argument(help="A file of recipes/; none: list them.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before overwriting.")] = False,
+    name: Annotated[
+        str | None, typer.Argument(help="A file of recipes/; without it, list them.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Overwrite without asking.")] = False,
 ) -> None:
-    """List the recipes, or put one in the place of params.yaml."""
+    """List the recipes, or copy one to params.yaml."""
     names = sorted(path.stem for path in RECIPES.glob("*.yaml"))
     if name is None:
-        show(names)
+        print_recipes(names)
         return
     if name not in names:
         raise InputError(f"no recipe {name!r}{nearest(name, names)}; there are {', '.join(names)}")
     source, target = RECIPES / f"{name}.yaml", params.PARAMS_FILE
     params.load(source)
-    if is_edited(target) and not yes:
-        typer.confirm(f"{target} has changes that are not committed; overwrite it?", abort=True)
+    if has_unsaved_changes(target) and not yes:
+        typer.confirm(f"{target} has uncommitted changes; overwrite it?", abort=True)
     text = source.read_text(encoding="utf-8").replace("../params.schema", "params.schema")
     target.write_text(text, encoding="utf-8")
-    print(f"{target} is {source}; next: temper check, then dvc repro")
+    print(f"copied {source} to {target}; next: temper check, then dvc repro")
 
 
-def show(names: list[str]) -> None:
-    """Print a table: name, task, data, and the score the literature reports."""
-    from rich.console import Console
-    from rich.table import Table
-
+def print_recipes(names: list[str]) -> None:
+    """Print a table: name, task, data, and the score that was published."""
     table = Table(title="temper recipe <name>")
     for heading in ("name", "task", "data", "reported"):
         table.add_column(heading, overflow="fold")
@@ -47,28 +47,24 @@ def show(names: list[str]) -> None:
         path = RECIPES / f"{name}.yaml"
         p = params.load(path)
         data = p.data.hub.name or Path(p.data.files["train"]).parent.as_posix()
-        table.add_row(name, p.task.name, data, reported(path))
+        table.add_row(name, p.task.name, data, reported_score(path))
     Console().print(table)
 
 
-def reported(path: Path) -> str:
+def reported_score(path: Path) -> str:
     """Return the score in the recipe's comment, `# reported: …`."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    found = [line for line in lines if line.startswith("# reported: ")]
-    return found[0].removeprefix("# reported: ") if found else ""
+    prefix = "# reported: "
+    return next((line.removeprefix(prefix) for line in lines if line.startswith(prefix)), "")
 
 
-def is_edited(path: Path) -> bool:
-    """Tell whether overwriting loses something: the file is not committed, and no recipe."""
+def has_unsaved_changes(path: Path) -> bool:
+    """Check whether overwriting loses anything: neither git nor recipes/ has the file as it is."""
     if not path.exists():
         return False
     text = path.read_text(encoding="utf-8")
-    for other in RECIPES.glob("*.yaml"):
-        if other.read_text(encoding="utf-8").replace("../params.schema", "params.schema") == text:
+    for recipe_file in RECIPES.glob("*.yaml"):
+        recipe_text = recipe_file.read_text(encoding="utf-8")
+        if recipe_text.replace("../params.schema", "params.schema") == text:
             return False
-    try:
-        command = ["git", "status", "--porcelain", "--", str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return True
-    return bool(done.stdout.strip())
+    return repo.try_git("status", "--porcelain", "--", str(path)) != ""
