@@ -12,8 +12,8 @@ from temper.core.errors import InputError
 from temper.sweep import registry
 from temper.tracking import store
 from tests.helpers import sweeps
+from tests.helpers.processes import kill_once, start
 from tests.helpers.repository import clone, commit, run, set_params
-from tests.test_crashes import kill_once, start
 
 RATES = {"train.learning_rate": {"choice": [1e-3, 1e-4]}}
 STATUSES = {"s": "FINISHED", "s-0": "FINISHED", "s-1": "KILLED"}
