@@ -15,8 +15,8 @@ from temper.core.errors import InputError
 from temper.ingest import row_selection, splits
 from temper.ingest.split_stats import SplitStats
 from temper.params.data import SplitParams
+from tests.helpers.downloads import SINGLE, get, one_file
 from tests.helpers.workspace import ROOT
-from tests.test_download import SINGLE, get, one_file
 
 NO_CUT = {"validation": 0.0, "test": 0.0, "seed": 1}
 CUT = {"validation": 0.2, "test": 0.2, "seed": 1}
