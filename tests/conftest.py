@@ -11,6 +11,7 @@ import pytest
 
 from temper import params
 from tests.helpers import workspace
+from tests.helpers.downloads import one_file
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +83,13 @@ def write_csv() -> Callable[[str, str], None]:
         Path(path).write_text(text, encoding="utf-8")
 
     return write
+
+
+@pytest.fixture
+def hundred_rows(tmp_path, monkeypatch):
+    """Write 100 rows, 70 of label a, of 2 to 101 characters, by 20 authors."""
+    monkeypatch.chdir(tmp_path)
+    lines = [
+        f"{'x' * (i - 1)}{i:02},{'b' if i % 10 < 3 else 'a'},author{i // 5}" for i in range(100)
+    ]
+    return one_file("text,label,author\n" + "\n".join(lines) + "\n")

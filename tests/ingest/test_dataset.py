@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from stages import download
 from temper.core import arrow
 from temper.core.errors import InputError
-from tests.helpers.downloads import SINGLE, get, one_file
+from tests.helpers.downloads import CUT, FOLD, SINGLE, get, one_file
 
 
 @pytest.mark.parametrize("rule", ["report", "drop_from_train", "error"])
@@ -44,3 +45,41 @@ def test_rows_have_the_same_bytes_wherever_and_whenever(tmp_path):
             tmp_path / "other/train" / file
         ).read_bytes()
     assert arrow.load(tmp_path / "one")["train"].to_dict() == rows
+
+
+def test_null_is_the_same_as_absent(write_params, hundred_rows):
+    """The summary has no key of an option that is off, and the rows are the same bytes."""
+    off = dict.fromkeys(("data__rename", "data__filter", "data__fold", "data__subset"))
+    cut = {"data__split": CUT}
+    _, plain = get(write_params, **SINGLE, **hundred_rows | cut)
+    _, null = get(
+        write_params, **SINGLE, **hundred_rows | off | {"data__split": CUT | {"group": None}}
+    )
+    assert plain == null
+    assert not {"filtered", "fold", "subset"} & set(plain)
+
+
+def test_the_imbalance_of_train_is_recorded(write_params, hundred_rows, capsys):
+    """Largest count over smallest, for labels only."""
+    _, summary = get(write_params, **SINGLE, **hundred_rows)
+    assert summary["imbalance"] == round(70 / 30, 2)
+    regression = SINGLE | {"task__problem_type": "regression", "evaluate__positive_label": None}
+    _, summary = get(write_params, **regression, **one_file("text,label\na,1\nb,2.5\n"))
+    assert "imbalance" not in summary
+
+
+def test_the_stage_says_what_the_options_did(write_params, hundred_rows, capsys):
+    """One line each; none for what is off."""
+    changes = {"data__filter": {"min_characters": 3, "applies_to": ["train"]}}
+    changes |= {"data__fold": FOLD, "data__subset": {"train": 40}}
+    _, summary = get(write_params, **SINGLE, **hundred_rows, **changes)
+    download.print_options(summary)
+    assert capsys.readouterr().out.splitlines() == [
+        "filter: 2 rows of train left out",
+        "subset: 40 of 78 rows of train",
+        "fold 0 of 5 is validation",
+        f"imbalance: the most frequent label comes {summary['imbalance']} x as often as the rarest",
+    ]
+    _, summary = get(write_params, **SINGLE, **hundred_rows)
+    download.print_options(summary)
+    assert capsys.readouterr().out.count("\n") == 1
