@@ -6,6 +6,7 @@ import pytest
 
 from temper.cli import check
 from temper.core.errors import InputError
+from tests.helpers.checks import examine, only
 from tests.helpers.downloads import CUT, FOLD, SINGLE, get, one_file
 
 
@@ -32,3 +33,69 @@ def test_a_wrong_number_is_named_by_its_row_in_a_split_that_is_cut(write_params,
     text = "text,label\n" + "".join(f"row {i},{i}\n" for i in range(20)) + "last,many\n"
     with pytest.raises(InputError, match="train row 21, column 'label': 'many' is not a number"):
         get(write_params, **task, **one_file(text) | {"data__split": CUT})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sentence1,sentence2,label\n", "train has no rows"),
+        ("sentence1,sentence2,label\na,b,equivalent\na,b\n", "own.csv:3: 2 fields"),
+        ("sentence1,sentence2,label\na,b,equivalent\na,c,\n", "row 2, column 'label': no label"),
+        ("sentence1,sentence2,label\na,b,\na,c,-1\n", "has no labels; all are empty"),
+        ("sentence1,sentence2,label\na,b,equivalent\n", "validation has labels that train lacks"),
+        ("sentence1,sentence1,label\na,b,equivalent\n", "own.csv:1: a column name stands twice"),
+    ],
+)
+def test_broken_data_is_named_with_its_file(write_params, write_csv, text, message):
+    """Empty, torn, half-labelled and unlabelled training files."""
+    files = {"train": "own.csv", "validation": "tests/data/validation.csv"}
+    changes = {"data__files": files, "task__labels": ["not_equivalent", "equivalent"]}
+    write_params()
+    write_csv("own.csv", text)
+    found, _ = examine(write_params, **changes)
+    assert message in found[0]
+    assert "own.csv" in found[0] or "validation.csv" in found[0]
+
+
+def test_regression_is_checked_row_by_row(write_params, write_csv):
+    """A label that is no number, and loss options that are about classes."""
+    write_params()
+    write_csv("own.csv", "sentence1,label\na,1.5\nb,-1\nc,high\n")
+    task = {"problem_type": "regression", "text": ["sentence1"], "labels": None}
+    changes = {f"task__{key}": value for key, value in task.items()}
+    changes |= {"data__files": {"train": "own.csv"}, "train__metric_for_best_model": "mse"}
+    changes |= {"evaluate__positive_label": None}
+    for name, value in (("class_weights", "balanced"), ("label_smoothing", 0.1)):
+        with pytest.raises(InputError, match=rf"train\.{name}: {value!r} is about classes"):
+            examine(write_params, **changes | {f"train__{name}": value})
+    found, _ = examine(write_params, **changes)
+    assert "own.csv: train row 3, column 'label': 'high' is not a number" in only(found)
+    write_csv("own.csv", "sentence1,label\na,1.5\nb,-1\nc,3\n" + "d,4\n" * 17)
+    found, facts = examine(write_params, **changes)
+    assert found == []
+    assert facts["data"].startswith("train 16 rows, validation 2 rows (split from train)")
+
+
+def test_rows_in_two_splits_are_an_error_where_they_are_to_be(write_params, write_csv):
+    """data.overlap decides; what drop_from_train removes is not counted."""
+    write_params()
+    rows = [f"a{i},b,{'equivalent' if i % 2 else 'not_equivalent'}\n" for i in range(10)]
+    write_csv("one.csv", "sentence1,sentence2,label\n" + "".join(rows))
+    write_csv("two.csv", "sentence1,sentence2,label\n" + "".join(rows[:3]))
+    files = {"data__files": {"train": "one.csv", "validation": "two.csv", "test": "two.csv"}}
+    found, _ = examine(write_params, **files, data__overlap="error")
+    assert "data.overlap: 3 rows of train in validation" in only(found)
+    _, facts = examine(write_params, **files, data__overlap="drop_from_train")
+    assert facts["data"].startswith("train 7 rows, validation 3 rows")
+
+
+def test_numbers_that_stand_for_names_are_counted_by_name(write_params, write_csv):
+    """0 and 1 with task.labels given are ids; an unlabelled split is said to be one."""
+    write_params()
+    write_csv("one.csv", "sentence1,sentence2,label\na,b,0\na,c,1\na,d,1\na,e,1\n")
+    write_csv("test.csv", "sentence1,sentence2\na,z\n")
+    files = {"train": "one.csv", "validation": "one.csv", "test": "test.csv"}
+    found, facts = examine(write_params, data__files=files)
+    assert found == []
+    assert facts["labels"] == "not_equivalent 1, equivalent 3"
+    assert facts["data"].endswith("test 1 rows (no labels: predicted, not scored)")

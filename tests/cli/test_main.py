@@ -1,0 +1,37 @@
+"""The `temper` command: help without heavy imports, errors without a traceback."""
+
+import subprocess
+import sys
+
+import pytest
+
+from temper.cli import main
+from temper.core.errors import InputError
+from tests.helpers.checks import examine
+from tests.helpers.workspace import ROOT
+
+
+def test_help_is_there_at_once():
+    """Every command is listed, and no heavy library is imported for it."""
+    code = (
+        "import sys; from typer.testing import CliRunner; from temper.cli import main; "
+        "print(CliRunner().invoke(main.app, ['--help']).output, *sys.modules)"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert {"check", "summary", "predict", "push"} <= set(out)
+    assert not {"torch", "transformers", "datasets", "pyarrow", "mlflow", "sklearn"} & set(out)
+
+
+def test_a_mistake_ends_the_command_with_status_1(write_params, monkeypatch, capsys):
+    """One message on stderr, no traceback; with TEMPER_DEBUG=1 the error itself."""
+    examine(write_params, train__launch="x")
+    monkeypatch.setattr(sys, "argv", ["temper", "check"])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("error: 1 mistake; nothing was run\n  params.yaml:")
+    monkeypatch.setenv("TEMPER_DEBUG", "1")
+    with pytest.raises(InputError):
+        main.main()
