@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from temper.core.errors import InputError
+from temper.ingest import columns
 from tests.helpers.downloads import NO_CUT, SINGLE, get, one_file, refused, texts
 
 
@@ -39,3 +41,21 @@ def test_names_that_cannot_be(write_params, hundred_rows, names, message):
     found, said = refused(write_params, **SINGLE, **hundred_rows, data__rename=names)
     assert message in said
     assert any(re.match(r"params\.yaml:\d+: " + re.escape(message), one) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "message"),
+    [
+        ("texts", 5, "expected a list of strings"),
+        ("texts", "[broken", "found '\\[broken'"),
+        ("image", b"no image", "no image that Pillow knows"),
+        ("image", "cat.png", "expected the bytes of an image"),
+        ("index", "two", "found 'two'"),
+        ("answers", {"text": ["a"], "answer_start": []}, "different lengths"),
+    ],
+)
+def test_a_value_of_another_kind_is_named(kind, value, message):
+    """With the place, what was found, and no traceback of a library."""
+    with pytest.raises(InputError, match=message) as caught:
+        columns.convert([value], kind, lambda i: f"train row {i + 1}, column 'x'")
+    assert str(caught.value).startswith("train row 1, column 'x': ")

@@ -1,12 +1,21 @@
 """Files of every format become the same rows, or an error that names the line."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from temper.core.errors import InputError
-from temper.ingest import readers
+from temper.ingest import columns, readers
 from tests.helpers.downloads import SINGLE, get, one_file
+
+CONLL = """-DOCSTART- -X- -X- O
+
+Anna NNP I-NP B-PER
+left VBD I-VP O
+
+Oslo NNP I-NP B-LOC
+"""
 
 
 def test_csv_is_text_first(write_params, tmp_path, monkeypatch):
@@ -88,3 +97,60 @@ def test_a_folder_is_read_by_glob(tmp_path):
     assert [path.name for path in found] == ["train-0.csv", "train-1.csv"]
     with pytest.raises(InputError, match=r"matches data\.glob"):
         readers.find_files(str(tmp_path), "train", "*.parquet")
+
+
+def read(path: Path) -> dict[str, list]:
+    """Return a file's columns, its batches joined."""
+    found: dict[str, list] = {}
+    for batch in readers.read(path):
+        for name, values in batch.items():
+            found.setdefault(name, []).extend(values)
+    return found
+
+
+def test_conll_files_are_sentences(tmp_path):
+    """A word a line, an empty line between, documents marked; the tag is the last column."""
+    (tmp_path / "train.conll").write_text(CONLL)
+    found = read(tmp_path / "train.conll")
+    assert found == {"words": [["Anna", "left"], ["Oslo"]], "tags": [["B-PER", "O"], ["B-LOC"]]}
+
+
+def test_published_squad_files_are_rows(tmp_path):
+    """Articles hold paragraphs, paragraphs hold questions; no answer stays none."""
+    qas = [
+        {"id": "1", "question": "Who?", "answers": [{"text": "Anna", "answer_start": 0}]},
+        {"id": "2", "question": "Why?", "answers": [], "is_impossible": True},
+    ]
+    tree = {"data": [{"title": "T", "paragraphs": [{"context": "Anna left.", "qas": qas}]}]}
+    (tmp_path / "train.json").write_text(json.dumps(tree))
+    found = read(tmp_path / "train.json")
+    assert found["question"] == ["Who?", "Why?"]
+    assert found["context"] == ["Anna left."] * 2
+    answers = columns.convert(found["answers"], "answers", str)
+    assert answers == [
+        {"text": ["Anna"], "answer_start": [0]},
+        {"text": [], "answer_start": []},
+    ]
+
+
+def test_a_folder_of_images_has_its_folders_as_labels(tmp_path):
+    """The glob finds them; the bytes are the file's."""
+    from PIL import Image
+
+    for label in ("cat", "dog"):
+        (tmp_path / label).mkdir()
+        Image.new("RGB", (4, 4)).save(tmp_path / label / "1.png")
+    files = readers.find_files(str(tmp_path), "train", "*/*.png")
+    found = [read(file) for file in files]
+    assert [row["label"] for row in found] == [["cat"], ["dog"]]
+    assert found[0]["image"] == [(tmp_path / "cat/1.png").read_bytes()]
+
+
+def test_lists_in_text_files_and_columns_inside_of_columns():
+    """Words between spaces, JSON lists, and a.b."""
+    found = columns.convert(["Anna left", '["New York", "is"]', ["a"]], "texts", str)
+    assert found == [["Anna", "left"], ["New York", "is"], ["a"]]
+    data = {"translation": [{"en": "yes", "de": "ja"}, None]}
+    assert columns.get(data, "translation.de", "train") == ["ja", None]
+    with pytest.raises(InputError, match=r"no column 'translation\.fr'"):
+        columns.get(data, "translation.fr", "train")

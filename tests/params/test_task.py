@@ -1,0 +1,25 @@
+"""Keys belong to their task."""
+
+import pytest
+
+from temper.core.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "message"),
+    [
+        ("masked_lm", {"export__int8": True}, "export.int8: has no effect here with masked_lm"),
+        ("seq2seq_lm", {"tokenize__max_target_length": None}, "tokenize.max_target_length"),
+        ("token_classification", {"tokenize__overflow": "window"}, "tokenize.stride: missing"),
+        ("token_classification", {"tokenize__window_pooling": "mean"}, "has no effect here"),
+        ("multiple_choice", {"task__name": "multiple_choise"}, "did you mean 'multiple_choice'"),
+        ("causal_lm", {"task__promt": None}, "did you mean 'prompt'"),
+        ("masked_lm", {"evaluate__positive_label": "a"}, "must be null for masked_lm"),
+    ],
+)
+def test_keys_belong_to_their_task(check, task, changes, message):
+    """One that is not read, one that is missing, a task and a key that do not exist."""
+    with pytest.raises(InputError) as caught:
+        check(task, [], **changes)
+    assert message in str(caught.value)
+    assert "params.yaml:" in str(caught.value)
