@@ -7,6 +7,7 @@ import pytest
 
 from temper.core.errors import InputError
 from temper.ingest import columns, readers
+from tests.helpers.archives import ROWS, columns_of
 from tests.helpers.downloads import SINGLE, get, one_file
 
 CONLL = """-DOCSTART- -X- -X- O
@@ -154,3 +155,58 @@ def test_lists_in_text_files_and_columns_inside_of_columns():
     assert columns.get(data, "translation.de", "train") == ["ja", None]
     with pytest.raises(InputError, match=r"no column 'translation\.fr'"):
         columns.get(data, "translation.fr", "train")
+
+
+def test_a_text_file_is_a_row_a_line(tmp_path):
+    """Empty lines are no rows; commas, quotes and spaces at the sides stay; any line end."""
+    file = tmp_path / "x.txt"
+    file.write_bytes('\ufeffone, "two"\r\n\n   \n  three \nvier ü'.encode())
+    assert columns_of(file) == {"text": ['one, "two"', "  three ", "vier ü"]}
+    file.write_bytes(b"")
+    assert columns_of(file) == {"text": []}
+    file.write_bytes(b"".join(b"%d\n" % i for i in range(2001)))
+    assert columns_of(file)["text"] == [str(i) for i in range(2001)]
+    file.write_bytes("good\ncaf\xe9".encode("latin-1"))
+    with pytest.raises(InputError, match=r"x\.txt:\d: not UTF-8"):
+        columns_of(file)
+
+
+def write_as_pandas(file, index):
+    """Write Parquet with the metadata pandas adds: its index is a column, or a range."""
+    import json
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = dict(ROWS)
+    if isinstance(index, str):
+        columns[index] = [3, 4]
+    metadata = {b"pandas": json.dumps({"index_columns": [index], "columns": []}).encode()}
+    pq.write_table(pa.table(columns).replace_schema_metadata(metadata), file)
+
+
+@pytest.mark.parametrize(
+    "index", ["__index_level_0__", "id", {"kind": "range", "start": 0, "stop": 2, "step": 1}]
+)
+def test_the_index_of_pandas_is_no_column(tmp_path, index):
+    """With a name, without one, and a range that has no column."""
+    write_as_pandas(tmp_path / "x.parquet", index)
+    assert columns_of(tmp_path / "x.parquet") == ROWS
+
+
+@pytest.mark.parametrize("name", ["x.yaml", "x.gz", "x.yaml.gz", "x"])
+def test_unknown_formats_are_refused(tmp_path, name):
+    """With the formats there are."""
+    (tmp_path / name).write_text("")
+    with pytest.raises(InputError, match=r"unknown format '.*'; known are \.csv, .* with \.gz"):
+        readers.find_files(str(tmp_path / name), "train", "*")
+
+
+def test_a_readme_among_tables_is_no_data(tmp_path):
+    """Text files are a split of their own, or are left out by the pattern."""
+    for name in ("train.csv", "README.txt", "notes.txt.gz"):
+        (tmp_path / name).write_text("text\n")
+    with pytest.raises(InputError, match=r"README\.txt is plain text among files .* data\.glob"):
+        readers.find_files(str(tmp_path), "train", "*")
+    assert len(readers.find_files(str(tmp_path), "train", "*.txt*")) == 2
+    assert len(readers.find_files(str(tmp_path), "train", "*.csv")) == 1

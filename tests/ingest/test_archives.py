@@ -1,0 +1,114 @@
+"""Packed files have the rows of plain ones, or an error that names the member."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from temper.core.errors import InputError
+from temper.ingest import archives, readers
+from tests.helpers.archives import ROWS, TEXTS, columns_of, contents, zipped
+
+
+@pytest.mark.parametrize("suffix", [*TEXTS, ".parquet", ".arrow"])
+def test_packed_files_have_the_rows_of_plain_ones(tmp_path, suffix):
+    """Every format, as gzip, as a ZIP of its name and as a ZIP of any name."""
+    data = contents(suffix, tmp_path)
+    (tmp_path / f"x{suffix}").write_bytes(data)
+    (tmp_path / f"x{suffix}.gz").write_bytes(gzip.compress(data))
+    zipped(tmp_path / f"x{suffix}.zip", {f"x{suffix}": data})
+    zipped(tmp_path / "any.ZIP", {f"inner/x{suffix.upper()}": data})
+    for name in (f"x{suffix}", f"x{suffix}.gz", f"x{suffix}.zip", "any.ZIP"):
+        (file,) = readers.find_files(str(tmp_path / name), "train", "*")
+        assert columns_of(file) == ROWS, name
+
+
+def test_members_come_in_the_order_of_their_names(tmp_path):
+    """Other formats mixed; what macOS adds and what no reader knows is passed by."""
+    file = zipped(
+        tmp_path / "x.zip",
+        {
+            "b.jsonl": '{"text": "three"}',
+            "a.csv": "text\none\ntwo\n",
+            "README.md": "about",
+            "__MACOSX/._a.csv": b"\x00\x05\x16\x07",
+            ".hidden.csv": "no",
+        },
+    )
+    assert columns_of(file) == {"text": ["one", "two", "three"]}
+
+
+def test_images_in_an_archive_have_their_folder_as_label(tmp_path):
+    """As those in a folder."""
+    file = zipped(tmp_path / "x.zip", {"cat/1.png": b"1", "dog/2.png": b"2"})
+    found = {"image": [b"1", b"2"], "label": ["cat", "dog"], "file": ["1.png", "2.png"]}
+    assert columns_of(file) == found
+
+
+def test_mixed_packed_files_of_a_folder_are_one_split(tmp_path):
+    """In name order, by the pattern."""
+    (tmp_path / "train-0.csv.gz").write_bytes(gzip.compress(b"text\none\n"))
+    zipped(tmp_path / "train-1.zip", {"a.csv": "text\ntwo\n", "b.txt": "three\n"})
+    (tmp_path / "train-2.jsonl").write_text('{"text": "four"}\n')
+    (tmp_path / "test.csv.gz").write_bytes(gzip.compress(b"text\nother\n"))
+    files = readers.find_files(str(tmp_path), "train", "{split}-*")
+    assert [text for file in files for text in columns_of(file)["text"]] == [
+        "one",
+        "two",
+        "three",
+        "four",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("x.csv.gz", gzip.compress(b"a,b\n1,2\n3\n"), r"x\.csv\.gz:3: 1 fields"),
+        ("x.csv.gz", b"text\none\n", r"x\.csv\.gz: broken archive: Not a gzipped file"),
+        ("x.csv.gz", gzip.compress(b"text\n" * 99)[:-9], r"x\.csv\.gz: broken archive: Compressed"),
+        ("x.zip", b"text\none\n", r"x\.zip: broken ZIP archive: File is not a zip file; pack it"),
+        ("x.parquet.gz", gzip.compress(b"no table"), r"x\.parquet\.gz: not Parquet"),
+    ],
+    # Not pytest's own: gzip's bytes hold the time, and test processes must agree on names.
+    ids=["ragged", "not gzip", "cut short", "not zip", "not Parquet"],
+)
+def test_broken_packed_files_are_named(tmp_path, name, data, message):
+    """The line is that of the unpacked text."""
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=message):
+        columns_of(tmp_path / name)
+
+
+def test_errors_in_a_member_name_archive_member_and_line(tmp_path):
+    """`x.zip!member:line`."""
+    file = zipped(tmp_path / "x.zip", {"sub/a.csv": "a,b\n1,2\n3\n"})
+    with pytest.raises(InputError, match=r"x\.zip!sub/a\.csv:3: 1 fields, but the header has 2"):
+        columns_of(file)
+    file = zipped(tmp_path / "y.zip", {"a.jsonl": "{}\n{\n"})
+    with pytest.raises(InputError, match=r"y\.zip!a\.jsonl:2: not JSON"):
+        columns_of(file)
+
+
+def test_empty_and_encrypted_archives_are_refused(tmp_path):
+    """Before a row is read, with what the archive holds."""
+    with pytest.raises(InputError, match=r"x\.zip: no file of a known format in it; it holds noth"):
+        columns_of(zipped(tmp_path / "x.zip", {}))
+    with pytest.raises(InputError, match=r"it holds a\.md, b\.csv\.gz; known are \.csv"):
+        columns_of(zipped(tmp_path / "x.zip", {"a.md": "", "b.csv.gz": ""}))
+    data = bytearray(zipped(tmp_path / "x.zip", {"a.csv": "text\n"}).read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= archives.ENCRYPTED
+    (tmp_path / "x.zip").write_bytes(data)
+    with pytest.raises(InputError, match=r"x\.zip!a\.csv: encrypted; pack it without a password"):
+        columns_of(tmp_path / "x.zip")
+
+
+def test_packed_files_are_read_as_a_stream(tmp_path):
+    """The first rows come before the rest is unpacked."""
+    data = b"text\n" + b"".join(b"row %d\n" % i for i in range(200_000))
+    zipped(tmp_path / "x.csv.zip", {"x.csv": data})
+    whole = gzip.compress(data)
+    (tmp_path / "x.csv.gz").write_bytes(whole[: len(whole) // 2])
+    for name in ("x.csv.gz", "x.csv.zip"):
+        first = next(readers.read(Path(tmp_path / name)))
+        assert first["text"][:2] == ["row 0", "row 1"]
+        assert len(first["text"]) == readers.ROWS
