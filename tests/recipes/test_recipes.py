@@ -1,18 +1,15 @@
-"""Every recipe is a valid parameter file, and its form works on small data of the same schema."""
+"""Every recipe is a valid parameter file, and its form works on small data."""
 
 import re
 import shutil
 from pathlib import Path
 
 import pytest
-import typer
 import yaml
 
 from stages import train
 from temper import params
-from temper.cli import recipe
 from temper.core import yaml_file
-from temper.core.errors import InputError
 from tests.helpers.samples import rows_of, write_rows
 from tests.helpers.workspace import ROOT, change, load_data
 
@@ -25,6 +22,7 @@ MODELS = {"seq2seq_lm": "seq2seq_lm/model", "causal_lm": "causal_lm/model"} | {
 }
 TEXT = "Anna opened eleven boxes in Oslo. She closed two."
 SPAN = {"text": ["Oslo"], "answer_start": [TEXT.index("Oslo")]}
+NOTHING = {"text": [], "answer_start": []}
 
 
 def text_rows(p: params.Params, labels: list) -> list[dict]:
@@ -73,9 +71,6 @@ def rows_like(name: str, p: params.Params) -> list[dict]:
             )
         ],
     }[p.task.name]
-
-
-NOTHING = {"text": [], "answer_start": []}
 
 
 def test_the_well_known_data_have_recipes():
@@ -148,31 +143,3 @@ def test_the_samples_recipe_is_params_yaml():
         for path in ("params.yaml", "recipes/sample-sequence_classification.yaml")
     )
     assert one == other
-
-
-def test_a_recipe_replaces_params_yaml_and_asks_first(tmp_path, monkeypatch, capsys):
-    """A recipe as it is or a committed file is replaced; an edited one is asked about."""
-    shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
-    monkeypatch.chdir(tmp_path)
-    recipe.recipe("mrpc")
-    assert params.load().data.hub.config == "mrpc"
-    recipe.recipe("rte")
-    assert params.load().data.hub.config == "rte"
-    edited = Path("params.yaml").read_text().replace("seed: 42", "seed: 43")
-    Path("params.yaml").write_text(edited)
-    monkeypatch.setattr("typer.confirm", refuse)
-    with pytest.raises(typer.Abort):
-        recipe.recipe("mrpc")
-    assert Path("params.yaml").read_text() == edited
-    recipe.recipe("mrpc", yes=True)
-    assert params.load().data.hub.config == "mrpc"
-    with pytest.raises(InputError, match="did you mean 'mrpc'"):
-        recipe.recipe("mprc")
-    capsys.readouterr()
-    recipe.recipe()
-    assert "0.8885" in capsys.readouterr().out
-
-
-def refuse(text: str, abort: bool) -> None:
-    assert "not committed" in text
-    raise typer.Abort

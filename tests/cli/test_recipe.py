@@ -1,0 +1,40 @@
+"""`temper recipe` replaces params.yaml, and asks first where edits would be lost."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import typer
+
+from temper import params
+from temper.cli import recipe
+from temper.core.errors import InputError
+from tests.helpers.workspace import ROOT
+
+
+def test_a_recipe_replaces_params_yaml_and_asks_first(tmp_path, monkeypatch, capsys):
+    """A recipe as it is or a committed file is replaced; an edited one is asked about."""
+    shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
+    monkeypatch.chdir(tmp_path)
+    recipe.recipe("mrpc")
+    assert params.load().data.hub.config == "mrpc"
+    recipe.recipe("rte")
+    assert params.load().data.hub.config == "rte"
+    edited = Path("params.yaml").read_text().replace("seed: 42", "seed: 43")
+    Path("params.yaml").write_text(edited)
+    monkeypatch.setattr("typer.confirm", refuse)
+    with pytest.raises(typer.Abort):
+        recipe.recipe("mrpc")
+    assert Path("params.yaml").read_text() == edited
+    recipe.recipe("mrpc", yes=True)
+    assert params.load().data.hub.config == "mrpc"
+    with pytest.raises(InputError, match="did you mean 'mrpc'"):
+        recipe.recipe("mprc")
+    capsys.readouterr()
+    recipe.recipe()
+    assert "0.8885" in capsys.readouterr().out
+
+
+def refuse(text: str, abort: bool) -> None:
+    assert "not committed" in text
+    raise typer.Abort
