@@ -97,7 +97,7 @@ def test_folds_are_put_together(inside, capsys):
     assert table["pooled"][1:3] == ["93", f"{hits:.4f}"]
     experiment(inside, "odd", "data.fold={k:3,index:0}", "train.epochs=3")
     with pytest.raises(
-        InputError, match=r"differ in train\.epochs too; name those of one set:\n  t"
+        InputError, match=r"also differ in train\.epochs; name those of one set:\n  t"
     ):
         folds.folds()
     with pytest.raises(InputError, match=r"no experiment 'od' .*did you mean 'odd'"):
@@ -131,12 +131,12 @@ def test_a_learning_curve_is_drawn(inside, capsys, tmp_path):
 def test_points_lie_where_their_numbers_say():
     """Rows on a logarithmic axis, high scores up; one point alone is drawn too."""
     points = [curve.Point(rows=n, scores=[s]) for n, s in ((10, 0.5), (100, 0.9), (1000, 0.895))]
-    dots = curve.place(points)
+    dots = curve.plot_points(points)
     assert [dot["x"] for dot in dots] == [0, curve.WIDTH / 2, curve.WIDTH]
     assert (dots[0]["y"], dots[1]["y"]) == (curve.HEIGHT, 0)
     assert curve.near_best(points, True) == 100
     assert curve.near_best(points, False) == 10
-    assert curve.place(points[:1])[0]["y"] == curve.HEIGHT / 2
+    assert curve.plot_points(points[:1])[0]["y"] == curve.HEIGHT / 2
 
 
 def predictions_of(kind, random):
@@ -177,7 +177,7 @@ def predictions_of(kind, random):
 def test_pooled_scores_are_those_of_all_rows(kind):
     """From the written cells, within their 6 digits."""
     rows, wanted = predictions_of(kind, np.random.default_rng(3))
-    found = folds.pooled(kind, rows, None)
+    found = folds.pooled_scores(kind, rows, None)
     assert found.keys() == wanted.keys()
     assert found == pytest.approx(wanted, abs=1e-4)
 
@@ -186,12 +186,12 @@ def test_pooled_tags_choices_and_texts():
     """What evaluate writes as words is read back; perplexities are not."""
     tags = [{"reference": "B-x I-x O", "prediction": "B-x I-x O"},
             {"reference": "O B-x", "prediction": "O O"}]  # fmt: skip
-    assert folds.pooled("entities", tags, None)["f1"] == pytest.approx(2 / 3)
+    assert folds.pooled_scores("entities", tags, None)["f1"] == pytest.approx(2 / 3)
     choices = [{"reference": "1", "prediction": "1"}, {"reference": "0", "prediction": "2"}]
-    assert folds.pooled("choices", choices, None)["accuracy"] == 0.5
+    assert folds.pooled_scores("choices", choices, None)["accuracy"] == 0.5
     texts = [{"reference": "a b", "prediction": "a b"}, {"reference": "c", "prediction": "d"}]
-    assert folds.pooled("translation", texts, None)["exact_match"] == 0.5
-    assert folds.pooled("language", texts, None) == {}
+    assert folds.pooled_scores("translation", texts, None)["exact_match"] == 0.5
+    assert folds.pooled_scores("language", texts, None) == {}
 
 
 class Files:
@@ -225,7 +225,7 @@ def commits(monkeypatch, tmp_path):
     [
         ("a", "experiment a has no fold: its data.fold is null"),
         ("b", "experiment b has not finished: Running"),
-        ("c", "experiment c: its params.yaml does not fit this version (2 mistakes)"),
+        ("c", "experiment c: its params.yaml is not valid in this version (2 mistakes)"),
         ("d", "no experiment 'd' of the current commit; there are a, b, c"),
     ],
 )
@@ -254,7 +254,7 @@ def test_without_a_repository_there_are_no_experiments(monkeypatch, tmp_path):
 def test_folds_without_a_common_score_are_an_error():
     """As where validation has no labels; and a curve needs its score in every experiment."""
     with pytest.raises(InputError, match="the folds share no validation score of classification"):
-        folds.headline("classification", [{"accuracy": 1.0}, {}])
+        folds.main_scores("classification", [{"accuracy": 1.0}, {}])
     one = experiments.Experiment(name="a", parameters=None, leaves={}, files=Written("{}"))  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"experiment a: .* has no validation accuracy"):
         curve.measure([one], "accuracy")
@@ -269,10 +269,10 @@ def test_metrics_of_yours_stand_in_both(write_params):
     p = write_params(code={"mine": "mine.py"}, **named)
     files: Any = Written('{"validation": {"accuracy": 0.5, "misses": 3}}')
     one = experiments.Experiment(name="a", parameters=p, leaves={}, files=files)
-    assert curve.chosen_metric(one, None) == ("misses", False)
-    assert curve.chosen_metric(one, "accuracy") == ("accuracy", True)
+    assert curve.select_metric(one, None) == ("misses", False)
+    assert curve.select_metric(one, "accuracy") == ("accuracy", True)
     scores = one.read_json(folds.METRICS)["validation"]
-    assert folds.headline("classification", [scores], ["misses"]) == ["accuracy", "misses"]
+    assert folds.main_scores("classification", [scores], ["misses"]) == ["accuracy", "misses"]
 
 
 class Written(Files):

@@ -176,7 +176,7 @@ def pick(results: Sequence[Any], num_seeds: int, metric: str, *, greater: bool) 
     if not found:
         raise InputError("no trial has finished: there is nothing to choose from")
     first, chosen = found[0], found[0].typical
-    said = f"validation {metric} {experiments.as_text(first.scores)}, the best of {len(found)}"
+    said = f"validation {metric} {experiments.format_mean(first.scores)}, the best of {len(found)}"
     if len(first.scores) > 1:
         said += f"; of its seeds {chosen.seed} is nearest the mean ({chosen.score:.4f})"
     return chosen, said

@@ -1,4 +1,4 @@
-"""Experiments with more and more training rows → a table and a page of the learning curve.
+"""Learning curve: a validation score by number of training rows, as a table and a page.
 
 `temper curve` after `dvc exp run --queue -S 'data.subset={train: 100},{train: 300}' -S seed=1,2,3`
 """
@@ -9,22 +9,25 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
-from temper import templates
+from temper import metrics, templates
 from temper.compare import experiments
 from temper.compare.experiments import Experiment
 from temper.core.errors import InputError, nearest
+from temper.params import user_code
 
 METRICS = "data/evaluation/metrics.json"
 VARIED = ("data.subset", "data.subset.train", "seed")
 TEMPLATE = "curve.html.j2"
-WIDTH, HEIGHT = 720, 360  # of the picture, px
-NEAR = 0.01  # a score this near the best one, as a share of it, is as good
+WIDTH, HEIGHT = 720, 360  # of the plot, px
+TOLERANCE = 0.01  # relative to the best score: a score this near counts as equal
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """The runs with one number of training rows."""
+    """The runs with the same number of training rows."""
 
     rows: int
     scores: list[float]
@@ -48,93 +51,87 @@ def curve(
     ] = None,
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("learning_curve.html"),
 ) -> None:
-    """Show how a validation score grows with the number of labelled training rows."""
-    from rich.console import Console
-    from rich.table import Table
-
-    found = experiments.finished(names or [])
+    """Plot a validation score against the number of labelled training rows."""
+    runs = experiments.finished(names or [])
     if not names:
-        found = [one for one in found if "train" in (one.parameters.data.subset or {})]
-    if not found:
+        runs = [run for run in runs if "train" in (run.parameters.data.subset or {})]
+    if not runs:
         raise InputError(
-            "no finished experiment of this commit has data.subset.train; make them with\n"
+            "no finished experiment of this commit has data.subset.train; create some with\n"
             "  dvc exp run --queue -S 'data.subset={train: 0.1},{train: 0.3},{train: 1.0}' "
             "-S seed=1,2,3\n  dvc queue start"
         )
-    experiments.check_alike(found, VARIED, "temper curve")
-    name, better = chosen_metric(found[0], metric)
-    points = measure(found, name)
+    experiments.check_alike(runs, VARIED, "temper curve")
+    name, greater_is_better = select_metric(runs[0], metric)
+    points = measure(runs, name)
     title = f"validation {name} by training rows"
     table = Table(title=title, min_width=len(title))
     for column in ("training rows", "runs", name):
         table.add_column(column)
     for point in points:
-        row = str(len(point.scores)), experiments.as_text(point.scores)
-        table.add_row(f"{point.rows:,}", *row)
+        mean = experiments.format_mean(point.scores)
+        table.add_row(f"{point.rows:,}", str(len(point.scores)), mean)
     console = Console(highlight=False)
     console.print(table)
-    enough = near_best(points, better)
-    verdict = f"within {NEAR:.0%} of the best with {enough:,} training rows"
+    enough = near_best(points, greater_is_better)
+    verdict = f"within {TOLERANCE:.0%} of the best with {enough:,} training rows"
     console.print(verdict)
-    title = found[0].parameters.export.name
+    title = runs[0].parameters.export.name
     out.write_text(page(points, name, verdict, title), encoding="utf-8")
     console.print(f"page       {out}")
 
 
-def chosen_metric(one: Experiment, metric: str | None) -> tuple[str, bool]:
-    """Return the name of a validation score in metrics.json, and whether more of it is better.
+def select_metric(experiment: Experiment, metric: str | None) -> tuple[str, bool]:
+    """Return the name of a validation score in metrics.json, and whether greater is better.
 
     Raises:
-        InputError: there is none of this name.
+        InputError: the experiment has no such score.
     """
-    from temper import metrics
-    from temper.params import user_code
-
-    p, kind = one.parameters, one.parameters.task.metrics
-    known = metrics.load(kind).GREATER_IS_BETTER | metrics.custom_directions(user_code.metrics(p))
-    scores = [name for name in one.read_json(METRICS).get("validation", {}) if name in known]
+    p, module = experiment.parameters, experiment.parameters.task.metrics
+    known = metrics.load(module).GREATER_IS_BETTER | metrics.custom_directions(user_code.metrics(p))
+    scores = [name for name in experiment.read_json(METRICS).get("validation", {}) if name in known]
     name = metric or user_code.last(p.train.metric_for_best_model)
     if name == "loss" and "loss" not in scores:
-        name = "mse" if kind == "regression" else "log_loss"
+        name = "mse" if module == "regression" else "log_loss"
     if name not in scores:
         raise InputError(
-            f"--metric {name}: experiment {one.name} has no such validation score"
+            f"--metric {name}: experiment {experiment.name} has no such validation score"
             f"{nearest(name, scores)}; it has {', '.join(scores) or 'none'}"
         )
     return name, known[name]
 
 
-def measure(found: list[Experiment], metric: str) -> list[Point]:
-    """Return a point for each number of training rows, the fewest first.
+def measure(runs: list[Experiment], metric: str) -> list[Point]:
+    """Return a point for each number of training rows, in ascending order.
 
     Raises:
         InputError: an experiment lacks the score.
     """
     scores: dict[int, list[float]] = {}
-    for one in found:
-        validation = one.read_json(METRICS).get("validation", {})
+    for run in runs:
+        validation = run.read_json(METRICS).get("validation", {})
         if metric not in validation:
-            raise InputError(f"experiment {one.name}: {METRICS} has no validation {metric}")
-        rows = one.read_json("data/raw/summary.json")["splits"]["train"]["rows"]
+            raise InputError(f"experiment {run.name}: {METRICS} has no validation {metric}")
+        rows = run.read_json("data/raw/summary.json")["splits"]["train"]["rows"]
         scores.setdefault(rows, []).append(validation[metric])
     return [Point(rows=rows, scores=scores[rows]) for rows in sorted(scores)]
 
 
 def near_best(points: list[Point], greater_is_better: bool) -> int:
-    """Return the fewest rows whose mean score is as good as the best, or nearly."""
+    """Return the smallest number of rows whose mean score is within TOLERANCE of the best."""
     best = (max if greater_is_better else min)(point.mean for point in points)
-    return next(p.rows for p in points if abs(p.mean - best) <= NEAR * abs(best))
+    return next(p.rows for p in points if abs(p.mean - best) <= TOLERANCE * abs(best))
 
 
 def page(points: list[Point], metric: str, verdict: str, title: str) -> str:
-    """Return the curve as one HTML page that links to nothing."""
+    """Render the curve as a self-contained HTML page."""
     return templates.render(
         Path(__file__).with_name(TEMPLATE),
         title=title,
         metric=metric,
         verdict=verdict,
         points=points,
-        dots=(dots := place(points)),
+        dots=(dots := plot_points(points)),
         path=" ".join(f"{'L' if i else 'M'}{d['x']},{d['y']}" for i, d in enumerate(dots)),
         ticks=ticks(points),
         width=WIDTH,
@@ -143,14 +140,14 @@ def page(points: list[Point], metric: str, verdict: str, title: str) -> str:
 
 
 def bounds(points: list[Point]) -> tuple[float, float]:
-    """Return the lowest and highest value to draw."""
+    """Return the lowest and highest value of the y axis."""
     low = min(point.mean - point.deviation for point in points)
     high = max(point.mean + point.deviation for point in points)
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def place(points: list[Point]) -> list[dict[str, Any]]:
-    """Return where each point lies in the picture: rows on a logarithmic axis, its deviation."""
+def plot_points(points: list[Point]) -> list[dict[str, Any]]:
+    """Return pixel positions of the points (x is logarithmic) and of their error bars."""
     low, high = bounds(points)
     first, last = math.log(points[0].rows), math.log(points[-1].rows)
 
@@ -173,7 +170,7 @@ def place(points: list[Point]) -> list[dict[str, Any]]:
 
 
 def ticks(points: list[Point]) -> list[dict[str, Any]]:
-    """Return five values of the score and the heights they stand at."""
+    """Return the y axis: five labels and their pixel positions."""
     low, high = bounds(points)
     return [
         {"y": round(HEIGHT * i / 4, 1), "text": f"{high - (high - low) * i / 4:.3f}"}

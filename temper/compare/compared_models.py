@@ -194,7 +194,7 @@ def from_run(run_id: str, known: dict[str, list[str]]) -> ComparedModel:
         except InputError:
             continue
         if same:
-            found = experiments.parse(name, text)
+            found = experiments.parse_params(name, text)
             one = replace(model.one, parameters=found, leaves=params.flatten(found))
             return replace(model, one=one, run=run)
     source = f"experiment {experiment}" if experiment else "dvc repro"

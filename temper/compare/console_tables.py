@@ -122,7 +122,7 @@ def seeds(found: Sequence[seed_groups.Configuration], compared: Comparison) -> T
     names = names[:MOST_SCORES]
     rows = []
     for one in found:
-        means = [experiments.as_text(one.values[n]) if n in one.values else "" for n in names]
+        means = [experiments.format_mean(one.values[n]) if n in one.values else "" for n in names]
         rows.append([", ".join(one.names), str(len(one.names)), *means])
     head = ["trainings", "seeds", *names]
     return Table(title="configurations, mean ± deviation over seeds", head=head, rows=rows)

@@ -1,9 +1,10 @@
-"""DVC's finished experiments → their parameters and the files they left, without a checkout."""
+"""Read finished DVC experiments, their parameters and output files, without a checkout."""
 
 import json
+import statistics
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import ValidationError
@@ -13,7 +14,10 @@ from temper.core import yaml_file
 from temper.core.errors import InputError, nearest
 from temper.params.renamed import with_current_names
 
-FINISHED = (None, "Success")  # what DVC says of an experiment that ran here, or in a queue
+if TYPE_CHECKING:
+    from dvc.api import DVCFileSystem
+
+FINISHED = (None, "Success")  # states of an experiment that ran directly, or in the queue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,19 +27,19 @@ class Experiment:
     name: str
     parameters: params.Params
     leaves: dict[str, Any]  # the parameters by dotted key
-    files: Any  # a DVCFileSystem at its commit
+    files: "DVCFileSystem"  # at its commit
 
     def read(self, path: str) -> str:
-        """Return the text of one of its files.
+        """Return the text of an output file.
 
         Raises:
-            InputError: it is not in DVC's cache.
+            InputError: the file is not in DVC's cache.
         """
         try:
             return self.files.read_text(path, encoding="utf-8")
         except OSError:
             raise InputError(
-                f"experiment {self.name}: {path} is not in the cache; run it again with "
+                f"experiment {self.name}: {path} is not in the cache; rerun it with "
                 f"dvc exp apply {self.name} && dvc repro, or fetch it with dvc exp pull"
             ) from None
 
@@ -44,20 +48,20 @@ class Experiment:
 
 
 def finished(names: Sequence[str]) -> list[Experiment]:
-    """Return the experiments of these names, or all of the current commit, the newest first.
+    """Return the named experiments, or all of the current commit, newest first.
 
     Raises:
-        InputError: this is no DVC repository, or there is no such experiment, or it has not ended.
+        InputError: not a DVC repository, no such experiment, or one has not finished.
     """
     from dvc.api import exp_show
     from dvc.exceptions import DvcException
 
     repo.check_repository()
     try:
-        shown = exp_show()
-    except DvcException as error:  # a worker is just making or removing its workspace
+        table = exp_show()
+    except DvcException as error:  # a worker is creating or removing its workspace
         raise InputError(f"DVC cannot list experiments now: {error}; try again") from None
-    rows = {row["Experiment"]: row for row in shown if row["Experiment"]}
+    rows = {row["Experiment"]: row for row in table if row["Experiment"]}
     for name in names:
         if name not in rows:
             raise InputError(
@@ -66,65 +70,64 @@ def finished(names: Sequence[str]) -> list[Experiment]:
             )
         if rows[name]["State"] not in FINISHED:
             raise InputError(f"experiment {name} has not finished: {rows[name]['State']}")
-    chosen = names or [name for name, row in rows.items() if row["State"] in FINISHED]
-    return [open_experiment(name, rows[name]["rev"]) for name in dict.fromkeys(chosen)]
+    selected = names or [name for name, row in rows.items() if row["State"] in FINISHED]
+    return [open_experiment(name, rows[name]["rev"]) for name in dict.fromkeys(selected)]
 
 
 def open_experiment(name: str, rev: str | None) -> Experiment:
-    """Return an experiment by its commit; None stands for what lies in the working folder."""
+    """Open an experiment by its commit; None opens the workspace."""
     from dvc.api import DVCFileSystem
 
     files = DVCFileSystem(rev=rev)
     text = files.read_text(params.PARAMS_FILE.as_posix(), encoding="utf-8")
-    found = parse(name, str(text))
-    return Experiment(name=name, parameters=found, leaves=params.flatten(found), files=files)
+    parameters = parse_params(name, str(text))
+    leaves = params.flatten(parameters)
+    return Experiment(name=name, parameters=parameters, leaves=leaves, files=files)
 
 
-def parse(name: str, text: str) -> params.Params:
-    """Return the parameters that an experiment's params.yaml holds.
+def parse_params(name: str, text: str) -> params.Params:
+    """Parse an experiment's params.yaml.
 
     Raises:
-        InputError: they do not fit this version.
+        InputError: this version does not accept it.
     """
     raw, _ = with_current_names(yaml.load(text, Loader=yaml_file.Loader))
     try:
         return params.Params.model_validate_json(json.dumps(raw))
     except ValidationError as error:
         raise InputError(
-            f"experiment {name}: its params.yaml does not fit this version "
+            f"experiment {name}: its params.yaml is not valid in this version "
             f"({error.error_count()} mistakes); name other experiments"
         ) from None
 
 
-def check_alike(found: Sequence[Experiment], varied: Collection[str], command: str) -> None:
-    """Refuse experiments that also differ in other parameters than those that are varied.
+def check_alike(experiments: Sequence[Experiment], varied: Collection[str], command: str) -> None:
+    """Refuse experiments that differ in parameters other than the varied ones.
 
     Raises:
-        InputError: names the sets that belong together, and what they differ in.
+        InputError: lists the sets that agree, and the parameters that differ between them.
     """
     sets: dict[str, list[Experiment]] = {}
-    for one in found:
-        kept = {key: value for key, value in one.leaves.items() if key not in varied}
-        sets.setdefault(json.dumps(kept, sort_keys=True), []).append(one)
+    for experiment in experiments:
+        fixed = {key: value for key, value in experiment.leaves.items() if key not in varied}
+        sets.setdefault(json.dumps(fixed, sort_keys=True), []).append(experiment)
     if len(sets) < 2:
         return
     first, second, *_ = (members[0] for members in sets.values())
-    others = [key for key in repo.changed(first.leaves, second.leaves) if key not in varied]
-    lines = [" ".join([command, *(one.name for one in members)]) for members in sets.values()]
+    differing = [key for key in repo.changed(first.leaves, second.leaves) if key not in varied]
+    lines = [" ".join([command, *(member.name for member in members)]) for members in sets.values()]
     raise InputError(
-        f"the experiments differ in {', '.join(others)} too; name those of one set:\n  "
+        f"the experiments also differ in {', '.join(differing)}; name those of one set:\n  "
         + "\n  ".join(lines)
     )
 
 
 def deviation(values: Sequence[float]) -> float | None:
-    """Return the standard deviation of a sample; None for a single value."""
-    import statistics
-
+    """Return the sample standard deviation; None for a single value."""
     return statistics.stdev(values) if len(values) > 1 else None
 
 
-def as_text(values: Sequence[float]) -> str:
-    """Return `0.912 ± 0.013`, or the value alone."""
+def format_mean(values: Sequence[float]) -> str:
+    """Format mean ± standard deviation as `0.9120 ± 0.0130`; a single value alone."""
     mean, spread = sum(values) / len(values), deviation(values)
     return f"{mean:.4f}" if spread is None else f"{mean:.4f} ± {spread:.4f}"

@@ -35,7 +35,7 @@ def table(
         seeds = [f"{len(one.scores)} of {config.num_seeds}"] if config.seeds else []
         cells = [space.short(one.values[n]) if n in one.values else "" for n in names]
         numbers = [str(result.number) for result in one.finished]
-        shown.add_row(",".join(numbers), experiments.as_text(one.scores), *seeds, *cells)
+        shown.add_row(",".join(numbers), experiments.format_mean(one.scores), *seeds, *cells)
     return shown
 
 
