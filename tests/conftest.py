@@ -9,9 +9,14 @@ from typing import Any
 
 import pytest
 
+from stages import evaluate, train
 from temper import params
+from temper.core import arrow
 from tests.helpers import workspace
 from tests.helpers.downloads import one_file
+from tests.helpers.export import run_export
+
+TRAINED: dict[str, Path] = {}
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +98,24 @@ def hundred_rows(tmp_path, monkeypatch):
         f"{'x' * (i - 1)}{i:02},{'b' if i % 10 < 3 else 'a'},author{i // 5}" for i in range(100)
     ]
     return one_file("text,label,author\n" + "\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def exported(prepare, tmp_path, tmp_path_factory):
+    """Go to a workspace with a trained, evaluated and exported model; built once, then copied."""
+    if "folder" not in TRAINED:
+        parameters = prepare(train__epochs=1.0)
+        data, base = arrow.load(Path("data/tokenized")), Path("data/base")
+        Path("work").mkdir()
+        engine = train.fine_tune(parameters, data, base, Path("work"), lambda *_: None)
+        targets = tuple(Path("data") / name for name in ("model", "checkpoints", "history"))
+        train.write_outputs(engine, base, targets)
+        names = ("model", "tokenized", "raw", "zero_shot", "evaluation")
+        evaluate.main(*(Path("data") / name for name in names))
+        run_export(Path("data/export"))
+        TRAINED["folder"] = tmp_path_factory.mktemp("trained") / "workspace"
+        shutil.copytree(tmp_path, TRAINED["folder"])
+    else:
+        prepare(train__epochs=1.0)
+        shutil.copytree(TRAINED["folder"] / "data", "data", dirs_exist_ok=True)
+    return Path("data/export")

@@ -17,9 +17,9 @@ from temper.models import heads
 from temper.models.config import ModelWithHeadConfig
 from temper.params import user_code
 from temper.training import optimizer
+from tests.helpers.export import run_export
 from tests.helpers.repository import clone, hashes, ran, run, set_params
 from tests.helpers.training import MLP, distance, fit, trained
-from tests.test_export import run_export
 
 CODE = '''
 import torch

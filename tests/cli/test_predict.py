@@ -1,10 +1,15 @@
 """`temper predict` answers every row of its input, in order."""
 
 import gzip
+import json
 from pathlib import Path
 from typing import ClassVar
 
+import pytest
+
+from temper.core.errors import InputError
 from tests.helpers.archives import columns_of, zipped
+from tests.helpers.export import score
 
 
 class Echo:
@@ -33,3 +38,41 @@ def test_predict_reads_packed_files(tmp_path, monkeypatch):
             "text": ["one", "two"],
             "prediction": ["ONE", "TWO"],
         }
+
+
+@pytest.mark.slow
+def test_predict_keeps_what_it_was_given(exported):
+    """Columns, their order, empty texts, Chinese, quotes; and any batch size gives one answer."""
+    text = 'id,sentence2,note,sentence1\n7,,"a, ""b""",\nx,中文,NA,He opened it.\n'
+    rows = score(exported, text)
+    assert list(rows[0])[:4] == ["id", "sentence2", "note", "sentence1"]
+    assert [row["id"] for row in rows] == ["7", "x"]
+    assert rows[0]["note"] == 'a, "b"'
+    assert rows[1]["note"] == "NA"
+    alone = score(exported, text, batch_size=1)
+    for row, other in zip(rows, alone, strict=True):
+        assert float(row["score"]) == pytest.approx(float(other["score"]), abs=1e-5)
+    lines = [json.dumps({"sentence1": "a", "sentence2": "b", "n": 1})]
+    (found,) = score(exported, "\n".join(lines), "jsonl")
+    assert found["n"] == "1"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("sentence1,sentense2\na,b\n", {}, "did you mean 'sentense2'"),
+        ("sentence1,sentence2\na,b\nc\n", {}, r"new\.csv:3: 1 fields"),
+        ("sentence1,sentence2,score\na,b,1\n", {}, "predict adds; rename it"),
+        ("sentence1,sentence2\na,b\n", {"output": Path("new.csv")}, "--output is --input"),
+        ("sentence1,sentence2\na,b\n", {"output": Path("x.pdf")}, "unknown format"),
+        ("sentence1,sentence2\na,b\n", {"engine": "fast"}, "allowed: onnx, int8, torch"),
+        ("sentence1,sentence2\na,b\n", {"model": Path("data/model")}, "use data/export"),
+    ],
+)
+def test_predict_names_what_is_wrong(exported, text, options, message):
+    """One error, and no half-written output under the output's name."""
+    Path("scored.csv").unlink(missing_ok=True)
+    with pytest.raises(InputError, match=message):
+        score(exported, text, **options)
+    assert not Path("scored.csv").exists()

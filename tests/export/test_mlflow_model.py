@@ -1,0 +1,80 @@
+"""The MLflow model answers raw text, loaded from its folder or served."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import suppress
+
+import pytest
+
+from tests.conftest import TRAINED
+from tests.helpers.export import score
+from tests.helpers.workspace import environment
+
+
+@pytest.mark.slow
+def test_the_saved_mlflow_model_answers_raw_text(exported, tmp_path):
+    """Loaded from its folder alone, it gives what predict gives."""
+    code = (
+        "import mlflow, json, sys; m = mlflow.pyfunc.load_model(sys.argv[1]);"
+        "import pandas as pd;"
+        "f = m.predict(pd.DataFrame({'sentence1': ['It was new.'], 'sentence2': ['It was old.']}));"
+        "print(json.dumps(f.to_dict('records')))"
+    )
+    (folder,) = {path.parent for path in (TRAINED["folder"] / "mlruns").rglob("MLmodel")}
+    shutil.copytree(folder, tmp_path / "served")
+    command = [sys.executable, "-c", code, str(tmp_path / "served")]
+    done = subprocess.run(command, cwd="/", check=True, capture_output=True, text=True)
+    (answer,) = json.loads(done.stdout.splitlines()[-1])
+    (row,) = score(exported, "sentence1,sentence2\nIt was new.,It was old.\n")
+    assert answer["prediction"] == row["prediction"]
+    assert answer["score_equivalent"] == pytest.approx(float(row["score_equivalent"]), abs=1e-3)
+
+
+@pytest.mark.slow
+def test_mlflow_serves_it_from_an_empty_directory(exported, tmp_path):
+    """A real server on loopback, without the repository, answers raw text over HTTP."""
+    (folder,) = {path.parent for path in (TRAINED["folder"] / "mlruns").rglob("MLmodel")}
+    shutil.copytree(folder, tmp_path / "model")
+    (tmp_path / "empty").mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = ["mlflow", "models", "serve", "-m", str(tmp_path / "model"), "--env-manager", "local"]
+    kept = {k: v for k, v in environment().items() if k != "PYTHONPATH"}
+    server = subprocess.Popen(
+        [*command, "-h", "127.0.0.1", "-p", str(port)],
+        cwd=tmp_path / "empty",
+        env=kept,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    rows = [{"sentence1": "It was new.", "sentence2": "It was old."}]
+    try:
+        (answer,) = ask(f"http://127.0.0.1:{port}/invocations", {"dataframe_records": rows}, server)
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+    (row,) = score(exported, "sentence1,sentence2\nIt was new.,It was old.\n")
+    assert answer["prediction"] == row["prediction"]
+    assert answer["score_equivalent"] == pytest.approx(float(row["score_equivalent"]), abs=1e-3)
+
+
+def ask(url, body, server):
+    """Post JSON until the server answers; return its predictions."""
+    data = json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    deadline = time.monotonic() + 60
+    while server.poll() is None and time.monotonic() < deadline:
+        with suppress(urllib.error.URLError), urllib.request.urlopen(request, timeout=10) as found:
+            return json.load(found)["predictions"]
+        time.sleep(0.2)
+    raise AssertionError("the server does not answer")
