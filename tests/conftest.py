@@ -13,6 +13,7 @@ from stages import evaluate, train
 from temper import params
 from temper.core import arrow
 from tests.helpers import workspace
+from tests.helpers.custom_code import CODE
 from tests.helpers.downloads import one_file
 from tests.helpers.export import run_export
 
@@ -119,3 +120,10 @@ def exported(prepare, tmp_path, tmp_path_factory):
         prepare(train__epochs=1.0)
         shutil.copytree(TRAINED["folder"] / "data", "data", dirs_exist_ok=True)
     return Path("data/export")
+
+
+@pytest.fixture
+def mine(prepare, tmp_path):
+    """Return `prepare`, with the file above as module `mine`."""
+    (tmp_path / "mine.py").write_text(CODE)
+    return lambda **changes: prepare(code={"mine": "mine.py"}, **changes)

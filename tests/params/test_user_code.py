@@ -1,0 +1,59 @@
+"""Custom code that is missing, or lacks what a parameter needs, is named before anything runs."""
+
+import pytest
+import torch
+
+from temper.core.errors import InputError
+from temper.models import heads
+from temper.models.config import ModelWithHeadConfig
+from temper.params import user_code
+from temper.training import optimizer
+from tests.helpers.custom_code import CODE
+
+
+def test_what_a_class_of_yours_lacks_is_named():
+    """A method that a parameter needs, and transformers' models have."""
+    config = ModelWithHeadConfig(backbone={"model_type": "bert"}, own="mine.Bag")
+    model = heads.ModelWithHead(config, torch.nn.Linear(3, 2))
+    assert model.num_parameters(exclude_embeddings=True) == 8
+    with pytest.raises(InputError, match=r"model\.new_tokens: Linear has no resize_token_emb"):
+        model.resize_token_embeddings(9)
+    with pytest.raises(InputError, match=r"train\.gradient_checkpointing: Linear has no activ"):
+        model.activation_checkpointing_enable()
+    with pytest.raises(InputError, match=r"freeze\.embeddings or layer_decay: Linear has no get_i"):
+        optimizer.freeze(model, embedding_table=True, num_layers=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train__loss": "mime.loss"}, r"not module.name of a file .*did you mean 'mine'"),
+        ({"train__loss": "loss"}, r"it holds mine: add my_code: path/to/file.py there"),
+        ({"train__loss": "mine.los"}, r"no function or class 'los' .did you mean 'loss'"),
+        ({"code": {"mine": "gone.py"}, "train__loss": "mine.loss"}, "is gone.py, and there is no"),
+        (
+            {"code": {"mine": "broken.py"}, "model__custom_class": "mine.X"},
+            "when it is imported: Name",
+        ),
+        (
+            {"train__metric_for_best_model": "mine.f"},
+            "train.metric_for_best_model.*no function or class 'f'",
+        ),
+    ],
+)  # fmt: skip
+def test_a_name_that_leads_nowhere(write_params, tmp_path, changes, message):
+    """By temper check, before anything runs."""
+    (tmp_path / "mine.py").write_text(CODE)
+    (tmp_path / "broken.py").write_text("undefined\n")
+    parameters = write_params(**{"code": {"mine": "mine.py"}} | changes)
+    found = user_code.check(parameters)
+    assert len(found) == 1
+    import re
+
+    assert re.search(message, ": ".join(found[0]))
+
+
+def test_a_metric_that_fails_is_named():
+    """And what it raised."""
+    with pytest.raises(InputError, match=r"evaluate.metrics: bad fails: ZeroDivisionError"):
+        user_code.scores({"bad": lambda p, r: 1 / 0}, [1], [1])

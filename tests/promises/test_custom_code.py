@@ -1,0 +1,94 @@
+"""Custom code is a dependency, and several processes that run it agree."""
+
+import shutil
+
+import pytest
+
+from tests.helpers.custom_code import CODE
+from tests.helpers.repository import clone, hashes, ran, run, set_params
+
+NARROW = (
+    CODE
+    + '''
+
+import os
+
+
+def narrow(logits, labels):
+    """No room for more than 4 rows, in one of two processes."""
+    if len(labels) > 4 and os.environ["RANK"] == "1":
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+    return loss(logits, labels)
+'''
+)
+LATER = (
+    NARROW
+    + '''
+
+calls = []
+
+
+def later(logits, labels):
+    """No room in one of two processes, some steps on."""
+    calls.append(len(labels))
+    if len(labels) > 4 and len(calls) > 5 and os.environ["RANK"] == "1":
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+    return loss(logits, labels)
+'''
+)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("untracked")
+def test_an_edited_module_of_yours_runs_its_stages_again(origin, tmp_path):
+    """DVC sees the file: data and model are not fetched again, training is done again."""
+    folder = clone(origin, tmp_path / "clone", cache=True)
+    (folder / "mine.py").write_text(CODE)
+    set_params(folder, code={"mine": "mine.py"}, train__loss="mine.loss", train__epochs=1.0)
+    run(folder, "dvc repro train")
+    before = (folder / "data/history/train.csv").read_text()
+    (folder / "mine.py").write_text(CODE.replace("2 * torch", "3 * torch"))
+    again = ran(run(folder, "dvc repro train"))
+    assert [name for name in again if not name.startswith("code_files")] == ["tokenize", "train"]
+    assert (folder / "data/history/train.csv").read_text() != before
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("untracked")
+def test_a_process_that_runs_out_alone_writes_it_down(origin, tmp_path):
+    """The others wait in mid-step, so the run ends; started again, it takes the smaller batch."""
+    folder = clone(origin, tmp_path / "clone", cache=True)
+    (folder / "mine.py").write_text(LATER)
+    changes = {"code": {"mine": "mine.py"}, "train__launch": "cpu_2", "train__save_every": 3}
+    set_params(folder, **changes, train__loss="mine.later")
+    done = run(folder, "dvc repro train", check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "out of memory with 8 examples at once: starting over with 4" in said
+    assert "run the same command again" in said
+    run(folder, "dvc repro train")
+    assert (folder / "data/history/train.csv").read_text().count("\n") == 1 + 12
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("untracked")
+def test_all_processes_agree_on_a_smaller_batch(origin, tmp_path):
+    """Though one alone runs out; the bytes of a run that was started so, also once resumed."""
+    folder = clone(origin, tmp_path / "clone", cache=True)
+    (folder / "mine.py").write_text(NARROW)
+    changes = {"code": {"mine": "mine.py"}, "train__launch": "cpu_2", "train__save_every": 3}
+    set_params(folder, **changes, train__loss="mine.narrow", train__per_device_batch_size=4)
+    run(folder, "dvc repro train")
+    expected = hashes(folder)["data/model"]
+    set_params(folder, train__per_device_batch_size=None)
+    done = run(folder, "dvc repro train")
+    said = done.stdout + done.stderr
+    assert "out of memory with 8 examples at once: starting over with 4, 2 pieces" in said
+    assert hashes(folder)["data/model"] == expected
+    newest = max(folder.glob("checkpoints/*/memory.json")).parent
+    for path in sorted(newest.glob("checkpoint-*"))[1:]:
+        shutil.rmtree(path)
+    again = run(folder, "dvc repro --no-run-cache --force --single-item train")
+    assert "resuming from step" in again.stdout + again.stderr
+    assert "out of memory" not in again.stdout + again.stderr
+    assert hashes(folder)["data/model"] == expected
