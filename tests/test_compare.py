@@ -274,7 +274,7 @@ def test_more_than_two_are_adjusted():
 def test_scores_of_samples_are_the_metrics_of_their_rows(kind):
     """Each sample against the module's own scores of the rows written out."""
     from temper import metrics
-    from tests.test_experiments import predictions_of
+    from tests.helpers.predictions import predictions_of
 
     random = np.random.default_rng(4)
     table, wanted = predictions_of(kind, random)

@@ -1,0 +1,44 @@
+"""`temper curve` draws a learning curve."""
+
+import re
+
+import pytest
+
+from temper.cli import curve
+from temper.core.errors import InputError
+from tests.helpers.commits import experiment
+
+
+@pytest.mark.slow
+def test_a_learning_curve_is_drawn(inside, capsys, tmp_path):
+    """The table and page hold means by size; it says where the score is nearly the best."""
+    with pytest.raises(InputError, match=r"no finished experiment .* has data\.subset\.train"):
+        curve.curve()
+    for size, seed in ((10, 1), (10, 2), (100, 1), (1000, 1)):
+        experiment(inside, f"s{size}-{seed}", f"data.subset={{train:{size}}}", f"seed={seed}")
+    capsys.readouterr()
+    page = tmp_path / "curve.html"
+    curve.curve(out=page)
+    text = capsys.readouterr().out
+    scores = {10: [0.9 - 0.5 + 0.001, 0.9 - 0.5 + 0.002], 100: [0.851], 1000: [0.896]}
+    assert re.search(r"10\s*│\s*2\s*│\s*0\.4015 ± 0\.0007", text)
+    assert re.search(r"1,000\s*│\s*1\s*│\s*0\.8960", text)
+    assert "within 1% of the best with 1,000 training rows" in text
+    html = page.read_text()
+    assert "http" not in html
+    assert html.count("<circle") == len(scores)
+    curve.curve(["s10-1", "s100-1"], metric="log_loss", out=page)
+    assert "within 1% of the best with 100 training rows" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"--metric acuracy: .*did you mean 'accuracy'"):
+        curve.curve(metric="acuracy", out=page)
+
+
+def test_points_lie_where_their_numbers_say():
+    """Rows on a logarithmic axis, high scores up; one point alone is drawn too."""
+    points = [curve.Point(rows=n, scores=[s]) for n, s in ((10, 0.5), (100, 0.9), (1000, 0.895))]
+    dots = curve.plot_points(points)
+    assert [dot["x"] for dot in dots] == [0, curve.WIDTH / 2, curve.WIDTH]
+    assert (dots[0]["y"], dots[1]["y"]) == (curve.HEIGHT, 0)
+    assert curve.near_best(points, True) == 100
+    assert curve.near_best(points, False) == 10
+    assert curve.plot_points(points[:1])[0]["y"] == curve.HEIGHT / 2

@@ -1,0 +1,78 @@
+"""Experiments are read from their commits, and pooled over folds."""
+
+import re
+
+import numpy as np
+import pytest
+
+from temper.cli import curve, folds
+from temper.core.errors import InputError
+from tests.helpers.commits import Files
+from tests.helpers.predictions import predictions_of
+from tests.helpers.workspace import ROOT
+
+
+@pytest.mark.parametrize("kind", ["classification", "multi_label", "regression"])
+def test_pooled_scores_are_those_of_all_rows(kind):
+    """From the written cells, within their 6 digits."""
+    rows, wanted = predictions_of(kind, np.random.default_rng(3))
+    found = folds.pooled_scores(kind, rows, None)
+    assert found.keys() == wanted.keys()
+    assert found == pytest.approx(wanted, abs=1e-4)
+
+
+def test_pooled_tags_choices_and_texts():
+    """What evaluate writes as words is read back; perplexities are not."""
+    tags = [{"reference": "B-x I-x O", "prediction": "B-x I-x O"},
+            {"reference": "O B-x", "prediction": "O O"}]  # fmt: skip
+    assert folds.pooled_scores("entities", tags, None)["f1"] == pytest.approx(2 / 3)
+    choices = [{"reference": "1", "prediction": "1"}, {"reference": "0", "prediction": "2"}]
+    assert folds.pooled_scores("choices", choices, None)["accuracy"] == 0.5
+    texts = [{"reference": "a b", "prediction": "a b"}, {"reference": "c", "prediction": "d"}]
+    assert folds.pooled_scores("translation", texts, None)["exact_match"] == 0.5
+    assert folds.pooled_scores("language", texts, None) == {}
+
+
+@pytest.fixture
+def commits(monkeypatch, tmp_path):
+    """Stand in for DVC: three experiments, one of which runs, and what their commits hold."""
+    import dvc.api
+
+    text = (ROOT / "params.yaml").read_text()
+    files = {"a": Files(text), "c": Files(text.replace("seed: 42", "sed: 42"))}
+    rows = [{"Experiment": n, "rev": n, "State": "Running" if n == "b" else None} for n in "abc"]
+    monkeypatch.setattr(dvc.api, "exp_show", lambda: [{"Experiment": None}, *rows])
+    monkeypatch.setattr(dvc.api, "DVCFileSystem", lambda rev: files[rev])
+    (tmp_path / ".dvc").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a", "experiment a has no fold: its data.fold is null"),
+        ("b", "experiment b has not finished: Running"),
+        ("c", "experiment c: its params.yaml is not valid in this version (2 mistakes)"),
+        ("d", "no experiment 'd' of the current commit; there are a, b, c"),
+    ],
+)
+def test_experiments_that_cannot_be_used(commits, name, message):
+    """Each is named."""
+    with pytest.raises(InputError, match=re.escape(message)):
+        folds.folds([name])
+
+
+def test_a_file_that_is_not_in_the_cache_is_named(commits):
+    """With the two ways to get it."""
+    with pytest.raises(
+        InputError, match=r"experiment a: data/evaluation/metrics\.json is not in th"
+    ):
+        curve.curve(["a"])
+
+
+def test_without_a_repository_there_are_no_experiments(monkeypatch, tmp_path):
+    """One line, no traceback."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT")
+    with pytest.raises(InputError, match="not a DVC repository; run this where dvc"):
+        folds.folds()
