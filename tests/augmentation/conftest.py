@@ -1,0 +1,8 @@
+"""Every test works in its own folder."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
