@@ -1,0 +1,42 @@
+"""Studies in memory, run through without processes."""
+
+import yaml
+
+from temper.core import yaml_file
+from temper.sweep import leases, storage, study, sweep_config
+from tests.helpers import sweeps
+from tests.helpers.workspace import ROOT
+
+TREE = yaml.load((ROOT / "tests/params.yaml").read_text(), Loader=yaml_file.Loader)
+RANGE = {"low": 1e-5, "high": 1e-2, "log": True}
+
+
+def loaded(tmp_path, **changes):
+    """Return a plan, and its file."""
+    sweeps.write(tmp_path, **changes)
+    return sweep_config.load(tmp_path / "sweep.yaml"), tmp_path / "sweep.yaml"
+
+
+def in_memory(found, whole=None):
+    """Return a study that no other process sees, as one process runs it to its end."""
+    opened = storage.open_storage("sqlite://")
+    held = leases.Leases(opened.engine, "folder", "process", alone=True)
+    whole = whole or dict.fromkeys(found.parameters, False)
+    return study.Study(found, opened, whole, held, greater=True)
+
+
+def run_through(found, objective):
+    """Run a study without processes; return its results."""
+    while (trial := found.next(begin=True)) is not None:
+        found.finish(trial, objective(trial.user_attrs["values"], trial.user_attrs["seed"]))
+    return found.results()
+
+
+def stub_score(values, seed=None):
+    """Return what the stub's training scores: see tests/helpers/sweeps.py."""
+    from math import log10
+
+    rate, decay = values["train.learning_rate"], values.get("train.weight_decay", 0.1)
+    return (
+        0.9 - (log10(rate) + 3.5) ** 2 / 10 - decay / 9 + ((42 if seed is None else seed) % 5) / 100
+    )

@@ -1,0 +1,42 @@
+"""A trial scores what its saved weights score."""
+
+import pytest
+
+from temper.core.errors import InputError
+from temper.sweep import objective
+
+HISTORY = """step,epoch,loss,accuracy,f1
+10,1,0.5,0.70,0.60
+20,2,0.4,0.80,0.65
+30,3,0.3,0.80,0.90
+40,4,0.6,0.75,0.50
+"""
+
+
+@pytest.mark.parametrize(
+    ("best", "averaging", "metric", "wanted"),
+    [
+        ("accuracy", None, "accuracy", 0.8),
+        ("accuracy", None, "f1", 0.65),  # the first of equals
+        ("loss", None, "f1", 0.9),
+        ("accuracy", {"kind": "ema", "decay": 0.9}, "f1", 0.65),
+        ("accuracy", {"kind": "last", "count": 2}, "f1", 0.7),
+        ("accuracy", {"kind": "best", "count": 3}, "f1", (0.65 + 0.9 + 0.5) / 3),
+    ],
+)
+def test_a_trial_scores_what_its_kept_weights_score(write_params, best, averaging, metric, wanted):
+    """By the rows that data/model comes from."""
+    p = write_params(train__metric_for_best_model=best, train__weight_averaging=averaging)
+    assert objective.kept(HISTORY, p, metric) == pytest.approx(wanted)
+
+
+def test_a_soup_is_scored_by_the_last_row(write_params):
+    """Which is its own, whatever a member had before."""
+    p = write_params(train__model_soup_size=2, train__metric_for_best_model="accuracy")
+    assert objective.kept(HISTORY, p, "f1") == float(HISTORY.split()[-1].split(",")[-1])
+
+
+def test_a_history_without_the_metric_is_an_error(write_params):
+    """Its columns are named."""
+    with pytest.raises(InputError, match=r"validation\.csv has no mcc; it has loss, accuracy, f1"):
+        objective.kept(HISTORY, write_params(), "mcc")

@@ -1,0 +1,9 @@
+"""The table of a running sweep."""
+
+from temper.sweep import progress_display
+
+
+def test_columns_are_headed_by_the_last_part_of_a_name():
+    """Where that says which one."""
+    names = ["train.learning_rate", "data.split.seed", "seed"]
+    assert progress_display.headings(names) == ["learning_rate", "data.split.seed", "seed"]

@@ -1,0 +1,143 @@
+"""Each trial of a sweep runs once, whatever kills it."""
+
+import os
+import re
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from temper.sweep import sweep_config
+from tests.helpers import processes, servers, sweeps
+from tests.helpers.repository import clone, run, set_params
+from tests.helpers.studies import in_memory, run_through, stub_score
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "trials"), [("random", 7), ("tpe", 12)])
+def test_killed_twice_a_sweep_ends_as_an_uninterrupted_one(repository, method, trials):
+    """kill -9 of the group: the same trials, each once, the same best one."""
+    sweeps.write(repository, method=method, budget={"trials": trials})
+    for lines in (4, 2 * trials - 3):
+        sweeps.kill_when(repository, sweeps.start(repository), lines)
+    text = sweeps.sweep(repository)
+    quiet = run_through(in_memory(sweep_config.load(repository / "sweep.yaml")), stub_score)
+    found = sweeps.trials(repository)
+    assert [trial.state.name for trial in found] == ["COMPLETE"] * trials
+    assert [trial.params for trial in found] == [result.values for result in quiet]
+    assert [trial.value for trial in found] == pytest.approx([result.score for result in quiet])
+    best = max(quiet, key=lambda result: result.score)
+    assert re.search(rf"accuracy +┃.*\n.*\n│ {best.number} +│ {best.score:.4f}", text)
+    assert sweeps.experiments(repository) == sorted(f"s-{i}" for i in range(trials))
+    told = Counter(sweeps.said(repository))
+    assert told["tokenize s-0"] == 1
+    assert sum(name.startswith("tokenize") for name in told) == 1
+    again = [line for line, times in told.items() if times > 1]
+    assert len({line.split()[1] for line in again}) <= 2  # the two that were killed
+    assert not list((repository / "sweeps/s").glob("worker-0/*"))
+    assert len(run(repository, "git worktree list").stdout.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_interrupted_it_goes_on_and_leaves_no_process(repository):
+    """Ctrl-C stops the training by SIGTERM; kill -9 of the sweep alone does too."""
+    sweeps.write(repository)
+    child = sweeps.start(repository, STUB_SLEEP="3")
+    sweeps.wait_for(repository, child, "train s-0")
+    os.killpg(child.pid, signal.SIGINT)
+    text, _ = child.communicate(timeout=60)
+    assert child.returncode == 130, text
+    assert "interrupted; the same command goes on from here" in text
+    assert sweeps.said(repository)[-1] == "stopped s-0"
+    child = sweeps.start(repository, STUB_SLEEP="3")
+    sweeps.wait_for(repository, child, "train s-0", times=2)
+    child.kill()
+    child.communicate()
+    processes.wait_for_none(repository)
+    assert Counter(sweeps.said(repository))["stopped s-0"] == 2
+    sweeps.sweep(repository)
+    assert Counter(sweeps.said(repository))["trained s-0"] == 1
+    assert sweeps.experiments(repository) == ["s-0", "s-1", "s-2"]
+
+
+@pytest.mark.slow
+def test_a_crash_is_one_trial_of_a_grid_by_two_workers(repository):
+    """Seven rows fail, by two seeds; the rest is ranked by mean; conditions hold; it stays so."""
+    set_params(repository, train__weight_averaging=None)
+    parameters = {
+        "train.lr_scheduler_type": {"choice": ["linear", "cosine"]},
+        "train.batch_size": {"choice": [7, 8], "when": {"train.lr_scheduler_type": "cosine"}},
+    }
+    changes = {"method": "grid", "parameters": parameters, "seeds": [1, 3]}
+    sweeps.write(repository, **changes, budget=None, seed=None)
+    text = sweeps.sweep(repository, "-j", "2")
+    assert "4 finished, 2 failed" in text
+    assert text.count("failed: seven rows are too few; log ") == 2
+    rows = re.findall(r"│ ([\d,]+) +│ (\S+ ± \S+) +│ (2 of 2) +│ (\w+) +│ (\d*) ", text)
+    base = stub_score({"train.learning_rate": 1e-3}) - 0.02
+    means = [f"{base + 0.03:.4f} ± 0.0141", f"{base + 0.02:.4f} ± 0.0141"]
+    assert [row[1:] for row in rows] == [
+        (means[0], "2 of 2", "cosine", "8"),
+        (means[1], "2 of 2", "linear", ""),
+    ]
+    failed = [trial for trial in sweeps.trials(repository) if trial.state.name == "FAIL"]
+    assert {trial.params["train.batch_size"] for trial in failed} == {7}
+    log = Path(failed[0].user_attrs["log"]).read_text()
+    assert "error: seven rows are too few" in log
+    before = sweeps.said(repository)
+    assert len([line for line in before if line.startswith("trained")]) == 4
+    assert len([line for line in before if line.startswith("tokenize")]) == 1
+    assert "4 finished, 2 failed" in sweeps.sweep(repository)
+    assert sweeps.said(repository) == before
+    shown = run(repository, "dvc exp show --csv --only-changed").stdout
+    assert len([name for name in sweeps.experiments(repository) if name in shown]) == 4
+
+
+@pytest.mark.slow
+def test_hopeless_trials_are_stopped(repository):
+    """By the validation metric, with SIGTERM; no experiment and no checkpoint stays."""
+    parameters = {"train.learning_rate": {"choice": [1e-3, 1e-2]}}
+    prune = {"after_trials": 1, "after_evaluations": 0}
+    changes = {"method": "grid", "parameters": parameters, "prune": prune}
+    sweeps.write(repository, **changes, budget=None, seed=None)
+    text = sweeps.sweep(repository, STUB_SLEEP="0.8", TEMPER_TRACKING="on")
+    assert "trial 1: stopped early: accuracy 0.5839 at evaluation 1" in text
+    assert "1 finished, 1 stopped early" in text
+    assert "#/experiments/1/runs?workflowType=machine_learning&compareRunsMode=CHART" in text
+    assert "searchFilter=tags.sweep%20%3D%20%27s%27&orderByKey=metrics.%60validation%2Facc" in text
+    (above,) = MlflowClient(f"sqlite:///{repository}/mlflow.db").search_runs(["1"])
+    assert above.data.tags["sweep"] == "s"
+    score = sweeps.trials(repository)[0].value
+    assert above.data.tags["best"] == f"accuracy {score:.4f}  train.learning_rate=0.001"
+    assert above.data.metrics == {}
+    assert sweeps.said(repository)[-1] == "stopped s-1"
+    assert sweeps.experiments(repository) == ["s-0"]
+    assert not list((repository / "checkpoints").iterdir())
+    pruned = sweeps.trials(repository)[1]
+    assert pruned.state.name == "PRUNED"
+    assert pruned.intermediate_values == {1: pytest.approx(0.5838889)}
+
+
+@pytest.mark.slow
+def test_two_clones_share_one_database(template, tmp_path):
+    """Postgres: no trial twice, both see all results."""
+    server, url = servers.postgres(tmp_path)
+    try:
+        server.start()
+        folders = [clone(template, tmp_path / name) for name in ("one", "two")]
+        for folder in folders:
+            sweeps.write(folder, budget={"trials": 8}, storage=url, seeds=[1, 2])
+        children = [sweeps.start(folder, STUB_SLEEP="0.1") for folder in folders]
+        texts = [child.communicate(timeout=120)[0] for child in children]
+        assert [child.returncode for child in children] == [0, 0], texts
+        assert all("8 finished" in text for text in texts)
+        told = [line for f in folders for line in sweeps.said(f) if line.startswith("trained")]
+        assert sorted(told) == sorted(f"trained s-{i}" for i in range(8))
+        made = [name for folder in folders for name in sweeps.experiments(folder)]
+        assert sorted(made) == sorted(f"s-{i}" for i in range(8))
+        assert all(sweeps.experiments(folder) for folder in folders)
+    finally:
+        server.kill()
+        server.remove()  # type: ignore[attr-defined]

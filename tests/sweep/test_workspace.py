@@ -1,0 +1,22 @@
+"""A trial's params.yaml."""
+
+import yaml
+
+from temper.core import yaml_file
+from temper.sweep import workspace
+from tests.helpers.workspace import ROOT
+
+
+def test_comments_stay_in_a_trials_parameters():
+    """And everything else; null stays null, a mapping is written as one."""
+    text = (ROOT / "params.yaml").read_text()
+    assert workspace.edited(text, {}) == text
+    found = workspace.edited(
+        text,
+        {"train.learning_rate": 1.5e-05, "train.weight_averaging": {"kind": "ema", "decay": 0.9}},
+    )
+    read = yaml.load(found, Loader=yaml_file.Loader)
+    assert read["train"]["learning_rate"] == 1.5e-05
+    assert read["train"]["weight_averaging"] == {"kind": "ema", "decay": 0.9}
+    gone = [line for line in text.splitlines() if line not in found.splitlines()]
+    assert len(gone) == 2
