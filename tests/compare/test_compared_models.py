@@ -1,0 +1,138 @@
+"""Experiments, revisions and the working folder are compared by name."""
+
+import re
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from temper.cli import compare
+from temper.compare import compared_models, shared_rows
+from temper.core.errors import InputError
+from tests.helpers import repository
+from tests.helpers.comparisons import WANTED, WORSE, Memory, labelled, model
+
+LOCK = {
+    "train": {"outs": [{"path": "data/model", "md5": "1"}]},
+    "evaluate": {
+        "deps": [{"path": "data/model", "md5": "1"}],
+        "params": {"params.yaml": {"seed": 42, "export.name": "x"}},
+        "outs": [{"path": "data/evaluation", "md5": "2"}],
+    },
+}
+STUB = """
+import csv, json, yaml
+from pathlib import Path
+import numpy as np
+p = yaml.safe_load(Path("params.yaml").read_text())
+random = np.random.default_rng(p["seed"])
+names = ["not_equivalent", "equivalent"]
+wanted = np.arange(200) % 2
+found = np.where(random.random(200) < 0.55 + p["train"]["epochs"] / 10, wanted, 1 - wanted)
+right = float((found == wanted).mean())
+for name in ("data/evaluation/predictions", "data/raw"):
+    Path(name).mkdir(parents=True)
+with open("data/evaluation/predictions/test.csv", "w", newline="") as file:
+    writer = csv.writer(file, lineterminator="\\n")
+    writer.writerow(["row", "reference", "prediction", "score", *(f"score_{n}" for n in names)])
+    writer.writerows([i, names[w], names[f], 0.9, 1 - f, f]
+                     for i, (w, f) in enumerate(zip(wanted, found)))
+Path("data/evaluation/metrics.json").write_text(json.dumps({"test": {"accuracy": round(right, 6)}}))
+splits = {"test": {"sha256": "same"}}
+Path("data/raw/summary.json").write_text(json.dumps({"splits": splits}))
+"""
+
+
+def test_too_few_or_unknown_names_are_refused(monkeypatch):
+    """With the names there are."""
+    monkeypatch.setattr(compared_models, "check_repository", lambda: None)
+    monkeypatch.setattr(compared_models, "git", lambda *_: None)
+    monkeypatch.setattr(compared_models, "experiment_commits", lambda: {"puffy-dhal": ["1" * 40]})
+    with pytest.raises(
+        InputError, match=r"name two or more .*experiments: puffy-dhal; workspace is"
+    ):
+        compared_models.resolve(["puffy-dhal", "puffy-dhal"])
+    with pytest.raises(InputError, match=r"pufy-dhal: no finished .*did you mean 'puffy-dhal'"):
+        compared_models.resolve(["pufy-dhal", "puffy-dhal"])
+    with pytest.raises(
+        InputError, match=r"x is more than one thing: experiment 111.*, experiment 2"
+    ):
+        compared_models.find("x", {"x": ["1" * 40, "2" * 40]})
+    with pytest.raises(InputError, match=r"run 0+: there is no .*mlflow\.db; name experiments"):
+        compared_models.find("0" * 32, {})
+
+
+@pytest.mark.parametrize(
+    ("stages", "text", "message"),
+    [
+        (None, "seed: 42", "x: no dvc.lock, so nothing says which results are its own; commit"),
+        (
+            {"train": LOCK["train"]},
+            "seed: 42",
+            "its dvc.lock has no data/evaluation: evaluate has not",
+        ),
+        (LOCK, "{seed: 43, export: {name: x}}", "was not made with the seed of its params.yaml"),
+        (LOCK, "{seed: 42, export: 1}", "was not made with the export.name of its params.yaml"),
+        (
+            {**LOCK, "train": {"outs": [{"path": "data/model", "md5": "3"}]}},
+            "{seed: 42, export: {name: x}}",
+            "x: data/model changed after it was evaluated; run dvc repro",
+        ),
+    ],
+)
+def test_results_that_are_not_of_their_parameters_are_refused(stages, text, message):
+    """A commit or folder whose params.yaml moved on without a run."""
+    files = {"params.yaml": text.encode()}
+    if stages is not None:
+        files["dvc.lock"] = yaml.safe_dump({"stages": stages}).encode()
+    with pytest.raises(InputError, match=re.escape(message)):
+        compared_models.read_lock("x", Memory(files))
+    good = {"params.yaml": b"{seed: 42, export: {name: x}}"}
+    good["dvc.lock"] = yaml.safe_dump({"stages": LOCK}).encode()
+    assert compared_models.read_lock("x", Memory(good)) == LOCK
+
+
+def test_a_file_that_is_nowhere_is_named_with_what_to_do():
+    """For an experiment, a revision and the working folder."""
+    one = model("a", labelled(WANTED, WORSE))
+    with pytest.raises(InputError, match=r"a: x is neither .* dvc exp pull <git remote> a, or"):
+        one.read("x")
+    with pytest.raises(InputError, match=r"dvc fetch --all-commits, or git checkout 000"):
+        replace(one, kind="revision").read("x")
+    with pytest.raises(InputError, match=r"in a remote: run dvc repro"):
+        replace(one, kind="workspace").read("x")
+    assert one.size("x") is None
+    assert shared_rows.texts(one, "test", [0, 1]) == [{}, {}]
+
+
+@pytest.fixture(scope="module")
+def stub(tmp_path_factory):
+    """Return a DVC repository with a finished run and an experiment."""
+    folder = tmp_path_factory.mktemp("stub") / "repository"
+    repository.make_stub(folder, STUB, train__epochs=1)
+    repository.run(folder, "dvc exp run -q -n longer -S train.epochs=4")
+    repository.run(folder, "git checkout -q params.yaml dvc.lock")
+    return folder
+
+
+@pytest.mark.slow
+def test_experiments_revisions_and_the_folder_are_opened_by_name(stub, monkeypatch, capsys):
+    """Without a checkout; other rows and results of other parameters are refused."""
+    monkeypatch.chdir(stub)
+    monkeypatch.setenv("COLUMNS", "150")
+    compare.compare(["HEAD", "longer"], samples=500, markdown=stub / "c.md", html=stub / "c.html")
+    text = capsys.readouterr().out
+    assert re.search(r"^longer is better than HEAD: accuracy \+0\.\d+ .*, p = 0\.002", text)
+    assert re.search(r"train\.epochs\s*│\s*1\.?0?\s*│\s*4", text)
+    assert "no seconds, latency or memory: there is no" in text
+    assert (stub / "c.md").read_text().startswith("# sample-paraphrase: comparison")
+    assert "longer is better than HEAD" in (stub / "c.html").read_text()
+    with pytest.raises(InputError, match=r"HEAD~1: no dvc\.lock, so nothing says which results"):
+        compare.compare(["HEAD", "HEAD~1"], html=stub / "c.html")
+    repository.set_params(stub, train__epochs=2)
+    message = "workspace: data/evaluation was not made with the train of its params"
+    with pytest.raises(InputError, match=message):
+        compare.compare(["HEAD", "workspace"], html=stub / "c.html")
+    repository.run(stub, "dvc repro -q")
+    compare.compare(["HEAD", "workspace"], samples=500, html=stub / "c.html")
+    assert re.search(r"workspace (is better than|and) HEAD", capsys.readouterr().out)

@@ -1,0 +1,73 @@
+"""Models are compared on the same rows alone."""
+
+import numpy as np
+import pytest
+
+from temper.compare import model_comparison
+from temper.core.errors import InputError
+from tests.helpers.comparisons import BETTER, SAMPLES, TEXTS, WANTED, flipped, labelled, model, two
+
+
+def test_rows_in_another_order_are_matched_by_content():
+    """A model whose data has another digest; the predictions are put beside their rows."""
+    order = np.random.default_rng(3).permutation(600)
+    texts = {name: [values[i] for i in order] for name, values in TEXTS.items()}
+    moved = model("b", labelled(WANTED[order], BETTER[order]), texts, sha256="other")
+    found = model_comparison.compare([two()[0], moved], None, None, SAMPLES)
+    assert (found.against[0].mcnemar.gained, found.against[0].mcnemar.lost) == (60, 10)
+    assert found.notes == ["rows in another order, matched by content: b"]
+
+
+def other_texts():
+    return {**TEXTS, "sentence1": ["changed", *TEXTS["sentence1"][1:]]}
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (
+            lambda: model("b", labelled(WANTED, BETTER), other_texts(), sha256="other"),
+            r"a and b were not scored on the same test rows, so they cannot be compared:\n"
+            r"  1 rows only a has, the first: first 0 \| second 0 \| not_equivalent\n"
+            r"  1 rows only b has, the first: changed \| second 0 \| not_equivalent\nscore both",
+        ),
+        (
+            lambda: model("b", labelled(1 - WANTED, BETTER), TEXTS, sha256="other"),
+            "  600 rows have the same inputs and another label",
+        ),
+        (
+            lambda: model("b", labelled(WANTED, BETTER), None, sha256="other"),
+            "b: whether its test rows are the others' cannot be told, for data/raw is neither in",
+        ),
+        (
+            lambda: model("b", labelled(WANTED[:9], BETTER[:9])),
+            "not scored on the same test rows, so they cannot be compared: 600 and 9 rows",
+        ),
+        (
+            lambda: model("b", labelled(flipped(WANTED, [7]), BETTER)),
+            r"1 labels differ, the first in row 7: 'equivalent' and 'not_equivalent'",
+        ),
+        (
+            lambda: model("b", [{"reference": "1", "prediction": "2"}] * 3, kind="number"),
+            r"a and b have different tasks, .*\(classification\), .*\(regression\)",
+        ),
+        (
+            lambda: model("b", [{"reference": "odd", "prediction": "odd"}] * 600, scores={"f1": 1}),
+            "600 labels differ",
+        ),
+    ],
+)
+def test_other_test_data_is_refused(second, message):
+    """With what differs."""
+    with pytest.raises(InputError, match=message):
+        model_comparison.compare([two()[0], second()], None, None, SAMPLES)
+
+
+def test_a_split_without_scores_is_named():
+    """And one that was asked for by a mistake in the metric."""
+    with pytest.raises(InputError, match=r"a: .*metrics\.json has no scores of validation"):
+        model_comparison.compare(two(), "validation", None, SAMPLES)
+    with pytest.raises(InputError, match=r"--metric acuracy: .*did you mean 'accuracy'"):
+        model_comparison.compare(two(), None, "acuracy", SAMPLES)
+    found = model_comparison.compare(two(), None, "mcc", SAMPLES)
+    assert found.shown[0] == found.against[0].differences[0].metric == "mcc"

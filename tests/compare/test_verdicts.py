@@ -1,0 +1,65 @@
+"""One model is better, worse or not to be told from another."""
+
+import math
+import re
+
+import pytest
+
+from temper.compare import model_comparison, significance, verdicts
+from tests.helpers.comparisons import SAMPLES, TEXTS, WANTED, WORSE, flipped, labelled, model, two
+
+
+def test_a_better_model_is_called_better():
+    """By the numbers that the counts give; the rows that changed side are listed with texts."""
+    found = model_comparison.compare(two(), None, None, SAMPLES)
+    [one] = found.against
+    main = one.differences[0]
+    assert (main.metric, main.value) == ("accuracy", pytest.approx(50 / 600))
+    spread = math.sqrt((60 + 10) / 600 - (50 / 600) ** 2) / math.sqrt(600)
+    assert main.low == pytest.approx(50 / 600 - 1.96 * spread, abs=0.003)
+    assert main.high == pytest.approx(50 / 600 + 1.96 * spread, abs=0.003)
+    assert (one.mcnemar.gained, one.mcnemar.lost) == (60, 10)
+    assert (one.num_better, one.num_worse, one.num_same) == (60, 10, 530)
+    assert {row.row for row in one.worse} == set(range(590, 600))
+    assert one.better[0].inputs == {"sentence1": "first 40", "sentence2": "second 40"}
+    assert one.better[0].predictions == ("equivalent (0.90)", "not_equivalent (0.90)")
+    text = verdicts.verdict(one, found)
+    assert re.fullmatch(
+        r"b is better than a: accuracy \+0\.083 \(\+0\.05\d to \+0\.1\d\d\), p < 0\.001", text
+    )
+    assert verdicts.changed(one, found).startswith(
+        "60 rows wrong with a are right with b, 10 the other way round; 530 of 600 have the same"
+    )
+
+
+def test_the_other_way_round_is_worse():
+    """And a difference that the rows cannot show is called so, with what would show."""
+    found = model_comparison.compare(two()[::-1], None, None, SAMPLES)
+    assert verdicts.verdict(found.against[0], found).startswith(
+        "a is worse than b: accuracy -0.083"
+    )
+    near = model("c", labelled(WANTED, flipped(WANTED, range(3, 102))), TEXTS)
+    found = model_comparison.compare([two()[0], near], None, None, SAMPLES)
+    text = verdicts.verdict(found.against[0], found)
+    assert text.startswith(
+        "no difference between c and a that 600 test rows can show: accuracy +0.0"
+    )
+    assert re.search(r"; less than about 0\.00\d does not show$", text)
+    same = model_comparison.compare(
+        [two()[0], model("d", labelled(WANTED, WORSE))], None, None, SAMPLES
+    )
+    assert verdicts.verdict(same.against[0], same) == "d and a score alike in each of 600 test rows"
+
+
+def test_more_than_two_are_adjusted():
+    """Each against the first; what is clear alone may not be among several."""
+    other = labelled(WANTED, flipped(WANTED, range(14, 100)))
+    models = [*two(), *(model(name, other, TEXTS) for name in "cde")]
+    found = model_comparison.compare(models, None, None, SAMPLES)
+    assert [one.name for one in found.against] == ["b", "c", "d", "e"]
+    for metric in range(len(found.against[0].differences)):
+        ps = [one.differences[metric].p for one in found.against]
+        adjusted = [one.differences[metric].adjusted for one in found.against]
+        assert adjusted == pytest.approx(significance.holm(ps))
+    assert "(Holm, 4 models)" in verdicts.verdict(found.against[0], found)
+    assert "adjusted for 4 models compared with a (Holm)" in verdicts.family(found)

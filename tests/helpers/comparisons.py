@@ -1,0 +1,132 @@
+"""Models to compare, whose files are in memory."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import yaml
+
+from temper import params
+from temper.compare import compared_models, experiments, row_scores, significance
+from temper.core.arrow import SHARD
+from tests.helpers.workspace import ROOT, change
+
+NAMES = ["not_equivalent", "equivalent"]
+SAMPLES = 2000
+TASKS = {
+    "pair": {},
+    "number": {
+        "task.problem_type": "regression",
+        "task.labels": None,
+        "evaluate.positive_label": None,
+    },
+    "words": {
+        "task": {"name": "causal_lm", "prompt": None, "text": "sentence1"},
+        "evaluate.positive_label": None,
+    },
+}
+WANTED = np.arange(600) % 2
+TEXTS = {
+    "sentence1": [f"first {i}" for i in range(600)],
+    "sentence2": [f"second {i}" for i in range(600)],
+}
+
+
+class Memory:
+    """The files of a commit."""
+
+    def __init__(self, files):
+        self.files = files
+
+    def read_bytes(self, path):
+        if path not in self.files:
+            raise FileNotFoundError(path)
+        return self.files[path]
+
+    def read_text(self, path, encoding):
+        return self.read_bytes(path).decode(encoding)
+
+    def open(self, path, mode):
+        return io.BytesIO(self.read_bytes(path))
+
+
+def as_csv(table):
+    target = io.StringIO(newline="")
+    writer = csv.DictWriter(target, list(table[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return target.getvalue().encode()
+
+
+def as_arrow(columns):
+    sink, table = io.BytesIO(), pa.table(columns)
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def model(name, table, texts=None, *, settings=None, scores=None, sha256="same", kind="pair"):
+    """Return an entry whose files hold a table of test predictions.
+
+    Args:
+        name: of the entry.
+        table: rows of test.csv.
+        texts: columns of data/raw; None for none.
+        settings: changes of params.yaml, by dotted key.
+        scores: of metrics.json; None for those of the rows.
+        sha256: of the test rows.
+        kind: of task; a key of `TASKS`.
+    """
+    tree = yaml.safe_load((ROOT / "tests/params.yaml").read_text())
+    tree = change(tree, {**TASKS[kind], **(settings or {})})
+    parameters = params.Params.model_validate_json(json.dumps(tree))
+    if scores is None:
+        model = row_scores.judge(parameters.task.metrics, table, NAMES, "equivalent")
+        seen = significance.observed([model])
+        scores = {key: round(float(v[0]), 6) for key, v in seen.items() if np.isfinite(v[0])}
+    files = {
+        "data/evaluation/predictions/test.csv": as_csv(table),
+        "data/evaluation/metrics.json": json.dumps({"test": scores}).encode(),
+        "data/raw/summary.json": json.dumps({"splits": {"test": {"sha256": sha256}}}).encode(),
+    }
+    if texts is not None:
+        files[f"data/raw/test/{SHARD}"] = as_arrow(texts)
+    one = experiments.Experiment(
+        name=name, parameters=parameters, leaves=params.flatten(parameters), files=Memory(files)
+    )
+    return compared_models.ComparedModel(
+        name=name, kind="experiment", rev="0" * 40, one=one, lock={}
+    )
+
+
+def labelled(wanted, found, probabilities=None):
+    """Return rows of a predictions file with two labels."""
+    sure = np.where(found, 0.9, 0.1) if probabilities is None else probabilities
+    return [
+        {
+            "row": i,
+            "reference": NAMES[int(w)],
+            "prediction": NAMES[int(f)],
+            "score": f"{max(c, 1 - c):.6f}",
+            "score_not_equivalent": f"{1 - c:.6f}",
+            "score_equivalent": f"{c:.6f}",
+        }
+        for i, (w, f, c) in enumerate(zip(wanted, found, sure, strict=True))
+    ]
+
+
+def flipped(wanted, wrong):
+    """Return predictions that are wrong in some rows."""
+    return np.where(np.isin(np.arange(len(wanted)), wrong), 1 - wanted, wanted)
+
+
+WORSE, BETTER = flipped(WANTED, range(100)), flipped(WANTED, [*range(40), *range(590, 600)])
+
+
+def two(**more):
+    return [
+        model("a", labelled(WANTED, WORSE), TEXTS, **more),
+        model("b", labelled(WANTED, BETTER), TEXTS, settings={"train.epochs": 3.0}),
+    ]
