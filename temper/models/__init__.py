@@ -1,1 +1,1 @@
-"""Networks: transformers' own classes, and those with a head of temper's or a custom class."""
+"""Networks: transformers' classes, models with a temper head, and custom classes."""

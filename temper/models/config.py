@@ -1,4 +1,4 @@
-"""The config of a model that only temper can build: a backbone's config and what is put on it."""
+"""The config of a model that only temper can build: its backbone's config and what is on top."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ MODEL_TYPE = "temper"
 
 
 class ModelWithHeadConfig(PretrainedConfig):
-    """Labels as in every config, and:
+    """Config of a backbone under a temper head, or of a custom class.
 
     Args:
-        backbone: transformers' config of the model below the head, as a dict.
+        backbone: transformers' config of the backbone, as a dict.
         head: `model.head` of params.yaml, or None.
         custom_class: `model.custom_class` of params.yaml, or None.
-        transitions: of a trained CRF, (labels + 2, labels), rows from each label, the start, and
-            the scores of ending in each label; None without one.
+        transitions: scores of a trained CRF, (labels + 2, labels): one row per previous label, then
+            starting in and ending in each label; None without a CRF.
     """
 
     model_type = MODEL_TYPE
@@ -26,23 +26,23 @@ class ModelWithHeadConfig(PretrainedConfig):
         head: dict[str, Any] | None = None,
         custom_class: str | None = None,
         transitions: list[list[float]] | None = None,
-        **more: Any,
+        **kwargs: Any,
     ):
-        self.custom_class = custom_class or more.pop("own", None)  # "own": written by temper 0.1
+        self.custom_class = custom_class or kwargs.pop("own", None)  # "own": written by temper 0.1
         self.backbone, self.head, self.transitions = backbone, head, transitions
-        super().__init__(**more)
+        super().__init__(**kwargs)
 
-    def backbone_config(self) -> Any:
-        """Return the backbone's config, with the labels of this one."""
+    def backbone_config(self) -> PretrainedConfig:
+        """Return the backbone's config with this config's labels."""
         config = AutoConfig.for_model(**(self.backbone or {}))
         config.id2label, config.label2id = self.id2label, self.label2id
         return config
 
 
 def wrap_config(
-    config: Any, head: dict[str, Any] | None, custom_class: str | None
+    config: PretrainedConfig, head: dict[str, Any] | None, custom_class: str | None
 ) -> ModelWithHeadConfig:
-    """Return the config of a head, or a class of the user's, on a backbone."""
+    """Put a head or a custom class on a config; the head of a wrapped config is replaced."""
     inner = config.backbone if isinstance(config, ModelWithHeadConfig) else config.to_dict()
     backbone = {key: value for key, value in (inner or {}).items() if key != "_name_or_path"}
     labels = {"id2label": config.id2label, "label2id": config.label2id}

@@ -1,6 +1,6 @@
-"""A backbone under a linear or MLP head, with a CRF if asked; or a class of the user's.
+"""A backbone under a linear or MLP head, optionally with a CRF; or a custom class.
 
-Beside `AutoModelFor…`: it has a config, a backbone as `base_model`, and answers with `logits`.
+The interface is that of `AutoModelFor…`: `config`, `base_model` and an output with `logits`.
 """
 
 from collections.abc import Callable
@@ -9,21 +9,24 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModel
+from transformers import AutoModel, PretrainedConfig
 from transformers.utils.generic import ModelOutput
 
 from temper.core.errors import InputError
+from temper.models import pooling
 from temper.models.config import ModelWithHeadConfig
 
 WEIGHTS = "model.safetensors"
+
+BuildCustom = Callable[[PretrainedConfig], nn.Module]
 
 
 class ModelWithHead(nn.Module):
     """Hidden states (batch, tokens, hidden) → logits (batch, labels) or (batch, tokens, labels).
 
     Args:
-        config: of the head.
-        backbone: the network below, or the user's own, whose output is the logits.
+        config: head, labels, and the backbone's config.
+        backbone: the network under the head, or a custom one that outputs the logits.
     """
 
     base_model_prefix = "backbone"
@@ -34,18 +37,18 @@ class ModelWithHead(nn.Module):
         self.head = None if config.head is None else _build_head(config)
         self.transitions = None
         if config.head is not None and config.head.get("crf"):
-            num_labels: Any = config.num_labels
+            num_labels: Any = config.num_labels  # transformers types it as optional
             self.transitions = nn.Parameter(torch.zeros(num_labels + 2, num_labels))
 
     @property
-    def base_model(self) -> Any:
+    def base_model(self) -> nn.Module:
         return self.backbone
 
     @property
     def is_activation_checkpointing(self) -> bool:
         return bool(getattr(self.backbone, "is_activation_checkpointing", False))
 
-    def get_input_embeddings(self) -> Any:
+    def get_input_embeddings(self) -> nn.Module:
         return self._backbone_method(
             "get_input_embeddings", "train.freeze.embeddings or layer_decay"
         )()
@@ -58,86 +61,55 @@ class ModelWithHead(nn.Module):
         needed_by = "train.gradient_checkpointing"
         self._backbone_method("activation_checkpointing_enable", needed_by)(*args, **kwargs)
 
-    def _backbone_method(self, method: str, needed_by: str) -> Any:
-        """Return a method that transformers' models have, and a class of the user's may not."""
-        found = getattr(self.backbone, method, None)
-        if found is None:
+    def _backbone_method(self, name: str, needed_by: str) -> Callable[..., Any]:
+        """Look up a method that transformers' models have and a custom class may lack."""
+        method = getattr(self.backbone, name, None)
+        if method is None:
             raise InputError(
-                f"{needed_by}: {type(self.backbone).__name__} has no {method}(), which it needs: "
+                f"{needed_by}: {type(self.backbone).__name__} has no {name}(), which it needs: "
                 "write one, or turn it off"
             )
-        return found
+        return method
 
     def num_parameters(self, *, exclude_embeddings: bool = False) -> int:
-        known = exclude_embeddings and hasattr(self.backbone, "get_input_embeddings")
-        embedded = self.get_input_embeddings().parameters() if known else ()
-        return sum(p.numel() for p in self.parameters()) - sum(p.numel() for p in embedded)
+        excluded = exclude_embeddings and hasattr(self.backbone, "get_input_embeddings")
+        embeddings = self.get_input_embeddings().parameters() if excluded else ()
+        return sum(p.numel() for p in self.parameters()) - sum(p.numel() for p in embeddings)
 
     def forward(self, **inputs: Any) -> ModelOutput:
-        found = self.backbone(**inputs)
+        outputs = self.backbone(**inputs)
         if self.head is None:
-            logits = found if isinstance(found, torch.Tensor) else found.logits
+            logits = outputs if isinstance(outputs, torch.Tensor) else outputs.logits
             return ModelOutput(logits=logits)
-        hidden = found.last_hidden_state  # (batch, tokens, hidden)
-        pooling = (self.config.head or {}).get("pooling")
-        if pooling == "pair":
-            hidden = pool_pair(hidden, inputs["attention_mask"], inputs["token_type_ids"])
-        elif pooling is not None:
-            hidden = pool_tokens(hidden, inputs.get("attention_mask"), pooling)  # (batch, hidden)
-        outputs = {"logits": self.head(hidden)}
-        if self.transitions is not None:
-            outputs["transitions"] = self.transitions
-        return ModelOutput(outputs)
-
-
-def pool_tokens(hidden: torch.Tensor, mask: torch.Tensor | None, how: str) -> torch.Tensor:
-    """Return one vector per row of hidden states (batch, tokens, hidden), padding left out."""
-    if mask is None:
-        mask = hidden.new_ones(hidden.shape[:2])
-    if how == "first":
-        first = mask.to(torch.int32).argmax(1)  # padding may stand on the left
-        return hidden.gather(1, first[:, None, None].expand(-1, 1, hidden.shape[-1]))[:, 0]
-    wide = mask[:, :, None].to(hidden.dtype)
-    if how == "max":
-        return (hidden + (wide - 1) * 1e4).amax(1)
-    return (hidden * wide).sum(1) / wide.sum(1).clamp(min=1)
-
-
-def pool_pair(hidden: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
-    """Return both texts' means, their distance and their product (batch, 4 x hidden).
-
-    The texts are read together; tokens of type 1 are the second's. The four are those of Conneau et
-    al. 2017. A mean has the length that a layer norm would give it.
-
-    Args:
-        hidden: states (batch, tokens, hidden).
-        mask: 0 where there is padding (batch, tokens).
-        types: token types (batch, tokens).
-    """
-    first, second = (
-        nn.functional.normalize(pool_tokens(hidden, mask * (types == side), "mean"), dim=-1)
-        * hidden.shape[-1] ** 0.5
-        for side in (0, 1)
-    )
-    return torch.cat([first, second, (first - second).abs(), first * second], -1)
+        hidden = outputs.last_hidden_state  # (batch, tokens, hidden)
+        method = (self.config.head or {}).get("pooling")
+        if method == "pair":
+            hidden = pooling.pool_pair(hidden, inputs["attention_mask"], inputs["token_type_ids"])
+        elif method is not None:
+            hidden = pooling.pool_tokens(hidden, inputs.get("attention_mask"), method)
+        logits = self.head(hidden)
+        if self.transitions is None:
+            return ModelOutput(logits=logits)
+        return ModelOutput(logits=logits, transitions=self.transitions)
 
 
 def build(
-    config: ModelWithHeadConfig, folder: Path | None, own: Callable[[Any], Any] | None
+    config: ModelWithHeadConfig, folder: Path | None, build_custom: BuildCustom | None
 ) -> ModelWithHead:
-    """Return a new head on a backbone whose weights come from `folder`, or all new.
+    """Build a randomly initialized head on a pretrained backbone, or on one from scratch.
 
     Args:
-        config: of the head.
+        config: head, labels, and the backbone's config.
         folder: a checkpoint with the backbone's safetensors; None: from scratch.
-        own: builds the user's network from the backbone's config.
+        build_custom: builds the custom network from the backbone's config.
 
     Raises:
-        InputError: a backbone with encoder and decoder; a class of which the checkpoint fits none.
+        InputError: the backbone is an encoder-decoder, or no tensor of the checkpoint fits the
+            custom network.
     """
     inner = config.backbone_config()
-    if own is not None:
-        network = own(inner)
+    if build_custom is not None:
+        network = build_custom(inner)
         if folder is not None:
             _load_matching_tensors(network, folder, str(config.custom_class))
         return ModelWithHead(config, network)
@@ -152,38 +124,48 @@ def build(
     return _init_head(ModelWithHead(config, _drop_pooler(backbone)))
 
 
-def load(folder: Path, own: Callable[[Any], Any] | None = None) -> ModelWithHead:
-    """Load what `save` wrote.
+def load(folder: Path, build_custom: BuildCustom | None = None) -> ModelWithHead:
+    """Load a model that `save` wrote, in eval mode.
 
     Args:
         folder: with config.json and model.safetensors.
-        own: builds the user's network, where the config names one.
+        build_custom: builds the custom network, if the config names one.
     """
     from safetensors.torch import load_model
 
     config = ModelWithHeadConfig.from_pretrained(str(folder))
     inner = config.backbone_config()
-    network = own(inner) if own else _drop_pooler(AutoModel.from_config(inner))
+    if build_custom is not None:
+        network = build_custom(inner)
+    else:
+        network = _drop_pooler(AutoModel.from_config(inner))
     model = ModelWithHead(config, network)
     load_model(model, str(folder / WEIGHTS))
     return model.eval()
 
 
 def continue_from(
-    config: ModelWithHeadConfig, folder: Path, own: Callable[[Any], Any] | None, *, is_new: bool
+    config: ModelWithHeadConfig, folder: Path, build_custom: BuildCustom | None, *, new_head: bool
 ) -> ModelWithHead:
-    """Return an earlier model to train on: under its own head, or one of another kind or width."""
-    if own is not None:
-        return build(config, folder, own)
-    before = load(folder)
-    if is_new or before.config.num_labels != config.num_labels:
-        return _init_head(ModelWithHead(config, before.backbone))
-    before.config = config
-    return before
+    """Load an earlier model to train further.
+
+    Args:
+        config: of the model to train.
+        folder: the earlier model.
+        build_custom: builds the custom network from the backbone's config.
+        new_head: replace the head. One with another number of labels always is.
+    """
+    if build_custom is not None:
+        return build(config, folder, build_custom)
+    model = load(folder)
+    if new_head or model.config.num_labels != config.num_labels:
+        return _init_head(ModelWithHead(config, model.backbone))
+    model.config = config
+    return model
 
 
 def save(model: ModelWithHead, folder: Path) -> None:
-    """Write config.json, with the trained transitions, and model.safetensors."""
+    """Write model.safetensors and config.json, which includes the CRF's trained transitions."""
     from safetensors.torch import save_model
 
     if model.transitions is not None:
@@ -193,14 +175,14 @@ def save(model: ModelWithHead, folder: Path) -> None:
 
 
 def _build_head(config: ModelWithHeadConfig) -> nn.Module:
-    head, width = config.head or {}, config.backbone_config().hidden_size
+    head, num_inputs = config.head or {}, config.backbone_config().hidden_size
     num_labels: Any = config.num_labels
-    width *= 4 if head.get("pooling") == "pair" else 1
+    num_inputs *= 4 if head.get("pooling") == "pair" else 1
     if head["kind"] == "linear":
-        return nn.Sequential(nn.Dropout(head["dropout"]), nn.Linear(width, num_labels))
+        return nn.Sequential(nn.Dropout(head["dropout"]), nn.Linear(num_inputs, num_labels))
     return nn.Sequential(
         nn.Dropout(head["dropout"]),
-        nn.Linear(width, head["hidden_size"]),
+        nn.Linear(num_inputs, head["hidden_size"]),
         nn.GELU(),
         nn.Dropout(head["dropout"]),
         nn.Linear(head["hidden_size"], num_labels),
@@ -208,43 +190,47 @@ def _build_head(config: ModelWithHeadConfig) -> nn.Module:
 
 
 def _init_head(model: ModelWithHead) -> ModelWithHead:
-    """Draw the head as transformers draws its own: normal, with the config's deviation.
+    """Initialize the head as transformers does: normal, with std `initializer_range`.
 
-    The last layer over pairs begins at zero: what the features say moves it, not a draw over four
-    times as many of them.
+    The last layer over pairs starts at zero, since noise over four times as many features would
+    outweigh them at first.
     """
-    deviation = getattr(model.config.backbone_config(), "initializer_range", 0.02)
+    std = getattr(model.config.backbone_config(), "initializer_range", 0.02)
     for module in model.head.modules() if model.head is not None else ():
         if isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, std=deviation)
+            nn.init.normal_(module.weight, std=std)
             nn.init.zeros_(module.bias)
     if model.head is not None and (model.config.head or {}).get("pooling") == "pair":
         nn.init.zeros_(model.head[-1].weight)  # type: ignore[index]
     return model
 
 
-def _drop_pooler(backbone: Any) -> Any:
-    """Drop a pooler that no head reads: it would never be trained."""
+def _drop_pooler(backbone: nn.Module) -> nn.Module:
+    """Remove the pooler: no head reads it, so it would never be trained."""
     if getattr(backbone, "pooler", None) is not None:
-        backbone.pooler = None
+        backbone.pooler = None  # type: ignore[assignment]
     return backbone
 
 
 def _load_matching_tensors(network: nn.Module, folder: Path, name: str) -> None:
-    """Load the tensors of a checkpoint that a user's class has under the same name and shape."""
+    """Load those tensors of a checkpoint that a custom network has by name and shape.
+
+    Raises:
+        InputError: there are none.
+    """
     from safetensors.torch import load_file
 
-    found: dict[str, torch.Tensor] = {}
+    stored: dict[str, torch.Tensor] = {}
     for file in sorted(folder.glob("*.safetensors")):
         tensors = load_file(str(file))
-        found |= {key.removeprefix("backbone."): value for key, value in tensors.items()}
-    wanted = network.state_dict()
-    fitting = {k: v for k, v in found.items() if k in wanted and wanted[k].shape == v.shape}
-    if not fitting:
+        stored |= {key.removeprefix("backbone."): value for key, value in tensors.items()}
+    state = network.state_dict()
+    matching = {k: v for k, v in stored.items() if k in state and state[k].shape == v.shape}
+    if not matching:
         raise InputError(
-            f"model.custom_class: {name} has none of the checkpoint's tensors "
-            f"({', '.join(list(found)[:3])}, …); it has {', '.join(list(wanted)[:3])}, …: "
-            "name its parts alike, or set model.from_scratch: true"
+            f"model.custom_class: {name} shares no tensor with the checkpoint, which has "
+            f"{', '.join(list(stored)[:3])}, …; the class has {', '.join(list(state)[:3])}, …: "
+            "give its modules the checkpoint's names, or set model.from_scratch: true"
         )
-    network.load_state_dict(fitting, strict=False)
-    print(f"{name}: {len(fitting)} of {len(wanted)} tensors from the checkpoint")
+    network.load_state_dict(matching, strict=False)
+    print(f"{name}: {len(matching)} of {len(state)} tensors from the checkpoint")

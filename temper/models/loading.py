@@ -1,17 +1,21 @@
-"""Model folders → configs and networks: transformers' own classes, and those with a head of ours.
+"""Model folders → configs and networks, of transformers' classes or of temper's.
 
-A folder whose config says `model_type: temper` holds a backbone under a head of
-`temper/models/heads.py`, or a class of the user's. transformers does not know the type, so
-`pipeline()` on such a folder fails instead of answering with a fresh head.
+A config with `model_type: temper` is a backbone under a head of `temper/models/heads.py`, or a
+custom class. transformers does not know this type, so `pipeline()` on such a folder raises an error
+instead of predicting with a randomly initialized head.
 """
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temper.core import artifacts
 
-HEADS = (
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PretrainedConfig
+
+HEAD_MODULES = (
     "classifier",
     "score",
     "pre_classifier",
@@ -24,14 +28,14 @@ HEADS = (
 
 
 def is_temper_model(folder: Path) -> bool:
-    """Tell whether a folder holds a model that only temper can build."""
+    """Check whether only temper can build the folder's model: a temper head or a custom class."""
     from temper.models.config import MODEL_TYPE
 
     return artifacts.read_json(folder / "config.json").get("model_type") == MODEL_TYPE
 
 
-def open_config(folder: Path, **options: Any) -> Any:
-    """Load a folder's config."""
+def open_config(folder: Path, **options: Any) -> "PretrainedConfig":
+    """Load a folder's config; `options` are those of `AutoConfig.from_pretrained`."""
     if is_temper_model(folder):
         from temper.models.config import ModelWithHeadConfig
 
@@ -41,13 +45,17 @@ def open_config(folder: Path, **options: Any) -> Any:
     return AutoConfig.from_pretrained(str(folder), local_files_only=True, **options)
 
 
-def load(folder: Path, auto_model: str, own: Callable[[Any], Any] | None = None) -> Any:
+def load(
+    folder: Path,
+    auto_model: str,
+    build_custom: "Callable[[PretrainedConfig], nn.Module] | None" = None,
+) -> "nn.Module":
     """Load a trained model's safetensors on the CPU.
 
     Args:
         folder: with config.json and model.safetensors.
-        auto_model: name of the AutoModelFor… class, for models of transformers.
-        own: builds the user's network from the backbone's config, where the config names one.
+        auto_model: name of the AutoModelFor… class, for transformers' models.
+        build_custom: builds the custom network from the backbone's config, if the config names one.
     """
     import transformers
 
@@ -55,17 +63,22 @@ def load(folder: Path, auto_model: str, own: Callable[[Any], Any] | None = None)
     if is_temper_model(folder):
         from temper.models import heads
 
-        return heads.load(folder, own)
-    auto = getattr(transformers, auto_model)
-    return auto.from_pretrained(str(folder), local_files_only=True)
+        return heads.load(folder, build_custom)
+    auto_class = getattr(transformers, auto_model)
+    return auto_class.from_pretrained(str(folder), local_files_only=True)
 
 
-def backbone_prefix(model: Any) -> str:
-    """Return what the backbone's tensors begin with; "" where it has no name of its own."""
-    prefix = model.base_model_prefix + "."
+def backbone_prefix(model: "nn.Module") -> str:
+    """Return the prefix of the backbone's tensor names, such as `bert.`; "" without one."""
+    prefix = f"{model.base_model_prefix}."
     return prefix if any(name.startswith(prefix) for name in model.state_dict()) else ""
 
 
 def is_head_tensor(name: str, prefix: str) -> bool:
-    """Tell whether a tensor belongs to the head or the pooler, which may be new."""
-    return not name.startswith(prefix) or name.removeprefix(prefix).split(".")[0] in HEADS
+    """Check whether a tensor belongs to the head or pooler, which a checkpoint may lack.
+
+    Args:
+        name: of the tensor.
+        prefix: that of `backbone_prefix`.
+    """
+    return not name.startswith(prefix) or name.removeprefix(prefix).split(".")[0] in HEAD_MODULES

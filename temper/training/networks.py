@@ -62,7 +62,7 @@ def _headed(config: Any, checkpoint: Path | None, params: ModelParams, own: Call
     head = None if own is not None else chosen_head(config, params)
     wanted = wrap_config(config, head and head.model_dump(exclude_none=True), params.custom_class)
     if isinstance(config, ModelWithHeadConfig) and checkpoint is not None:
-        return heads.continue_from(wanted, checkpoint, own, is_new=params.head is not None)
+        return heads.continue_from(wanted, checkpoint, own, new_head=params.head is not None)
     return heads.build(wanted, checkpoint, own)
 
 

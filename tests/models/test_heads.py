@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from temper.models import heads
+from temper.models import pooling
 from temper.tasks.base import spans
 from temper.training import losses
 
@@ -16,7 +16,7 @@ def test_pooling_leaves_padding_out(how):
     """The same vector whatever stands in padded places, on either side."""
     hidden = torch.randn(2, 5, 3)
     mask = torch.tensor([[1, 1, 1, 0, 0], [0, 0, 1, 1, 1]])
-    found = heads.pool_tokens(hidden, mask, how)
+    found = pooling.pool_tokens(hidden, mask, how)
     for row, kept in ((0, hidden[0, :3]), (1, hidden[1, 2:])):
         expected = {"first": kept[0], "mean": kept.mean(0), "max": kept.max(0).values}[how]
         torch.testing.assert_close(found[row], expected)
@@ -27,7 +27,7 @@ def test_a_pair_is_pooled_text_by_text():
     hidden = torch.randn(2, 6, 3)
     types = torch.tensor([[0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]])
     mask = torch.tensor([[1, 1, 1, 1, 0, 0], [0, 0, 1, 1, 1, 1]])
-    found = heads.pool_pair(hidden, mask, types)
+    found = pooling.pool_pair(hidden, mask, types)
     for row, first, second in ((0, slice(0, 2), slice(2, 4)), (1, slice(2, 4), slice(4, 6))):
         u, v = (hidden[row, part].mean(0) for part in (first, second))
         u, v = (3**0.5 * vector / (vector**2).sum() ** 0.5 for vector in (u, v))
