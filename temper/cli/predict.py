@@ -1,4 +1,4 @@
-"""A file of examples → the same file with predictions, a window of rows in memory at a time.
+"""Add predictions to a file of examples, reading and writing it in batches of rows.
 
 `temper predict --model data/export --input new.csv --output scored.csv`
 """
@@ -12,13 +12,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import typer
+from tqdm import tqdm
 
 from temper.core.errors import InputError
+from temper.ingest import columns as table_columns
+from temper.ingest import readers
+from temper.prediction.predictor import open_export
 
 
 def predict(
-    model: Annotated[Path, typer.Option(help="A folder that the export stage wrote.")],
+    model: Annotated[Path, typer.Option(help="A folder written by the export stage.")],
     input: Annotated[Path, typer.Option(help="Any format that training reads.")],
     output: Annotated[Path, typer.Option(help="CSV, TSV, JSONL or Parquet.")],
     engine: Annotated[str, typer.Option(help="onnx, int8 or torch.")] = "onnx",
@@ -26,13 +32,8 @@ def predict(
     num_threads: Annotated[int, typer.Option(min=1, help="Threads.")] = os.cpu_count() or 1,
 ) -> None:
     """Add predictions to every row of a file, in its order."""
-    from tqdm import tqdm
-
-    from temper.ingest import readers
-    from temper.prediction.predictor import open_export
-
     if input.resolve() == output.resolve():
-        raise InputError(f"--output is --input ({input}); write to another file")
+        raise InputError(f"--output and --input are the same file ({input}); write to another one")
     (file,) = readers.find_files(str(input), "input", "*")
     if output.suffix.lower() not in WRITERS:
         raise InputError(f"--output {output}: unknown format; known are {', '.join(WRITERS)}")
@@ -44,45 +45,46 @@ def predict(
     with tqdm(unit="row", unit_scale=True) as bar, WRITERS[output.suffix.lower()](partial) as write:
         for columns in readers.read(file):
             size = len(next(iter(columns.values()), []))
-            write(
-                columns
-                | (predictor.predict(converted(columns, inputs, file, count)) if size else {})
-            )
+            examples = convert_inputs(columns, inputs, file, count)
+            write(columns | (predictor.predict(examples) if size else {}))
             bar.update(size)
             count += size
     partial.replace(output)
-    print(f"{count} rows in {output}")
+    print(f"wrote {count} rows to {output}")
 
 
-def check_columns(file: Path, found: dict[str, list], inputs: dict[str, str]) -> None:
-    """Refuse a file that lacks an input column or has one that predict would add."""
-    from temper.ingest import columns
-
+def check_columns(file: Path, columns: dict[str, list], inputs: dict[str, str]) -> None:
+    """Refuse a file without an input column, or with a column that predict would add."""
     for name in inputs:
-        columns.get(found, name, str(file))
-    for name in found:
+        table_columns.get(columns, name, str(file))
+    for name in columns:
         if name in ADDED or name.startswith("score_"):
-            raise InputError(f"{file}: column {name!r} is one that predict adds; rename it")
+            raise InputError(f"{file}: predict would overwrite the column {name!r}; rename it")
 
 
-def converted(
-    found: dict[str, list], inputs: dict[str, str], file: Path, first: int
+def convert_inputs(
+    columns: dict[str, list], inputs: dict[str, str], file: Path, first: int
 ) -> dict[str, list]:
-    """Return the input columns as the kinds of value the task reads."""
-    from temper.ingest import columns
+    """Convert the input columns to the types of value that the task reads.
 
+    Args:
+        columns: a batch of rows.
+        inputs: column → type of its values.
+        file: named in errors.
+        first: index in the file of the batch's first row.
+    """
     return {
-        name: columns.convert(
-            columns.get(found, name, str(file)),
-            kind,
+        name: table_columns.convert(
+            table_columns.get(columns, name, str(file)),
+            value_type,
             lambda i, name=name: f"{file} row {first + i + 1}, column {name!r}",
         )
-        for name, kind in inputs.items()
+        for name, value_type in inputs.items()
     }
 
 
 ADDED = ("prediction", "score", "scores", "choice", "entities")
-Write = Callable[[dict[str, list]], None]
+WriteBatch = Callable[[dict[str, list]], None]
 
 
 def _cell(value: Any) -> Any:
@@ -91,13 +93,13 @@ def _cell(value: Any) -> Any:
 
 def _delimited(delimiter: str) -> Callable[[Path], Any]:
     @contextmanager
-    def open_writer(path: Path) -> Iterator[Write]:
+    def open_writer(path: Path) -> Iterator[WriteBatch]:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-            fresh = itertools.chain([True], itertools.repeat(False))
+            is_first = itertools.chain([True], itertools.repeat(False))
 
             def write(columns: dict[str, list]) -> None:
-                if next(fresh):
+                if next(is_first):
                     writer.writerow(columns)
                 rows = zip(*columns.values(), strict=True)
                 writer.writerows([_cell(value) for value in row] for row in rows)
@@ -108,23 +110,20 @@ def _delimited(delimiter: str) -> Callable[[Path], Any]:
 
 
 @contextmanager
-def _json_lines(path: Path) -> Iterator[Write]:
+def _json_lines(path: Path) -> Iterator[WriteBatch]:
     with path.open("w", encoding="utf-8") as file:
 
         def write(columns: dict[str, list]) -> None:
             for row in zip(*columns.values(), strict=True):
-                found = dict(zip(columns, row, strict=True))
-                file.write(json.dumps(found, ensure_ascii=False) + "\n")
+                record = dict(zip(columns, row, strict=True))
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
         yield write
 
 
 @contextmanager
-def _parquet(path: Path) -> Iterator[Write]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    writers: list[Any] = []
+def _parquet(path: Path) -> Iterator[WriteBatch]:
+    writers: list[pq.ParquetWriter] = []
 
     def write(columns: dict[str, list]) -> None:
         table = pa.table(columns, schema=writers[0].schema if writers else None)

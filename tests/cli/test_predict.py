@@ -63,8 +63,8 @@ def test_predict_keeps_what_it_was_given(exported):
     [
         ("sentence1,sentense2\na,b\n", {}, "did you mean 'sentense2'"),
         ("sentence1,sentence2\na,b\nc\n", {}, r"new\.csv:3: 1 fields"),
-        ("sentence1,sentence2,score\na,b,1\n", {}, "predict adds; rename it"),
-        ("sentence1,sentence2\na,b\n", {"output": Path("new.csv")}, "--output is --input"),
+        ("sentence1,sentence2,score\na,b,1\n", {}, "predict would overwrite the column 'score'; rename it"),
+        ("sentence1,sentence2\na,b\n", {"output": Path("new.csv")}, "--output and --input are the same file"),
         ("sentence1,sentence2\na,b\n", {"output": Path("x.pdf")}, "unknown format"),
         ("sentence1,sentence2\na,b\n", {"engine": "fast"}, "allowed: onnx, int8, torch"),
         ("sentence1,sentence2\na,b\n", {"model": Path("data/model")}, "use data/export"),

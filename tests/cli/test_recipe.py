@@ -36,5 +36,5 @@ def test_a_recipe_replaces_params_yaml_and_asks_first(tmp_path, monkeypatch, cap
 
 
 def refuse(text: str, abort: bool) -> None:
-    assert "not committed" in text
+    assert "uncommitted" in text
     raise typer.Abort

@@ -13,8 +13,8 @@ def test_stages_are_rebuilt_in_the_order_of_the_pipeline():
         "tokenize": {"deps": [{"path": "data/raw"}], "outs": [{"path": "data/tokenized"}]},
         "download@dataset": {"deps": [], "outs": [{"path": "data/raw"}]},
     }
-    assert verify.choose([], locked, True) == ["download@dataset", "tokenize", "train"]
-    assert verify.choose([], locked, False) == ["tokenize", "train"]
-    assert verify.choose(["download"], locked, True) == ["download@dataset"]
+    assert verify.select([], locked, True) == ["download@dataset", "tokenize", "train"]
+    assert verify.select([], locked, False) == ["tokenize", "train"]
+    assert verify.select(["download"], locked, True) == ["download@dataset"]
     with pytest.raises(InputError, match=r"no stage tokenise .did you mean 'tokenize'"):
-        verify.choose(["tokenise"], locked, True)
+        verify.select(["tokenise"], locked, True)

@@ -48,7 +48,7 @@ def test_an_unchanged_commit_is_the_same_in_every_stage(folder):
     stages = ("data_files@train", "download@dataset", "download@model", "tokenize", "train")
     for stage in (*stages, "evaluate", "export"):
         assert f"{stage}: same" in said
-    assert "verified: 10 stages gave the bytes of the committed dvc.lock" in said
+    assert "verified: 10 stages reproduced the bytes of the committed dvc.lock" in said
     assert (folder / "mlflow.db").read_bytes() == before
     assert list(folder.parent.glob("temper-verify-*")) == []
 
@@ -135,7 +135,7 @@ def test_what_cannot_be_verified_is_said(folder):
     (folder / "stages/train.py").write_text("")
     done = run(folder, "temper verify tokenize evaluate", check=False)
     assert done.returncode == 1
-    assert "without what is not committed:\n M stages/train.py" in done.stderr
+    assert "without uncommitted changes:\n M stages/train.py" in done.stderr
     assert "tokenize: differs\n    failed: see above" in done.stdout
     assert "evaluate: differs\n    not rebuilt" in done.stdout
     shutil.rmtree(folder / ".dvc/cache")
