@@ -15,7 +15,7 @@ from temper.evaluation.split_result import LabelSpec, SplitResult, dense, score_
 from temper.metrics import multi_label
 from temper.params import user_code
 from temper.prediction.predictor import Predictor
-from temper.tasks.base import arrays
+from temper.tasks.base import labels
 
 
 class LabelEvaluator:
@@ -39,7 +39,7 @@ class LabelEvaluator:
             metrics=task.metrics,
             names=names,
             positive=names.index(positive) if positive in names else None,
-            threshold=arrays.thresholds(self.params.threshold, names),
+            threshold=labels.thresholds(self.params.threshold, names),
         )
         self.headline = metrics.load(task.metrics).HEADLINE
         self.own = user_code.metrics(parameters)

@@ -3,14 +3,22 @@
 import io
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temper.core.errors import InputError
 from temper.params.schema import Settings
-from temper.tasks.base import Task, arrays
+from temper.tasks.base import Mode, Outputs, Task
+from temper.tasks.base import labels as label_columns
 from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
+from temper.tasks.base.snippets import pipeline_snippet
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
+    from transformers import PretrainedConfig
+
+    from temper.params.train import Augmentation
 
 
 def build_task(settings: Settings) -> Task:
@@ -26,7 +34,9 @@ class ImageClassification(Task):
     def label_feature(self, raw: Mapping[str, Any]) -> Any:
         return raw[self.params.label]
 
-    def encode(self, examples: Mapping[str, list], processor: Any, *, mode: str) -> dict[str, list]:
+    def encode(
+        self, examples: Mapping[str, list], processor: Any, *, mode: Mode
+    ) -> dict[str, list]:
         images = [open_image(data) for data in examples[self.params.image]]
         pixels = processor(images, do_rescale=False, do_normalize=False, return_tensors="np")
         rounded = np.clip(np.round(pixels["pixel_values"]), 0, 255).astype(np.uint8)
@@ -40,7 +50,12 @@ class ImageClassification(Task):
             columns["labels"] = examples[self.params.label]
         return columns
 
-    def collator(self, processor: Any, config: Any, augmentation: Any = None) -> Collator:
+    def collator(
+        self,
+        processor: Any,
+        config: "PretrainedConfig",
+        augmentation: "Augmentation | None" = None,
+    ) -> Collator:
         mean, deviation = (
             np.array(values, dtype=np.float32)[:, None, None]
             for values in (processor.image_mean, processor.image_std)
@@ -68,35 +83,36 @@ class ImageClassification(Task):
         return collate
 
     def score(
-        self, outputs: Sequence[np.ndarray], features: Any, scores: Callable[..., dict]
+        self,
+        outputs: Sequence[np.ndarray],
+        features: Any,
+        compute_metrics: Callable[..., dict[str, float]],
     ) -> dict[str, float]:
         names, positive = self.label_names, self.settings.evaluate.positive_label
-        return scores(
+        return compute_metrics(
             np.asarray(outputs, dtype=np.float64),
             np.asarray(features["labels"]),
             positive=names.index(positive) if positive in names else None,
         )
 
-    def decode(
-        self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
-    ) -> list:
-        """Return one array of logits per example."""
+    def decode(self, outputs: Outputs, features: Any, examples: Any, processor: Any) -> list:
+        """Return the logits of each example."""
         return list(outputs["logits"])
 
     def predict(
-        self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
+        self, outputs: Outputs, features: Any, examples: Any, processor: Any
     ) -> dict[str, list]:
-        return arrays.label_columns(outputs["logits"], self.label_names, "class", 0.5)
+        return label_columns.prediction_columns(outputs["logits"], self.label_names, "class", 0.5)
 
     def snippet(self) -> str:
-        return arrays.pipeline_snippet(self.pipeline_tag, '"image.png"')
+        return pipeline_snippet(self.pipeline_tag, '"image.png"')
 
 
-def open_image(data: bytes) -> Any:
-    """Return an RGB image, turned as its EXIF says.
+def open_image(data: bytes) -> "PILImage":
+    """Return an encoded image in RGB, rotated as its EXIF data asks.
 
     Raises:
-        InputError: it breaks off.
+        InputError: it is truncated or damaged.
     """
     from PIL import Image, ImageOps
 
@@ -106,8 +122,14 @@ def open_image(data: bytes) -> Any:
         raise InputError(f"an image of {len(data)} bytes cannot be read: {error}") from None
 
 
-def augment(pixels: np.ndarray, draw: Sequence[int], p: Any) -> np.ndarray:
-    """Return a changed copy of an image (channels, height, width), uint8, drawn from `draw`."""
+def augment(pixels: np.ndarray, draw: Sequence[int], p: "Augmentation") -> np.ndarray:
+    """Return an augmented copy of an image (channels, height, width), uint8.
+
+    Args:
+        pixels: the image.
+        draw: seeds the random numbers, e.g. (seed, epoch, row).
+        p: what may change, and by how much.
+    """
     from PIL import Image, ImageEnhance
 
     random = np.random.default_rng(draw)
@@ -118,15 +140,15 @@ def augment(pixels: np.ndarray, draw: Sequence[int], p: Any) -> np.ndarray:
         side = np.sqrt(random.uniform(p.crop, 1))
         width, height = (max(1, round(size * side)) for size in image.size)
         left, top = (
-            int(random.integers(0, whole - part + 1))
-            for whole, part in zip(image.size, (width, height), strict=True)
+            int(random.integers(0, size - cropped + 1))
+            for size, cropped in zip(image.size, (width, height), strict=True)
         )
         box = (left, top, left + width, top + height)
         image = image.resize(image.size, Image.Resampling.BILINEAR, box=box)
-    for strength, enhance in (
+    for strength, enhancer in (
         (p.brightness, ImageEnhance.Brightness),
         (p.contrast, ImageEnhance.Contrast),
     ):
         if strength:
-            image = enhance(image).enhance(random.uniform(1 - strength, 1 + strength))
+            image = enhancer(image).enhance(random.uniform(1 - strength, 1 + strength))
     return np.asarray(image).transpose(2, 0, 1)

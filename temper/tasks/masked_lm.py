@@ -1,15 +1,21 @@
-"""Unlabelled texts → a model of their domain: hidden words are guessed from their neighbours."""
+"""Unlabelled texts → a model of their domain: hidden words are predicted from their context."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from temper.params.schema import Settings
-from temper.tasks.base import SplitData, Task, arrays
+from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, language, windows
 from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
+from temper.tasks.base.snippets import pipeline_snippet
 
-MASKED, RANDOM = 0.8, 0.1  # of the chosen tokens; the rest stays (Devlin et al. 2019)
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+    from temper.params.train import Augmentation
+
+MASKED, RANDOM = 0.8, 0.1  # of the hidden tokens; the rest stays (Devlin et al. 2019)
 
 
 def build_task(settings: Settings) -> Task:
@@ -25,94 +31,103 @@ class MaskedLM(Task):
     def is_labelled(self, features: Any) -> bool:
         return True
 
-    def encode(self, examples: Mapping[str, list], processor: Any, *, mode: str) -> dict[str, list]:
+    def encode(
+        self, examples: Mapping[str, list], processor: "PreTrainedTokenizerBase", *, mode: Mode
+    ) -> dict[str, list]:
         texts, size = examples[self.params.text], self.settings.tokenize.max_length or 0
-        encoded = arrays.fast(processor, "masked_lm")(
+        encoded = windows.require_fast(processor, "masked_lm")(
             texts, padding=False, truncation=False, verbose=False
         )
-        words = [
+        word_ids = [
             [-1 if word is None else word for word in encoded.word_ids(i)]
             for i in range(len(texts))
         ]
-        columns = {"input_ids": encoded["input_ids"], "word_ids": words}
-        return arrays.blocks(columns, size, pack=mode == "train")
+        columns = {"input_ids": encoded["input_ids"], "word_ids": word_ids}
+        return windows.split_blocks(columns, size, pack=mode == "train")
 
-    def collator(self, processor: Any, config: Any, augmentation: Any = None) -> Collator:
+    def collator(
+        self,
+        processor: "PreTrainedTokenizerBase",
+        config: "PretrainedConfig",
+        augmentation: "Augmentation | None" = None,
+    ) -> Collator:
         def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
             if "draw" not in rows[0]:  # in `temper predict` the user has set the masks
-                return arrays.pad_texts(rows, processor, self.settings)[0]
-            hidden = [self.hide(row, processor) for row in rows]
-            inputs = [{"input_ids": ids} for ids, _ in hidden]
-            batch, left = arrays.pad_texts(inputs, processor, self.settings)
-            width = batch["input_ids"].shape[1]
+                return arrays.pad_texts(rows, processor, self.settings)
+            masked = [self.mask(row, processor) for row in rows]
+            batch = arrays.pad_texts(
+                [{"input_ids": ids} for ids, _ in masked], processor, self.settings
+            )
+            length = batch["input_ids"].shape[1]
             batch["labels"] = arrays.pad(
-                [wanted for _, wanted in hidden], width, IGNORE_INDEX, left=left
+                [labels for _, labels in masked],
+                length,
+                IGNORE_INDEX,
+                left=arrays.pads_left(processor),
             )
             return batch  # (batch, tokens) each
 
         return collate
 
-    def hide(self, row: Mapping[str, Any], processor: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Return a row's tokens with some hidden, and what is to be guessed; drawn from `draw`."""
-        random = np.random.default_rng(row["draw"])
+    def mask(
+        self, row: Mapping[str, Any], tokenizer: "PreTrainedTokenizerBase"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return a row's tokens with some hidden, and its labels; drawn from `draw`."""
+        random, mask_id = np.random.default_rng(row["draw"]), cast(int, tokenizer.mask_token_id)
         ids, words = np.array(row["input_ids"]), np.array(row["word_ids"])
         units = words if self.params.whole_word else np.where(words < 0, -1, np.arange(len(ids)))
-        known = np.unique(units[units >= 0])
-        drawn = known[random.random(len(known)) < self.params.mask_probability]
-        if not len(drawn) and len(known):
-            drawn = random.choice(known, 1)
-        chosen, chance = np.isin(units, drawn), random.random(len(ids))
-        other = random.integers(0, len(processor), len(ids))
-        labels = np.where(chosen, ids, IGNORE_INDEX)
-        ids = np.where(chosen & (chance < MASKED), processor.mask_token_id, ids)
-        replaced = chosen & (chance >= MASKED) & (chance < MASKED + RANDOM)
-        return np.where(replaced, other, ids), labels
+        candidates = np.unique(units[units >= 0])
+        drawn = candidates[random.random(len(candidates)) < self.params.mask_probability]
+        if not len(drawn) and len(candidates):
+            drawn = random.choice(candidates, 1)
+        hidden, draw = np.isin(units, drawn), random.random(len(ids))
+        random_ids = random.integers(0, len(tokenizer), len(ids))
+        labels = np.where(hidden, ids, IGNORE_INDEX)
+        ids = np.where(hidden & (draw < MASKED), mask_id, ids)
+        replaced = hidden & (draw >= MASKED) & (draw < MASKED + RANDOM)
+        return np.where(replaced, random_ids, ids), labels
 
     def reduce_logits(self, logits: Any, batch: Batch) -> Any:
         return super().reduce_logits(logits, batch) if "labels" in batch else logits.argmax(-1)
 
-    def baselines(
-        self, train: SplitData, others: Mapping[str, SplitData]
-    ) -> dict[str, dict[str, list]]:
+    def baselines(self, train: SplitData, splits: Mapping[str, SplitData]) -> Baselines:
         rows = zip(train.features["input_ids"], train.features["word_ids"], strict=True)
-        counts = arrays.token_counts(
+        counts = language.token_counts(
             [i for i, word in zip(ids, words, strict=True) if word >= 0] for ids, words in rows
         )
-        nll, usual = -np.log(counts / counts.sum()), int(counts.argmax())
+        nll, most_frequent = -np.log(counts / counts.sum()), int(counts.argmax())
 
-        def judged(part: SplitData) -> list[np.ndarray]:
-            rows = []
-            for index, row in enumerate(part.features):
-                labels = part.collate([row | {"draw": (0, index)}])["labels"][0]
+        def unigram_stats(data: SplitData) -> list[np.ndarray]:
+            stats = []
+            for index, row in enumerate(data.features):
+                labels = data.collate([row | {"draw": (0, index)}])["labels"][0]
                 ids = np.minimum(labels[labels != IGNORE_INDEX], len(nll) - 1)
-                rows.append(np.array([nll[ids].sum(), (ids == usual).sum(), len(ids)]))
-            return arrays.summed(rows, part.features, len(part.examples))
+                stats.append(np.array([nll[ids].sum(), (ids == most_frequent).sum(), len(ids)]))
+            return language.sum_by_example(stats, data.features, len(data.examples))
 
-        return {"unigram": {split: judged(part) for split, part in others.items()}}
+        return {"unigram": {split: unigram_stats(data) for split, data in splits.items()}}
 
-    def decode(
-        self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
-    ) -> list:
-        """Return -log p, hits and number of each example's hidden tokens."""
-        return arrays.summed(outputs["logits"], features, len(examples))
+    def decode(self, outputs: Outputs, features: Any, examples: Any, processor: Any) -> list:
+        """Return the statistics of each example's hidden tokens."""
+        return language.sum_by_example(outputs["logits"], features, len(examples))
 
     def predict(
-        self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
+        self, outputs: Outputs, features: Any, examples: Any, processor: "PreTrainedTokenizerBase"
     ) -> dict[str, list]:
         """Return the texts with the likeliest token in place of each mask."""
-        found = []
-        for part in arrays.groups(features["example_id"], len(examples)):
+        texts = []
+        for part in windows.example_slices(features["example_id"], len(examples)):
             rows = zip(features["input_ids"][part], outputs["logits"][part], strict=True)
             ids = [
-                int(guess) if token == processor.mask_token_id else token
-                for tokens, guesses in rows
-                for token, guess in zip(tokens, guesses, strict=False)
+                int(likeliest) if token == processor.mask_token_id else token
+                for tokens, likeliest_tokens in rows
+                for token, likeliest in zip(tokens, likeliest_tokens, strict=False)
             ]
-            found.append(processor.decode(ids, skip_special_tokens=True))
-        return {"prediction": found}
+            texts.append(processor.decode(ids, skip_special_tokens=True))
+        return {"prediction": texts}
 
     def snippet(self) -> str:
-        return arrays.pipeline_snippet(self.pipeline_tag, '"a text with a [MASK]"')
+        return pipeline_snippet(self.pipeline_tag, '"a text with a [MASK]"')
 
     def format_value(self, value: Any) -> str:
-        return arrays.shown_statistics(value)
+        return language.format_stats(value)

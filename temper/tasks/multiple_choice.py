@@ -1,17 +1,24 @@
-"""A context and any number of choices → the right one."""
+"""A context and any number of choices → the index of the right one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temper.core.errors import InputError
 from temper.params.schema import Settings
-from temper.tasks.base import SplitData, Task, arrays
+from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, windows
 from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
+from temper.tasks.base.snippets import auto_model_snippet
 
-NOWHERE = -1e4  # logit of a choice that only fills the batch
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+    from temper.params.train import Augmentation
+
+PADDING_LOGIT = -1e4  # of a choice that only pads the batch
 
 
 def build_task(settings: Settings) -> Task:
@@ -30,11 +37,13 @@ class MultipleChoice(Task):
     def choices(self, examples: Any) -> list[list[str]]:
         """Return the choices of each example, without the stem."""
         columns = [examples[name] for name in self.params.choices]
-        return (
-            list(columns[0]) if len(columns) == 1 else [list(r) for r in zip(*columns, strict=True)]
-        )
+        if len(columns) == 1:
+            return list(columns[0])
+        return [list(row) for row in zip(*columns, strict=True)]
 
-    def encode(self, examples: Mapping[str, list], processor: Any, *, mode: str) -> dict[str, list]:
+    def encode(
+        self, examples: Mapping[str, list], processor: "PreTrainedTokenizerBase", *, mode: Mode
+    ) -> dict[str, list]:
         choices, contexts = self.choices(examples), examples[self.params.context]
         stems = examples[self.params.stem] if self.params.stem else [""] * len(choices)
         counts = [len(row) for row in choices]
@@ -55,92 +64,108 @@ class MultipleChoice(Task):
             if name in encoded
         }
         columns["length"] = [max(map(len, row)) for row in columns["input_ids"]]
-        whole = arrays.full_lengths(encoded, texts, processor)
-        columns["full_length"] = [max(whole[a:b]) for a, b in pairwise(ends)]
+        full_lengths = windows.untruncated_lengths(encoded, texts, processor)
+        columns["full_length"] = [max(full_lengths[a:b]) for a, b in pairwise(ends)]
         if self.params.label in examples:
-            columns["labels"] = examples[self.params.label]
-            for label, count in zip(columns["labels"], counts, strict=True):
-                if label is not None and not 0 <= label < count:
-                    raise InputError(
-                        f"column {self.params.label!r}: choice {label} of {count}; they count from 0"
-                    )
+            columns["labels"] = self.checked_labels(examples[self.params.label], counts)
         return columns
 
-    def collator(self, processor: Any, config: Any, augmentation: Any = None) -> Collator:
+    def checked_labels(self, labels: list[int | None], counts: Sequence[int]) -> list[int | None]:
+        """Return the labels.
+
+        Raises:
+            InputError: one is not a choice of its row.
+        """
+        for label, count in zip(labels, counts, strict=True):
+            if label is not None and not 0 <= label < count:
+                raise InputError(
+                    f"column {self.params.label!r}: choice {label} of {count}; they count from 0"
+                )
+        return labels
+
+    def collator(
+        self,
+        processor: "PreTrainedTokenizerBase",
+        config: "PretrainedConfig",
+        augmentation: "Augmentation | None" = None,
+    ) -> Collator:
+        padding = {"input_ids": [arrays.pad_id(processor)], "token_type_ids": [0]}
+
         def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
-            most = max(len(row["input_ids"]) for row in rows)
-            names = [name for name in ("input_ids", "token_type_ids") if name in rows[0]]
-            filler = {"input_ids": [processor.pad_token_id or 0], "token_type_ids": [0]}
-            flat = [
+            num_choices = max(len(row["input_ids"]) for row in rows)
+            names = [name for name in padding if name in rows[0]]
+            choices = [
                 {
-                    name: row[name][i] if i < len(row["input_ids"]) else filler[name]
+                    name: row[name][i] if i < len(row["input_ids"]) else padding[name]
                     for name in names
                 }
                 for row in rows
-                for i in range(most)
+                for i in range(num_choices)
             ]
-            batch, _ = arrays.pad_texts(flat, processor, self.settings)
-            batch = {name: v.reshape(len(rows), most, -1) for name, v in batch.items()}
+            batch = arrays.pad_texts(choices, processor, self.settings)
+            batch = {name: v.reshape(len(rows), num_choices, -1) for name, v in batch.items()}
             if "labels" in rows[0]:
                 labels = [IGNORE_INDEX if row["labels"] is None else row["labels"] for row in rows]
                 batch["labels"] = np.array(labels)
-            return batch  # (batch, choices, tokens); a choice of one token only fills up
+            return batch  # (batch, choices, tokens); a choice of a single token is padding
 
         return collate
 
-    def logits(self, outputs: Any, batch: Mapping[str, Any]) -> Any:
-        is_filler = batch["attention_mask"].sum(-1) <= 1
-        return outputs.logits.masked_fill(is_filler, NOWHERE)  # (batch, choices)
+    def logits(self, outputs: Any, batch: Mapping[str, Any]) -> "Tensor":
+        is_padding = batch["attention_mask"].sum(-1) <= 1
+        return outputs.logits.masked_fill(is_padding, PADDING_LOGIT)  # (batch, choices)
 
-    def unpad(self, kept: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> Sequence[np.ndarray]:
-        return [one[: len(row["input_ids"])] for one, row in zip(kept, rows, strict=True)]
+    def unpad(
+        self, outputs: np.ndarray, features: Sequence[Mapping[str, Any]]
+    ) -> Sequence[np.ndarray]:
+        pairs = zip(outputs, features, strict=True)
+        return [logits[: len(feature["input_ids"])] for logits, feature in pairs]
 
     def score(
-        self, outputs: Sequence[np.ndarray], features: Any, scores: Callable[..., dict]
+        self,
+        outputs: Sequence[np.ndarray],
+        features: Any,
+        compute_metrics: Callable[..., dict[str, float]],
     ) -> dict[str, float]:
         labels = list(features["labels"])
         losses = [-arrays.log_softmax(o)[y] for o, y in zip(outputs, labels, strict=True)]
-        chosen = [int(logits.argmax()) for logits in outputs]
-        return {"loss": float(np.mean(losses)), **scores(chosen, labels)}
+        predictions = [int(logits.argmax()) for logits in outputs]
+        return {"loss": float(np.mean(losses)), **compute_metrics(predictions, labels)}
 
-    def baselines(
-        self, train: SplitData, others: Mapping[str, SplitData]
-    ) -> dict[str, dict[str, list]]:
-        found: dict[str, dict[str, list]] = {"longest_choice": {}, "word_overlap": {}}
-        for split, part in others.items():
-            choices = self.choices(part.examples)
-            found["longest_choice"][split] = [
+    def baselines(self, train: SplitData, splits: Mapping[str, SplitData]) -> Baselines:
+        predictions: Baselines = {"longest_choice": {}, "word_overlap": {}}
+        for split, data in splits.items():
+            choices = self.choices(data.examples)
+            predictions["longest_choice"][split] = [
                 int(np.argmax([len(text) for text in row])) for row in choices
             ]
-            found["word_overlap"][split] = [
-                int(np.argmax([shared(context, text) for text in row]))
-                for context, row in zip(part.examples[self.params.context], choices, strict=True)
+            predictions["word_overlap"][split] = [
+                int(np.argmax([word_overlap(text, context) for text in row]))
+                for context, row in zip(data.examples[self.params.context], choices, strict=True)
             ]
-        return found
+        return predictions
 
-    def decode(
-        self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
-    ) -> list:
-        """Return the number of the choice with the highest logit."""
+    def decode(self, outputs: Outputs, features: Any, examples: Any, processor: Any) -> list:
+        """Return the index of the choice with the highest logit."""
         return [int(np.argmax(logits)) for logits in outputs["logits"]]
 
     def predict(
-        self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
+        self, outputs: Outputs, features: Any, examples: Any, processor: Any
     ) -> dict[str, list]:
-        chosen = self.decode(outputs, features, examples, processor)
+        indices = self.decode(outputs, features, examples, processor)
         probabilities = [
             np.exp(arrays.log_softmax(logits)).round(6) for logits in outputs["logits"]
         ]
-        texts = [row[i] for row, i in zip(self.choices(examples), chosen, strict=True)]
+        texts = [row[i] for row, i in zip(self.choices(examples), indices, strict=True)]
         return {
-            "prediction": chosen,
+            "prediction": indices,
             "choice": texts,
             "score": [float(row.max()) for row in probabilities],
             "scores": [row.tolist() for row in probabilities],
         }
 
     def snippet(self) -> str:
-        return arrays.auto_snippet(
+        return auto_model_snippet(
             self.auto_model,
             'choices = ["one ending", "another ending"]',
             'inputs = tokenizer(["a context"] * 2, choices, padding=True, return_tensors="pt")',
@@ -148,7 +173,7 @@ class MultipleChoice(Task):
         )
 
 
-def shared(one: str, other: str) -> float:
-    """Return the share of the second text's words that stand in the first."""
-    words = other.lower().split()
-    return len(set(words) & set(one.lower().split())) / max(len(set(words)), 1)
+def word_overlap(text: str, context: str) -> float:
+    """Return the share of a text's words that its context has too."""
+    words = set(text.lower().split())
+    return len(words & set(context.lower().split())) / max(len(words), 1)

@@ -1,14 +1,20 @@
 """Single texts or pairs → one label, several labels or a number (`problem_type`)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temper.core.errors import InputError
 from temper.params.schema import Settings
-from temper.tasks.base import Task, arrays
+from temper.tasks.base import Mode, Outputs, Task, arrays, labels, windows
 from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
+from temper.tasks.base.snippets import pipeline_snippet
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+    from temper.params.train import Augmentation
 
 
 def build_task(settings: Settings) -> Task:
@@ -21,130 +27,143 @@ class SequenceClassification(Task):
 
     def __init__(self, settings: Settings):
         super().__init__(settings)
-        self.kind = self.params.target[1]
+        self.target_kind: labels.TargetKind = self.params.target[1]
         losses = {"classes": "binary_cross_entropy", "number": "squared_error"}
-        self.loss = losses.get(self.kind, "cross_entropy")
+        self.loss = losses.get(self.target_kind, "cross_entropy")
 
     def num_outputs(self, features: Mapping[str, Any]) -> int:
         return len(self.read_label_names(features) or [0])
 
-    def configure(self, config: Any, features: Mapping[str, Any]) -> None:
+    def configure(self, config: "PretrainedConfig", features: Mapping[str, Any]) -> None:
         super().configure(config, features)
         config.problem_type = self.params.problem_type
 
     def label_feature(self, raw: Mapping[str, Any]) -> Any:
         return raw[self.params.label]
 
-    def encode(self, examples: Mapping[str, list], processor: Any, *, mode: str) -> dict[str, list]:
+    def encode(
+        self, examples: Mapping[str, list], processor: "PreTrainedTokenizerBase", *, mode: Mode
+    ) -> dict[str, list]:
         texts = [examples[column] for column in self.params.text]
         tokenize = self.settings.tokenize
-        windows: dict[str, Any] = {}
-        if tokenize.overflow == "window":
-            arrays.fast(processor, "tokenize.overflow: window")
-            windows = {"return_overflowing_tokens": True, "stride": tokenize.stride}
-        how = "only_second" if windows and len(texts) == 2 else True
-        if how == "only_second":
+        windowed = tokenize.overflow == "window"
+        options: dict[str, Any] = {"truncation": True}
+        if windowed:
+            windows.require_fast(processor, "tokenize.overflow: window")
+            options |= {"return_overflowing_tokens": True, "stride": tokenize.stride}
+        if windowed and len(texts) == 2:
             self.check_room(texts[0], processor)
+            options["truncation"] = "only_second"
         encoded = processor(
-            *texts, truncation=how, max_length=tokenize.max_length, padding=False, **windows
+            texts[0],
+            texts[1] if len(texts) == 2 else None,
+            max_length=tokenize.max_length,
+            padding=False,
+            **options,
         )
         columns = {"input_ids": encoded["input_ids"]}
         if "token_type_ids" in encoded:
             columns["token_type_ids"] = encoded["token_type_ids"]
         columns["length"] = [len(ids) for ids in encoded["input_ids"]]
-        if windows:
+        if windowed:
             columns["example_id"] = encoded["overflow_to_sample_mapping"]
-            columns["full_length"] = columns["length"]  # nothing is cut
+            columns["full_length"] = columns["length"]  # windows truncate nothing
         else:
-            columns["full_length"] = arrays.full_lengths(encoded, texts, processor)
+            columns["full_length"] = windows.untruncated_lengths(encoded, texts, processor)
         if self.params.label in examples:
-            labels = examples[self.params.label]
-            columns["labels"] = [labels[i] for i in columns.get("example_id", range(len(labels)))]
+            values = examples[self.params.label]
+            columns["labels"] = [values[i] for i in columns.get("example_id", range(len(values)))]
         return columns
 
-    def check_room(self, texts: Sequence[str], processor: Any) -> None:
-        """Refuse a pair's first text, which stands in every window, if it fills them.
+    def check_room(self, texts: Sequence[str], tokenizer: "PreTrainedTokenizerBase") -> None:
+        """Refuse a pair's first text, which is repeated in every window, if it fills them.
 
         Raises:
             InputError: names the longest.
         """
-        p, encoded = self.settings.tokenize, processor(list(texts), add_special_tokens=False)
+        p, encoded = self.settings.tokenize, tokenizer(list(texts), add_special_tokens=False)
         lengths = [len(ids) for ids in encoded["input_ids"]]
-        taken = (p.stride or 0) + processor.num_special_tokens_to_add(pair=True)
+        taken = (p.stride or 0) + tokenizer.num_special_tokens_to_add(pair=True)
         room, longest = (p.max_length or 0) - taken, int(np.argmax(lengths))
         if lengths[longest] >= room:
             raise InputError(
                 f"column {self.params.text[0]}: {texts[longest][:40]!r}… has {lengths[longest]} "
-                f"tokens and stands in every window of {p.max_length}, which overlap by {p.stride}:"
-                f" fewer than {room} are allowed; raise tokenize.max_length, put the longer text "
-                "second in task.text, or set tokenize.overflow: truncate"
+                f"tokens and is repeated in every window of {p.max_length}, which overlap by "
+                f"{p.stride}: fewer than {room} are allowed; raise tokenize.max_length, put the "
+                "longer text second in task.text, or set tokenize.overflow: truncate"
             )
 
-    def collator(self, processor: Any, config: Any, augmentation: Any = None) -> Collator:
+    def collator(
+        self,
+        processor: "PreTrainedTokenizerBase",
+        config: "PretrainedConfig",
+        augmentation: "Augmentation | None" = None,
+    ) -> Collator:
         def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
-            batch, _ = arrays.pad_texts(rows, processor, self.settings)
+            batch = arrays.pad_texts(rows, processor, self.settings)
             if "labels" in rows[0]:
-                batch["labels"] = self.targets([row["labels"] for row in rows], config.num_labels)
+                values = [row["labels"] for row in rows]
+                batch["labels"] = self.target_array(values, config.num_labels or 0)
             return batch
 
         return collate
 
-    def targets(self, labels: Sequence[Any], num_labels: int) -> np.ndarray:
+    def target_array(self, values: Sequence[Any], num_labels: int) -> np.ndarray:
         """Return ids (batch,), multi-hot rows (batch, labels) or numbers (batch,)."""
-        if self.kind == "number":
-            return np.array([np.nan if y is None else y for y in labels], dtype=np.float32)
-        if self.kind == "class":
-            ids = np.array([IGNORE_INDEX if y is None else y for y in labels], dtype=np.int64)
+        if self.target_kind == "number":
+            return np.array([np.nan if y is None else y for y in values], dtype=np.float32)
+        if self.target_kind == "class":
+            ids = np.array([IGNORE_INDEX if y is None else y for y in values], dtype=np.int64)
             return np.where(ids < 0, IGNORE_INDEX, ids)
-        hot = np.zeros((len(labels), num_labels), dtype=np.float32)
-        for row, ids in zip(hot, labels, strict=True):
+        multi_hot = np.zeros((len(values), num_labels), dtype=np.float32)
+        for row, ids in zip(multi_hot, values, strict=True):
             row[:] = np.nan if ids is None else 0.0
             row[list(ids or ())] = 1.0
-        return hot
+        return multi_hot
 
     def hard_prediction(self, output: np.ndarray, feature: Mapping[str, Any]) -> np.ndarray:
-        return output > 0 if self.kind == "classes" else output.argmax(-1)
+        return output > 0 if self.target_kind == "classes" else output.argmax(-1)
 
     def score(
-        self, outputs: Sequence[np.ndarray], features: Any, scores: Callable[..., dict]
+        self,
+        outputs: Sequence[np.ndarray],
+        features: Any,
+        compute_metrics: Callable[..., dict[str, float]],
     ) -> dict[str, float]:
-
-        logits, labels = np.asarray(outputs, dtype=np.float64), list(features["labels"])
+        logits, values = np.asarray(outputs, dtype=np.float64), list(features["labels"])
         if "example_id" in features[0]:
             ids = np.unique(features["example_id"], return_inverse=True)[1]
-            parts = list(arrays.groups(ids, int(ids[-1]) + 1))
-            logits = np.stack([self.pool(logits[part]) for part in parts])
-            labels = [labels[part.start] for part in parts]
+            slices = list(windows.example_slices(ids, int(ids[-1]) + 1))
+            logits = np.stack([self.pool(logits[part]) for part in slices])
+            values = [values[part.start] for part in slices]
         names, positive = self.label_names, self.settings.evaluate.positive_label
-        return scores(
+        return compute_metrics(
             logits,
-            self.targets(labels, len(names)),
+            self.target_array(values, len(names)),
             positive=names.index(positive) if positive in names else None,
         )
 
     def pool(self, logits: np.ndarray) -> np.ndarray:
-        """Return a document's logits (outputs,) from its windows' (windows, outputs)."""
-        pool = self.settings.tokenize.window_pooling
-        return logits[0] if pool == "first" else getattr(logits, pool or "mean")(0)
+        """Return an example's logits (outputs,) from its windows' (windows, outputs)."""
+        pooling = self.settings.tokenize.window_pooling
+        return logits[0] if pooling == "first" else getattr(logits, pooling or "mean")(0)
 
-    def decode(
-        self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
-    ) -> list:
-        """Return one array of logits per example, its windows pooled."""
+    def decode(self, outputs: Outputs, features: Any, examples: Any, processor: Any) -> list:
+        """Return the logits of each example, those of its windows pooled."""
         logits = outputs["logits"]
         if "example_id" not in features[0]:
             return list(logits)
-        parts = arrays.groups(features["example_id"], len(examples))
-        return [self.pool(np.asarray(logits[part])) for part in parts]
+        slices = windows.example_slices(features["example_id"], len(examples))
+        return [self.pool(np.asarray(logits[part])) for part in slices]
 
     def predict(
-        self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
+        self, outputs: Outputs, features: Any, examples: Any, processor: Any
     ) -> dict[str, list]:
         logits = self.decode(outputs, features, examples, processor)
-        threshold = arrays.thresholds(self.settings.evaluate.threshold, self.label_names)
-        return arrays.label_columns(logits, self.label_names, self.kind, threshold)
+        threshold = labels.thresholds(self.settings.evaluate.threshold, self.label_names)
+        return labels.prediction_columns(logits, self.label_names, self.target_kind, threshold)
 
     def snippet(self) -> str:
-        pair = len(self.params.text) == 2
-        call = '{"text": "first text", "text_pair": "second text"}' if pair else '"a text"'
-        return arrays.pipeline_snippet(self.pipeline_tag, call)
+        is_pair = len(self.params.text) == 2
+        inputs = '{"text": "first text", "text_pair": "second text"}' if is_pair else '"a text"'
+        return pipeline_snippet(self.pipeline_tag, inputs)

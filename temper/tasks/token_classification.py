@@ -1,15 +1,23 @@
-"""Words → a tag each, entities whole: labels on first tokens, tags that follow their scheme."""
+"""Words → a tag each: labels on the first token of a word, tags that follow their scheme."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temper.params.schema import Settings
-from temper.tasks.base import SplitData, Task, arrays, spans
+from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, windows
+from temper.tasks.base import tags as tagging
 from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
+from temper.tasks.base.snippets import pipeline_snippet
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+    from temper.params.train import Augmentation
 
 
 def build_task(settings: Settings) -> Task:
@@ -22,158 +30,187 @@ class TokenClassification(Task):
     processor_kwargs = MappingProxyType({"add_prefix_space": True})  # words, not parts of words
     transitions: np.ndarray | None = None  # of a CRF
 
-    def load_decoder_state(self, model: Any) -> None:
+    def load_decoder_state(self, model: "nn.Module | PretrainedConfig") -> None:
         """Take a CRF's transitions, from a network or from the config of a saved one."""
-        found = getattr(model, "transitions", None)
-        if found is not None and not isinstance(found, list):
-            found = found.detach().cpu()
-        self.transitions = None if found is None else np.asarray(found, dtype=np.float64)
+        transitions: Any = getattr(model, "transitions", None)
+        if transitions is not None and not isinstance(transitions, list):
+            transitions = transitions.detach().cpu()
+        self.transitions = None if transitions is None else np.asarray(transitions, np.float64)
 
     def label_feature(self, raw: Mapping[str, Any]) -> Any:
         return raw[self.params.tags]
 
-    def encode(self, examples: Mapping[str, list], processor: Any, *, mode: str) -> dict[str, list]:
-        tokenize, words = self.settings.tokenize, examples[self.params.words]
-        window = tokenize.overflow == "window"
-        encoded = arrays.fast(processor, "token_classification")(
-            words,
+    def encode(
+        self, examples: Mapping[str, list], processor: "PreTrainedTokenizerBase", *, mode: Mode
+    ) -> dict[str, list]:
+        tokenize = self.settings.tokenize
+        windowed = tokenize.overflow == "window"
+        encoded = windows.require_fast(processor, "token_classification")(
+            examples[self.params.words],
             is_split_into_words=True,
             truncation=True,
             max_length=tokenize.max_length,
             padding=False,
             return_overflowing_tokens=True,
-            stride=tokenize.stride if window else 0,
+            stride=(tokenize.stride or 0) if windowed else 0,
         )
-        examples_of = encoded["overflow_to_sample_mapping"]
-        first = [i for i, e in enumerate(examples_of) if i == 0 or e != examples_of[i - 1]]
-        kept = range(len(examples_of)) if window else first
-        columns: dict[str, list] = {"input_ids": [encoded["input_ids"][i] for i in kept]}
+        example_of = encoded["overflow_to_sample_mapping"]
+        firsts = [i for i, e in enumerate(example_of) if i == 0 or e != example_of[i - 1]]
+        selected = range(len(example_of)) if windowed else firsts
+        columns: dict[str, list] = {"input_ids": [encoded["input_ids"][i] for i in selected]}
         if "token_type_ids" in encoded:
-            columns["token_type_ids"] = [encoded["token_type_ids"][i] for i in kept]
+            columns["token_type_ids"] = [encoded["token_type_ids"][i] for i in selected]
         columns["length"] = [len(ids) for ids in columns["input_ids"]]
-        totals = Counter(examples_of)
-        cut = [0 if window else totals[examples_of[i]] - 1 for i in kept]  # windows that are lost
+        num_windows = Counter(example_of)
+        truncated = [0 if windowed else num_windows[example_of[i]] - 1 for i in selected]
         columns["full_length"] = [
-            n + extra * (tokenize.max_length or 0)
-            for n, extra in zip(columns["length"], cut, strict=True)
+            length + lost_windows * (tokenize.max_length or 0)
+            for length, lost_windows in zip(columns["length"], truncated, strict=True)
         ]
-        columns["example_id"] = [examples_of[i] for i in kept]
-        columns["word_ids"] = spans.assign_words(
-            [encoded.word_ids(i) for i in kept], columns["example_id"]
+        columns["example_id"] = [example_of[i] for i in selected]
+        columns["word_ids"] = windows.assign_words(
+            [encoded.word_ids(i) for i in selected], columns["example_id"]
         )
         if self.params.tags in examples:
-            tags = examples[self.params.tags]
-            columns["labels"] = [
-                [IGNORE_INDEX if w < 0 or tags[e] is None else tags[e][w] for w in ids]
-                for ids, e in zip(columns["word_ids"], columns["example_id"], strict=True)
-            ]
+            columns["labels"] = first_token_labels(
+                examples[self.params.tags], columns["word_ids"], columns["example_id"]
+            )
         return columns
 
-    def collator(self, processor: Any, config: Any, augmentation: Any = None) -> Collator:
-        def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
-            batch, left = arrays.pad_texts(rows, processor, self.settings)
-            if "labels" in rows[0]:
-                labels = [row["labels"] for row in rows]
-                width = batch["input_ids"].shape[1]
-                batch["labels"] = arrays.pad(
-                    labels, width, IGNORE_INDEX, left=left
-                )  # (batch, tokens)
-            return batch
+    def collator(
+        self,
+        processor: "PreTrainedTokenizerBase",
+        config: "PretrainedConfig",
+        augmentation: "Augmentation | None" = None,
+    ) -> Collator:
+        left = self.pads_left = arrays.pads_left(processor)
 
-        self.left = processor.padding_side == "left"
+        def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
+            batch = arrays.pad_texts(rows, processor, self.settings)
+            if "labels" in rows[0]:
+                labels, length = [row["labels"] for row in rows], batch["input_ids"].shape[1]
+                batch["labels"] = arrays.pad(labels, length, IGNORE_INDEX, left=left)
+            return batch  # (batch, tokens) each
+
         return collate
 
-    def unpad(self, kept: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> Sequence[np.ndarray]:
-        return arrays.cut(kept, [len(row["input_ids"]) for row in rows], left=self.left)
+    def unpad(
+        self, outputs: np.ndarray, features: Sequence[Mapping[str, Any]]
+    ) -> Sequence[np.ndarray]:
+        lengths = [len(feature["input_ids"]) for feature in features]
+        return arrays.unpad(outputs, lengths, left=self.pads_left)
 
     def hard_prediction(self, output: np.ndarray, feature: Mapping[str, Any]) -> np.ndarray:
         return output.argmax(-1)[np.asarray(feature["word_ids"]) >= 0]
 
     def score(
-        self, outputs: Sequence[np.ndarray], features: Any, scores: Callable[..., dict]
+        self,
+        outputs: Sequence[np.ndarray],
+        features: Any,
+        compute_metrics: Callable[..., dict[str, float]],
     ) -> dict[str, float]:
-        names, losses, found, wanted = self.label_names, [], [], []
+        losses, predictions, references = [], [], []
         for logits, labels in zip(outputs, features["labels"], strict=True):
             ids = np.asarray(labels)
-            known = ids != IGNORE_INDEX
-            losses.append(self._losses(logits[known].astype(np.float64), ids[known]))
-            path = spans.legal_path(logits[known], names, self.params.scheme, self.transitions)
-            found.append([names[i] for i in path])
-            wanted.append([names[i] for i in ids[known]])
+            is_labelled = ids != IGNORE_INDEX
+            logits, ids = logits[is_labelled], ids[is_labelled]
+            losses.append(self._losses(logits.astype(np.float64), ids))
+            predictions.append(self._tags(logits))
+            references.append([self.label_names[i] for i in ids])
         loss = float(np.concatenate(losses).mean())
-        return {"loss": loss, **scores(found, wanted)}
+        return {"loss": loss, **compute_metrics(predictions, references)}
 
     def _losses(self, logits: np.ndarray, ids: np.ndarray) -> np.ndarray:
-        """Return a loss per tag; those of a CRF's path share the path's."""
+        """Return a loss per tag; a CRF's loss is its path's, in equal shares."""
         if self.transitions is None or not len(ids):
             return arrays.negative_log_likelihood(logits, ids)
-        return np.full(len(ids), spans.path_loss(logits, ids, self.transitions) / len(ids))
+        return np.full(len(ids), tagging.crf_loss(logits, ids, self.transitions) / len(ids))
 
-    def baselines(
-        self, train: SplitData, others: Mapping[str, SplitData]
-    ) -> dict[str, dict[str, list]]:
+    def _tags(self, logits: np.ndarray) -> list[str]:
+        """Return the likeliest tags of words that follow the scheme."""
+        names, scheme = self.label_names, self.params.scheme
+        return [names[i] for i in tagging.viterbi_path(logits, names, scheme, self.transitions)]
+
+    def baselines(self, train: SplitData, splits: Mapping[str, SplitData]) -> Baselines:
         counts: dict[str, Counter] = defaultdict(Counter)
-        everywhere: Counter = Counter()
+        total: Counter = Counter()
         for words, tags in zip(
             train.examples[self.params.words], self.references(train.examples) or [], strict=True
         ):
-            everywhere.update(tags)
+            total.update(tags)
             for word, tag in zip(words, tags, strict=True):
                 counts[word][tag] += 1
-        usual = everywhere.most_common(1)[0][0]
-        best = {word: found.most_common(1)[0][0] for word, found in counts.items()}
+        most_frequent = total.most_common(1)[0][0]
+        tag_of = {word: counter.most_common(1)[0][0] for word, counter in counts.items()}
         return {
             "most_frequent_tag": {
                 split: [
-                    [best.get(w, usual) for w in words]
-                    for words in part.examples[self.params.words]
+                    [tag_of.get(word, most_frequent) for word in words]
+                    for words in data.examples[self.params.words]
                 ]
-                for split, part in others.items()
+                for split, data in splits.items()
             }
         }
 
-    def decode(
-        self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
-    ) -> list:
+    def decode(self, outputs: Outputs, features: Any, examples: Any, processor: Any) -> list:
         """Return a list of tags per example, one per word; words without a token are outside."""
         names = self.label_names
-        parts = arrays.groups(features["example_id"], len(examples))
-        found = []
-        for words, part in zip(examples[self.params.words], parts, strict=True):
-            scores = np.zeros((len(words), len(names)))
-            scores[:, names.index(spans.OUTSIDE) if spans.OUTSIDE in names else 0] = 1e-6
-            chosen = zip(outputs["logits"][part], features["word_ids"][part], strict=True)
-            for logits, ids in chosen:
-                at = np.asarray(ids)
-                scores[at[at >= 0]] = logits[at >= 0]
-            path = spans.legal_path(scores, names, self.params.scheme, self.transitions)
-            found.append([names[i] for i in path])
-        return found
+        outside = names.index(tagging.OUTSIDE) if tagging.OUTSIDE in names else 0
+        slices = windows.example_slices(features["example_id"], len(examples))
+        predictions = []
+        for words, part in zip(examples[self.params.words], slices, strict=True):
+            word_logits = np.zeros((len(words), len(names)))
+            word_logits[:, outside] = 1e-6
+            rows = zip(outputs["logits"][part], features["word_ids"][part], strict=True)
+            for logits, word_ids in rows:
+                ids = np.asarray(word_ids)
+                word_logits[ids[ids >= 0]] = logits[ids >= 0]
+            predictions.append(self._tags(word_logits))
+        return predictions
 
     def references(self, examples: Any) -> list | None:
         values = super().references(examples)
         return values and [[self.label_names[i] for i in tags] for tags in values]
 
     def predict(
-        self, outputs: Mapping[str, Sequence], features: Any, examples: Any, processor: Any
+        self, outputs: Outputs, features: Any, examples: Any, processor: Any
     ) -> dict[str, list]:
         from seqeval.metrics.sequence_labeling import get_entities
 
-        tags, words = (
-            self.decode(outputs, features, examples, processor),
-            examples[self.params.words],
-        )
-        spans = [
+        predictions = self.decode(outputs, features, examples, processor)
+        entities = [
             [
-                {"type": kind, "text": " ".join(row[a : b + 1]), "first_word": a, "last_word": b}
-                for kind, a, b in get_entities(one)
+                {"type": name, "text": " ".join(words[a : b + 1]), "first_word": a, "last_word": b}
+                for name, a, b in get_entities(tags)
             ]
-            for row, one in zip(words, tags, strict=True)
+            for words, tags in zip(examples[self.params.words], predictions, strict=True)
         ]
-        return {"prediction": tags, "entities": spans}
+        return {"prediction": predictions, "entities": entities}
 
     def snippet(self) -> str:
-        return arrays.pipeline_snippet(self.pipeline_tag, '"a sentence"')
+        return pipeline_snippet(self.pipeline_tag, '"a sentence"')
 
     def format_value(self, value: Any) -> str:
         return " ".join(value or ())
+
+
+def first_token_labels(
+    tags: Sequence[Sequence[int] | None],
+    word_ids: Sequence[Sequence[int]],
+    example_ids: Sequence[int],
+) -> list[list[int]]:
+    """Return each token's label: the tag of the word it begins, else `IGNORE_INDEX`.
+
+    Args:
+        tags: ids per word, by example; None: not labelled.
+        word_ids: by feature, from `windows.assign_words`.
+        example_ids: by feature.
+    """
+
+    def label(word: int, example_tags: Sequence[int] | None) -> int:
+        return IGNORE_INDEX if word < 0 or example_tags is None else example_tags[word]
+
+    return [
+        [label(word, tags[example]) for word in words]
+        for words, example in zip(word_ids, example_ids, strict=True)
+    ]

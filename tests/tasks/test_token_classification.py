@@ -48,7 +48,7 @@ def test_words_keep_their_tags(long):
 
 def test_tags_follow_their_scheme():
     """Viterbi against every legal path, in three schemes."""
-    from temper.tasks.base import spans as module
+    from temper.tasks.base import tags as module
 
     random = np.random.default_rng(3)
     names = ["O", "B-X", "I-X", "E-X", "S-X", "B-Y", "I-Y", "E-Y"]
@@ -60,7 +60,7 @@ def test_tags_follow_their_scheme():
                 path
                 for path in itertools.product(range(len(known)), repeat=4)
                 if all(
-                    module.follows(
+                    module.is_allowed(
                         known[b] if b is not None else None,
                         known[a] if a is not None else None,
                         scheme,
@@ -69,7 +69,7 @@ def test_tags_follow_their_scheme():
                 )
             ]
             best = max(legal, key=lambda path: scores[range(4), path].sum())
-            assert module.legal_path(scores, known, scheme) == list(best)
-    assert not module.follows("I-X", "O", "IOB2")
-    assert module.follows("I-X", "O", "IOB1")
-    assert not module.follows(None, "B-X", "BIOES")
+            assert module.viterbi_path(scores, known, scheme) == list(best)
+    assert not module.is_allowed("I-X", "O", "IOB2")
+    assert module.is_allowed("I-X", "O", "IOB1")
+    assert not module.is_allowed(None, "B-X", "BIOES")

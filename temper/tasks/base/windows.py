@@ -1,21 +1,34 @@
-"""How many tokens of a text fit into one window of a model."""
+"""Long texts → features a model has positions for; and which features belong to one example."""
 
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from temper.core.errors import InputError
 from temper.params.tokenize import TokenizeParams
 
+if TYPE_CHECKING:
+    from transformers import BatchEncoding, PreTrainedTokenizerBase
 
-def check_max_length(tokenize: TokenizeParams, processor: Any, num_texts: int) -> None:
-    """Refuse a `max_length` the model has no positions for, or that leaves no room for text."""
+
+def check_max_length(
+    tokenize: TokenizeParams, tokenizer: "PreTrainedTokenizerBase", num_texts: int
+) -> None:
+    """Refuse a `max_length` the model has no positions for, or that leaves no room for text.
+
+    Raises:
+        InputError: says how many tokens there is room for.
+    """
     max_length, stride = tokenize.max_length, tokenize.stride or 0
     if max_length is None:
         return
-    special = processor.num_special_tokens_to_add(pair=num_texts == 2)
-    if max_length > processor.model_max_length:
+    special = tokenizer.num_special_tokens_to_add(pair=num_texts == 2)
+    if max_length > tokenizer.model_max_length:
         raise InputError(
             f"tokenize.max_length is {max_length}, but the model has positions for "
-            f"{processor.model_max_length} tokens; set it to that or less"
+            f"{tokenizer.model_max_length} tokens; set it to that or less"
         )
     if max_length < special + num_texts:
         raise InputError(
@@ -28,3 +41,112 @@ def check_max_length(tokenize: TokenizeParams, processor: Any, num_texts: int) -
             f"tokenize.stride is {stride}, but a window of {max_length} tokens has room for {room} "
             "of the text; set it lower"
         )
+
+
+def require_fast(tokenizer: "PreTrainedTokenizerBase", needed_by: str) -> "PreTrainedTokenizerBase":
+    """Return the tokenizer.
+
+    Raises:
+        InputError: it is a slow one, which cannot map its tokens back to the text.
+    """
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"{needed_by} needs a fast tokenizer, and {type(tokenizer).__name__} is slow; convert "
+            "it (a tokenizer.json beside the model)"
+        )
+    return tokenizer
+
+
+def untruncated_lengths(
+    encoded: "BatchEncoding", texts: Sequence[Sequence[str]], tokenizer: "PreTrainedTokenizerBase"
+) -> list[int]:
+    """Return the tokens each row would have had without truncation.
+
+    Args:
+        encoded: the rows as they were tokenized.
+        texts: the columns they were tokenized from.
+        tokenizer: tokenizes those that were truncated a second time.
+    """
+    lengths = [len(ids) for ids in encoded["input_ids"]]
+    if encoded.encodings is None:  # a slow tokenizer does not say what it truncated
+        truncated = list(range(len(lengths)))
+    else:
+        truncated = [i for i, row in enumerate(encoded.encodings) if row.overflowing]
+    if truncated:
+        text, *pair = ([column[i] for i in truncated] for column in texts)
+        whole = tokenizer(text, pair[0] if pair else None, padding=False, verbose=False)
+        for i, ids in zip(truncated, whole["input_ids"], strict=True):
+            lengths[i] = len(ids)
+    return lengths
+
+
+def split_blocks(columns: Mapping[str, list], size: int, *, pack: bool) -> dict[str, list]:
+    """Split token columns into features of at most `size` tokens; no token is lost.
+
+    Args:
+        columns: `input_ids` and others of the same lengths; `word_ids` count within a text.
+        size: most tokens of a feature.
+        pack: first join all texts, so that only the last feature is shorter. The features then
+            belong to no example and have no `example_id`.
+    """
+    columns = dict(columns)
+    if pack:
+        if "word_ids" in columns:
+            columns["word_ids"] = _numbered_through(columns["word_ids"])
+        columns = {name: [[i for row in rows for i in row]] for name, rows in columns.items()}
+    starts = [
+        (example, start)
+        for example, ids in enumerate(columns["input_ids"])
+        for start in range(0, max(len(ids), 1), size)
+    ]
+    features: dict[str, list] = {
+        name: [rows[example][start : start + size] for example, start in starts]
+        for name, rows in columns.items()
+    }
+    if not pack:
+        features["example_id"] = [example for example, _ in starts]
+    features["length"] = [len(ids) for ids in features["input_ids"]]
+    return features | {"full_length": features["length"]}
+
+
+def _numbered_through(word_ids: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Count the words of several texts through, so that no two have the same number."""
+    first, numbered = 0, []
+    for words in word_ids:
+        numbered.append([word if word < 0 else word + first for word in words])
+        first += max(words, default=-1) + 1
+    return numbered
+
+
+def example_slices(example_ids: Any, num_examples: int) -> Iterator[slice]:
+    """Yield the slice of each example's features; they are adjacent, and each example has one."""
+    ids = np.asarray(example_ids)
+    ids = ids - ids[0]
+    starts = np.searchsorted(ids, np.arange(num_examples + 1))
+    yield from (slice(start, stop) for start, stop in pairwise(starts))
+
+
+def assign_words(
+    windows: Sequence[Sequence[int | None]], example_ids: Sequence[int]
+) -> list[list[int]]:
+    """Return for each token the word it begins, or -1.
+
+    A word that is in several windows of its example is assigned to the one where it is farthest
+    from the edge, so that every word is labelled, scored and predicted exactly once.
+
+    Args:
+        windows: the word of each token, as `BatchEncoding.word_ids` gives it.
+        example_ids: the example of each window.
+    """
+    best: dict[tuple[int, int], tuple[int, int, int]] = {}
+    for window, (ids, example) in enumerate(zip(windows, example_ids, strict=True)):
+        for token, word in enumerate(ids):
+            if word is None or (token and ids[token - 1] == word):
+                continue
+            room = min(token, len(ids) - 1 - token)
+            if (example, word) not in best or room > best[example, word][0]:
+                best[example, word] = (room, window, token)
+    assigned = [[-1] * len(ids) for ids in windows]
+    for (_, word), (_, window, token) in best.items():
+        assigned[window][token] = word
+    return assigned

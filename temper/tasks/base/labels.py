@@ -1,0 +1,54 @@
+"""Logits of labels or of a number → the columns that `temper predict` adds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from temper.tasks.base.arrays import log_softmax
+
+TargetKind = Literal["class", "classes", "number"]
+
+
+def prediction_columns(
+    logits: Sequence[np.ndarray],
+    label_names: Sequence[str],
+    target_kind: TargetKind,
+    threshold: float | np.ndarray,
+) -> dict[str, list]:
+    """Return `prediction`, `score` and one `score_<label>` per label; for numbers the first only.
+
+    Args:
+        logits: (outputs,), one per example.
+        label_names: in the order of their ids; none for numbers.
+        target_kind: one label, several labels or a number.
+        threshold: several labels: the probability that a label needs, one for all or one each.
+    """
+    outputs = np.stack(logits).astype(np.float64)
+    if target_kind == "number":
+        return {"prediction": [float(f"{value:.7g}") for value in outputs[:, 0]]}
+    if target_kind == "classes":
+        probabilities = 1 / (1 + np.exp(-outputs))
+        predictions = [
+            "|".join(name for name, holds in zip(label_names, row, strict=True) if holds)
+            for row in probabilities >= threshold
+        ]
+    else:
+        probabilities = np.exp(log_softmax(outputs))
+        predictions = [label_names[i] for i in probabilities.argmax(-1)]
+    columns: dict[str, list] = {
+        "prediction": predictions,
+        "score": probabilities.max(-1).round(6).tolist(),
+    }
+    return columns | {
+        f"score_{name}": probabilities[:, i].round(6).tolist() for i, name in enumerate(label_names)
+    }
+
+
+def thresholds(
+    setting: float | Mapping[str, float] | str | None, label_names: Sequence[str]
+) -> float | np.ndarray:
+    """Return `evaluate.threshold` as a probability or one per label; 0.5 where it has none."""
+    if isinstance(setting, Mapping):
+        return np.array([setting[name] for name in label_names])
+    return setting if isinstance(setting, float) else 0.5
