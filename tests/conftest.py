@@ -4,29 +4,22 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stages import evaluate, train
 from temper import params
-from temper.core import arrow
-from tests.helpers import workspace
+from tests.helpers import checks, export, workspace
 from tests.helpers.custom_code import CODE
 from tests.helpers.downloads import one_file
-from tests.helpers.export import run_export
-
-TRAINED: dict[str, Path] = {}
 
 
 @pytest.fixture(autouse=True)
 def _own_tracking(monkeypatch, tmp_path):
     """Keep every test's runs and checkpoints in its own folder."""
-    for name in ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME", "TEMPER_DEBUG"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    workspace.isolate(monkeypatch, tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -101,24 +94,17 @@ def hundred_rows(tmp_path, monkeypatch):
     return one_file("text,label,author\n" + "\n".join(lines) + "\n")
 
 
+@pytest.fixture(scope="session")
+def exported_workspace(made_once) -> Path:
+    """Return a workspace with a trained, evaluated and exported model, and its MLflow run."""
+    return made_once("exported", export.make_exported)
+
+
 @pytest.fixture
-def exported(prepare, tmp_path, tmp_path_factory):
-    """Go to a workspace with a trained, evaluated and exported model; built once, then copied."""
-    if "folder" not in TRAINED:
-        parameters = prepare(train__epochs=1.0)
-        data, base = arrow.load(Path("data/tokenized")), Path("data/base")
-        Path("work").mkdir()
-        engine = train.fine_tune(parameters, data, base, Path("work"), lambda *_: None)
-        targets = tuple(Path("data") / name for name in ("model", "checkpoints", "history"))
-        train.write_outputs(engine, base, targets)
-        names = ("model", "tokenized", "raw", "zero_shot", "evaluation")
-        evaluate.main(*(Path("data") / name for name in names))
-        run_export(Path("data/export"))
-        TRAINED["folder"] = tmp_path_factory.mktemp("trained") / "workspace"
-        shutil.copytree(tmp_path, TRAINED["folder"])
-    else:
-        prepare(train__epochs=1.0)
-        shutil.copytree(TRAINED["folder"] / "data", "data", dirs_exist_ok=True)
+def exported(prepare, exported_workspace):
+    """Go to a copy of the workspace with an exported model."""
+    prepare(train__epochs=1.0)
+    shutil.copytree(exported_workspace / "data", "data", dirs_exist_ok=True)
     return Path("data/export")
 
 
@@ -127,3 +113,9 @@ def mine(prepare, tmp_path):
     """Return `prepare`, with the file above as module `mine`."""
     (tmp_path / "mine.py").write_text(CODE)
     return lambda **changes: prepare(code={"mine": "mine.py"}, **changes)
+
+
+@pytest.fixture
+def check_sample(tmp_path, monkeypatch) -> Callable[..., list[str]]:
+    """Return a function that checks a sample recipe with other training rows."""
+    return partial(checks.check_sample, tmp_path, monkeypatch)

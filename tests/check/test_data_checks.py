@@ -43,7 +43,7 @@ def test_a_wrong_number_is_named_by_its_row_in_a_split_that_is_cut(write_params,
         ("sentence1,sentence2,label\na,b,equivalent\na,c,\n", "row 2, column 'label': no label"),
         ("sentence1,sentence2,label\na,b,\na,c,-1\n", "has no labels; all are empty"),
         ("sentence1,sentence2,label\na,b,equivalent\n", "validation has labels that train lacks"),
-        ("sentence1,sentence1,label\na,b,equivalent\n", "own.csv:1: a column name stands twice"),
+        ("sentence1,sentence1,label\na,b,equivalent\n", "own.csv:1: duplicate column name"),
     ],
 )
 def test_broken_data_is_named_with_its_file(write_params, write_csv, text, message):

@@ -2,38 +2,11 @@
 
 import io
 import json
-from pathlib import Path
 
 import pytest
-import yaml
 
-from temper import params
-from temper.cli.check import examine
-from temper.core import yaml_file
 from temper.core.errors import InputError
-from tests.helpers.workspace import ROOT, change
-
-
-@pytest.fixture
-def check(tmp_path, monkeypatch):
-    """Return a function that checks a sample recipe with rows of its own."""
-
-    def run(task: str, rows: list[dict], **changes) -> list[str]:
-        recipe = ROOT / f"recipes/sample-{task}.yaml"
-        tree = yaml.load(recipe.read_text(), Loader=yaml_file.Loader)
-        monkeypatch.chdir(tmp_path)
-        for name in ("data/sample", "launch", "stages", "temper", "dvc.yaml"):
-            target = tmp_path / name
-            target.parent.mkdir(exist_ok=True)
-            if not target.exists():
-                target.symlink_to(ROOT / name)
-        Path("own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        tree["data"]["files"] = {"train": "own.jsonl"}
-        tree = change(tree, {key.replace("__", "."): value for key, value in changes.items()})
-        Path("params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
-        return examine(params.load())[0]
-
-    return run
+from tests.helpers.workspace import ROOT
 
 
 @pytest.mark.parametrize(
@@ -49,14 +22,14 @@ def check(tmp_path, monkeypatch):
         ("question_answering", {"answers": {"text": ["a"]}}, "column 'answers'"),
     ],
 )
-def test_check_names_the_row(check, task, row, message):
+def test_check_names_the_row(check_sample, task, row, message):
     """Before anything runs: the file, the split, the row and the column."""
     source = ROOT / f"data/sample/{task}/test.jsonl"
     good = [json.loads(line) for line in source.read_text().splitlines()[:20]]
     rows = [*good, {**good[0], **row}] if "wrods" not in row else [row] * 20
-    found = check(task, rows)
+    found = check_sample(task, rows)
     assert any(message in mistake for mistake in found), found
-    assert check(task, good * 2) == []
+    assert check_sample(task, good * 2) == []
 
 
 @pytest.mark.parametrize(
@@ -71,12 +44,12 @@ def test_check_names_the_row(check, task, row, message):
         ),
     ],
 )
-def test_check_names_what_cannot_be(check, task, changes, message):
+def test_check_names_what_cannot_be(check_sample, task, changes, message):
     """Lengths, overlaps, and metrics that training does not compute."""
     source = "train.csv" if task in ("masked_lm", "causal_lm") else f"{task}/test.jsonl"
     from tests.helpers.samples import rows_of
 
-    found = check(task, rows_of(ROOT / "data/sample" / source, 30), **changes)
+    found = check_sample(task, rows_of(ROOT / "data/sample" / source, 30), **changes)
     assert any(message in mistake for mistake in found), found
 
 

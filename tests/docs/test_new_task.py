@@ -31,7 +31,7 @@ def test_the_page_makes_a_task_that_keeps_the_contract(tmp_path):
     (task,), (row,) = blocks("yaml"), blocks("markdown")
     edit(tmp_path / "temper/params/task.py", "TaskParams = ", f"{schema}\n\nTaskParams = ")
     edit(tmp_path / "temper/params/task.py", "| CausalLM,", "| CausalLM | NextSentencePrediction,")
-    (tmp_path / "temper/tasks/base/registry/next_sentence_prediction.py").write_text(module)
+    (tmp_path / "temper/tasks/next_sentence_prediction.py").write_text(module)
     run(tmp_path, "-c", data)
     tree = yaml.safe_load((ROOT / "recipes/sample-multiple_choice.yaml").read_text())
     folder = "data/sample/next_sentence_prediction"
@@ -39,14 +39,14 @@ def test_the_page_makes_a_task_that_keeps_the_contract(tmp_path):
     target = tmp_path / "recipes/sample-next_sentence_prediction.yaml"
     target.write_text(yaml.safe_dump(tree | yaml.safe_load(task)))
     edit(tmp_path / "README.md", "| `causal_lm` |", f"{row}| `causal_lm` |")
-    edit(tmp_path / "tests/test_tasks.py", "CASES = {", f"CASES = {{\n{case}")
+    edit(tmp_path / "tests/tasks/test_contract.py", "CASES = {", f"CASES = {{\n{case}")
     done = run(
         tmp_path,
         "-m",
         "pytest",
         "-p",
         "no:xdist",
-        "tests/test_tasks.py",
+        "tests/tasks/test_contract.py",
         "-k",
         "next_sentence or every_task",
     )

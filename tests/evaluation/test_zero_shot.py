@@ -128,7 +128,7 @@ def test_images_are_judged_by_a_clip_model(tmp_path):
     )
 
     from tests.helpers.samples import load, rows_of
-    from tests.test_tasks import ROOT
+    from tests.helpers.workspace import ROOT
 
     torch.manual_seed(1)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(ROOT / "data/sample/causal_lm/model")

@@ -14,13 +14,12 @@ from contextlib import suppress
 
 import pytest
 
-from tests.conftest import TRAINED
 from tests.helpers.export import score
 from tests.helpers.workspace import environment
 
 
 @pytest.mark.slow
-def test_the_saved_mlflow_model_answers_raw_text(exported, tmp_path):
+def test_the_saved_mlflow_model_answers_raw_text(exported, exported_workspace, tmp_path):
     """Loaded from its folder alone, it gives what predict gives."""
     code = (
         "import mlflow, json, sys; m = mlflow.pyfunc.load_model(sys.argv[1]);"
@@ -28,7 +27,7 @@ def test_the_saved_mlflow_model_answers_raw_text(exported, tmp_path):
         "f = m.predict(pd.DataFrame({'sentence1': ['It was new.'], 'sentence2': ['It was old.']}));"
         "print(json.dumps(f.to_dict('records')))"
     )
-    (folder,) = {path.parent for path in (TRAINED["folder"] / "mlruns").rglob("MLmodel")}
+    (folder,) = {path.parent for path in (exported_workspace / "mlruns").rglob("MLmodel")}
     shutil.copytree(folder, tmp_path / "served")
     command = [sys.executable, "-c", code, str(tmp_path / "served")]
     done = subprocess.run(command, cwd="/", check=True, capture_output=True, text=True)
@@ -39,9 +38,9 @@ def test_the_saved_mlflow_model_answers_raw_text(exported, tmp_path):
 
 
 @pytest.mark.slow
-def test_mlflow_serves_it_from_an_empty_directory(exported, tmp_path):
+def test_mlflow_serves_it_from_an_empty_directory(exported, exported_workspace, tmp_path):
     """A real server on loopback, without the repository, answers raw text over HTTP."""
-    (folder,) = {path.parent for path in (TRAINED["folder"] / "mlruns").rglob("MLmodel")}
+    (folder,) = {path.parent for path in (exported_workspace / "mlruns").rglob("MLmodel")}
     shutil.copytree(folder, tmp_path / "model")
     (tmp_path / "empty").mkdir()
     with socket.socket() as probe:

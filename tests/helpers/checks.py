@@ -1,8 +1,14 @@
 """`temper check` of changed parameters."""
 
+import json
 from pathlib import Path
 
+import yaml
+
+from temper import params
 from temper.cli import check
+from temper.core import yaml_file
+from tests.helpers.workspace import ROOT, change
 
 
 def examine(write_params, pipeline="stages: {}\n", **changes):
@@ -20,3 +26,19 @@ def only(found):
 def line_of(fragment):
     lines = Path("params.yaml").read_text().splitlines()
     return next(i for i, line in enumerate(lines, 1) if fragment in line)
+
+
+def check_sample(folder, patch, task: str, rows: list[dict], **changes) -> list[str]:
+    """Return what `temper check` says of a sample recipe with these rows as training data."""
+    tree = yaml.load((ROOT / f"recipes/sample-{task}.yaml").read_text(), Loader=yaml_file.Loader)
+    patch.chdir(folder)
+    for name in ("data/sample", "launch", "stages", "temper", "dvc.yaml"):
+        target = folder / name
+        target.parent.mkdir(exist_ok=True)
+        if not target.exists():
+            target.symlink_to(ROOT / name)
+    Path("own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    tree["data"]["files"] = {"train": "own.jsonl"}
+    tree = change(tree, {key.replace("__", "."): value for key, value in changes.items()})
+    Path("params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+    return check.examine(params.load())[0]

@@ -3,8 +3,23 @@
 import csv
 from pathlib import Path
 
-from stages import export
+import pytest
+
+from stages import evaluate, export
 from temper.cli import predict
+from tests.helpers import workspace
+from tests.helpers.training import trained
+
+
+def make_exported(folder: Path) -> None:
+    """Train, evaluate and export the tests' model in a folder."""
+    folder.mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        workspace.isolate(patch, folder)
+        trained(workspace.load_data(workspace.write_params(folder, patch, train__epochs=1.0)))
+        names = ("model", "tokenized", "raw", "zero_shot", "evaluation")
+        evaluate.main(*(Path("data") / name for name in names))
+        run_export(Path("data/export"))
 
 
 def run_export(target):

@@ -15,6 +15,14 @@ ROOT = Path(__file__).parents[2]
 TOKENIZED = ("raw", "base/processor", "files/code", "files/tokenize", "translators", "tokenized")
 
 
+def isolate(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Keep runs and checkpoints in a folder, whatever the environment names."""
+    for name in ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME", "TEMPER_DEBUG"):
+        patch.delenv(name, raising=False)
+    patch.setenv("DVC_ROOT", str(folder))
+    patch.setenv("GIT_CEILING_DIRECTORIES", str(folder.parent))
+
+
 def change(tree: dict, changes: dict) -> dict:
     """Set dotted keys of nested groups."""
     for key, value in changes.items():

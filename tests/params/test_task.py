@@ -17,9 +17,9 @@ from temper.core.errors import InputError
         ("masked_lm", {"evaluate__positive_label": "a"}, "must be null for masked_lm"),
     ],
 )
-def test_keys_belong_to_their_task(check, task, changes, message):
+def test_keys_belong_to_their_task(check_sample, task, changes, message):
     """One that is not read, one that is missing, a task and a key that do not exist."""
     with pytest.raises(InputError) as caught:
-        check(task, [], **changes)
+        check_sample(task, [], **changes)
     assert message in str(caught.value)
     assert "params.yaml:" in str(caught.value)
