@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_origin
 
 import yaml
 from pydantic import ValidationError
@@ -11,17 +11,15 @@ from pydantic import ValidationError
 from temper.core import yaml_file
 from temper.core.errors import InputError, nearest
 from temper.params import rules
+from temper.params.group import Group, groups_of
 from temper.params.renamed import RENAMED, with_current_names
 from temper.params.schema import Params
-from temper.params.task import TaskParams
+from temper.params.task import TASKS
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 PARAMS_FILE = Path("params.yaml")
-
-TASKS = {  # name → schema
-    schema.model_fields["name"].annotation.__args__[0]: schema  # type: ignore[union-attr]
-    for schema in get_args(get_args(TaskParams)[0])
-}
-TASK_NAMES = [[name] for name in TASKS]
 
 
 def load(path: Path = PARAMS_FILE) -> Params:
@@ -29,24 +27,22 @@ def load(path: Path = PARAMS_FILE) -> Params:
 
     Raises:
         InputError: the file is missing, is not YAML, or does not fit the schema; every mistake is
-            listed with its line, what was found and the nearest valid name.
+            listed with its line, its value and the nearest valid name.
     """
     tree = yaml_file.compose(path)
-    raw = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml_file.Loader)
-    mistakes = {
-        (line, key): f"the key {key!r} stands twice" for line, key in yaml_file.repeated(tree)
-    }
-    raw, old_names = with_current_names(raw)
+    values = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml_file.Loader)
+    mistakes = {(line, key): f"duplicate key {key!r}" for line, key in yaml_file.repeated(tree)}
+    values, old_names = with_current_names(values)
     for old in old_names:
         line = yaml_file.line_of(tree, old.split("."))
-        mistakes[line, old] = f"renamed to {RENAMED[old]}; write that"
+        mistakes[line, old] = f"renamed to {RENAMED[old]}"
     parsed = None
     try:
-        parsed = Params.model_validate_json(json.dumps(raw))
+        parsed = Params.model_validate_json(json.dumps(values))
     except ValidationError as error:
-        for item in error.errors():
-            place, message = _describe(tree, item)
-            mistakes[place] = f"{mistakes[place]}, or: {message}" if place in mistakes else message
+        for details in error.errors():
+            at, message = _describe(tree, details)
+            mistakes[at] = f"{mistakes[at]}, or: {message}" if at in mistakes else message
     for location, message in rules.conflicts(parsed).items() if parsed else ():
         mistakes[yaml_file.line_of(tree, location), ".".join(location)] = message
     if parsed is not None and not mistakes:
@@ -62,6 +58,8 @@ def load(path: Path = PARAMS_FILE) -> Params:
 def flatten(params: Params, *, without: str | None = None) -> dict[str, Any]:
     """Return `{"train.learning_rate": 5e-5, …}`: one entry per leaf, lists and {} kept whole.
 
+    A technique that is off has no entry, whether it is absent or written as off.
+
     Args:
         params: all groups.
         without: a group to leave out.
@@ -75,26 +73,29 @@ def flatten(params: Params, *, without: str | None = None) -> dict[str, Any]:
             leaves |= walk(f"{prefix}.{key}" if prefix else key, inner)
         return leaves
 
-    return walk("", params.model_dump(exclude={without} if without else None, exclude_unset=True))
+    exclude = {without} if without else None
+    return walk("", params.model_dump(exclude=exclude, exclude_defaults=True))
 
 
-def _describe(tree: yaml.Node, item: Any) -> tuple[tuple[int, str], str]:
+def _describe(tree: yaml.Node, details: "ErrorDetails") -> tuple[tuple[int, str], str]:
     """Return the line and key of one pydantic error, and its message."""
-    location = [part for part in item["loc"] if not _is_union_arm(part)]
-    task = location.pop(1) if location[:1] == ["task"] and location[1:2] in TASK_NAMES else None
-    message = item["msg"].removeprefix("Value error, ")
-    if item["type"] == "union_tag_invalid":
-        location, found = ["task", "name"], item["ctx"]["tag"]
-        message = f"no task {found!r}{nearest(found, list(TASKS))}; there are {', '.join(TASKS)}"
-    elif item["type"] == "union_tag_not_found":
+    location = [part for part in details["loc"] if not _is_union_arm(part)]
+    task = None
+    if location[:1] == ["task"] and len(location) > 1 and location[1] in TASKS:
+        task = str(location.pop(1))  # pydantic names the arm of the union there
+    message = details["msg"].removeprefix("Value error, ")
+    if details["type"] == "union_tag_invalid":
+        location, name = ["task", "name"], details.get("ctx", {})["tag"]
+        message = f"no task {name!r}{nearest(name, list(TASKS))}; there are {', '.join(TASKS)}"
+    elif details["type"] == "union_tag_not_found":
         location, message = ["task", "name"], f"missing; there are {', '.join(TASKS)}"
-    elif item["type"] == "extra_forbidden":
+    elif details["type"] == "extra_forbidden":
         allowed = _allowed(location[:-1], task)
         message = f"unknown key{nearest(str(location[-1]), allowed)}; allowed: {', '.join(allowed)}"
-    elif item["type"] == "missing":
-        message = "missing; every parameter is written down, none has a hidden default"
-    elif item["type"] != "value_error":
-        message = f"{message}; found {item['input']!r}"
+    elif details["type"] == "missing":
+        message = "missing; it has no default (docs/parameters.md)"
+    elif details["type"] != "value_error":
+        message = f"{message}; found {details['input']!r}"
     return (yaml_file.line_of(tree, location), ".".join(map(str, location))), message
 
 
@@ -103,11 +104,15 @@ def _is_union_arm(part: str | int) -> bool:
     return isinstance(part, str) and bool(re.search(r"[\[\]()-]|^(int|float|str)$", part))
 
 
-def _allowed(location: list, task: str | None) -> list[str]:
+def _allowed(location: list[int | str], task: str | None) -> list[str]:
+    """Return the keys that a group may have."""
     if location[:1] == ["task"]:
         return list(TASKS[task or ""].model_fields)
-    model: Any = Params
-    for part in location:
-        annotation = model.model_fields[part].annotation
-        model = next((a for a in get_args(annotation) if hasattr(a, "model_fields")), annotation)
+    model: type[Group] = Params
+    parts = iter(location)
+    for part in parts:
+        annotation = model.model_fields[str(part)].annotation
+        (model,) = groups_of(annotation)
+        if get_origin(annotation) is dict:
+            next(parts)  # a name that params.yaml gives
     return list(model.model_fields)

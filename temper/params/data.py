@@ -4,90 +4,125 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from temper.params.task import Count, Group, Name, Positive, Share
+from temper.params.group import Characters, Columns, Count, Group, Name, Positive, Share, Unit
 
 
 class HubDataset(Group):
-    name: Name | None = Field(description="Dataset id on the Hub.")
-    config: Name | None = Field(description="Configuration of the dataset; null: its only one.")
-    revision: Name | None = Field(description="Commit, branch or tag; resolved to a commit.")
+    name: Name | None = Field(
+        default=None, description="Dataset id on the Hub, such as nyu-mll/glue. Absent: none."
+    )
+    config: Name | None = Field(
+        default=None, description="Configuration of the dataset. Absent: its only one."
+    )
+    revision: Name | None = Field(
+        default=None,
+        description="Commit, branch or tag; resolved to a commit and recorded. Absent: main.",
+    )
     splits: dict[Name, Name] = Field(
-        description="Split here → split there; {} keeps the dataset's names."
+        default={}, description="Split here → split of the dataset. Absent: the dataset's names."
     )
 
 
 class SplitParams(Group):
     validation: Share = Field(description="Share of train that becomes a missing validation.")
     test: Share = Field(description="Share of train that becomes a missing test.")
-    seed: int = Field(description="Seed of the cut, apart from the run's seed.")
+    seed: int = Field(
+        description="Seed of the split, of folds and subsets; independent of the run's seed."
+    )
     group: Name | None = Field(
-        default=None, description="Column: rows of train that share its value stay together."
+        default=None,
+        description="Column: rows of train that share its value stay together. "
+        "Absent: rows are split one by one.",
     )
 
 
 class FilterParams(Group):
-    min_characters: Count | None = Field(
-        default=None, description="Fewest characters of a row's texts together."
+    min_characters: Characters | None = Field(
+        default=None,
+        description="Shortest row kept, by the length of all its texts. Absent: no limit.",
     )
-    max_characters: Count | None = Field(
-        default=None, description="Most characters of a row's texts together."
+    max_characters: Characters | None = Field(
+        default=None,
+        description="Longest row kept, by the length of all its texts. Absent: no limit.",
     )
     labels: tuple[Name, ...] | None = Field(
-        default=None, min_length=1, description="Labels whose rows are kept."
+        default=None, min_length=1, description="Labels whose rows are kept. Absent: all."
     )
     applies_to: tuple[Name, ...] = Field(
         min_length=1, description="Splits that are filtered, such as train."
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _check_limits(self) -> Self:
         low, high = self.min_characters, self.max_characters
         if low is None and high is None and self.labels is None:
-            raise ValueError("give min_characters, max_characters or labels, or set filter to null")
+            raise ValueError("give min_characters, max_characters or labels, or remove filter")
         if low is not None and high is not None and low > high:
             raise ValueError(f"min_characters {low} is more than max_characters {high}")
         return self
 
 
 class FoldParams(Group):
-    k: int = Field(ge=2, description="Parts that train is divided into.")
-    index: Count = Field(description="The part that becomes validation, from 0.")
+    k: int = Field(ge=2, description="Number of folds that train is divided into.")
+    index: Count = Field(description="The fold that becomes validation, from 0.")
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _check_index(self) -> Self:
         if self.index >= self.k:
-            raise ValueError(f"index {self.index} is none of 0 to {self.k - 1} (k is {self.k})")
+            raise ValueError(f"index {self.index} is not one of 0 to {self.k - 1} (k is {self.k})")
         return self
 
 
-Size = Positive | Annotated[float, Field(gt=0, le=1)]
+Size = Annotated[Positive, Unit("rows")] | Annotated[float, Field(gt=0, le=1), Unit("share")]
 
 
 class DataParams(Group):
-    source: Literal["files", "hub"] = Field(description="Where the data comes from.")
-    files: dict[Name, Name] = Field(description="Split → file or folder; {} with a Hub source.")
-    glob: Name = Field(description="Which files of a folder; {split} is the split's name.")
-    hub: HubDataset
-    rename: dict[Name, Name] | None = Field(
-        default=None, description="Column as it is read → the name that all else uses."
+    source: Literal["files", "hub"] = Field(description="Where the data come from.")
+    files: dict[Name, Name] = Field(
+        description="Split → file or folder; {} with `source: hub`. DVC watches each."
     )
-    extra_columns: tuple[Name, ...] = Field(description="Further columns to carry along.")
-    filter: FilterParams | None = Field(default=None, description="Which rows are kept.")
-    split: SplitParams
+    glob: Name = Field(
+        default="*",
+        description="Which files of a folder; {split} is replaced by the split's name. "
+        "Absent: all of them.",
+    )
+    hub: HubDataset = Field(
+        default=HubDataset(), description="Dataset on the Hub. Absent: none, with `source: files`."
+    )
+    rename: dict[Name, Name] | None = Field(
+        default=None,
+        description="Column as it is read → the name that everything else uses. Absent: as read.",
+    )
+    extra_columns: Columns = Field(
+        default=(), description="More columns to keep, such as ids and slices. Absent: none."
+    )
+    filter: FilterParams | None = Field(
+        default=None, description="Which rows are kept. Absent: all."
+    )
+    split: SplitParams = Field(description="How splits that the data lack are cut from train.")
     fold: FoldParams | None = Field(
-        default=None, description="Cross-validation: a part of train becomes validation."
+        default=None,
+        description="Cross-validation: one fold of train becomes validation. Absent: off.",
     )
     subset: dict[Name, Size] | None = Field(
-        default=None, description="Split → rows, or a share, to keep of it; drawn by split.seed."
+        default=None,
+        description="Split → rows (500) or share (0.1) of it to keep, drawn by split.seed. "
+        "Absent: all rows.",
     )
     overlap: Literal["report", "drop_from_train", "error"] = Field(
-        description="What to do with training rows that also stand in another split."
+        default="report",
+        description="What to do with rows of train that another split has too. "
+        "Absent: `report`, which counts them.",
     )
-    license: Name | None = Field(description="SPDX id, or null for what the Hub says.")
-    description: Name | None = Field(description="One sentence, or null for what the Hub says.")
+    license: Name | None = Field(
+        default=None, description="SPDX id of the data. Absent: what the Hub says."
+    )
+    description: Name | None = Field(
+        default=None, description="The data in one sentence. Absent: what the Hub says."
+    )
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _check_source(self) -> Self:
         if self.source == "files" and "train" not in self.files:
             raise ValueError("files needs a train split while source is 'files'")
         if self.source == "hub" and self.hub.name is None:

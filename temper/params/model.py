@@ -1,4 +1,4 @@
-"""The `model` group of params.yaml: the checkpoint, its head, and what of it is trained."""
+"""The `model` group of params.yaml: the checkpoint, its head, and which parts are trained."""
 
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -6,39 +6,43 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from temper.core.errors import nearest
-from temper.params.task import Group, Name, Positive, Share
+from temper.params.group import Columns, Group, Name, Positive, Share
 
 
 class Head(Group):
     kind: Literal["new", "linear", "mlp"] = Field(
-        description="The class's own head drawn anew, one layer, or a hidden layer before it."
+        description="new: the task's own head, reinitialized; linear: one layer; mlp: a hidden "
+        "layer before it."
     )
     pooling: Literal["first", "mean", "max", "pair"] | None = Field(
         default=None,
-        description="linear, mlp: one vector per row from its tokens'; pair: of its two texts.",
+        description="One vector per row from its tokens' (pair: from each of its two texts'); "
+        "linear and mlp need it for sequence_classification. Absent: one vector per token.",
     )
-    hidden_size: Positive | None = Field(default=None, description="mlp: units of the layer.")
-    dropout: Share | None = Field(default=None, description="linear, mlp: share of units dropped.")
+    hidden_size: Positive | None = Field(
+        default=None, description="Units of the hidden layer; mlp needs it. Absent: none."
+    )
+    dropout: Share | None = Field(
+        default=None, description="Dropout rate; linear and mlp need it. Absent: none."
+    )
     crf: bool | None = Field(
-        default=None, description="token_classification: score paths of tags, not single tags."
+        default=None,
+        description="token_classification: a CRF scores whole tag sequences. Absent: false.",
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        own = self.kind != "new"
-        for key, wanted in (
-            ("hidden_size", self.kind == "mlp"),
-            ("dropout", own),
-        ):
-            if wanted and getattr(self, key) is None:
+    def _check_keys_of_kind(self) -> Self:
+        needed = {"new": (), "linear": ("dropout",), "mlp": ("hidden_size", "dropout")}[self.kind]
+        unread = {
+            "new": ("hidden_size", "dropout", "pooling", "crf"),
+            "linear": ("hidden_size",),
+            "mlp": (),
+        }[self.kind]
+        for key in needed:
+            if getattr(self, key) is None:
                 raise ValueError(f"head.{key} is needed for {self.kind}")
-        for key, wanted in (
-            ("hidden_size", self.kind == "mlp"),
-            ("dropout", own),
-            ("pooling", own),
-            ("crf", own),
-        ):
-            if not wanted and getattr(self, key) is not None:
+        for key in unread:
+            if getattr(self, key) is not None:
                 raise ValueError(f"head.{key} has no effect with {self.kind}; remove it")
         return self
 
@@ -46,32 +50,55 @@ class Head(Group):
 class Lora(Group):
     rank: Positive = Field(description="Rank of the two small matrices beside each weight.")
     alpha: float = Field(gt=0, description="Their product is scaled by alpha / rank.")
-    dropout: Share = Field(description="Share of their input dropped while training.")
-    target_modules: tuple[Name, ...] | None = Field(
-        description="Names of the layers; null: every linear layer of the backbone."
+    dropout: Share = Field(description="Dropout rate of their input.")
+    target_modules: Columns | None = Field(
+        default=None,
+        description="Names of the adapted layers. Absent: every linear layer of the backbone.",
     )
 
 
 class ModelParams(Group):
-    name: Name = Field(description="A name under files, or a Hub id.")
-    files: dict[Name, Name] = Field(description="Local model folders by name; {} with a Hub model.")
-    revision: Name | None = Field(description="Commit, branch or tag of the Hub model.")
-    from_scratch: bool = Field(description="New weights from the config and the seed.")
-    trust_remote_code: bool = Field(description="Run the code a Hub model brings along.")
-    config: dict[str, Any] = Field(description="Overrides of the model's config.json.")
-    head: Head | None = Field(default=None, description="null: the task's, as the checkpoint's.")
-    lora: Lora | None = Field(
-        default=None, description="Train small matrices beside the frozen weights; merged after."
+    name: Name = Field(description="A name under files, or a model id on the Hub.")
+    files: dict[Name, Name] = Field(
+        description="Local model folders by name; {} with a Hub model. DVC watches each."
     )
-    new_tokens: tuple[Name, ...] | None = Field(
-        default=None, description="Added to the vocabulary, their embeddings trained."
+    revision: Name | None = Field(
+        default=None,
+        description="Commit, branch or tag of the Hub model; resolved to a commit and recorded. "
+        "Absent: main.",
+    )
+    from_scratch: bool = Field(
+        default=False,
+        description="Initialize all weights from the config and the seed. Absent: false, the "
+        "checkpoint's weights are loaded.",
+    )
+    trust_remote_code: bool = Field(
+        default=False, description="Run code that comes with the Hub model. Absent: false."
+    )
+    config: dict[str, Any] = Field(
+        default={}, description="Overrides of the model's config.json. Absent: none."
+    )
+    head: Head | None = Field(
+        default=None, description="Head on the backbone. Absent: the task's, as in the checkpoint."
+    )
+    lora: Lora | None = Field(
+        default=None,
+        description="LoRA: train low-rank matrices beside frozen weights, merged at the end. "
+        "Absent: off.",
+    )
+    new_tokens: Columns | None = Field(
+        default=None,
+        description="Words added to the vocabulary as single tokens, with trained embeddings. "
+        "Absent: none.",
     )
     custom_class: Name | None = Field(
-        default=None, description="A class of yours, built from the config, that returns logits."
+        default=None,
+        description="Custom model: `module.Class` of a file under `code`, built from the config, "
+        "returns logits. Absent: the class that the task and checkpoint imply.",
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _check_name(self) -> Self:
         if self.name not in self.files and Path(self.name).is_dir():
             raise ValueError(
                 f"name is a folder that DVC does not watch: write files: {{local: {self.name}}} "

@@ -1,62 +1,93 @@
-"""Parameters → those that do not fit the task or each other, each with its key and what to do.
+"""Rules across keys: which have an effect with the task and with each other.
 
-`temper.params.schema` says what a value may be and which labels and columns must agree; here is
-which techniques have an effect together.
+`temper.params.schema` says what a single value may be, and which labels and columns must agree.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from temper.params.model import Head
 from temper.params.schema import Params
+from temper.params.task import TASKS
 from temper.params.train import TrainParams
 
 AUGMENTED = ("sequence_classification", "seq2seq_lm")  # no label belongs to a word of the text
 LABELS = ("sequence_classification", "token_classification", "image_classification")
-HEADS = LABELS[:2]  # tasks of `model.head`
-TASK_KEYS: dict[str, Callable[[Params], bool]] = {  # keys that not every task has
-    "tokenize.max_length": lambda p: p.task.name != "image_classification",
-    "tokenize.padding": lambda p: p.task.name != "image_classification",
-    "tokenize.pad_to_multiple_of": lambda p: p.task.name != "image_classification",
-    "tokenize.overflow": lambda p: p.task.name in LABELS[:2],
-    "tokenize.stride": lambda p: (
-        p.task.name == "question_answering" or p.tokenize.overflow == "window"
+HEADS = ("sequence_classification", "token_classification")  # tasks of `model.head`
+TEXT = tuple(task for task in TASKS if task != "image_classification")
+NOT_LM = tuple(task for task in TASKS if not task.endswith("_lm"))
+Conflict = tuple[str, str]  # a dotted key, and what is wrong with its value
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where a key has an effect.
+
+    Args:
+        tasks: values of `task.name`.
+        condition: what else has to hold.
+        hint: tasks or condition in words, for errors and docs/parameters.md.
+    """
+
+    tasks: tuple[str, ...]
+    condition: Callable[[Params], bool] = lambda _: True
+    hint: str = ""
+
+    def covers(self, p: Params) -> bool:
+        return p.task.name in self.tasks and self.condition(p)
+
+
+TASK_KEYS = {  # needed where they have an effect, refused elsewhere (ADR 8)
+    "tokenize.max_length": Scope(TEXT),
+    "tokenize.padding": Scope(TEXT),
+    "tokenize.pad_to_multiple_of": Scope(TEXT),
+    "tokenize.overflow": Scope(HEADS),
+    "tokenize.stride": Scope(
+        (*HEADS, "question_answering"),
+        lambda p: p.task.name == "question_answering" or p.tokenize.overflow == "window",
+        "only with question_answering or overflow: window",
     ),
-    "tokenize.window_pooling": lambda p: (
-        p.task.name == LABELS[0] and p.tokenize.overflow == "window"
+    "tokenize.window_pooling": Scope(
+        ("sequence_classification",),
+        lambda p: p.tokenize.overflow == "window",
+        "only with sequence_classification and overflow: window",
     ),
-    "tokenize.max_target_length": lambda p: p.task.name == "seq2seq_lm",
-    "train.class_weights": lambda p: p.task.name in LABELS,
-    "train.focal_gamma": lambda p: p.task.name in LABELS,
-    "train.augmentation": lambda p: p.task.name == "image_classification",
-    "evaluate.threshold": lambda p: p.task.name == LABELS[0],
-    "evaluate.span_decoding": lambda p: p.task.name == "question_answering",
-    "evaluate.generation": lambda p: p.task.name in ("seq2seq_lm", "causal_lm"),
-    "export.int8": lambda p: not p.task.name.endswith("_lm"),
-    "export.max_score_drop": lambda p: not p.task.name.endswith("_lm"),
+    "tokenize.max_target_length": Scope(("seq2seq_lm",)),
+    "evaluate.threshold": Scope(
+        ("sequence_classification",),
+        lambda p: p.task.metrics == "multi_label",
+        "only with problem_type: multi_label_classification",
+    ),
+    "evaluate.span_decoding": Scope(("question_answering",)),
+    "evaluate.generation": Scope(("seq2seq_lm", "causal_lm")),
 }
-MAY_BE_NULL = ("train.class_weights", "train.augmentation")  # null turns them off
-TECHNIQUES: dict[str, Callable[[Params], bool]] = {  # off where missing, null or {} (ADR 10)
-    "tokenize.augment": lambda p: p.task.name in AUGMENTED,
-    "tokenize.synonym_files": lambda p: p.task.name in AUGMENTED,
-    "tokenize.translators": lambda p: p.task.name in AUGMENTED,
-    "train.huber_delta": lambda p: p.task.metrics == "regression",
-    "train.resampling": lambda p: p.task.metrics == "classification",
-    "train.r_drop_alpha": lambda p: not p.task.name.endswith("_lm"),
-    "model.head": lambda p: p.task.name in HEADS,
-    "model.custom_class": lambda p: p.task.name in LABELS,
-    "model.new_tokens": lambda p: p.task.name != "image_classification",
+TECHNIQUES = {  # off where absent, null, 0 or {}; refused where they have no effect (ADR 10)
+    "tokenize.augment": Scope(
+        AUGMENTED, hint=f"only with {' and '.join(AUGMENTED)}; images: train.augmentation"
+    ),
+    "tokenize.synonym_files": Scope(AUGMENTED),
+    "tokenize.translators": Scope(AUGMENTED),
+    "train.class_weights": Scope(LABELS),
+    "train.focal_gamma": Scope(LABELS),
+    "train.augmentation": Scope(("image_classification",)),
+    "train.huber_delta": Scope(
+        ("sequence_classification",),
+        lambda p: p.task.metrics == "regression",
+        "only with problem_type: regression",
+    ),
+    "train.resampling": Scope(
+        ("sequence_classification", "image_classification"),
+        lambda p: p.task.metrics == "classification",
+        "only where a row has one label",
+    ),
+    "train.r_drop_alpha": Scope(NOT_LM),
+    "model.head": Scope(HEADS),
+    "model.custom_class": Scope(LABELS),
+    "model.new_tokens": Scope(TEXT),
+    "export.int8": Scope(NOT_LM),
+    "export.max_score_drop": Scope(NOT_LM),
 }
-HINTS = {  # after "has no effect here with <task>"
-    "train.huber_delta": " (only with problem_type: regression)",
-    "train.resampling": " (only where a row has one label)",
-    "tokenize.augment": f" (only with {' and '.join(AUGMENTED)}; images: train.augmentation)",
-}
-LOSS_OPTIONS = {  # of temper's own losses → the value that is off
-    "class_weights": None,
-    "label_smoothing": 0,
-    "focal_gamma": 0,
-    "huber_delta": None,
-}
+LOSS_OPTIONS = ("class_weights", "label_smoothing", "focal_gamma", "huber_delta")
 SCHEDULE_OPTIONS = {  # schedule → those of `train.lr_scheduler_kwargs` that it reads
     "cosine": ("num_cycles",),
     "cosine_with_restarts": ("num_cycles",),
@@ -78,25 +109,28 @@ NEEDED_OPTIONS = {  # schedule → those of which it needs exactly one
     "cosine_warmup_with_min_lr": ("min_lr", "min_lr_rate"),
     "warmup_stable_decay": ("num_decay_steps",),
 }
-Conflict = tuple[str, str]  # a dotted key, and what is wrong with its value
 
 
 def conflicts(parameters: Params) -> dict[tuple[str, str], str]:
-    """Return a message for each (group, key) that is missing, never read, or fits no other."""
-    found: dict[tuple[str, str], str] = {}
-    for rule in (_of_task, _of_head, _of_model, _of_loss, _of_schedule, _of_augmentation):
-        for key, message in rule(parameters):
-            group, _, name = key.partition(".")
-            before = found.get((group, name))
-            found[group, name] = message if before is None else f"{before}; {message}"
-    return found
+    """Return a message for each (group, key) that is missing, has no effect or rules out another.
+
+    The values that `Params` validates one by one are taken as valid.
+    """
+    messages: dict[tuple[str, str], str] = {}
+    rules = (_task, _head, _frozen, _loss, _schedule, _augmentation, _int8)
+    for rule in rules:
+        for dotted, message in rule(parameters):
+            group, _, key = dotted.partition(".")
+            before = messages.get((group, key))
+            messages[group, key] = message if before is None else f"{before}; {message}"
+    return messages
 
 
-def unfit_head(head: Head, p: Params) -> str | None:
-    """Return why a linear or MLP head, chosen or an earlier model's, fits no such training."""
+def head_conflict(head: Head, p: Params) -> str | None:
+    """Return why a linear or MLP head, of params.yaml or an earlier model, rules out a training."""
     if p.task.name not in HEADS:
-        return f"heads of temper are for {' and '.join(HEADS)}, not for {p.task.name}"
-    if (head.pooling is None) == (p.task.name == HEADS[0]):
+        return f"linear and mlp are for {' and '.join(HEADS)}, not for {p.task.name}"
+    if (head.pooling is None) == (p.task.name == "sequence_classification"):
         return (
             "pooling makes one vector of a text: sequence_classification needs it, "
             "token_classification has no use for it"
@@ -105,101 +139,107 @@ def unfit_head(head: Head, p: Params) -> str | None:
         return "pooling: pair is for two texts, and task.text names one column"
     if head.crf and p.task.name != "token_classification":
         return "crf is for token_classification"
-    unread = [f"train.{n}" for n in (*LOSS_OPTIONS, "loss") if getattr(p.train, n)]
+    unread = [f"train.{name}" for name in (*LOSS_OPTIONS, "loss") if getattr(p.train, name)]
     if head.crf and unread:
-        return f"crf has a loss of its own, which does not read {', '.join(unread)}: turn it off"
+        return f"crf has its own loss, which does not read {', '.join(unread)}: remove it"
     return None
 
 
 def users_of_validation(p: TrainParams) -> list[str]:
-    """Return the parameters that need a validation split with labels."""
-    averaged = p.weight_averaging is not None and p.weight_averaging.kind != "ema"
-    needs = {
+    """Return the parameters in use that need a validation split with labels."""
+    averages = p.weight_averaging is not None and p.weight_averaging.kind != "ema"
+    in_use = {
         "metric_for_best_model": p.metric_for_best_model != "loss",
         "early_stopping": p.early_stopping.patience > 0,
-        "weight_averaging": averaged,
+        "weight_averaging": averages,
     }
-    return [f"train.{name}" for name, needed in needs.items() if needed]
+    return [f"train.{name}" for name, is_on in in_use.items() if is_on]
 
 
-def _of_task(p: Params) -> Iterator[Conflict]:
+def _task(p: Params) -> Iterator[Conflict]:
     """Yield keys that the task needs and lacks, or has and never reads."""
     task = p.task.name
-    for name, is_read in TASK_KEYS.items():
-        group, key = name.split(".")
+    for dotted, scope in TASK_KEYS.items():
+        group, key = dotted.split(".")
         values = getattr(p, group)
-        given, is_null = key in values.model_fields_set, getattr(values, key) is None
-        if is_read(p) and is_null and not (given and name in MAY_BE_NULL):
-            yield name, f"{'null' if given else 'missing'}; {task} needs it here"
-        elif given and not is_read(p):
-            yield name, f"has no effect here with {task}; remove it"
-    for name, is_read in TECHNIQUES.items():
-        group, key = name.split(".")
-        if getattr(getattr(p, group), key) and not is_read(p):
-            yield name, f"has no effect here with {task}{HINTS.get(name, '')}; remove it"
+        is_written, value = key in values.model_fields_set, getattr(values, key)
+        if scope.covers(p) and value is None:
+            yield dotted, f"{'null' if is_written else 'missing'}; {task} needs it here"
+        elif is_written and not scope.covers(p):
+            yield dotted, _no_effect(scope, task)
+    for dotted, scope in TECHNIQUES.items():
+        group, key = dotted.split(".")
+        if getattr(getattr(p, group), key) and not scope.covers(p):
+            yield dotted, _no_effect(scope, task)
 
 
-def _of_head(p: Params) -> Iterator[Conflict]:
+def _no_effect(scope: Scope, task: str) -> str:
+    hint = f" ({scope.hint})" if scope.hint else ""
+    return f"has no effect here with {task}{hint}; remove it"
+
+
+def _head(p: Params) -> Iterator[Conflict]:
     head = p.model.head
     if head is None:
         return
     if p.model.custom_class is not None:
-        yield "model.custom_class", "has a head of its own: set model.head to null"
+        yield "model.custom_class", "already has a head: remove model.head"
     elif head.kind == "new" and p.model.from_scratch:
-        yield "model.head", "everything is new with from_scratch: true; set it to null"
-    elif head.kind != "new" and (message := unfit_head(head, p)):
+        yield "model.head", "everything is new with from_scratch: true; remove it"
+    elif head.kind != "new" and (message := head_conflict(head, p)):
         yield "model.head", message
 
 
-def _of_model(p: Params) -> Iterator[Conflict]:
+def _frozen(p: Params) -> Iterator[Conflict]:
     freeze = p.train.freeze
     if p.model.lora is not None and (freeze.embeddings or freeze.layers):
-        yield "model.lora", "freezes all but the head: leave train.freeze at none"
+        yield "model.lora", "already freezes everything but the head: remove train.freeze"
     if p.model.new_tokens and (freeze.embeddings or freeze.layers == "all"):
         yield (
             "model.new_tokens",
-            "their embeddings are new, and train.freeze keeps them as they are: set "
-            "train.freeze.embeddings to false, and layers to a number",
+            "their embeddings are new, and train.freeze keeps them from being trained: remove "
+            "train.freeze.embeddings, and give layers a number",
         )
 
 
-def _of_loss(p: Params) -> Iterator[Conflict]:
-    """Yield options that the loss of the task, or of the user's, does not read."""
+def _loss(p: Params) -> Iterator[Conflict]:
+    """Yield options that the task's loss, or a custom one, does not read."""
     labels, weights = p.task.classes, p.train.class_weights
     if isinstance(weights, tuple) and labels is not None and len(weights) != len(labels):
         yield "train.class_weights", f"has {len(weights)} numbers for {len(labels)} labels"
-    for name, off in LOSS_OPTIONS.items():
-        value, fix = getattr(p.train, name), f"set it to {'null' if off is None else off}"
+    for key in LOSS_OPTIONS:
+        value = getattr(p.train, key)
         if not value:
             continue
         if p.train.loss is not None:
-            yield f"train.{name}", f"{value!r} has no effect on train.loss, which is yours; {fix}"
-        elif p.task.metrics == "regression" and name != "huber_delta":
-            yield f"train.{name}", f"{value!r} is about classes, and regression has none; {fix}"
+            yield f"train.{key}", f"{value!r} has no effect on a custom train.loss; remove it"
+        elif p.task.metrics == "regression" and key != "huber_delta":
+            yield f"train.{key}", f"{value!r} is about classes, and regression has none; remove it"
 
 
-def _of_schedule(p: Params) -> Iterator[Conflict]:
+def _schedule(p: Params) -> Iterator[Conflict]:
     schedule, options = p.train.lr_scheduler_type, p.train.lr_scheduler_kwargs
     if schedule == "constant" and p.train.warmup_ratio:
         yield (
             "train.warmup_ratio",
-            f"{p.train.warmup_ratio} has no effect with schedule: constant; set it to 0, or use "
-            "constant_with_warmup",
+            f"{p.train.warmup_ratio} has no effect with lr_scheduler_type: constant; set it to 0, "
+            "or use constant_with_warmup",
         )
-    given = [] if options is None else list(options.model_dump(exclude_none=True))
-    known, needed = SCHEDULE_OPTIONS.get(schedule, ()), NEEDED_OPTIONS.get(schedule)
-    for name in given:
-        if name not in known:
+    written = [] if options is None else list(options.model_dump(exclude_none=True))
+    readable, needed = SCHEDULE_OPTIONS.get(schedule, ()), NEEDED_OPTIONS.get(schedule)
+    for name in written:
+        if name not in readable:
             yield (
                 "train.lr_scheduler_kwargs",
-                f"{name} has no effect with schedule: {schedule}, which takes "
-                f"{', '.join(known) or 'none'}",
+                f"{name} has no effect with lr_scheduler_type: {schedule}, which takes "
+                f"{', '.join(readable) or 'none'}",
             )
-    if needed and sum(name in given for name in needed) != 1:
-        either = " or ".join(needed)
+    if needed and sum(name in written for name in needed) != 1:
         yield (
             "train.lr_scheduler_kwargs",
-            f"schedule: {schedule} needs {either} there, and one only",
+            f"lr_scheduler_type: {schedule} needs exactly one of {', '.join(needed)} there"
+            if len(needed) > 1
+            else f"lr_scheduler_type: {schedule} needs {needed[0]} there",
         )
     if options is None:
         return
@@ -207,14 +247,19 @@ def _of_schedule(p: Params) -> Iterator[Conflict]:
         if (getattr(options, name) or 0) >= p.train.learning_rate:
             yield "train.lr_scheduler_kwargs", f"{name} must be below train.learning_rate"
     for name in ("warmup_type", "warmup_lr_rate"):
-        if name in given and not p.train.warmup_ratio:
+        if name in written and not p.train.warmup_ratio:
             yield "train.lr_scheduler_kwargs", f"{name} has no effect with warmup_ratio: 0"
     shapes = {options.warmup_type, options.decay_type or "cosine"}
-    if schedule == "warmup_stable_decay" and "num_cycles" in given and "cosine" not in shapes:
+    if schedule == "warmup_stable_decay" and "num_cycles" in written and "cosine" not in shapes:
         yield "train.lr_scheduler_kwargs", "num_cycles has no effect without a cosine"
 
 
-def _of_augmentation(p: Params) -> Iterator[Conflict]:
+def _augmentation(p: Params) -> Iterator[Conflict]:
     augment = p.tokenize.augment
     if augment is not None and augment.exchange and len(p.task.inputs) != 2:
         yield "tokenize.augment", "exchange is for pairs of texts; remove it"
+
+
+def _int8(p: Params) -> Iterator[Conflict]:
+    if p.export.int8 and p.export.max_score_drop is None:
+        yield "export.max_score_drop", "missing; int8: true needs it"

@@ -1,32 +1,25 @@
-"""The `task` group of params.yaml: one schema per task, chosen by `task.name`.
+"""The `task` group of params.yaml: one schema per task, selected by `task.name`.
 
-Each says which raw columns the task reads and what kind of value they hold (`inputs`, `target`);
-`temper.ingest.columns` turns what a file holds into these kinds.
+Each says which raw columns the task reads and what type of value they hold (`inputs`, `target`);
+`temper.ingest.columns` converts what a file holds to these types.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Name = Annotated[str, Field(min_length=1)]
-Share = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
-Columns = tuple[Name, ...]
+from temper.params.group import Columns, Group, Name
+
+NAME = "Task: a module of temper/tasks."
+PROBLEM_TYPE = "Type of label, in transformers' terms."
 Labels = Annotated[
     Columns | None,
-    Field(description="Label names in the order of their ids; null takes the data's order."),
+    Field(description="Label names in the order of their ids. Absent: the order of the data."),
 ]
 
 
-class Group(BaseModel):
-    """A group of parameters: frozen, unknown keys refused, nothing filled in."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Schema(Group):
-    """What every task's parameters answer.
+class TaskSchema(Group):
+    """What every task's parameters provide.
 
     `inputs` maps a column to `text`, `texts` (a list) or `image`; `target` is a column and
     `class`, `classes`, `number`, `tags`, `index`, `answers` or `text`, or None where the inputs are
@@ -43,48 +36,48 @@ class Schema(Group):
 
     @property
     def metrics(self) -> str:
-        """Return the module of temper/metrics that scores the task."""
+        """The module of temper/metrics that scores the task."""
         raise NotImplementedError
 
     @property
     def classes(self) -> Columns | None:
-        """Return the label names that params.yaml fixes, if any."""
+        """The label names that params.yaml fixes, if any."""
         return getattr(self, "labels", None)
 
     @model_validator(mode="after")
-    def _columns_and_labels(self) -> Self:
-        used = [*self.inputs, *([self.target[0]] if self.target else [])]
-        for name, value in self:  # a mapping keeps one of two equal names
-            used += (
-                value[len(set(value)) :] if isinstance(value, tuple) and name != "labels" else ()
-            )
-        if len(set(used)) < len(used):
-            raise ValueError(f"two of the task's columns are the same: {', '.join(sorted(used))}")
+    def _check_columns_and_labels(self) -> Self:
+        columns = [*self.inputs, *([self.target[0]] if self.target else [])]
+        for name, value in self:  # a mapping holds a repeated name once
+            if isinstance(value, tuple) and name != "labels":
+                columns += value[len(set(value)) :]
+        if len(set(columns)) < len(columns):
+            names = ", ".join(sorted(columns))
+            raise ValueError(f"two of the task's columns are the same: {names}")
         labels = self.classes
         if labels is not None and len(set(labels)) < len(labels):
             raise ValueError("labels holds a name twice")
-        kind = self.target[1] if self.target else None
-        if labels is not None and kind == "number":
+        target_type = self.target[1] if self.target else None
+        if labels is not None and target_type == "number":
             raise ValueError("labels must be null for regression")
-        if labels is not None and len(labels) < 2 and kind == "class":
+        if labels is not None and len(labels) < 2 and target_type == "class":
             raise ValueError("labels needs at least two names")
         return self
 
 
-class SequenceClassification(Schema):
-    name: Literal["sequence_classification"] = Field(
-        description="A module of temper/tasks/base/registry."
-    )
+class SequenceClassification(TaskSchema):
+    name: Literal["sequence_classification"] = Field(description=NAME)
     problem_type: Literal[
         "single_label_classification", "multi_label_classification", "regression"
-    ] = Field(description="The kind of label, in transformers' words.")
+    ] = Field(description=PROBLEM_TYPE)
     text: Columns = Field(
-        min_length=1, max_length=2, description="The text column, or the two of a pair."
+        min_length=1, max_length=2, description="The text column, or the two columns of a pair."
     )
     label: Name = Field(description="The label column.")
-    labels: Labels
+    labels: Labels = None
     label_separator: Name | None = Field(
-        description="Where a multi-label string is split; null: the column holds lists."
+        default=None,
+        description="Separator of multi-label strings such as joy|fear. "
+        "Absent: the column holds lists.",
     )
 
     @property
@@ -93,25 +86,31 @@ class SequenceClassification(Schema):
 
     @property
     def target(self) -> tuple[str, str]:
-        kinds = {"s": "class", "m": "classes", "r": "number"}
-        return self.label, kinds[self.problem_type[0]]
+        types = {
+            "single_label_classification": "class",
+            "multi_label_classification": "classes",
+            "regression": "number",
+        }
+        return self.label, types[self.problem_type]
 
     @property
     def metrics(self) -> str:
-        kinds = {"s": "classification", "m": "multi_label", "r": "regression"}
-        return kinds[self.problem_type[0]]
+        modules = {
+            "single_label_classification": "classification",
+            "multi_label_classification": "multi_label",
+            "regression": "regression",
+        }
+        return modules[self.problem_type]
 
 
-class ImageClassification(Schema):
-    name: Literal["image_classification"] = Field(
-        description="A module of temper/tasks/base/registry."
-    )
+class ImageClassification(TaskSchema):
+    name: Literal["image_classification"] = Field(description=NAME)
     image: Name = Field(description="The image column; `image` for a folder of images.")
     label: Name = Field(description="The label column; `label` for a folder of images.")
-    labels: Labels
-
+    labels: Labels = None
     problem_type: Literal["single_label_classification"] = Field(
-        description="The kind of label, in transformers' words."
+        default="single_label_classification",
+        description=f"{PROBLEM_TYPE} Absent: the only one there is.",
     )
 
     @property
@@ -127,15 +126,13 @@ class ImageClassification(Schema):
         return "classification"
 
 
-class TokenClassification(Schema):
-    name: Literal["token_classification"] = Field(
-        description="A module of temper/tasks/base/registry."
-    )
+class TokenClassification(TaskSchema):
+    name: Literal["token_classification"] = Field(description=NAME)
     words: Name = Field(description="The column of word lists.")
-    tags: Name = Field(description="The column of tag lists, a tag per word.")
-    labels: Labels
+    tags: Name = Field(description="The column of tag lists, one tag per word.")
+    labels: Labels = None
     scheme: Literal["IOB1", "IOB2", "BIOES"] = Field(
-        description="How tags mark entities; BIO is IOB2. Decoding keeps to it."
+        description="How tags mark entities (BIO is IOB2); decoding enforces it."
     )
 
     @property
@@ -151,12 +148,10 @@ class TokenClassification(Schema):
         return "entities"
 
 
-class QuestionAnswering(Schema):
-    name: Literal["question_answering"] = Field(
-        description="A module of temper/tasks/base/registry."
-    )
+class QuestionAnswering(TaskSchema):
+    name: Literal["question_answering"] = Field(description=NAME)
     question: Name = Field(description="The column of questions.")
-    context: Name = Field(description="The column of texts that hold the answers.")
+    context: Name = Field(description="The column of texts that contain the answers.")
     answers: Name = Field(description="The column of {text: [...], answer_start: [...]}.")
 
     @property
@@ -172,20 +167,22 @@ class QuestionAnswering(Schema):
         return "answers"
 
 
-class MultipleChoice(Schema):
-    name: Literal["multiple_choice"] = Field(description="A module of temper/tasks/base/registry.")
-    context: Name = Field(description="The column that every choice is judged with.")
-    stem: Name | None = Field(description="A column that begins every choice (SWAG), or null.")
+class MultipleChoice(TaskSchema):
+    name: Literal["multiple_choice"] = Field(description=NAME)
+    context: Name = Field(description="The column that every choice is paired with.")
+    stem: Name | None = Field(
+        default=None, description="A column that starts every choice, as in SWAG. Absent: none."
+    )
     choices: Columns = Field(
         min_length=1, description="One column per choice, or one column of lists."
     )
-    label: Name = Field(description="The column with the number of the right choice, from 0.")
+    label: Name = Field(description="The column with the index of the correct choice, from 0.")
 
     @property
     def inputs(self) -> dict[str, str]:
-        kind = "texts" if len(self.choices) == 1 else "text"
+        choice_type = "texts" if len(self.choices) == 1 else "text"
         texts = dict.fromkeys(filter(None, (self.context, self.stem)), "text")
-        return texts | dict.fromkeys(self.choices, kind)
+        return texts | dict.fromkeys(self.choices, choice_type)
 
     @property
     def target(self) -> tuple[str, str]:
@@ -196,11 +193,11 @@ class MultipleChoice(Schema):
         return "choices"
 
 
-class MaskedLM(Schema):
-    name: Literal["masked_lm"] = Field(description="A module of temper/tasks/base/registry.")
+class MaskedLM(TaskSchema):
+    name: Literal["masked_lm"] = Field(description=NAME)
     text: Name = Field(description="The column of unlabelled texts.")
-    mask_probability: float = Field(gt=0, lt=1, description="Share of the words to guess.")
-    whole_word: bool = Field(description="Mask all tokens of a word, or single tokens.")
+    mask_probability: float = Field(gt=0, lt=1, description="Share of the words to predict.")
+    whole_word: bool = Field(description="Mask all tokens of a word rather than single tokens.")
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -215,10 +212,13 @@ class MaskedLM(Schema):
         return "language"
 
 
-class CausalLM(Schema):
-    name: Literal["causal_lm"] = Field(description="A module of temper/tasks/base/registry.")
-    prompt: Name | None = Field(description="The column to complete; null: plain text.")
-    text: Name = Field(description="The column to learn: texts, or the prompts' completions.")
+class CausalLM(TaskSchema):
+    name: Literal["causal_lm"] = Field(description=NAME)
+    prompt: Name | None = Field(
+        default=None,
+        description="The column to complete. Absent: `text` is plain text, packed into blocks.",
+    )
+    text: Name = Field(description="The column to learn: texts, or the completions of prompts.")
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -233,14 +233,16 @@ class CausalLM(Schema):
         return "completions" if self.prompt else "language"
 
 
-class Seq2SeqLM(Schema):
-    name: Literal["seq2seq_lm"] = Field(description="A module of temper/tasks/base/registry.")
+class Seq2SeqLM(TaskSchema):
+    name: Literal["seq2seq_lm"] = Field(description=NAME)
     problem_type: Literal["summarization", "translation"] = Field(
         description="Which scores come first (ROUGE, or BLEU and chrF), and the baselines."
     )
-    source: Name = Field(description="The column to read; a.b is b inside a.")
-    target_text: Name = Field(description="The column to write; a.b is b inside a.")
-    prefix: str = Field(description="Put before every source, for T5: 'summarize: '.")
+    source: Name = Field(description="The input column; a.b is b inside a.")
+    target_text: Name = Field(description="The output column; a.b is b inside a.")
+    prefix: str = Field(
+        default="", description="Prepended to every source, such as T5's summarize:. Absent: none."
+    )
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -266,3 +268,16 @@ TaskParams = Annotated[
     | CausalLM,
     Field(discriminator="name"),
 ]
+
+
+def _tasks() -> dict[str, type[TaskSchema]]:
+    """Map `task.name` to its schema, in the order of the union above."""
+    union, _ = get_args(TaskParams)
+    tasks = {}
+    for schema in get_args(union):
+        (name,) = get_args(schema.model_fields["name"].annotation)  # a Literal of one value
+        tasks[name] = schema
+    return tasks
+
+
+TASKS = _tasks()

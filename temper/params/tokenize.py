@@ -1,135 +1,162 @@
-"""The `tokenize` group of params.yaml: lengths, windows, and changed copies of training texts."""
+"""The `tokenize` group of params.yaml: lengths, windows, and augmented copies of training texts."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from temper.core.errors import nearest
-from temper.params.task import Count, Group, Name, Positive
+from temper.params.group import Count, Examples, Group, Name, Positive, Tokens, Unit
 
 
 class AugmentMethod(Group):
-    rate: float = Field(gt=0, description="Made rows per training row; 0.5: one for half of them.")
+    rate: float = Field(gt=0, description="Augmented rows per training row; 0.5: for half of them.")
 
 
 class WordChange(AugmentMethod):
-    share: float = Field(gt=0, le=1, description="Share of a text's words to change, at least 1.")
+    share: float = Field(
+        gt=0, le=1, description="Share of a text's words to change; at least one word."
+    )
 
 
 class Synonyms(WordChange):
-    file: Name = Field(description="A word list, by its name under tokenize.synonym_files.")
+    file: Name = Field(description="A word list: a name under tokenize.synonym_files.")
 
 
 class BackTranslation(AugmentMethod):
     rate: float = Field(
-        gt=0, le=1, description="Made rows per training row; nothing is sampled, so at most 1."
+        gt=0,
+        le=1,
+        description="Augmented rows per training row; translation is deterministic, so at most 1.",
     )
-    there: Name = Field(description="Model to the other language, a name under translators.")
-    back: Name = Field(description="Model back, a name under translators; may be the same.")
-    there_prefix: str = Field(description="Put before texts on their way there, for T5.")
-    back_prefix: str = Field(description="Put before texts on their way back, for T5.")
+    there: Name = Field(
+        description="Model to the other language: a name under tokenize.translators."
+    )
+    back: Name = Field(
+        description="Model back: a name under tokenize.translators; may be the same."
+    )
+    there_prefix: str = Field(
+        default="", description="Prepended to texts on the way there, for T5. Absent: none."
+    )
+    back_prefix: str = Field(
+        default="", description="Prepended to texts on the way back, for T5. Absent: none."
+    )
     source_lang: Name | None = Field(
-        description="Code of the texts' language, for M2M100, NLLB and the like; or null."
+        default=None,
+        description="Code of the texts' language, for M2M100, NLLB and other multilingual models. "
+        "Absent: none.",
     )
-    target_lang: Name | None = Field(description="The other language's code, or null.")
-    max_new_tokens: Positive = Field(description="Most tokens that are written, either way.")
-    num_beams: Positive = Field(description="Beams; 1 is greedy.")
-    batch_size: Positive = Field(description="Texts translated at once.")
+    target_lang: Name | None = Field(
+        default=None, description="Code of the other language. Absent: none."
+    )
+    max_new_tokens: Tokens = Field(description="Longest translation, in either direction.")
+    num_beams: Positive = Field(description="Beams; 1 is greedy search.")
+    batch_size: Examples = Field(description="Texts per batch.")
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _check_languages(self) -> Self:
         if (self.source_lang is None) != (self.target_lang is None):
             missing = "source_lang" if self.source_lang is None else "target_lang"
             raise ValueError(
-                f"{missing} is null and the other language is not: a multilingual model needs "
-                "both codes, any other none"
+                f"{missing} is missing and the other language is given: a multilingual model needs "
+                "both codes, any other model neither"
             )
         return self
 
 
 class PairSwap(AugmentMethod):
-    rate: float = Field(gt=0, le=1, description="Made rows per training row, at most 1.")
+    rate: float = Field(gt=0, le=1, description="Augmented rows per training row, at most 1.")
 
 
 class Augment(Group):
-    seed: Count = Field(description="Seed of the draws, apart from the run's seed.")
+    seed: Count = Field(description="Seed of the augmentation, independent of the run's seed.")
     synonyms: Synonyms | None = Field(
-        default=None, description="Replace words by those a word list gives."
+        default=None, description="Replace words by synonyms of a word list. Absent: off."
     )
-    swap: WordChange | None = Field(default=None, description="Swap neighbouring words.")
-    delete: WordChange | None = Field(default=None, description="Leave words out.")
+    swap: WordChange | None = Field(
+        default=None, description="Swap neighbouring words. Absent: off."
+    )
+    delete: WordChange | None = Field(default=None, description="Delete words. Absent: off.")
     characters: WordChange | None = Field(
-        default=None, description="Misspell words: a letter swapped, dropped, added or replaced."
+        default=None,
+        description="Misspell words: a letter swapped, dropped, added or replaced. Absent: off.",
     )
     back_translation: BackTranslation | None = Field(
-        default=None, description="Translate a text to another language and back."
+        default=None, description="Translate a text to another language and back. Absent: off."
     )
     exchange: PairSwap | None = Field(
-        default=None, description="Pairs: the texts change places, where their order says nothing."
+        default=None,
+        description="Exchange the two texts of a pair, where their order means nothing. "
+        "Absent: off.",
     )
 
     @property
     def methods(self) -> dict[str, AugmentMethod]:
-        """Return the methods that are on, by name, in the order of the schema."""
+        """The methods that are on, by name, in the order of the schema."""
         values = {name: value for name, value in self if name != "seed"}
         return {name: value for name, value in values.items() if value is not None}
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _check_methods(self) -> Self:
         if not self.methods:
             names = [name for name in type(self).model_fields if name != "seed"]
             raise ValueError(
-                f"augment names no method; there are {', '.join(names)} (augment: null turns it "
+                f"augment names no method; there are {', '.join(names)} (remove augment to turn it "
                 "off)"
             )
         return self
 
 
 class Translator(Group):
-    name: Name = Field(description="A name under model.files, or a Hub id.")
-    revision: Name | None = Field(description="Commit, branch or tag of the Hub model.")
+    name: Name = Field(description="A name under model.files, or a model id on the Hub.")
+    revision: Name | None = Field(
+        default=None,
+        description="Commit, branch or tag of the Hub model; resolved to a commit and recorded. "
+        "Absent: main.",
+    )
 
 
 class TokenizeParams(Group):
     encode: Name | None = Field(
-        default=None, description="A function of yours around the task's encoding; null: none."
+        default=None,
+        description="Custom encoding: `module.function` of a file under `code`, called with the "
+        "task's encoding. Absent: the task's.",
     )
-    max_length: Positive | None = Field(
-        default=None, description="Tokens per example; for long see `long`."
+    max_length: Tokens | None = Field(
+        default=None, description="Longest example; for longer texts see overflow."
     )
     padding: Literal["dynamic", "max_length"] | None = Field(
         default=None,
-        description="Pad to the longest of a batch, or every example to max_length (TPU).",
+        description="Pad to the longest example of a batch, or every example to max_length (TPU).",
     )
-    pad_to_multiple_of: Positive | None = Field(
+    pad_to_multiple_of: Tokens | None = Field(
         default=None, description="Padded lengths are multiples of this."
     )
     overflow: Literal["truncate", "window"] | None = Field(
         default=None,
-        description="Longer texts are cut, or divided into overlapping windows with one score.",
+        description="Truncate longer texts, or split them into overlapping windows with one "
+        "prediction.",
     )
-    stride: Count | None = Field(
-        default=None, description="Tokens that a window shares with the one before."
+    stride: Annotated[Count, Unit("tokens")] | None = Field(
+        default=None, description="Overlap of a window with the one before."
     )
     window_pooling: Literal["mean", "max", "first"] | None = Field(
-        default=None, description="A document's logits from its windows'."
+        default=None, description="How the logits of a document's windows are combined."
     )
-    max_target_length: Positive | None = Field(
-        default=None, description="Tokens of a target text; what is longer is cut."
+    max_target_length: Tokens | None = Field(
+        default=None, description="Longest target text; longer ones are truncated."
     )
     augment: Augment | None = Field(
-        default=None,
-        description="Changed copies of training texts (images: train.augmentation); null: none.",
+        default=None, description="Augmented copies of training texts. Absent: none."
     )
     synonym_files: dict[Name, Name] = Field(
-        description="Word lists of augment, by name; {} for none."
+        description="Word lists of augment by name; {} for none. DVC watches each."
     )
     translators: dict[Name, Translator] = Field(
-        description="Translation models of augment, by name; {} for none."
+        description="Translation models of augment by name; {} for none."
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _check_augment(self) -> Self:
         augment = self.augment
         if augment and augment.synonyms:
             _check_name(

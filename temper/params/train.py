@@ -4,108 +4,177 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from temper.params.task import Count, Group, Name, Positive, Share
+from temper.params.group import Count, Examples, Group, Name, Share, Steps, Unit
 
 
 class Augmentation(Group):
-    flip: bool = Field(description="Mirror left and right, half of the time.")
-    crop: float = Field(gt=0, le=1, description="Smallest share of the area that stays; 1: off.")
-    brightness: float = Field(ge=0, lt=1, description="Factor up to 1 ± this.")
-    contrast: float = Field(ge=0, lt=1, description="Factor up to 1 ± this.")
+    flip: bool = Field(
+        default=False, description="Mirror half of the images horizontally. Absent: false."
+    )
+    crop: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Smallest share of the area that a random crop keeps. Absent: 1, no crop.",
+    )
+    brightness: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Brightness changes by a factor of up to 1 ± this. Absent: 0.",
+    )
+    contrast: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Contrast changes by a factor of up to 1 ± this. Absent: 0.",
+    )
 
 
 class Freeze(Group):
-    embeddings: bool = Field(description="Keep the embeddings as they are.")
-    layers: Count | Literal["all"] = Field(
-        description="Keep the first n layers as they are; all: train nothing but the head."
+    embeddings: bool = Field(default=False, description="Freeze the embeddings. Absent: false.")
+    layers: Annotated[Count, Unit("layers")] | Literal["all"] = Field(
+        default=0,
+        description="Freeze the first n layers; all: train the head alone. Absent: 0, none.",
     )
 
 
 class WeightAveraging(Group):
     kind: Literal["ema", "last", "best"] = Field(
-        description="Average of all steps, decaying, or mean of evaluated checkpoints."
+        description="ema: moving average over all steps; last, best: mean of evaluated checkpoints."
     )
     decay: float | None = Field(
-        default=None, gt=0, lt=1, description="ema: share of the old average kept at each step."
+        default=None,
+        gt=0,
+        lt=1,
+        description="Share of the old average kept at each step; ema needs it. Absent: none.",
     )
-    count: Annotated[int, Field(ge=2)] | None = Field(
-        default=None, description="last, best: evaluated checkpoints that are averaged."
+    count: Annotated[int, Field(ge=2), Unit("checkpoints")] | None = Field(
+        default=None,
+        description="Evaluated checkpoints that are averaged; last and best need it. Absent: none.",
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        needed, other = ("decay", "count") if self.kind == "ema" else ("count", "decay")
+    def _check_keys_of_kind(self) -> Self:
+        needed, unread = ("decay", "count") if self.kind == "ema" else ("count", "decay")
         if getattr(self, needed) is None:
             raise ValueError(f"weight_averaging.{needed} is needed for {self.kind}")
-        if getattr(self, other) is not None:
-            raise ValueError(f"weight_averaging.{other} has no effect with {self.kind}; remove it")
+        if getattr(self, unread) is not None:
+            raise ValueError(f"weight_averaging.{unread} has no effect with {self.kind}; remove it")
         return self
 
 
 class EarlyStopping(Group):
-    patience: Count = Field(description="Evaluations without a gain; 0 turns it off.")
-    min_delta: float = Field(ge=0, description="What counts as a gain in metric_for_best_model.")
+    patience: Annotated[Count, Unit("evaluations")] = Field(
+        description="Evaluations without improvement before training stops; 0 turns it off."
+    )
+    min_delta: float = Field(
+        default=0.0,
+        ge=0,
+        description="Smallest change of metric_for_best_model that is an improvement. Absent: 0.",
+    )
 
 
 Shape = Literal["linear", "cosine", "1-sqrt"]
 
 
 class SchedulerKwargs(Group):
+    """Arguments of the schedule, with transformers' names; absent ones have its values."""
+
     num_cycles: float | None = Field(
-        default=None, gt=0, description="cosine…: waves, or hard restarts."
+        default=None,
+        gt=0,
+        description="cosine: number of waves; cosine_with_restarts: number of restarts. "
+        "Absent: transformers' value.",
     )
-    power: float | None = Field(default=None, gt=0, description="polynomial: its power.")
-    lr_end: float | None = Field(default=None, ge=0, description="polynomial: the last rate.")
-    timescale: Positive | None = Field(
-        default=None, description="inverse_sqrt: steps after which the rate has fallen by √2."
+    power: float | None = Field(
+        default=None, gt=0, description="polynomial: its power. Absent: transformers' value."
     )
-    min_lr: float | None = Field(default=None, ge=0, description="…with_min_lr: the last rate.")
+    lr_end: float | None = Field(
+        default=None, ge=0, description="polynomial: the last rate. Absent: transformers' value."
+    )
+    timescale: Steps | None = Field(
+        default=None,
+        description="inverse_sqrt: steps in which the rate falls by √2. "
+        "Absent: transformers' value.",
+    )
+    min_lr: float | None = Field(
+        default=None, ge=0, description="cosine_*_min_lr: the last rate. Absent: see min_lr_rate."
+    )
     min_lr_rate: Share | None = Field(
-        default=None, description="…with_min_lr: the last rate as a share of the peak."
+        default=None,
+        description="cosine_*_min_lr: the last rate as a share of the peak. Absent: see min_lr.",
     )
     warmup_lr_rate: Share | None = Field(
-        default=None, description="cosine_warmup_with_min_lr: the first rate, as a share."
+        default=None,
+        description="cosine_warmup_with_min_lr: the first rate as a share of the peak. "
+        "Absent: transformers' value.",
     )
-    num_decay_steps: Positive | None = Field(
-        default=None, description="warmup_stable_decay: steps in which the rate falls at the end."
+    num_decay_steps: Steps | None = Field(
+        default=None,
+        description="warmup_stable_decay: steps of the decay at the end; needed there. "
+        "Absent: none.",
     )
     warmup_type: Shape | None = Field(
-        default=None, description="warmup_stable_decay: how the rate rises."
+        default=None,
+        description="warmup_stable_decay: shape of the warmup. Absent: transformers' value.",
     )
     decay_type: Shape | None = Field(
-        default=None, description="warmup_stable_decay: how the rate falls."
+        default=None,
+        description="warmup_stable_decay: shape of the decay. Absent: transformers' value.",
     )
     min_lr_ratio: Share | None = Field(
-        default=None, description="warmup_stable_decay: the last rate as a share of the peak."
+        default=None,
+        description="warmup_stable_decay: the last rate as a share of the peak. "
+        "Absent: transformers' value.",
     )
 
 
 class TrainParams(Group):
     engine: Literal["trainer", "loop"] = Field(
-        description="Hugging Face Trainer, or the loop of temper/engines/loop.py."
+        description="Hugging Face Trainer, or the loop in temper/engines/loop.py."
     )
     launch: Name = Field(description="A file under launch/, without .yaml.")
-    epochs: float = Field(gt=0, description="Passes over the training split.")
-    batch_size: Positive = Field(description="Examples per optimizer step, over all processes.")
-    per_device_batch_size: Positive | None = Field(
-        description="Examples a device sees at once; null: its whole share of batch_size."
+    epochs: Annotated[float, Field(gt=0), Unit("epochs")] = Field(
+        description="Passes over the training split."
     )
-    per_device_eval_batch_size: Positive = Field(
-        description="Examples per device while evaluating."
+    batch_size: Examples = Field(
+        description="Global batch: examples per optimizer step, over all processes."
     )
-    bucket_window: Count = Field(description="Batches sorted by length together; 0: no buckets.")
-    learning_rate: float = Field(gt=0, description="Peak learning rate of AdamW.")
+    per_device_batch_size: Examples | None = Field(
+        default=None,
+        description="Examples per device and forward pass; gradients accumulate up to batch_size. "
+        "Absent: the device's whole share of it.",
+    )
+    per_device_eval_batch_size: Examples = Field(
+        description="Examples per device and forward pass while evaluating."
+    )
+    bucket_window: Annotated[Count, Unit("batches")] = Field(
+        default=0,
+        description="Batches whose examples are sorted by length together, which saves padding. "
+        "Absent: 0, no length buckets.",
+    )
+    learning_rate: float = Field(gt=0, description="Peak learning rate.")
     head_learning_rate: float | None = Field(
-        default=None, gt=0, description="Peak rate of the head; null: learning_rate."
+        default=None, gt=0, description="Peak learning rate of the head. Absent: learning_rate."
     )
-    weight_decay: float = Field(ge=0, description="Decay of weights, not of biases and norms.")
-    layer_decay: float = Field(gt=0, le=1, description="Rate times this, per layer from the top.")
-    adam_beta1: float = Field(ge=0, lt=1, description="AdamW's first moment.")
-    adam_beta2: float = Field(ge=0, lt=1, description="AdamW's second moment.")
+    weight_decay: float = Field(
+        ge=0, description="Decoupled weight decay, not of biases and norms."
+    )
+    layer_decay: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="The learning rate is multiplied by this from each layer to the one below. "
+        "Absent: 1, off.",
+    )
+    adam_beta1: float = Field(ge=0, lt=1, description="AdamW's decay of the first moment.")
+    adam_beta2: float = Field(ge=0, lt=1, description="AdamW's decay of the second moment.")
     adam_epsilon: float = Field(gt=0, description="AdamW's epsilon.")
     optimizer: Name | None = Field(
         default=None,
-        description="null: AdamW; adamw_8bit (a GPU, bitsandbytes); or a function of yours.",
+        description="adamw_8bit (a GPU, bitsandbytes), or a custom optimizer: `module.function` of "
+        "a file under `code`. Absent: torch's fused AdamW.",
     )
     lr_scheduler_type: Literal[
         "linear",
@@ -118,67 +187,103 @@ class TrainParams(Group):
         "cosine_with_min_lr",
         "cosine_warmup_with_min_lr",
         "warmup_stable_decay",
-    ] = Field(description="Learning-rate schedule, in transformers' words.")
+    ] = Field(description="Learning-rate schedule, as transformers names it.")
     lr_scheduler_kwargs: SchedulerKwargs | None = Field(
-        default=None, description="What else the schedule takes; null: transformers' own values."
+        default=None,
+        description="Arguments of the schedule. Absent: transformers' values.",
     )
     warmup_ratio: Share = Field(description="Share of the steps in which the rate rises.")
-    max_grad_norm: float = Field(ge=0, description="Clip the gradient's norm; 0 turns it off.")
-    precision: Literal["fp32", "bf16", "fp16"] = Field(description="Autocast; fp16 needs a GPU.")
-    gradient_checkpointing: bool = Field(description="Recompute activations to save memory.")
-    freeze: Freeze
-    label_smoothing: Share = Field(description="Share of the target spread over all classes.")
+    max_grad_norm: float = Field(
+        ge=0, description="Gradients are clipped to this norm; 0 turns it off."
+    )
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        description="Mixed precision (autocast); fp16 needs a GPU."
+    )
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="Recompute activations in the backward pass to save memory. Absent: false.",
+    )
+    freeze: Freeze = Field(
+        default=Freeze(), description="Parts that are not trained. Absent: none."
+    )
+    label_smoothing: Share = Field(
+        default=0.0, description="Share of the target spread over all classes. Absent: 0, off."
+    )
     class_weights: Literal["balanced"] | tuple[float, ...] | None = Field(
         default=None,
-        description="Loss weight per label; balanced: more for the rarer in train.",
+        description="Loss weight per label; balanced: inverse to its frequency in train. "
+        "Absent: equal weights.",
     )
-    focal_gamma: float | None = Field(
-        default=None, ge=0, description="Focal loss exponent; 0 is cross-entropy."
+    focal_gamma: float = Field(
+        default=0.0, ge=0, description="Exponent of the focal loss. Absent: 0, cross-entropy."
     )
     augmentation: Augmentation | None = Field(
-        default=None, description="Changes of the training images, seeded by epoch and row."
+        default=None,
+        description="Random changes of training images, seeded by epoch and row. Absent: none.",
     )
     huber_delta: float | None = Field(
-        default=None, gt=0, description="Regression: errors above this count linearly; null: all²."
+        default=None,
+        gt=0,
+        description="Regression: errors above this count linearly. Absent: squared error.",
     )
     r_drop_alpha: float | None = Field(
-        default=None, ge=0, description="Weight of R-Drop, two passes pulled together; null: off."
+        default=None,
+        ge=0,
+        description="Weight of R-Drop: two passes with different dropout are pulled together. "
+        "Absent: off.",
     )
     resampling: Literal["over", "under"] | None = Field(
-        default=None, description="Repeat rows of rarer labels, or leave out those of commoner."
+        default=None,
+        description="over: repeat rows of rare labels; under: drop rows of frequent ones. "
+        "Absent: off.",
     )
     weight_averaging: WeightAveraging | None = Field(
-        default=None, description="Of weights; null: none."
+        default=None, description="Average the weights of several steps. Absent: off."
     )
-    model_soup_size: Annotated[int, Field(ge=2)] | None = Field(
+    model_soup_size: Annotated[int, Field(ge=2), Unit("trainings")] | None = Field(
         default=None,
-        description="Trainings from one start whose weights are averaged; null: one training.",
+        description="Trainings from the same weights whose results are averaged. "
+        "Absent: one training.",
     )
     max_loss: float | None = Field(
-        default=None, gt=0, description="A step's loss above this ends the run; null: no limit."
+        default=None, gt=0, description="A step with a higher loss ends the run. Absent: no limit."
     )
     loss: Name | None = Field(
-        default=None, description="A function of yours of (logits, labels); null: the task's."
+        default=None,
+        description="Custom loss: `module.function` of a file under `code`, called with "
+        "(logits, labels). Absent: the task's.",
     )
     collator: Name | None = Field(
-        default=None, description="A function of yours that makes training batches."
+        default=None,
+        description="Custom collator of training batches: `module.function` of a file under "
+        "`code`. Absent: the task's.",
     )
     callbacks: tuple[Name, ...] | None = Field(
-        default=None, description="TrainerCallback classes of yours."
+        default=None,
+        description="Custom TrainerCallback classes: `module.Class` of a file under `code`. "
+        "Absent: none.",
     )
-    evaluate_every: Literal["epoch"] | Positive = Field(description="epoch, or steps.")
-    save_every: Literal["epoch"] | Positive = Field(description="epoch, or steps.")
+    evaluate_every: Literal["epoch"] | Steps = Field(
+        description="When the validation split is scored."
+    )
+    save_every: Literal["epoch"] | Steps = Field(description="When a checkpoint is saved.")
     keep_checkpoints: Literal["best", "last", "all"] = Field(
         description="Checkpoints that become data/checkpoints; data/model is the best, or the last."
     )
-    metric_for_best_model: Name = Field(description="loss, or a metric of the validation split.")
-    early_stopping: EarlyStopping
+    metric_for_best_model: Name = Field(
+        description="loss, a metric of the validation split, or a custom one: `module.function` of "
+        "a file under `code`."
+    )
+    early_stopping: EarlyStopping = Field(
+        default=EarlyStopping(patience=0),
+        description="Stop when metric_for_best_model no longer improves. Absent: off.",
+    )
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        part = self.per_device_batch_size
-        if part is not None and self.batch_size % part:
+    def _check_accumulation(self) -> Self:
+        size = self.per_device_batch_size
+        if size is not None and self.batch_size % size:
             raise ValueError(
-                f"batch_size {self.batch_size} is no multiple of per_device_batch_size {part}"
+                f"batch_size {self.batch_size} is not a multiple of per_device_batch_size {size}"
             )
         return self

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from temper.core import yaml_file
 from temper.core.errors import InputError, nearest
-from temper.params.task import Count, Group, Name, Positive
+from temper.params.group import Count, Group, Name, Positive
 
 SweepName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*(-[A-Za-z0-9_]+)*$")]
 WANTED = {

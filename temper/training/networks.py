@@ -83,7 +83,7 @@ def has_crf(config: Any, parameters: Params) -> bool:
         InputError: an earlier model's head does not fit the task, or the loss.
     """
     head = chosen_head(config, parameters.model)
-    message = None if head is None else rules.unfit_head(head, parameters)
+    message = None if head is None else rules.head_conflict(head, parameters)
     if message is not None:
         raise InputError(f"model.head: the one that {parameters.model.name} has: {message}")
     return head is not None and bool(head.crf)

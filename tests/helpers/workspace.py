@@ -29,7 +29,7 @@ def change(tree: dict, changes: dict) -> dict:
         *groups, last = key.split(".")
         inner = tree
         for group in groups:
-            inner = inner[group]
+            inner = inner.setdefault(group, {})
         inner[last] = value
     return tree
 
