@@ -11,28 +11,33 @@ import numpy as np
 
 from temper import metrics
 
-SHAPES = {
+IS_LIST = {  # configuration → whether a row's predictions are a list, and its references
     "classification": (True, False),
     "multi_label": (True, True),
     "regression": (True, False),
 }
 
 
-class Module(evaluate.Metric):
-    """All metrics of one module; the configuration's name is the module."""
+class TemperMetrics(evaluate.Metric):
+    """All metrics of one module of `temper.metrics`, which the configuration names."""
 
     def _info(self) -> evaluate.MetricInfo:
         number = datasets.Value("float64")
-        of = [datasets.Sequence(number) if wide else number for wide in SHAPES[self.config_name]]
+        predictions, references = (
+            datasets.Sequence(number) if is_list else number
+            for is_list in IS_LIST[str(self.config_name)]
+        )
         return evaluate.MetricInfo(
-            description="Every score temper computes for labels of one kind.",
+            description="Every score temper computes for labels or numbers.",
             citation="",
-            inputs_description="predictions: logits (rows, outputs); references as in the data",
-            features=datasets.Features({"predictions": of[0], "references": of[1]}),
+            inputs_description="predictions: logits (rows, outputs); references: as in the data",
+            features=datasets.Features({"predictions": predictions, "references": references}),
         )
 
     def _compute(self, predictions: Any, references: Any, **options: Any) -> dict[str, float]:
-        wanted = np.asarray(references)
+        targets = np.asarray(references)
         if self.config_name == "classification":
-            wanted = wanted.astype(int)
-        return metrics.compute_from_logits(str(self.config_name), np.asarray(predictions), wanted, **options)
+            targets = targets.astype(int)
+        return metrics.compute_from_logits(
+            str(self.config_name), np.asarray(predictions), targets, **options
+        )

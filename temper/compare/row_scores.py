@@ -86,7 +86,7 @@ def _labels(rows: Sequence[Row], names: Sequence[str]) -> RowScores:
         csr_array([[name in row[column].split("|") for name in names] for row in rows])
         for column in ("prediction", "reference")
     )
-    exact, width = multi_label.exact(predicted, actual), len(names)
+    exact, width = multi_label.exact_match(predicted, actual), len(names)
 
     def scores(weights: np.ndarray, per_example_stats: Any) -> Scores:
         sums = weights @ per_example_stats

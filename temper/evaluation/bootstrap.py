@@ -61,7 +61,7 @@ def _classes(scored: SplitResult, spec: LabelSpec, samples: int, random: np.rand
 def _labels(scored: SplitResult, spec: LabelSpec, samples: int, random: np.random.Generator):
     assert scored.references is not None
     predicted, actual = scored.predictions, scored.references
-    hit, exact = predicted.multiply(actual), multi_label.exact(predicted, actual)
+    hit, exact = predicted.multiply(actual), multi_label.exact_match(predicted, actual)
     rows = len(exact)
     for size in chunks(samples, rows):
         weights = random.multinomial(rows, np.full(rows, 1 / rows), size).astype(float)

@@ -55,7 +55,7 @@ class ExampleEvaluator:
             data, examples = chosen(data, rows), examples.select(rows)
         has_references = self.task.references(examples) is not None
         read: tuple[list, list] = ([], [])
-        per_example_stats, counts = [], getattr(self.metrics, "no_counts", lambda: None)()
+        per_example_stats, counts = [], getattr(self.metrics, "EntityCounts", lambda: None)()
         with (
             target.open("w", newline="", encoding="utf-8") as file,
             tqdm(total=len(examples), desc=target.stem, unit="row", leave=False) as bar,
@@ -72,7 +72,7 @@ class ExampleEvaluator:
                         self.metrics.per_example_stats(predictions, references)
                     )
                 if has_references and counts is not None:
-                    self.metrics.count(counts, predictions, references)
+                    counts.update(predictions, references)
                 shown = zip(references, predictions, strict=True)
                 writer.writerows(
                     [start + i, self.task.format_value(wanted), self.task.format_value(found)]
@@ -135,7 +135,7 @@ class ExampleEvaluator:
     def make_tables(self, split: str, scored: ExampleResults) -> dict[str, tables.Table]:
         found: dict[str, tables.Table] = {"slices": self.slices(split, scored)}
         if scored.counts is not None:
-            found["per_class"] = self.metrics.per_class(scored.counts)
+            found["per_class"] = scored.counts.per_class()
         example_loss = self.metrics.example_loss(scored.per_example_stats)
         order = np.argsort(-example_loss, kind="stable")[: self.params.num_worst_examples]
         said = dict(read_rows(scored.file, set(order.tolist())))

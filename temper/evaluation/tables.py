@@ -12,7 +12,7 @@ import numpy as np
 
 from temper.evaluation.bootstrap import intervals
 from temper.evaluation.split_result import LabelSpec, SplitResult, dense, label_text, scores
-from temper.metrics import classification, load, multi_label
+from temper.metrics import aggregates, classification, load, multi_label
 
 MOST_LABELS = 30  # in the confusion matrix; the most frequent ones
 MOST_PAIRS = 30
@@ -50,7 +50,7 @@ def per_class(scored: SplitResult, spec: LabelSpec) -> Table:
         predicted = np.bincount(scored.predictions, minlength=width)
         right = scored.predictions == scored.references
         hit = np.bincount(scored.references[right], minlength=width)
-    divide = classification.divide
+    divide = aggregates.safe_divide
     columns = {
         "precision": divide(hit.astype(float), predicted),
         "recall": divide(hit.astype(float), actual),

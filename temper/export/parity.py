@@ -102,7 +102,7 @@ def score(task: Task, outputs: list, data: Any) -> float:
         else metrics.compute_from_predictions,
         name,
     )
-    known = getattr(metrics.load(name), "TRAINING", metrics.load(name).HEADLINE)
+    known = getattr(metrics.load(name), "TRAINING_METRICS", metrics.load(name).HEADLINE)
     return task.score(outputs, data, scores)[next(iter(known))]
 
 

@@ -1,19 +1,19 @@
-"""Predictions and references → scores. Each module scores one kind of prediction.
+"""Predictions and references → scores. Each module scores one form of prediction.
 
-Classes and numbers (`classification`, `multi_label`, `regression`) are scored from logits by
-scikit-learn and SciPy; the same numbers as `evaluate.load("temper/hf_metric.py",
-"classification")`, by path, without network (FACTS 23).
+Labels and numbers (`classification`, `multi_label`, `regression`) are scored from logits, with
+scikit-learn and SciPy where they have the metric. `evaluate.load("temper/hf_metric.py",
+"classification")` gives the same numbers outside of the pipeline.
 
-Everything else is scored by sums over examples: a module has `statistics(predictions, references)`,
-one row of numbers per example, and `from_sums(sums)`, the scores of any number of summed samples at
-once, so that a bootstrap interval costs one matrix product.
+Everything else is scored from sums over examples: a module has `per_example_stats(predictions,
+references)`, a row of numbers per example, and `aggregate(totals)`, the scores of any number of
+summed samples, so that a bootstrap interval costs one matrix product.
 
 Every module has `GREATER_IS_BETTER`, and `HEADLINE`: the metrics that carry intervals, the main one
-first. Where training computes others on validation (texts are written by evaluate only), these are
-in `TRAINING`.
+first. Where training computes others on validation (only evaluate generates texts), they are in
+`TRAINING_METRICS`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -34,7 +34,10 @@ MODULES = (
     "summarization",
     "translation",
 )
+LOGIT_MODULES = MODULES[:3]
 UNBOUNDED = ("mse", "rmse", "mae", "log_loss", "loss", "perplexity", "bleu", "chrf")
+
+CustomMetrics = Mapping[str, Callable[[list, list], float]]
 
 
 def load(name: str) -> ModuleType:
@@ -43,8 +46,8 @@ def load(name: str) -> ModuleType:
 
 
 def scores_logits(name: str) -> bool:
-    """Tell whether a module scores logits of labels, or predictions of any other form."""
-    return name in MODULES[:3]
+    """Say whether a module scores logits of labels or numbers, not decoded predictions."""
+    return name in LOGIT_MODULES
 
 
 def compute_from_logits(
@@ -55,7 +58,7 @@ def compute_from_logits(
     positive: int | None = None,
     threshold: float | np.ndarray = 0.5,
 ) -> dict[str, float]:
-    """Return every metric of a module of labels that is defined on these rows.
+    """Return every metric of one of `LOGIT_MODULES` that is defined on these rows.
 
     Args:
         name: of the module.
@@ -71,68 +74,73 @@ def compute_from_logits(
 
 def compute_with_loss(
     name: str, logits: np.ndarray, references: np.ndarray, **options: Any
-) -> dict:
-    """Return `loss`, the mean training loss without smoothing and weights, and every metric."""
-    found = compute_from_logits(name, logits, references, **options)
-    return {"loss": found["mse" if name == "regression" else "log_loss"], **found}
+) -> dict[str, float]:
+    """Return `loss`, the mean loss without label smoothing and class weights, and every metric."""
+    scores = compute_from_logits(name, logits, references, **options)
+    return {"loss": scores["mse" if name == "regression" else "log_loss"], **scores}
 
 
 def compute_from_predictions(name: str, predictions: list, references: list) -> dict[str, float]:
-    """Return the scores of a module that works by sums over examples."""
-    found = load(name)
-    sums = found.per_example_stats(predictions, references).sum(0, keepdims=True)
-    return {metric: float(values[0]) for metric, values in found.aggregate(sums).items()}
+    """Return every metric of a module that scores from sums over examples."""
+    module = load(name)
+    totals = module.per_example_stats(predictions, references).sum(0, keepdims=True)
+    return {metric: float(values[0]) for metric, values in module.aggregate(totals).items()}
 
 
-def predictions_from_logits(name: str, logits: Any) -> Any:
-    """Return what a model of labels answers: numbers, ids, or whether each label holds."""
-    found = np.asarray(logits)
+def predictions_from_logits(name: str, logits: Any) -> np.ndarray:
+    """Return numbers (rows,), ids (rows,), or booleans (rows, labels) for several labels."""
+    logits = np.asarray(logits)
     if name == "regression":
-        return found[:, 0]
-    return found.argmax(-1) if name == "classification" else found > 0
+        return logits[:, 0]
+    return logits.argmax(-1) if name == "classification" else logits > 0
 
 
-def to_label_names(name: str, values: Any, names: list[str]) -> list:
-    """Return predictions or references of labels as people read them: numbers, or names.
+def to_label_names(name: str, values: Any, label_names: list[str]) -> list:
+    """Return predictions or references of labels by name, as custom metrics get them.
 
     Args:
         name: of the module.
         values: numbers, ids, or (rows, labels) that are zero where a label does not hold.
-        names: of the labels.
+        label_names: in the order of their ids.
     """
     if name == "regression":
         return [float(value) for value in values]
     if name == "classification":
-        return [names[int(value)] for value in values]
-    return [[names[i] for i in np.flatnonzero(row)] for row in values]
+        return [label_names[int(value)] for value in values]
+    return [[label_names[i] for i in np.flatnonzero(row)] for row in values]
 
 
-def directions(name: str, own: Mapping[str, Any] = MappingProxyType({})) -> dict[str, bool]:
-    """Return whether more is better of each metric that training computes, `loss` among them.
+def training_metrics(name: str) -> dict[str, bool]:
+    """Return the metrics that training computes on validation, and whether greater is better."""
+    module = load(name)
+    return getattr(module, "TRAINING_METRICS", module.GREATER_IS_BETTER)
+
+
+def directions(name: str, custom: CustomMetrics = MappingProxyType({})) -> dict[str, bool]:
+    """Return whether greater is better of each metric that training computes, and of `loss`.
 
     Args:
         name: of the module.
-        own: the user's functions; `greater_is_better = False` on one turns it round.
+        custom: functions from the user's code; see `custom_directions`.
     """
-    known = load(name)
-    found = {"loss": False, **getattr(known, "TRAINING", known.GREATER_IS_BETTER)}
-    return found | custom_directions(own)
+    return {"loss": False} | training_metrics(name) | custom_directions(custom)
 
 
-def custom_directions(own: Mapping[str, Any]) -> dict[str, bool]:
-    """Return whether more is better of each function of the user's."""
-    return {name: getattr(f, "greater_is_better", True) for name, f in own.items()}
+def custom_directions(custom: CustomMetrics) -> dict[str, bool]:
+    """Return whether greater is better of each custom metric.
+
+    It is unless the function has an attribute `greater_is_better = False`.
+    """
+    return {name: getattr(f, "greater_is_better", True) for name, f in custom.items()}
 
 
-def greater_is_better(
-    metric: str, name: str, own: Mapping[str, Any] = MappingProxyType({})
-) -> bool:
-    """Tell the direction of `train.metric_for_best_model`; the arguments are those of `directions`.
+def greater_is_better(metric: str, name: str, custom: CustomMetrics = MappingProxyType({})) -> bool:
+    """Return the direction of `train.metric_for_best_model`; see `directions`.
 
     Raises:
         InputError: the module has no such metric.
     """
-    known = directions(name, own)
+    known = directions(name, custom)
     if metric not in known:
         raise InputError(
             f"train.metric_for_best_model: {name} has no metric {metric!r}"

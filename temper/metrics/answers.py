@@ -1,7 +1,8 @@
 """Answers → exact match and word F1 after normalising, as SQuAD scores them.
 
-Lower case, no punctuation, no articles, one space; the best over the allowed answers; where none is
-allowed, no answer is right (Rajpurkar et al. 2016, 2018). Shares of 1, not per cent.
+Lower case, no punctuation, no articles, single spaces; the best score over the reference answers;
+where there is no reference answer, the empty prediction is right (Rajpurkar et al. 2016, 2018).
+Fractions, not per cent.
 """
 
 import re
@@ -14,7 +15,7 @@ from temper.metrics import aggregates
 
 HEADLINE = ("f1", "exact_match")
 GREATER_IS_BETTER = {"f1": True, "exact_match": True}
-TRAINING = {"accuracy": True}  # of the starts and ends in windows
+TRAINING_METRICS = {"accuracy": True}  # of the start and end tokens in windows
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -25,11 +26,11 @@ def normalize(text: str) -> str:
 
 def word_f1(prediction: str, reference: str) -> float:
     """Return the F1 of the normalised words, counted with repetition."""
-    found, wanted = normalize(prediction).split(), normalize(reference).split()
-    if not found or not wanted:
-        return float(found == wanted)
-    common = sum((Counter(found) & Counter(wanted)).values())
-    return 2 * common / (len(found) + len(wanted))
+    predicted, actual = normalize(prediction).split(), normalize(reference).split()
+    if not predicted or not actual:
+        return float(predicted == actual)
+    common = sum((Counter(predicted) & Counter(actual)).values())
+    return 2 * common / (len(predicted) + len(actual))
 
 
 def per_example_stats(predictions: list, references: list) -> np.ndarray:
@@ -40,10 +41,10 @@ def per_example_stats(predictions: list, references: list) -> np.ndarray:
         references: {"text": [...]} each, empty for no answer.
     """
     rows = []
-    for found, wanted in zip(predictions, references, strict=True):
-        allowed = [text for text in wanted["text"] if normalize(text)] or [""]
-        exact = max(normalize(found) == normalize(text) for text in allowed)
-        rows.append((max(word_f1(found, text) for text in allowed), exact, 1))
+    for prediction, reference in zip(predictions, references, strict=True):
+        allowed = [text for text in reference["text"] if normalize(text)] or [""]
+        exact = max(normalize(prediction) == normalize(text) for text in allowed)
+        rows.append((max(word_f1(prediction, text) for text in allowed), exact, 1))
     return np.array(rows, dtype=np.float64).reshape(-1, 3)
 
 
@@ -52,6 +53,6 @@ def aggregate(totals: np.ndarray) -> dict[str, np.ndarray]:
     return {"f1": aggregates.mean(totals, 0, 2), "exact_match": aggregates.mean(totals, 1, 2)}
 
 
-def example_loss(rows: np.ndarray) -> np.ndarray:
-    """Return what each example lacks of an F1 of 1."""
-    return 1 - rows[:, 0]
+def example_loss(stats: np.ndarray) -> np.ndarray:
+    """Return 1 - F1 of each example."""
+    return 1 - stats[:, 0]

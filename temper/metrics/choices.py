@@ -1,4 +1,4 @@
-"""Numbers of choices → accuracy."""
+"""Indices of choices → accuracy."""
 
 import numpy as np
 
@@ -9,9 +9,9 @@ GREATER_IS_BETTER = {"accuracy": True}
 
 
 def per_example_stats(predictions: list, references: list) -> np.ndarray:
-    """Return whether each example is right, and 1."""
-    right = np.asarray(predictions) == np.asarray(references)
-    return np.stack([right, np.ones_like(right)], 1).astype(np.float64)
+    """Return 1 for a hit or 0, and 1, of each example."""
+    hits = np.asarray(predictions) == np.asarray(references)
+    return np.stack([hits, np.ones_like(hits)], 1).astype(np.float64)
 
 
 def aggregate(totals: np.ndarray) -> dict[str, np.ndarray]:
@@ -19,5 +19,6 @@ def aggregate(totals: np.ndarray) -> dict[str, np.ndarray]:
     return {"accuracy": aggregates.mean(totals, 0, 1)}
 
 
-def example_loss(rows: np.ndarray) -> np.ndarray:
-    return 1 - rows[:, 0]
+def example_loss(stats: np.ndarray) -> np.ndarray:
+    """Return 0 for a hit and 1 for a miss."""
+    return 1 - stats[:, 0]

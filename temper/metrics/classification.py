@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from temper.metrics.aggregates import safe_divide
+
 HEADLINE = ("accuracy", "f1", "precision", "recall", "f1_macro", "mcc")
 GREATER_IS_BETTER = {
     "accuracy": True,
@@ -22,8 +24,8 @@ BINS = 15
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Return the softmax over the last axis, (rows, labels)."""
-    shifted = np.exp(logits - logits.max(-1, keepdims=True))
-    return shifted / shifted.sum(-1, keepdims=True)
+    exponentials = np.exp(logits - logits.max(-1, keepdims=True))
+    return exponentials / exponentials.sum(-1, keepdims=True)
 
 
 def scores(
@@ -37,15 +39,13 @@ def scores(
         positive: id of the positive class where there are two.
     """
     probabilities = softmax(logits)
-    found = label_scores(probabilities.argmax(-1), references, logits.shape[-1], positive)
-    found["log_loss"] = float(
-        -np.log(np.clip(probabilities[np.arange(len(probabilities)), references], 1e-15, 1)).mean()
-    )
-    found["calibration_error"] = calibration_error(
-        probabilities.max(-1), probabilities.argmax(-1) == references
-    )
-    area = roc_auc(probabilities, references, positive)
-    return found if area is None else found | {"roc_auc": area}
+    predictions, confidence = probabilities.argmax(-1), probabilities.max(-1)
+    metrics = label_scores(predictions, references, logits.shape[-1], positive)
+    likelihood = probabilities[np.arange(len(probabilities)), references]
+    metrics["log_loss"] = float(-np.log(np.clip(likelihood, 1e-15, 1)).mean())
+    metrics["calibration_error"] = calibration_error(confidence, predictions == references)
+    auc = roc_auc(probabilities, references, positive)
+    return metrics if auc is None else metrics | {"roc_auc": auc}
 
 
 def label_scores(
@@ -58,7 +58,7 @@ def label_scores(
 
 
 def from_confusion(counts: np.ndarray, positive: int | None) -> dict[str, np.ndarray]:
-    """Return the metrics of many confusion matrices at once.
+    """Return the metrics of many confusion matrices.
 
     Args:
         counts: (samples, actual, predicted).
@@ -67,33 +67,30 @@ def from_confusion(counts: np.ndarray, positive: int | None) -> dict[str, np.nda
     Returns:
         Arrays of shape (samples,). MCC is the multi-class one (Gorodkin 2004).
     """
-    hit = np.einsum("sii->si", counts)
+    hits = np.einsum("sii->si", counts)
     actual, predicted = counts.sum(2), counts.sum(1)
     total = actual.sum(1)
-    precision, recall = divide(hit, predicted), divide(hit, actual)
-    f1 = divide(2 * hit, actual + predicted)
+    precision, recall = safe_divide(hits, predicted), safe_divide(hits, actual)
+    f1 = safe_divide(2 * hits, actual + predicted)
     present = (actual + predicted > 0).astype(float)
 
     def macro(values: np.ndarray) -> np.ndarray:
-        return divide((values * present).sum(1), present.sum(1))
+        return safe_divide((values * present).sum(1), present.sum(1))
 
-    covariance = hit.sum(1) * total - (actual * predicted).sum(1)
-    spread = (total**2 - (predicted**2).sum(1)) * (total**2 - (actual**2).sum(1))
-    chosen = (lambda values: values[:, positive]) if positive is not None else macro
+    def binary_or_macro(values: np.ndarray) -> np.ndarray:
+        return macro(values) if positive is None else values[:, positive]
+
+    covariance = hits.sum(1) * total - (actual * predicted).sum(1)
+    variances = (total**2 - (predicted**2).sum(1)) * (total**2 - (actual**2).sum(1))
     return {
-        "accuracy": hit.sum(1) / total,
-        "precision": chosen(precision),
-        "recall": chosen(recall),
-        "f1": chosen(f1),
+        "accuracy": hits.sum(1) / total,
+        "precision": binary_or_macro(precision),
+        "recall": binary_or_macro(recall),
+        "f1": binary_or_macro(f1),
         "f1_macro": macro(f1),
         "f1_weighted": (f1 * actual).sum(1) / total,
-        "mcc": divide(covariance, np.sqrt(spread)),
+        "mcc": safe_divide(covariance, np.sqrt(variances)),
     }
-
-
-def divide(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    """Return top / bottom, and 0 where bottom is 0, as scikit-learn's `zero_division=0`."""
-    return np.divide(top, bottom, out=np.zeros_like(top, dtype=float), where=bottom > 0)
 
 
 def calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
@@ -109,7 +106,7 @@ def roc_auc(
 ) -> float | None:
     """Return the area under the ROC curve, one-vs-rest macro for more than two classes.
 
-    None where a class is missing, for then it is not defined.
+    None where a class is missing: it is not defined then.
     """
     from sklearn.metrics import roc_auc_score
 
@@ -117,6 +114,6 @@ def roc_auc(
     if len(present) < probabilities.shape[-1] or len(present) < 2:
         return None
     if probabilities.shape[-1] == 2:
-        chosen = 1 if positive is None else positive
-        return float(roc_auc_score(references == chosen, probabilities[:, chosen]))
+        positive = 1 if positive is None else positive
+        return float(roc_auc_score(references == positive, probabilities[:, positive]))
     return float(roc_auc_score(references, probabilities, multi_class="ovr"))

@@ -1,4 +1,4 @@
-"""Completions → exact match of what was written, perplexity of what should have been."""
+"""Completions → exact match of the generated texts, perplexity of the references."""
 
 import numpy as np
 
@@ -6,33 +6,34 @@ from temper.metrics import aggregates
 
 HEADLINE = ("exact_match", "perplexity", "accuracy")
 GREATER_IS_BETTER = {"exact_match": True, "perplexity": False, "accuracy": True}
-TRAINING = {"perplexity": False, "accuracy": True}
+TRAINING_METRICS = {"perplexity": False, "accuracy": True}
 
 
 def per_example_stats(predictions: list, references: list) -> np.ndarray:
     """Return -log p, hits, tokens, exact match and 1 of each example.
 
     Args:
-        predictions: (text, statistics of tokens or None) each; a baseline has no probabilities.
+        predictions: (text, token statistics or None) each; a baseline has no probabilities.
         references: a text each.
     """
-    nan = (np.nan,) * 3
+    unknown = (np.nan,) * 3
     rows = [
-        (*(nan if tokens is None else tokens), text.strip() == wanted.strip(), 1)
-        for (text, tokens), wanted in zip(predictions, references, strict=True)
+        (*(unknown if stats is None else stats), text.strip() == reference.strip(), 1)
+        for (text, stats), reference in zip(predictions, references, strict=True)
     ]
     return np.array(rows, dtype=np.float64).reshape(-1, 5)
 
 
 def aggregate(totals: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the scores of summed statistics (samples, 5); those without probabilities are NaN."""
+    """Return the scores of summed statistics (samples, 5); NaN without probabilities."""
+    unknown = np.isnan(totals[:, 0])
     return {
         "exact_match": aggregates.mean(totals, 3, 4),
-        "perplexity": np.where(np.isnan(totals[:, 0]), np.nan, aggregates.perplexity(totals, 0, 2)),
-        "accuracy": np.where(np.isnan(totals[:, 0]), np.nan, aggregates.mean(totals, 1, 2)),
+        "perplexity": np.where(unknown, np.nan, aggregates.perplexity(totals, 0, 2)),
+        "accuracy": np.where(unknown, np.nan, aggregates.mean(totals, 1, 2)),
     }
 
 
-def example_loss(rows: np.ndarray) -> np.ndarray:
-    """Return the mean -log p of each example's tokens, more where the text is wrong."""
-    return np.nan_to_num(aggregates.mean(rows, 0, 2)) + 1e3 * (1 - rows[:, 3])
+def example_loss(stats: np.ndarray) -> np.ndarray:
+    """Return the mean -log p of each example's tokens; wrong texts rank above all right ones."""
+    return np.nan_to_num(aggregates.mean(stats, 0, 2)) + 1e3 * (1 - stats[:, 3])

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from temper.metrics import aggregates
-from temper.metrics.classification import divide
+from temper.metrics.aggregates import safe_divide
 
 HEADLINE = ("f1", "precision", "recall", "accuracy")
 GREATER_IS_BETTER = {"f1": True, "precision": True, "recall": True, "accuracy": True}
 
 
 def entities(tags: list[str]) -> set[tuple[str, int, int]]:
-    """Return (type, first word, last word) of each entity, of whatever scheme."""
+    """Return (type, first word, last word) of each entity, whatever the tagging scheme."""
     from seqeval.metrics.sequence_labeling import get_entities
 
     return set(get_entities(list(tags)))
@@ -25,10 +25,10 @@ def entities(tags: list[str]) -> set[tuple[str, int, int]]:
 def per_example_stats(predictions: list, references: list) -> np.ndarray:
     """Return hits, predicted and actual entities, right words and words of each example."""
     rows = []
-    for found, wanted in zip(predictions, references, strict=True):
-        one, other = entities(found), entities(wanted)
-        right = sum(a == b for a, b in zip(found, wanted, strict=True))
-        rows.append((len(one & other), len(one), len(other), right, len(wanted)))
+    for predicted_tags, actual_tags in zip(predictions, references, strict=True):
+        predicted, actual = entities(predicted_tags), entities(actual_tags)
+        right = sum(a == b for a, b in zip(predicted_tags, actual_tags, strict=True))
+        rows.append((len(predicted & actual), len(predicted), len(actual), right, len(actual_tags)))
     return np.array(rows, dtype=np.float64).reshape(-1, 5)
 
 
@@ -37,38 +37,41 @@ def aggregate(totals: np.ndarray) -> dict[str, np.ndarray]:
     return aggregates.precision_recall_f1(totals) | {"accuracy": aggregates.mean(totals, 3, 4)}
 
 
-def example_loss(rows: np.ndarray) -> np.ndarray:
-    """Return how many entities of each example are missed or made up."""
-    return rows[:, 1] + rows[:, 2] - 2 * rows[:, 0]
+def example_loss(stats: np.ndarray) -> np.ndarray:
+    """Return the number of false negatives and false positives of each example."""
+    return stats[:, 1] + stats[:, 2] - 2 * stats[:, 0]
 
 
-def no_counts() -> tuple[Counter, Counter, Counter]:
-    """Return empty counts of hits, predicted and actual entities by type."""
-    return Counter(), Counter(), Counter()
+class EntityCounts:
+    """Hits, predicted and actual entities by type, added up over batches of examples."""
 
+    def __init__(self) -> None:
+        self.hits: Counter[str] = Counter()
+        self.predicted: Counter[str] = Counter()
+        self.actual: Counter[str] = Counter()
 
-def count(counts: tuple[Counter, Counter, Counter], predictions: list, references: list) -> None:
-    """Add the entities of some examples to counts."""
-    hit, predicted, actual = counts
-    for found, wanted in zip(predictions, references, strict=True):
-        one, other = entities(found), entities(wanted)
-        hit.update(kind for kind, *_ in one & other)
-        predicted.update(kind for kind, *_ in one)
-        actual.update(kind for kind, *_ in other)
+    def update(self, predictions: list, references: list) -> None:
+        """Add the entities of some examples."""
+        for predicted_tags, actual_tags in zip(predictions, references, strict=True):
+            predicted, actual = entities(predicted_tags), entities(actual_tags)
+            self.hits.update(entity_type for entity_type, *_ in predicted & actual)
+            self.predicted.update(entity_type for entity_type, *_ in predicted)
+            self.actual.update(entity_type for entity_type, *_ in actual)
 
-
-def per_class(counts: tuple[Counter, Counter, Counter]) -> list[dict[str, Any]]:
-    """Return support, precision, recall and F1 of each entity type, by support."""
-    hit, predicted, actual = counts
-    kinds = sorted({*predicted, *actual}, key=lambda kind: (-actual[kind], kind))
-    columns = [np.array([c[k] for k in kinds], dtype=float) for c in (hit, predicted, actual)]
-    found = {
-        "precision": divide(columns[0], columns[1]),
-        "recall": divide(columns[0], columns[2]),
-        "f1": divide(2 * columns[0], columns[1] + columns[2]),
-    }
-    return [
-        {"label": kind, "support": actual[kind], "predicted": predicted[kind]}
-        | {name: round(float(values[i]), 6) for name, values in found.items()}
-        for i, kind in enumerate(kinds)
-    ]
+    def per_class(self) -> list[dict[str, Any]]:
+        """Return support, precision, recall and F1 of each entity type, by support."""
+        types = sorted({*self.predicted, *self.actual}, key=lambda name: (-self.actual[name], name))
+        hits, predicted, actual = (
+            np.array([counter[name] for name in types], dtype=float)
+            for counter in (self.hits, self.predicted, self.actual)
+        )
+        scores = {
+            "precision": safe_divide(hits, predicted),
+            "recall": safe_divide(hits, actual),
+            "f1": safe_divide(2 * hits, predicted + actual),
+        }
+        return [
+            {"label": name, "support": self.actual[name], "predicted": self.predicted[name]}
+            | {metric: round(float(values[i]), 6) for metric, values in scores.items()}
+            for i, name in enumerate(types)
+        ]

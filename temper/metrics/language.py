@@ -1,4 +1,4 @@
-"""Summed -log p of tokens → perplexity and the share of tokens that were the likeliest."""
+"""Token statistics of texts → perplexity and next-token accuracy."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ GREATER_IS_BETTER = {"perplexity": False, "accuracy": True}
 
 
 def per_example_stats(predictions: list, references: list) -> np.ndarray:
-    """Return -log p, hits and tokens of each example, as they are predicted."""
+    """Return -log p, hits and tokens of each example, which are the predictions."""
     return np.asarray(predictions, dtype=np.float64).reshape(-1, 3)
 
 
@@ -21,6 +21,6 @@ def aggregate(totals: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def example_loss(rows: np.ndarray) -> np.ndarray:
+def example_loss(stats: np.ndarray) -> np.ndarray:
     """Return the mean -log p of each example's tokens."""
-    return aggregates.mean(rows, 0, 2)
+    return aggregates.mean(stats, 0, 2)

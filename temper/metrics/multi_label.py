@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from temper.metrics.classification import divide
+from temper.metrics.aggregates import safe_divide
 
 HEADLINE = ("f1_micro", "f1_macro", "precision_micro", "accuracy")
 GREATER_IS_BETTER = {
@@ -26,7 +26,7 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 def scores(
     logits: np.ndarray, references: np.ndarray, *, threshold: float | np.ndarray = 0.5, **_: Any
 ) -> dict[str, float]:
-    """Return the metrics; `accuracy` counts rows whose labels are all right.
+    """Return the metrics; `accuracy` is the share of rows with all labels right.
 
     Args:
         logits: (rows, labels).
@@ -34,68 +34,68 @@ def scores(
         threshold: of the probability, one for all labels or one each.
     """
     probabilities = sigmoid(logits)
-    hot = references.astype(bool)
-    found = label_scores(probabilities >= threshold, hot)
+    multi_hot = references.astype(bool)
+    metrics = label_scores(probabilities >= threshold, multi_hot)
     clipped = np.clip(probabilities, 1e-15, 1 - 1e-15)
-    found["log_loss"] = float(-np.where(hot, np.log(clipped), np.log(1 - clipped)).mean())
-    area = roc_auc(probabilities, hot)
-    return found if area is None else found | {"roc_auc": area}
+    metrics["log_loss"] = float(-np.where(multi_hot, np.log(clipped), np.log(1 - clipped)).mean())
+    auc = roc_auc(probabilities, multi_hot)
+    return metrics if auc is None else metrics | {"roc_auc": auc}
 
 
 def roc_auc(probabilities: np.ndarray, references: np.ndarray) -> float | None:
-    """Return the mean area under the ROC curve over the labels that have both kinds of rows."""
+    """Return the mean area under the ROC curve over labels with positive and negative rows."""
     from sklearn.metrics import roc_auc_score
 
-    varied = references.any(0) & ~references.all(0)
-    if not varied.any():
+    varies = references.any(0) & ~references.all(0)
+    if not varies.any():
         return None
-    return float(roc_auc_score(references[:, varied], probabilities[:, varied], average="macro"))
+    return float(roc_auc_score(references[:, varies], probabilities[:, varies], average="macro"))
 
 
 def label_scores(predictions: Any, references: Any) -> dict[str, float]:
     """Return the metrics that need predicted labels only.
 
     Args:
-        predictions: booleans (rows, labels), sparse or not.
+        predictions: booleans (rows, labels), sparse or dense.
         references: likewise.
     """
     from scipy.sparse import csr_array
 
-    found, wanted = csr_array(predictions), csr_array(references)
-    counts = (found.multiply(wanted), found, wanted)
-    scores = from_counts(*(part.sum(0)[None].astype(float) for part in counts))
-    hits = float(exact(found, wanted).mean())
-    return {"accuracy": hits, **{k: float(v[0]) for k, v in scores.items()}}
+    predicted, actual = csr_array(predictions), csr_array(references)
+    counts = (predicted.multiply(actual), predicted, actual)
+    averages = from_counts(*(count.sum(0)[None].astype(float) for count in counts))
+    accuracy = float(exact_match(predicted, actual).mean())
+    return {"accuracy": accuracy, **{name: float(v[0]) for name, v in averages.items()}}
 
 
-def exact(predictions: Any, references: Any) -> np.ndarray:
-    """Return which rows have all labels right, of two sparse (rows, labels)."""
+def exact_match(predictions: Any, references: Any) -> np.ndarray:
+    """Return whether all labels of a row are right, (rows,), of two sparse (rows, labels)."""
     return np.diff((predictions != references).tocsr().indptr) == 0
 
 
 def from_counts(
-    hit: np.ndarray, predicted: np.ndarray, actual: np.ndarray
+    hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Return micro and macro scores from counts per label, (samples, labels) each."""
     return {
-        "f1_micro": divide(2 * hit.sum(1), (predicted + actual).sum(1)),
-        "f1_macro": divide(2 * hit, predicted + actual).mean(1),
-        "precision_micro": divide(hit.sum(1), predicted.sum(1)),
-        "recall_micro": divide(hit.sum(1), actual.sum(1)),
+        "f1_micro": safe_divide(2 * hits.sum(1), (predicted + actual).sum(1)),
+        "f1_macro": safe_divide(2 * hits, predicted + actual).mean(1),
+        "precision_micro": safe_divide(hits.sum(1), predicted.sum(1)),
+        "recall_micro": safe_divide(hits.sum(1), actual.sum(1)),
     }
 
 
 def tune_thresholds(probabilities: np.ndarray, references: np.ndarray) -> np.ndarray:
-    """Return for each label the probability above which F1 on these rows is best.
+    """Return for each label the probability threshold with the best F1 on these rows.
 
     Args:
-        chances: (rows, labels).
+        probabilities: (rows, labels).
         references: multi-hot, (rows, labels).
     """
     grid = np.linspace(0.05, 0.95, 19)
-    hot = references.astype(bool)
-    chosen = probabilities[None] >= grid[:, None, None]
-    hit = (chosen & hot[None]).sum(1)
-    f1 = divide(2.0 * hit, (chosen.sum(1) + hot.sum(0)[None]).astype(float))
-    nearest_half = np.abs(grid - 0.5)[:, None] * 1e-9  # of equals, the one nearest one half
-    return grid[(f1 - nearest_half).argmax(0)]
+    actual = references.astype(bool)
+    predicted = probabilities[None] >= grid[:, None, None]
+    hits = (predicted & actual[None]).sum(1)
+    f1 = safe_divide(2.0 * hits, (predicted.sum(1) + actual.sum(0)[None]).astype(float))
+    tie_breaker = np.abs(grid - 0.5)[:, None] * 1e-9  # of equals, the one nearest one half
+    return grid[(f1 - tie_breaker).argmax(0)]

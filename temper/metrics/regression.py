@@ -9,7 +9,7 @@ GREATER_IS_BETTER = {"mse": False, "rmse": False, "mae": False, "pearson": True,
 
 
 def scores(logits: np.ndarray, references: np.ndarray, **_: Any) -> dict[str, float]:
-    """Return the metrics; correlations of a constant are left out, for they are not defined.
+    """Return the metrics; correlations of a constant are not defined and left out.
 
     Args:
         logits: (rows, 1) or (rows,).
@@ -17,11 +17,11 @@ def scores(logits: np.ndarray, references: np.ndarray, **_: Any) -> dict[str, fl
     """
     from scipy.stats import pearsonr, spearmanr
 
-    found, wanted = logits.reshape(-1), references.astype(np.float64)
-    error = found - wanted
+    predictions, targets = logits.reshape(-1), references.astype(np.float64)
+    error = predictions - targets
     mse = float((error**2).mean())
-    result = {"mse": mse, "rmse": mse**0.5, "mae": float(np.abs(error).mean())}
-    if len(found) > 1 and np.ptp(found) > 0 and np.ptp(wanted) > 0:
-        result["pearson"] = float(pearsonr(found, wanted)[0])  # type: ignore[arg-type]
-        result["spearman"] = float(spearmanr(found, wanted)[0])  # type: ignore[arg-type]
-    return result
+    metrics = {"mse": mse, "rmse": mse**0.5, "mae": float(np.abs(error).mean())}
+    if len(predictions) > 1 and np.ptp(predictions) > 0 and np.ptp(targets) > 0:
+        metrics["pearson"] = float(pearsonr(predictions, targets)[0])  # type: ignore[arg-type]
+        metrics["spearman"] = float(spearmanr(predictions, targets)[0])  # type: ignore[arg-type]
+    return metrics

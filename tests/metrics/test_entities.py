@@ -22,10 +22,10 @@ def test_entity_scores_are_seqevals():
     assert scores["precision"] == pytest.approx(precision_score(wanted, found))
     assert scores["recall"] == pytest.approx(recall_score(wanted, found))
     module = metrics.load("entities")
-    counts = module.no_counts()
-    module.count(counts, found[:20], wanted[:20])
-    module.count(counts, found[20:], wanted[20:])
+    counts = module.EntityCounts()
+    counts.update(found[:20], wanted[:20])
+    counts.update(found[20:], wanted[20:])
     report = classification_report(wanted, found, output_dict=True)
-    for row in module.per_class(counts):
+    for row in counts.per_class():
         assert row["f1"] == pytest.approx(report[row["label"]]["f1-score"], abs=1e-6)
         assert row["support"] == report[row["label"]]["support"]
