@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,9 @@ import pytest
 from temper.cli import curve, folds
 from temper.compare import experiments
 from temper.core.errors import InputError
-from tests.helpers.commits import Written
+from tests.helpers.commits import Written, experiment
 from tests.helpers.repository import run
-
-
-def experiment(folder, name, *settings):
-    run(folder, " ".join(["dvc exp run -q -n", name, *(f"-S {s}" for s in settings)]))
-    run(folder, "git checkout -q params.yaml dvc.lock")
+from tests.helpers.tables import cells
 
 
 @pytest.mark.slow
@@ -40,8 +35,7 @@ def test_folds_are_put_together(inside, capsys):
     run(inside, "git checkout -q params.yaml dvc.lock")
     capsys.readouterr()
     folds.folds(["f1", "f0", "f2"])
-    lines = [re.split(r"\s*[│┃]\s*", line.strip()) for line in capsys.readouterr().out.splitlines()]
-    table = {cells[1]: cells[2:-1] for cells in lines if len(cells) > 3}
+    table = {row[0]: row[1:] for row in cells(capsys.readouterr().out)}
     found = [experiments.open_experiment(f"f{i}", f"f{i}") for i in range(3)]
     scores = [one.read_json(folds.METRICS)["validation"]["accuracy"] for one in found]
     assert [table[str(i)][:3] for i in range(3)] == [

@@ -15,6 +15,7 @@ from contextlib import suppress
 import pytest
 
 from tests.helpers.export import score
+from tests.helpers.waiting import LIMIT_S
 from tests.helpers.workspace import environment
 
 
@@ -71,9 +72,12 @@ def ask(url, body, server):
     """Post JSON until the server answers; return its predictions."""
     data = json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + LIMIT_S
     while server.poll() is None and time.monotonic() < deadline:
-        with suppress(urllib.error.URLError), urllib.request.urlopen(request, timeout=10) as found:
+        with (
+            suppress(urllib.error.URLError),
+            urllib.request.urlopen(request, timeout=LIMIT_S) as found,
+        ):
             return json.load(found)["predictions"]
         time.sleep(0.2)
     raise AssertionError("the server does not answer")

@@ -4,12 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import psutil
 
 from tests.helpers.repository import variables
+from tests.helpers.waiting import LIMIT_S, wait_until
 from tests.helpers.workspace import ROOT
 
 KILLER = ROOT / "tests/helpers/killer"
@@ -35,17 +35,22 @@ def killed_at(folder, moment, command="dvc repro --no-run-cache"):
     if moment.get("seen", "").startswith("checkpoint"):
         moment = moment | {"seen": f"checkpoints/*/{moment['seen']}"}
     child = start(folder, command, KILL_AT=json.dumps(moment), KILL_MARK=str(mark), PYTHONPATH=path)
-    assert child.wait(timeout=120) == -signal.SIGKILL, moment
+    assert child.wait(timeout=LIMIT_S) == -signal.SIGKILL, moment
     assert mark.exists(), moment
+
+
+def wait_for_path(folder, pattern, child):
+    """Wait until a path like `pattern` exists below `folder`, as long as `child` runs."""
+
+    def check():
+        assert child.poll() is None
+
+    wait_until(lambda: any(folder.glob(pattern)), check)
 
 
 def kill_once(folder, pattern, child, number=signal.SIGKILL):
     """Kill the group of `child` as soon as a path like `pattern` exists below `folder`."""
-    deadline = time.monotonic() + 120
-    while not list(folder.glob(pattern)):
-        assert child.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for_path(folder, pattern, child)
     os.killpg(child.pid, number)
     child.wait()
 
@@ -63,7 +68,4 @@ def processes_in(folder):
 
 
 def wait_for_none(folder):
-    deadline = time.monotonic() + 60
-    while found := processes_in(folder):
-        assert time.monotonic() < deadline, [process.cmdline() for process in found]
-        time.sleep(0.1)
+    wait_until(lambda: not processes_in(folder))

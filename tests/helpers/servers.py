@@ -9,13 +9,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 
+from tests.helpers.waiting import wait_until
 from tests.helpers.workspace import environment
 
 
@@ -53,14 +53,6 @@ class Process:
         root = psutil.Process(self.child.pid)
         for process in (root, *root.children(recursive=True)):
             process.rlimit(psutil.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
-
-def wait_until(condition, check=lambda: None):
-    deadline = time.monotonic() + 120
-    while not condition():
-        check()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def mlflow_server(folder: Path, backend: str) -> tuple[Process, str]:

@@ -4,12 +4,12 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import yaml
 
 from tests.helpers.repository import USER, commit, run
+from tests.helpers.waiting import LIMIT_S, wait_until
 from tests.helpers.workspace import ROOT, environment
 
 TRAIN = """
@@ -150,29 +150,25 @@ def start(folder: Path, *options: str, **more: str) -> subprocess.Popen:
 def sweep(folder: Path, *options: str, status: int = 0, **more: str) -> str:
     """Run `temper sweep` to its end; return what it prints."""
     child = start(folder, *options, **more)
-    text, _ = child.communicate(timeout=120)
+    text, _ = child.communicate(timeout=LIMIT_S)
     assert child.returncode == status, text
     return text
 
 
 def kill_when(folder: Path, child: subprocess.Popen, lines: int) -> None:
     """Kill the group of a sweep once the stubs have told so many lines."""
-    deadline = time.monotonic() + 60
-    while len(said(folder)) < lines:
-        assert child.poll() is None, child.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: len(said(folder)) >= lines, lambda: check_runs(child))
     os.killpg(child.pid, signal.SIGKILL)
     child.communicate()
 
 
 def wait_for(folder: Path, child: subprocess.Popen, line: str, times: int = 1) -> None:
     """Wait until the stubs have told a line so often."""
-    deadline = time.monotonic() + 60
-    while said(folder).count(line) < times:
-        assert child.poll() is None, child.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: said(folder).count(line) >= times, lambda: check_runs(child))
+
+
+def check_runs(child: subprocess.Popen) -> None:
+    assert child.poll() is None, child.communicate()[0]
 
 
 def trials(folder: Path, name: str = "s", storage: str | None = None) -> list:

@@ -8,6 +8,7 @@ import pytest
 
 from temper.core import arrow, artifacts
 from tests.helpers import hub
+from tests.helpers.waiting import LIMIT_S
 from tests.helpers.workspace import ROOT, environment
 
 pytestmark = pytest.mark.slow
@@ -56,7 +57,11 @@ def download(served, what, check=True, **variables):
     }
     more |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     done = subprocess.run(
-        command, env=environment(**more, **variables), capture_output=True, text=True, timeout=120
+        command,
+        env=environment(**more, **variables),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
     )
     assert not check or done.returncode == 0, done.stderr[-3000:]
     return done

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 import yaml
 
+from tests.helpers.waiting import LIMIT_S
 from tests.helpers.workspace import ROOT, environment
 
 LAUNCH = ROOT / "launch"
@@ -45,7 +46,7 @@ def start(folder, name, *options):
 def finished(folder, *processes):
     """Return what each rank wrote, in order, once every process has ended well."""
     for process in processes:
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=LIMIT_S)
         assert process.returncode == 0, out[-2000:]
     return [json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))]
 

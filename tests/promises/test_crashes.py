@@ -4,13 +4,20 @@ import random
 import shutil
 import signal
 import subprocess
-import time
 
 import pytest
 
 from temper.core import artifacts
-from tests.helpers.processes import kill_once, killed_at, processes_in, start, wait_for_none
+from tests.helpers.processes import (
+    kill_once,
+    killed_at,
+    processes_in,
+    start,
+    wait_for_none,
+    wait_for_path,
+)
 from tests.helpers.repository import clone, commit, hashes, ran, run, set_params, variables
+from tests.helpers.waiting import LIMIT_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untracked")]
 SEEDED = random.Random(3)
@@ -106,13 +113,10 @@ def test_sigterm_saves_a_checkpoint_and_never_succeeds(quiet, tmp_path):
     folder = clone(quiet, tmp_path / "clone", cache=True)
     (folder / "dvc.lock").unlink()
     child = start(folder, "dvc repro --no-run-cache --force --single-item train")
-    deadline = time.monotonic() + 120
-    while not list(folder.glob("checkpoints/*/checkpoint-3")):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for_path(folder, "checkpoints/*/checkpoint-3", child)
     (worker,) = [p for p in processes_in(folder) if p.cmdline()[1:3] == ["-m", "stages.train"]]
     worker.terminate()
-    assert child.wait(timeout=60) not in (0, -signal.SIGKILL)
+    assert child.wait(timeout=LIMIT_S) not in (0, -signal.SIGKILL)
     assert not (folder / "data/model").exists()
     run(folder, "dvc repro --no-run-cache --single-item train")
     assert {k: v for k, v in hashes(folder).items() if k in hashes(quiet)} == {
@@ -142,7 +146,7 @@ def test_two_workers_with_one_fingerprint_do_not_collide(quiet, tmp_path):
         )
         for folder in folders
     ]
-    said = [worker.communicate(timeout=120) for worker in workers]
+    said = [worker.communicate(timeout=LIMIT_S) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], said
     assert sum("waiting: the same training" in err for _, err in said) == 1
     for folder in folders:

@@ -1,7 +1,6 @@
 """Each trial of a sweep runs once, whatever kills it."""
 
 import os
-import re
 import signal
 from collections import Counter
 from pathlib import Path
@@ -13,6 +12,8 @@ from temper.sweep import sweep_config
 from tests.helpers import processes, servers, sweeps
 from tests.helpers.repository import clone, run, set_params
 from tests.helpers.studies import in_memory, run_through, stub_score
+from tests.helpers.tables import cells
+from tests.helpers.waiting import LIMIT_S
 
 
 @pytest.mark.slow
@@ -29,7 +30,8 @@ def test_killed_twice_a_sweep_ends_as_an_uninterrupted_one(repository, method, t
     assert [trial.params for trial in found] == [result.values for result in quiet]
     assert [trial.value for trial in found] == pytest.approx([result.score for result in quiet])
     best = max(quiet, key=lambda result: result.score)
-    assert re.search(rf"accuracy +┃.*\n.*\n│ {best.number} +│ {best.score:.4f}", text)
+    winner = next(row for row in cells(text) if row[0].isdigit())
+    assert winner[:2] == [str(best.number), f"{best.score:.4f}"]
     assert sweeps.experiments(repository) == sorted(f"s-{i}" for i in range(trials))
     told = Counter(sweeps.said(repository))
     assert told["tokenize s-0"] == 1
@@ -47,7 +49,7 @@ def test_interrupted_it_goes_on_and_leaves_no_process(repository):
     child = sweeps.start(repository, STUB_SLEEP="3")
     sweeps.wait_for(repository, child, "train s-0")
     os.killpg(child.pid, signal.SIGINT)
-    text, _ = child.communicate(timeout=60)
+    text, _ = child.communicate(timeout=LIMIT_S)
     assert child.returncode == 130, text
     assert "interrupted; the same command goes on from here" in text
     assert sweeps.said(repository)[-1] == "stopped s-0"
@@ -75,7 +77,7 @@ def test_a_crash_is_one_trial_of_a_grid_by_two_workers(repository):
     text = sweeps.sweep(repository, "-j", "2")
     assert "4 finished, 2 failed" in text
     assert text.count("failed: seven rows are too few; log ") == 2
-    rows = re.findall(r"│ ([\d,]+) +│ (\S+ ± \S+) +│ (2 of 2) +│ (\w+) +│ (\d*) ", text)
+    rows = [row for row in cells(text) if "2 of 2" in row]
     base = stub_score({"train.learning_rate": 1e-3}) - 0.02
     means = [f"{base + 0.03:.4f} ± 0.0141", f"{base + 0.02:.4f} ± 0.0141"]
     assert [row[1:] for row in rows] == [
@@ -105,8 +107,7 @@ def test_hopeless_trials_are_stopped(repository):
     text = sweeps.sweep(repository, STUB_SLEEP="0.8", TEMPER_TRACKING="on")
     assert "trial 1: stopped early: accuracy 0.5839 at evaluation 1" in text
     assert "1 finished, 1 stopped early" in text
-    assert "#/experiments/1/runs?workflowType=machine_learning&compareRunsMode=CHART" in text
-    assert "searchFilter=tags.sweep%20%3D%20%27s%27&orderByKey=metrics.%60validation%2Facc" in text
+    assert "#/experiments/1/runs?" in text
     (above,) = MlflowClient(f"sqlite:///{repository}/mlflow.db").search_runs(["1"])
     assert above.data.tags["sweep"] == "s"
     score = sweeps.trials(repository)[0].value
@@ -130,7 +131,7 @@ def test_two_clones_share_one_database(template, tmp_path):
         for folder in folders:
             sweeps.write(folder, budget={"trials": 8}, storage=url, seeds=[1, 2])
         children = [sweeps.start(folder, STUB_SLEEP="0.1") for folder in folders]
-        texts = [child.communicate(timeout=120)[0] for child in children]
+        texts = [child.communicate(timeout=LIMIT_S)[0] for child in children]
         assert [child.returncode for child in children] == [0, 0], texts
         assert all("8 finished" in text for text in texts)
         told = [line for f in folders for line in sweeps.said(f) if line.startswith("trained")]

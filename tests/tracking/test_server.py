@@ -18,6 +18,7 @@ from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.tracking import store, uploader
 from tests.helpers import servers
+from tests.helpers.waiting import LIMIT_S
 from tests.helpers.workspace import ROOT, environment
 
 pytestmark = pytest.mark.slow
@@ -88,7 +89,7 @@ def train(root, **more):
 
 def ended(child):
     """Wait for a training to end well; return what it said."""
-    out, err = child.communicate(timeout=180)
+    out, err = child.communicate(timeout=LIMIT_S)
     assert child.returncode == 0, out[-2000:] + err[-4000:]
     return err
 

@@ -3,7 +3,6 @@
 import shutil
 import socket
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from temper import tracking
 from temper.cli import sync
 from temper.core.errors import InputError
 from temper.tracking import store, uploader
+from tests.helpers.waiting import LIMIT_S
 
 
 @pytest.fixture
@@ -140,10 +140,14 @@ def test_an_unreachable_tracker_stops_nothing_and_gets_all_later(
 
 
 class Slow(BaseHTTPRequestHandler):
-    """Answers after longer than anybody waits."""
+    """Answers once it may."""
+
+    asked, may_answer, answered = threading.Event(), threading.Event(), threading.Event()
 
     def do_POST(self):
-        time.sleep(3)
+        self.asked.set()
+        self.may_answer.wait(LIMIT_S)
+        self.answered.set()
         self.send_error(503)
 
     do_GET = do_POST
@@ -161,15 +165,15 @@ def test_a_slow_tracker_holds_up_no_step(write_params, monkeypatch, capsys):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
         with tracking.run("train", parameters, fingerprint="f") as run:
-            time.sleep(1.5)  # the first request is under way
-            started = time.monotonic()
+            assert Slow.asked.wait(LIMIT_S)
             for step in range(200):
                 run.log_metrics({"train/loss": 1.0}, step)
-            assert time.monotonic() - started < 1
+        assert not Slow.answered.is_set()
+        Slow.may_answer.set()
         server.shutdown()
     for thread in threading.enumerate():  # it would go on in the next test's folder and store
         if isinstance(thread, uploader.Uploader):
-            thread.join(60)
+            thread.join(LIMIT_S)
             assert not thread.is_alive()
     assert "is slow, not all is sent after 1 s" in capsys.readouterr().err
     (journal,) = Path("tracking").glob("*.jsonl")
