@@ -251,7 +251,7 @@ def readable(parameters: params.Params) -> set[str]:
     """Return the keys a task reads once long texts are divided."""
     changed = parameters.tokenize.model_copy(update={"overflow": "window"})
     windowed = parameters.model_copy(update={"tokenize": changed})
-    return {key for key, is_read in rules.TASK_KEYS.items() if is_read(windowed)}
+    return {key for key, scope in rules.TASK_KEYS.items() if scope.covers(windowed)}
 
 
 @pytest.mark.slow
