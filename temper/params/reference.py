@@ -67,13 +67,14 @@ class Key:
 def schema_keys() -> tuple[str, ...]:
     """Return every dotted key that holds a value rather than a group, in the schema's order.
 
-    Keys of `task` are those of all tasks. A name that params.yaml gives is `<name>`:
+    Keys of `task` are those of all tasks. A mapping of groups is a value, as it may be {}, and the
+    keys below it have `<name>` for a name that params.yaml gives: `evaluate.zero_shot`,
     `evaluate.zero_shot.<name>.template`.
     """
 
     def leaves(group: type[Group], prefix: str) -> Iterator[str]:
         for key in keys_of(group, prefix):
-            if not key.groups:
+            if not key.groups or key.is_mapping:
                 yield key.dotted
             for inner in key.groups:
                 yield from leaves(inner, key.inner)

@@ -58,7 +58,7 @@ class TaskSchema(Group):
             raise ValueError("labels holds a name twice")
         target_type = self.target[1] if self.target else None
         if labels is not None and target_type == "number":
-            raise ValueError("labels must be null for regression")
+            raise ValueError("regression has no labels; remove labels")
         if labels is not None and len(labels) < 2 and target_type == "class":
             raise ValueError("labels needs at least two names")
         return self

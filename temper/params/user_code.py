@@ -1,12 +1,14 @@
-"""`module.name` in params.yaml → a function or class of the user's, from a file under `code`.
+"""`module.name` in params.yaml → a custom function or class, from a file under `code`.
 
-`code` maps module names to Python files, so that DVC watches them; nothing else is imported so.
+`code` maps module names to Python files, so that DVC watches them; nothing else is imported this
+way.
 """
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from temper.core.errors import InputError, nearest
@@ -14,14 +16,16 @@ from temper.core.errors import InputError, nearest
 if TYPE_CHECKING:
     from temper.params.schema import Params, Settings
 
+Metric = Callable[[list, list], float]  # of predictions and references
+
 
 def resolve(name: str | None, key: str, code: Mapping[str, str]) -> Any:
-    """Return what a dotted name stands for, or None for None.
+    """Import the function or class that a dotted name stands for; None for None.
 
     Args:
         name: `module.attribute`.
         key: the parameter that holds it, for errors.
-        code: module → file.
+        code: module name → file.
 
     Raises:
         InputError: no such module, file or attribute, or the file fails when it is imported.
@@ -35,78 +39,78 @@ def resolve(name: str | None, key: str, code: Mapping[str, str]) -> Any:
             f"{nearest(module, list(code))}; it holds {', '.join(code) or 'none'}: add "
             f"{module or 'my_code'}: path/to/file.py there"
         )
-    loaded = _load(module, Path(code[module]), key)
-    if not callable(getattr(loaded, attribute, None)):
-        known = [n for n, value in vars(loaded).items() if callable(value) and n[0] != "_"]
+    imported = _import(module, Path(code[module]), key)
+    if not callable(getattr(imported, attribute, None)):
+        names = [n for n, value in vars(imported).items() if callable(value) and n[0] != "_"]
         raise InputError(
             f"{key}: {code[module]} has no function or class {attribute!r}"
-            f"{nearest(attribute, known)}; it has {', '.join(known) or 'none'}"
+            f"{nearest(attribute, names)}; it has {', '.join(names) or 'none'}"
         )
-    return getattr(loaded, attribute)
+    return getattr(imported, attribute)
 
 
-def _load(module: str, file: Path, key: str) -> Any:
+def _import(module: str, file: Path, key: str) -> ModuleType:
     if not file.is_file():
         raise InputError(f"{key}: code.{module} is {file}, and there is no such file")
     spec = importlib.util.spec_from_file_location(f"temper_code_{module}", file)
     assert spec is not None
     assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
+    imported = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(loaded)
-    except Exception as error:  # whatever the user's file raises
+        spec.loader.exec_module(imported)
+    except Exception as error:  # custom code may raise anything
         raise InputError(f"{key}: {file} fails when it is imported: {error!r}") from error
-    return loaded
+    return imported
 
 
-def metrics(settings: "Settings") -> dict[str, Callable[[list, list], float]]:
-    """Return the functions that `evaluate.metrics` names, by their own names."""
-    found = {}
-    for name in settings.evaluate.metrics or ():
-        found[last(name)] = resolve(name, "evaluate.metrics", settings.code)
-    return found
+def metrics(settings: "Settings") -> dict[str, Metric]:
+    """Import the functions that `evaluate.metrics` names, by function name."""
+    return {
+        attribute_name(name): resolve(name, "evaluate.metrics", settings.code)
+        for name in settings.evaluate.metrics or ()
+    }
 
 
-def trained_metric(parameters: "Params") -> dict[str, Callable[[list, list], float]]:
-    """Return the function that `train.metric_for_best_model` names, by its own name; or {}."""
+def trained_metric(parameters: "Params") -> dict[str, Metric]:
+    """Import the function that `train.metric_for_best_model` names, by function name; or {}."""
     best = parameters.train.metric_for_best_model
     if "." not in best:
         return {}
-    return {last(best): resolve(best, "train.metric_for_best_model", parameters.code)}
+    return {attribute_name(best): resolve(best, "train.metric_for_best_model", parameters.code)}
 
 
-def last(name: str) -> str:
-    """Return the attribute of a dotted name; a plain name is its own."""
+def attribute_name(name: str) -> str:
+    """Return `f1` for `module.f1`, and a name without a dot as it is."""
     return name.rpartition(".")[2]
 
 
 def scores(
-    functions: Mapping[str, Callable[[list, list], float]],
+    functions: Mapping[str, Metric],
     predictions: Sequence[Any],
     references: Sequence[Any],
 ) -> dict[str, float]:
-    """Return each function's score of predictions and references as people read them.
+    """Score decoded predictions and references by each custom metric.
 
     Raises:
-        InputError: a function fails, or returns no number.
+        InputError: a function fails, or does not return a number.
     """
-    found: dict[str, float] = {}
+    values: dict[str, float] = {}
     for name, function in functions.items():
         try:
-            found[name] = float(function(list(predictions), list(references)))
+            values[name] = float(function(list(predictions), list(references)))
         except Exception as error:
             raise InputError(f"evaluate.metrics: {name} fails: {error!r}") from error
-    return found
+    return values
 
 
-def wrapped(task: Any, settings: "Settings") -> Any:
-    """Return the task with `tokenize.encode` around its own; see docs/custom-code.md."""
+def with_custom_encode(task: Any, settings: "Settings") -> Any:
+    """Wrap the task's encoding in `tokenize.encode`, if there is one; see docs/custom-code.md."""
     function = resolve(settings.tokenize.encode, "tokenize.encode", settings.code)
     if function is not None:
-        plain = task.encode
+        task_encode = task.encode
 
         def encode(examples: Mapping[str, list], processor: Any, *, mode: str) -> dict:
-            inner = partial(plain, processor=processor, mode=mode)
+            inner = partial(task_encode, processor=processor, mode=mode)
             return function(examples, processor, inner)
 
         task.encode = encode
@@ -114,8 +118,8 @@ def wrapped(task: Any, settings: "Settings") -> Any:
 
 
 def check(parameters: "Params") -> list[tuple[str, str]]:
-    """Return (key, message) for each name in the parameters that leads nowhere."""
-    p, found = parameters, []
+    """Return (key, message) for each name in the parameters that cannot be imported."""
+    p = parameters
     named = [("model.custom_class", p.model.custom_class), ("tokenize.encode", p.tokenize.encode)]
     named += [(f"train.{key}", getattr(p.train, key)) for key in ("loss", "collator")]
     if p.train.optimizer != "adamw_8bit":
@@ -124,9 +128,10 @@ def check(parameters: "Params") -> list[tuple[str, str]]:
         named.append(("train.metric_for_best_model", p.train.metric_for_best_model))
     named += [("train.callbacks", name) for name in p.train.callbacks or ()]
     named += [("evaluate.metrics", name) for name in p.evaluate.metrics or ()]
+    messages = []
     for key, name in named:
         try:
             resolve(name, key, p.code)
         except InputError as error:
-            found.append((key, str(error).removeprefix(f"{key}: ")))
-    return found
+            messages.append((key, str(error).removeprefix(f"{key}: ")))
+    return messages

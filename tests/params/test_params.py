@@ -1,14 +1,30 @@
 """params.yaml is strict, typed and YAML 1.2; every mistake is reported together."""
 
-import json
-
 import pytest
+import yaml
 
 from temper import params
-from temper.core import artifacts
+from temper.core import yaml_file
 from temper.core.errors import InputError
-from tests.helpers.parameters import line_of, load, mistakes
+from tests.helpers.parameters import line_of, load, load_changed, mistakes
 from tests.helpers.workspace import ROOT
+
+WRITTEN_AS_OFF = {
+    "data.glob": "*",
+    "data.hub": {"name": None, "config": None, "revision": None, "splits": {}},
+    "data.extra_columns": [],
+    "data.overlap": "report",
+    "model.revision": None,
+    "model.config": {},
+    "train.per_device_batch_size": None,
+    "train.layer_decay": 1.0,
+    "train.freeze": {"embeddings": False, "layers": 0},
+    "train.label_smoothing": 0.0,
+    "train.focal_gamma": 0,
+    "train.class_weights": None,
+    "train.early_stopping": {"patience": 0, "min_delta": 0.0},
+    "evaluate.slices": [],
+}
 
 
 def test_every_mistake_is_reported_with_its_line_and_the_nearest_key(tmp_path):
@@ -43,10 +59,9 @@ def test_an_int_serves_as_float_and_a_bool_not_as_int(tmp_path):
 
 
 def test_a_wrong_choice_lists_what_is_allowed(tmp_path):
-    """A word, a number or null, each with its place."""
-    text = mistakes(tmp_path, ("class_weights: null", "class_weights: balancd"))
-    line = line_of("class_weights: null")
-    assert f"params.yaml:{line}: train.class_weights: " in text
+    """A word, a list or null, with its line."""
+    text = mistakes(tmp_path, ("  epochs: 8", "  class_weights: balancd\n  epochs: 8"))
+    assert f"params.yaml:{line_of('epochs: 8')}: train.class_weights: " in text
     assert text.startswith("1 mistake in ")
     assert "'balanced'" in text
     assert "found 'balancd'" in text
@@ -65,47 +80,60 @@ def test_a_group_that_is_missing_or_no_group_is_named(tmp_path):
         params.load(tmp_path / "params.yaml")
 
 
+def test_absent_means_off(tmp_path):
+    """Left out or written as off, a key gives the same parameters and MLflow entries."""
+    absent = load(tmp_path)
+    written = load_changed(tmp_path, WRITTEN_AS_OFF)
+    assert written == absent
+    assert written.model_dump() == absent.model_dump()
+    assert params.flatten(written) == params.flatten(absent)
+
+
+def test_a_part_of_a_group_is_enough(tmp_path):
+    """What it leaves out is off."""
+    changes = {"train.freeze": {"layers": 2}, "train.early_stopping.patience": 3}
+    p = load_changed(tmp_path, changes | {"train.weight_averaging": {"kind": "last", "count": 2}})
+    assert (p.train.freeze.layers, p.train.freeze.embeddings) == (2, False)
+    assert (p.train.early_stopping.patience, p.train.early_stopping.min_delta) == (3, 0.0)
+    flat = params.flatten(p)
+    assert flat["train.freeze.layers"] == 2
+    assert "train.freeze.embeddings" not in flat
+
+
 def test_flattened_parameters_keep_lists_whole(tmp_path):
     """One entry per leaf, as MLflow shows them."""
     flat = params.flatten(load(tmp_path))
     assert flat["train.learning_rate"] == 1e-3
     assert flat["task.text"] == ("sentence1", "sentence2")
-    assert flat["model.config"] == {}
+    assert flat["code"] == {}
     assert flat["data.files.train"] == "data/sample/train.csv"
+    without = params.flatten(load(tmp_path), without="export")
+    assert set(flat) - set(without) == {key for key in flat if key.startswith("export.")}
 
 
-def test_the_json_schema_is_the_code(tmp_path):
-    """params.schema.json holds the bytes that `python -m temper.params` writes."""
-    artifacts.write_json(tmp_path / "schema.json", params.Params.model_json_schema())
-    written = (tmp_path / "schema.json").read_bytes()
-    assert (ROOT / "params.schema.json").read_bytes() == written
+def test_files_are_short():
+    """One reads params.yaml and a recipe in a minute; what is off is not in them."""
+    files = [ROOT / "params.yaml", ROOT / "tests/params.yaml", *(ROOT / "recipes").glob("*.yaml")]
+    for file in files:
+        lines = file.read_text().splitlines()
+        assert len(lines) <= 75, file
+        assert all(len(line) <= 110 for line in lines), file
+        parsed = params.load(file)
+        tree = yaml.load(file.read_text(), Loader=yaml_file.Loader)
+        for name, values in tree.items():
+            group = getattr(parsed, name)
+            for key in values if name not in ("seed", "code") else ():
+                field = type(group).model_fields[key]
+                assert field.is_required() or getattr(group, key) != field.default, (file, key)
 
 
-def test_every_key_of_params_yaml_has_a_description(tmp_path):
-    """Editors show one line for each; `files` and the like hold names of the user's own."""
-    schema = json.loads((ROOT / "params.schema.json").read_text())
-    for key in params.flatten(load(tmp_path)):
-        node, described = schema, False
-        for part in key.split("."):
-            if "properties" not in node:
-                break
-            node = node["properties"][part]
-            if part == "task":
-                node = {"$ref": "#/$defs/SequenceClassification"}
-            described = "description" in node
-            node = schema["$defs"][node["$ref"].split("/")[-1]] if "$ref" in node else node
-        assert described, key
-
-
-def test_a_key_that_stands_twice_is_a_mistake(tmp_path):
-    """YAML would take the last one, and say nothing."""
+def test_a_duplicate_key_is_a_mistake(tmp_path):
+    """YAML would silently take the last one."""
     text = mistakes(
         tmp_path, ("  lr_scheduler_type: linear", "  epochs: 3\n  lr_scheduler_type: linear")
     )
-    assert (
-        f"params.yaml:{line_of('lr_scheduler_type: linear')}: epochs: the key 'epochs' stands"
-        in text
-    )
+    line = line_of("lr_scheduler_type: linear")
+    assert f"params.yaml:{line}: epochs: duplicate key 'epochs'" in text
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -1,126 +1,181 @@
-"""Values that are fine alone and not together are refused before anything runs."""
+"""Values that are valid alone and not together are refused before anything runs."""
+
+import json
 
 import pytest
 
-from tests.helpers.parameters import mistakes
+from temper import params
+from temper.core.errors import InputError
+from temper.params import rules
+from tests.helpers.parameters import load_changed, mistakes_changed
+from tests.helpers.workspace import ROOT
 
-CRF = "head: {kind: linear, pooling: mean, dropout: 0.1, crf: true}"
-WSD = "lr_scheduler_kwargs: {num_decay_steps: 9, num_cycles: 1.5, decay_type: linear}"
-SAME = ("seed", "seed")
-NEW = ("head: null", "head: {kind: new}")
-FROZEN = ("embeddings: false", "embeddings: true")
-FROZEN_ALL = ("layers: 0", "layers: all")
-PAIR = "head: {kind: linear, pooling: pair, dropout: 0.1}"
-LORA = "lora: {rank: 4, alpha: 8.0, dropout: 0.0, target_modules: null}"
+CRF = {"kind": "linear", "pooling": "mean", "dropout": 0.1, "crf": True}
+PAIR = {"kind": "linear", "pooling": "pair", "dropout": 0.1}
+LORA = {"rank": 4, "alpha": 8.0, "dropout": 0.0}
+WSD = {"num_decay_steps": 9, "num_cycles": 1.5, "decay_type": "linear"}
+ONE_TEXT = {"task.text": ["sentence1"]}
+MULTI_LABEL = {"task.problem_type": "multi_label_classification", "evaluate.positive_label": None}
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("key", "value", "message"),
     [
-        ("label: label", "label: sentence1", "two of the task's columns are the same: "),
-        ("    - sentence2", "    - sentence1", "two of the task's columns are the same: "),
-        ("    - sentence2", "    - sentence2\n    - sentence3", "at most 2 items"),
-        ("    - equivalent\n", "", "labels needs at least two names"),
-        (": single_label_classification", ": regression", "labels must be null for regression"),
-        ("    train: data/sample/train.csv\n", "", "files needs a train split"),
-        ("name: sample  ", "name: data/sample  ", "a folder that DVC does not watch"),
-        ("    - equivalent\n", "    - not_equivalent\n", "holds a name twice"),
-        ("data/sample/train.csv", "data/sample/*.csv", "data.glob"),
-        ("name: sample  ", "name: sampel  ", "did you mean 'sample'?"),
-        ("warmup_ratio: 0.1", "warmup_ratio: 1.0", "less than 1"),
-        ("epochs: 8", "epochs: 0", "greater than 0"),
-        ("evaluate_every: epoch", "evaluate_every: 0", "train.evaluate_every"),
-        ("threshold: 0.5", "threshold: tunde", "'tuned'"),
-        ("source: files", "source: hub", "hub.name is needed"),
-        ("per_device_batch_size: null", "per_device_batch_size: 5", "no multiple"),
-        ("positive_label: equivalent", "positive_label: equivalnt", "did you mean 'equivalent'?"),
-        ("positive_label: equivalent", "positive_label: null", "say which one"),
-        ("slices: []", "slices: [topic]", "add it to data.extra_columns"),
-        ("class_weights: null", "class_weights: [1.0]", "1 numbers for 2 labels"),
-        ("head: null", "head: {kind: linear, dropout: 0.1}", "makes one vector of a text"),
-        ("head: null", "head: {kind: mlp, dropout: 0.1}", "head.hidden_size is needed for mlp"),
-        ("head: null", "head: {kind: new, dropout: 0.1}", "head.dropout has no effect with new"),
-        ("head: null", CRF, "crf is for token_classification"),
-        (
-            "weight_averaging: null",
-            "weight_averaging: {kind: last}",
-            "weight_averaging.count is needed for last",
-        ),
-        ("huber_delta: null", "huber_delta: 1.0", "has no effect here with sequence_class"),
+        ("task.label", "sentence1", "two of the task's columns are the same: "),
+        ("task.text", ["sentence1"] * 2, "two of the task's columns are the same: "),
+        ("task.text", ["sentence1", "sentence2", "sentence3"], "at most 2 items"),
+        ("task.labels", ["not_equivalent"], "labels needs at least two names"),
+        ("task.labels", ["equivalent"] * 2, "labels holds a name twice"),
+        ("task.problem_type", "regression", "regression has no labels; remove labels"),
+        ("data.files", {"test": "data/sample/test.csv"}, "files needs a train split"),
+        ("data.files.train", "data/sample/*.csv", "data.glob"),
+        ("data.source", "hub", "hub.name is needed"),
+        ("model.name", "data/sample", "a folder that DVC does not watch"),
+        ("model.name", "sampel", "did you mean 'sample'?"),
+        ("train.warmup_ratio", 1.0, "less than 1"),
+        ("train.epochs", 0, "greater than 0"),
+        ("train.evaluate_every", 0, "train.evaluate_every"),
+        ("train.per_device_batch_size", 5, "not a multiple"),
+        ("train.class_weights", [1.0], "1 numbers for 2 labels"),
+        ("train.early_stopping", {"min_delta": 0.1}, "train.early_stopping.patience: missing"),
+        ("train.weight_averaging", {"kind": "last"}, "weight_averaging.count is needed for last"),
+        ("train.huber_delta", 1.0, "(only with problem_type: regression); remove it"),
+        ("evaluate.threshold", "tunde", "'tuned'"),
+        ("evaluate.positive_label", "equivalnt", "did you mean 'equivalent'?"),
+        ("evaluate.positive_label", None, "say which one"),
+        ("evaluate.slices", ["topic"], "add it to data.extra_columns"),
+        ("evaluate.zero_shot", {"nli": {"nam": "x"}}, "evaluate.zero_shot.nli.nam: unknown key"),
+        ("model.head", {"kind": "linear", "dropout": 0.1}, "makes one vector of a text"),
+        ("model.head", {"kind": "mlp", "dropout": 0.1}, "head.hidden_size is needed for mlp"),
+        ("model.head", {"kind": "linear", "pooling": "mean"}, "head.dropout is needed for linear"),
+        ("model.head", {"kind": "new", "dropout": 0.1}, "head.dropout has no effect with new"),
+        ("model.head", {"kind": "new"}, "everything is new with from_scratch"),
+        ("model.head", CRF, "crf is for token_classification"),
     ],
 )
-def test_cross_field_checks(tmp_path, old, new, message):
-    """What fits alone and not together is said before anything runs."""
-    assert message in mistakes(tmp_path, (old, new))
+def test_cross_field_checks(tmp_path, key, value, message):
+    """One value that does not fit the others."""
+    assert message in mistakes_changed(tmp_path, {key: value})
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "message"),
+    ("changes", "message"),
     [
+        ({"model.lora": LORA, "train.freeze.embeddings": True}, "model.lora: already freezes"),
+        ({"model.lora": LORA, "train.freeze": {"layers": 1}}, "model.lora: already freezes"),
+        ({"model.head": PAIR} | ONE_TEXT, "pair is for two texts"),
         (
-            ("lora: null", LORA),
-            ("embeddings: false", "embeddings: true"),
-            "model.lora: freezes all but",
-        ),
-        (("head: null", PAIR), ("    - sentence2\n", ""), "pair is for two texts"),
-        (
-            ("custom_class: null", "custom_class: mine.A"),
-            ("head: null", "head: {kind: new}"),
-            "a head of its own",
-        ),
-        (("new_tokens: null", "new_tokens: [x]"), FROZEN, "model.new_tokens: their embeddings are"),
-        (("new_tokens: null", "new_tokens: [x]"), FROZEN_ALL, "model.new_tokens: their embeddings"),
-        (
-            (" loss: null", " loss: m.f"),
-            ("smoothing: 0.0", "smoothing: 0.1"),
-            "train.loss, which is",
+            {"model.custom_class": "mine.A", "model.head": {"kind": "new"}},
+            "model.custom_class: already has a head",
         ),
         (
-            (" loss: null", " loss: m.f"),
-            ("focal_gamma: 0", "focal_gamma: 2"),
-            "2.0 has no effect on",
-        ),
-        ((" loss: null", " loss: m.f"), ("hts: null", "hts: balanced"), "'balanced' has no effect"),
-        (
-            ("lr_scheduler_type: linear", "lr_scheduler_type: constant"),
-            SAME,
-            "0.1 has no effect with schedule",
+            {"model.new_tokens": ["x"], "train.freeze.embeddings": True},
+            "model.new_tokens: their embeddings are",
         ),
         (
-            ("lr_scheduler_type: linear", "lr_scheduler_type: cosine_with_restarts"),
-            SAME,
-            "cosine_with_restarts needs num_cycles there, and one only",
+            {"model.new_tokens": ["x"], "train.freeze.layers": "all"},
+            "model.new_tokens: their embeddings are",
         ),
         (
-            ("lr_scheduler_kwargs: null", "lr_scheduler_kwargs: {power: 2.0}"),
-            SAME,
-            "power has no effect with schedule: linear, which takes none",
+            {"train.loss": "m.f", "train.label_smoothing": 0.1},
+            "train.label_smoothing: 0.1 has no effect on a custom train.loss; remove it",
+        ),
+        ({"train.loss": "m.f", "train.focal_gamma": 2}, "2.0 has no effect on"),
+        ({"train.loss": "m.f", "train.class_weights": "balanced"}, "'balanced' has no effect"),
+        (
+            {"train.lr_scheduler_type": "constant"},
+            "train.warmup_ratio: 0.1 has no effect with lr_scheduler_type: constant",
         ),
         (
-            ("lr_scheduler_type: linear", "lr_scheduler_type: polynomial"),
-            ("lr_scheduler_kwargs: null", "lr_scheduler_kwargs: {lr_end: 1.0}"),
+            {"train.lr_scheduler_type": "cosine_with_restarts"},
+            "lr_scheduler_type: cosine_with_restarts needs num_cycles there",
+        ),
+        (
+            {"train.lr_scheduler_kwargs": {"power": 2.0}},
+            "power has no effect with lr_scheduler_type: linear, which takes none",
+        ),
+        (
+            {
+                "train.lr_scheduler_type": "polynomial",
+                "train.lr_scheduler_kwargs": {"lr_end": 1.0},
+            },
             "lr_end must be below train.learning_rate",
         ),
         (
-            ("lr_scheduler_type: linear", "lr_scheduler_type: warmup_stable_decay"),
-            ("lr_scheduler_kwargs: null", WSD),
+            {
+                "train.lr_scheduler_type": "warmup_stable_decay",
+                "train.lr_scheduler_kwargs": WSD,
+            },
             "num_cycles has no effect without a cosine",
         ),
         (
-            ("lr_scheduler_type: linear", "lr_scheduler_type: cosine_with_min_lr"),
-            ("lr_scheduler_kwargs: null", "lr_scheduler_kwargs: {min_lr: 0.0, min_lr_rate: 0.1}"),
-            "needs min_lr or min_lr_rate there, and one only",
+            {
+                "train.lr_scheduler_type": "cosine_with_min_lr",
+                "train.lr_scheduler_kwargs": {"min_lr": 0.0, "min_lr_rate": 0.1},
+            },
+            "lr_scheduler_type: cosine_with_min_lr needs exactly one of min_lr, min_lr_rate there",
         ),
-        (SAME, NEW, "everything is new with from_scratch"),
     ],
 )
-def test_techniques_that_exclude_each_other(tmp_path, one, other, message):
-    """Before anything runs."""
-    assert message in mistakes(tmp_path, one, other)
+def test_techniques_that_exclude_each_other(tmp_path, changes, message):
+    """The message says which, and what to remove."""
+    assert message in mistakes_changed(tmp_path, changes)
 
 
 def test_a_hub_source_leaves_no_local_file_to_watch(tmp_path):
     """DVC would hash files that no stage reads."""
-    name = ("    name: null", "    name: nyu-mll/glue")
-    text = mistakes(tmp_path, ("source: files", "source: hub"), name)
+    text = mistakes_changed(tmp_path, {"data.source": "hub", "data.hub.name": "nyu-mll/glue"})
     assert "files must be {} while source is 'hub'" in text
+
+
+def test_a_threshold_is_for_multi_label_tasks(tmp_path):
+    """Needed there, refused elsewhere with its line, because nothing would read it."""
+    text = mistakes_changed(tmp_path, {"evaluate.threshold": 0.5})
+    lines = (tmp_path / "params.yaml").read_text().splitlines()
+    line = lines.index("  threshold: 0.5") + 1
+    assert text.splitlines()[1:] == [
+        f"  {tmp_path}/params.yaml:{line}: evaluate.threshold: has no effect here with "
+        "sequence_classification (only with problem_type: multi_label_classification); remove it"
+    ]
+    assert "evaluate.threshold: missing" in mistakes_changed(tmp_path, MULTI_LABEL)
+    assert load_changed(tmp_path, MULTI_LABEL | {"evaluate.threshold": "tuned"})
+
+
+def test_int8_needs_a_limit_of_what_it_may_lose(tmp_path):
+    """A limit without int8 does no harm: it waits for int8 to be turned on."""
+    changes = {"export": {"name": "x", "int8": True}}
+    assert "export.max_score_drop: missing; int8: true" in mistakes_changed(tmp_path, changes)
+    assert not load_changed(tmp_path, {"export.int8": False}).export.int8
+    assert not load_changed(tmp_path, {"export": {"name": "x"}}).export.int8
+
+
+@pytest.mark.parametrize("task", params.TASKS)
+def test_a_technique_that_is_off_is_allowed_everywhere(task, tmp_path):
+    """Written as off, with a task where it has no effect, it is the same as absent."""
+    recipe = ROOT / f"recipes/sample-{task}.yaml"
+    parsed = params.load(recipe)
+    for key, scope in rules.TECHNIQUES.items():
+        group, name = key.split(".")
+        field = type(getattr(parsed, group)).model_fields[name]
+        if field.is_required() or scope.covers(parsed):
+            continue
+        off = f"\n{group}:\n  {name}: {json.dumps(field.default)}\n"
+        text = recipe.read_text().replace(f"\n{group}:\n", off)
+        assert off in text
+        (tmp_path / "params.yaml").write_text(text)
+        assert params.load(tmp_path / "params.yaml") == parsed
+
+
+def test_every_rule_names_a_key_of_the_schema():
+    """A rule of a renamed key would never apply."""
+    for key in (*rules.TASK_KEYS, *rules.TECHNIQUES):
+        group, name = key.split(".")
+        annotation = params.Params.model_fields[group].annotation
+        assert name in annotation.model_fields, key
+        assert set({**rules.TASK_KEYS, **rules.TECHNIQUES}[key].tasks) <= set(params.TASKS)
+
+
+def test_what_is_missing_is_asked_for_with_its_line(write_params):
+    """A key that the task needs, written as null or not at all."""
+    with pytest.raises(InputError, match=r"tokenize\.max_length: null; sequence_classif"):
+        write_params(tokenize__max_length=None)
