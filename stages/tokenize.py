@@ -97,7 +97,7 @@ def tokenize(
 ) -> dict:
     """Write the tokenized splits to `target`; return the report, also in its `report.json`."""
     raw, p = arrow.load(raw_folder), all_params.tokenize
-    task = user_code.wrapped(registry.load(all_params), all_params)
+    task = user_code.with_custom_encode(registry.load(all_params), all_params)
     processor, report = registry.load_processor(processor_folder, task), {}
     check_max_length(p, processor, min(len(task.columns), 2))
     if p.augment and p.augment.back_translation:

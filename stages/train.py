@@ -131,7 +131,7 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
     with (
         checkpoint.locked(folder),
         tracking.run("train", parameters, fingerprint=key) as run,
-        console.Table(user_code.last(parameters.train.metric_for_best_model)) as table,
+        console.Table(user_code.attribute_name(parameters.train.metric_for_best_model)) as table,
     ):
 
         def on_metrics(prefix: str, numbers: dict[str, float], step: int) -> None:

@@ -1,23 +1,27 @@
-"""A sweep, or experiments → the best one applied, scored on test and exported once, registered.
+"""Apply the best trial of a sweep, or the best experiment; score it on test, export, register.
 
 `temper best`, `temper best lr-search`, `temper best exp-1 exp-2`, `temper best --promote champion`
 """
 
 import json
 import os
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
+import optuna
 import typer
 
-from temper import params
+from temper import params, repo
 from temper.cli.sweep import SWEEPS
 from temper.compare import experiments
 from temper.core.errors import InputError
 from temper.params import user_code
+from temper.repo import git, try_git
+from temper.sweep import objective, ranking, registry, storage, workspace
+from temper.sweep.results import Result, to_result
+from temper.sweep.sweep_config import SweepConfig
 
 CANDIDATE = "candidate"
 
@@ -29,8 +33,8 @@ class Winner:
     name: str
     rev: str
     baseline: str
-    begun: str  # commit of the sweep's own code and parameters; its workspace may be as that
-    said: str  # why it is the one
+    start_commit: str  # what the sweep started from; the workspace may still be in that state
+    reason: str
 
 
 def best(
@@ -41,38 +45,37 @@ def best(
     metric: Annotated[
         str | None,
         typer.Option(
-            help="Of experiments: a validation score; default: train.metric_for_best_model."
+            help="A validation score to compare experiments by; default: "
+            "train.metric_for_best_model."
         ),
     ] = None,
     promote: Annotated[
-        str | None, typer.Option(help="Do nothing but give this alias to the candidate.")
+        str | None, typer.Option(help="Only give this alias to the current candidate.")
     ] = None,
 ) -> None:
-    """Apply the winner to the workspace, score it on test, export it, register it."""
-    from temper.sweep import registry
-
+    """Apply the best trial or experiment, score it on test, export and register it."""
     root = Path.cwd()
     os.environ["DVC_ROOT"] = str(root)
     if promote is not None:
         name = params.load().export.name
         version = registry.promote(name, CANDIDATE, promote)
-        print(f"{name} version {version} is {promote} now: models:/{name}@{promote}")
+        print(f"{name} version {version} is now {promote}: models:/{name}@{promote}")
         return
     registry.check_name(params.load().export.name)
-    sweep = sweep_named(names or [], root)
-    winner = of_sweep(root / SWEEPS / sweep) if sweep else of_experiments(names or [], metric)
-    print(winner.said, flush=True)
+    sweep = find_sweep(names or [], root)
+    winner = best_trial(root / SWEEPS / sweep) if sweep else best_experiment(names or [], metric)
+    print(winner.reason, flush=True)
     apply(root, winner)
     finish(winner)
     name = params.load().export.name
     version = registry.register(name, Path("data/model"), CANDIDATE)
     print(f"\nregistered {name} version {version} as {CANDIDATE}: models:/{name}@{CANDIDATE}")
-    print("promote it  temper best --promote champion")
-    print("keep it     git add params.yaml dvc.lock && git commit -m 'The best parameters'")
+    print("to promote it  temper best --promote champion")
+    print("to commit it   git add params.yaml dvc.lock && git commit -m 'Best parameters'")
 
 
-def sweep_named(names: Sequence[str], root: Path) -> str | None:
-    """Return the sweep that is meant; None where the names are those of experiments.
+def find_sweep(names: Sequence[str], root: Path) -> str | None:
+    """Return the name of the sweep; None where the names are those of experiments.
 
     Raises:
         InputError: no name is given, and there is not exactly one sweep.
@@ -87,34 +90,30 @@ def sweep_named(names: Sequence[str], root: Path) -> str | None:
     return known[0]
 
 
-def of_sweep(folder: Path) -> Winner:
+def best_trial(folder: Path) -> Winner:
     """Return the winner of a sweep.
 
     Raises:
         InputError: it has no finished trial, or the winner is on another machine.
     """
-    import optuna
-
-    from temper.sweep import storage, workspace
-    from temper.sweep import sweep_config as sweep_config
-    from temper.sweep.results import as_result
-
-    shared = folder / storage.SHARED
-    url = shared.read_text() if shared.exists() else storage.own(folder)
-    with storage.quietly():
-        found = optuna.load_study(study_name=folder.name, storage=storage.open_storage(url))
-    known, greater = found.user_attrs.get("begun"), found.direction.name == "MAXIMIZE"
-    if known is None:
-        raise InputError(f"the sweep {folder.name} has not begun any trial")
-    config = sweep_config.SweepConfig.model_validate_json(json.dumps(known["plan"]))
-    results = [as_result(t) for t in found.trials if not t.user_attrs.get("surplus")]
+    url_file = folder / storage.URL_FILE
+    url = url_file.read_text() if url_file.exists() else storage.local_url(folder)
+    with storage.quiet_optuna():
+        study = optuna.load_study(study_name=folder.name, storage=storage.open_storage(url))
+    beginning, greater_is_better = study.user_attrs.get("begun"), study.direction.name == "MAXIMIZE"
+    if beginning is None:
+        raise InputError(f"the sweep {folder.name} has not started a trial")
+    config = SweepConfig.model_validate_json(json.dumps(beginning["plan"]))
+    results = [to_result(t) for t in study.trials if not t.user_attrs.get("surplus")]
     unfinished = sum(result.state in ("RUNNING", "WAITING") for result in results)
     if unfinished:
-        print(f"{unfinished} trials of {config.name} have not ended; the best of the others:")
-    chosen, said = pick(results, config.num_seeds, config.metric, greater=greater)
-    name = f"{config.name}-{chosen.number}"
-    rev, where = chosen.notes["rev"], chosen.notes["where"]
-    if not workspace.has(Path.cwd(), rev):
+        print(f"{unfinished} trials of {config.name} are unfinished; the best of the others:")
+    trial, reason = select(
+        results, config.num_seeds, config.metric, greater_is_better=greater_is_better
+    )
+    name = f"{config.name}-{trial.number}"
+    rev, where = trial.notes["rev"], trial.notes["where"]
+    if not workspace.has_commit(Path.cwd(), rev):
         raise InputError(
             f"experiment {name} is at {where}: dvc exp push <git remote> {name} there, dvc exp "
             f"pull <git remote> {name} here"
@@ -122,128 +121,123 @@ def of_sweep(folder: Path) -> Winner:
     return Winner(
         name=name,
         rev=rev,
-        baseline=known["baseline"],
-        begun=known["commit"],
-        said=f"{name}: {said}",
+        baseline=beginning["baseline"],
+        start_commit=beginning["commit"],
+        reason=f"{name}: {reason}",
     )
 
 
-def of_experiments(names: Sequence[str], metric: str | None) -> Winner:
-    """Return the best of named experiments; those that differ in the seed alone belong together.
+def best_experiment(names: Sequence[str], metric: str | None) -> Winner:
+    """Return the best of named experiments; those that differ in the seed alone are averaged.
 
     Raises:
         InputError: one does not exist, has not finished, or lacks the score.
     """
-    from temper.sweep import objective, workspace
-    from temper.sweep.results import Result
-
-    found = experiments.finished(names)
-    metric = metric or user_code.last(found[0].parameters.train.metric_for_best_model)
-    directions = objective.directions(found[0].parameters)
-    results, sets = [], {}
-    for i, one in enumerate(found):
-        leaves = {key: value for key, value in one.leaves.items() if key != "seed"}
-        group = sets.setdefault(json.dumps(leaves, sort_keys=True), [])
-        group.append(i)
+    runs = experiments.finished(names)
+    metric = metric or user_code.attribute_name(runs[0].parameters.train.metric_for_best_model)
+    directions = objective.directions(runs[0].parameters)
+    results: list[Result] = []
+    members: dict[str, list[int]] = {}  # indices of the experiments with equal parameters
+    for i, run in enumerate(runs):
+        values = {key: value for key, value in run.leaves.items() if key != "seed"}
+        same = members.setdefault(json.dumps(values, sort_keys=True), [])
+        same.append(i)
+        history = run.read(objective.HISTORY_FILE)
         results.append(
             Result(
                 number=i,
-                configuration=group[0],
-                seed=one.parameters.seed,
+                configuration=same[0],
+                seed=run.parameters.seed,
                 state="COMPLETE",
-                values={"experiment": one.name},
-                score=objective.kept(one.read(objective.FILE), one.parameters, metric),
+                values={"experiment": run.name},
+                score=objective.model_score(history, run.parameters, metric),
                 notes={},
             )
         )
-    most = max(map(len, sets.values()))
-    chosen, said = pick(results, most, metric, greater=directions[metric])
-    name, root = found[chosen.number].name, Path.cwd()
-    head = workspace.git(root, "rev-parse", "HEAD")
-    rev = workspace.git(root, "rev-parse", workspace.ref_of(head, name))
-    return Winner(name=name, rev=rev, baseline=head, begun=head, said=f"{name}: {said}")
+    num_seeds = max(map(len, members.values()))
+    trial, reason = select(results, num_seeds, metric, greater_is_better=directions[metric])
+    name, head = runs[trial.number].name, git("rev-parse", "HEAD")
+    rev = git("rev-parse", workspace.experiment_ref(head, name))
+    return Winner(name=name, rev=rev, baseline=head, start_commit=head, reason=f"{name}: {reason}")
 
 
-def pick(results: Sequence[Any], num_seeds: int, metric: str, *, greater: bool) -> tuple[Any, str]:
+def select(
+    results: Sequence[Result], num_seeds: int, metric: str, *, greater_is_better: bool
+) -> tuple[Result, str]:
     """Return the best configuration's typical trial, and the reason.
 
     Raises:
         InputError: nothing has a score.
     """
-    from temper.sweep import ranking
-
-    found = ranking.ranked(results, num_seeds, greater=greater)
-    if not found:
-        raise InputError("no trial has finished: there is nothing to choose from")
-    first, chosen = found[0], found[0].typical
-    said = f"validation {metric} {experiments.format_mean(first.scores)}, the best of {len(found)}"
+    ranked = ranking.rank(results, num_seeds, greater_is_better=greater_is_better)
+    if not ranked:
+        raise InputError("no trial has finished, so there is no best one")
+    first, trial = ranked[0], ranked[0].typical
+    mean = experiments.format_mean(first.scores)
+    reason = f"validation {metric} {mean}, best of {len(ranked)} configurations"
     if len(first.scores) > 1:
-        said += f"; of its seeds {chosen.seed} is nearest the mean ({chosen.score:.4f})"
-    return chosen, said
+        reason += f"; seed {trial.seed} is nearest the mean ({trial.score:.4f})"
+    return trial, reason
 
 
 def apply(root: Path, winner: Winner) -> None:
-    """Bring the experiment into the workspace, unless it is there already.
+    """Apply the experiment to the workspace, unless that is done already.
 
     Raises:
         InputError: the workspace is at another commit, or has changes that would be lost.
     """
-    from temper.sweep import workspace
-
-    git = workspace.git
-    head = git(root, "rev-parse", "HEAD")
+    head = git("rev-parse", "HEAD", cwd=root)
     if head != winner.baseline:
         raise InputError(
-            f"{winner.name} builds on commit {winner.baseline[:10]}, and the workspace is at "
-            f"{head[:10]}: git switch --detach {winner.baseline[:10]}, then the same command again"
+            f"{winner.name} is based on commit {winner.baseline[:10]}, and the workspace is at "
+            f"{head[:10]}: git switch --detach {winner.baseline[:10]}, then rerun this command"
         )
-    names = ("diff", "--name-only", "--relative")
-    ours = git(root, *names, winner.baseline, winner.rev).splitlines()
-    if is_as_in(root, winner.rev, params.PARAMS_FILE.as_posix()):
+    diff = ("diff", "--name-only", "--relative")
+    applied = git(*diff, winner.baseline, winner.rev, cwd=root).splitlines()
+    if is_unchanged(root, winner.rev, params.PARAMS_FILE.as_posix()):
         return  # an earlier call that was interrupted has applied it
-    dirty = git(root, *names, "HEAD").splitlines()
+    dirty = git(*diff, "HEAD", cwd=root).splitlines()
+    commits = (winner.rev, winner.start_commit)
     lost = [
         path
         for path in dirty
-        if path in ours and not any(is_as_in(root, c, path) for c in (winner.rev, winner.begun))
+        if path in applied and not any(is_unchanged(root, commit, path) for commit in commits)
     ]
     if lost:
         raise InputError(
-            f"{', '.join(lost)}: changed, not committed, and {winner.name} would overwrite it: "
-            f"git commit or git stash it first; git checkout {' '.join(lost)} drops the change"
+            f"{', '.join(lost)}: has uncommitted changes that {winner.name} would overwrite: "
+            f"git commit or git stash them first; git checkout {' '.join(lost)} discards them"
         )
-    bring(winner.name)
+    dvc_apply(winner.name)
 
 
-def bring(name: str) -> None:
-    """Do `dvc exp apply`, which would fail as a command: a trial has no data/evaluation yet.
+def dvc_apply(name: str) -> None:
+    """Do `dvc exp apply`, which fails as a command: a trial has no data/evaluation yet.
 
     Raises:
-        InputError: DVC cannot; says why.
+        InputError: DVC cannot apply it; holds DVC's message.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     try:
-        with Repo() as repo:
-            repo.experiments.apply(name, allow_missing=True)
+        with Repo() as dvc_repo:
+            dvc_repo.experiments.apply(name, allow_missing=True)
     except DvcException as error:
         raise InputError(f"dvc exp apply {name}: {error}") from None
 
 
-def is_as_in(root: Path, commit: str, path: str) -> bool:
-    """Tell whether a file is as in a commit."""
-    command = ["git", "diff", "--quiet", commit, "--", path]
-    return subprocess.run(command, cwd=root, capture_output=True).returncode == 0
+def is_unchanged(root: Path, commit: str, path: str) -> bool:
+    """Check whether a file is as in a commit."""
+    return try_git("diff", "--quiet", commit, "--", path, cwd=root) is not None
 
 
 def finish(winner: Winner) -> None:
     """Run evaluate and export, in the experiment's own MLflow run.
 
     Raises:
-        InputError: a stage fails; it has said itself what is wrong.
+        InputError: a stage fails; it has printed its own message.
     """
     names = {"DVC_EXP_NAME": winner.name, "DVC_EXP_BASELINE_REV": winner.baseline}
-    done = subprocess.run(["dvc", "repro"], env=os.environ | names)
-    if done.returncode:
-        raise InputError("dvc repro failed; once that is mended, temper best goes on from here")
+    if repo.dvc("repro", env=os.environ | names):
+        raise InputError("dvc repro failed; fix the cause, then rerun temper best to continue")

@@ -1,6 +1,6 @@
 """Learning curve: a validation score by number of training rows, as a table and a page.
 
-`temper curve` after `dvc exp run --queue -S 'data.subset={train: 100},{train: 300}' -S seed=1,2,3`
+`temper curve` after `dvc exp run --queue -S '++data.subset={train: 100},{train: 300}'`
 """
 
 import math
@@ -58,7 +58,7 @@ def curve(
     if not runs:
         raise InputError(
             "no finished experiment of this commit has data.subset.train; create some with\n"
-            "  dvc exp run --queue -S 'data.subset={train: 0.1},{train: 0.3},{train: 1.0}' "
+            "  dvc exp run --queue -S '++data.subset={train: 0.1},{train: 0.3},{train: 1.0}' "
             "-S seed=1,2,3\n  dvc queue start"
         )
     experiments.check_alike(runs, VARIED, "temper curve")
@@ -90,7 +90,7 @@ def select_metric(experiment: Experiment, metric: str | None) -> tuple[str, bool
     p, module = experiment.parameters, experiment.parameters.task.metrics
     known = metrics.load(module).GREATER_IS_BETTER | metrics.custom_directions(user_code.metrics(p))
     scores = [name for name in experiment.read_json(METRICS).get("validation", {}) if name in known]
-    name = metric or user_code.last(p.train.metric_for_best_model)
+    name = metric or user_code.attribute_name(p.train.metric_for_best_model)
     if name == "loss" and "loss" not in scores:
         name = "mse" if module == "regression" else "log_loss"
     if name not in scores:

@@ -1,6 +1,6 @@
 """Aggregate the experiments of a cross-validation: scores per fold, their mean, pooled scores.
 
-`temper folds` after `dvc exp run --queue -S 'data.fold={k: 5, index: 0},{k: 5, index: 1}…'`
+`temper folds` after `dvc exp run --queue -S '++data.fold={k: 5, index: 0},{k: 5, index: 1}…'`
 """
 
 import csv
@@ -46,7 +46,7 @@ def folds(
     fold_rows = [read_rows(run) for run in runs]
     rows = [row for part in fold_rows for row in part]
     pooled = pooled_scores(parameters.task.metrics, rows, parameters.evaluate.positive_label)
-    custom = [user_code.last(name) for name in parameters.evaluate.metrics or ()]
+    custom = [user_code.attribute_name(name) for name in parameters.evaluate.metrics or ()]
     columns = main_scores(parameters.task.metrics, fold_scores, custom)
     table = Table(title=f"{len(runs)} folds, validation")
     for name in ("fold", "experiment", "rows", *columns):
@@ -80,7 +80,7 @@ def all_folds(runs: list[Experiment], named: bool) -> list[Experiment]:
         raise InputError(
             "no finished experiment of this commit has data.fold; remove validation from "
             "data.files (or data.hub.splits), commit, and create them with\n"
-            f"  dvc exp run --queue -S 'data.fold={folds}'\n  dvc queue start"
+            f"  dvc exp run --queue -S '++data.fold={folds}'\n  dvc queue start"
         )
     experiments.check_alike(runs, VARIED, "temper folds")
     by_index: dict[int, Experiment] = {}
@@ -96,7 +96,7 @@ def all_folds(runs: list[Experiment], named: bool) -> list[Experiment]:
             f"of {fold.k} folds, {', '.join(map(str, missing))} missing: wait for those that are "
             "queued or running (dvc queue status), or create them with\n"
             f"  dvc exp apply {runs[0].name}\n"
-            f"  dvc exp run --queue -S 'data.fold={folds}'\n  dvc queue start"
+            f"  dvc exp run --queue -S '++data.fold={folds}'\n  dvc queue start"
         )
     return [by_index[i] for i in range(fold.k)]
 

@@ -86,7 +86,8 @@ def compare(
     models = testable.score_rows(compared_models, data, kind)
     names, notes = testable.check_scores(compared_models, models, scores, kind)
     users = [
-        user_code.last(name) for name in compared_models[0].one.parameters.evaluate.metrics or ()
+        user_code.attribute_name(name)
+        for name in compared_models[0].one.parameters.evaluate.metrics or ()
     ]
     every = [*scoring.load(kind).HEADLINE, *users]
     shown = [name for name in every if any(name in one for one in scores)]

@@ -42,7 +42,7 @@ class Predictor:
     ):
         self.config = loading.open_config(folder)
         self.settings, self.batch_size = settings, batch_size
-        self.task = user_code.wrapped(registry.load(settings), settings)
+        self.task = user_code.with_custom_encode(registry.load(settings), settings)
         kind = settings.task.target[1] if settings.task.target else None
         if kind in ("class", "classes", "tags"):
             labels: Any = self.config.id2label or {}

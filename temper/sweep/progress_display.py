@@ -1,75 +1,84 @@
-"""A running sweep → a line per trial that ends; on a terminal a bar and the best so far too."""
+"""Show a running sweep: a line per finished trial; on a terminal also a bar and the best so far."""
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from temper.compare import experiments
 from temper.params import user_code
 from temper.sweep import ranking, space
 from temper.sweep.results import Result
 from temper.sweep.study import Study
 from temper.sweep.sweep_config import SweepConfig
+from temper.sweep.worker_handle import WorkerHandle
 
-SHOWN = 5  # configurations in the live table
-OFTEN_S = 0.5  # between two looks at the database for the live table
-DONE = ("COMPLETE", "PRUNED", "FAIL")
-WORDS = {"COMPLETE": "finished", "PRUNED": "stopped early", "FAIL": "failed"}
+NUM_LIVE_ROWS = 5  # configurations in the live table
+REFRESH_S = 0.5  # between two queries of the database for the live table
+ENDED = ("COMPLETE", "PRUNED", "FAIL")
+STATE_NAMES = {"COMPLETE": "finished", "PRUNED": "stopped early", "FAIL": "failed"}
 
 
-def table(
-    config: SweepConfig, results: Sequence[Result], *, greater: bool, most: int | None = None
-) -> Any:
-    """Return the configurations with scores, best first, as a rich table."""
-    from rich.table import Table
-
-    from temper.compare import experiments
-
-    found = ranking.ranked(results, config.num_seeds, greater=greater)
-    names = list(dict.fromkeys(name for one in found for name in one.values))
+def build_table(
+    config: SweepConfig,
+    results: Sequence[Result],
+    *,
+    greater_is_better: bool,
+    max_rows: int | None = None,
+) -> Table:
+    """Build a table of the configurations with scores, best first."""
+    ranked = ranking.rank(results, config.num_seeds, greater_is_better=greater_is_better)
+    names = list(dict.fromkeys(name for configuration in ranked for name in configuration.values))
     title = f"{config.name}: {config.objective}"
-    shown = Table(title=title, min_width=len(title))
-    for name in ("trial", config.metric, *(["seeds"] if config.seeds else []), *headings(names)):
-        shown.add_column(name, overflow="fold")
-    for one in found[:most]:
-        seeds = [f"{len(one.scores)} of {config.num_seeds}"] if config.seeds else []
-        cells = [space.short(one.values[n]) if n in one.values else "" for n in names]
-        numbers = [str(result.number) for result in one.finished]
-        shown.add_row(",".join(numbers), experiments.format_mean(one.scores), *seeds, *cells)
-    return shown
+    table = Table(title=title, min_width=len(title))
+    seeds = ["seeds"] if config.seeds else []
+    for name in ("trial", config.metric, *seeds, *column_names(names)):
+        table.add_column(name, overflow="fold")
+    for configuration in ranked[:max_rows]:
+        values, scores = configuration.values, configuration.scores
+        seeds = [f"{len(scores)} of {config.num_seeds}"] if config.seeds else []
+        cells = [space.format_value(values[n]) if n in values else "" for n in names]
+        numbers = ",".join(str(trial.number) for trial in configuration.trials)
+        table.add_row(numbers, experiments.format_mean(scores), *seeds, *cells)
+    return table
 
 
-def headings(names: Sequence[str]) -> list[str]:
-    """Return the last parts of dotted names, or whole names where two end alike."""
-    last = [user_code.last(name) for name in names]
+def column_names(names: Sequence[str]) -> list[str]:
+    """Shorten dotted names to their last part; whole names where two end alike."""
+    last = [user_code.attribute_name(name) for name in names]
     return [n if last.count(short) > 1 else short for n, short in zip(names, last, strict=True)]
 
 
-def counts(results: Sequence[Result]) -> str:
-    """Return `12 finished, 3 stopped early, 1 failed`."""
-    found = Counter(result.state for result in results)
-    return ", ".join(f"{found[s]} {WORDS[s]}" for s in DONE if found[s]) or "none finished"
+def format_counts(results: Sequence[Result]) -> str:
+    """Format the number of trials by outcome: `12 finished, 3 stopped early, 1 failed`."""
+    counts = Counter(result.state for result in results)
+    parts = [f"{counts[state]} {STATE_NAMES[state]}" for state in ENDED if counts[state]]
+    return ", ".join(parts) or "none finished"
 
 
 class Display:
-    """What a sweep shows while it runs.
+    """Prints the progress of a sweep.
 
     Args:
         study: whose results are shown.
-        console: rich's.
+        console: to print on.
     """
 
-    def __init__(self, study: Study, console: Any):
+    def __init__(self, study: Study, console: Console):
         self.study, self.config, self.console = study, study.config, console
-        self.told = {r.number for r in study.results() if r.state in DONE}
-        self.live: Any = None
-        self.looked_at = 0.0
-        self.began: dict[int, float] = {}  # the trials of this process, and when
+        self.printed = {r.number for r in study.results() if r.state in ENDED}
+        self.live: Live | None = None
+        self.last_update = 0.0
+        self.started: dict[int, float] = {}  # start times of this process's trials
 
     def __enter__(self) -> "Display":
         if self.console.is_terminal:
-            from rich.live import Live
-
             self.live = Live(console=self.console, auto_refresh=False, transient=True)
             self.live.start()
         return self
@@ -78,53 +87,54 @@ class Display:
         if self.live is not None:
             self.live.stop()
 
-    def update(self, slots: Sequence[Any], *, ended: bool) -> None:
-        """Show what is new.
+    def update(self, workers: Collection[WorkerHandle], *, ended: bool) -> None:
+        """Print the trials that have ended and refresh the live table.
 
         Args:
-            slots: the workers, and the trials they have.
-            ended: whether a trial has just ended here; others' are looked for now and then.
+            workers: and the trials they run.
+            ended: whether a trial of this process has just ended; for those of other machines the
+                database is queried every `REFRESH_S`.
         """
-        if not ended and time.monotonic() - self.looked_at < OFTEN_S:
+        if not ended and time.monotonic() - self.last_update < REFRESH_S:
             return
-        self.looked_at = time.monotonic()
+        self.last_update = time.monotonic()
         results = self.study.results()
         for result in results:
-            if result.state in DONE and result.number not in self.told:
-                self.told.add(result.number)
-                self.console.print(self.line(result), soft_wrap=True)
+            if result.state in ENDED and result.number not in self.printed:
+                self.printed.add(result.number)
+                self.console.print(self.format_trial(result), soft_wrap=True)
         if self.live is not None:
-            self.live.update(self._picture(results, slots), refresh=True)
+            self.live.update(self._live_view(results, workers), refresh=True)
 
-    def line(self, result: Result) -> str:
-        """Return what is said of a trial that has ended."""
-        total = self.study.most_trials
+    def format_trial(self, result: Result) -> str:
+        """Format the line that reports a trial that has ended."""
+        total = self.study.max_trials
         seed = "" if result.seed is None else f" seed={result.seed}"
-        said = (
+        outcome = (
             f"{self.config.metric} {result.score:.4f}"
             if result.score is not None
-            else f"{WORDS[result.state]}: {result.notes.get('reason', '')}"
+            else f"{STATE_NAMES[result.state]}: {result.notes.get('reason', '')}"
         )
-        head = f"trial {result.number}: {said}"
-        return f"{head}  {space.as_text(result.values)}{seed}  [{len(self.told)}/{total or '?'}]"
+        values = space.format_values(result.values)
+        progress = f"[{len(self.printed)}/{total or '?'}]"
+        return f"trial {result.number}: {outcome}  {values}{seed}  {progress}"
 
-    def _picture(self, results: Sequence[Result], slots: Sequence[Any]) -> Any:
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.text import Text
-
-        done = sum(result.state in DONE for result in results)
-        total = self.study.most_trials
-        here = [slot.trial.number for slot in slots if slot.trial is not None]
+    def _live_view(self, results: Sequence[Result], workers: Collection[WorkerHandle]) -> Group:
+        num_ended = sum(result.state in ENDED for result in results)
+        total = self.study.max_trials
+        local = [worker.trial.number for worker in workers if worker.trial is not None]
         now = time.monotonic()
-        self.began = {number: self.began.get(number, now) for number in here}
-        elsewhere = sum(result.state == "RUNNING" for result in results) - len(here)
-        running = "".join(f"; trial {n} for {now - since:.0f} s" for n, since in self.began.items())
-        running += f"; {elsewhere} elsewhere" if elsewhere > 0 else ""
-        of = f" of {total}" if total else ""
+        self.started = {number: self.started.get(number, now) for number in local}
+        remote = sum(result.state == "RUNNING" for result in results) - len(local)
+        running = "".join(f"; trial {n} for {now - t:.0f} s" for n, t in self.started.items())
+        running += f"; {remote} on other machines" if remote > 0 else ""
+        of_total = f" of {total}" if total else ""
+        greater_is_better = self.study.greater_is_better
         return Group(
-            table(self.config, results, greater=self.study.greater, most=SHOWN),
-            ProgressBar(total=total, completed=done, width=40),
-            Text(f" {done}{of} trials: {counts(results)}{running}"),
-            Text(f" sweeps/{self.config.name}/logs says what each is doing", style="dim"),
+            build_table(
+                self.config, results, greater_is_better=greater_is_better, max_rows=NUM_LIVE_ROWS
+            ),
+            ProgressBar(total=total, completed=num_ended, width=40),
+            Text(f" {num_ended}{of_total} trials: {format_counts(results)}{running}"),
+            Text(f" logs: sweeps/{self.config.name}/logs", style="dim"),
         )

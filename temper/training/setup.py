@@ -54,7 +54,7 @@ def build_setup(
 ) -> Any:
     """Join parameters, data and functions to what the engine trains."""
     train, name = data["train"], parameters.task.metrics
-    best = user_code.last(parameters.train.metric_for_best_model)
+    best = user_code.attribute_name(parameters.train.metric_for_best_model)
     p = parameters.train.model_copy(update={"metric_for_best_model": best})
     task = registry.load(parameters, train.features)
     if not task.is_labelled(train):
