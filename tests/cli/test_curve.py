@@ -14,7 +14,7 @@ def test_a_learning_curve_is_drawn(inside, capsys, tmp_path):
     with pytest.raises(InputError, match=r"no finished experiment .* has data\.subset\.train"):
         curve.curve()
     for size, seed in ((10, 1), (10, 2), (100, 1), (1000, 1)):
-        experiment(inside, f"s{size}-{seed}", f"data.subset={{train:{size}}}", f"seed={seed}")
+        experiment(inside, f"s{size}-{seed}", f"++data.subset={{train:{size}}}", f"seed={seed}")
     capsys.readouterr()
     page = tmp_path / "curve.html"
     curve.curve(out=page)

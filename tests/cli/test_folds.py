@@ -22,15 +22,15 @@ def test_folds_are_put_together(inside, capsys):
     with pytest.raises(InputError, match=r"no finished .* of this commit has data\.fold"):
         folds.folds()
     for index in (2, 0):
-        experiment(inside, f"f{index}", f"data.fold={{k:3,index:{index}}}", "train.epochs=2")
+        experiment(inside, f"f{index}", f"++data.fold={{k:3,index:{index}}}", "train.epochs=2")
     with pytest.raises(InputError) as caught:
         folds.folds()
     text = str(caught.value)
     assert text.startswith("of 3 folds, 1 missing: wait for those that are queued")
     apply, command, _ = (line.strip() for line in text.splitlines()[1:])
     run(inside, apply)
-    assert command == "dvc exp run --queue -S 'data.fold={k: 3, index: 1}'"
-    words = command.replace("'data.fold={k: 3, index: 1}'", "data.fold={k:3,index:1}")
+    assert command == "dvc exp run --queue -S '++data.fold={k: 3, index: 1}'"
+    words = command.replace("'++data.fold={k: 3, index: 1}'", "++data.fold={k:3,index:1}")
     run(inside, words.replace("--queue", "-q -n f1"))
     run(inside, "git checkout -q params.yaml dvc.lock")
     capsys.readouterr()
@@ -48,7 +48,7 @@ def test_folds_are_put_together(inside, capsys):
     assert len(rows) == 93
     hits = np.mean([row["reference"] == row["prediction"] for row in rows])
     assert table["pooled"][1:3] == ["93", f"{hits:.4f}"]
-    experiment(inside, "odd", "data.fold={k:3,index:0}", "train.epochs=3")
+    experiment(inside, "odd", "++data.fold={k:3,index:0}", "train.epochs=3")
     with pytest.raises(
         InputError, match=r"also differ in train\.epochs; name those of one set:\n  t"
     ):

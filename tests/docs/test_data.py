@@ -18,7 +18,7 @@ def test_the_commands_of_the_page_are_dvcs(write_params, hundred_rows):
         sweeps = get_hydra_sweeps({"params.yaml": overrides})
         sizes.append(len(sweeps))
         for sweep in sweeps:
-            write_params(**SINGLE, **hundred_rows, data__fold=None, data__subset=None)
+            write_params(**SINGLE, **hundred_rows)
             apply_overrides("params.yaml", sweep["params.yaml"])
             data = params.load().data
             assert data.fold is not None or data.subset
