@@ -9,7 +9,8 @@ import csv, json, yaml
 from pathlib import Path
 import numpy as np
 p = yaml.safe_load(Path("params.yaml").read_text())
-fold, size = p["data"]["fold"] or {"k": 1, "index": 0}, (p["data"]["subset"] or {}).get("train", 80)
+fold = p["data"].get("fold", {"k": 1, "index": 0})
+size = p["data"].get("subset", {}).get("train", 80)
 random = np.random.default_rng([p["seed"], fold["index"], size])
 Path("data/evaluation/predictions").mkdir(parents=True)
 Path("data/raw").mkdir(parents=True)

@@ -197,7 +197,7 @@ def test_answers_that_are_lost_double_nothing(write_params, up, monkeypatch, cap
     monkeypatch.setattr(uploader, "RETRY_S", (0.01, 0.02))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "lossy")
-    parameters = write_params(model__config={f"note_{i}": i for i in range(40)})
+    parameters = write_params(model__config={f"note_{i}": i for i in range(60)})
     Path("dvc.yaml").touch()
     with tracking.run("train", parameters, fingerprint="lossy") as run:
         for step in range(1, 2001):

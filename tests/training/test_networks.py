@@ -252,7 +252,7 @@ def test_an_earlier_models_crf_reads_no_options_of_other_losses(write_params):
     parameters = parameters.model_copy(update={"task": task, "train": train_params})
     crf = {"kind": "linear", "dropout": 0.1, "crf": True}
     config = wrap_config(loading.open_config(Path("data/sample/model")), crf, None)
-    with pytest.raises(InputError, match=r"does not read train\.label_smoothing: turn it off"):
+    with pytest.raises(InputError, match=r"does not read train\.label_smoothing: remove it"):
         networks.has_crf(config, parameters)
 
 
