@@ -12,7 +12,7 @@ RANDOM = np.random.default_rng(3)
 
 @pytest.mark.slow
 def test_evaluate_loads_the_metric_module_by_path(monkeypatch):
-    """Without a socket, and with the same numbers."""
+    """It opens no socket and gives the same numbers."""
     import socket
 
     import evaluate

@@ -17,8 +17,8 @@ from tests.helpers.evaluation import untrained
 from tests.helpers.workspace import ROOT, TOKENIZED
 
 
-def test_originals_come_first_and_made_rows_change_one_text():
-    """Everything but the text is the original's; the mark tells which is which."""
+def test_augmented_rows_follow_the_originals_and_change_one_text():
+    """An augmented row keeps everything but one text, and a mark tells it from an original."""
     found, one = made_of(columns(50), swap=1, delete=1)
     assert [row["augmented"] for row in found] == [False] * 50 + [True] * 100
     assert found[:50] == [row | {"augmented": False} for row in columns(50)]
@@ -29,8 +29,8 @@ def test_originals_come_first_and_made_rows_change_one_text():
     assert one.report() == {m: {"wanted": 50, "made": 50} for m in ("swap", "delete")}
 
 
-def test_a_row_depends_on_no_other():
-    """Fewer rows, another method beside: the same made rows."""
+def test_augmented_row_does_not_depend_on_other_rows():
+    """Fewer rows or a second method give the same augmented rows."""
     few, _ = made_of(columns(30), swap=0.5)
     many, _ = made_of(columns(1500), delete=1, swap=0.5)
     kept = [row for row in many[3000:] if row["id"] < 30]
@@ -38,15 +38,15 @@ def test_a_row_depends_on_no_other():
     assert 5 < len(kept) < 25
 
 
-def test_the_rate_is_the_share_of_rows():
-    """Half of them; or two each and a third for half of them."""
+def test_rate_is_the_share_of_augmented_rows():
+    """A rate of 0.5 augments half of the rows, 2.3 gives each two and some a third."""
     for rate in (0.5, 2.5):
         _, one = made_of(columns(1000), delete=rate)
         assert one.report()["delete"]["wanted"] == pytest.approx(1000 * rate, abs=50)
 
 
-def test_what_is_no_new_text_is_dropped():
-    """One word cannot be swapped; two have one order besides; nothing is made of nothing."""
+def test_drops_augmented_rows_that_equal_their_original():
+    """One word cannot be swapped, two have one other order, an empty text gives nothing."""
     rows = [{"a": "alone", "b": ""}] * 20 + [{"a": "two words", "b": "two words"}] * 20
     found, one = made_of([{"id": i} | row for i, row in enumerate(rows)], swap=5)
     assert one.report()["swap"]["wanted"] == 200
@@ -55,8 +55,8 @@ def test_what_is_no_new_text_is_dropped():
     assert {row["id"] for row in found[40:]} == set(range(20, 40))
 
 
-def test_off_leaves_every_byte_as_it_is(prepare):
-    """Absent, null: the same; on, validation and test and the first rows of train stay."""
+def test_without_augmentation_every_byte_stays(prepare):
+    """Absent and null give the same bytes; with it only train gets longer."""
     tokenized(prepare)
     plain = artifacts.sha256_tree(Path("data/tokenized"))
     assert "augmented" not in arrow.load(Path("data/tokenized"))["train"].features
@@ -75,7 +75,7 @@ def test_off_leaves_every_byte_as_it_is(prepare):
 
 
 def test_two_runs_give_the_same_bytes_and_another_seed_does_not(prepare, capsys):
-    """The console says what was made."""
+    """Equal seeds give equal bytes, and the console counts the augmented rows."""
     both = {"swap": HALF, "characters": {"rate": 1.5, "share": 0.1}, "delete": HALF}
     digests = []
     for seed in (5, 5, 6):
@@ -88,7 +88,7 @@ def test_two_runs_give_the_same_bytes_and_another_seed_does_not(prepare, capsys)
 
 
 def test_synonyms_come_from_the_list(prepare):
-    """Texts of the made rows hold a synonym; labels are the originals'."""
+    """Augmented texts hold a synonym of the list and keep their labels."""
     Path("words.tsv").write_text("the\tthy\na\tone\n")
     data, report = tokenized(
         prepare,
@@ -110,8 +110,8 @@ def test_synonyms_come_from_the_list(prepare):
     assert all({"thy", "one", "Thy", "One"} & set(" ".join(map(str, row)).split()) for row in rows)
 
 
-def test_windows_of_made_rows_have_numbers_of_their_own(prepare):
-    """`example_id` goes on after the originals; each window carries the mark."""
+def test_windows_of_augmented_rows_have_new_example_ids(prepare):
+    """`example_id` continues after the originals, and each window carries the mark."""
     long = {
         "tokenize__overflow": "window",
         "tokenize__stride": 4,
@@ -127,8 +127,8 @@ def test_windows_of_made_rows_have_numbers_of_their_own(prepare):
     assert len(ids) > ids.max() + 1
 
 
-def test_stale_hashes_of_word_lists_go(prepare):
-    """As in a fresh clone; the folder's hash would cover them."""
+def test_removes_stale_hashes_of_word_lists(prepare):
+    """A hash of a word list that params.yaml no longer names would change the folder's hash."""
     prepare()
     Path("data/files/tokenize").mkdir()
     Path("data/files/tokenize/old.json").write_text("{}")
@@ -137,8 +137,8 @@ def test_stale_hashes_of_word_lists_go(prepare):
 
 
 @pytest.mark.parametrize("task", sorted(set(params.TASKS) - set(rules.AUGMENTED)))
-def test_tasks_whose_labels_belong_to_words_refuse_it(task):
-    """So do images, which have an augmentation of their own."""
+def test_refuses_tasks_whose_labels_belong_to_words(task):
+    """Text augmentation is refused for word labels and for images, which have their own."""
     tree = yaml.safe_load((ROOT / f"recipes/sample-{task}.yaml").read_text())
     tree["tokenize"] |= {"augment": augment(swap=HALF), "synonym_files": {"mine": "words.tsv"}}
     Path("params.yaml").write_text(yaml.safe_dump(tree))
@@ -152,8 +152,8 @@ def test_tasks_whose_labels_belong_to_words_refuse_it(task):
     assert f"tokenize.synonym_files: has no effect here with {task}; remove it" in text
 
 
-def test_only_the_source_of_a_writing_task_changes(tmp_path):
-    """The text to write stays."""
+def test_augments_only_the_source_of_a_generation_task(tmp_path):
+    """The target text stays."""
     from tests.helpers.samples import prepare_sample as prepare
 
     changes = {"tokenize.augment": augment(delete={"rate": 1.0, "share": 0.3})}
@@ -166,8 +166,8 @@ def test_only_the_source_of_a_writing_task_changes(tmp_path):
     assert not set(sources[rows:]) & set(sources[:rows])
 
 
-def test_a_made_row_is_in_no_score(prepare, monkeypatch):
-    """evaluate's gap and its thresholds are of the data's own training rows."""
+def test_augmented_rows_are_not_scored(prepare, monkeypatch):
+    """The train scores, the gap and the thresholds come from the original rows alone."""
     monkeypatch.setenv("TEMPER_TRACKING", "off")
     scores = []
     for one in (None, augment(delete={"rate": 2.0, "share": 0.3})):
@@ -179,8 +179,8 @@ def test_a_made_row_is_in_no_score(prepare, monkeypatch):
     assert "train_accuracy" in scores[0]["gap"]
 
 
-def test_collators_pass_the_mark_by(prepare):
-    """A batch of made rows has the columns of any other."""
+def test_collators_ignore_the_mark(prepare):
+    """A batch of augmented rows has the columns of any other."""
     parameters = prepare(tokenize__augment=augment(swap=HALF))
     from temper.tasks.base import registry
     from tests.helpers.samples import Config
@@ -196,8 +196,8 @@ def test_collators_pass_the_mark_by(prepare):
     }
 
 
-def test_what_was_appended_is_left_out():
-    """Thresholds that come from train need the features of its raw rows."""
+def test_original_rows_are_found_below_the_appended_ones():
+    """Thresholds that are tuned on train need the features of its original rows."""
     from datasets import Dataset
 
     marked = Dataset.from_dict({"length": [1, 2, 3], "augmented": [False, False, True]})
@@ -206,8 +206,8 @@ def test_what_was_appended_is_left_out():
     assert arrow.drop_augmented(plain) is plain
 
 
-def test_the_texts_of_a_pair_change_places(write_params):
-    """A half of the rows, their label along; equal texts make none, and single texts refuse it."""
+def test_swaps_the_texts_of_a_pair(write_params):
+    """Half of the rows are swapped, equal texts give no row, and single texts are refused."""
     from datasets import Dataset
 
     parameters = write_params(tokenize__augment=augment(exchange={"rate": 1.0}))

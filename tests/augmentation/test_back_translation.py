@@ -49,8 +49,8 @@ def by_hand(text: str, *ways) -> str:
     return text
 
 
-def test_texts_go_there_and_back(write_params):
-    """Through both fetched models, with their prefixes, as each text alone would."""
+def test_translates_there_and_back(write_params):
+    """Batches give what translating each text alone gives, with both models and their prefixes."""
     write_params()
     seq2seq("one", 1), seq2seq("two", 2)
     named = {"sample": "data/sample/model", "one": "one", "two": "two"}
@@ -113,8 +113,8 @@ def multilingual():
     return folder
 
 
-def test_one_multilingual_model_is_told_the_languages(multilingual):
-    """The source's code stands in what it reads, the target's comes first in what it writes."""
+def test_multilingual_model_gets_the_language_codes(multilingual):
+    """The source's code is part of the input, the target's is the first token of the output."""
     model, processor = back_translation.open_model(multilingual)
     calls = []
 
@@ -145,8 +145,8 @@ def test_one_multilingual_model_is_told_the_languages(multilingual):
         ({"there": "t5", "back": "t5"}, "has no language codes; set source_lang and target_lang"),
     ],
 )
-def test_models_that_do_not_fit_are_refused(multilingual, change, message):
-    """Languages, positions, folders."""
+def test_refuses_unsuitable_translators(multilingual, change, message):
+    """Unknown languages, too few positions and folders without a model are refused."""
     shutil.copytree(ROOT / "data/sample/model", "translators/plain")
     seq2seq("translators/t5", 1)
     with pytest.raises(InputError) as caught:

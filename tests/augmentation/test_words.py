@@ -10,8 +10,8 @@ from temper.core.errors import InputError
 from tests.helpers.augmentation import TEXT, changed, draws
 
 
-def test_spaces_stay_as_they_are():
-    """Line breaks and indents are no words; the space before a deleted word goes with it."""
+def test_keeps_spaces_and_line_breaks():
+    """Line breaks and indents stay; the space before a deleted word goes with it."""
     assert words.rewrite(TEXT, lambda found, *_: found, 0.1, draws()[0]) == TEXT
 
     def without(*gone):
@@ -23,8 +23,8 @@ def test_spaces_stay_as_they_are():
     assert words.rewrite("", words.delete, 0.1, draws()[0]) == ""
 
 
-def test_neighbours_are_swapped():
-    """The words stay the same; two of nine change places, and with a share of 1 all but one."""
+def test_swaps_neighbours():
+    """The words stay the same; with a share of 1 all but at most one change places."""
     for share, moved in ((0.2, {2}), (1.0, {8})):
         for text in changed(words.swap, share=share):
             assert sorted(text.split()) == sorted(TEXT.split())
@@ -34,8 +34,8 @@ def test_neighbours_are_swapped():
     assert set(changed(words.swap, "alone", 1.0)) == {"alone"}
 
 
-def test_words_are_deleted_and_one_is_left():
-    """A share of the words is gone, in order; never the last."""
+def test_deletes_words_but_never_the_last():
+    """A share of the words goes, the others keep their order."""
     for text in changed(words.delete, share=0.4):
         assert len(text.split()) == 5
         rest = iter(TEXT.split())
@@ -56,8 +56,8 @@ def distance(a: str, b: str) -> int:
     return d[len(a), len(b)]
 
 
-def test_letters_are_noise_of_the_words_own_alphabet():
-    """One edit per chosen word; case, punctuation and numbers stay, other scripts get their own."""
+def test_misspells_with_letters_of_the_same_script():
+    """A selected word gets one edit; case, punctuation and numbers stay."""
     lengths = set()
     for text in changed(words.characters, "Oslo, 1905: Straße"):
         pairs = list(zip(text.split(), ("Oslo,", "1905:", "Straße"), strict=True))
@@ -78,7 +78,7 @@ def test_letters_are_noise_of_the_words_own_alphabet():
 
 
 def test_synonyms_keep_capital_and_punctuation():
-    """Only words of the list change, as many as the share says."""
+    """Only words of the list are replaced, as many as the share says."""
     change = words.build_synonyms({"anna": ["eve"], "opened": ["unpacked", "had a look at"]})
     assert set(changed(change, share=0.1)) == {
         TEXT.replace("Anna", "Eve"),
@@ -92,8 +92,8 @@ def test_synonyms_keep_capital_and_punctuation():
     assert set(changed(change, "no word of it")) == {"no word of it"}
 
 
-def test_a_word_list_is_read():
-    """Comments and empty lines are none of it, nor a byte-order mark; case does not matter."""
+def test_reads_a_word_list():
+    """Comments, empty lines, a byte-order mark and case do not matter."""
     Path("list.tsv").write_text("\ufeff# words\n\nRed\tcrimson, Scarlet\nold\taged,old\n")
     found = words.read_synonyms(Path("list.tsv"))
     assert found == {"red": ["crimson", "Scarlet"], "old": ["aged"]}
@@ -112,16 +112,16 @@ def test_a_word_list_is_read():
         ("# nothing\n", "list.tsv: no word in it"),
     ],
 )
-def test_a_malformed_word_list_is_named_with_its_line(text, message):
-    """File, line, what was found."""
+def test_names_the_line_of_a_malformed_word_list(text, message):
+    """The error has the file, the line and what it holds."""
     Path("list.tsv").write_text(text)
     with pytest.raises(InputError) as caught:
         words.read_synonyms(Path("list.tsv"))
     assert message in str(caught.value)
 
 
-def test_a_word_list_that_is_no_text_is_named():
-    """Missing, or of other bytes."""
+def test_names_a_word_list_that_is_not_text():
+    """A missing file and one that is not UTF-8 are named."""
     with pytest.raises(
         InputError, match=r"list.tsv: no such file; tokenize.synonym_files names it"
     ):

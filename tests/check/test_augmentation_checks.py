@@ -38,15 +38,15 @@ from tests.helpers.augmentation import BACK, HALF, augment
         ),
     ],
 )
-def test_mistakes_are_said_first(write_params, changes, message):
-    """Before anything runs, with the key."""
+def test_names_mistakes_of_the_augment_group(write_params, changes, message):
+    """Each mistake is named with its key before anything runs."""
     with pytest.raises(InputError) as caught:
         write_params(**{f"tokenize__{name}": value for name, value in changes.items()})
     assert message in str(caught.value)
 
 
-def test_check_reads_the_word_list_and_counts_the_rows(write_params):
-    """`temper check` names the line; the steps are those of the longer split."""
+def test_reads_the_word_list_and_counts_augmented_rows(write_params):
+    """`temper check` names the malformed line, and its steps are those of the longer split."""
     write_params()
     Path("words.tsv").write_text("red\tcrimson\nold aged\n")
     parameters = write_params(
@@ -61,8 +61,8 @@ def test_check_reads_the_word_list_and_counts_the_rows(write_params):
     assert facts["steps"] == "about 15 per epoch, about 30 in total"
 
 
-def test_check_names_a_translator_that_cannot_be_loaded(write_params):
-    """A local folder without weights."""
+def test_names_a_translator_that_cannot_be_loaded(write_params):
+    """A local folder without safetensors is named."""
     parameters = write_params(tokenize__translators={"there": {"name": "sample", "revision": None}})
     Path("dvc.yaml").write_text("stages: {}\n")
     (mistake,), _ = check.examine(parameters)

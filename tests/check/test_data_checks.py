@@ -10,8 +10,8 @@ from tests.helpers.checks import examine, only
 from tests.helpers.downloads import CUT, FOLD, SINGLE, get, one_file
 
 
-def test_the_check_counts_what_the_stage_writes(write_params, hundred_rows):
-    """Rows by split, after every option."""
+def test_counts_the_rows_that_download_writes(write_params, hundred_rows):
+    """Rows by split are those after filters, subsets and folds."""
     changes = SINGLE | hundred_rows | {"data__split": CUT | {"validation": 0.0}, "data__fold": FOLD}
     changes |= {"data__subset": {"train": 30}, "data__filter": {"min_characters": 3}}
     changes["data__filter"] |= {"applies_to": ["train", "validation", "test"]}
@@ -27,8 +27,8 @@ def test_the_check_counts_what_the_stage_writes(write_params, hundred_rows):
     assert facts["filter"] == "drops " + ", ".join(f"{n} of {s}" for s, n in dropped.items())
 
 
-def test_a_wrong_number_is_named_by_its_row_in_a_split_that_is_cut(write_params, hundred_rows):
-    """The row of the file, not of the split."""
+def test_names_the_row_of_the_file_when_the_split_is_cut(write_params, hundred_rows):
+    """A label that is not a number is named by its row in the file, not in the split."""
     task = SINGLE | {"task__problem_type": "regression", "evaluate__positive_label": None}
     text = "text,label\n" + "".join(f"row {i},{i}\n" for i in range(20)) + "last,many\n"
     with pytest.raises(InputError, match="train row 21, column 'label': 'many' is not a number"):
@@ -46,8 +46,8 @@ def test_a_wrong_number_is_named_by_its_row_in_a_split_that_is_cut(write_params,
         ("sentence1,sentence1,label\na,b,equivalent\n", "own.csv:1: duplicate column name"),
     ],
 )
-def test_broken_data_is_named_with_its_file(write_params, write_csv, text, message):
-    """Empty, torn, half-labelled and unlabelled training files."""
+def test_names_broken_training_files(write_params, write_csv, text, message):
+    """Empty, cut off, half-labelled and unlabelled files are named."""
     files = {"train": "own.csv", "validation": "tests/data/validation.csv"}
     changes = {"data__files": files, "task__labels": ["not_equivalent", "equivalent"]}
     write_params()
@@ -57,8 +57,8 @@ def test_broken_data_is_named_with_its_file(write_params, write_csv, text, messa
     assert "own.csv" in found[0] or "validation.csv" in found[0]
 
 
-def test_regression_is_checked_row_by_row(write_params, write_csv):
-    """A label that is no number, and loss options that are about classes."""
+def test_checks_every_label_of_a_regression(write_params, write_csv):
+    """A label that is not a number is named, and so are loss options that are for classes."""
     write_params()
     write_csv("own.csv", "sentence1,label\na,1.5\nb,-1\nc,high\n")
     task = {"problem_type": "regression", "text": ["sentence1"], "labels": None}
@@ -76,8 +76,8 @@ def test_regression_is_checked_row_by_row(write_params, write_csv):
     assert facts["data"].startswith("train 16 rows, validation 2 rows (split from train)")
 
 
-def test_rows_in_two_splits_are_an_error_where_they_are_to_be(write_params, write_csv):
-    """data.overlap decides; what drop_from_train removes is not counted."""
+def test_rows_in_two_splits_are_an_error_where_data_overlap_says_so(write_params, write_csv):
+    """What drop_from_train removes is not counted."""
     write_params()
     rows = [f"a{i},b,{'equivalent' if i % 2 else 'not_equivalent'}\n" for i in range(10)]
     write_csv("one.csv", "sentence1,sentence2,label\n" + "".join(rows))
@@ -89,8 +89,8 @@ def test_rows_in_two_splits_are_an_error_where_they_are_to_be(write_params, writ
     assert facts["data"].startswith("train 7 rows, validation 3 rows")
 
 
-def test_numbers_that_stand_for_names_are_counted_by_name(write_params, write_csv):
-    """0 and 1 with task.labels given are ids; an unlabelled split is said to be one."""
+def test_counts_label_ids_by_name(write_params, write_csv):
+    """With task.labels given, 0 and 1 are ids; an unlabelled split is reported as such."""
     write_params()
     write_csv("one.csv", "sentence1,sentence2,label\na,b,0\na,c,1\na,d,1\na,e,1\n")
     write_csv("test.csv", "sentence1,sentence2\na,z\n")

@@ -7,8 +7,8 @@ from tests.helpers.checks import examine, only
 from tests.helpers.workspace import ROOT
 
 
-def test_dvc_yaml_is_held_against_the_code_and_the_parameters(write_params):
-    """This project's own is all right; a key or file that nobody has is named with its line."""
+def test_checks_dvc_yaml_against_code_and_parameters(write_params):
+    """This project's own passes; an unknown key or file is named with its line."""
     write_params()
     for name in ("stages", "temper"):
         Path(name).symlink_to(ROOT / name)
@@ -24,8 +24,8 @@ def test_dvc_yaml_is_held_against_the_code_and_the_parameters(write_params):
     assert f"dvc.yaml:{line}: stages/trane.py does not exist (did you mean 'stages/train" in text
 
 
-def test_a_missing_or_broken_dvc_yaml_is_a_mistake(write_params):
-    """One message, and the rest is still checked."""
+def test_names_a_missing_or_broken_dvc_yaml(write_params):
+    """It is one mistake, and the rest is still checked."""
     assert "dvc.yaml: not YAML" in examine(write_params, "stages: [", train__launch="x")[0][0]
     parameters = write_params()
     Path("dvc.yaml").unlink()

@@ -19,13 +19,18 @@ from tests.helpers.checks import examine, only
             {},
             "model.head: the one that sample has: pooling makes one vector of a text",
         ),
-        (None, "mine.Bag", {}, "model.custom_class: sample was made by mine.Bag; name that class"),
+        (
+            None,
+            "mine.Bag",
+            {},
+            "model.custom_class: sample was trained with mine.Bag; set it to that",
+        ),
         (None, None, {"num_attention_heads": 3}, "transformers cannot build this bert for Auto"),
         (None, None, {"hidden_act": "gello"}, "model.config: transformers cannot build this"),
     ],
 )
-def test_the_network_is_built_without_weights(write_params, head, own, changes, message):
-    """An earlier model's head or class, and a config that no class takes."""
+def test_builds_the_network_without_weights(write_params, head, own, changes, message):
+    """An earlier model's head or class and a config that no class takes are named."""
     write_params()
     folder = Path("data/sample/model")
     if head or own:

@@ -22,8 +22,8 @@ from tests.helpers.workspace import ROOT
         ("question_answering", {"answers": {"text": ["a"]}}, "column 'answers'"),
     ],
 )
-def test_check_names_the_row(check_sample, task, row, message):
-    """Before anything runs: the file, the split, the row and the column."""
+def test_names_the_row_and_column(check_sample, task, row, message):
+    """A malformed row is named with its file, split, row and column before anything runs."""
     source = ROOT / f"data/sample/{task}/test.jsonl"
     good = [json.loads(line) for line in source.read_text().splitlines()[:20]]
     rows = [*good, {**good[0], **row}] if "wrods" not in row else [row] * 20
@@ -44,8 +44,8 @@ def test_check_names_the_row(check_sample, task, row, message):
         ),
     ],
 )
-def test_check_names_what_cannot_be(check_sample, task, changes, message):
-    """Lengths, overlaps, and metrics that training does not compute."""
+def test_names_impossible_settings_of_a_task(check_sample, task, changes, message):
+    """Lengths, overlaps and metrics that training does not compute are refused."""
     source = "train.csv" if task in ("masked_lm", "causal_lm") else f"{task}/test.jsonl"
     from tests.helpers.samples import rows_of
 
@@ -53,8 +53,8 @@ def test_check_names_what_cannot_be(check_sample, task, changes, message):
     assert any(message in mistake for mistake in found), found
 
 
-def test_images_that_break_off_are_named():
-    """The header is there, the rest is not."""
+def test_names_images_that_are_cut_off():
+    """An image whose header is there and whose rest is missing is named."""
     from PIL import Image
 
     from temper.tasks.image_classification import open_image

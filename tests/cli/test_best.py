@@ -42,20 +42,20 @@ def temper_best(folder, *words):
 
 
 @pytest.mark.slow
-def test_the_winner_comes_into_the_workspace(swept):
-    """Changes that would be lost stop it, and another commit; experiments are chosen alike."""
+def test_winner_replaces_params_and_lock(swept):
+    """Uncommitted changes and another commit stop it; experiments are ranked alike."""
     status, text = temper_best(swept, "nothing")
     assert (status, "no experiment 'nothing' of the current commit" in text) == (1, True)
     set_params(swept, train__epochs=9)
     status, text = temper_best(swept)
-    said = "s-1: validation accuracy 0.8906 ± 0.0153, the best of 2; of its seeds 3 is nearest"
+    said = "s-1: validation accuracy 0.8906 ± 0.0153, best of 2 configurations; seed 3 is nearest"
     assert (status, said in text) == (1, True), text
-    assert "error: params.yaml: changed, not committed, and s-1 would overwrite it" in text
+    assert "error: params.yaml: has uncommitted changes that s-1 would overwrite" in text
     run(swept, "git checkout -q params.yaml")
     status, text = temper_best(swept, "s-0", "s-1", "s-3", "s-4")
-    assert "s-0: validation accuracy 0.8839 ± 0.0141, the best of 2; of its seeds 1 is" in text
+    assert "s-0: validation accuracy 0.8839 ± 0.0141, best of 2 configurations; seed 1 is" in text
     assert "Running stage 'evaluate'" in text
-    assert "error: dvc repro failed; once that is mended, temper best goes on from here" in text
+    assert "error: dvc repro failed; fix the cause, then rerun temper best to continue" in text
     run(swept, "git reset -q --hard")
     run(swept, "rm -f dvc.lock")
     status, text = temper_best(swept, "s")
@@ -68,44 +68,46 @@ def test_the_winner_comes_into_the_workspace(swept):
     commit(swept, "more")
     status, text = temper_best(swept)
     assert (status, "and the workspace is at" in text) == (1, True), text
-    assert "error: s-1 builds on commit " in text
+    assert "error: s-1 is based on commit " in text
 
 
 @pytest.mark.slow
 def test_a_sweep_with_a_budget_has_a_winner(swept, tmp_path, monkeypatch):
-    """As random and tpe need one; it may have been raised since."""
+    """The best of random trials is taken, also when the budget was raised since."""
     folder = clone(swept, tmp_path / "repository")
     for trials in (1, 2):
         sweeps.write(folder, name="r", budget={"trials": trials})
         sweeps.sweep(folder)
     monkeypatch.chdir(folder)
-    assert re.search(r"^r-\d: .* the best of 2", best.of_sweep(folder / "sweeps/r").said)
+    assert re.search(
+        r"^r-\d: .* best of 2 configurations", best.best_trial(folder / "sweeps/r").reason
+    )
 
 
-def test_without_one_sweep_a_name_is_needed(tmp_path):
-    """The sweeps there are, are named."""
+def test_asks_for_a_name_when_there_are_several_sweeps(tmp_path):
+    """The error lists the sweeps."""
     with pytest.raises(InputError, match="name a sweep or experiments; sweeps here: none"):
-        best.sweep_named([], tmp_path)
+        best.find_sweep([], tmp_path)
     for name in ("a", "b"):
         (tmp_path / "sweeps" / name).mkdir(parents=True)
         (tmp_path / "sweeps" / name / "id").touch()
     with pytest.raises(InputError, match="sweeps here: a, b"):
-        best.sweep_named([], tmp_path)
-    assert best.sweep_named(["b"], tmp_path) == "b"
-    assert best.sweep_named(["c"], tmp_path) is None
-    with pytest.raises(InputError, match="no trial has finished: there is nothing to choose"):
-        best.pick([], 1, "f1", greater=True)
+        best.find_sweep([], tmp_path)
+    assert best.find_sweep(["b"], tmp_path) == "b"
+    assert best.find_sweep(["c"], tmp_path) is None
+    with pytest.raises(InputError, match="no trial has finished, so there is no best"):
+        best.select([], 1, "f1", greater_is_better=True)
 
 
-def test_a_model_is_registered_once(tmp_path, monkeypatch):
-    """The version of its run; the alias moves; a name or alias that cannot be is an error."""
+def test_registers_a_model_once(tmp_path, monkeypatch):
+    """Registering again gives the same version, the alias moves, invalid names are refused."""
     monkeypatch.chdir(tmp_path)
     weights = tmp_path / "weights"
     weights.mkdir()
     (weights / "model.safetensors").write_bytes(b"w")
     with pytest.raises(InputError, match="no MLflow run has the exported model"):
         registry.register("m", weights, "candidate")
-    with pytest.raises(InputError, match="m has no candidate: temper best registers one"):
+    with pytest.raises(InputError, match="m has no version with the alias candidate: temper best"):
         registry.promote("m", "candidate", "champion")
     client = store.connect()
     tags = {"model_sha256": artifacts.sha256_file(weights / "model.safetensors")}
@@ -118,17 +120,19 @@ def test_a_model_is_registered_once(tmp_path, monkeypatch):
     assert client.get_model_version_by_alias("m", "champion").run_id == run_id
     with pytest.raises(InputError, match="--promote a b: Invalid alias name"):
         registry.promote("m", "candidate", "a b")
-    with pytest.raises(InputError, match=r"export\.name 'a/b': MLflow's registry takes no /"):
+    with pytest.raises(InputError, match=r"export\.name 'a/b': MLflow's registry does not allow /"):
         registry.check_name("a/b")
     monkeypatch.setenv("TEMPER_TRACKING", "off")
     assert tracking.is_off()
-    with pytest.raises(InputError, match="TEMPER_TRACKING is off, and the registry is MLflow's"):
+    with pytest.raises(
+        InputError, match="TEMPER_TRACKING is off, but the model registry is MLflow's"
+    ):
         registry.check_name("m")
 
 
 @pytest.mark.slow
 def test_a_sweep_of_the_real_stages_ends_in_the_registry(origin, tmp_path, monkeypatch):
-    """Killed it goes on from a checkpoint; a hopeless trial is KILLED; test is scored once."""
+    """Killed, it continues from a checkpoint; a pruned trial is KILLED; test is scored once."""
     folder = clone(origin, tmp_path / "clone", cache=True)
     set_params(folder, train__save_every=10, train__epochs=15)
     parameters = {"train.learning_rate": {"choice": [1e-3, 1e-9]}}
@@ -151,7 +155,7 @@ def test_a_sweep_of_the_real_stages_ends_in_the_registry(origin, tmp_path, monke
     done = run(folder, "temper best")
     assert done.stdout.count("Running stage 'evaluate'") == 1
     assert "registered sample-paraphrase version 1 as candidate" in done.stdout
-    assert "is champion now" in run(folder, "temper best --promote champion").stdout
+    assert "is now champion" in run(folder, "temper best --promote champion").stdout
     monkeypatch.setenv("DVC_ROOT", str(folder))
     client = store.connect()
     runs = client.search_runs([store.experiment_id(client)], "tags.sweep = 's'")

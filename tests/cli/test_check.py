@@ -17,8 +17,8 @@ LORA = {"rank": 2, "alpha": 4.0, "dropout": 0.0}
 CUT = {"validation": 0.0, "test": 0.0, "seed": 7}
 
 
-def test_the_tests_own_parameters_are_all_right(write_params):
-    """No mistake, and the facts are those of the files."""
+def test_valid_parameters_have_no_mistakes(write_params):
+    """The facts are those of the files."""
     found, facts = examine(write_params)
     assert found == []
     assert facts["data"] == "train 96 rows, validation 32 rows, test 24 rows"
@@ -31,8 +31,8 @@ def test_the_tests_own_parameters_are_all_right(write_params):
     assert facts["steps"] == "about 6 per epoch, about 12 in total"
 
 
-def test_every_mistake_is_named_at_once(write_params):
-    """Pipeline, launch file, metric, columns, files, labels and model in one go."""
+def test_names_every_mistake_together(write_params):
+    """Pipeline, launch file, metric, columns, files, labels and model are named in one go."""
     found, _ = examine(
         write_params,
         'stages: {train: {cmd: "python -m stages.trian", deps: [stages/arow.py]}}\n',
@@ -138,15 +138,15 @@ def test_every_mistake_is_named_at_once(write_params):
         ({"data__files": {"train": "launch"}}, "train: launch", "unknown format '.yaml'"),
     ],
 )
-def test_single_mistakes(write_params, changes, key, message):
-    """Each at the line of its key, with what was found and what is allowed."""
+def test_names_each_mistake_at_its_line(write_params, changes, key, message):
+    """The message has the value and what is allowed."""
     mistake = only(examine(write_params, **changes)[0])
     assert message in mistake
     assert mistake.startswith(f"params.yaml:{line_of(key)}: ")
 
 
 def test_fp16_needs_a_gpu(write_params, monkeypatch):
-    """And is all right where there is one."""
+    """It is refused without a GPU and accepted with one."""
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -155,8 +155,8 @@ def test_fp16_needs_a_gpu(write_params, monkeypatch):
     assert examine(write_params, train__precision="fp16")[0] == []
 
 
-def test_what_the_machine_lacks_is_said_before_anything_runs(write_params, monkeypatch):
-    """A GPU for 8-bit AdamW, a reporter's package."""
+def test_names_what_the_machine_lacks(write_params, monkeypatch):
+    """8-bit AdamW without a GPU and a reporter without its package are refused first."""
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -166,16 +166,16 @@ def test_what_the_machine_lacks_is_said_before_anything_runs(write_params, monke
     assert "TEMPER_REPORT_TO: tensorbord: unknown (did you" in only(examine(write_params)[0])
 
 
-def test_a_launch_file_without_processes_is_named(write_params):
-    """accelerate would take its own default."""
+def test_launch_file_needs_num_processes(write_params):
+    """Without it accelerate would take its own default."""
     write_params()
     Path("launch/odd.yaml").write_text("distributed_type: 'NO'\n")
     found, _ = examine(write_params, train__launch="odd")
-    assert only(found) == "launch/odd.yaml: num_processes must be 1 or more, got None"
+    assert only(found) == "launch/odd.yaml: num_processes must be 1 or more; found None"
 
 
-def test_a_wrong_schema_is_reported_with_the_pipelines_mistakes(write_params):
-    """What can be checked without parameters comes along."""
+def test_reports_schema_and_pipeline_mistakes_together(write_params):
+    """What can be checked without valid parameters is checked too."""
     write_params()
     tree = yaml.safe_load(Path("params.yaml").read_text())
     tree["train"]["epoch"] = tree["train"].pop("epochs")
@@ -189,8 +189,8 @@ def test_a_wrong_schema_is_reported_with_the_pipelines_mistakes(write_params):
     assert text.count("does not exist") == 1
 
 
-def test_the_message_counts_and_nothing_is_written(write_params, capsys):
-    """Exit by InputError where something is wrong, a table where nothing is."""
+def test_counts_mistakes_and_writes_nothing(write_params, capsys):
+    """Mistakes end in an InputError, their absence in a table."""
     examine(write_params)
     before = artifacts.sha256_tree(Path())
     check.check()
@@ -201,8 +201,8 @@ def test_the_message_counts_and_nothing_is_written(write_params, capsys):
         check.check()
 
 
-def test_a_hub_source_is_left_to_the_download(write_params):
-    """Nothing is read from the network."""
+def test_hub_sources_are_not_fetched(write_params):
+    """The check reads nothing from the network."""
     hub = {"name": "a/b", "config": None, "revision": None, "splits": {}}
     changes = {"data__source": "hub", "data__hub": hub, "data__files": {}}
     found, facts = examine(write_params, **changes, model__name="c/d", model__files={})
@@ -211,7 +211,7 @@ def test_a_hub_source_is_left_to_the_download(write_params):
     assert facts["model"] == "c/d on the Hub; checked when it is downloaded"
 
 
-def test_the_sample_is_all_right(monkeypatch):
-    """As committed."""
+def test_committed_parameters_pass(monkeypatch):
+    """The sample has no mistakes as committed."""
     monkeypatch.chdir(ROOT)
     assert check.examine(params.load())[0] == []

@@ -9,8 +9,8 @@ from tests.helpers.tables import cells
 
 
 @pytest.mark.slow
-def test_a_learning_curve_is_drawn(inside, capsys, tmp_path):
-    """The table and page hold means by size; it says where the score is nearly the best."""
+def test_draws_a_learning_curve(inside, capsys, tmp_path):
+    """Table and page have the mean by size and say from where on it is near the best."""
     with pytest.raises(InputError, match=r"no finished experiment .* has data\.subset\.train"):
         curve.curve()
     for size, seed in ((10, 1), (10, 2), (100, 1), (1000, 1)):
@@ -33,8 +33,8 @@ def test_a_learning_curve_is_drawn(inside, capsys, tmp_path):
         curve.curve(metric="acuracy", out=page)
 
 
-def test_points_lie_where_their_numbers_say():
-    """Rows on a logarithmic axis, high scores up; one point alone is drawn too."""
+def test_points_are_drawn_to_scale():
+    """Rows are on a logarithmic axis and high scores are up; a single point is drawn too."""
     points = [curve.Point(rows=n, scores=[s]) for n, s in ((10, 0.5), (100, 0.9), (1000, 0.895))]
     dots = curve.plot_points(points)
     assert [dot["x"] for dot in dots] == [0, curve.WIDTH / 2, curve.WIDTH]

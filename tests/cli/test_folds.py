@@ -17,8 +17,8 @@ from tests.helpers.tables import cells
 
 
 @pytest.mark.slow
-def test_folds_are_put_together(inside, capsys):
-    """A missing one is named with its command; then the table has the mean and the pooled score."""
+def test_summarizes_a_cross_validation(inside, capsys):
+    """A missing fold is named with its command; the table has the mean and the pooled score."""
     with pytest.raises(InputError, match=r"no finished .* of this commit has data\.fold"):
         folds.folds()
     for index in (2, 0):
@@ -58,7 +58,7 @@ def test_folds_are_put_together(inside, capsys):
 
 
 def test_folds_without_a_common_score_are_an_error():
-    """As where validation has no labels; and a curve needs its score in every experiment."""
+    """Folds need a shared validation score, and a curve needs its score in every experiment."""
     with pytest.raises(InputError, match="the folds share no validation score of classification"):
         folds.main_scores("classification", [{"accuracy": 1.0}, {}])
     one = experiments.Experiment(name="a", parameters=None, leaves={}, files=Written("{}"))  # type: ignore[arg-type]
@@ -66,8 +66,8 @@ def test_folds_without_a_common_score_are_an_error():
         curve.measure([one], "accuracy")
 
 
-def test_metrics_of_yours_stand_in_both(write_params):
-    """By the name and the direction of the function."""
+def test_folds_and_curve_show_custom_metrics(write_params):
+    """They have the name and the direction of the function."""
     write_params()
     code = "def misses(predictions, references): return 0\nmisses.greater_is_better = False\n"
     Path("mine.py").write_text(code)

@@ -11,8 +11,8 @@ from tests.helpers.checks import examine
 from tests.helpers.workspace import ROOT
 
 
-def test_help_is_there_at_once():
-    """Every command is listed, and no heavy library is imported for it."""
+def test_help_imports_no_heavy_library():
+    """Every command is listed."""
     code = (
         "import sys; from typer.testing import CliRunner; from temper.cli import main; "
         "print(CliRunner().invoke(main.app, ['--help']).output, *sys.modules)"
@@ -24,8 +24,8 @@ def test_help_is_there_at_once():
     assert not {"torch", "transformers", "datasets", "pyarrow", "mlflow", "sklearn"} & set(out)
 
 
-def test_a_mistake_ends_the_command_with_status_1(write_params, monkeypatch, capsys):
-    """One message on stderr, no traceback; with TEMPER_DEBUG=1 the error itself."""
+def test_input_error_exits_with_status_1(write_params, monkeypatch, capsys):
+    """It prints one message on stderr; TEMPER_DEBUG=1 raises the error itself."""
     examine(write_params, train__launch="x")
     monkeypatch.setattr(sys, "argv", ["temper", "check"])
     with pytest.raises(SystemExit) as ended:

@@ -23,8 +23,8 @@ class Echo:
         return {"prediction": [text.upper() for text in columns["text"]]}
 
 
-def test_predict_reads_packed_files(tmp_path, monkeypatch):
-    """`temper predict --input new.csv.gz` by the same readers, rows in their order."""
+def test_reads_packed_files(tmp_path, monkeypatch):
+    """`temper predict --input new.csv.gz` uses the readers of download and keeps the order."""
     from temper.cli import predict
     from temper.prediction import predictor
 
@@ -41,8 +41,8 @@ def test_predict_reads_packed_files(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_predict_keeps_what_it_was_given(exported):
-    """Columns, their order, empty texts, Chinese, quotes; and any batch size gives one answer."""
+def test_keeps_columns_and_order_of_the_input(exported):
+    """Empty texts, Chinese and quotes survive, and any batch size gives one answer."""
     text = 'id,sentence2,note,sentence1\n7,,"a, ""b""",\nx,中文,NA,He opened it.\n'
     rows = score(exported, text)
     assert list(rows[0])[:4] == ["id", "sentence2", "note", "sentence1"]
@@ -63,15 +63,23 @@ def test_predict_keeps_what_it_was_given(exported):
     [
         ("sentence1,sentense2\na,b\n", {}, "did you mean 'sentense2'"),
         ("sentence1,sentence2\na,b\nc\n", {}, r"new\.csv:3: 1 fields"),
-        ("sentence1,sentence2,score\na,b,1\n", {}, "predict would overwrite the column 'score'; rename it"),
-        ("sentence1,sentence2\na,b\n", {"output": Path("new.csv")}, "--output and --input are the same file"),
+        (
+            "sentence1,sentence2,score\na,b,1\n",
+            {},
+            "predict would overwrite the column 'score'; rename it",
+        ),
+        (
+            "sentence1,sentence2\na,b\n",
+            {"output": Path("new.csv")},
+            "--output and --input are the same file",
+        ),
         ("sentence1,sentence2\na,b\n", {"output": Path("x.pdf")}, "unknown format"),
         ("sentence1,sentence2\na,b\n", {"engine": "fast"}, "allowed: onnx, int8, torch"),
         ("sentence1,sentence2\na,b\n", {"model": Path("data/model")}, "use data/export"),
     ],
 )
-def test_predict_names_what_is_wrong(exported, text, options, message):
-    """One error, and no half-written output under the output's name."""
+def test_names_what_is_wrong_with_the_input(exported, text, options, message):
+    """It is one error, and no half-written output is left."""
     Path("scored.csv").unlink(missing_ok=True)
     with pytest.raises(InputError, match=message):
         score(exported, text, **options)

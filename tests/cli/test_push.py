@@ -7,8 +7,8 @@ from temper.core.errors import InputError
 
 
 @pytest.mark.slow
-def test_push_shows_before_it_sends(exported, capsys, monkeypatch):
-    """A dry run lists the files; without a token it stops."""
+def test_dry_run_lists_the_files(exported, capsys, monkeypatch):
+    """Without a token a real push stops."""
     push.push("me/model", exported, dry_run=True)
     assert "onnx/model.onnx" in capsys.readouterr().out
     monkeypatch.delenv("HF_TOKEN", raising=False)

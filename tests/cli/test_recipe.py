@@ -12,8 +12,8 @@ from temper.core.errors import InputError
 from tests.helpers.workspace import ROOT
 
 
-def test_a_recipe_replaces_params_yaml_and_asks_first(tmp_path, monkeypatch, capsys):
-    """A recipe as it is or a committed file is replaced; an edited one is asked about."""
+def test_recipe_replaces_params_yaml_and_asks_about_edits(tmp_path, monkeypatch, capsys):
+    """An unchanged recipe or committed file is replaced; for an edited one it asks."""
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     monkeypatch.chdir(tmp_path)
     recipe.recipe("mrpc")

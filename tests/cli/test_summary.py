@@ -61,8 +61,8 @@ def changed(stage, **parts):
     return stages
 
 
-def test_a_finished_run_is_shown_with_what_comes_next(finished, capsys):
-    """Scores beside baselines, gap, sizes, lock file, MLflow, the next commands."""
+def test_shows_scores_sizes_and_next_commands(finished, capsys):
+    """Scores are beside the baselines, with the gap, the sizes, the lock file and MLflow."""
     summary.summary()
     out = capsys.readouterr().out
     for part in (
@@ -81,7 +81,7 @@ def test_a_finished_run_is_shown_with_what_comes_next(finished, capsys):
     assert "accuracy_train" not in out
 
 
-def test_a_server_for_tracking_is_not_printed(finished, capsys, monkeypatch):
+def test_does_not_print_the_tracking_server(finished, capsys, monkeypatch):
     """Its address may hold a password."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@example.org")
     summary.summary()
@@ -91,22 +91,22 @@ def test_a_server_for_tracking_is_not_printed(finished, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("path", [summary.METRICS, summary.REPORT, repo.LOCK])
-def test_a_missing_piece_says_what_to_run(finished, path):
-    """In place of a table with holes."""
+def test_missing_outputs_say_what_to_run(finished, path):
+    """The message replaces a table with holes."""
     path.unlink()
     with pytest.raises(InputError, match=f"{path} does not exist; run dvc repro"):
         summary.summary()
 
 
 def test_a_missing_export_says_what_to_run(finished):
-    """As after a stage that failed."""
+    """The export is missing after a stage that failed."""
     (summary.EXPORT / "config.json").unlink()
     with pytest.raises(InputError, match=r"data/export/config\.json does not exist"):
         summary.summary()
 
 
 def test_the_verdict_names_each_stage_that_differs_and_why(finished):
-    """A parameter, a dependency, or nothing but the machine."""
+    """The cause is a parameter, a dependency or nothing but the machine."""
     assert repo.lock_verdict() == "matches: the same bytes as the committed dvc.lock"
     other = [{"path": "data/tokenized", "md5": "9"}]
     longer = {"params.yaml": {"tokenize": {"max_length": 32, "padding": "dynamic"}}}
@@ -125,8 +125,8 @@ def test_the_verdict_names_each_stage_that_differs_and_why(finished):
     assert repo.lock_verdict().startswith("matches")
 
 
-def test_new_and_gone_stages_are_named():
-    """Against a lock file of another pipeline; many causes are cut short."""
+def test_names_new_and_removed_stages():
+    """Against another pipeline's lock file many causes are cut short."""
     assert repo.differing_stages({}, {"train": STAGES["train"]}) == ["train: added"]
     assert repo.differing_stages({"train": STAGES["train"]}, {}) == ["train: removed"]
     before = {"outs": [], "deps": []}
@@ -137,6 +137,6 @@ def test_new_and_gone_stages_are_named():
 
 
 def test_without_a_committed_lock_the_verdict_says_so(write_params):
-    """A repository without git, or before its first run."""
+    """The repository has no git, or the run is its first."""
     write_params()
     assert repo.lock_verdict().startswith("not committed")

@@ -10,7 +10,7 @@ from tests.helpers.workspace import ROOT
 
 
 def test_workers_get_one_gpu_each(monkeypatch):
-    """Of those that are visible; a training that takes all of them has no neighbour."""
+    """They share the visible GPUs; a training that takes all of them is refused a second worker."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
     assert command.devices(1, TREE) == []

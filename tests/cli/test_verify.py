@@ -7,7 +7,7 @@ from temper.core.errors import InputError
 
 
 def test_stages_are_rebuilt_in_the_order_of_the_pipeline():
-    """Whatever the order in dvc.lock."""
+    """The order in dvc.lock does not matter."""
     locked = {
         "train": {"deps": [{"path": "data/tokenized"}], "outs": [{"path": "data/model"}]},
         "tokenize": {"deps": [{"path": "data/raw"}], "outs": [{"path": "data/tokenized"}]},

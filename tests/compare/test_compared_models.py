@@ -45,7 +45,7 @@ Path("data/raw/summary.json").write_text(json.dumps({"splits": splits}))
 
 
 def test_too_few_or_unknown_names_are_refused(monkeypatch):
-    """With the names there are."""
+    """The error lists the names there are."""
     monkeypatch.setattr(compared_models, "check_repository", lambda: None)
     monkeypatch.setattr(compared_models, "git", lambda *_: None)
     monkeypatch.setattr(compared_models, "experiment_commits", lambda: {"puffy-dhal": ["1" * 40]})
@@ -81,8 +81,8 @@ def test_too_few_or_unknown_names_are_refused(monkeypatch):
         ),
     ],
 )
-def test_results_that_are_not_of_their_parameters_are_refused(stages, text, message):
-    """A commit or folder whose params.yaml moved on without a run."""
+def test_refuses_results_of_other_parameters(stages, text, message):
+    """A commit or folder whose params.yaml changed without a run is refused."""
     files = {"params.yaml": text.encode()}
     if stages is not None:
         files["dvc.lock"] = yaml.safe_dump({"stages": stages}).encode()
@@ -93,8 +93,8 @@ def test_results_that_are_not_of_their_parameters_are_refused(stages, text, mess
     assert compared_models.read_lock("x", Memory(good)) == LOCK
 
 
-def test_a_file_that_is_nowhere_is_named_with_what_to_do():
-    """For an experiment, a revision and the working folder."""
+def test_names_a_missing_file_and_how_to_get_it():
+    """The advice fits an experiment, a revision and the working folder."""
     one = model("a", labelled(WANTED, WORSE))
     with pytest.raises(InputError, match=r"a: x is neither .* dvc exp pull <git remote> a, or"):
         one.read("x")
@@ -117,8 +117,8 @@ def stub(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_experiments_revisions_and_the_folder_are_opened_by_name(stub, monkeypatch, capsys):
-    """Without a checkout; other rows and results of other parameters are refused."""
+def test_opens_experiments_revisions_and_the_workspace_by_name(stub, monkeypatch, capsys):
+    """Nothing is checked out; other rows and results of other parameters are refused."""
     monkeypatch.chdir(stub)
     monkeypatch.setenv("COLUMNS", "150")
     compare.compare(["HEAD", "longer"], samples=500, markdown=stub / "c.md", html=stub / "c.html")

@@ -14,15 +14,15 @@ from tests.helpers.workspace import ROOT
 
 @pytest.mark.parametrize("kind", ["classification", "multi_label", "regression"])
 def test_pooled_scores_are_those_of_all_rows(kind):
-    """From the written cells, within their 6 digits."""
+    """The written cells give the scores of all rows within their six digits."""
     rows, wanted = predictions_of(kind, np.random.default_rng(3))
     found = folds.pooled_scores(kind, rows, None)
     assert found.keys() == wanted.keys()
     assert found == pytest.approx(wanted, abs=1e-4)
 
 
-def test_pooled_tags_choices_and_texts():
-    """What evaluate writes as words is read back; perplexities are not."""
+def test_pools_tags_choices_and_texts():
+    """Words that evaluate wrote are read back; perplexities are not pooled."""
     tags = [{"reference": "B-x I-x O", "prediction": "B-x I-x O"},
             {"reference": "O B-x", "prediction": "O O"}]  # fmt: skip
     assert folds.pooled_scores("entities", tags, None)["f1"] == pytest.approx(2 / 3)
@@ -56,22 +56,22 @@ def commits(monkeypatch, tmp_path):
         ("d", "no experiment 'd' of the current commit; there are a, b, c"),
     ],
 )
-def test_experiments_that_cannot_be_used(commits, name, message):
-    """Each is named."""
+def test_names_experiments_that_cannot_be_used(commits, name, message):
+    """Each is named with its reason."""
     with pytest.raises(InputError, match=re.escape(message)):
         folds.folds([name])
 
 
-def test_a_file_that_is_not_in_the_cache_is_named(commits):
-    """With the two ways to get it."""
+def test_names_a_file_that_is_not_in_the_cache(commits):
+    """The message has the two ways to get it."""
     with pytest.raises(
         InputError, match=r"experiment a: data/evaluation/metrics\.json is not in th"
     ):
         curve.curve(["a"])
 
 
-def test_without_a_repository_there_are_no_experiments(monkeypatch, tmp_path):
-    """One line, no traceback."""
+def test_needs_a_repository(monkeypatch, tmp_path):
+    """Outside of one the error is a single line."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT")
     with pytest.raises(InputError, match="not a DVC repository; run this where dvc"):

@@ -7,8 +7,8 @@ import numpy as np
 from temper.compare import file_diff
 
 
-def test_tables_by_hand():
-    """Columns, counts, the first cell."""
+def test_tables_differ_by_columns_counts_and_cells():
+    """The first differing cell is named."""
 
     def rows(names, *values):
         return list(names), iter(values)
@@ -20,8 +20,8 @@ def test_tables_by_hand():
     assert shorter == "2 → 1 rows; the first ones agree"
 
 
-def test_tensors_by_hand():
-    """The first by name, and the largest difference."""
+def test_tensors_differ_by_name_and_largest_difference():
+    """The first tensor by name is shown with its largest difference."""
     one = {"b": np.zeros(3, np.float32), "a": np.ones(2, np.float32)}
     other = one | {"b": np.array([0, 0.25, 0], np.float32)}
     found = file_diff.of_tensors(one, other)
@@ -31,8 +31,8 @@ def test_tensors_by_hand():
     assert wide.endswith("first a float32 (2,) before, float32 (3,) now")
 
 
-def test_json_and_text_by_hand(tmp_path):
-    """A dotted key; a line; a byte."""
+def test_json_and_text_differ_by_key_line_and_byte(tmp_path):
+    """JSON is named by its dotted key, text by its line, anything else by its byte."""
     for name, value in (("old", {"a": [1, 2]}), ("new", {"a": [1, 3]})):
         (tmp_path / name).write_text(json.dumps(value))
     found = file_diff.describe(".json", tmp_path / "old", tmp_path / "new")

@@ -12,8 +12,8 @@ from tests.helpers import repository
 from tests.helpers.tables import cells
 
 
-def test_a_store_that_is_not_there_is_one_line(tmp_path, monkeypatch):
-    """No error, and none is made; one that does not answer likewise."""
+def test_missing_store_is_one_line(tmp_path, monkeypatch):
+    """No store is created, and one that does not answer is one line as well."""
     wanted = [(None, {}, {"test/accuracy": 0.5}, "a")]
     assert mlflow_runs.costs(wanted)[1].startswith("no seconds, latency or memory: there is no")
     assert not (tmp_path / "mlflow.db").exists()
@@ -29,7 +29,7 @@ def test_a_store_that_is_not_there_is_one_line(tmp_path, monkeypatch):
 
 
 def test_costs_are_those_of_the_run_that_trained(tmp_path):
-    """By scores and parameters; one that found the training done has its trainer's seconds."""
+    """Runs are matched by scores and parameters; a reused training has its trainer's seconds."""
     from temper.tracking.store import connect, experiment_id
 
     client = connect()
@@ -59,8 +59,8 @@ def test_costs_are_those_of_the_run_that_trained(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_is_led_back_to_the_files_that_dvc_has(origin, tmp_path, monkeypatch, capsys):
-    """By its metrics.json; its seconds, latency and memory stand beside the scores."""
+def test_finds_the_dvc_files_of_a_run(origin, tmp_path, monkeypatch, capsys):
+    """Its metrics.json identifies them; seconds, latency and memory are beside the scores."""
     folder = repository.clone(origin, tmp_path / "clone", cache=True)
     shutil.copy(origin / "mlflow.db", folder)
     monkeypatch.chdir(folder)

@@ -5,7 +5,7 @@ from tests.helpers.comparisons import SAMPLES, TEXTS, WANTED, WORSE, labelled, m
 
 
 def test_markdown_and_page_hold_the_verdict_and_the_rows():
-    """The page links to nothing; texts are escaped in both."""
+    """The page links to nothing, and texts are escaped in both."""
     odd = {**TEXTS, "sentence1": [f"<b>{i}</b> | x" for i in range(600)]}
     models = [model("a", labelled(WANTED, WORSE), odd), two()[1]]
     history = b"step,epoch,loss,accuracy\n5,1.0,0.7,0.5\n10,2.0,0.5,0.8\n"
@@ -28,8 +28,8 @@ def test_markdown_and_page_hold_the_verdict_and_the_rows():
     assert 'd="M0.0,' in html
 
 
-def test_points_of_the_plots_lie_where_their_numbers_say():
-    """Low losses down; one epoch alone is drawn too."""
+def test_plots_are_drawn_to_scale():
+    """Low losses are down; a single epoch is drawn too."""
     drawn = page.plot("x", [[(1.0, 4.0), (3.0, 2.0)], []], [(1.0, 4.0), (3.0, 2.0)])
     [line] = drawn["lines"]
     (x1, y1), (x2, y2) = line["dots"]

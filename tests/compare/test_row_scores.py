@@ -23,8 +23,8 @@ from temper.compare import row_scores, significance
         ),
     ],
 )
-def test_every_kind_of_predictions_file_is_read(kind, cells, score, value):
-    """The scores of what evaluate writes; right are the rows that are right as a whole."""
+def test_reads_every_kind_of_predictions_file(kind, cells, score, value):
+    """Scores are those of evaluate; a row is right if all of it is right."""
     table = [{"reference": wanted, "prediction": found} for wanted, found in cells]
     one = row_scores.judge(kind, table, [], None)
     assert significance.observed([one])[score][0] == pytest.approx(value)

@@ -9,8 +9,8 @@ from temper.compare import console_tables, model_comparison, seed_groups, signif
 from tests.helpers.comparisons import BETTER, SAMPLES, WANTED, labelled, model
 
 
-def test_seeds_of_one_configuration_are_put_together():
-    """Mean ± deviation by configuration, and Welch's interval between them."""
+def test_groups_the_seeds_of_one_configuration():
+    """Each group has mean ± deviation, and Welch's interval compares two groups."""
     from scipy.stats import ttest_ind
 
     scores = {"a1": 0.90, "b1": 0.80, "a2": 0.92, "b2": 0.83, "b3": 0.81}

@@ -9,7 +9,7 @@ from tests.helpers.comparisons import BETTER, SAMPLES, TEXTS, WANTED, flipped, l
 
 
 def test_rows_in_another_order_are_matched_by_content():
-    """A model whose data has another digest; the predictions are put beside their rows."""
+    """Predictions of data with another digest are matched to their rows."""
     order = np.random.default_rng(3).permutation(600)
     texts = {name: [values[i] for i in order] for name, values in TEXTS.items()}
     moved = model("b", labelled(WANTED[order], BETTER[order]), texts, sha256="other")
@@ -57,14 +57,14 @@ def other_texts():
         ),
     ],
 )
-def test_other_test_data_is_refused(second, message):
-    """With what differs."""
+def test_refuses_other_test_data(second, message):
+    """The error says what differs."""
     with pytest.raises(InputError, match=message):
         model_comparison.compare([two()[0], second()], None, None, SAMPLES)
 
 
-def test_a_split_without_scores_is_named():
-    """And one that was asked for by a mistake in the metric."""
+def test_names_a_split_without_scores():
+    """A mistyped metric is named too."""
     with pytest.raises(InputError, match=r"a: .*metrics\.json has no scores of validation"):
         model_comparison.compare(two(), "validation", None, SAMPLES)
     with pytest.raises(InputError, match=r"--metric acuracy: .*did you mean 'accuracy'"):

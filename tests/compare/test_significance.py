@@ -11,7 +11,7 @@ from tests.helpers.comparisons import NAMES, WANTED, labelled
 
 
 def test_p_and_interval_agree():
-    """The interval leaves 0 out exactly where p is at most 0.05."""
+    """The interval excludes 0 exactly where p is at most 0.05."""
     random = np.random.default_rng(1)
     sides = []
     for _ in range(200):
@@ -27,7 +27,7 @@ def test_p_and_interval_agree():
 
 
 def test_equal_models_are_called_different_in_about_5_percent():
-    """Two models with the same chance of being right in each row, by every test."""
+    """Every test holds its level for two models with the same chance of being right in each row."""
     random, repeats, size = np.random.default_rng(2), 600, 300
     calls = {"accuracy": 0, "f1": 0, "mcnemar": 0}
     chance = random.beta(4, 1, size)
@@ -52,7 +52,7 @@ def test_equal_models_are_called_different_in_about_5_percent():
 
 
 def test_mcnemar_is_the_textbook_mid_p():
-    """By hand: of 5 rows that one model alone has right, 4 are the second's."""
+    """Of five rows that one model alone has right, four are the second's."""
     first = np.array([True, False, False, False, False, True])
     second = np.array([False, True, True, True, True, True])
     found = significance.mcnemar(first, second)
@@ -64,15 +64,15 @@ def test_mcnemar_is_the_textbook_mid_p():
 
 
 def test_holm_is_the_textbook_procedure():
-    """Smallest times three, next times two, never less than the one before."""
+    """The smallest p is multiplied by 3, the next by 2, and none falls below the one before."""
     assert significance.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert significance.holm([0.9, 0.5]) == [1.0, 1.0]
     assert significance.holm([]) == []
 
 
 @pytest.mark.parametrize("kind", ["classification", "multi_label", "regression"])
-def test_scores_of_samples_are_the_metrics_of_their_rows(kind):
-    """Each sample against the module's own scores of the rows written out."""
+def test_resampled_scores_are_the_metrics_of_their_rows(kind):
+    """Each sample is compared with the metric module's scores of its rows written out."""
     from temper import metrics
     from tests.helpers.predictions import predictions_of
 
@@ -97,7 +97,7 @@ def test_scores_of_samples_are_the_metrics_of_their_rows(kind):
 
 
 def test_spearman_counts_ties_as_scipy_does():
-    """On values that repeat."""
+    """The values repeat."""
     from scipy.stats import spearmanr
 
     random = np.random.default_rng(6)

@@ -7,7 +7,7 @@ from tests.helpers.comparisons import BETTER, SAMPLES, WANTED, labelled, model, 
 
 
 def test_scores_that_the_predictions_do_not_give_are_not_tested():
-    """They stand with their intervals, and a note says why."""
+    """They are shown with their intervals, and a note says why."""
     odd = model("b", labelled(WANTED, BETTER), scores={"accuracy": 0.9166667, "f1": 0.2})
     found = model_comparison.compare([two()[0], odd], None, None, SAMPLES)
     assert [d.metric for d in found.against[0].differences] == ["accuracy"]
@@ -20,7 +20,7 @@ def test_scores_that_the_predictions_do_not_give_are_not_tested():
 
 
 def test_perplexities_of_other_tokens_are_not_tested():
-    """Nor is the share of right tokens, which the predictions do not hold."""
+    """Nor is token accuracy, which the predictions do not hold."""
     texts = {"sentence1": ["x", "y"]}
 
     def words(name, *cells):

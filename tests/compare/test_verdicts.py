@@ -10,7 +10,7 @@ from tests.helpers.comparisons import SAMPLES, TEXTS, WANTED, WORSE, flipped, la
 
 
 def test_a_better_model_is_called_better():
-    """By the numbers that the counts give; the rows that changed side are listed with texts."""
+    """The numbers are those of the counts, and rows that changed sides are listed."""
     found = model_comparison.compare(two(), None, None, SAMPLES)
     [one] = found.against
     main = one.differences[0]
@@ -32,8 +32,8 @@ def test_a_better_model_is_called_better():
     )
 
 
-def test_the_other_way_round_is_worse():
-    """And a difference that the rows cannot show is called so, with what would show."""
+def test_swapped_models_are_called_worse():
+    """A difference that the rows cannot show is called so, with the number of rows that could."""
     found = model_comparison.compare(two()[::-1], None, None, SAMPLES)
     assert verdicts.verdict(found.against[0], found).startswith(
         "a is worse than b: accuracy -0.083"
@@ -51,8 +51,8 @@ def test_the_other_way_round_is_worse():
     assert verdicts.verdict(same.against[0], same) == "d and a score alike in each of 600 test rows"
 
 
-def test_more_than_two_are_adjusted():
-    """Each against the first; what is clear alone may not be among several."""
+def test_adjusts_p_values_of_more_than_two_models():
+    """What is significant alone may not be among several."""
     other = labelled(WANTED, flipped(WANTED, range(14, 100)))
     models = [*two(), *(model(name, other, TEXTS) for name in "cde")]
     found = model_comparison.compare(models, None, None, SAMPLES)

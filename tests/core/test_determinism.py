@@ -37,7 +37,7 @@ def facts(folder, **variables):
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 3])
 def test_every_library_obeys_the_number_of_threads(write_params, tmp_path, count):
-    """Whatever the machine or its variables say."""
+    """The machine and its variables do not matter."""
     write_params(determinism__num_threads=count)
     found = facts(tmp_path, OMP_NUM_THREADS="7", OMP_DYNAMIC="true", OMP_THREAD_LIMIT="1")
     assert found["torch.num_threads"] == str(count)
@@ -46,7 +46,7 @@ def test_every_library_obeys_the_number_of_threads(write_params, tmp_path, count
 
 @pytest.mark.slow
 def test_portable_pins_the_instruction_set_and_prepare_the_hash_seed(write_params, tmp_path):
-    """AVX2 kernels on any x86-64 machine; without it the variable of the machine stands."""
+    """Any x86-64 machine uses AVX2 kernels; without it the machine's variable applies."""
     write_params()
     one, other = facts(tmp_path, PYTHONHASHSEED="5"), facts(tmp_path, PYTHONHASHSEED="6")
     assert one == other
@@ -59,7 +59,7 @@ def test_portable_pins_the_instruction_set_and_prepare_the_hash_seed(write_param
 
 
 def test_the_network_is_refused_after_download():
-    """A connection anywhere but loopback is an error that names the host."""
+    """A connection beyond loopback is an error that names the host."""
     code = (
         "from temper.core import determinism; determinism.refuse_network(); import socket;"
         "s = socket.socket(); s.settimeout(1)\n"

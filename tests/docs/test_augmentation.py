@@ -11,8 +11,8 @@ from tests.helpers.augmentation import changed
 from tests.helpers.workspace import ROOT
 
 
-def test_the_pages_example_can_be_copied(write_params):
-    """docs/augmentation.md's group beside the sample's other keys; its table's rows can be made."""
+def test_example_of_the_page_can_be_copied(write_params):
+    """The group is valid beside the sample's other keys, and the rows of its table can be made."""
     text = (ROOT / "docs/augmentation.md").read_text()
     (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     group = yaml.safe_load(example)["tokenize"]

@@ -8,8 +8,8 @@ from tests.helpers.downloads import SINGLE
 from tests.helpers.workspace import ROOT
 
 
-def test_the_commands_of_the_page_are_dvcs(write_params, hundred_rows):
-    """Each `-S` of docs/data.md is an override that DVC takes and the schema knows."""
+def test_commands_of_the_page_work(write_params, hundred_rows):
+    """Each `-S` is an override that DVC takes and the schema knows."""
     from dvc.utils.hydra import apply_overrides, get_hydra_sweeps
 
     text, sizes = (ROOT / "docs/data.md").read_text(), []

@@ -20,8 +20,8 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_page_makes_a_task_that_keeps_the_contract(tmp_path):
-    """Schema, file, data, recipe, one line and a row: the contract's tests pass for it."""
+def test_following_the_page_makes_a_task_that_passes_the_contract(tmp_path):
+    """Its schema, file, data, recipe, line and row are copied as they are."""
     for name in COPIED:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)

@@ -7,8 +7,8 @@ from temper.sweep import space, sweep_config
 from tests.helpers.workspace import ROOT
 
 
-def test_the_docs_example_is_a_sweep(tmp_path):
-    """As docs/sweep.md has it, of the parameters in params.yaml."""
+def test_example_of_the_page_is_a_valid_sweep(tmp_path):
+    """It sweeps parameters that params.yaml has."""
     text = (ROOT / "docs/sweep.md").read_text().split("```yaml\n")[1].split("```")[0]
     (tmp_path / "sweep.yaml").write_text(text)
     found = sweep_config.load(tmp_path / "sweep.yaml")

@@ -11,7 +11,7 @@ from tests.helpers.training import assert_same, distance, fit
 
 @pytest.mark.slow
 @pytest.mark.parametrize("micro_batches", [None, 4])
-def test_the_loop_makes_the_trainers_steps(prepare, micro_batches):
+def test_loop_makes_the_trainers_steps(prepare, micro_batches):
     """Losses, rates, gradients, scores and weights agree step by step, also with micro-batches."""
     changes = {"model__config": {"hidden_dropout_prob": 0.1}}
     changes |= {"train__per_device_batch_size": micro_batches, "train__lr_scheduler_type": "cosine"}
@@ -26,8 +26,8 @@ def test_the_loop_makes_the_trainers_steps(prepare, micro_batches):
 
 
 @pytest.mark.slow
-def test_the_loop_resumes_to_the_bit(prepare):
-    """From a checkpoint in mid-epoch, with dropout."""
+def test_loop_resumes_to_the_bit(prepare):
+    """It continues from a checkpoint in mid-epoch, with dropout."""
     changes = {"train__save_every": 4, "model__config": {"hidden_dropout_prob": 0.1}}
     parameters = prepare(**changes, train__engine="loop")
     whole = fit(parameters, "whole")

@@ -20,8 +20,8 @@ def compilations():
     return found[0] if found else 0
 
 
-def test_one_shape_is_compiled_in_the_first_epoch_and_never_again(prepare):
-    """Neither by steps nor by evaluations; the weights are trained."""
+def test_compiles_one_shape_in_the_first_epoch_only(prepare):
+    """Later steps and evaluations compile nothing, and the weights are trained."""
     seen = []
 
     def count(prefix, numbers, step):
@@ -38,7 +38,7 @@ def test_one_shape_is_compiled_in_the_first_epoch_and_never_again(prepare):
 
 
 def test_resumed_equals_uninterrupted(prepare):
-    """From a checkpoint in mid-epoch with dropout, to the bit."""
+    """A checkpoint in mid-epoch, with dropout, gives the same bits."""
     changes = {"train__engine": "loop", "tokenize__padding": "max_length", "train__save_every": 4}
     parameters = prepare(**changes, model__config={"hidden_dropout_prob": 0.1})
     whole = fit(parameters, "whole")
@@ -48,7 +48,7 @@ def test_resumed_equals_uninterrupted(prepare):
     assert_same(fit(parameters, "cut"), whole)
 
 
-def test_the_trainer_is_refused(prepare):
-    """Before any step, since it could not go on after one."""
+def test_refuses_the_trainer(prepare):
+    """It is refused before any step, since it could not continue after one."""
     with pytest.raises(InputError, match=r"set train\.engine to loop"):
         fit(prepare(train__engine="trainer"))

@@ -6,8 +6,8 @@ from temper.evaluation import baselines
 from tests.helpers.evaluation import spec
 
 
-def test_baselines_learn_what_a_word_gives_away():
-    """A telling word: the linear baseline finds it, the constant one answers the majority."""
+def test_linear_baseline_learns_a_telling_word():
+    """The constant baseline answers the majority."""
     texts = [["good film", "bad film", "good day", "bad day", "bad"] * 20]
     labels = np.array([1, 0, 1, 0, 0] * 20)
     found = baselines.predictions(texts, labels, {"test": [["good", "bad"]]}, spec(), 1)

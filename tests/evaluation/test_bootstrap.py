@@ -11,8 +11,8 @@ from tests.helpers.evaluation import scored, spec
 RANDOM = np.random.default_rng(5)
 
 
-def test_intervals_of_accuracy_are_the_normal_approximation():
-    """Resampled counts against the closed form."""
+def test_accuracy_intervals_match_the_normal_approximation():
+    """Resampled counts are compared with the closed form."""
     references = RANDOM.integers(0, 2, 1000)
     predictions = np.where(RANDOM.random(1000) < 0.8, references, 1 - references)
     found = bootstrap.intervals(scored(predictions, references), spec(), 4000, 1)
@@ -22,8 +22,8 @@ def test_intervals_of_accuracy_are_the_normal_approximation():
     assert found["accuracy_high"] == pytest.approx(share + half, abs=0.004)
 
 
-def test_intervals_of_other_kinds_hold_the_score():
-    """Multi-label and regression: low < score < high, narrower with more rows."""
+def test_intervals_contain_the_score():
+    """Multi-label and regression intervals contain the score and narrow with more rows."""
     widths = []
     for rows in (100, 1600):
         wanted = RANDOM.normal(size=rows)
@@ -33,7 +33,7 @@ def test_intervals_of_other_kinds_hold_the_score():
             references=wanted,
             confidence=predicted,
             loss=(predicted - wanted) ** 2,
-            sample=np.arange(rows),
+            sampled_rows=np.arange(rows),
             probabilities=np.empty((rows, 0)),
         )
         kind = spec("regression", (), None)
@@ -49,7 +49,7 @@ def test_intervals_of_other_kinds_hold_the_score():
         references=csr_array(hot),
         confidence=np.ones(400),
         loss=np.ones(400),
-        sample=np.arange(400),
+        sampled_rows=np.arange(400),
         probabilities=flipped.astype(float),
     )
     kind = spec("multi_label", "abc", None)

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from temper.evaluation import tables
-from temper.evaluation.split_result import sampled_rows
+from temper.evaluation.split_result import sample_rows
 from tests.helpers.evaluation import scored, spec
 
 RANDOM = np.random.default_rng(5)
 
 
-def test_tables_by_hand():
-    """Per class by support, the most confused pair first, the worst example first."""
+def test_tables_match_a_hand_made_example():
+    """Classes are ordered by support; the most confused pair and the worst example come first."""
     found = scored([0, 0, 1, 2, 2, 2, 1], [0, 0, 0, 2, 2, 2, 2])
     three = spec(names=("a", "b", "c"), positive=None)
     rows = tables.per_class(found, three)
@@ -23,17 +23,17 @@ def test_tables_by_hand():
         ("a", "b", 1),
         ("c", "b", 1),
     ]
-    worst = tables.worst(found, {"text": list("rstuvwx").__getitem__}, three, 2)
+    worst = tables.worst_examples(found, {"text": list("rstuvwx").__getitem__}, three, 2)
     assert [row["text"] for row in worst] == ["x", "w"]
     assert (worst[0]["reference"], worst[0]["prediction"]) == ("c", "b")
 
 
 def test_slices_are_the_scores_of_their_rows():
-    """Each value of a column on its own, with its count."""
+    """Each value of a column has its scores and its count."""
     references = RANDOM.integers(0, 2, 90)
     predictions = RANDOM.integers(0, 2, 90)
     topics = np.array(["x", "y", "z"])[RANDOM.integers(0, 3, 90)]
-    rows = tables.slices(scored(predictions, references), {"topic": topics}, spec(), 100, 1)
+    rows = tables.label_slices(scored(predictions, references), {"topic": topics}, spec(), 100, 1)
     for row in rows:
         inside = topics == row["value"]
         assert row["rows"] == inside.sum()
@@ -42,9 +42,9 @@ def test_slices_are_the_scores_of_their_rows():
     assert [row["value"] for row in rows] == ["x", "y", "z"]
 
 
-def test_probabilities_are_kept_for_a_bounded_sample():
-    """Memory does not grow with rows x classes."""
-    assert len(sampled_rows(10_000, 2, 1)) == 10_000
-    kept = sampled_rows(1_000_000, 300, 1)
+def test_stores_probabilities_of_a_bounded_sample():
+    """Memory does not grow with rows × classes."""
+    assert len(sample_rows(10_000, 2, 1)) == 10_000
+    kept = sample_rows(1_000_000, 300, 1)
     assert len(kept) * 300 <= 2_000_000
     assert (np.diff(kept) > 0).all()

@@ -72,8 +72,8 @@ def by_hand(template: str, phrases: list[str], examples) -> np.ndarray:
     return np.array(found)
 
 
-def test_the_entailed_label_is_given(scored):
-    """As computed from the model itself; the score stands beside the baselines."""
+def test_predicts_the_entailed_label(scored):
+    """Predictions are computed from the model itself; the score is beside the baselines."""
     found = scored()["zero_shot_judge"]
     raw = arrow.load(Path("data/raw"))["test"]
     expected = by_hand("This text is {}.", ["not equivalent", "equivalent"], raw)
@@ -82,8 +82,8 @@ def test_the_entailed_label_is_given(scored):
     assert "zero shot judge" in Path("data/evaluation/report.html").read_text()
 
 
-def test_template_and_phrases_are_what_is_asked(scored):
-    """Other words, other hypotheses: the same as by hand."""
+def test_template_and_phrases_make_the_hypotheses(scored):
+    """Other words give other hypotheses, as computed by hand."""
     phrases = {"equivalent": "eleven boxes", "not_equivalent": "in Oslo before summer"}
     scored(template="Anna opened {}.", phrases=phrases)
     parameters = params.load()
@@ -95,8 +95,8 @@ def test_template_and_phrases_are_what_is_asked(scored):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_several_labels_are_judged_alone(scored, write_params):
-    """With multi-label data each label is entailed or not, whatever the others are."""
+def test_multi_label_rows_score_each_label_alone(scored, write_params):
+    """Each label is entailed or not, whatever the others are."""
     write_params()
     inference_model(Path("nli"))
     parameters = write_params(
@@ -116,8 +116,8 @@ def test_several_labels_are_judged_alone(scored, write_params):
         task.label_names = ["boxes", "Oslo", "summer"]
 
 
-def test_images_are_judged_by_a_clip_model(tmp_path):
-    """A CLIP of random weights: the answers are those of its own similarities."""
+def test_clip_model_classifies_images(tmp_path):
+    """The predictions are those of the model's own similarities."""
     import torch
     from transformers import (
         CLIPConfig,
@@ -156,7 +156,7 @@ def test_images_are_judged_by_a_clip_model(tmp_path):
     texts = tokenizer(
         [f"a {name} ." for name in task.label_names], padding=True, return_tensors="pt"
     )
-    pixels = images([zero_shot.opened(row["image"]) for row in rows], return_tensors="pt")
+    pixels = images([zero_shot.open_image(row["image"]) for row in rows], return_tensors="pt")
     with torch.no_grad():
         probabilities = model(
             input_ids=texts["input_ids"],
@@ -173,14 +173,14 @@ def test_images_are_judged_by_a_clip_model(tmp_path):
         ({"phrases": {"equivalnt": "the same"}}, "did you mean 'equivalent'"),
     ],
 )
-def test_mistakes_are_said_first(write_params, change, message):
-    """A template without its place, a phrase for no label."""
+def test_names_mistakes_before_downloading(write_params, change, message):
+    """A template without a placeholder and a phrase for an unknown label are refused."""
     with pytest.raises(InputError) as caught:
         write_params(evaluate__zero_shot={"judge": NLI | change})
     assert message in str(caught.value)
 
 
-def test_weights_that_are_no_safetensors_are_refused(write_params):
+def test_refuses_weights_that_are_not_safetensors(write_params):
     """Nothing is copied that could run code."""
     write_params(
         model__files={"sample": "data/sample/model", "nli": "nli"},

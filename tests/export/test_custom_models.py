@@ -34,8 +34,8 @@ def predicted(engine):
 
 
 @pytest.mark.slow
-def test_a_class_of_yours_is_trained_exported_and_served(mine):
-    """temper owns the loss; ONNX and torch agree; the card says what does not load."""
+def test_custom_class_is_trained_exported_and_served(mine):
+    """temper owns the loss, ONNX and torch agree, and the card says what cannot load it."""
     parameters = mine(model__custom_class="mine.Bag", train__learning_rate=0.05)
     rows = answers(parameters)
     assert [p for p, _ in rows["onnx"]] == [p for p, _ in rows["torch"]]
@@ -48,8 +48,8 @@ def test_a_class_of_yours_is_trained_exported_and_served(mine):
 
 
 @pytest.mark.slow
-def test_a_head_of_ours_is_exported_and_served(prepare):
-    """As above and by MLflow, with fused attention; transformers refuses the export too."""
+def test_pooled_head_is_exported_and_served(prepare):
+    """MLflow serves it with fused attention; transformers refuses the export."""
     import mlflow
     import onnx
     import pandas as pd
@@ -71,8 +71,8 @@ def test_a_head_of_ours_is_exported_and_served(prepare):
 
 
 @pytest.mark.slow
-def test_an_encoding_of_yours_is_used_in_training_and_in_predict(mine, monkeypatch, tmp_path):
-    """A changed last word changes no answer of a model that never sees it; nor of a served one."""
+def test_custom_encoding_is_used_in_training_predict_and_serving(mine, monkeypatch, tmp_path):
+    """A changed last word changes no answer of a model that never sees it."""
     import mlflow
     import pandas as pd
 

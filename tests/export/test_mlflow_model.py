@@ -20,7 +20,7 @@ from tests.helpers.workspace import environment
 
 
 @pytest.mark.slow
-def test_the_saved_mlflow_model_answers_raw_text(exported, exported_workspace, tmp_path):
+def test_saved_mlflow_model_answers_raw_text(exported, exported_workspace, tmp_path):
     """Loaded from its folder alone, it gives what predict gives."""
     code = (
         "import mlflow, json, sys; m = mlflow.pyfunc.load_model(sys.argv[1]);"
@@ -39,8 +39,8 @@ def test_the_saved_mlflow_model_answers_raw_text(exported, exported_workspace, t
 
 
 @pytest.mark.slow
-def test_mlflow_serves_it_from_an_empty_directory(exported, exported_workspace, tmp_path):
-    """A real server on loopback, without the repository, answers raw text over HTTP."""
+def test_mlflow_serves_the_model_from_an_empty_directory(exported, exported_workspace, tmp_path):
+    """A server on loopback, without the repository, answers raw text over HTTP."""
     (folder,) = {path.parent for path in (exported_workspace / "mlruns").rglob("MLmodel")}
     shutil.copytree(folder, tmp_path / "model")
     (tmp_path / "empty").mkdir()

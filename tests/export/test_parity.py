@@ -8,14 +8,14 @@ from temper.export import parity
 from temper.tasks.base import registry
 
 
-def test_int8_may_lose_so_much_and_no_more():
+def test_int8_may_lose_at_most_max_score_drop():
     """Both scores and the parameter are in the message."""
     assert parity.check_int8(0.9, 0.89, 0.02) == pytest.approx(0.01)
     with pytest.raises(InputError, match=r"it loses 0\.0500, export\.max_score_drop allows 0\.02"):
         parity.check_int8(0.9, 0.85, 0.02)
 
 
-def test_agreement_by_hand(write_params):
+def test_agreement_counts_equal_answers(write_params):
     """One of four answers differs."""
     task = registry.load(write_params())
     one = np.array([[1.0, 0], [1, 0], [0, 1], [0, 1]])

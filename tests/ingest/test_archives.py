@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from temper.core.errors import InputError
-from temper.ingest import archives, readers
+from temper.ingest import archives, formats, readers
 from tests.helpers.archives import ROWS, TEXTS, columns_of, contents, zipped
 
 
 @pytest.mark.parametrize("suffix", [*TEXTS, ".parquet", ".arrow"])
 def test_packed_files_have_the_rows_of_plain_ones(tmp_path, suffix):
-    """Every format, as gzip, as a ZIP of its name and as a ZIP of any name."""
+    """Every format is read from gzip and from a ZIP, whatever the member's name."""
     data = contents(suffix, tmp_path)
     (tmp_path / f"x{suffix}").write_bytes(data)
     (tmp_path / f"x{suffix}.gz").write_bytes(gzip.compress(data))
@@ -23,8 +23,8 @@ def test_packed_files_have_the_rows_of_plain_ones(tmp_path, suffix):
         assert columns_of(file) == ROWS, name
 
 
-def test_members_come_in_the_order_of_their_names(tmp_path):
-    """Other formats mixed; what macOS adds and what no reader knows is passed by."""
+def test_members_are_read_in_the_order_of_their_names(tmp_path):
+    """Formats may be mixed; members of macOS and of unknown formats are skipped."""
     file = zipped(
         tmp_path / "x.zip",
         {
@@ -39,14 +39,14 @@ def test_members_come_in_the_order_of_their_names(tmp_path):
 
 
 def test_images_in_an_archive_have_their_folder_as_label(tmp_path):
-    """As those in a folder."""
+    """They are labelled like those of a folder."""
     file = zipped(tmp_path / "x.zip", {"cat/1.png": b"1", "dog/2.png": b"2"})
     found = {"image": [b"1", b"2"], "label": ["cat", "dog"], "file": ["1.png", "2.png"]}
     assert columns_of(file) == found
 
 
 def test_mixed_packed_files_of_a_folder_are_one_split(tmp_path):
-    """In name order, by the pattern."""
+    """They are read in the order of their names, as the pattern says."""
     (tmp_path / "train-0.csv.gz").write_bytes(gzip.compress(b"text\none\n"))
     zipped(tmp_path / "train-1.zip", {"a.csv": "text\ntwo\n", "b.txt": "three\n"})
     (tmp_path / "train-2.jsonl").write_text('{"text": "four"}\n')
@@ -72,7 +72,7 @@ def test_mixed_packed_files_of_a_folder_are_one_split(tmp_path):
     # Not pytest's own: gzip's bytes hold the time, and test processes must agree on names.
     ids=["ragged", "not gzip", "cut short", "not zip", "not Parquet"],
 )
-def test_broken_packed_files_are_named(tmp_path, name, data, message):
+def test_names_broken_packed_files(tmp_path, name, data, message):
     """The line is that of the unpacked text."""
     (tmp_path / name).write_bytes(data)
     with pytest.raises(InputError, match=message):
@@ -80,7 +80,7 @@ def test_broken_packed_files_are_named(tmp_path, name, data, message):
 
 
 def test_errors_in_a_member_name_archive_member_and_line(tmp_path):
-    """`x.zip!member:line`."""
+    """The place is written `x.zip!member:line`."""
     file = zipped(tmp_path / "x.zip", {"sub/a.csv": "a,b\n1,2\n3\n"})
     with pytest.raises(InputError, match=r"x\.zip!sub/a\.csv:3: 1 fields, but the header has 2"):
         columns_of(file)
@@ -89,11 +89,13 @@ def test_errors_in_a_member_name_archive_member_and_line(tmp_path):
         columns_of(file)
 
 
-def test_empty_and_encrypted_archives_are_refused(tmp_path):
-    """Before a row is read, with what the archive holds."""
-    with pytest.raises(InputError, match=r"x\.zip: no file of a known format in it; it holds noth"):
+def test_refuses_empty_and_encrypted_archives(tmp_path):
+    """No row is read, and the error says what the archive holds."""
+    with pytest.raises(
+        InputError, match=r"x\.zip: contains no file of a known format; it contains"
+    ):
         columns_of(zipped(tmp_path / "x.zip", {}))
-    with pytest.raises(InputError, match=r"it holds a\.md, b\.csv\.gz; known are \.csv"):
+    with pytest.raises(InputError, match=r"it contains a\.md, b\.csv\.gz; known formats: \.csv"):
         columns_of(zipped(tmp_path / "x.zip", {"a.md": "", "b.csv.gz": ""}))
     data = bytearray(zipped(tmp_path / "x.zip", {"a.csv": "text\n"}).read_bytes())
     data[data.index(b"PK\x01\x02") + 8] |= archives.ENCRYPTED
@@ -111,4 +113,4 @@ def test_packed_files_are_read_as_a_stream(tmp_path):
     for name in ("x.csv.gz", "x.csv.zip"):
         first = next(readers.read(Path(tmp_path / name)))
         assert first["text"][:2] == ["row 0", "row 1"]
-        assert len(first["text"]) == readers.ROWS
+        assert len(first["text"]) == formats.ROWS

@@ -34,8 +34,8 @@ def checkpoint(write_params):
     small_model(Path("m"))
 
 
-def test_a_checkpoint_is_copied_as_it_is(checkpoint, write_params):
-    """The weights' bytes are the folder's, the config has the overrides, the head is known."""
+def test_copies_a_checkpoint_unchanged(checkpoint, write_params):
+    """The weights are the folder's bytes, the config has the overrides, and the head is known."""
     summary = fetch(
         write_params, model__from_scratch=False, model__config={"hidden_dropout_prob": 0.3}
     )
@@ -49,8 +49,8 @@ def test_a_checkpoint_is_copied_as_it_is(checkpoint, write_params):
     assert summary["tensors"] == {"new": [], "unused": []}
 
 
-def test_new_and_unused_tensors_are_listed(checkpoint, write_params):
-    """A backbone without a head, with something more."""
+def test_lists_new_and_unused_tensors(checkpoint, write_params):
+    """The checkpoint is a backbone without a head and with one tensor more."""
     from safetensors.numpy import load_file, save_file
 
     tensors = load_file("m/model.safetensors")
@@ -69,14 +69,14 @@ def test_new_and_unused_tensors_are_listed(checkpoint, write_params):
         ({"model__config": {"vocab_size": 100}}, r"1606 tokens, the model embeds 100"),
     ],
 )
-def test_configs_that_do_not_fit(checkpoint, write_params, changes, message):
-    """The nearest name, or the two numbers."""
+def test_refuses_configs_that_do_not_fit(checkpoint, write_params, changes, message):
+    """The error has the nearest name or the two numbers."""
     with pytest.raises(InputError, match=message):
         fetch(write_params, model__from_scratch=False, **changes)
 
 
-def test_a_head_for_pairs_needs_a_tokenizer_that_tells_them_apart(checkpoint, write_params):
-    """RoBERTa's and DistilBERT's kinds give no token types."""
+def test_pair_head_needs_token_types(checkpoint, write_params):
+    """Tokenizers like RoBERTa's and DistilBERT's give none."""
     settings = json.loads(Path("m/tokenizer_config.json").read_text())
     settings["model_input_names"] = ["input_ids", "attention_mask"]
     Path("m/tokenizer_config.json").write_text(json.dumps(settings))
@@ -85,7 +85,7 @@ def test_a_head_for_pairs_needs_a_tokenizer_that_tells_them_apart(checkpoint, wr
 
 
 def test_a_missing_backbone_tensor_is_an_error(checkpoint, write_params):
-    """Never a silent load of random weights."""
+    """Random weights are never loaded silently."""
     from safetensors.numpy import load_file, save_file
 
     tensors = load_file("m/model.safetensors")
@@ -95,8 +95,8 @@ def test_a_missing_backbone_tensor_is_an_error(checkpoint, write_params):
         fetch(write_params, model__from_scratch=False)
 
 
-def test_pickles_and_foreign_code_are_refused(checkpoint, write_params):
-    """Nothing that runs code when loaded."""
+def test_refuses_pickles_and_foreign_code(checkpoint, write_params):
+    """Nothing is loaded that could run code."""
     Path("m/model.safetensors").rename("m/pytorch_model.bin")
     with pytest.raises(InputError, match=r"only pytorch_model\.bin, which can run code"):
         fetch(write_params, model__from_scratch=False)
@@ -106,7 +106,7 @@ def test_pickles_and_foreign_code_are_refused(checkpoint, write_params):
         fetch(write_params)
 
 
-def test_is_head_knows_the_backbone():
+def test_tells_head_tensors_from_backbone_tensors():
     """A pooler may be new, a layer may not."""
     assert loading.is_head_tensor("bert.pooler.dense.weight", "bert.")
     assert loading.is_head_tensor("classifier.bias", "bert.")

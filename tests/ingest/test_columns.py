@@ -10,8 +10,8 @@ from temper.ingest import columns
 from tests.helpers.downloads import NO_CUT, SINGLE, get, one_file, refused, texts
 
 
-def test_columns_are_renamed_before_all_else(write_params, tmp_path, monkeypatch):
-    """Two names can change places; a split without labels needs no column for them."""
+def test_renames_columns_first(write_params, tmp_path, monkeypatch):
+    """Two names can be swapped, and a split without labels needs no label column."""
     monkeypatch.chdir(tmp_path)
     one_file("body,stars,text\none,a,old\ntwo,b,old\n")
     Path("test.csv").write_text("body,text\nthree,old\n")
@@ -36,8 +36,8 @@ def test_columns_are_renamed_before_all_else(write_params, tmp_path, monkeypatch
         ),
     ],
 )
-def test_names_that_cannot_be(write_params, hundred_rows, names, message):
-    """Named by both the check and the stage."""
+def test_refuses_impossible_renames(write_params, hundred_rows, names, message):
+    """Both the check and the stage name them."""
     found, said = refused(write_params, **SINGLE, **hundred_rows, data__rename=names)
     assert message in said
     assert any(re.match(r"params\.yaml:\d+: " + re.escape(message), one) for one in found)
@@ -48,14 +48,14 @@ def test_names_that_cannot_be(write_params, hundred_rows, names, message):
     [
         ("texts", 5, "expected a list of strings"),
         ("texts", "[broken", "found '\\[broken'"),
-        ("image", b"no image", "no image that Pillow knows"),
+        ("image", b"no image", "not an image format that Pillow can read"),
         ("image", "cat.png", "expected the bytes of an image"),
         ("index", "two", "found 'two'"),
         ("answers", {"text": ["a"], "answer_start": []}, "different lengths"),
     ],
 )
-def test_a_value_of_another_kind_is_named(kind, value, message):
-    """With the place, what was found, and no traceback of a library."""
+def test_names_a_value_of_the_wrong_type(kind, value, message):
+    """The error has the place and the value, and no traceback of a library."""
     with pytest.raises(InputError, match=message) as caught:
         columns.convert([value], kind, lambda i: f"train row {i + 1}, column 'x'")
     assert str(caught.value).startswith("train row 1, column 'x': ")

@@ -11,8 +11,8 @@ from tests.helpers.downloads import CUT, FOLD, SINGLE, get, one_file
 
 
 @pytest.mark.parametrize("rule", ["report", "drop_from_train", "error"])
-def test_rows_in_two_splits(write_params, tmp_path, monkeypatch, rule):
-    """Counted always; dropped from train or refused by parameter."""
+def test_counts_drops_or_refuses_rows_in_two_splits(write_params, tmp_path, monkeypatch, rule):
+    """data.overlap decides."""
     monkeypatch.chdir(tmp_path)
     one_file("text,label\na,a\nb,b\nc,a\nd,b\n")
     Path("test.csv").write_text("text,label\na,a\nz,b\n")
@@ -30,8 +30,8 @@ def test_rows_in_two_splits(write_params, tmp_path, monkeypatch, rule):
     assert found["train"]["text"] == (["a", "b", "c", "d"] if rule == "report" else ["b", "c", "d"])
 
 
-def test_rows_have_the_same_bytes_wherever_and_whenever(tmp_path):
-    """Batches of other sizes, another folder and time: the same Arrow file and fingerprint."""
+def test_rows_have_the_same_bytes_anywhere(tmp_path):
+    """The batch size, the folder and the time change neither the Arrow file nor its fingerprint."""
     from datasets import Features, Value
 
     features = Features({"text": Value("string"), "n": Value("int64")})
@@ -47,8 +47,8 @@ def test_rows_have_the_same_bytes_wherever_and_whenever(tmp_path):
     assert arrow.load(tmp_path / "one")["train"].to_dict() == rows
 
 
-def test_null_is_the_same_as_absent(write_params, hundred_rows):
-    """The summary has no key of an option that is off, and the rows are the same bytes."""
+def test_null_options_equal_absent_ones(write_params, hundred_rows):
+    """The rows are the same bytes, and the summary has no key of an option that is off."""
     off = dict.fromkeys(("data__rename", "data__filter", "data__fold", "data__subset"))
     cut = {"data__split": CUT}
     _, plain = get(write_params, **SINGLE, **hundred_rows | cut)
@@ -59,8 +59,8 @@ def test_null_is_the_same_as_absent(write_params, hundred_rows):
     assert not {"filtered", "fold", "subset"} & set(plain)
 
 
-def test_the_imbalance_of_train_is_recorded(write_params, hundred_rows, capsys):
-    """Largest count over smallest, for labels only."""
+def test_records_the_imbalance_of_train(write_params, hundred_rows, capsys):
+    """It is the largest label count over the smallest."""
     _, summary = get(write_params, **SINGLE, **hundred_rows)
     assert summary["imbalance"] == round(70 / 30, 2)
     regression = SINGLE | {"task__problem_type": "regression", "evaluate__positive_label": None}
@@ -68,8 +68,8 @@ def test_the_imbalance_of_train_is_recorded(write_params, hundred_rows, capsys):
     assert "imbalance" not in summary
 
 
-def test_the_stage_says_what_the_options_did(write_params, hundred_rows, capsys):
-    """One line each; none for what is off."""
+def test_prints_what_each_option_did(write_params, hundred_rows, capsys):
+    """Options that are off print nothing."""
     changes = {"data__filter": {"min_characters": 3, "applies_to": ["train"]}}
     changes |= {"data__fold": FOLD, "data__subset": {"train": 40}}
     _, summary = get(write_params, **SINGLE, **hundred_rows, **changes)

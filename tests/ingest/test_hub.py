@@ -72,8 +72,8 @@ def from_hub(write_params, **changes):
     return write_params(data__source="hub", data__files={}, data__hub=place | changes)
 
 
-def test_a_dataset_at_a_branch_becomes_a_commit(served, write_params):
-    """Rows of the chosen configuration, the commit and the licence in summary.json."""
+def test_pins_a_branch_to_its_commit(served, write_params):
+    """summary.json has the commit and the licence, and rows are those of the configuration."""
     from_hub(write_params)
     download(served, "dataset")
     summary = artifacts.read_json(Path("data/raw/summary.json"))
@@ -89,12 +89,12 @@ def test_a_dataset_at_a_branch_becomes_a_commit(served, write_params):
         ({"config": "smal"}, "no config 'smal' (did you mean 'small'?); it has small, large"),
         ({"config": None}, "it has small, large"),
         ({"revision": "nowhere"}, "no such commit, branch or tag"),
-        ({"name": "me/nothing"}, "the Hub answers 404"),
+        ({"name": "me/nothing"}, "the Hub returned 404"),
         ({"splits": {"train": "trian"}}, "no split 'trian' (did you mean 'train'?)"),
     ],
 )
-def test_what_the_hub_does_not_have(served, write_params, changes, message):
-    """One error with what there is; no data/raw."""
+def test_names_what_the_hub_does_not_have(served, write_params, changes, message):
+    """The error lists what there is, and data/raw is not written."""
     from_hub(write_params, **changes)
     done = download(served, "dataset", check=False)
     assert done.returncode == 1
@@ -103,8 +103,8 @@ def test_what_the_hub_does_not_have(served, write_params, changes, message):
     assert not Path("data/raw").exists()
 
 
-def test_a_closed_model_needs_a_token_that_is_written_nowhere(served, write_params):
-    """401 says HF_TOKEN; with it the model comes, and the token is in no file."""
+def test_gated_model_needs_a_token_that_is_never_written(served, write_params):
+    """A 401 names HF_TOKEN; with it the model comes, and no file holds the token."""
     write_params(model__name="me/closed", model__files={})
     done = download(served, "model", check=False)
     assert done.returncode == 1
@@ -116,13 +116,13 @@ def test_a_closed_model_needs_a_token_that_is_written_nowhere(served, write_para
             assert hub.TOKEN.encode() not in path.read_bytes(), path
 
 
-def test_a_connection_cut_in_mid_file(served, write_params):
-    """Says so, leaves nothing half-written, and works when run again."""
+def test_recovers_from_a_connection_cut_in_mid_file(served, write_params):
+    """It says so, leaves nothing half-written and works when it is run again."""
     write_params(model__name="me/model", model__files={})
     served.cut.add("tokenizer.json")
     done = download(served, "model", check=False)
     assert done.returncode == 1
-    assert "run it again" in done.stderr
+    assert "run the command again" in done.stderr
     assert not Path("data/base").exists()
     served.cut.clear()
     download(served, "model")

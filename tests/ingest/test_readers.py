@@ -19,7 +19,7 @@ Oslo NNP I-NP B-LOC
 """
 
 
-def test_csv_is_text_first(write_params, tmp_path, monkeypatch):
+def test_csv_cells_stay_text(write_params, tmp_path, monkeypatch):
     """NA, None, null, 1 and an empty text stay what they are."""
     monkeypatch.chdir(tmp_path)
     rows = one_file('text,label\nNA,a\nNone,b\nnull,a\n1,b\n"",a\n"a, ""b"" 中文",b\n')
@@ -39,14 +39,14 @@ def test_csv_is_text_first(write_params, tmp_path, monkeypatch):
         ("text,label\na,x\nb,x\n", "two are needed"),
     ],
 )
-def test_broken_files_are_named(write_params, tmp_path, monkeypatch, text, message):
-    """The error has the file, the line or row, what was found and what is allowed."""
+def test_names_broken_files(write_params, tmp_path, monkeypatch, text, message):
+    """The error has the file, the line or row, the value and what is allowed."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=message):
         get(write_params, **SINGLE, **one_file(text))
 
 
-def test_bytes_that_are_not_utf8_are_named_by_line(tmp_path):
+def test_names_the_line_that_is_not_utf8(tmp_path):
     """Latin-1 files are common."""
     (tmp_path / "x.csv").write_bytes("text,label\ngood,a\ncaf\xe9,b\n".encode("latin-1"))
     with pytest.raises(InputError, match=r"x.csv:\d: not UTF-8"):
@@ -54,7 +54,7 @@ def test_bytes_that_are_not_utf8_are_named_by_line(tmp_path):
 
 
 def test_all_formats_give_the_same_rows(tmp_path):
-    """CSV, TSV, JSON, JSONL, Parquet and Arrow are one table."""
+    """CSV, TSV, JSON, JSONL, Parquet and Arrow hold one table."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -78,8 +78,8 @@ def test_all_formats_give_the_same_rows(tmp_path):
 
 @pytest.mark.parametrize("count", [999, 1000, 1001, 2000])
 @pytest.mark.parametrize("suffix", ["jsonl", "csv"])
-def test_files_of_any_length_are_read_whole(tmp_path, count, suffix):
-    """Also where the last batch of rows is full; no batch lacks the columns."""
+def test_reads_files_of_any_length(tmp_path, count, suffix):
+    """A full last batch loses nothing, and no batch lacks a column."""
     file = tmp_path / f"rows.{suffix}"
     if suffix == "csv":
         file.write_text("a\n" + "".join(f"{i}\n" for i in range(count)))
@@ -90,7 +90,7 @@ def test_files_of_any_length_are_read_whole(tmp_path, count, suffix):
     assert [int(value) for batch in batches for value in batch["a"]] == list(range(count))
 
 
-def test_a_folder_is_read_by_glob(tmp_path):
+def test_reads_a_folder_by_glob(tmp_path):
     """{split} in the pattern is the split's name."""
     for name in ("train-1.csv", "train-0.csv", "test-0.csv"):
         (tmp_path / name).write_text("text,label\n")
@@ -109,15 +109,15 @@ def read(path: Path) -> dict[str, list]:
     return found
 
 
-def test_conll_files_are_sentences(tmp_path):
-    """A word a line, an empty line between, documents marked; the tag is the last column."""
+def test_reads_conll_files_as_sentences(tmp_path):
+    """Empty lines separate sentences, document marks are skipped, the last column is the tag."""
     (tmp_path / "train.conll").write_text(CONLL)
     found = read(tmp_path / "train.conll")
     assert found == {"words": [["Anna", "left"], ["Oslo"]], "tags": [["B-PER", "O"], ["B-LOC"]]}
 
 
-def test_published_squad_files_are_rows(tmp_path):
-    """Articles hold paragraphs, paragraphs hold questions; no answer stays none."""
+def test_reads_published_squad_files_as_rows(tmp_path):
+    """Articles and paragraphs are flattened, and a question without an answer keeps none."""
     qas = [
         {"id": "1", "question": "Who?", "answers": [{"text": "Anna", "answer_start": 0}]},
         {"id": "2", "question": "Why?", "answers": [], "is_impossible": True},
@@ -134,8 +134,8 @@ def test_published_squad_files_are_rows(tmp_path):
     ]
 
 
-def test_a_folder_of_images_has_its_folders_as_labels(tmp_path):
-    """The glob finds them; the bytes are the file's."""
+def test_labels_images_by_their_folder(tmp_path):
+    """The glob finds them, and the bytes are those of the files."""
     from PIL import Image
 
     for label in ("cat", "dog"):
@@ -147,18 +147,18 @@ def test_a_folder_of_images_has_its_folders_as_labels(tmp_path):
     assert found[0]["image"] == [(tmp_path / "cat/1.png").read_bytes()]
 
 
-def test_lists_in_text_files_and_columns_inside_of_columns():
-    """Words between spaces, JSON lists, and a.b."""
+def test_reads_lists_in_text_files_and_nested_columns():
+    """Words are split at spaces or read from JSON, and `a.b` is a column inside a column."""
     found = columns.convert(["Anna left", '["New York", "is"]', ["a"]], "texts", str)
     assert found == [["Anna", "left"], ["New York", "is"], ["a"]]
     data = {"translation": [{"en": "yes", "de": "ja"}, None]}
-    assert columns.get(data, "translation.de", "train") == ["ja", None]
+    assert columns.get_column(data, "translation.de", "train") == ["ja", None]
     with pytest.raises(InputError, match=r"no column 'translation\.fr'"):
-        columns.get(data, "translation.fr", "train")
+        columns.get_column(data, "translation.fr", "train")
 
 
-def test_a_text_file_is_a_row_a_line(tmp_path):
-    """Empty lines are no rows; commas, quotes and spaces at the sides stay; any line end."""
+def test_reads_a_text_file_line_by_line(tmp_path):
+    """Empty lines are skipped; commas, quotes and outer spaces stay, whatever ends a line."""
     file = tmp_path / "x.txt"
     file.write_bytes('\ufeffone, "two"\r\n\n   \n  three \nvier ü'.encode())
     assert columns_of(file) == {"text": ['one, "two"', "  three ", "vier ü"]}
@@ -188,22 +188,24 @@ def write_as_pandas(file, index):
 @pytest.mark.parametrize(
     "index", ["__index_level_0__", "id", {"kind": "range", "start": 0, "stop": 2, "step": 1}]
 )
-def test_the_index_of_pandas_is_no_column(tmp_path, index):
-    """With a name, without one, and a range that has no column."""
+def test_ignores_the_index_of_pandas(tmp_path, index):
+    """It may be named, unnamed, or a range without a column."""
     write_as_pandas(tmp_path / "x.parquet", index)
     assert columns_of(tmp_path / "x.parquet") == ROWS
 
 
 @pytest.mark.parametrize("name", ["x.yaml", "x.gz", "x.yaml.gz", "x"])
-def test_unknown_formats_are_refused(tmp_path, name):
-    """With the formats there are."""
+def test_refuses_unknown_formats(tmp_path, name):
+    """The error lists the known ones."""
     (tmp_path / name).write_text("")
-    with pytest.raises(InputError, match=r"unknown format '.*'; known are \.csv, .* with \.gz"):
+    with pytest.raises(
+        InputError, match=r"unknown format '.*'; known formats: \.csv, .* with \.gz"
+    ):
         readers.find_files(str(tmp_path / name), "train", "*")
 
 
-def test_a_readme_among_tables_is_no_data(tmp_path):
-    """Text files are a split of their own, or are left out by the pattern."""
+def test_readme_among_tables_is_not_data(tmp_path):
+    """Text files need a split of their own, or the pattern leaves them out."""
     for name in ("train.csv", "README.txt", "notes.txt.gz"):
         (tmp_path / name).write_text("text\n")
     with pytest.raises(InputError, match=r"README\.txt is plain text among files .* data\.glob"):

@@ -10,8 +10,8 @@ from temper.core.errors import InputError
 from tests.helpers.downloads import CUT, SINGLE, get, one_file, refused, texts
 
 
-def test_rows_are_filtered_by_length(write_params, hundred_rows):
-    """Characters of all texts of a row; counted by split; texts of the summary are those left."""
+def test_filters_rows_by_length(write_params, hundred_rows):
+    """All texts of a row count, and the summary describes the rows that are left."""
     only = {"min_characters": 10, "max_characters": 50, "applies_to": ["train"]}
     found, summary = get(write_params, **SINGLE, **hundred_rows, data__filter=only)
     lengths = [len(text) for text in found["train"]["text"]]
@@ -23,8 +23,8 @@ def test_rows_are_filtered_by_length(write_params, hundred_rows):
     assert {len(r["text"] + r["author"]) for r in found["train"]} == {50}
 
 
-def test_the_split_that_is_cut_is_not_filtered_unless_named(write_params, hundred_rows):
-    """Test has the rows it has without the filter."""
+def test_cut_split_is_filtered_only_if_named(write_params, hundred_rows):
+    """Otherwise test keeps the rows it has without the filter."""
     plain, _ = get(write_params, **SINGLE, **hundred_rows | {"data__split": CUT})
     only = {"min_characters": 60, "applies_to": ["train"]}
     found, summary = get(
@@ -40,8 +40,8 @@ def test_the_split_that_is_cut_is_not_filtered_unless_named(write_params, hundre
     assert texts(found)["test"] == [t for t in texts(plain)["test"] if len(t) >= 60]
 
 
-def test_rows_are_filtered_by_label(write_params, tmp_path, monkeypatch):
-    """What is left out is no label any more; ids stand for given names."""
+def test_filters_rows_by_label(write_params, tmp_path, monkeypatch):
+    """A label that is left out stops being one, and ids stand for given names."""
     monkeypatch.chdir(tmp_path)
     changes = {"data__filter": {"labels": ["a", "c"], "applies_to": ["train"]}}
     changes |= one_file("text,label\none,a\ntwo,b\nthree,c\nfour,c\n")
@@ -60,38 +60,39 @@ def test_rows_are_filtered_by_label(write_params, tmp_path, monkeypatch):
     [
         (
             {"labels": ["aa"], "applies_to": ["train"]},
-            "data.filter.labels: no row has the label 'aa' (did you mean 'a'?); there are a, b",
+            "data.filter.labels: no row has the label 'aa' (did you mean 'a'?); labels in the "
+            "data: a, b",
         ),
         (
             {"min_characters": 1000, "applies_to": ["train"]},
-            "data.filter: none of the 100 rows of train is left",
+            "data.filter: drops all 100 rows of train",
         ),
         (
             {"min_characters": 1, "applies_to": ["trian"]},
-            "data.filter.applies_to: no split 'trian' (did you mean 'train'?); there are train",
+            "data.filter.applies_to: no split 'trian' (did you mean 'train'?); the data has train",
         ),
     ],
 )
-def test_filters_that_cannot_be(write_params, hundred_rows, only, message):
-    """Before anything is written."""
+def test_refuses_impossible_filters(write_params, hundred_rows, only, message):
+    """They are refused before anything is written."""
     found, said = refused(write_params, **SINGLE, **hundred_rows, data__filter=only)
     assert message in said
     assert any(message in one for one in found)
 
 
 def test_a_label_left_out_of_train_only_is_an_error(write_params, hundred_rows):
-    """Validation would hold what was never learned."""
+    """Validation would hold a label that was never learned."""
     only = {"labels": ["a"], "applies_to": ["train", "test"]}
     changes = hundred_rows | {"data__split": CUT}
     _, said = refused(write_params, **SINGLE, **changes, data__filter=only)
-    assert "validation still has 6 rows whose labels data.filter.labels leaves out (b)" in said
+    assert "validation still has 6 rows with labels that data.filter.labels drops (b)" in said
     assert said.endswith("add validation")
 
 
-def test_images_have_no_characters(tmp_path):
-    """So none can be asked for."""
+def test_images_cannot_be_filtered_by_length(tmp_path):
+    """They have no characters."""
     tree = Path("recipes/sample-image_classification.yaml").read_text()
-    only = "  filter: {max_characters: 3, applies_to: [train]}\n  extra_columns: "
-    (tmp_path / "params.yaml").write_text(tree.replace("  extra_columns: ", only))
-    with pytest.raises(InputError, match="must be null for image_classification: an image has no"):
+    only = "data:\n  filter: {max_characters: 3, applies_to: [train]}\n"
+    (tmp_path / "params.yaml").write_text(tree.replace("data:\n", only))
+    with pytest.raises(InputError, match="for image_classification: an image has no characters"):
         params.load(tmp_path / "params.yaml")

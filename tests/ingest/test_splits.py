@@ -12,7 +12,7 @@ from tests.helpers.downloads import CUT, FOLD, NO_CUT, SINGLE, counts, get, one_
 
 
 def test_splits_are_stratified_over_power_law_classes():
-    """300 classes of very different size: each gets its share, singletons stay in train."""
+    """Each of 300 classes of very different size gets its share, and singletons stay in train."""
     sizes = np.maximum(1, (2000 / np.arange(1, 301) ** 1.1).astype(int))
     strata = np.repeat(np.arange(300), sizes)
     found = splits.assign_splits(
@@ -38,7 +38,7 @@ def test_splits_are_stratified_over_power_law_classes():
 
 
 def test_labels_with_one_row_each_all_stay_in_train():
-    """There is nothing to cut from."""
+    """No split can take the only row of a label."""
     params = SplitParams(validation=0.1, test=0.2, seed=3)
     found = splits.assign_splits(np.arange(9), params, ["validation", "test"])
     assert {name: rows.tolist() for name, rows in found.items()} == {"train": list(range(9))}
@@ -46,7 +46,7 @@ def test_labels_with_one_row_each_all_stay_in_train():
 
 @pytest.mark.parametrize("test", [0.0, 0.2])
 def test_each_row_is_validation_in_one_fold(write_params, hundred_rows, test):
-    """Sizes and labels differ by one at most; test is the same in all, and that without folds."""
+    """Sizes and labels of folds differ by at most one; test is the same without folds."""
     split = {"validation": 0.1, "test": test, "seed": 1}
     plain = texts(get(write_params, **SINGLE, **hundred_rows | {"data__split": split})[0])
     seen = []
@@ -69,8 +69,8 @@ def test_each_row_is_validation_in_one_fold(write_params, hundred_rows, test):
     assert len(seen) == len(set(seen)) == (80 if test else 100)
 
 
-def test_a_fold_goes_with_a_subset_and_a_given_test(write_params, hundred_rows):
-    """The subset is of the k - 1 other folds."""
+def test_fold_combines_with_subset_and_given_test(write_params, hundred_rows):
+    """The subset is taken from the k - 1 other folds."""
     Path("test.csv").write_text("text,label\nz,a\n")
     changes = hundred_rows | {"data__files": {"train": "train.csv", "test": "test.csv"}}
     found, _ = get(write_params, **SINGLE, **changes, data__fold=FOLD, data__subset={"train": 0.5})
@@ -81,8 +81,8 @@ def test_a_fold_goes_with_a_subset_and_a_given_test(write_params, hundred_rows):
     }
 
 
-def test_folds_that_cannot_be(write_params, hundred_rows):
-    """A validation split is there already, or there are too few rows."""
+def test_refuses_impossible_folds(write_params, hundred_rows):
+    """A validation split is given already, or there are too few rows."""
     files = {"train": "train.csv", "validation": "train.csv"}
     found, said = refused(
         write_params, **SINGLE, **hundred_rows | {"data__files": files}, data__fold=FOLD
@@ -94,15 +94,15 @@ def test_folds_that_cannot_be(write_params, hundred_rows):
     assert said == message
     assert any(re.match(rf"params\.yaml:\d+: {re.escape(message)}", one) for one in found)
     found, said = refused(write_params, **SINGLE, **hundred_rows, data__fold={"k": 101, "index": 0})
-    assert said == "data.fold.k: 101 folds of 100 rows of train; take fewer"
+    assert said == "data.fold.k: 101 folds, but train has 100 rows; use fewer folds"
     grouped = hundred_rows | {"data__split": NO_CUT | {"group": "author"}}
     found, said = refused(write_params, **SINGLE, **grouped, data__fold={"k": 21, "index": 0})
-    assert said == "data.fold.k: 21 folds of 20 values of 'author'; take fewer"
+    assert said == "data.fold.k: 21 folds, but train has 20 values of 'author'; use fewer folds"
     assert any(said in one for one in found)
 
 
 def test_a_group_is_in_one_split(write_params, hundred_rows):
-    """The column need not be carried along; labels and shares are near what was asked."""
+    """Labels and shares stay near what was asked, and the column need not be carried along."""
     split = {"validation": 0.2, "test": 0.2, "seed": 1, "group": "author"}
     found, _ = get(write_params, **SINGLE, **hundred_rows | {"data__split": split})
     authors = {name: {int(text[-2:]) // 5 for text in part["text"]} for name, part in found.items()}
@@ -116,15 +116,17 @@ def test_a_group_is_in_one_split(write_params, hundred_rows):
     assert 3 <= counts(found, "validation")["b"] <= 9
 
 
-def test_a_group_in_train_and_a_given_split_is_refused(write_params, hundred_rows):
-    """Where that split has the column; else nothing can be said."""
+def test_refuses_a_group_in_train_and_a_given_split(write_params, hundred_rows):
+    """A given split without the column cannot be checked."""
     split = {"validation": 0.2, "test": 0.2, "seed": 1, "group": "author"}
     lines = Path("train.csv").read_text().splitlines(True)
     Path("test.csv").write_text("".join([lines[0], *lines[-12:]]))
     files = {"train": "train.csv", "test": "test.csv"}
     changes = hundred_rows | {"data__split": split, "data__files": files}
     found, said = refused(write_params, **SINGLE, **changes)
-    assert said.startswith("data.split.group: 3 values of 'author' are in train and in test, which")
+    assert said.startswith(
+        "data.split.group: 3 values of 'author' are in both train and test, which"
+    )
     assert any(said in one for one in found)
     Path("train.csv").write_text("".join(lines[:-15]))
     found, _ = get(write_params, **SINGLE, **changes)
@@ -137,7 +139,7 @@ def test_a_group_in_train_and_a_given_split_is_refused(write_params, hundred_row
 
 
 def test_a_group_is_in_one_fold(write_params, hundred_rows):
-    """And test's groups are in none."""
+    """The groups of test are in no fold."""
     split = {"validation": 0.0, "test": 0.2, "seed": 1, "group": "author"}
     seen, tests = [], set()
     for index in range(4):
@@ -156,7 +158,7 @@ def test_a_group_is_in_one_fold(write_params, hundred_rows):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_groups_of_any_size_are_dealt_near_their_shares(seed):
-    """Power-law groups: none is divided, shares are met, labels near theirs, by the seed."""
+    """Power-law groups stay whole while shares and labels are met, by the seed."""
     random = np.random.default_rng(seed)
     sizes = np.maximum(1, (300 / np.arange(1, 401) ** 0.8).astype(int))
     groups = random.permutation(np.repeat(np.arange(400), sizes))
@@ -176,14 +178,14 @@ def test_groups_of_any_size_are_dealt_near_their_shares(seed):
 
 
 def test_few_large_groups_fill_every_fold():
-    """As many groups as folds: one each."""
+    """Five groups and five folds give one group to each."""
     groups = np.repeat(np.arange(4), [50, 30, 5, 1])
     folds = splits.assign_folds(np.zeros(86, dtype=int), 4, 1, groups)
     assert len({int(folds[groups == group][0]) for group in range(4)}) == 4
 
 
-def test_groups_that_cannot_be(write_params, hundred_rows):
-    """No such column, or a row without a value."""
+def test_refuses_impossible_groups(write_params, hundred_rows):
+    """The column is missing, or a row has no value."""
     changes = hundred_rows | {"data__split": CUT | {"group": "auther"}}
     found, said = refused(write_params, **SINGLE, **changes)
     assert "train has no column 'auther' (did you mean 'author'?)" in said
@@ -197,12 +199,12 @@ def test_groups_that_cannot_be(write_params, hundred_rows):
     assert any(said in one for one in found)
 
 
-def test_a_split_that_came_to_nothing_is_named(write_params, tmp_path, monkeypatch):
+def test_names_a_split_without_rows(write_params, tmp_path, monkeypatch):
     """Two rows have no tenth."""
     monkeypatch.chdir(tmp_path)
     changes = one_file("text,label\none,a\ntwo,b\n") | {"data__split": CUT | {"validation": 0.0}}
     _, said = refused(write_params, **SINGLE, **changes, data__subset={"test": 1})
-    assert said == "data.subset.test: test could not be cut from train"
+    assert said == "data.subset.test: train has too few rows to create a test split"
     only = {"min_characters": 1, "applies_to": ["test"]}
     _, said = refused(write_params, **SINGLE, **changes, data__filter=only)
-    assert said == "data.filter.applies_to: test could not be cut from train"
+    assert said == "data.filter.applies_to: train has too few rows to create a test split"

@@ -6,12 +6,13 @@ import numpy as np
 
 from temper import params
 from temper.ingest import row_selection, splits
+from temper.ingest.row_selection import SplitRows
 from temper.ingest.split_stats import SplitStats
 from tests.helpers.downloads import CUT, NO_CUT, SINGLE, counts, get, refused, texts
 
 
-def test_subsets_lie_in_each_other(write_params, hundred_rows):
-    """In the source's order, labels in proportion; test and validation are those of all rows."""
+def test_smaller_subsets_lie_in_larger_ones(write_params, hundred_rows):
+    """Rows keep their order and labels their proportion; test and validation stay whole."""
     cut = hundred_rows | {"data__split": CUT}
     plain, summary = get(write_params, **SINGLE, **cut)
     whole, before = texts(plain), None
@@ -32,7 +33,7 @@ def test_subsets_lie_in_each_other(write_params, hundred_rows):
 
 
 def test_the_seed_of_the_cut_draws_the_subset(write_params, hundred_rows):
-    """Another seed, other rows; validation can be cut down too."""
+    """Another seed draws other rows, and validation can be reduced too."""
     found = [
         texts(get(write_params, **SINGLE, **hundred_rows | {"data__split": NO_CUT | {"seed": seed}},
                   data__subset={"train": 10})[0])["train"]
@@ -48,8 +49,8 @@ def test_the_seed_of_the_cut_draws_the_subset(write_params, hundred_rows):
     assert [len(found[split]) for split in ("train", "validation", "test")] == [60, 10, 20]
 
 
-def test_a_subset_is_taken_after_the_overlap_was_settled(write_params, hundred_rows):
-    """A row that was dropped is not drawn."""
+def test_subset_is_drawn_after_overlaps_are_dropped(write_params, hundred_rows):
+    """A dropped row is never drawn."""
     lines = Path("train.csv").read_text().splitlines()
     Path("test.csv").write_text("\n".join([lines[0], *lines[51:]]) + "\n")
     changes = hundred_rows | {"data__files": {"train": "train.csv", "test": "test.csv"}}
@@ -61,17 +62,17 @@ def test_a_subset_is_taken_after_the_overlap_was_settled(write_params, hundred_r
     assert texts(found)["train"] == [line.split(",")[0] for line in lines[1:51]]
 
 
-def test_subsets_that_cannot_be(write_params, hundred_rows):
-    """More rows than there are, or a split that is not."""
+def test_refuses_impossible_subsets(write_params, hundred_rows):
+    """There are fewer rows, or no such split."""
     found, said = refused(write_params, **SINGLE, **hundred_rows, data__subset={"train": 101})
-    assert said == "data.subset.train: 101, but train has 100 rows"
+    assert said == "data.subset.train: 101 rows, but train has only 100"
     assert any("params.yaml:" in one and said in one for one in found)
     found, said = refused(write_params, **SINGLE, **hundred_rows, data__subset={"tset": 1})
-    assert "data.subset: no split 'tset'; there are train" in said
+    assert "data.subset: no split 'tset'; the data has train" in said
 
 
 def test_every_label_is_in_a_subset_that_has_room_for_it():
-    """300 labels by a power law: 300 rows hold each, and 3000 hold them in proportion."""
+    """300 rows hold each of 300 power-law labels, and 3000 rows hold them in proportion."""
     sizes = np.maximum(1, (20_000 / np.arange(1, 301) ** 1.1).astype(int))
     strata = np.repeat(np.arange(300), sizes)
     order = splits.rank_rows(strata, 3)
@@ -82,14 +83,14 @@ def test_every_label_is_in_a_subset_that_has_room_for_it():
     assert np.abs(shares - np.maximum(wanted, 1 / 3000)).max() < 0.01
 
 
-def test_one_is_a_row_and_one_point_nought_is_all(write_params, hundred_rows):
-    """A whole number counts, a fraction is a share; both as YAML writes them."""
+def test_whole_numbers_are_counts_and_fractions_are_shares(write_params, hundred_rows):
+    """1 is one row and 1.0 is all of them, as YAML writes them."""
     for text, count in (("1", 1), ("1.0", 100), ("0.005", 1), ("1e-1", 10)):
         write_params(**SINGLE, **hundred_rows, data__subset={"train": 7777})
         file = Path("params.yaml")
         file.write_text(file.read_text().replace("7777", text))
         facts = {"train": SplitStats(row_keys=bytearray(1600))}
         taken, _ = row_selection.draw_subsets(
-            facts, {"train": ("train", np.arange(100))}, params.load().data
+            facts, {"train": SplitRows("train", np.arange(100))}, params.load().data
         )
         assert len(taken["train"][1]) == count, text

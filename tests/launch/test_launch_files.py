@@ -52,8 +52,8 @@ def finished(folder, *processes):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_accelerate_reads_it(file):
-    """By accelerate's own loader, which refuses unknown keys; topology only."""
+def test_accelerate_reads_every_launch_file(file):
+    """Its own loader refuses unknown keys; the files hold topology only."""
     from accelerate.commands.config.config_args import load_config_from_file
 
     config = load_config_from_file(str(file))
@@ -65,8 +65,8 @@ def test_accelerate_reads_it(file):
     assert config.gpu_ids is None
 
 
-def test_accelerate_refuses_a_key_it_does_not_know(tmp_path):
-    """So the test above sees a misspelt one."""
+def test_accelerate_refuses_unknown_keys(tmp_path):
+    """So the test above would notice a misspelt key."""
     from accelerate.commands.config.config_args import load_config_from_file
 
     file = tmp_path / "odd.yaml"
@@ -76,28 +76,28 @@ def test_accelerate_refuses_a_key_it_does_not_know(tmp_path):
 
 
 def test_every_launch_file_is_named_in_the_readme():
-    """A file nobody hears of is not used."""
+    """Nobody would use a file that is not mentioned."""
     text = (ROOT / "README.md").read_text()
     assert all(f"`{file.stem}`" in text for file in FILES)
 
 
 @pytest.mark.slow
 def test_single_starts_one_process(tmp_path):
-    """And no process group."""
+    """There is no process group."""
     (facts,) = finished(tmp_path, start(tmp_path, "single"))
     assert facts == {"world": 1, "backend": None, "sum": 1, "precision": "no"}
 
 
 @pytest.mark.slow
 def test_cpu_2_starts_two_processes_that_talk_over_gloo(tmp_path):
-    """MULTI_CPU would start one, and say nothing."""
+    """MULTI_CPU would silently start one."""
     found = finished(tmp_path, start(tmp_path, "cpu_2"))
     assert found == [{"world": 2, "backend": "gloo", "sum": 2, "precision": "no"}] * 2
 
 
 @pytest.mark.slow
 def test_multi_node_joins_two_machines(tmp_path):
-    """Here two launchers on loopback with a process each."""
+    """Two launchers on loopback start a process each."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])

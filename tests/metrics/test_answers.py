@@ -6,7 +6,7 @@ from temper import metrics
 
 
 def test_answers_are_scored_as_squad_does():
-    """Articles, case and punctuation count nothing; the best of several; silence."""
+    """Articles, case and punctuation do not count, the best of several answers does."""
     wanted = [
         {"text": ["the Eiffel Tower", "Eiffel tower in Paris"]},
         {"text": ["in 1999"]},

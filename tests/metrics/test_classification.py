@@ -12,7 +12,7 @@ RANDOM = np.random.default_rng(3)
 
 @pytest.mark.parametrize("classes", [2, 5])
 def test_classification_scores_are_scikit_learns(classes):
-    """Binary about the positive label, macro for more."""
+    """Two labels are scored by the positive one, more by macro averages."""
     logits, wanted = RANDOM.normal(size=(200, classes)), RANDOM.integers(0, classes, 200)
     positive = 0 if classes == 2 else None
     found = metrics.compute_from_logits("classification", logits, wanted, positive=positive)
@@ -35,8 +35,8 @@ def test_classification_scores_are_scikit_learns(classes):
         assert found[name] == pytest.approx(value), name
 
 
-def test_calibration_error_by_hand():
-    """Two bins: 0.95 said, 1 of 2 right; 0.55 said, 1 of 1 right."""
+def test_calibration_error_matches_a_hand_made_example():
+    """Two bins have confidence 0.95 and 0.55, and accuracy 1/2 and 1."""
     found = classification.calibration_error(
         np.array([0.95, 0.95, 0.55]), np.array([True, False, True])
     )

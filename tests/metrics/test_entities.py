@@ -7,7 +7,7 @@ from temper import metrics
 
 
 def test_entity_scores_are_seqevals():
-    """Over sentences of every kind, per type as well."""
+    """All kinds of sentences are scored, also by type."""
     from seqeval.metrics import classification_report, f1_score, precision_score, recall_score
 
     tags = ["O", "B-X", "I-X", "B-Y", "I-Y"]

@@ -6,8 +6,8 @@ import pytest
 from temper import metrics
 
 
-def test_perplexity_and_completions_by_hand():
-    """Of all tokens together, not a mean of texts; a baseline without probabilities has none."""
+def test_perplexity_and_completions_match_hand_made_examples():
+    """Perplexity is that of all tokens; a baseline without probabilities has none."""
     scores = metrics.compute_from_predictions("language", [(2.0, 1, 2), (4.0, 2, 4)], [None, None])
     assert scores == {"perplexity": pytest.approx(np.e), "accuracy": pytest.approx(0.5)}
     tokens = np.array([3.0, 1, 3])

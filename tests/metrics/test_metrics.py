@@ -7,15 +7,15 @@ from temper import metrics
 from temper.core.errors import InputError
 
 
-def test_an_unknown_metric_is_named_with_the_nearest():
-    """metric_for_best_model: acuracy."""
+def test_names_an_unknown_metric_and_the_nearest():
+    """`metric_for_best_model: acuracy` is refused."""
     with pytest.raises(InputError, match="did you mean 'accuracy'"):
         metrics.greater_is_better("acuracy", "classification")
     assert not metrics.greater_is_better("loss", "regression")
 
 
 @pytest.mark.parametrize("name", metrics.MODULES[3:])
-def test_the_worst_example_is_the_worst(name):
+def test_worst_examples_come_first(name):
     """Each module ranks a right prediction behind a wrong one."""
     right, wrong, reference = {
         "entities": (["B-X"], ["O"], ["B-X"]),

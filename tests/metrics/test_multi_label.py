@@ -11,7 +11,7 @@ RANDOM = np.random.default_rng(3)
 
 
 def test_multi_label_scores_are_scikit_learns():
-    """Micro, macro and all-right accuracy at a threshold per label."""
+    """Micro, macro and exact-match scores use a threshold per label."""
     logits, wanted = RANDOM.normal(size=(150, 4)), RANDOM.integers(0, 2, (150, 4))
     threshold = np.array([0.3, 0.5, 0.6, 0.4])
     found = metrics.compute_from_logits("multi_label", logits, wanted, threshold=threshold)

@@ -8,8 +8,8 @@ from temper import metrics
 RANDOM = np.random.default_rng(3)
 
 
-def test_regression_scores():
-    """Against NumPy's own correlation and a hand-made error."""
+def test_regression_scores_are_numpys():
+    """They match NumPy's correlation and a hand-made error."""
     found, wanted = RANDOM.normal(size=60), RANDOM.normal(size=60)
     scores = metrics.compute_from_logits("regression", found[:, None], wanted)
     assert scores["mse"] == pytest.approx(np.mean((found - wanted) ** 2))

@@ -10,7 +10,7 @@ TARGETS = ["a cat sat on the mat .", "hello there , general", "a b c d x f", "so
 
 
 def test_text_scores_are_sacrebleus_and_rouges():
-    """Corpus BLEU and chrF from sums of examples; ROUGE as the mean of theirs."""
+    """Corpus BLEU and chrF come from sums of examples, ROUGE is the mean of theirs."""
     import sacrebleu
     from rouge_score.rouge_scorer import RougeScorer
 

@@ -12,8 +12,8 @@ from temper.training import losses
 
 
 @pytest.mark.parametrize("how", ["first", "mean", "max"])
-def test_pooling_leaves_padding_out(how):
-    """The same vector whatever stands in padded places, on either side."""
+def test_pooling_ignores_padding(how):
+    """The vector is the same whatever the padding holds, on either side."""
     hidden = torch.randn(2, 5, 3)
     mask = torch.tensor([[1, 1, 1, 0, 0], [0, 0, 1, 1, 1]])
     found = pooling.pool_tokens(hidden, mask, how)
@@ -22,8 +22,8 @@ def test_pooling_leaves_padding_out(how):
         torch.testing.assert_close(found[row], expected)
 
 
-def test_a_pair_is_pooled_text_by_text():
-    """Means of length √hidden, their distance and product; padding on either side is left out."""
+def test_pair_pooling_pools_each_text():
+    """It joins both means, scaled to length √hidden, with their distance and product."""
     hidden = torch.randn(2, 6, 3)
     types = torch.tensor([[0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]])
     mask = torch.tensor([[1, 1, 1, 1, 0, 0], [0, 0, 1, 1, 1, 1]])
@@ -46,8 +46,8 @@ def brute(scores, transitions):
     return np.array(found)
 
 
-def test_the_crf_is_brute_force():
-    """Loss of the labelled tokens alone, rows of other lengths and none; the best path."""
+def test_crf_matches_brute_force():
+    """Loss and best path are those of all paths, for rows of any length."""
     random = np.random.default_rng(0)
     logits, transitions = random.normal(size=(3, 6, 3)), random.normal(size=(5, 3))
     labels = np.array([[-100, 0, -100, 2, 1, -100], [-100, 1, -100, -100, -100, -100], [-100] * 6])
@@ -69,8 +69,8 @@ def test_the_crf_is_brute_force():
     assert tuple(free) == paths[int(brute(logits[0, :3], transitions).argmax())]
 
 
-def test_the_crfs_gradient_reaches_the_transitions():
-    """Also in a batch without any label, where it is 0."""
+def test_crf_gradient_reaches_the_transitions():
+    """A batch without labels gives a gradient of 0."""
     transitions = torch.zeros(5, 3, requires_grad=True)
     for labels, moves in ((torch.tensor([[0, 1]]), True), (torch.full((1, 2), -100), False)):
         loss = losses.crf(torch.randn(1, 2, 3), labels, transitions=transitions)

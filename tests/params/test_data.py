@@ -33,7 +33,7 @@ from temper.core.errors import InputError
         ({"data__rename": {"a": "c", "b": "c"}}, "rename gives two columns the same name"),
     ],
 )
-def test_values_that_the_schema_refuses(write_params, changes, message):
-    """At their line of params.yaml."""
+def test_names_invalid_values_at_their_line(write_params, changes, message):
+    """The data group's values are checked by the schema."""
     with pytest.raises(InputError, match=re.escape(message)):
         write_params(**changes)

@@ -28,7 +28,7 @@ WRITTEN_AS_OFF = {
 
 
 def test_every_mistake_is_reported_with_its_line_and_the_nearest_key(tmp_path):
-    """Unknown, missing and mistyped keys come together."""
+    """Unknown, missing and mistyped keys are reported together."""
     text = mistakes(
         tmp_path,
         ("learning_rate: 1.0e-3", "learning_rat: 1.0e-3"),
@@ -44,22 +44,22 @@ def test_every_mistake_is_reported_with_its_line_and_the_nearest_key(tmp_path):
     assert "'fp32', 'bf16' or 'fp16'" in text
 
 
-def test_numbers_and_words_are_read_by_yaml_1_2(tmp_path):
-    """1e-5 is a number and no a string; PyYAML alone says the opposite."""
+def test_reads_numbers_and_words_by_yaml_1_2(tmp_path):
+    """1e-5 is a number, whereas PyYAML alone reads a string."""
     assert (
         load(tmp_path, ("learning_rate: 1.0e-3", "learning_rate: 1e-5")).train.learning_rate == 1e-5
     )
     assert load(tmp_path, ("label: label", "label: no")).task.label == "no"
 
 
-def test_an_int_serves_as_float_and_a_bool_not_as_int(tmp_path):
-    """Strictness does not get in the way of `epochs: 3`."""
+def test_accepts_int_as_float_and_refuses_bool_as_int(tmp_path):
+    """`epochs: 3` is valid."""
     assert load(tmp_path, ("epochs: 8", "epochs: 3")).train.epochs == 3.0
     assert "num_threads" in mistakes(tmp_path, ("num_threads: 2", "num_threads: true"))
 
 
 def test_a_wrong_choice_lists_what_is_allowed(tmp_path):
-    """A word, a list or null, with its line."""
+    """The value may be a word, a number or null."""
     text = mistakes(tmp_path, ("  epochs: 8", "  class_weights: balancd\n  epochs: 8"))
     assert f"params.yaml:{line_of('epochs: 8')}: train.class_weights: " in text
     assert text.startswith("1 mistake in ")
@@ -67,8 +67,8 @@ def test_a_wrong_choice_lists_what_is_allowed(tmp_path):
     assert "found 'balancd'" in text
 
 
-def test_a_group_that_is_missing_or_no_group_is_named(tmp_path):
-    """In place of one message for each of its keys."""
+def test_names_a_missing_or_scalar_group_once(tmp_path):
+    """There is no message for each of its keys."""
     text = mistakes(tmp_path, ("tokenize:\n", "tokenise:\n"))
     assert "tokenise: unknown key (did you mean 'tokenize'?)" in text
     assert "tokenize: missing" in text
@@ -101,7 +101,7 @@ def test_a_part_of_a_group_is_enough(tmp_path):
 
 
 def test_flattened_parameters_keep_lists_whole(tmp_path):
-    """One entry per leaf, as MLflow shows them."""
+    """MLflow shows one entry per leaf."""
     flat = params.flatten(load(tmp_path))
     assert flat["train.learning_rate"] == 1e-3
     assert flat["task.text"] == ("sentence1", "sentence2")
@@ -136,7 +136,7 @@ def test_a_duplicate_key_is_a_mistake(tmp_path):
     assert f"params.yaml:{line}: epochs: duplicate key 'epochs'" in text
 
 
-def test_a_missing_file_is_named(tmp_path):
-    """The message says where to stand."""
+def test_names_a_missing_params_yaml(tmp_path):
+    """The message says where to run the command."""
     with pytest.raises(InputError, match="no such file"):
         params.load(tmp_path / "params.yaml")

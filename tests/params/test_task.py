@@ -17,8 +17,8 @@ from temper.core.errors import InputError
         ("masked_lm", {"evaluate__positive_label": "a"}, "must be null for masked_lm"),
     ],
 )
-def test_keys_belong_to_their_task(check_sample, task, changes, message):
-    """One that is not read, one that is missing, a task and a key that do not exist."""
+def test_refuses_keys_of_other_tasks(check_sample, task, changes, message):
+    """Unused, missing and unknown keys are named, and so is an unknown task."""
     with pytest.raises(InputError) as caught:
         check_sample(task, [], **changes)
     assert message in str(caught.value)

@@ -11,8 +11,8 @@ from temper.training import optimizer
 from tests.helpers.custom_code import CODE
 
 
-def test_what_a_class_of_yours_lacks_is_named():
-    """A method that a parameter needs, and transformers' models have."""
+def test_names_what_a_custom_class_lacks():
+    """The method is one that a parameter needs and transformers' models have."""
     config = ModelWithHeadConfig(backbone={"model_type": "bert"}, own="mine.Bag")
     model = heads.ModelWithHead(config, torch.nn.Linear(3, 2))
     assert model.num_parameters(exclude_embeddings=True) == 8
@@ -41,8 +41,8 @@ def test_what_a_class_of_yours_lacks_is_named():
         ),
     ],
 )  # fmt: skip
-def test_a_name_that_leads_nowhere(write_params, tmp_path, changes, message):
-    """By temper check, before anything runs."""
+def test_names_custom_code_that_does_not_exist(write_params, tmp_path, changes, message):
+    """`temper check` names it before anything runs."""
     (tmp_path / "mine.py").write_text(CODE)
     (tmp_path / "broken.py").write_text("undefined\n")
     parameters = write_params(**{"code": {"mine": "mine.py"}} | changes)
@@ -53,7 +53,7 @@ def test_a_name_that_leads_nowhere(write_params, tmp_path, changes, message):
     assert re.search(message, ": ".join(found[0]))
 
 
-def test_a_metric_that_fails_is_named():
-    """And what it raised."""
+def test_names_a_custom_metric_that_fails():
+    """The message has the exception."""
     with pytest.raises(InputError, match=r"evaluate.metrics: bad fails: ZeroDivisionError"):
         user_code.scores({"bad": lambda p, r: 1 / 0}, [1], [1])

@@ -25,15 +25,15 @@ def writer():
     def write(**changes) -> list[list[int]]:
         defaults = {"num_beams": 1, "length_penalty": 1.0, "no_repeat_ngram_size": 0}
         settings = schema.Generation(**{"max_new_tokens": 12} | defaults | changes)
-        write = generation.torch_writer(model, settings, processor)
-        found = generation.generate(write, inference.Features(rows), task, processor, 2)
+        write = generation.torch_generate(model, settings, processor)
+        found = generation.predict(write, inference.Features(rows), task, processor, 2)
         return [row.tolist() for _, written in found for row in written]
 
     return write
 
 
 def test_generation_parameters_change_what_is_written(writer):
-    """Its length, the search, and repetition."""
+    """Length, search and repetition have an effect."""
     assert [len(row) for row in writer(max_new_tokens=5)] == [5, 5]
     plain = writer()
     assert all(len(row) > len(set(row)) for row in plain)  # random weights repeat themselves
@@ -42,13 +42,13 @@ def test_generation_parameters_change_what_is_written(writer):
 
 
 def test_length_penalty_chooses_among_beams(writer):
-    """Below 0 short texts are favoured, above 0 long ones."""
+    """Below 0 it prefers short texts, above 0 long ones."""
     short, long = (writer(num_beams=6, max_new_tokens=20, length_penalty=p) for p in (-9.0, 9.0))
     assert sum(map(len, short)) < sum(map(len, long))
 
 
-def test_a_graph_that_writes_greedily_refuses_beams(writer):
-    """One error, and what to use instead."""
+def test_greedy_graph_refuses_beams(writer):
+    """The error says what to use instead."""
     settings = schema.Generation(
         max_new_tokens=5, num_beams=2, length_penalty=1.0, no_repeat_ngram_size=0
     )
@@ -58,4 +58,4 @@ def test_a_graph_that_writes_greedily_refuses_beams(writer):
             return []
 
     with pytest.raises(ValueError, match="use --engine torch"):
-        generation.onnx_writer(Session(), settings, None, None)
+        generation.onnx_generate(Session(), settings, None, None)

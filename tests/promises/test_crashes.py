@@ -59,8 +59,8 @@ def quiet(origin, made_once):
     return made_once("quiet", make)
 
 
-def test_killed_at_every_moment_it_ends_with_the_same_bytes(quiet, tmp_path):
-    """In each stage; in a checkpoint, a best model, data/model; before DVC writes its lock."""
+def test_killed_at_any_moment_it_ends_with_the_same_bytes(quiet, tmp_path):
+    """It is killed in each stage, in a checkpoint, in data/model and before DVC writes its lock."""
     folder = clone(quiet, tmp_path / "clone")
     (folder / "dvc.lock").unlink()
     for moment in MOMENTS:
@@ -79,7 +79,7 @@ def early_stopped(folder):
 
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
 def test_two_processes_leave_no_orphan_and_resume(quiet, tmp_path, engine):
-    """The workers have sessions of their own; without their launcher they checkpoint and end."""
+    """Without their launcher the workers, in sessions of their own, checkpoint and end."""
     folder = clone(quiet, tmp_path / "clone", cache=True)
     set_params(folder, train__launch="cpu_2", train__engine=engine)
     run(folder, "dvc repro --no-run-cache train")
@@ -93,8 +93,8 @@ def test_two_processes_leave_no_orphan_and_resume(quiet, tmp_path, engine):
     assert hashes(folder) == expected
 
 
-def test_an_experiment_in_a_temporary_workspace_resumes(quiet, tmp_path):
-    """DVC deletes the workspace; the checkpoints lie in the repository."""
+def test_experiment_in_a_temporary_workspace_resumes(quiet, tmp_path):
+    """DVC deletes the workspace; the checkpoints are in the repository."""
     folder = clone(quiet, tmp_path / "clone", cache=True)
     command = "dvc exp run --temp --name other -S train.learning_rate=5e-4 train"
     kill_once(folder, "checkpoints/*/checkpoint-6", start(folder, command))
@@ -109,7 +109,7 @@ def test_an_experiment_in_a_temporary_workspace_resumes(quiet, tmp_path):
 
 
 def test_sigterm_saves_a_checkpoint_and_never_succeeds(quiet, tmp_path):
-    """A pre-empted node: DVC must not take an unfinished model for the result."""
+    """DVC must not take the unfinished model of a pre-empted node for the result."""
     folder = clone(quiet, tmp_path / "clone", cache=True)
     (folder / "dvc.lock").unlink()
     child = start(folder, "dvc repro --no-run-cache --force --single-item train")

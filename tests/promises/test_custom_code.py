@@ -40,8 +40,8 @@ def later(logits, labels):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("untracked")
-def test_an_edited_module_of_yours_runs_its_stages_again(origin, tmp_path):
-    """DVC sees the file: data and model are not fetched again, training is done again."""
+def test_edited_custom_code_reruns_its_stages(origin, tmp_path):
+    """DVC trains again without fetching data and model again."""
     folder = clone(origin, tmp_path / "clone", cache=True)
     (folder / "mine.py").write_text(CODE)
     set_params(folder, code={"mine": "mine.py"}, train__loss="mine.loss", train__epochs=1.0)
@@ -55,8 +55,8 @@ def test_an_edited_module_of_yours_runs_its_stages_again(origin, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("untracked")
-def test_a_process_that_runs_out_alone_writes_it_down(origin, tmp_path):
-    """The others wait in mid-step, so the run ends; started again, it takes the smaller batch."""
+def test_rank_out_of_memory_alone_records_it(origin, tmp_path):
+    """The run ends while other ranks are in mid-step; restarted, it takes the smaller batch."""
     folder = clone(origin, tmp_path / "clone", cache=True)
     (folder / "mine.py").write_text(LATER)
     changes = {"code": {"mine": "mine.py"}, "train__launch": "cpu_2", "train__save_every": 3}
@@ -72,8 +72,8 @@ def test_a_process_that_runs_out_alone_writes_it_down(origin, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("untracked")
-def test_all_processes_agree_on_a_smaller_batch(origin, tmp_path):
-    """Though one alone runs out; the bytes of a run that was started so, also once resumed."""
+def test_all_ranks_agree_on_a_smaller_batch(origin, tmp_path):
+    """The bytes are those of a run that started with it, also when resumed."""
     folder = clone(origin, tmp_path / "clone", cache=True)
     (folder / "mine.py").write_text(NARROW)
     changes = {"code": {"mine": "mine.py"}, "train__launch": "cpu_2", "train__save_every": 3}

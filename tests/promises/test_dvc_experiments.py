@@ -53,8 +53,8 @@ def runs(folder):
     return client.search_runs([experiment.experiment_id])
 
 
-def test_a_grid_on_two_workers_is_one_run_for_each_trial(folder, runs):
-    """Each has the experiment's name, its numbers and the commit it began from, and back."""
+def test_grid_on_two_workers_is_one_run_per_trial(folder, runs):
+    """A run has the experiment's name, metrics and baseline commit, and is found from it."""
     baseline, experiments = shown(folder)
     assert len(experiments) == 2
     by_name = {found.info.run_name: found for found in runs}
@@ -74,15 +74,15 @@ def test_a_grid_on_two_workers_is_one_run_for_each_trial(folder, runs):
 
 
 def test_trials_that_share_tokenization_do_not_tokenize(folder):
-    """Nor download: train alone has run in each."""
+    """Only train has run in each."""
     for name in shown(folder)[1]:
         said = run(folder, f"dvc queue logs {name}").stdout
         stages = [line.split("'")[1] for line in said.splitlines() if "Running stage" in line]
         assert stages == ["train"]
 
 
-def test_experiments_are_compared_applied_branched_and_pushed(folder, tmp_path):
-    """Another clone gets one with its model."""
+def test_experiments_can_be_compared_applied_branched_and_pushed(folder, tmp_path):
+    """Another clone gets an experiment with its model."""
     experiments = shown(folder)[1]
     one, other = sorted(experiments)[:2]
     changed = json.loads(run(folder, f"dvc exp diff {one} {other} --json").stdout)
@@ -106,8 +106,8 @@ def test_experiments_are_compared_applied_branched_and_pushed(folder, tmp_path):
     assert (second / model).exists()
 
 
-def test_a_temporary_workspace_leaves_a_run_that_says_who_trained(folder):
-    """Scores and files of its own; the training's history is the other run's."""
+def test_run_of_a_temporary_workspace_names_its_trainer(folder):
+    """It has its own scores and files; the training's history is the other run's."""
     name = sorted(shown(folder)[1])[0]
     run(folder, "git checkout -q -f chosen")
     run(folder, "dvc checkout --force --allow-missing")
@@ -138,7 +138,7 @@ with tracking.run("train", params.load(), fingerprint=sys.argv[1]) as run:
 
 
 def test_four_workers_share_a_fresh_store(write_params, tmp_path):
-    """All four make the database and the experiment at once: four runs, not one warning."""
+    """They create database and experiment together, and leave four runs and no warning."""
     write_params()
     (tmp_path / "mlflow.db").unlink(missing_ok=True)
     known = variables(tmp_path, DVC_ROOT=str(tmp_path))

@@ -14,8 +14,8 @@ from tests.helpers.repository import clone, hashes, ran, run, set_params
 pytestmark = pytest.mark.slow
 
 
-def test_a_second_repro_runs_nothing(origin):
-    """Everything is skipped, and the run is one FINISHED MLflow run of all stages."""
+def test_second_repro_runs_nothing(origin):
+    """All stages are skipped, and one FINISHED MLflow run has all of them."""
     assert ran(run(origin, "dvc repro")) == []
     from mlflow.tracking import MlflowClient
 
@@ -38,7 +38,7 @@ def offline():
 
 
 def test_another_clone_with_another_environment_has_the_same_lock(origin, tmp_path):
-    """Other path, hash seed, locale, time zone, times of files, one core, no cache, no network."""
+    """Its path, hash seed, locale, time zone, file times and cores differ; it has no network."""
     folder = clone(origin, tmp_path / "a" / "deeper" / "clone")
     for path in folder.rglob("*"):
         if path.is_file() and ".git" not in path.parts:
@@ -50,8 +50,8 @@ def test_another_clone_with_another_environment_has_the_same_lock(origin, tmp_pa
     assert hashes(folder) == before
 
 
-def test_an_experiment_runs_train_and_what_follows(origin, tmp_path):
-    """Nothing is tokenized again; TEMPER_LOG_EVERY thins what MLflow gets."""
+def test_experiment_runs_train_and_what_follows(origin, tmp_path):
+    """Nothing is tokenized again, and TEMPER_LOG_EVERY thins what MLflow gets."""
     folder = clone(origin, tmp_path / "clone", cache=True)
     interval = {"TEMPER_LOG_EVERY": "5"}
     done = run(folder, "dvc exp run -S train.learning_rate=5e-4 --name other train", **interval)
@@ -67,7 +67,7 @@ def test_an_experiment_runs_train_and_what_follows(origin, tmp_path):
 
 
 def test_two_processes_equal_one(origin, tmp_path):
-    """Uneven rows, dropout 0, either engine: the same weights, each validation row once."""
+    """With uneven rows both engines give the same weights and score each validation row once."""
     from safetensors.numpy import load_file
 
     folder = clone(origin, tmp_path / "clone", cache=True)
@@ -93,7 +93,7 @@ def test_two_processes_equal_one(origin, tmp_path):
 
 
 def test_a_mistake_is_one_message_without_a_traceback(origin, tmp_path):
-    """From temper check and from the stage itself."""
+    """It is the same from `temper check` and from the stage."""
     folder = clone(origin, tmp_path / "clone")
     set_params(folder, train__precision="fp8")
     for command in ("temper check", "dvc repro"):
@@ -103,8 +103,8 @@ def test_a_mistake_is_one_message_without_a_traceback(origin, tmp_path):
         assert "Traceback" not in done.stderr
 
 
-def test_a_training_that_diverges_is_one_message_too(origin, tmp_path):
-    """Neither the launcher nor DVC adds a traceback; the run says FAILED and why."""
+def test_diverging_training_is_one_message(origin, tmp_path):
+    """Neither launcher nor DVC adds a traceback, and the run is FAILED with the reason."""
     folder = clone(origin, tmp_path / "clone", cache=True)
     set_params(folder, train__learning_rate=1e30, train__max_grad_norm=0.0)
     done = run(folder, "dvc repro train", check=False)
@@ -118,8 +118,8 @@ def test_a_training_that_diverges_is_one_message_too(origin, tmp_path):
     assert found.data.tags["reason"].startswith("the loss of step")
 
 
-def test_an_edited_file_runs_again_and_a_removed_split_is_forgotten(origin, tmp_path):
-    """DVC watches the user's files; a split that is cut from train replaces the file."""
+def test_edited_data_file_reruns_and_removed_split_is_forgotten(origin, tmp_path):
+    """DVC watches the data files; a split that is cut from train replaces its file."""
     folder = clone(origin, tmp_path / "clone", cache=True)
     with (folder / "tests/data/test.csv").open("a") as file:
         file.write("He opened two boxes.,He closed two boxes.,not_equivalent\n")
@@ -132,8 +132,8 @@ def test_an_edited_file_runs_again_and_a_removed_split_is_forgotten(origin, tmp_
     assert (folder / "data/raw/test").is_dir()
 
 
-def test_train_on_one_device_sees_one(monkeypatch):
-    """`single` on a machine with several GPUs narrows what is visible."""
+def test_single_launch_sees_one_gpu(monkeypatch):
+    """`single` narrows the visible GPUs of a machine that has several."""
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
     monkeypatch.setenv("WORLD_SIZE", "1")

@@ -57,8 +57,8 @@ def add_remote(folder, kind, tmp_path, address):
 
 
 @pytest.mark.parametrize("kind", ["folder", "s3"])
-def test_a_clone_pulls_and_runs_nothing(origin, tmp_path, s3, kind):
-    """dvc push, clone, dvc pull, dvc repro; then the same with repro --pull alone."""
+def test_clone_pulls_and_runs_nothing(origin, tmp_path, s3, kind):
+    """`dvc pull` with `dvc repro` and `dvc repro --pull` both skip every stage."""
     first = clone(origin, tmp_path / "first", cache=True)
     add_remote(first, kind, tmp_path, s3)
     run(first, "dvc push", **KEYS)
@@ -73,7 +73,7 @@ def test_a_clone_pulls_and_runs_nothing(origin, tmp_path, s3, kind):
 
 
 def test_emptied_outputs_come_back_from_the_cache(origin, tmp_path):
-    """Not from the source: it is not asked again."""
+    """The source is not asked again."""
     folder = clone(origin, tmp_path / "clone", cache=True)
     for name in ("raw", "base", "tokenized", "model"):
         shutil.rmtree(folder / "data" / name)
@@ -83,7 +83,7 @@ def test_emptied_outputs_come_back_from_the_cache(origin, tmp_path):
 
 
 def test_the_run_cache_remembers_parameters_tried_before(origin, tmp_path):
-    """There and back again runs nothing the second time; gc keeps what the workspace uses."""
+    """Going back runs nothing, and gc keeps what the workspace uses."""
     folder = clone(origin, tmp_path / "clone", cache=True)
     set_params(folder, evaluate__num_worst_examples=4)
     assert ran(run(folder, "dvc repro")) == ["evaluate", "export"]

@@ -40,8 +40,8 @@ def replace(path, old, new):
     path.write_text(text.replace(old, new, 1))
 
 
-def test_an_unchanged_commit_is_the_same_in_every_stage(folder):
-    """Rebuilt from the data files on; the tracker hears nothing; the scratch clone is gone."""
+def test_unchanged_commit_is_the_same_in_every_stage(folder):
+    """It is rebuilt from the data files, without tracking; the scratch clone is removed."""
     before = (folder / "mlflow.db").read_bytes()
     status, said = verified(folder, "", TMPDIR=str(folder.parent))
     assert status == 0, said
@@ -53,8 +53,8 @@ def test_an_unchanged_commit_is_the_same_in_every_stage(folder):
     assert list(folder.parent.glob("temper-verify-*")) == []
 
 
-def test_a_data_row_is_named(folder):
-    """The file of the commit, and the row and column of the Arrow file."""
+def test_names_a_changed_data_row(folder):
+    """It names the file of the commit and the row and column of the Arrow file."""
     replace(folder / "tests/data/train.csv", ",equivalent", ",not_equivalent")
     commit(folder, "row")
     status, said = verified(folder, "data_files download@dataset")
@@ -67,8 +67,8 @@ def test_a_data_row_is_named(folder):
     assert "tests/data/train.csv is not the file that dvc.lock was made with" in said
 
 
-def test_a_parameter_is_named(folder):
-    """With both values, and the first tensor that differs."""
+def test_names_a_changed_parameter(folder):
+    """It shows both values and the first tensor that differs."""
     set_params(folder, train__learning_rate=9e-4)
     commit(folder, "rate")
     status, said = verified(folder, "train")
@@ -81,8 +81,8 @@ def test_a_parameter_is_named(folder):
     assert said.split("likely cause:")[1].count("\n") == 2  # nothing else is suspected
 
 
-def test_a_line_of_code_is_named(folder):
-    """Although parameters and data are the same."""
+def test_names_changed_code(folder):
+    """Parameters and data are the same."""
     replace(folder / "temper/training/losses.py", "return terms.sum()", "return terms.sum() * 2")
     commit(folder, "line")
     status, said = verified(folder, "train")
@@ -91,8 +91,8 @@ def test_a_line_of_code_is_named(folder):
     assert "temper/training/losses.py is not the file that dvc.lock was made with" in said
 
 
-def test_the_instruction_set_and_the_threads_are_named(folder):
-    """Where they are not pinned, by what the run recorded; where they are, by the parameter."""
+def test_names_another_instruction_set_and_other_threads(folder):
+    """They come from the recorded environment, or from the parameter that pins them."""
     set_params(folder, determinism__portable=False)
     run(folder, "dvc repro train")
     commit(folder, "native")
@@ -106,8 +106,8 @@ def test_the_instruction_set_and_the_threads_are_named(folder):
     assert "torch.num_threads: 2 then, 1 here" in said
 
 
-def test_a_library_version_is_named(folder, tmp_path):
-    """Another jinja2, which renders the report otherwise."""
+def test_names_another_library_version(folder, tmp_path):
+    """Another jinja2 renders the report differently."""
     spec = find_spec("jinja2")
     assert spec is not None
     other = tmp_path / "other"
@@ -126,8 +126,8 @@ def test_a_library_version_is_named(folder, tmp_path):
     assert line.endswith("then, 2.0 here")
 
 
-def test_what_cannot_be_verified_is_said(folder):
-    """No such stage; a changed file that is not committed; a stage that fails."""
+def test_says_what_cannot_be_verified(folder):
+    """The stage is unknown, a file is not committed, or a stage fails."""
     done = run(folder, "temper verify trian", check=False)
     assert "error: dvc.lock has no stage trian (did you mean 'train'?)" in done.stderr
     replace(folder / "stages/tokenize.py", "def main(", "def main(broken, ")

@@ -73,8 +73,8 @@ def rows_like(name: str, p: params.Params) -> list[dict]:
     }[p.task.name]
 
 
-def test_the_well_known_data_have_recipes():
-    """GLUE's nine by name, and one of every other kind."""
+def test_well_known_data_sets_have_recipes():
+    """GLUE's nine are there, and one of every other kind."""
     assert set(GLUE) | set(OTHERS) <= set(RECIPES)
     assert {f"sample-{task}" for task in params.TASKS} <= set(RECIPES)
     matched = params.load(ROOT / "recipes/mnli.yaml").data.hub.splits
@@ -82,8 +82,8 @@ def test_the_well_known_data_have_recipes():
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_a_recipe_pins_and_cites(name):
-    """Data and model at a commit, a score and where it is from."""
+def test_recipe_pins_commits_and_cites_a_score(name):
+    """Data and model are at a commit, and the score has a source."""
     p = params.load(ROOT / f"recipes/{name}.yaml")
     for revision in (p.data.hub.revision, p.model.revision):
         assert re.fullmatch("[0-9a-f]{40}", revision or "")
@@ -93,7 +93,7 @@ def test_a_recipe_pins_and_cites(name):
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_a_recipes_form_works(name, tmp_path, monkeypatch):
+def test_recipe_works_on_small_local_data(name, tmp_path, monkeypatch):
     """Its columns, labels and parameters take small local data through training."""
     tree = yaml.load((ROOT / f"recipes/{name}.yaml").read_text(), Loader=yaml_file.Loader)
     p = params.load(ROOT / f"recipes/{name}.yaml")
@@ -136,8 +136,8 @@ def test_a_recipes_form_works(name, tmp_path, monkeypatch):
     assert parameters.train.metric_for_best_model in engine.history.validation[-1]
 
 
-def test_the_samples_recipe_is_params_yaml():
-    """A fresh clone stands on `sample-sequence_classification`."""
+def test_sample_recipe_equals_params_yaml():
+    """A fresh clone uses `sample-sequence_classification`."""
     one, other = (
         yaml.safe_load((ROOT / path).read_text())
         for path in ("params.yaml", "recipes/sample-sequence_classification.yaml")

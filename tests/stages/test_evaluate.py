@@ -62,8 +62,8 @@ def read_predictions(split="test"):
 
 
 @pytest.mark.slow
-def test_single_texts(run_stage):
-    """Accuracy and F1 recomputed from predictions/test.csv by scikit-learn."""
+def test_scores_of_single_texts_match_scikit_learn(run_stage):
+    """Accuracy and F1 are recomputed from predictions/test.csv."""
     from sklearn.metrics import accuracy_score, f1_score
 
     found = run_stage("single_label_classification", ["no", "yes"], positive="yes")
@@ -82,8 +82,8 @@ def test_single_texts(run_stage):
 
 
 @pytest.mark.slow
-def test_multi_label(run_stage):
-    """Micro F1 recomputed from the labels in predictions/test.csv; thresholds tuned and kept."""
+def test_multi_label_scores_match_scikit_learn(run_stage):
+    """Micro F1 is recomputed from predictions/test.csv, and tuned thresholds are stored."""
     found = run_stage(
         "multi_label_classification", ["never", "old", "red"], evaluate__threshold="tuned"
     )
@@ -110,8 +110,8 @@ def test_multi_label(run_stage):
 
 
 @pytest.mark.slow
-def test_regression(run_stage):
-    """Errors and correlation recomputed from predictions/test.csv by NumPy."""
+def test_regression_scores_match_numpy(run_stage):
+    """Errors and correlation are recomputed from predictions/test.csv."""
     found = run_stage("regression", None, train__metric_for_best_model="mse")
     rows = read_predictions()
     wanted, predicted = (np.array([float(r[k]) for r in rows]) for k in ("reference", "prediction"))
@@ -122,7 +122,7 @@ def test_regression(run_stage):
 
 @pytest.mark.slow
 def test_a_split_without_labels_is_predicted_and_not_scored(prepare):
-    """And two runs give the same bytes."""
+    """Two runs give the same bytes."""
     prepare()
     text = Path("tests/data/test.csv").read_text()
     Path("unlabelled.csv").write_text(
@@ -143,8 +143,8 @@ def test_a_split_without_labels_is_predicted_and_not_scored(prepare):
 
 
 @pytest.mark.slow
-def test_a_model_with_other_labels_is_refused(prepare):
-    """Both orders are shown."""
+def test_refuses_a_model_with_other_labels(prepare):
+    """The error shows both orders."""
     untrained(prepare())
     settings = json.loads(Path("data/model/config.json").read_text())
     settings["id2label"] = {"0": "equivalent", "1": "not_equivalent"}

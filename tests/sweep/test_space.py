@@ -20,16 +20,16 @@ from tests.helpers.studies import RANGE, TREE, in_memory, loaded, run_through
         ({"train.huber_delta": {"choice": [1.0]}}, "has no effect here with sequence_classif"),
     ],
 )
-def test_what_params_yaml_cannot_hold(tmp_path, parameters, message):
-    """Every choice and both ends, before any trial; the line is the parameter's."""
+def test_refuses_values_that_params_yaml_cannot_hold(tmp_path, parameters, message):
+    """Every choice and both ends are checked before any trial, with the parameter's line."""
     found, file = loaded(tmp_path, parameters=parameters)
     with pytest.raises(InputError, match=r"sweep\.yaml:5: parameters\.train") as caught:
         space.check(found, TREE, file)
     assert message in str(caught.value)
 
 
-def test_values_that_fit_together_are_taken(tmp_path):
-    """A part of a batch that only goes with one of its sizes; a share whose ends are whole."""
+def test_accepts_values_that_fit_together(tmp_path):
+    """A micro-batch may fit one batch size only, and a range may have integer ends."""
     parameters = {
         "train.batch_size": {"choice": [16, 24]},
         "train.per_device_batch_size": {"choice": [12], "when": {"train.batch_size": 24}},
@@ -37,16 +37,16 @@ def test_values_that_fit_together_are_taken(tmp_path):
         "train.bucket_window": {"low": 0, "high": 9},
     }
     found, file = loaded(tmp_path, parameters=parameters)
-    whole = space.check(found, TREE, file)
-    assert [name for name, is_it in whole.items() if is_it] == ["train.bucket_window"]
-    values = [result.values for result in run_through(in_memory(found, whole), lambda *_: 1.0)]
+    is_integer = space.check(found, TREE, file)
+    assert [name for name, is_it in is_integer.items() if is_it] == ["train.bucket_window"]
+    values = [result.values for result in run_through(in_memory(found, is_integer), lambda *_: 1.0)]
     assert all(
         ("train.per_device_batch_size" in v) == (v["train.batch_size"] == 24) for v in values
     )
 
 
-def test_a_grid_in_which_values_exclude_each_other_is_refused(tmp_path):
-    """It says how many, and which is the first."""
+def test_refuses_a_grid_with_invalid_combinations(tmp_path):
+    """The error counts them and shows the first."""
     parameters = {
         "train.batch_size": {"choice": [16, 24]},
         "train.per_device_batch_size": {"choice": [8, 12]},

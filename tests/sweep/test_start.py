@@ -13,18 +13,18 @@ from tests.helpers.workspace import ROOT
 
 
 def test_pruning_needs_a_tracker(tmp_path, monkeypatch):
-    """It is said before any trial."""
+    """The error comes before any trial."""
     found, _ = loaded(tmp_path, prune={"after_trials": 1, "after_evaluations": 0})
     with pytest.raises(InputError, match="not a DVC repository"):
-        start.check_place(tmp_path, found)
+        start.check_workspace(tmp_path, found)
     monkeypatch.setenv("TEMPER_TRACKING", "off")
     with pytest.raises(InputError, match="prune needs the scores that training records"):
-        start.check_place(ROOT, found)
+        start.check_workspace(ROOT, found)
 
 
 @pytest.mark.slow
-def test_what_a_repository_cannot_start(repository):
-    """Nothing is left behind: no metric, a file git does not know, another plan, another's name."""
+def test_refuses_sweeps_that_the_repository_cannot_run(repository):
+    """An unknown metric, an untracked file, another plan and a used name leave nothing behind."""
     sweeps.write(repository, objective="validation.acuracy")
     text = sweeps.sweep(repository, status=1)
     assert re.search(r"error: sweep\.yaml:3: objective: .*no metric 'acuracy' \(did you me", text)
@@ -33,18 +33,18 @@ def test_what_a_repository_cannot_start(repository):
     set_params(repository, data__files={"train": "mine.csv"})
     sweeps.write(repository, budget={"trials": 1})
     text = sweeps.sweep(repository, status=1)
-    assert "error: git does not know mine.csv, and a trial has only what git knows" in text
+    assert "error: git does not track mine.csv, and a trial has only tracked files" in text
     run(repository, "git add mine.csv")
     assert "1 finished" in sweeps.sweep(repository)
     sweeps.write(repository, seed=5, method="tpe")
-    assert "was begun with another method, seed: give this" in sweeps.sweep(repository, status=1)
+    assert "was started with another method, seed: give this" in sweeps.sweep(repository, status=1)
     with (repository / "sweeps/s/lock").open() as handle:
         import fcntl
 
         fcntl.flock(handle, fcntl.LOCK_EX)
         sweeps.write(repository, budget={"trials": 1})
-        assert "the sweep s is running here already" in sweeps.sweep(repository, status=1)
+        assert "the sweep s is already running in this clone" in sweeps.sweep(repository, status=1)
     run(repository, "rm -r sweeps")
-    assert "there are experiments s-0 … of an earlier" in sweeps.sweep(repository, status=1)
+    assert "experiments s-0 … of an earlier" in sweeps.sweep(repository, status=1)
     sweeps.write(repository, name="t", storage="nonsense")
     assert "error: storage nonsense: " in sweeps.sweep(repository, status=1)

@@ -8,8 +8,8 @@ from temper.sweep import space
 from tests.helpers.studies import TREE, in_memory, loaded, run_through, stub_score
 
 
-def test_a_taken_over_trial_gets_the_same_values(tmp_path):
-    """Of a TPE that knows nothing yet, and of one that has learned."""
+def test_trial_that_is_taken_over_gets_the_same_values(tmp_path):
+    """TPE gives them before and after it has learned."""
     found, _ = loaded(tmp_path, method="tpe", budget={"trials": 16})
     quiet = [result.values for result in run_through(in_memory(found), stub_score)]
     assert len({values["train.learning_rate"] for values in quiet}) == 16
@@ -25,7 +25,7 @@ def test_a_taken_over_trial_gets_the_same_values(tmp_path):
     assert [result.values for result in killed.results()] == quiet
 
 
-def test_a_trial_killed_in_mid_choice_gets_the_rest(tmp_path, monkeypatch):
+def test_trial_killed_while_sampling_gets_the_remaining_values(tmp_path, monkeypatch):
     """The first parameter is kept, the second drawn as it would have been."""
     for method in ("random", "tpe"):
         found, _ = loaded(tmp_path, method=method, budget={"trials": 14})
@@ -51,8 +51,8 @@ def test_a_trial_killed_in_mid_choice_gets_the_rest(tmp_path, monkeypatch):
         assert [result.values for result in killed.results()] == quiet, method
 
 
-def test_a_grid_counts_exactly(tmp_path):
-    """A conditional parameter where its condition holds; steps hit both ends; seeds multiply."""
+def test_grid_has_every_combination_once(tmp_path):
+    """Conditions hold, steps include both ends, and seeds multiply."""
     parameters = {
         "train.lr_scheduler_type": {"choice": ["linear", "cosine"]},
         "train.warmup_ratio": {"low": 0.0, "high": 0.3, "step": 0.1},
@@ -63,8 +63,8 @@ def test_a_grid_counts_exactly(tmp_path):
     }
     changes = {"method": "grid", "parameters": parameters, "seeds": [1, 2]}
     found, file = loaded(tmp_path, **changes, budget=None, seed=None)
-    whole = space.check(found, TREE, file)
-    results = run_through(in_memory(found, whole), lambda values, seed: float(seed))
+    is_integer = space.check(found, TREE, file)
+    results = run_through(in_memory(found, is_integer), lambda values, seed: float(seed))
     assert len(results) == (4 + 4 * 2) * 2
     assert {result.values["train.warmup_ratio"] for result in results} == {0.0, 0.1, 0.2, 0.3}
     seen = Counter(repr((result.values, result.seed)) for result in results)

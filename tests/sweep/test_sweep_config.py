@@ -9,18 +9,21 @@ from tests.helpers.studies import RANGE, loaded
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"objective": "test.accuracy"}, "objective: test.accuracy: what is chosen by the test"),
+        (
+            {"objective": "test.accuracy"},
+            "objective: test.accuracy: a score that selects parameters",
+        ),
         ({"objective": "accuracy"}, "objective: 'accuracy': expected validation.<metric>"),
         ({"method": "tpi"}, "method: Input should be 'grid', 'random' or 'tpe'; found 'tpi'"),
         ({"methd": "tpe"}, "methd: unknown key (did you mean 'method'?)"),
-        ({"seed": None}, "seed is missing; random draws by it"),
-        ({"budget": None}, "budget is missing: random has no end of its own"),
-        ({"seeds": [1, 2]}, "budget.trials 3 is no multiple of 2 seeds"),
-        ({"seeds": [1, 1, 1]}, "seeds names a seed twice"),
+        ({"seed": None}, "seed is missing; method: random needs one"),
+        ({"budget": None}, "budget is missing: without one, method: random never ends"),
+        ({"seeds": [1, 2]}, "budget.trials 3 is not a multiple of 2 seeds"),
+        ({"seeds": [1, 1, 1]}, "seeds has duplicates"),
         ({"method": "grid"}, "seed has no effect with method: grid; remove it"),
-        ({"method": "grid", "seed": None}, "5: parameters.train.learning_rate: no end with"),
+        ({"method": "grid", "seed": None}, "5: parameters.train.learning_rate: no step"),
         ({"name": "a b"}, "name: expected letters, digits and _, with single -"),
-        ({"parameters": {"a": {"choice": []}}}, "parameters.a: choice is empty, or names a value"),
+        ({"parameters": {"a": {"choice": []}}}, "parameters.a: choice is empty or has dupl"),
         ({"parameters": {"a": {"lo": 1}}}, "parameters.a.lo: unknown key (did you mean 'low'?)"),
         ({"parameters": {"a": {"low": 1}}}, "parameters.a: a range needs low and high"),
         ({"parameters": {"a": [1]}}, "parameters.a: expected keys and values in { }; found [1]"),
@@ -33,11 +36,11 @@ from tests.helpers.studies import RANGE, loaded
         ),
         (
             {"parameters": {"a": {"choice": [1]}, "b": RANGE | {"when": {"aa": 1}}}},
-            "parameters.b.when.aa: no parameter of the sweep above this one (did you mean 'a'?)",
+            "parameters.b.when.aa: not a parameter listed above this one (did you mean 'a'?)",
         ),
         (
             {"parameters": {"a": {"choice": [1]}, "b": RANGE | {"when": {"a": 2}}}},
-            "parameters.b.when.a: 2 is none of its choices 1",
+            "parameters.b.when.a: 2 is not one of its choices 1",
         ),
         (
             {"parameters": {"seed": {"choice": [1]}}, "seeds": [1, 2, 3]},
@@ -45,7 +48,7 @@ from tests.helpers.studies import RANGE, loaded
         ),
     ],
 )
-def test_what_a_sweep_file_cannot_say(tmp_path, changes, message):
+def test_names_mistakes_of_a_sweep_file(tmp_path, changes, message):
     """Each mistake has its line."""
     with pytest.raises(InputError, match=r"sweep\.yaml:\d+: ") as caught:
         loaded(tmp_path, **changes)

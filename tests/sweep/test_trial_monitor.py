@@ -3,8 +3,8 @@
 from temper.sweep.trial_monitor import TrialMonitor
 
 
-def test_a_journal_tells_which_evaluation_it_was(tmp_path):
-    """Half-written lines wait; other trials' journals are not read; a resumed one counts on."""
+def test_reads_new_scores_of_its_own_journal(tmp_path):
+    """Half-written lines wait, other journals are ignored, a resumed one continues counting."""
     lines = ['{"kind": "open", "tags": {"dvc.exp_name": "s-1", "fingerprint": "abc"}}']
     lines += [
         f'{{"kind": "metrics", "step": {step}, "metrics": {{"validation/f1": 0.{step}}}}}'

@@ -7,11 +7,11 @@ from temper.sweep import workspace
 from tests.helpers.workspace import ROOT
 
 
-def test_comments_stay_in_a_trials_parameters():
-    """And everything else; null stays null, a mapping is written as one."""
+def test_edits_params_yaml_and_keeps_its_comments():
+    """Everything else stays; null stays null and a mapping is written as one."""
     text = (ROOT / "params.yaml").read_text()
-    assert workspace.edited(text, {}) == text
-    found = workspace.edited(
+    assert workspace.edit_params(text, {}) == text
+    found = workspace.edit_params(
         text,
         {"train.learning_rate": 1.5e-05, "train.weight_averaging": {"kind": "ema", "decay": 0.9}},
     )

@@ -6,7 +6,7 @@ from tests.helpers.samples import ODD, load
 
 
 def test_blocks_lose_no_token():
-    """Packed or not, the tokens come back; unpacked ones know their text."""
+    """The tokens come back, packed or not, and unpacked blocks know their text."""
     task, processor, _ = load("recipes/sample-masked_lm.yaml", tokenize__max_length=8)
     texts = ["Anna opened eleven boxes in Oslo before summer.", *ODD]
     whole = processor(texts)["input_ids"]
@@ -24,7 +24,7 @@ def test_blocks_lose_no_token():
 
 
 def test_prompts_are_not_learned():
-    """Labels are the completion and the end, each at the token before it."""
+    """Only the completion and the end have labels, each at the token before it."""
     task, processor, config = load(
         "recipes/sample-causal_lm.yaml", task__prompt="sentence1", task__text="label"
     )

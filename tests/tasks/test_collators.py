@@ -19,7 +19,7 @@ def collator(write_params, processor, **changes):
 
 
 def test_padding_side_and_id_are_the_processors(write_params):
-    """Left padding, a pad id that is not 0, a width that is a multiple."""
+    """It pads left, with a pad id that is not 0, to a multiple."""
     rows = [{"input_ids": [5, 6, 7], "labels": 1}, {"input_ids": [8], "labels": None}]
     left = Processor(9, "left")
     batch = collator(write_params, left, tokenize__pad_to_multiple_of=4)(rows)
@@ -31,14 +31,14 @@ def test_padding_side_and_id_are_the_processors(write_params):
     assert batch["input_ids"].tolist() == [[5, 6, 7, 9, 9, 9], [8, 9, 9, 9, 9, 9]]
 
 
-def test_pad_equal_to_a_real_token_is_still_masked_by_length(write_params):
-    """The mask comes from the length, not from the pad id."""
+def test_masks_by_length_not_by_pad_id(write_params):
+    """The pad token may also be a real token."""
     batch = collator(write_params, Processor(7))([{"input_ids": [7, 1]}, {"input_ids": [7]}])
     assert batch["attention_mask"].tolist() == [[1, 1], [1, 0]]
 
 
 def test_multi_label_rows_are_multi_hot(write_params):
-    """None of the labels, several, or unlabelled."""
+    """A row may have no label, several, or be unlabelled."""
     kind = "multi_label_classification"
     changes = {"task__problem_type": kind, "evaluate__positive_label": None}
     collate = collator(write_params, Processor(), **changes)

@@ -54,7 +54,7 @@ every_plain = pytest.mark.parametrize(
 
 
 def test_every_task_has_a_case_and_a_sample():
-    """A task file without a contract, a schema or a recipe is found."""
+    """A task file needs a contract, a schema and a recipe."""
     assert {name.split()[0] for name in CASES} == set(TASKS) == set(params.TASKS)
     for recipe, _ in CASES.values():
         assert (ROOT / recipe).exists()
@@ -98,15 +98,15 @@ def predictions(split: str) -> list[dict[str, str]]:
 
 
 @every_task
-def test_the_loss_halves(done):
-    """200 rows are learned: the mean of the last epoch's losses is half of the first steps'."""
+def test_loss_halves(done):
+    """200 rows are learned: the last losses are below half of the first."""
     losses = [float(row["loss"]) for row in history()]
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:2])
 
 
 @every_task
 def test_every_example_is_scored_once_and_in_order(done):
-    """One row per raw example, its own reference beside it."""
+    """Predictions have one row per raw example, beside its reference."""
     _, parameters = done
     raw = arrow.load(Path("data/raw"))["test"]
     found = predictions("test")
@@ -122,7 +122,7 @@ def test_every_example_is_scored_once_and_in_order(done):
 
 @every_task
 def test_scores_have_intervals_baselines_and_a_report(done):
-    """The headline lies in its interval; baselines have it too; the page shows the worst rows."""
+    """The main score lies in its interval, and the page shows the worst rows."""
     _, parameters = done
     found = artifacts.read_json(Path("data/evaluation/metrics.json"))
     headline = metrics.load(parameters.task.metrics).HEADLINE[0]
@@ -154,7 +154,7 @@ def test_padding_changes_no_output(done):
 
 @every_task
 def test_batches_of_padding_max_length_have_one_shape(done):
-    """Every tensor of them, of the shortest rows as of the longest; of images always."""
+    """The shortest and the longest rows give tensors of the same shape."""
     _, parameters = done
     fixed = parameters.tokenize.model_copy(update={"padding": "max_length"})
     rows = arrow.load(Path("data/tokenized"))["train"]
@@ -170,7 +170,7 @@ def test_batches_of_padding_max_length_have_one_shape(done):
 
 
 @every_task
-def test_exports_agree(done):
+def test_export_agrees_with_the_model(done):
     """parity.json says so, and the files are there."""
     _, parameters = done
     parity = artifacts.read_json(Path("data/export/parity.json"))
@@ -180,8 +180,8 @@ def test_exports_agree(done):
 
 
 @every_task
-def test_predict_answers_as_evaluate_did(done, tmp_path):
-    """`temper predict` on the test file: its columns and order, and the same answers by ONNX."""
+def test_predict_answers_like_evaluate(done, tmp_path):
+    """`temper predict` keeps columns and order, and ONNX gives the answers of evaluate."""
     _, parameters = done
     source, target = Path(parameters.data.files["test"]), tmp_path / "scored.jsonl"
     if source.suffix == ".parquet":
@@ -201,8 +201,8 @@ def test_predict_answers_as_evaluate_did(done, tmp_path):
 
 
 @every_plain
-def test_the_cards_snippet_runs(done):
-    """What the model card says of loading the model works as it stands."""
+def test_snippet_of_the_model_card_runs(done):
+    """The code that loads the model works as it is printed."""
     text = Path("data/export/README.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     if parameters_image(done[1]):
@@ -224,13 +224,14 @@ def readme() -> dict[str, list[str]]:
     return {row[0].strip("`"): row for row in rows}
 
 
-def test_the_readme_lists_every_task():
+def test_readme_lists_every_task():
+    """Its table has one row per task."""
     assert set(readme()) == set(params.TASKS)
 
 
 @every_plain
 def test_the_readmes_row_is_true(done):
-    """Baselines, scores, exports and how the model is loaded, as the run shows them."""
+    """Baselines, scores, exports and the way to load the model are those of the run."""
     _, parameters = done
     _, _, baselines, scores, long, exports, loads = readme()[parameters.task.name]
     found = artifacts.read_json(Path("data/evaluation/metrics.json"))
@@ -256,8 +257,8 @@ def readable(parameters: params.Params) -> set[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["masked_lm", "image_classification", "seq2seq_lm"])
-def test_a_resumed_training_has_the_same_weights(name, tmp_path, monkeypatch):
-    """What is hidden or augmented depends on (seed, epoch, row): from a checkpoint in mid-epoch."""
+def test_resumed_training_has_the_same_weights(name, tmp_path, monkeypatch):
+    """Masks and augmentation depend on (seed, epoch, row), so mid-epoch checkpoints suffice."""
     monkeypatch.setenv("TEMPER_TRACKING", "off")
     monkeypatch.chdir(tmp_path)
     for linked in ("launch", "stages", "temper"):

@@ -9,7 +9,7 @@ from tests.helpers.workspace import ROOT
 
 
 def test_augmentation_is_drawn_from_seed_epoch_and_row():
-    """The same draw gives the same picture; without augmentation pixels are what they were."""
+    """The same draw gives the same picture, and without augmentation pixels stay."""
     task, processor, config = load("recipes/sample-image_classification.yaml")
     image = rows_of(ROOT / "data/sample/image_classification/train.parquet", 1)[0]["image"]
     columns = task.encode({"image": [image], "label": [0]}, processor, mode="train")
@@ -33,7 +33,7 @@ def test_augmentation_is_drawn_from_seed_epoch_and_row():
     ("key", "off"), [("flip", False), ("crop", 1.0), ("brightness", 0.0), ("contrast", 0.0)]
 )
 def test_each_augmentation_changes_the_picture(key, off):
-    """With one of them on pixels differ, with all off they do not."""
+    """Pixels differ with any one of them, and stay with none."""
     from temper.tasks.image_classification import augment
 
     nothing = {"flip": False, "crop": 1.0, "brightness": 0.0, "contrast": 0.0}

@@ -14,8 +14,8 @@ from tests.helpers.samples import load, prepare_sample
 from tests.helpers.workspace import ROOT, change
 
 
-def test_masks_are_of_whole_words_and_drawn_from_their_seed():
-    """All tokens of a word or none; the same draw gives the same masks, another one others."""
+def test_masks_whole_words_by_their_seed():
+    """All tokens of a word are masked or none, the same ones for the same draw."""
     task, processor, config = load("recipes/sample-masked_lm.yaml", task__mask_probability=0.3)
     texts = ["Xylophonists unquestionably juxtaposed bricklayers and goldsmiths."]
     columns = task.encode({"sentence1": texts}, processor, mode="evaluate")
@@ -38,8 +38,8 @@ def test_masks_are_of_whole_words_and_drawn_from_their_seed():
     assert 0.15 < np.mean(shares) < 0.45
 
 
-def test_a_models_own_domain_is_the_base_of_a_task(tmp_path, monkeypatch):
-    """Masked words first, then labels: the backbone's weights are the first run's."""
+def test_pretrained_backbone_is_the_base_of_another_task(tmp_path, monkeypatch):
+    """A classifier starts with the backbone that masked words trained."""
     import torch
     from safetensors.torch import load_file
 
@@ -80,8 +80,8 @@ def datasets_label():
     return ClassLabel(names=["not_equivalent", "equivalent"])
 
 
-def test_masks_of_tokens_split_words():
-    """With whole_word off some word is hidden in part; more probability hides more."""
+def test_masks_single_tokens_without_whole_word():
+    """Some word is masked in part, and a higher probability masks more."""
     texts = {"sentence1": ["Xylophonists unquestionably juxtaposed bricklayers."]}
 
     def hidden(**changes):

@@ -7,8 +7,8 @@ from temper import inference
 from tests.helpers.samples import load
 
 
-def test_other_numbers_of_choices():
-    """Two choices and five in one batch: the shorter row's answer is one of its own."""
+def test_rows_may_have_different_numbers_of_choices():
+    """In a batch of two and five choices, the shorter row's answer is one of its own."""
     import torch
     from transformers import AutoModelForMultipleChoice
 
@@ -35,8 +35,8 @@ def test_other_numbers_of_choices():
         task.encode(given | {"label": [2, 0, 0]}, processor, mode="train")
 
 
-def test_a_stem_begins_every_choice():
-    """The tokens of a choice are those of stem and choice together."""
+def test_stem_begins_every_choice():
+    """The tokens are those of stem and choice together."""
     task, processor, _ = load("recipes/sample-multiple_choice.yaml", task__choices=["ends"])
     given = {"context": ["Anna came."], "stem": ["The visitor"], "ends": [["left", "stayed"]]}
     columns = task.encode(given, processor, mode="evaluate")

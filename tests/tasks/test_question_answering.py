@@ -11,7 +11,7 @@ from tests.helpers.samples import ODD, load
 
 
 def test_answers_map_back_to_their_text():
-    """The labelled tokens' characters cover the answer, whatever surrounds it."""
+    """The labelled tokens cover the answer's characters, whatever surrounds it."""
     task, processor, _ = load("recipes/sample-question_answering.yaml")
     for before, after in itertools.product(ODD, repeat=2):
         context = f"{before} Anna went to Oslo. {after}"
@@ -32,7 +32,7 @@ def test_answers_map_back_to_their_text():
 
 
 def test_windows_lose_no_answer_and_decode_finds_it():
-    """A long text: each token of the context is in a window, and the best span is read off."""
+    """Each token of a long context is in a window, and decoding gives the best span."""
     task, processor, _ = load(
         "recipes/sample-question_answering.yaml", tokenize__max_length=24, tokenize__stride=6
     )
@@ -62,8 +62,8 @@ def test_windows_lose_no_answer_and_decode_finds_it():
     assert task.decode({"logits": silent}, inference.Features(rows), examples, processor) == [""]
 
 
-def test_spans_are_sought_among_the_n_best_and_not_too_long():
-    """The best start and end are far apart: a longer limit or more candidates find other spans."""
+def test_searches_spans_among_the_n_best_up_to_a_length():
+    """A longer limit or more candidates find other spans."""
     logits = np.zeros((2, 8))
     logits[0, [1, 5]], logits[1, [7, 6]] = [9, 8], [9, 4]
     places = list(range(8))
@@ -78,8 +78,8 @@ def test_spans_are_sought_among_the_n_best_and_not_too_long():
 
 
 @pytest.mark.parametrize(("threshold", "silent"), [(None, False), (50.0, False), (0.0, True)])
-def test_silence_has_to_beat_the_best_span(threshold, silent):
-    """By more logits than the threshold; null always answers."""
+def test_no_answer_must_beat_the_best_span_by_the_threshold(threshold, silent):
+    """With null there is always an answer."""
     task, processor, _ = load(
         "recipes/sample-question_answering.yaml",
         evaluate__span_decoding={

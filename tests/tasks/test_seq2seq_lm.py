@@ -4,7 +4,7 @@ from tests.helpers.samples import SEQ2SEQ, load
 
 
 def test_sources_get_their_prefix_and_targets_their_length():
-    """T5's instruction stands first; targets are cut."""
+    """T5's instruction is first, and targets are truncated."""
     plain, processor, _ = load(SEQ2SEQ)
     task, _, _ = load(SEQ2SEQ, task__prefix="we meet at ", tokenize__max_target_length=4)
     given = {"spoken": ["ten past three"], "written": ["the shop closes at 3:10 on May 9"]}

@@ -11,7 +11,7 @@ from tests.helpers.samples import ODD, load
 
 @pytest.mark.parametrize("long", ["truncate", "window"])
 def test_words_keep_their_tags(long):
-    """Each word's label stands on its first token, once; with windows no word is lost."""
+    """A word's label is on its first token once, and windows lose no word."""
     stride = {"tokenize__stride": 4} if long == "window" else {}
     task, processor, _ = load(
         "recipes/sample-token_classification.yaml",
@@ -47,7 +47,7 @@ def test_words_keep_their_tags(long):
 
 
 def test_tags_follow_their_scheme():
-    """Viterbi against every legal path, in three schemes."""
+    """Viterbi is compared with every legal path, in three schemes."""
     from temper.tasks.base import tags as module
 
     random = np.random.default_rng(3)

@@ -81,8 +81,8 @@ def scores() -> dict:
     return artifacts.read_json(Path("data/evaluation/metrics.json"))["test"]
 
 
-def test_what_stands_at_the_end_is_read_with_windows_only(fitted):
-    """Cut off it cannot be known; the mean of the windows knows it; a document counts once."""
+def test_windows_read_the_end_of_a_document(fitted):
+    """The mean of the windows knows what truncation loses, and a document counts once."""
     fitted(overflow="window", stride=4, window_pooling="mean")
     assert scores()["accuracy"] > 0.9
     features = arrow.load(Path("data/tokenized"))["test"]
@@ -104,15 +104,15 @@ def test_what_stands_at_the_end_is_read_with_windows_only(fitted):
     assert [row["prediction"] for row in rows] == [line.split(",")[2] for line in lines[1:]]
 
 
-def test_cut_texts_do_not_know_their_end(fitted):
-    """The same data, truncated: chance."""
+def test_truncated_documents_lose_their_end(fitted):
+    """The same data give chance."""
     fitted(overflow="truncate")
     assert scores()["accuracy"] < 0.8
 
 
 @pytest.mark.parametrize("pool", ["mean", "max", "first"])
-def test_a_documents_logits_are_pooled(write_params, pool):
-    """By hand, from three windows and two."""
+def test_pools_the_logits_of_a_document(write_params, pool):
+    """Documents of three and two windows are pooled by hand."""
     from temper import inference
     from temper.tasks.base import registry
 
@@ -125,8 +125,8 @@ def test_a_documents_logits_are_pooled(write_params, pool):
     np.testing.assert_allclose(found, expected[pool])
 
 
-def test_a_model_of_more_than_512_positions_reads_them_all(write_params, prepare):
-    """The end of a text of 700 tokens reaches the logits, and one of 700 is not cut."""
+def test_uses_all_positions_of_a_long_model(write_params, prepare):
+    """The end of 700 tokens reaches the logits without truncation."""
     import torch
 
     from temper.training import networks
@@ -165,8 +165,8 @@ def test_a_model_of_more_than_512_positions_reads_them_all(write_params, prepare
     assert not torch.equal(one, other)
 
 
-def test_a_first_text_that_fills_every_window_is_refused(prepare):
-    """Pairs: the first text is repeated, the second is cut; one token less is accepted."""
+def test_refuses_a_first_text_that_fills_every_window(prepare):
+    """The first text of a pair is repeated and the second cut; one token less is accepted."""
     from temper.core.errors import InputError
 
     def with_first(count):

@@ -120,10 +120,10 @@ def assert_is_recorded(root, uri, experiment):
 
 
 @pytest.mark.parametrize("trouble", ["killed", "disk full"])
-def test_a_server_that_fails_in_mid_training_changes_nothing(
+def test_server_failing_in_mid_training_changes_nothing(
     workspace, tmp_path, up, server, monkeypatch, capsys, trouble
 ):
-    """The same weights, one warning; afterwards `temper sync` sends all, once."""
+    """The weights are the same after one warning, and `temper sync` sends everything once."""
     uri, experiment, mark = up(), trouble.replace(" ", "-"), tmp_path / "paused"
     quiet = train(tmp_path / "quiet", TEMPER_TRACKING="off")
     known = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_EXPERIMENT_NAME": experiment}
@@ -159,10 +159,8 @@ def num_numbers(client, experiment):
     return len(client.get_metric_history(runs[0].info.run_id, "train/loss"))
 
 
-def test_a_training_killed_without_a_server_and_resumed_with_one_is_one_run(
-    workspace, tmp_path, up, server
-):
-    """Steps that only the killed one had, those both made, those of the second: each once."""
+def test_training_killed_offline_and_resumed_online_is_one_run(workspace, tmp_path, up, server):
+    """Each step is there once, whichever of the two made it."""
     uri, mark, root = server[1], tmp_path / "paused", tmp_path / "killed"
     server[0].kill()
     known = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_EXPERIMENT_NAME": "resumed"}
@@ -179,8 +177,8 @@ def test_a_training_killed_without_a_server_and_resumed_with_one_is_one_run(
     assert_is_recorded(root, uri, "resumed")
 
 
-def test_answers_that_are_lost_double_nothing(write_params, up, monkeypatch, capsys):
-    """Each kind of request is obeyed, but its first answer never comes."""
+def test_lost_answers_duplicate_nothing(write_params, up, monkeypatch, capsys):
+    """Each kind of request is obeyed, but its first answer never arrives."""
     import requests
 
     uri, lost, real = up(), set(), requests.Session.request
@@ -220,8 +218,8 @@ def test_answers_that_are_lost_double_nothing(write_params, up, monkeypatch, cap
     assert found.info.status == "FINISHED"
 
 
-def test_a_journal_without_room_is_kept_in_memory_and_sent(write_params, up, monkeypatch, capsys):
-    """One warning; a server that is there gets all."""
+def test_full_disk_keeps_the_journal_in_memory(write_params, up, monkeypatch, capsys):
+    """It warns once, and a reachable server gets everything."""
     uri = up()
     monkeypatch.setattr(uploader, "PATIENCE_S", 60)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
@@ -245,8 +243,8 @@ def test_a_journal_without_room_is_kept_in_memory_and_sent(write_params, up, mon
     assert list(Path("tracking").glob("*.jsonl")) == []
 
 
-def test_postgres_may_die_below_the_server(write_params, tmp_path, monkeypatch, capsys):
-    """MLflow answers with errors then; once it is back everything arrives."""
+def test_survives_a_database_failure_behind_the_server(write_params, tmp_path, monkeypatch, capsys):
+    """MLflow answers with errors meanwhile; afterwards everything arrives."""
     database, address = servers.postgres(tmp_path)
     server, uri = servers.mlflow_server(tmp_path, address)
     try:

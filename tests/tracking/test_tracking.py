@@ -29,7 +29,7 @@ def only_run(client):
 
 @pytest.mark.slow
 def test_stages_of_one_execution_are_one_run(write_params, client):
-    """Parameters, steps, tags and artefacts of all of them; FINISHED."""
+    """It has parameters, steps, tags and artefacts of all stages, and is FINISHED."""
     parameters = write_params()
     with tracking.run("train", parameters, fingerprint="f") as run:
         for step in range(1, 4):
@@ -93,8 +93,8 @@ def test_a_killed_training_continues_its_run(write_params, client, monkeypatch):
 
 
 @pytest.mark.slow
-def test_an_execution_that_did_not_train_says_who_did(write_params, client, monkeypatch):
-    """A run of its own with the history copied."""
+def test_run_without_training_names_its_trainer(write_params, client, monkeypatch):
+    """It has its own run with the history copied."""
     parameters = write_params()
     with tracking.run("train", parameters, fingerprint="f") as run:
         run.log_metrics({"train/loss": 1.0}, 1)
@@ -108,8 +108,8 @@ def test_an_execution_that_did_not_train_says_who_did(write_params, client, monk
 
 
 @pytest.mark.slow
-def test_a_failed_stage_says_why(write_params, client):
-    """FAILED, with the reason as a tag."""
+def test_failed_stage_records_its_reason(write_params, client):
+    """The run is FAILED, with the reason as a tag."""
     parameters = write_params()
     with pytest.raises(InputError), tracking.run("train", parameters, fingerprint="f"):
         raise InputError("no labels")
@@ -119,10 +119,10 @@ def test_a_failed_stage_says_why(write_params, client):
 
 
 @pytest.mark.slow
-def test_an_unreachable_tracker_stops_nothing_and_gets_all_later(
+def test_unreachable_tracker_stops_nothing_and_gets_everything_later(
     write_params, client, monkeypatch, capsys
 ):
-    """One warning; the next stage that reaches a store sends what was kept."""
+    """It warns once; the next stage that reaches a store sends the rest."""
     parameters = write_params()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
@@ -157,8 +157,8 @@ class Slow(BaseHTTPRequestHandler):
 
 
 @pytest.mark.slow
-def test_a_slow_tracker_holds_up_no_step(write_params, monkeypatch, capsys):
-    """Recording takes no time; the end waits for so long and keeps what was not sent."""
+def test_slow_tracker_delays_no_step(write_params, monkeypatch, capsys):
+    """Recording does not wait; the end waits for a while and keeps what was not sent."""
     parameters = write_params()
     monkeypatch.setattr(uploader, "PATIENCE_S", 1.0)
     with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
@@ -181,8 +181,8 @@ def test_a_slow_tracker_holds_up_no_step(write_params, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("text", ["0", "often", "-1"])
-def test_a_log_interval_is_a_number_of_steps(monkeypatch, text):
-    """One error before training."""
+def test_log_interval_must_be_a_positive_number(monkeypatch, text):
+    """The error comes before training."""
     monkeypatch.setenv("TEMPER_LOG_EVERY", text)
     with pytest.raises(InputError, match="TEMPER_LOG_EVERY is"):
         tracking.log_every()
@@ -190,7 +190,7 @@ def test_a_log_interval_is_a_number_of_steps(monkeypatch, text):
 
 @pytest.mark.slow
 def test_both_engines_leave_the_same_record(prepare, client, monkeypatch):
-    """Names of metrics, every step's numbers, parameters but for the engine, artefacts."""
+    """Metric names, every step's numbers, artefacts and all parameters but the engine agree."""
     from stages import train
     from tests.helpers.workspace import ROOT
 
@@ -221,8 +221,8 @@ def test_both_engines_leave_the_same_record(prepare, client, monkeypatch):
 
 
 @pytest.mark.slow
-def test_an_experiment_that_another_makes_at_the_same_moment_is_taken(client, monkeypatch):
-    """Two workers on a fresh store: both see none, one creates it."""
+def test_uses_an_experiment_that_another_worker_just_created(client, monkeypatch):
+    """Both workers see none in a fresh store, and one creates it."""
     from temper.tracking import store
 
     mine, other = client(), client()
@@ -234,7 +234,7 @@ def test_an_experiment_that_another_makes_at_the_same_moment_is_taken(client, mo
 
 
 def test_reasons_are_plain_and_hold_no_password():
-    """An address without its password; no chain of library calls."""
+    """They have the address without its password and no chain of library calls."""
     uri = "http://me:secret@host:5000"
     assert store.masked(uri) == "http://me:***@host:5000"
     assert store.masked("sqlite:////a/b@c:d.db") == "sqlite:////a/b@c:d.db"
@@ -249,8 +249,8 @@ def test_reasons_are_plain_and_hold_no_password():
     )
 
 
-def test_a_password_that_no_journal_keeps_is_asked_for(write_params, monkeypatch):
-    """And outside the repository's root `temper sync` says so."""
+def test_sync_asks_for_a_password_that_the_journal_omits(write_params, monkeypatch):
+    """Outside the repository's root it says so."""
     write_params()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
     left = tracking.journal.create("train-x-1", pytest.fail)

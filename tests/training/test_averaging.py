@@ -14,8 +14,8 @@ from tests.helpers.training import assert_same, fit, trained
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
-def test_ema_is_what_is_scored_and_kept(prepare, engine):
-    """By hand from the weights of every step; a resume goes on with it to the bit."""
+def test_ema_weights_are_scored_and_saved(prepare, engine):
+    """They match a hand-made average of every step, and a resume continues it to the bit."""
     steps = []
 
     def on_metrics(prefix, numbers, step):
@@ -53,7 +53,7 @@ def test_ema_is_what_is_scored_and_kept(prepare, engine):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["last", "best"])
 def test_data_model_is_the_mean_of_k_checkpoints(prepare, kind):
-    """Of the last two evaluated, or of the two with the lowest loss."""
+    """They are the last two evaluated, or the two with the lowest loss."""
     changes = {
         "train__weight_averaging": {"kind": kind, "count": 2},
         "train__metric_for_best_model": "loss",
@@ -70,8 +70,8 @@ def test_data_model_is_the_mean_of_k_checkpoints(prepare, kind):
     assert (Path("data/model/config.json")).exists()
 
 
-def test_an_average_that_cannot_be():
-    """Its own key is missing, or one of the other kind is there."""
+def test_refuses_impossible_averages():
+    """A key is missing, or belongs to another kind."""
     from temper.params.train import WeightAveraging
 
     with pytest.raises(ValueError, match=r"averaging.decay is needed for ema"):

@@ -15,7 +15,7 @@ from tests.helpers.workspace import ROOT
 
 @pytest.mark.parametrize(("world", "accumulation"), [(1, 1), (2, 1), (1, 4), (2, 2)])
 def test_every_row_is_trained_on_once_per_epoch(world, accumulation):
-    """Whatever the layout, and when the rows do not divide."""
+    """The layout does not matter, nor a remainder."""
     lengths = np.random.default_rng(1).integers(3, 60, 101)
     samplers = [
         batching.BucketSampler(
@@ -38,7 +38,7 @@ def test_every_row_is_trained_on_once_per_epoch(world, accumulation):
 
 
 def test_order_depends_on_seed_and_epoch_alone_and_buckets_save_padding():
-    """The same again, another in the next epoch, and less padding than without buckets."""
+    """Another epoch has another order, and buckets pad less."""
     lengths = np.random.default_rng(1).integers(3, 60, 640)
 
     def sampler(window, seed=5):
@@ -57,7 +57,7 @@ def test_order_depends_on_seed_and_epoch_alone_and_buckets_save_padding():
 
 @pytest.mark.parametrize(("how", "each"), [("over", 70), ("under", 20)])
 def test_resampling_gives_every_label_the_same_share(how, each):
-    """Every row of the rarer label, others in the next epoch; nothing else changes."""
+    """Every row of the rarer label is used, with others in the next epoch."""
     labels = np.array([0] * 70 + [1] * 20)
     sampler = batching.BucketSampler(
         np.ones(90, dtype=int), batch_size=16, accumulation=1, window=4, seed=3, rank=0,
@@ -74,7 +74,7 @@ def test_resampling_gives_every_label_the_same_share(how, each):
 
 @pytest.mark.slow
 def test_resampling_makes_the_epoch_longer_and_needs_one_label_per_row(prepare):
-    """Steps follow the rows of an epoch."""
+    """The number of steps follows the rows of an epoch."""
     session = fit(prepare(train__resampling="over", train__epochs=1.0))
     counts = np.bincount(arrow.load(Path("data/tokenized"))["train"]["labels"])
     assert len(session.history.train) == -(-2 * counts.max() // 16)
@@ -85,7 +85,7 @@ def test_resampling_makes_the_epoch_longer_and_needs_one_label_per_row(prepare):
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
 def test_with_padding_max_length_every_batch_has_one_shape(prepare, tmp_path, engine, monkeypatch):
-    """In training and evaluation, the last batch among them, and the same scores and losses."""
+    """The last batch too, in training and evaluation, and scores and losses stay the same."""
     from temper.training import session as module
 
     shapes = {"train": set(), "validation": set()}

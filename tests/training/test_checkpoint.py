@@ -20,8 +20,8 @@ from tests.helpers.workspace import ROOT
 
 @pytest.mark.slow
 @pytest.mark.parametrize("keep", ["best", "last", "all"])
-def test_keep_names_the_checkpoints_that_stay(prepare, keep):
-    """data/checkpoints holds what the parameter says, data/model the best weights."""
+def test_keep_checkpoints_selects_what_stays(prepare, keep):
+    """data/checkpoints has what the parameter says, data/model the best weights."""
     parameters = prepare(train__keep_checkpoints=keep, train__metric_for_best_model="loss")
     engine = fit(parameters)
     targets = (Path("data/model"), Path("data/checkpoints"), Path("data/history"))
@@ -38,7 +38,7 @@ def test_keep_names_the_checkpoints_that_stay(prepare, keep):
 
 @pytest.mark.slow
 def test_resumed_equals_uninterrupted(prepare):
-    """From a checkpoint in mid-epoch, with dropout: the same weights and history to the bit."""
+    """A checkpoint in mid-epoch, with dropout, gives the same weights and history to the bit."""
     parameters = prepare(train__save_every=4, model__config={"hidden_dropout_prob": 0.1})
     whole = fit(parameters, "whole")
     shutil.copytree("work/whole", "work/cut")
@@ -49,8 +49,8 @@ def test_resumed_equals_uninterrupted(prepare):
 
 
 @pytest.mark.slow
-def test_a_fingerprint_covers_what_determines_the_result_and_no_more(prepare, monkeypatch):
-    """A parameter, a row, a line of code, a version: afresh. What is shown or recorded: not."""
+def test_fingerprint_covers_what_determines_the_result(prepare, monkeypatch):
+    """A parameter, a row, a line of code or a version changes it; display and tracking do not."""
     parameters = prepare()
     for name in ("dvc.yaml", "stages", "temper"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
@@ -87,8 +87,8 @@ def test_a_fingerprint_covers_what_determines_the_result_and_no_more(prepare, mo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", ["model.safetensors", "optimizer.pt"])
-def test_a_full_disk_leaves_the_checkpoint_before(prepare, file):
-    """The system refuses a file of that size; the message says what is needed and what is left."""
+def test_full_disk_keeps_the_previous_checkpoint(prepare, file):
+    """The system refuses the file, and the message says what is needed and what is left."""
     parameters = prepare(train__save_every=4)
     whole = fit(parameters, "whole")
     limit = (whole.setup.folder / "checkpoint-12" / file).stat().st_size // 2 + 2**18
@@ -113,8 +113,8 @@ def test_a_full_disk_leaves_the_checkpoint_before(prepare, file):
 
 
 @pytest.mark.slow
-def test_too_small_a_disk_is_said_before_any_step(prepare, monkeypatch):
-    """Two numbers, and no step was made."""
+def test_too_small_a_disk_stops_before_the_first_step(prepare, monkeypatch):
+    """The message has both numbers."""
     parameters, steps = prepare(), []
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
     with pytest.raises(InputError, match=r"it needs \d+ MiB, 1 MiB are free .before any step"):
@@ -123,8 +123,8 @@ def test_too_small_a_disk_is_said_before_any_step(prepare, monkeypatch):
 
 
 @pytest.mark.slow
-def test_sigterm_checkpoints_at_once_and_exits_with_143(prepare):
-    """In the middle of an epoch; the next start ends with the uninterrupted weights."""
+def test_sigterm_checkpoints_and_exits_with_143(prepare):
+    """It comes in mid-epoch, and the next start ends with the uninterrupted weights."""
     parameters = prepare(train__save_every="epoch")
     whole = fit(parameters, "whole")
     before = signal.getsignal(signal.SIGTERM)
@@ -142,8 +142,8 @@ def test_sigterm_checkpoints_at_once_and_exits_with_143(prepare):
 
 
 @pytest.mark.slow
-def test_a_torn_checkpoint_is_passed_over(prepare, capsys):
-    """A file cut short, a file missing, no manifest: the one before serves."""
+def test_skips_an_incomplete_checkpoint(prepare, capsys):
+    """With a file cut short, a file missing or no manifest, the previous one is used."""
     fit(prepare(train__save_every=4))
     folder = Path("work/run")
     newest = checkpoint.newest(folder)

@@ -14,8 +14,8 @@ from tests.helpers.training import distance, fit, trained
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
-def test_each_of_yours_changes_the_weights(mine, engine):
-    """Loss, optimizer, collator; twice the loss with clipping off is twice the gradient."""
+def test_custom_loss_optimizer_and_collator_change_the_weights(mine, engine):
+    """Twice the loss, with clipping off, gives twice the gradient."""
     changes = {"train__epochs": 1.0, "train__engine": engine, "train__max_grad_norm": 0.0}
     plain = fit(mine(**changes), "plain")
     for key in ("loss", "optimizer", "collator"):
@@ -33,8 +33,8 @@ def test_each_of_yours_changes_the_weights(mine, engine):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
-def test_a_callback_of_yours_sees_every_step(mine, engine, monkeypatch):
-    """With either engine."""
+def test_custom_callback_sees_every_step(mine, engine, monkeypatch):
+    """Both engines call it."""
     seen = []
     real = user_code.resolve
 
@@ -52,8 +52,8 @@ def test_a_callback_of_yours_sees_every_step(mine, engine, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
 @pytest.mark.parametrize(("name", "steps"), [("Quitter", 2), ("Judge", 6)])
-def test_a_callback_of_yours_may_end_the_training(mine, engine, name, steps):
-    """data/model has the weights of that step; started again, it has ended already."""
+def test_custom_callback_may_end_the_training(mine, engine, name, steps):
+    """data/model has the weights of that step, and a restart trains no further."""
     parameters = mine(
         train__callbacks=[f"mine.{name}"], train__engine=engine, train__keep_checkpoints="last"
     )
@@ -69,8 +69,8 @@ def test_a_callback_of_yours_may_end_the_training(mine, engine, name, steps):
 
 
 @pytest.mark.slow
-def test_a_metric_of_yours_chooses_the_best_and_stands_in_the_report(mine):
-    """Validation accuracy and misses tell the same; the direction is the function's."""
+def test_custom_metric_selects_the_best_and_is_reported(mine):
+    """Its direction is the function's."""
     session = trained(
         mine(train__metric_for_best_model="mine.misses", evaluate__metrics=["mine.misses"])
     )

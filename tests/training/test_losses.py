@@ -18,7 +18,7 @@ from tests.helpers.training import distance, fit, weights
 
 
 def test_single_label_losses_are_torchs():
-    """Smoothing, weights and focal factor against their formulas, filler rows ignored."""
+    """Smoothing, weights and focal factor match their formulas, and padding rows are ignored."""
     logits, labels = torch.randn(9, 4), torch.tensor([0, 1, 2, 3, 0, 1, -100, 3, -100])
     kept = labels >= 0
     plain = functional.cross_entropy(logits[kept], labels[kept], reduction="none")
@@ -38,7 +38,7 @@ def test_single_label_losses_are_torchs():
 
 
 def test_multi_label_and_regression_losses_are_torchs():
-    """NaN labels count nothing."""
+    """NaN labels do not count."""
     logits = torch.randn(3, 2)
     hot = torch.tensor([[1.0, 0.0], [0.0, 1.0], [torch.nan, torch.nan]])
     expected = functional.binary_cross_entropy_with_logits(logits[:2], hot[:2], reduction="sum")
@@ -48,8 +48,8 @@ def test_multi_label_and_regression_losses_are_torchs():
     torch.testing.assert_close(found, (logits[0, 0] - 1) ** 2 + (logits[2, 0] - 3) ** 2)
 
 
-def test_weights_of_several_labels_are_on_the_positive_term():
-    """torch's pos_weight, one per label."""
+def test_multi_label_weights_apply_to_the_positive_term():
+    """They are torch's pos_weight, one per label."""
     logits, hot = torch.randn(4, 3), torch.randint(0, 2, (4, 3)).float()
     factor = [1.0, 5.0, 0.5]
     expected = functional.binary_cross_entropy_with_logits(
@@ -60,7 +60,7 @@ def test_weights_of_several_labels_are_on_the_positive_term():
 
 
 def test_balanced_weights_are_scikit_learns():
-    """n / (classes x count)."""
+    """A weight is n / (classes × count)."""
     from sklearn.utils.class_weight import compute_class_weight
 
     labels = np.array([0, 0, 0, 1, 2, 2])
@@ -73,7 +73,7 @@ def test_balanced_weights_are_scikit_learns():
 
 
 def test_balanced_weights_of_several_labels_are_negatives_over_positives(write_params):
-    """So that a label of few rows is not drowned by its negatives, however rare the others are."""
+    """A rare label is not drowned by its negatives."""
     p = write_params(train__class_weights="balanced")
     dataset = Dataset.from_dict({"labels": [[0], [0, 1], [], [0], [1]]})
     task: Any = SimpleNamespace(names=["a", "b"], loss="binary_cross_entropy")
@@ -86,8 +86,8 @@ def test_balanced_weights_of_several_labels_are_negatives_over_positives(write_p
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
 @pytest.mark.parametrize("what", ["loss", "gradient's norm"])
-def test_a_loss_or_gradient_that_is_no_number_stops_the_run(prepare, monkeypatch, engine, what):
-    """Within its step: which one, its rows, and the checkpoint that stays."""
+def test_nan_loss_or_gradient_stops_the_run(prepare, monkeypatch, engine, what):
+    """The error names the step and its rows, and the last checkpoint stays."""
     real = TrainingSession.loss
 
     def broken(self, network, micro_batch, num_labels):
@@ -121,8 +121,8 @@ def test_a_loss_or_gradient_that_is_no_number_stops_the_run(prepare, monkeypatch
         ({"example_id": [0, 0, 1, 1, 2], "augmented": [False] * 5}, "3, 4 of data/tokenized's"),
     ],
 )
-def test_the_rows_of_a_batch_are_named_as_the_data_has_them(columns, text):
-    """Windows by the row they were cut from."""
+def test_names_the_rows_of_a_batch_as_in_the_data(columns, text):
+    """A window has the number of its row."""
     rows = Dataset.from_dict({"length": [1] * 5} | columns)
     sampler = SimpleNamespace(global_batches=lambda epoch: [[0, 1, 2], [4, 3]])
     fake = SimpleNamespace(sampler=sampler, setup=SimpleNamespace(train=rows), steps_in=lambda _: 2)
@@ -132,7 +132,7 @@ def test_the_rows_of_a_batch_are_named_as_the_data_has_them(columns, text):
 
 
 @pytest.mark.slow
-def test_a_model_that_answers_no_number_is_not_trained(prepare, monkeypatch):
+def test_model_with_nan_outputs_is_not_trained(prepare, monkeypatch):
     """The first batch is tried before any step."""
     monkeypatch.setattr(
         TrainingSession, "loss", lambda *_: torch.tensor(np.nan, requires_grad=True)
@@ -141,8 +141,8 @@ def test_a_model_that_answers_no_number_is_not_trained(prepare, monkeypatch):
         fit(prepare())
 
 
-def test_huber_is_torchs():
-    """Errors above delta count linearly; NaN labels nothing."""
+def test_huber_loss_is_torchs():
+    """Errors above delta count linearly, and NaN labels do not count."""
     logits, labels = torch.randn(5, 1) * 3, torch.tensor([0.0, 1.0, 2.0, torch.nan, -1.0])
     kept = ~labels.isnan()
     expected = functional.huber_loss(logits[kept, 0], labels[kept], reduction="sum", delta=0.5)
@@ -151,7 +151,7 @@ def test_huber_is_torchs():
 
 
 def test_divergences_are_torchs():
-    """The mean of both directions of torch's own, 0 between equals, padding left out."""
+    """They are torch's in both directions, 0 between equals, without padding."""
     from torch.distributions import Bernoulli, Categorical, kl_divergence
 
     one, other = torch.randn(4, 3), torch.randn(4, 3)
@@ -171,8 +171,8 @@ def test_divergences_are_torchs():
 
 
 @pytest.mark.slow
-def test_r_drop_pulls_two_passes_together(prepare):
-    """The mean of both losses and alpha times their divergence; without dropout, no effect."""
+def test_r_drop_adds_the_divergence_of_two_passes(prepare):
+    """The loss is the mean of both plus alpha times their divergence, 0 without dropout."""
     dropout = {"model__config": {"hidden_dropout_prob": 0.2}, "train__epochs": 1.0}
     session = fit(prepare(**dropout, train__r_drop_alpha=3.0), "pulled")
     assert not torch.equal(weights(session), weights(fit(prepare(**dropout), "plain")))
@@ -195,7 +195,7 @@ def test_r_drop_pulls_two_passes_together(prepare):
 
 @pytest.mark.slow
 def test_a_loss_above_max_loss_stops_the_run_and_names_the_rows(prepare):
-    """At its step, before it is saved; the checkpoint before stays."""
+    """It stops before that step is saved, and the previous checkpoint stays."""
     rising = {"train__save_every": 1, "train__learning_rate": 0.3, "train__warmup_ratio": 0.5}
     session = fit(prepare(**rising), "whole")
     seen = [row["loss"] for row in session.history.train]

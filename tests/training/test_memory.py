@@ -14,8 +14,8 @@ from tests.helpers.training import assert_same, fit
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
-def test_a_batch_that_does_not_fit_is_halved(prepare, engine, monkeypatch, capsys):
-    """Weights, history and steps are those of a run that was started with half the examples."""
+def test_halves_a_batch_that_does_not_fit(prepare, engine, monkeypatch, capsys):
+    """Weights, history and steps are those of a run that was started with half the batch."""
     loss, refused = TrainingSession.loss, []
 
     def narrow(self, network, micro_batch, num_labels):
@@ -42,7 +42,7 @@ def test_a_batch_that_does_not_fit_is_halved(prepare, engine, monkeypatch, capsy
 
 
 def test_one_example_that_does_not_fit_ends_the_run(tmp_path, write_params):
-    """What to change."""
+    """The message says what to change."""
     p = write_params(train__per_device_batch_size=1).train
     with pytest.raises(InputError, match=r"one example at once .no room.: lower tokenize.max"):
         memory.halve_batch_size(p, tmp_path, 1, "no room", first=True)
@@ -50,8 +50,8 @@ def test_one_example_that_does_not_fit_ends_the_run(tmp_path, write_params):
 
 
 @pytest.mark.slow
-def test_memory_that_the_system_refuses(prepare, tmp_path):
-    """A real limit of address space: training halves the batch and ends."""
+def test_halves_the_batch_under_a_real_memory_limit(prepare, tmp_path):
+    """Training ends despite a limit of its address space."""
     import subprocess
     import sys
 

@@ -40,8 +40,8 @@ def earlier(prepare, **changes):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("head", [MLP, {"kind": "linear", "dropout": 0.1}])
-def test_a_head_over_pairs_has_four_times_the_width_and_begins_at_zero(prepare, head):
-    """It answers nothing before the first step, and its gradient is not zero."""
+def test_pair_head_is_four_times_as_wide_and_starts_at_zero(prepare, head):
+    """Its outputs are 0 before the first step, and its gradient is not."""
     network = start(prepare(model__head=head | {"pooling": "pair"})).eval()
     layers = [layer for layer in network.head if hasattr(layer, "weight")]
     assert layers[0].weight.shape[1] == 4 * 128
@@ -54,8 +54,8 @@ def test_a_head_over_pairs_has_four_times_the_width_and_begins_at_zero(prepare, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
-def test_a_head_of_ours_is_on_the_checkpoints_backbone(prepare, kind):
-    """Its size is the parameters'; the backbone starts with the checkpoint's weights."""
+def test_pooled_head_is_on_the_checkpoints_backbone(prepare, kind):
+    """Its size is the parameters', and the backbone has the checkpoint's weights."""
     head = {"kind": kind, "pooling": "max", "dropout": 0.1}
     head |= {"hidden_size": 24} if kind == "mlp" else {}
     network = start(earlier(prepare, model__head=head))
@@ -68,8 +68,8 @@ def test_a_head_of_ours_is_on_the_checkpoints_backbone(prepare, kind):
 
 
 @pytest.mark.slow
-def test_a_model_with_a_head_of_ours_reloads_and_no_pipeline_answers_for_it(prepare):
-    """The reloaded network gives the trained one's logits; transformers refuses the folder."""
+def test_model_with_pooled_head_reloads_but_not_in_transformers(prepare):
+    """It gives the trained logits; transformers' pipeline refuses the folder."""
     from transformers import pipeline
 
     session = trained(prepare(model__head=MLP, train__metric_for_best_model="loss"))
@@ -82,8 +82,8 @@ def test_a_model_with_a_head_of_ours_reloads_and_no_pipeline_answers_for_it(prep
 
 
 @pytest.mark.slow
-def test_a_new_head_replaces_the_checkpoints_and_nothing_else(prepare):
-    """With `kind: new` the classifier is drawn afresh; without, it is the checkpoint's."""
+def test_new_head_replaces_only_the_checkpoints_head(prepare):
+    """Without `kind: new` the classifier is the checkpoint's."""
     parameters = earlier(prepare)
     saved = load_file("saved/model.safetensors")
     kept = start(parameters).state_dict()
@@ -101,8 +101,8 @@ def test_a_new_head_replaces_the_checkpoints_and_nothing_else(prepare):
 
 
 @pytest.mark.slow
-def test_other_labels_under_a_trained_head_are_refused(prepare):
-    """The names of both; another number of labels replaces the head."""
+def test_refuses_other_labels_for_a_trained_head(prepare):
+    """The error has both names; another number of labels replaces the head."""
     parameters = earlier(prepare, task__labels=["equivalent", "not_equivalent"])
     with pytest.raises(InputError, match="head answers not_equivalent, equivalent; the data's"):
         fit(parameters)
@@ -123,7 +123,7 @@ def test_freezing_all_but_the_head_trains_the_head(prepare):
 
 @pytest.mark.slow
 def test_lora_trains_small_matrices_and_is_merged(prepare):
-    """The saved model is transformers' own, differs in linear layers alone, answers alike."""
+    """The saved model is a plain one that differs in linear layers alone and answers alike."""
     from transformers import AutoModelForSequenceClassification
 
     parameters = earlier(
@@ -162,8 +162,8 @@ def with_lora(parameters):
     return network.eval()
 
 
-def test_each_of_loras_parameters_has_an_effect(write_params):
-    """On GPT-2, whose layers hold their weights transposed; merged, it answers alike."""
+def test_each_lora_parameter_has_an_effect(write_params):
+    """GPT-2 holds its weights transposed; merged, it answers alike."""
     ids = torch.arange(6)[None]
     plain = with_lora(write_params(model__lora=LORA))
     answer = plain(ids).logits
@@ -184,8 +184,8 @@ def test_each_of_loras_parameters_has_an_effect(write_params):
     assert not torch.equal(dropped[0], dropped[1])
 
 
-def test_lora_on_layers_that_are_not_there(prepare):
-    """Their names, and those there are; one mistyped name among others too."""
+def test_names_layers_that_lora_does_not_find(prepare):
+    """One mistyped name among others is named too, with those there are."""
     lora = LORA | {"target_modules": ["query", "valeu"]}
     message = r"no linear layer is named valeu .did you mean 'value'\?.; there are dense, key"
     with pytest.raises(InputError, match=message):
@@ -194,7 +194,7 @@ def test_lora_on_layers_that_are_not_there(prepare):
 
 @pytest.mark.slow
 def test_new_tokens_are_one_id_and_get_an_embedding(prepare):
-    """A word that was pieces is one token, and the model reads it."""
+    """A word of several tokens becomes one, and the model reads it."""
     plain = prepare()
     before = registry.load_processor(BASE / "processor", registry.load(plain))
     word = "zyxwv"
@@ -204,13 +204,13 @@ def test_new_tokens_are_one_id_and_get_an_embedding(prepare):
     assert len(after(word)["input_ids"]) == 3
     network = fit(parameters).model
     assert network.get_input_embeddings().num_embeddings == len(before) + 1 == len(after)
-    with pytest.raises(InputError, match="'the' is in the vocabulary already"):
+    with pytest.raises(InputError, match="'the' is already in the vocabulary"):
         prepare(model__new_tokens=["the"])
 
 
 @pytest.mark.slow
-def test_resumed_equals_uninterrupted_with_a_head_of_ours(prepare):
-    """The Trainer's checkpoint of a module that is not transformers'."""
+def test_resumed_equals_uninterrupted_with_a_pooled_head(prepare):
+    """The Trainer checkpoints a module that is not transformers'."""
     from temper.training import checkpoint
 
     parameters = prepare(model__head=MLP, train__save_every=4)
@@ -231,8 +231,8 @@ def test_resumed_equals_uninterrupted_with_a_head_of_ours(prepare):
         (MLP | {"crf": True}, {}, "crf is for token_classification"),
     ],
 )
-def test_an_earlier_models_head_is_held_against_the_task(write_params, head, changes, message):
-    """It was chosen for another training, whose parameters this one does not have."""
+def test_checks_an_earlier_models_head_against_the_task(write_params, head, changes, message):
+    """It was made for another training, whose parameters this one does not have."""
     parameters = write_params(**changes)
     config = wrap_config(loading.open_config(Path("data/sample/model")), head, None)
     if message is None:
@@ -243,8 +243,8 @@ def test_an_earlier_models_head_is_held_against_the_task(write_params, head, cha
         networks.has_crf(config, parameters)
 
 
-def test_an_earlier_models_crf_reads_no_options_of_other_losses(write_params):
-    """They would be ignored without a word."""
+def test_refuses_loss_options_with_an_earlier_models_crf(write_params):
+    """They would silently have no effect."""
     named = {"words": "tokens", "tags": "tags", "scheme": "IOB2", "labels": None}
     task = TokenClassification(name="token_classification", **named)
     parameters = write_params()
@@ -257,8 +257,8 @@ def test_an_earlier_models_crf_reads_no_options_of_other_losses(write_params):
 
 
 @pytest.mark.slow
-def test_a_head_of_ours_is_trained_on_or_replaced(prepare):
-    """Kept with the same labels; for another kind of head, or other labels, only the backbone."""
+def test_pooled_head_is_continued_or_replaced(prepare):
+    """The same labels keep it; another kind of head or other labels keep only the backbone."""
     trained(prepare(train__epochs=1.0, model__head=MLP), "earlier")
     shutil.copytree("data/model", "saved")
     shutil.rmtree("data")

@@ -44,7 +44,7 @@ def tiny_bert(**config):
 
 
 def test_decay_skips_biases_and_norms_and_rates_fall_towards_the_bottom(write_params):
-    """Head full rate, layer i of n times decay^(n - i), embeddings least."""
+    """The head has the full rate, layer i of n decay^(n - i) of it, embeddings the least."""
     network = tiny_bert()
     parameters = write_params(train__layer_decay=0.5, train__weight_decay=0.1).train
     groups = optimizer.parameter_groups(network, parameters)
@@ -61,8 +61,8 @@ def test_decay_skips_biases_and_norms_and_rates_fall_towards_the_bottom(write_pa
         assert group["lr"] == pytest.approx(parameters.learning_rate * 0.5 ** (4 - depth)), name
 
 
-def test_the_head_has_a_rate_of_its_own(write_params):
-    """The classifier and nothing below it, whatever the layers' rates; a model without one."""
+def test_head_has_its_own_learning_rate(write_params):
+    """It applies to the classifier alone, whatever the rates of the layers."""
     network = tiny_bert()
     p = write_params(train__head_learning_rate=0.5, train__layer_decay=0.5).train
     rates = {id(p): g["lr"] for g in optimizer.parameter_groups(network, p) for p in g["params"]}
@@ -73,8 +73,8 @@ def test_the_head_has_a_rate_of_its_own(write_params):
         optimizer.parameter_groups(network.bert, p)
 
 
-def test_eight_bits_need_a_gpu(write_params, monkeypatch):
-    """Said before a step; with a GPU, what to install, or bitsandbytes' own class."""
+def test_8_bit_adamw_needs_a_gpu(write_params, monkeypatch):
+    """The error comes before a step; with a GPU it names what to install, or uses bitsandbytes."""
     p = write_params(train__optimizer="adamw_8bit").train
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="adamw_8bit needs a GPU, and none is here"):
@@ -96,7 +96,7 @@ def test_eight_bits_need_a_gpu(write_params, monkeypatch):
     ],
 )
 def test_layers_are_those_of_the_stack(model_type, sizes, count):
-    """Encoder before decoder, stages of a vision model, no list within a layer."""
+    """Encoder comes before decoder, vision models have stages, lists in a layer do not count."""
     from transformers import AutoConfig, AutoModel
 
     with torch.device("meta"):
@@ -111,15 +111,15 @@ def test_layers_are_those_of_the_stack(model_type, sizes, count):
         assert found == [*network.encoder.block, *network.decoder.block]
 
 
-def test_more_frozen_layers_than_there_are():
-    """The two numbers."""
+def test_refuses_more_frozen_layers_than_there_are():
+    """The error has both numbers."""
     with pytest.raises(InputError, match="layers is 9; the model has 3"):
         optimizer.freeze(tiny_bert(), embedding_table=False, num_layers=9)
 
 
 @pytest.mark.slow
 def test_frozen_tensors_do_not_move(prepare):
-    """Embeddings and layers as they were, the head not."""
+    """Embeddings and layers stay, the head does not."""
     from temper.training import networks
 
     parameters = prepare(train__freeze={"embeddings": True, "layers": 1})
@@ -158,7 +158,7 @@ def transformers_own(name, options):
 
 
 def test_every_schedule_is_transformers_own_and_each_option_changes_it(write_params):
-    """Whatever rate the optimizer was made with, as a user's may be."""
+    """The rate that the optimizer was made with does not matter."""
     seen = []
     for name, options in SCHEDULES:
         changes = {"train__lr_scheduler_type": name, "train__lr_scheduler_kwargs": options}
@@ -176,8 +176,8 @@ def test_every_schedule_is_transformers_own_and_each_option_changes_it(write_par
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
-def test_the_schedules_rates_are_those_of_the_steps(prepare, engine):
-    """In the history of either engine."""
+def test_history_has_the_rates_of_the_schedule(prepare, engine):
+    """Both engines record them."""
     options = {"num_cycles": 2}
     changes = {
         "train__lr_scheduler_type": "cosine_with_restarts",

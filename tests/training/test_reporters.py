@@ -68,7 +68,7 @@ def events(folder):
 @pytest.mark.slow
 @pytest.mark.parametrize(("engine", "command"), [("trainer", True), ("loop", False)])
 def test_event_files_hold_what_mlflow_has(stage, engine, command):
-    """Every step's loss, rate and norm and every score, in folders that nothing hashes."""
+    """Every step's loss, rate and norm and every score are in folders that nothing hashes."""
     stage("tensorboard,wandb", command=command, train__engine=engine)
     expected = mlflow_history()
     assert len(expected["train/loss"]) == 12
@@ -89,8 +89,8 @@ def test_event_files_hold_what_mlflow_has(stage, engine, command):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
-def test_a_resumed_training_goes_on_in_its_folder(prepare, monkeypatch, engine):
-    """Each step is there once, and the weights are those of a training that reports to nobody."""
+def test_resumed_training_continues_in_its_folder(prepare, monkeypatch, engine):
+    """Each step is there once, and the weights are those without reporters."""
     changes = {"train__save_every": 4, "train__engine": engine}
     plain = fit(prepare(**changes, model__config={"hidden_dropout_prob": 0.1}), "plain")
     monkeypatch.setenv("TEMPER_REPORT_TO", "tensorboard")
@@ -115,8 +115,8 @@ def test_a_resumed_training_goes_on_in_its_folder(prepare, monkeypatch, engine):
 
 
 @pytest.mark.slow
-def test_the_librarys_own_variable_says_where(prepare, monkeypatch):
-    """TENSORBOARD_LOGGING_DIR, as transformers reads it; every nth step where asked."""
+def test_tensorboard_logging_dir_selects_the_folder(prepare, monkeypatch):
+    """transformers reads the same variable; only every nth step is written where asked."""
     monkeypatch.setenv("TEMPER_REPORT_TO", "tensorboard")
     monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", "elsewhere")
     monkeypatch.setenv("TEMPER_LOG_EVERY", "4")
@@ -127,8 +127,8 @@ def test_the_librarys_own_variable_says_where(prepare, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_soups_members_are_runs_of_their_own(prepare, monkeypatch):
-    """With their own steps, offline by default; and the weights are those without reporters."""
+def test_members_of_a_soup_have_their_own_runs(prepare, monkeypatch):
+    """They have their own steps, and the weights are those without reporters."""
     plain = fit(prepare(train__model_soup_size=2, train__epochs=1.0), "plain")
     monkeypatch.setenv("TEMPER_REPORT_TO", "tensorboard,wandb")
     soup = fit(train.params.load(), "reported")
@@ -240,8 +240,8 @@ def test_a_reporter_hears_every_event(prepare, recorder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("event", ["init", "on_train_begin", "on_log", "on_train_end"])
-def test_one_that_raises_is_a_warning(prepare, recorder, event, capsys):
-    """One; it hears no more, the other reporters and the training go on."""
+def test_reporter_that_raises_is_disabled_with_one_warning(prepare, recorder, event, capsys):
+    """The other reporters and the training continue."""
     recorder.fails_at = event
     session = fit(prepare(train__epochs=1.0, train__engine="loop"))
     assert len(session.history.train) == 6
@@ -253,7 +253,7 @@ def test_one_that_raises_is_a_warning(prepare, recorder, event, capsys):
 
 
 def test_only_the_first_process_reports(write_params, monkeypatch):
-    """And none where nothing is to be recorded."""
+    """It does not report where nothing is to be recorded."""
     parameters = write_params()
     monkeypatch.setenv("TEMPER_REPORT_TO", "tensorboard")
     assert len(reporters.callbacks(parameters, "key")) == 1
@@ -272,8 +272,8 @@ def test_only_the_first_process_reports(write_params, monkeypatch):
         ("comet_ml", "comet_ml is not installed"),
     ],
 )
-def test_a_reporter_that_cannot_be_is_named(write_params, monkeypatch, name, message):
-    """Before any training."""
+def test_names_unknown_and_missing_reporters(write_params, monkeypatch, name, message):
+    """The error comes before any training."""
     monkeypatch.setenv("TEMPER_REPORT_TO", f" {name}")
     with pytest.raises(InputError, match=message):
         reporters.callbacks(write_params(), "key")

@@ -16,7 +16,7 @@ from tests.helpers.training import distance, fit, weights
 
 
 def test_patience_p_stops_at_best_plus_p():
-    """A gain below min_delta is none."""
+    """A gain below min_delta does not count."""
     scores = [0.5, 0.7, 0.705, 0.69, 0.69]
     rule = EarlyStopping(patience=2, min_delta=0.01)
     stops = [
@@ -29,8 +29,8 @@ def test_patience_p_stops_at_best_plus_p():
 
 
 @pytest.mark.slow
-def test_accumulation_is_the_batch_in_pieces(prepare):
-    """8 x 2 rows give the weights of 16, with a row count that does not divide."""
+def test_accumulation_equals_one_large_batch(prepare):
+    """8 × 2 rows give the weights of 16, also with a remainder."""
     whole = fit(prepare(train__precision="fp32"), "whole")
     micro_batches = fit(prepare(train__per_device_batch_size=4), "micro_batches")
     assert micro_batches.args.gradient_accumulation_steps == 4
@@ -63,8 +63,8 @@ def test_accumulation_is_the_batch_in_pieces(prepare):
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_each_parameter_changes_the_weights(prepare, plain_run, changes):
-    """Nothing is accepted and ignored."""
+def test_each_training_parameter_changes_the_weights(prepare, plain_run, changes):
+    """No parameter is accepted and ignored."""
     assert not torch.equal(weights(fit(prepare(**{"train__epochs": 1.0} | changes))), plain_run)
 
 
@@ -80,8 +80,8 @@ def plain_run(request):
 
 
 @pytest.mark.slow
-def test_gradient_checkpointing_changes_nothing_but_memory(prepare, plain_run):
-    """The same weights, and the layers really run under it."""
+def test_gradient_checkpointing_keeps_the_weights(prepare, plain_run):
+    """The layers really run under it."""
     engine = fit(prepare(train__epochs=1.0, train__gradient_checkpointing=True))
     assert engine.model.is_activation_checkpointing
     assert torch.allclose(weights(engine), plain_run, atol=1e-6)
@@ -89,7 +89,7 @@ def test_gradient_checkpointing_changes_nothing_but_memory(prepare, plain_run):
 
 @pytest.mark.slow
 def test_evaluate_every_and_save_every_are_independent(prepare):
-    """Validation rows at multiples of one, checkpoints at multiples of the other."""
+    """Validation rows are at multiples of one, checkpoints at multiples of the other."""
     engine = fit(prepare(train__evaluate_every=4, train__save_every=5, train__epochs=2.0))
     assert [row["step"] for row in engine.history.validation] == [4, 8, 12]
     assert [
@@ -102,7 +102,7 @@ def test_evaluate_every_and_save_every_are_independent(prepare):
 
 @pytest.mark.slow
 def test_early_stopping_stops_and_stays_stopped(prepare):
-    """With a gain nobody reaches, after 1 + patience evaluations; a restart trains no further."""
+    """It stops after 1 + patience evaluations without a gain; a restart trains no further."""
     changes = {
         "train__early_stopping": {"patience": 2, "min_delta": 10.0},
         "train__evaluate_every": 2,

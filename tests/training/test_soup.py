@@ -20,8 +20,8 @@ def rows_of(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
-def test_a_soup_is_the_mean_of_trainings_from_one_start(prepare, engine, monkeypatch):
-    """Two orders, one beginning; killed in the second, it goes on to the bit."""
+def test_soup_is_the_mean_of_trainings_from_one_start(prepare, engine, monkeypatch):
+    """Killed in its second member, it continues to the bit."""
     from temper.training import networks
 
     starts, told = [], []
@@ -56,8 +56,8 @@ def test_a_soup_is_the_mean_of_trainings_from_one_start(prepare, engine, monkeyp
     assert_same(fit(parameters, "cut"), whole)
 
 
-def test_the_mean_of_crfs_decodes_with_its_own_transitions(tmp_path):
-    """config.json holds the mean's, for decoding without torch."""
+def test_averaged_crf_decodes_with_its_own_transitions(tmp_path):
+    """config.json has the mean's, for decoding without torch."""
     from safetensors.torch import save_file
 
     for name, value in (("a", 1.0), ("b", 2.0)):
@@ -70,8 +70,8 @@ def test_the_mean_of_crfs_decodes_with_its_own_transitions(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_soups_members_learn_from_the_first_what_fits(prepare, monkeypatch, capsys):
-    """It alone starts over."""
+def test_later_soup_members_use_the_batch_that_fitted_the_first(prepare, monkeypatch, capsys):
+    """Only the first one restarts."""
     loss = TrainingSession.loss
 
     def narrow(self, network, micro_batch, num_labels):
