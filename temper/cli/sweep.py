@@ -1,4 +1,4 @@
-"""sweep.yaml → trials, each a training and an experiment; the best so far while they run.
+"""Run the trials of a sweep.yaml, each a training and an experiment, and show the best so far.
 
 `temper sweep sweep.yaml`, `temper sweep sweep.yaml -j 4 --storage postgresql+psycopg2://…`
 """
@@ -15,9 +15,17 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from rich.console import Console
 
+from temper.cli.summary import tracking_command
 from temper.core import yaml_file
 from temper.core.errors import InputError
+from temper.sweep import leases, progress_display, ranking, space, start, sweep_config
+from temper.sweep.runner import Runner
+from temper.sweep.storage import URL_FILE, open_storage
+from temper.sweep.study import Study
+from temper.sweep.sweep_run import SweepRun
+from temper.sweep.worker_handle import SweepContext
 
 SWEEPS = Path("sweeps")
 
@@ -31,32 +39,29 @@ def sweep(
         str | None, typer.Option(help="An Optuna storage URL that several machines share.")
     ] = None,
 ) -> None:
-    """Search for the parameters with the best validation score; goes on after an interrupt."""
-    from temper.sweep import start
-    from temper.sweep import sweep_config as sweep_config
-
+    """Search for the parameters with the best validation score; resumes if interrupted."""
     if not file.exists():
-        raise InputError(f"{file}: no such file; write one, as docs/sweep.md says")
+        raise InputError(f"{file}: no such file; docs/sweep.md shows how to write one")
     config, root = sweep_config.load(file), Path.cwd()
     if storage is not None:
         config = config.model_copy(update={"storage": storage})
     os.environ["DVC_ROOT"] = str(root)
     prepared = start.prepare(config, file, root, root / SWEEPS / config.name)
-    dealt = devices(jobs, prepared.tree)
+    gpus = devices(jobs, prepared.tree)
     try:
         with locked(prepared.folder):
-            run(prepared, jobs, dealt)
+            run(prepared, jobs, gpus)
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        print("interrupted; rerun the same command to resume", file=sys.stderr)
         raise typer.Exit(130) from None
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the sweep's folder.
+    """Lock the sweep's folder.
 
     Raises:
-        InputError: another process does.
+        InputError: another process holds the lock.
     """
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as handle:
@@ -64,65 +69,68 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(
-                f"the sweep {folder.name} is running here already; -j says how many workers it has"
+                f"the sweep {folder.name} is already running in this clone; -j sets its number of "
+                "workers"
             ) from None
         yield
 
 
-def run(sweep: Any, jobs: int, dealt: list[str]) -> None:
-    """Run what is left of a sweep whose folder is held, and show the result.
+def run(sweep: start.Sweep, jobs: int, gpus: list[str]) -> None:
+    """Run the rest of a sweep whose folder is locked, and show the result.
 
     Args:
-        sweep: a plan that was checked.
-        jobs: workers.
-        dealt: a device for each of them; [] leaves them alone.
+        sweep: that was checked.
+        jobs: number of workers.
+        gpus: a device for each of them; [] leaves CUDA_VISIBLE_DEVICES unset.
     """
-    from rich.console import Console
-
-    from temper.sweep import progress_display, ranking, runner, space, sweep_run, worker_handle
-
     config, console = sweep.config, Console(highlight=False)
-    study, begun = opened(sweep)
-    above = sweep_run.SweepRun(config.name, sweep.file, study.study.user_attrs.get("runs", {}))
-    context = worker_handle.SweepContext(
+    study, beginning = open_study(sweep)
+    sweep_run = SweepRun(config.name, sweep.file, study.study.user_attrs.get("runs", {}))
+    context = SweepContext(
         config=config,
         tree=sweep.tree,
         root=sweep.root,
         folder=sweep.folder,
-        baseline=begun["baseline"],
-        commit=begun["commit"],
+        baseline=beginning["baseline"],
+        commit=beginning["commit"],
     )
+    greater_is_better = study.greater_is_better
     status = "KILLED"
     try:
         with progress_display.Display(study, console) as display:
-            runner.Runner(context, study, above, jobs, dealt, display.update).run()
+            Runner(context, study, sweep_run, jobs, gpus, display.update).run()
         status = "FINISHED"
     finally:
-        best = ranking.ranked(study.results(), config.num_seeds, greater=study.greater)[:1]
-        said = [f"{config.metric} {one.mean:.4f}  {space.as_text(one.values)}" for one in best]
-        above.close(status, "".join(said))
-    report(study, console, above.page(config.metric, greater=study.greater))
+        ranked = ranking.rank(
+            study.results(), config.num_seeds, greater_is_better=greater_is_better
+        )
+        best = (
+            f"{config.metric} {ranked[0].mean:.4f}  {space.format_values(ranked[0].values)}"
+            if ranked
+            else ""
+        )
+        sweep_run.close(status, best)
+    page_url = sweep_run.page_url(config.metric, greater_is_better=greater_is_better)
+    report(study, console, page_url)
 
 
-def opened(sweep: Any) -> tuple[Any, dict[str, Any]]:
-    """Return the sweep's study, and what it knows of its beginning."""
-    from temper.sweep import leases, start
-    from temper.sweep.storage import SHARED, open_storage
-    from temper.sweep.study import Study
-
+def open_study(sweep: start.Sweep) -> tuple[Study, dict[str, Any]]:
+    """Open the sweep's study; return it with the baseline and commit that it started from."""
     config, folder = sweep.config, sweep.folder
-    storage, names = open_storage(sweep.url), (start.folder_id(folder), uuid.uuid4().hex)
-    held = leases.Leases(storage.engine, *names, alone=config.storage is None)
-    study = Study(config, storage, sweep.whole, held, greater=sweep.greater)
-    begun = start.begin(sweep, study.study)
+    storage, ids = open_storage(sweep.url), (start.folder_id(folder), uuid.uuid4().hex)
+    own_leases = leases.Leases(storage.engine, *ids, exclusive=config.storage is None)
+    study = Study(
+        config, storage, sweep.is_integer, own_leases, greater_is_better=sweep.greater_is_better
+    )
+    beginning = start.begin(sweep, study.study)
     if config.storage is not None:
-        (folder / SHARED).touch(mode=0o600)  # the URL may hold a password
-        (folder / SHARED).write_text(config.storage)
-    return study, begun
+        (folder / URL_FILE).touch(mode=0o600)  # the URL may hold a password
+        (folder / URL_FILE).write_text(config.storage)
+    return study, beginning
 
 
 def devices(jobs: int, tree: dict[str, Any]) -> list[str]:
-    """Return the GPUs to deal out to workers; [] where they are left alone.
+    """Return the GPUs to distribute over the workers; [] where that is not needed.
 
     Raises:
         InputError: one training takes several processes, and so all GPUs.
@@ -147,29 +155,30 @@ def devices(jobs: int, tree: dict[str, Any]) -> list[str]:
     return [str(i) for i in range(sum(x.startswith("GPU ") for x in listed.stdout.splitlines()))]
 
 
-def report(study: Any, console: Any, page: str) -> None:
-    """Show every configuration, what failed, and what comes next.
+def report(study: Study, console: Console, page_url: str) -> None:
+    """Print every configuration, the failed trials and the next commands.
 
     Args:
-        page: address of the trials in MLflow, or ''.
+        study: of the sweep.
+        console: to print on.
+        page_url: address of the trials in MLflow, or ''.
     """
-    from temper.cli.summary import where_runs_are
-    from temper.sweep import progress_display
-
     results = study.results()
-    console.print(progress_display.table(study.config, results, greater=study.greater))
-    most, ended = (
-        study.most_trials,
-        sum(result.state in progress_display.DONE for result in results),
+    console.print(
+        progress_display.build_table(
+            study.config, results, greater_is_better=study.greater_is_better
+        )
     )
-    console.print(progress_display.counts(results))
-    if most is not None and ended < most:
-        console.print(f"budget.minutes is used: {most - ended} trials are left; raise it to go on")
+    console.print(progress_display.format_counts(results))
+    num_ended = sum(result.state in progress_display.ENDED for result in results)
+    if study.max_trials is not None and num_ended < study.max_trials:
+        num_left = study.max_trials - num_ended
+        console.print(f"budget.minutes is used up with {num_left} trials left; raise it to go on")
     for result in results:
         if result.state == "FAIL":
             reason, log = result.notes.get("reason"), result.notes.get("log")
             console.print(f"trial {result.number} failed: {reason}; log {log}", soft_wrap=True)
     console.print(f"next       temper best {study.config.name}")
-    console.print(f"runs       {where_runs_are()}")
-    if page:
-        console.print(f"           {page}", soft_wrap=True)
+    console.print(f"runs       {tracking_command()}")
+    if page_url:
+        console.print(f"           {page_url}", soft_wrap=True)

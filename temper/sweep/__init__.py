@@ -1,4 +1,4 @@
-"""A sweep.yaml → trials: each a training in a workspace of its own, an experiment when it ends.
+"""Hyperparameter sweeps: each trial is a training in a git worktree and becomes an experiment.
 
-`temper sweep` and `temper best` are made of this; no stage imports it.
+Used by `temper sweep` and `temper best`; no stage imports it.
 """

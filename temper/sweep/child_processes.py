@@ -1,61 +1,59 @@
-"""Trainings and what started them → an orderly end: a checkpoint first, and nothing left over."""
+"""Stop trainings and their launchers: each writes a checkpoint first, and nothing is left over."""
 
 import os
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-AGAIN_S = 2.0  # a process that had a child of its own is asked when that has ended
-PATIENCE_S = 60.0  # how long a training has to write its checkpoint
+import psutil
+
+RETRY_S = 2.0  # a parent becomes a leaf once its children have ended, and is asked next time
+PATIENCE_S = 60.0  # how long a training may take to write its checkpoint
 
 
-def leaves(pid: int) -> list[Any]:
-    """Return the processes below `pid` that have no children: what trains, not what started it."""
-    import psutil
-
+def leaves(pid: int) -> list[psutil.Process]:
+    """Return the descendants of `pid` without children: the trainings, not their launchers."""
     with suppress(psutil.Error):
-        below = psutil.Process(pid).children(recursive=True)
+        descendants = psutil.Process(pid).children(recursive=True)
         parents = set()
-        for process in below:
+        for process in descendants:
             with suppress(psutil.Error):
                 parents.add(process.ppid())
-        return [process for process in below if process.pid not in parents]
+        return [process for process in descendants if process.pid not in parents]
     return []
 
 
-def ask_to_stop(pid: int) -> None:
-    """Send SIGTERM to what trains below a process: it writes a checkpoint and ends."""
-    import psutil
-
+def request_stop(pid: int) -> None:
+    """Send SIGTERM to the trainings below a process: each writes a checkpoint and ends."""
     for process in leaves(pid):
         with suppress(psutil.Error):
             process.terminate()
 
 
-def stop_below(pid: int, patience_s: float = PATIENCE_S) -> None:
-    """Stop everything below a process; kill what has not ended after a while."""
-    import psutil
-
-    below: list[Any] = []
+def stop_descendants(pid: int, patience_s: float = PATIENCE_S) -> None:
+    """Stop everything below a process; kill what has not ended after `patience_s` seconds."""
+    descendants: list[psutil.Process] = []
     with suppress(psutil.Error):
-        below = psutil.Process(pid).children(recursive=True)
+        descendants = psutil.Process(pid).children(recursive=True)
     deadline = time.monotonic() + patience_s
-    while below and time.monotonic() < deadline:
-        ask_to_stop(pid)
-        _, below = psutil.wait_procs(below, timeout=AGAIN_S)
-    for process in below:
+    while descendants and time.monotonic() < deadline:
+        request_stop(pid)
+        _, descendants = psutil.wait_procs(descendants, timeout=RETRY_S)
+    for process in descendants:
         with suppress(psutil.Error):
             process.kill()
 
 
-def stop_with_children() -> None:
-    """Let SIGTERM end this process only after what it started."""
+def stop_descendants_on_sigterm() -> None:
+    """Make SIGTERM end this process only after its descendants."""
 
     def end(*_: Any) -> None:
-        stop_below(os.getpid())
+        stop_descendants(os.getpid())
         sys.stdout.flush()
         os._exit(128 + signal.SIGTERM)
 
@@ -63,17 +61,15 @@ def stop_with_children() -> None:
 
 
 def kill_in(folder: Path) -> None:
-    """Kill what still works in a folder: left by a sweep that was killed."""
-    import psutil
-
+    """Kill the processes that work in a folder: a killed sweep left them."""
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             if process.pid != os.getpid() and Path(process.cwd()).is_relative_to(folder):
                 process.kill()
 
 
-def wait_for(processes: list[Any], patience_s: float) -> None:
-    """Wait for `subprocess.Popen`s to end; kill those that do not."""
+def wait_or_kill(processes: Iterable[subprocess.Popen], patience_s: float) -> None:
+    """Wait for processes to end; kill those still running after `patience_s` seconds in all."""
     deadline = time.monotonic() + patience_s
     for process in processes:
         try:

@@ -1,4 +1,4 @@
-"""Results by trial → configurations, best first: mean and deviation over their seeds."""
+"""Group trials by configuration and rank them by the mean score over their seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from temper.sweep.results import Result
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """The finished trials that share their values."""
+    """The scored trials with the same values."""
 
     number: int
     values: dict[str, Any]
-    finished: list[Result]
-    is_whole: bool  # whether every seed has finished
+    trials: list[Result]
+    is_complete: bool  # whether every seed has finished
 
     @property
     def scores(self) -> list[float]:
-        return [result.score for result in self.finished if result.score is not None]
+        return [trial.score for trial in self.trials if trial.score is not None]
 
     @property
     def mean(self) -> float:
@@ -30,26 +30,28 @@ class Configuration:
 
         Not the best one: of several seeds that would be the luckiest.
         """
-        return min(self.finished, key=lambda r: (abs((r.score or 0.0) - self.mean), r.number))
+        return min(self.trials, key=lambda t: (abs((t.score or 0.0) - self.mean), t.number))
 
 
-def ranked(results: Sequence[Result], num_seeds: int, *, greater: bool) -> list[Configuration]:
-    """Return the configurations that have scores, best mean first.
+def rank(
+    results: Sequence[Result], num_seeds: int, *, greater_is_better: bool
+) -> list[Configuration]:
+    """Return the scored configurations, best mean first.
 
-    Those that lack a seed come after the whole ones; of equals the one that began first is first.
+    Configurations that lack a seed follow the complete ones; of equals the earliest is first.
     """
     members: dict[int, list[Result]] = {}
     for result in results:
         if result.score is not None:
             members.setdefault(result.configuration, []).append(result)
-    found = [
+    configurations = [
         Configuration(
             number=number,
-            values=rows[0].values,
-            finished=sorted(rows, key=lambda r: r.number),
-            is_whole=len(rows) == num_seeds,
+            values=trials[0].values,
+            trials=sorted(trials, key=lambda t: t.number),
+            is_complete=len(trials) == num_seeds,
         )
-        for number, rows in members.items()
+        for number, trials in members.items()
     ]
-    sign = -1 if greater else 1
-    return sorted(found, key=lambda c: (not c.is_whole, sign * c.mean, c.number))
+    sign = -1 if greater_is_better else 1
+    return sorted(configurations, key=lambda c: (not c.is_complete, sign * c.mean, c.number))

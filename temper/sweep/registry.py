@@ -1,54 +1,55 @@
-"""A trained model's MLflow run → a version in the model registry, and its aliases."""
+"""Register the exported model of an MLflow run, and move the aliases of its versions."""
 
 from pathlib import Path
-from typing import Any
+
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 
 from temper import tracking
 from temper.core.errors import InputError
 from temper.tracking import store
 
-MODEL = "model"  # folder of the run's artefacts
-ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+MODEL = "model"  # artefact folder of a run
+NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 def check_name(name: str) -> None:
-    """Refuse a name the registry does not take, and a tracker that is off.
+    """Refuse a name that the registry does not allow, and disabled tracking.
 
     Raises:
         InputError: before anything is done.
     """
     if tracking.is_off():
-        raise InputError("TEMPER_TRACKING is off, and the registry is MLflow's: unset it")
+        raise InputError("TEMPER_TRACKING is off, but the model registry is MLflow's: unset it")
     if "/" in name or ":" in name:
-        raise InputError(f"export.name {name!r}: MLflow's registry takes no / and no : in a name")
+        raise InputError(f"export.name {name!r}: MLflow's registry does not allow / or : in a name")
 
 
 def register(name: str, weights: Path, alias: str) -> str:
-    """Register the exported model of these weights, once; give it the alias; return its version.
+    """Register the exported model of these weights once, set the alias, and return the version.
 
     Raises:
         InputError: no run has the model, or the registry cannot be reached.
     """
-    from mlflow.exceptions import MlflowException
-
     client = store.connect()
     try:
-        run = exported_run(client, tracking.model_sha256(weights))
-        found = client.search_model_versions(f"name='{name}' and run_id='{run.info.run_id}'")
-        if not found:
+        run = find_exported_run(client, tracking.model_sha256(weights))
+        versions = client.search_model_versions(f"name='{name}' and run_id='{run.info.run_id}'")
+        if not versions:
             if not client.search_registered_models(f"name='{name}'"):
                 client.create_registered_model(name)
             source = f"{run.info.artifact_uri}/{MODEL}"
-            found = [client.create_model_version(name, source, run.info.run_id)]
-        version = str(found[0].version)
+            versions = [client.create_model_version(name, source, run.info.run_id)]
+        version = str(versions[0].version)
         client.set_registered_model_alias(name, alias, version)
     except MlflowException as error:
         raise InputError(f"MLflow's registry: {error!s:.300}") from None
     return version
 
 
-def exported_run(client: Any, sha256: str) -> Any:
-    """Return the newest run that has the exported model of weights.
+def find_exported_run(client: MlflowClient, sha256: str) -> Run:
+    """Return the newest run that has the exported model of weights with this hash.
 
     Raises:
         InputError: there is none.
@@ -60,28 +61,28 @@ def exported_run(client: Any, sha256: str) -> Any:
             return run
     raise InputError(
         "no MLflow run has the exported model (was the server down?): dvc repro --force "
-        "--single-item export, then the same command again"
+        "--single-item export, then rerun this command"
     )
 
 
-def promote(name: str, alias: str, wanted: str) -> str:
-    """Give the version that has an alias another one; return the version.
+def promote(name: str, alias: str, new_alias: str) -> str:
+    """Give the version with one alias another alias too, and return the version.
 
     Raises:
-        InputError: no version has the alias, or the registry takes no such name.
+        InputError: no version has the alias, or the registry does not allow the new one.
     """
-    from mlflow.exceptions import MlflowException
-
     check_name(name)
     client = store.connect()
     try:
         version = client.get_model_version_by_alias(name, alias).version
     except MlflowException as error:
-        if error.error_code in ABSENT:
-            raise InputError(f"{name} has no {alias}: temper best registers one") from None
+        if error.error_code in NOT_FOUND:
+            raise InputError(
+                f"{name} has no version with the alias {alias}: temper best registers one"
+            ) from None
         raise InputError(f"MLflow's registry: {error!s:.300}") from None
     try:
-        client.set_registered_model_alias(name, wanted, version)
+        client.set_registered_model_alias(name, new_alias, version)
     except MlflowException as error:
-        raise InputError(f"--promote {wanted}: {error!s:.300}") from None
+        raise InputError(f"--promote {new_alias}: {error!s:.300}") from None
     return str(version)

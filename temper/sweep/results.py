@@ -1,24 +1,26 @@
-"""Optuna's trials → what became of them."""
+"""The result of a trial, as read from Optuna's database."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One trial as the database knows it."""
+    """One trial as the database has it."""
 
     number: int
-    configuration: int  # number of the trial whose values it shares
+    configuration: int  # number of the first trial with the same values
     seed: int | None
     state: str  # COMPLETE, PRUNED, FAIL, RUNNING or WAITING
     values: dict[str, Any]
     score: float | None
-    notes: dict[str, Any]  # reason, rev, host, …
+    notes: dict[str, Any]  # Optuna's other user attributes: reason, rev, where, …
 
 
-def as_result(trial: Any) -> Result:
-    """Return what one of Optuna's trials says."""
+def to_result(trial: "FrozenTrial") -> Result:
     notes = dict(trial.user_attrs)
     return Result(
         number=trial.number,

@@ -1,174 +1,171 @@
-"""A plan and a repository → what all trials of a sweep start from, checked before any runs."""
+"""Check a sweep against the repository, and fix the commit that all its trials start from."""
 
 import json
-import subprocess
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import optuna
 import yaml
 
-from temper import params
+from temper import params, tracking
 from temper.core import yaml_file
 from temper.core.errors import InputError, nearest
-from temper.sweep import space, storage, workspace
+from temper.repo import git, try_git
+from temper.sweep import objective, space, storage, workspace
 from temper.sweep.sweep_config import SweepConfig
 
-KEY = "begun"  # what the study knows of its beginning
+KEY = "begun"  # user attribute of the study: its baseline, commit and configuration
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """A sweep.yaml that fits the repository."""
+    """A sweep.yaml that is valid in this repository."""
 
     config: SweepConfig
     file: Path
     root: Path
     folder: Path  # sweeps/<name>
-    tree: dict[str, Any]  # params.yaml as the sweep began with it
-    whole: dict[str, bool]  # whether a parameter's values are whole numbers
-    greater: bool  # whether a greater score is better
+    tree: dict[str, Any]  # params.yaml when the sweep started
+    is_integer: dict[str, bool]  # by parameter, whether its values are integers
+    greater_is_better: bool
 
     @property
     def url(self) -> str:
         """Return the URL of the database."""
-        return self.config.storage or storage.own(self.folder)
+        return self.config.storage or storage.local_url(self.folder)
 
 
 def prepare(config: SweepConfig, file: Path, root: Path, folder: Path) -> Sweep:
-    """Check a plan; nothing is written.
+    """Check a sweep without writing anything.
 
     Raises:
-        InputError: the repository, a parameter or the objective does not fit.
+        InputError: the repository, a parameter or the objective is invalid.
     """
-    check_place(root, config)
-    text = parameters_of(root, begun_with(config, folder), file)
+    check_workspace(root, config)
+    text = params_text(root, stored_start(config, folder), file)
     tree = yaml.load(text, Loader=yaml_file.Loader)
-    whole = space.check(config, tree, file)
-    greater = direction(config, tree, file)
     return Sweep(
-        config=config, file=file, root=root, folder=folder, tree=tree, whole=whole, greater=greater
+        config=config,
+        file=file,
+        root=root,
+        folder=folder,
+        tree=tree,
+        is_integer=space.check(config, tree, file),
+        greater_is_better=objective_direction(config, tree, file),
     )
 
 
-def check_place(root: Path, config: SweepConfig) -> None:
-    """Refuse a folder in which no sweep can run.
+def check_workspace(root: Path, config: SweepConfig) -> None:
+    """Refuse a folder in which a sweep cannot run.
 
     Raises:
         InputError: says what is missing.
     """
-    from temper import tracking
-
     if not (root / ".dvc").is_dir() or not (root / "dvc.yaml").is_file():
-        raise InputError("this is no DVC repository; run it where dvc.yaml is")
-    workspace.git(root, "rev-parse", "HEAD")
-    workspace.git(root, "var", "GIT_COMMITTER_IDENT")
+        raise InputError("not a DVC repository; run this where dvc.yaml is")
+    git("rev-parse", "HEAD", cwd=root)
+    git("var", "GIT_COMMITTER_IDENT", cwd=root)
     if config.prune is not None and tracking.is_off():
         raise InputError(
             "prune needs the scores that training records as it runs: unset TEMPER_TRACKING, or "
-            "leave prune out"
+            "remove prune"
         )
 
 
-def begun_with(config: SweepConfig, folder: Path) -> dict[str, Any]:
-    """Return what the study knows of its beginning; {} where there is none yet."""
-    import optuna
-
-    if config.storage is None and not (folder / storage.OWN).exists():
+def stored_start(config: SweepConfig, folder: Path) -> dict[str, Any]:
+    """Return what the study stored when the sweep started; {} for a new sweep."""
+    if config.storage is None and not (folder / storage.DATABASE).exists():
         return {}
-    opened = storage.open_storage(config.storage or storage.own(folder))
+    opened = storage.open_storage(config.storage or storage.local_url(folder))
     try:
-        found = optuna.load_study(study_name=config.name, storage=opened)
+        study = optuna.load_study(study_name=config.name, storage=opened)
     except KeyError:
         return {}
-    return found.user_attrs.get(KEY, {})
+    return study.user_attrs.get(KEY, {})
 
 
-def parameters_of(root: Path, begun: dict[str, Any], file: Path) -> str:
-    """Return params.yaml as the sweep began with it, or as it is now.
+def params_text(root: Path, start: dict[str, Any], file: Path) -> str:
+    """Return params.yaml as it was when the sweep started; for a new sweep, as it is.
 
     Raises:
         InputError: git does not have the commit.
     """
-    if not begun:
+    if not start:
         params.load()
         return params.PARAMS_FILE.read_text(encoding="utf-8")
-    commit, short = begun["commit"], begun["baseline"][:10]
-    if not workspace.has(root, commit):
-        if commit != begun["baseline"]:
+    commit, short = start["commit"], start["baseline"][:10]
+    if not workspace.has_commit(root, commit):
+        if commit != start["baseline"]:
             raise InputError(
-                f"the sweep was begun at commit {short} with changes that were not committed, and "
-                "another clone has these: commit them there and give the sweep another name"
+                f"the sweep was started at commit {short} with uncommitted changes, which only "
+                "another clone has: commit them there and give the sweep another name"
             )
-        raise InputError(f"the sweep was begun at commit {short}: git fetch it into this clone")
+        raise InputError(f"the sweep was started at commit {short}: git fetch it into this clone")
     others = ("--", ".", f":!{workspace.LOCK}", f":!{file}")
-    diff = subprocess.run(["git", "diff", "--quiet", commit, *others], cwd=root)
-    if diff.returncode:
-        print(f"the code or params.yaml has changed; the sweep goes on with those of {short}")
-    return workspace.git(root, "show", f"{commit}:./{params.PARAMS_FILE}") + "\n"
+    if try_git("diff", "--quiet", commit, *others, cwd=root) is None:
+        print(f"the code or params.yaml has changed; the sweep continues with those of {short}")
+    return git("show", f"{commit}:./{params.PARAMS_FILE}", cwd=root) + "\n"
 
 
-def direction(config: SweepConfig, tree: dict[str, Any], file: Path) -> bool:
-    """Tell whether a greater score of the objective is better.
+def objective_direction(config: SweepConfig, tree: dict[str, Any], file: Path) -> bool:
+    """Return whether a greater score of the objective is better.
 
     Raises:
         InputError: the task has no such metric.
     """
-    from temper.sweep import objective
-
     parameters = params.Params.model_validate_json(json.dumps(tree))
-    known = objective.directions(parameters)
-    if config.metric not in known:
+    directions = objective.directions(parameters)
+    if config.metric not in directions:
         line = yaml_file.line_of(yaml_file.compose(file), ("objective",))
         raise InputError(
             f"{file}:{line}: objective: {parameters.task.metrics} has no metric {config.metric!r}"
-            f"{nearest(config.metric, list(known))}; allowed: {', '.join(known)}"
+            f"{nearest(config.metric, list(directions))}; allowed: {', '.join(directions)}"
         )
-    return known[config.metric]
+    return directions[config.metric]
 
 
 def folder_id(folder: Path) -> str:
-    """Return a name for this clone's folder of the sweep, the same after a restart."""
+    """Return the id of this clone's folder of the sweep, which a restart keeps."""
     file = folder / "id"
     if not file.exists():
         file.write_text(uuid.uuid4().hex)
     return file.read_text()
 
 
-def begin(sweep: Sweep, study: Any) -> dict[str, Any]:
-    """Return the baseline and the commit of the trials, written down where the sweep is new.
+def begin(sweep: Sweep, study: optuna.Study) -> dict[str, Any]:
+    """Return the baseline and the commit of the trials; store them if the sweep is new.
 
     Raises:
-        InputError: experiments have its names, git lacks a file that the parameters name, or the
-            sweep was begun with another plan.
+        InputError: experiments have its names, git does not track a file that the parameters name,
+            or the sweep was started with another configuration.
     """
     root, config = sweep.root, sweep.config
-    said = config.model_dump(mode="json", exclude={"storage"})  # its URL may hold a password
+    plan = config.model_dump(mode="json", exclude={"storage"})  # its URL may hold a password
     if KEY not in study.user_attrs:
         taken = workspace.experiments(root, config.name)
         if taken:
             raise InputError(
-                f"there are experiments {', '.join(taken[:3])} … of an earlier sweep "
-                f"{config.name}: "
+                f"experiments {', '.join(taken[:3])} … of an earlier sweep {config.name} exist: "
                 f"give this one another name, or remove them: dvc exp remove {' '.join(taken)}"
             )
         baseline, commit = workspace.snapshot(root)
         parameters = params.Params.model_validate_json(json.dumps(sweep.tree))
-        missing = workspace.unknown_files(root, commit, parameters)
-        if missing:
+        untracked = workspace.untracked_files(root, commit, parameters)
+        if untracked:
             raise InputError(
-                f"git does not know {', '.join(missing)}, and a trial has only what git knows: "
+                f"git does not track {', '.join(untracked)}, and a trial has only tracked files: "
                 "git add or dvc add it"
             )
-        study.set_user_attr(KEY, {"baseline": baseline, "commit": commit, "plan": said})
-    begun = study.user_attrs[KEY]
-    before = begun["plan"] | {"budget": said["budget"]}  # which may be raised
-    differing = [key for key in said if said[key] != before.get(key)]
+        study.set_user_attr(KEY, {"baseline": baseline, "commit": commit, "plan": plan})
+    start = study.user_attrs[KEY]
+    before = start["plan"] | {"budget": plan["budget"]}  # the budget may be raised
+    differing = [key for key in plan if plan[key] != before.get(key)]
     if differing:
         raise InputError(
-            f"{sweep.file}: the sweep {config.name} was begun with another {', '.join(differing)}: "
-            "give this one another name"
+            f"{sweep.file}: the sweep {config.name} was started with another "
+            f"{', '.join(differing)}: give this one another name"
         )
-    workspace.keep(root, config.name, begun["commit"])
-    return begun
+    workspace.protect_commit(root, config.name, start["commit"])
+    return start

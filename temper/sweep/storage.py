@@ -1,4 +1,4 @@
-"""A URL → Optuna's storage, also while another machine makes its tables."""
+"""Open Optuna's storage, also while another machine creates its tables."""
 
 import random
 import time
@@ -6,61 +6,55 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+import optuna
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from temper.core.errors import InputError
 
-TRIES = 10  # of opening a database that another machine is just making tables in
-OWN, SHARED = "trials.db", "storage"  # in a sweep's folder: the database, or the URL of one
+MAX_ATTEMPTS = 10  # to open a database in which another machine is creating tables
+DATABASE, URL_FILE = "trials.db", "storage"  # in a sweep's folder: the database, or its URL
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
-    """Use Optuna without its remarks."""
-    import optuna
-
+def quiet_optuna() -> Iterator[None]:
+    """Silence Optuna's log and its warnings about experimental features."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         yield
 
 
-def open_storage(url: str) -> Any:
-    """Return Optuna's storage at a URL.
+def open_storage(url: str) -> optuna.storages.RDBStorage:
+    """Open Optuna's storage at a URL.
 
     Raises:
         InputError: it cannot be opened.
     """
-    import optuna
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-
     error: Exception | None = None
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         try:
             return optuna.storages.RDBStorage(url)
-        except (ArgumentError, ImportError) as found:
-            error = found
+        except (ArgumentError, ImportError) as raised:
+            error = raised
             break
-        except SQLAlchemyError as found:  # or another machine makes the same tables
-            error = found
+        except SQLAlchemyError as raised:  # perhaps another machine is creating the same tables
+            error = raised
             time.sleep(random.uniform(0.1, 0.5))
     reason = str(error).splitlines()[0]
     raise InputError(
-        f"storage {hidden(url)}: {reason}; expected a SQLAlchemy URL such as "
+        f"storage {mask_password(url)}: {reason}; expected a SQLAlchemy URL such as "
         "postgresql+psycopg2://user@host/database (pip install psycopg2-binary)"
     )
 
 
-def own(folder: Path) -> str:
+def local_url(folder: Path) -> str:
     """Return the URL of the database in a sweep's folder."""
-    return f"sqlite:///{folder / OWN}"
+    return f"sqlite:///{folder / DATABASE}"
 
 
-def hidden(url: str) -> str:
-    """Return a URL without its password."""
-    import sqlalchemy as sa
-    from sqlalchemy.exc import ArgumentError
-
+def mask_password(url: str) -> str:
     try:
         return sa.make_url(url).render_as_string(hide_password=True)
     except ArgumentError:

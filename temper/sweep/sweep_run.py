@@ -1,98 +1,107 @@
-"""The MLflow run of a whole sweep: its trials' runs stand below it."""
+"""The MLflow run of a whole sweep, the parent of its trials' runs."""
 
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from temper import tracking
 from temper.tracking import store
 
-LOCAL = "http://127.0.0.1:5000"  # of `mlflow ui`
+if TYPE_CHECKING:
+    from mlflow.entities import RunInfo
+
+LOCAL = "http://127.0.0.1:5000"  # address of `mlflow ui`
 
 
-def place() -> str:
-    """Return where runs go; it is written down, so without a password."""
+def store_uri() -> str:
+    """Return the URI of the tracking store without its password, since it is stored."""
     return store.masked(store.chosen_uri())
 
 
-def page(uri: str, experiment: str, sweep: str, metric: str, *, greater: bool) -> str:
-    """Return the address of MLflow's page that draws the trials over each other, best first.
+def page_url(uri: str, experiment: str, sweep: str, metric: str, *, greater_is_better: bool) -> str:
+    """Return the address of MLflow's page that charts the trials together, best first.
 
     Args:
-        uri: of the store; who logs in there, and how, is left out.
+        uri: of the store; user and password are left out.
         experiment: MLflow's id.
+        sweep: its name.
         metric: of validation.
-        greater: whether more of it is better.
+        greater_is_better: for the metric.
     """
     server = re.sub(r"//[^/@]*@", "//", uri) if uri.startswith("http") else LOCAL
-    shown = {
+    settings = {
         "workflowType": "machine_learning",
         "compareRunsMode": "CHART",
         "searchFilter": f"tags.sweep = '{sweep}'",
         "orderByKey": f"metrics.`validation/{metric}`",
-        "orderByAsc": "false" if greater else "true",
+        "orderByAsc": "false" if greater_is_better else "true",
     }
-    query = urlencode(shown, quote_via=quote)
+    query = urlencode(settings, quote_via=quote)
     return f"{server.rstrip('/')}/#/experiments/{experiment}/runs?{query}"
 
 
 class SweepRun:
-    """The sweep's run, found again or made while the workers start.
+    """The parent run, reopened or created in a thread while the workers start.
 
     Args:
         name: of the sweep.
-        file: the sweep.yaml, kept with the run.
-        known: runs of the sweep by the store they are in, from any machine.
+        file: sweep.yaml, an artefact of the run.
+        known_runs: run ids of the sweep by the store they are in, from any machine.
     """
 
-    def __init__(self, name: str, file: Path, known: Mapping[str, str]):
-        self.name, self.file, self.known = name, file, known
-        threads = ThreadPoolExecutor(1)  # mlflow takes as long to start as a worker
+    def __init__(self, name: str, file: Path, known_runs: Mapping[str, str]):
+        self.name, self.file, self.known_runs = name, file, known_runs
+        threads = ThreadPoolExecutor(1)  # importing mlflow takes as long as starting a worker
         self.opened = threads.submit(self._open)
         threads.shutdown(wait=False)
 
     @property
     def run_id(self) -> str:
         """Return the run's id, or '' where there is none; the first call waits for it."""
-        found = self.opened.result()
-        return found.run_id if found else ""
+        info = self.opened.result()
+        return info.run_id if info else ""
 
-    def _open(self) -> Any:
-        """Return MLflow's RunInfo of the run, or None."""
+    def _open(self) -> "RunInfo | None":
         if tracking.is_off():
             return None
         try:
-            client, before = store.connect(), self.known.get(place())
-            if before is not None:
-                client.update_run(before, status="RUNNING")
-                return client.get_run(before).info
+            client, run_id = store.connect(), self.known_runs.get(store_uri())
+            if run_id is not None:
+                client.update_run(run_id, status="RUNNING")
+                return client.get_run(run_id).info
             tags = {"mlflow.runName": self.name, "sweep": self.name}
             tags |= {"mlflow.source.name": self.file.name, "mlflow.source.type": "LOCAL"}
-            run = client.create_run(store.experiment_id(client), tags=tags).info
-            client.log_artifact(run.run_id, str(self.file))
-            return run
-        except Exception as error:  # whatever a tracker can throw must not stop a sweep
-            store.warn(f"{error!s:.300}; the trials have no run above them")
+            info = client.create_run(store.experiment_id(client), tags=tags).info
+            client.log_artifact(info.run_id, str(self.file))
+            return info
+        except Exception as error:  # a tracker may raise anything; it must not stop a sweep
+            store.warn(f"{error!s:.300}; the trials have no parent run")
             return None
 
-    def page(self, metric: str, *, greater: bool) -> str:
-        """Return the address of the trials' page; '' where there is none."""
-        found = self.opened.result()
-        if found is None:
+    def page_url(self, metric: str, *, greater_is_better: bool) -> str:
+        """Return the address of the trials' page; '' where there is no run."""
+        info = self.opened.result()
+        if info is None:
             return ""
-        return page(store.chosen_uri(), found.experiment_id, self.name, metric, greater=greater)
+        return page_url(
+            store.chosen_uri(),
+            info.experiment_id,
+            self.name,
+            metric,
+            greater_is_better=greater_is_better,
+        )
 
-    def close(self, status: str, found: str) -> None:
-        """End the run with what the sweep found; a metric of it would be one more chart."""
+    def close(self, status: str, best: str) -> None:
+        """End the run; `best` becomes a tag, since a metric would add a chart to every page."""
         if not self.run_id:
             return
         try:
             client = store.connect()
-            if found:
-                client.set_tag(self.run_id, "best", found)
+            if best:
+                client.set_tag(self.run_id, "best", best)
             client.set_terminated(self.run_id, status)
         except Exception as error:  # as above
             store.warn(f"{error!s:.300}")

@@ -1,7 +1,7 @@
-"""Commands on standard input → trials, one after another, in a workspace that stays.
+"""A worker process: runs the trials it is sent, one after another, in a git worktree.
 
-`python -m temper.sweep.worker <root> <workspace> <baseline> <commit>`, which `temper sweep`
-starts. DVC stays loaded between trials; what a trial prints goes to its log.
+`python -m temper.sweep.worker <root> <worktree> <baseline> <commit>`, started by `temper sweep`.
+DVC stays loaded between trials; the output of a trial goes to its log.
 """
 
 import copy
@@ -27,11 +27,11 @@ from temper.sweep import child_processes, objective, workspace
 from temper.sweep.workspace import STAGE
 
 PIPELINE = "dvc.yaml"
-PREPARING = "preparing.lock"  # one worker makes what several trials share, the others find it
+UPSTREAM_LOCK = "preparing.lock"  # one worker runs a shared upstream stage, the others restore it
 
 
-def remember_yaml() -> None:
-    """Let DVC parse each YAML text once: it reads params.yaml for every stage, several times."""
+def cache_yaml_parsing() -> None:
+    """Make DVC parse each YAML text once: it reads params.yaml for every stage, several times."""
     from dvc.utils import strictyaml
     from dvc.utils.serialize import _yaml
 
@@ -51,8 +51,8 @@ def remember_yaml() -> None:
 
 
 @contextmanager
-def printing_to(log: Path) -> Iterator[None]:
-    """Send what this process and its children print to the end of a file."""
+def redirect_output(log: Path) -> Iterator[None]:
+    """Append the output of this process and its children to a file."""
     sys.stdout.flush()
     sys.stderr.flush()
     before = os.dup(1), os.dup(2)
@@ -69,89 +69,92 @@ def printing_to(log: Path) -> Iterator[None]:
             os.close(handle)
 
 
-class Preparation:
-    """What trainings start from, made where a trial's values change it.
+class UpstreamStages:
+    """The stages before training, run again where a trial's values affect them.
 
     Args:
-        repo: DVC's, of the workspace.
-        shared: a lock; one worker prepares, the others find what it made in DVC's cache.
+        repo: `dvc.repo.Repo` of the worktree, whose decorators hide its types.
+        lock: file; one worker runs the stages, the others restore the outputs from DVC's cache.
     """
 
-    def __init__(self, repo: Any, shared: Path):
-        self.repo, self.shared, self.made = repo, shared, None
-        needed = [s for s in repo.stage.collect(STAGE, with_deps=True) if s.addressing != STAGE]
-        keys = {key for stage in needed for key in read_by(stage)}
+    def __init__(self, repo: Any, lock: Path):
+        self.repo, self.lock = repo, lock
+        self.last_values: dict[str, Any] | None = None  # that the stages last ran with
+        stages = [s for s in repo.stage.collect(STAGE, with_deps=True) if s.addressing != STAGE]
+        keys = {key for stage in stages for key in param_keys(stage)}
         text = Path(PIPELINE).read_text(encoding="utf-8")
         self.keys = keys | set(re.findall(r"\$\{([^}]+)\}", text))
 
-    def make(self, values: dict[str, Any]) -> None:
-        """Run the stages before training, unless the last trial here had the same of them."""
-        wanted = {k: v for k, v in values.items() if any(overlap(k, key) for key in self.keys)}
-        if wanted == self.made:
+    def run(self, values: dict[str, Any]) -> None:
+        """Run the stages, unless the last trial here had the same values of their parameters."""
+        relevant = {k: v for k, v in values.items() if any(overlap(k, key) for key in self.keys)}
+        if relevant == self.last_values:
             return
-        self.made = None
+        self.last_values = None
         stages = [stage.addressing for stage in self.repo.stage.collect(STAGE, with_deps=True)]
         stages.remove(STAGE)
-        with self.shared.open("w") as handle:
+        with self.lock.open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             if stages:
                 self.repo.reproduce(targets=stages)
-        self.made = wanted
+        self.last_values = relevant
 
 
-def read_by(stage: Any) -> list[str]:
+def param_keys(stage: Any) -> list[str]:
     """Return the dotted keys of params.yaml that a stage depends on."""
     return [key for dependency in stage.params for key in dependency.params]
 
 
-def overlap(one: str, other: str) -> bool:
-    """Tell whether one of two dotted keys is the other or lies below it."""
-    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+def overlap(first: str, second: str) -> bool:
+    """Check whether two dotted keys are equal or one is below the other."""
+    return f"{first}.".startswith(f"{second}.") or f"{second}.".startswith(f"{first}.")
 
 
-def run(before: Preparation, given: str, baseline: str, order: dict[str, Any]) -> dict[str, Any]:
+def run_trial(
+    upstream: UpstreamStages, params_text: str, baseline: str, request: dict[str, Any]
+) -> dict[str, Any]:
     """Run one trial; return its score and its experiment's commit, or the reason it failed.
 
     Args:
-        before: makes what training starts from.
-        given: text of params.yaml as the sweep began with it.
+        upstream: runs what training starts from.
+        params_text: params.yaml when the sweep started.
         baseline: the experiment's parent.
-        order: what `runner` wrote.
+        request: from `Runner`: name, values, metric, environment and log.
     """
-    folder, started = Path(before.repo.root_dir), time.monotonic()
-    os.environ.update(order["environment"])
-    log = Path(order["log"])
-    with printing_to(log):
+    folder, started = Path(upstream.repo.root_dir), time.monotonic()
+    os.environ.update(request["environment"])
+    log = Path(request["log"])
+    with redirect_output(log):
         try:
-            text = workspace.edited(given, order["values"])
+            text = workspace.edit_params(params_text, request["values"])
             (folder / params.PARAMS_FILE).write_text(text, encoding="utf-8")
-            before.make(order["values"])
-            before.repo.reproduce(targets=[STAGE], single_item=True)
+            upstream.run(request["values"])
+            upstream.repo.reproduce(targets=[STAGE], single_item=True)
             parameters = params.load(folder / params.PARAMS_FILE)
-            text = (folder / objective.FILE).read_text(encoding="utf-8")
-            found = objective.kept(text, parameters, order["metric"])
-            if not math.isfinite(found):
-                raise InputError(f"{order['metric']} is {found}")
-            rev = workspace.commit_experiment(folder, baseline, order["name"])
-        except Exception as error:  # one trial's failure is not the next one's
+            history = (folder / objective.HISTORY_FILE).read_text(encoding="utf-8")
+            score = objective.model_score(history, parameters, request["metric"])
+            if not math.isfinite(score):
+                raise InputError(f"{request['metric']} is {score}")
+            rev = workspace.commit_experiment(folder, baseline, request["name"])
+        except Exception as error:  # a failed trial must not end the worker
             is_ours = isinstance(error, InputError)
             if not is_ours:
                 traceback.print_exc()
             sys.stderr.flush()
-            reason = str(error) if is_ours else reason_in(log, error)
+            reason = str(error) if is_ours else failure_reason(log, error)
             return {"reason": reason, "elapsed_s": time.monotonic() - started}
-    return {"score": found, "rev": rev, "elapsed_s": time.monotonic() - started}
+    return {"score": score, "rev": rev, "elapsed_s": time.monotonic() - started}
 
 
-def reason_in(log: Path, error: Exception) -> str:
-    """Return the last error a log tells of, and else what DVC says."""
+def failure_reason(log: Path, error: Exception) -> str:
+    """Return the last error in a trial's log; without one, DVC's message."""
     with suppress(OSError):
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         cut = next((i for i, line in enumerate(lines) if line.startswith("Traceback")), len(lines))
-        said = [line for line in lines if line.startswith("error: ")]
+        reported = [line for line in lines if line.startswith("error: ")]
         raised = [x for x in lines[cut:] if x[:1].strip() and "Error" in x.split(":")[0]]
-        if said:
-            return said[-1].removeprefix("error: ")
+        if reported:
+            return reported[-1].removeprefix("error: ")
         if raised and not raised[0].startswith("dvc."):
             return raised[0]
     return str(error)
@@ -159,23 +162,22 @@ def reason_in(log: Path, error: Exception) -> str:
 
 def main(root: Path, folder: Path, baseline: str, commit: str) -> None:
     determinism.end_with_parent()
-    child_processes.stop_with_children()
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is the sweep's: it ends trainings in order
+    child_processes.stop_descendants_on_sigterm()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the sweep ends its workers in order
     os.environ["DVC_ROOT"] = str(root)
-    answers = os.fdopen(os.dup(1), "w")  # what is printed goes elsewhere
+    responses = os.fdopen(os.dup(1), "w")  # prints must not get between them
     os.dup2(2, 1)
-    remember_yaml()
-    with printing_to(folder.parent / f"{folder.name}.log"):
-        at = workspace.make(root, folder, baseline, commit)
-        os.chdir(at)
-        given = Path(params.PARAMS_FILE).read_text(encoding="utf-8")
-        before = Preparation(workspace.connect(root, at), root / "sweeps" / PREPARING)
-    print(json.dumps({"ready": True}), file=answers, flush=True)
+    cache_yaml_parsing()
+    with redirect_output(folder.parent / f"{folder.name}.log"):
+        worktree = workspace.create(root, folder, baseline, commit)
+        os.chdir(worktree)
+        params_text = Path(params.PARAMS_FILE).read_text(encoding="utf-8")
+        repo = workspace.open_repo(root, worktree)
+        upstream = UpstreamStages(repo, root / "sweeps" / UPSTREAM_LOCK)
+    print(json.dumps({"ready": True}), file=responses, flush=True)
     for line in sys.stdin:
-        answer = run(before, given, baseline, json.loads(line))
-        print(json.dumps(answer), file=answers, flush=True)
+        response = run_trial(upstream, params_text, baseline, json.loads(line))
+        print(json.dumps(response), file=responses, flush=True)
 
 
 if __name__ == "__main__":

@@ -12,17 +12,17 @@ RANGE = {"low": 1e-5, "high": 1e-2, "log": True}
 
 
 def loaded(tmp_path, **changes):
-    """Return a plan, and its file."""
+    """Return a sweep's configuration, and its file."""
     sweeps.write(tmp_path, **changes)
     return sweep_config.load(tmp_path / "sweep.yaml"), tmp_path / "sweep.yaml"
 
 
-def in_memory(found, whole=None):
+def in_memory(config, is_integer=None):
     """Return a study that no other process sees, as one process runs it to its end."""
     opened = storage.open_storage("sqlite://")
-    held = leases.Leases(opened.engine, "folder", "process", alone=True)
-    whole = whole or dict.fromkeys(found.parameters, False)
-    return study.Study(found, opened, whole, held, greater=True)
+    own = leases.Leases(opened.engine, "folder", "process", exclusive=True)
+    is_integer = is_integer or dict.fromkeys(config.parameters, False)
+    return study.Study(config, opened, is_integer, own, greater_is_better=True)
 
 
 def run_through(found, objective):
