@@ -8,7 +8,8 @@ import yaml
 from pydantic import BaseModel
 
 from temper import params
-from temper.params import reference, rules
+from temper import params_reference as reference
+from temper.params import rules
 from temper.params.group import groups_of
 from tests.helpers.workspace import ROOT
 
@@ -25,8 +26,14 @@ def fields(group: type[BaseModel], prefix: str = ""):
 
 
 def test_generated_files_are_up_to_date(tmp_path):
-    """They hold the bytes that `python -m temper.params` writes."""
-    command = [sys.executable, "-m", "temper.params", "params.schema.json", "parameters.md"]
+    """They hold the bytes that `python -m temper.params_reference` writes."""
+    command = [
+        sys.executable,
+        "-m",
+        "temper.params_reference",
+        "params.schema.json",
+        "parameters.md",
+    ]
     subprocess.run(command, cwd=tmp_path, check=True, env={"PYTHONPATH": str(ROOT)})
     for written, path in (("params.schema.json",) * 2, ("parameters.md", "docs/parameters.md")):
         assert (tmp_path / written).read_bytes() == (ROOT / path).read_bytes(), path

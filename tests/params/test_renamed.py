@@ -41,7 +41,7 @@ def test_an_old_key_is_an_error_with_its_line(old, tmp_path):
 
 def test_every_new_name_is_a_key():
     """And no old name is one."""
-    from temper.params.reference import schema_keys
+    from temper.params_reference import schema_keys
 
     keys = schema_keys()
     for old, new in RENAMED.items():

@@ -24,6 +24,7 @@ ORDER = (
     "temper/hf_metric.py",
     "stages",
     "temper/repo.py",
+    "temper/params_reference.py",
     "temper/check",
     "temper/compare",
     "temper/sweep",
