@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from temper.check import label_checks
 from temper.check.findings import Findings
 from temper.core.errors import nearest
@@ -56,15 +54,15 @@ def check(parameters: Params, findings: Findings) -> None:
     if "train" in stats and names_are_valid:
         with findings.named("data.split"):
             rows, filtered = row_selection.select_rows(stats, task, data)
-    if any(split_stats.counts for split_stats in stats.values()):
-        unselected = {split: split_stats.counts for split, split_stats in stats.items()}
+    if any(split_stats.label_counts for split_stats in stats.values()):
+        unselected = {split: split_stats.label_counts for split, split_stats in stats.items()}
         counts = row_selection.label_counts(stats, rows, data) if rows else unselected
-        counts = {split: labels for split, labels in counts.items() if stats[split].labelled}
+        counts = {split: labels for split, labels in counts.items() if stats[split].num_labelled}
         label_checks.check(parameters, counts, findings)
     if "train" not in stats:
         return
     name = task.target[0] if task.target else None
-    if name and not stats["train"].labelled and name in splits["train"].columns:
+    if name and not stats["train"].num_labelled and name in splits["train"].columns:
         findings.add(
             key_of(task, name),
             f"column {name!r} of {data.files['train']} has no labels; all are empty, null or -1",
@@ -138,13 +136,12 @@ def check_splits(
     """Report overlapping splits and a missing validation split; count the rows."""
     p, data = parameters.train, parameters.data
     with findings.at("data.overlap", "data.overlap: "):
-        _, drop = row_selection.resolve_overlap(stats, rows, data.overlap)
-        rows = rows | {"train": ("train", np.delete(rows["train"][1], drop))}
+        rows, _ = row_selection.resolve_overlap(stats, rows, data.overlap)
     with findings.named("data.subset"):
         rows, _ = row_selection.draw_subsets(stats, rows, data)
     sizes = {name: len(indices) for name, (_, indices) in rows.items()}
-    has_validation = "validation" in rows and stats[rows["validation"][0]].labelled
-    if stats["train"].labelled and not has_validation:
+    has_validation = "validation" in rows and stats[rows["validation"][0]].num_labelled
+    if stats["train"].num_labelled and not has_validation:
         for name in rules.users_of_validation(p):
             findings.add(
                 name,
@@ -154,7 +151,7 @@ def check_splits(
     texts = []
     for name, (origin, _) in rows.items():
         notes = f" (split from {origin})" if origin != name else ""
-        notes += "" if stats[origin].labelled else " (no labels: predicted, not scored)"
+        notes += "" if stats[origin].num_labelled else " (no labels: predicted, not scored)"
         texts.append(f"{name} {sizes[name]:,} rows{notes}")
     findings.facts["data"] = ", ".join(texts)
     check_steps(parameters, sizes["train"], findings)

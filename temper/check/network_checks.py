@@ -51,7 +51,7 @@ def build_network(
     """
     import torch
 
-    from temper.ingest.base_model import build_meta_model
+    from temper.ingest.weights import build_meta_model
     from temper.models import heads
     from temper.models.config import wrap_config
     from temper.training import networks

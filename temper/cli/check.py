@@ -75,7 +75,9 @@ def check_launch(parameters: params.Params, findings: Findings) -> None:
     settings = yaml.safe_load(file.read_text(encoding="utf-8"))
     num_processes = settings.get("num_processes") if isinstance(settings, dict) else None
     if not isinstance(num_processes, int) or num_processes < 1:
-        findings.mistakes.append(f"{file}: num_processes must be 1 or more, got {num_processes!r}")
+        findings.mistakes.append(
+            f"{file}: num_processes must be 1 or more; found {num_processes!r}"
+        )
         return
     per_device = p.per_device_batch_size or p.batch_size // num_processes
     if per_device == 0 or p.batch_size % (per_device * num_processes):
@@ -140,7 +142,7 @@ def check_augmentation(parameters: params.Params, findings: Findings) -> None:
 def check_model(parameters: params.Params, findings: Findings) -> None:
     """Report what the parameters ask for and the local model folder cannot give."""
     from temper.check import network_checks
-    from temper.ingest import base_model
+    from temper.ingest import base_model, weights
     from temper.tasks.base import registry
     from temper.tasks.base.windows import check_max_length
 
@@ -161,7 +163,7 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
             check_max_length(parameters.tokenize, processor, min(len(task.columns), 2))
         network_checks.check(parameters, config, task, findings)
         if not p.from_scratch and p.custom_class is None:
-            base_model.compare_weights(folder, config, task.auto_model)
+            weights.compare_weights(folder, config, task.auto_model)
         origin = "randomly initialised" if p.from_scratch else "pretrained weights"
         tokens = f"{len(processor):,} tokens, " if task.auto_processor == "AutoTokenizer" else ""
         findings.facts["model"] = f"{p.name}: {config.model_type}, {tokens}{origin}"

@@ -56,7 +56,7 @@ def predict(
 def check_columns(file: Path, columns: dict[str, list], inputs: dict[str, str]) -> None:
     """Refuse a file without an input column, or with a column that predict would add."""
     for name in inputs:
-        table_columns.get(columns, name, str(file))
+        table_columns.get_column(columns, name, str(file))
     for name in columns:
         if name in ADDED or name.startswith("score_"):
             raise InputError(f"{file}: predict would overwrite the column {name!r}; rename it")
@@ -75,7 +75,7 @@ def convert_inputs(
     """
     return {
         name: table_columns.convert(
-            table_columns.get(columns, name, str(file)),
+            table_columns.get_column(columns, name, str(file)),
             value_type,
             lambda i, name=name: f"{file} row {first + i + 1}, column {name!r}",
         )

@@ -1,1 +1,1 @@
-"""Where data and models come from: local files, the Hub, and what makes their columns fit."""
+"""Local files and the Hub → data/raw and data/base: read, select, split and encode rows."""

@@ -1,6 +1,6 @@
-"""A file, or what is packed in it → the parts that a reader reads, as streams or on the disk.
+"""A file or archive → members to read, as streams or as files on disk.
 
-`x.csv.gz` is one part; a ZIP archive is one part per member of a known format, in name order.
+`x.csv.gz` is one member; a ZIP archive has one per file of a known format, in name order.
 """
 
 import gzip
@@ -16,56 +16,56 @@ from typing import IO
 
 from temper.core.errors import InputError
 
-PACKINGS = (".gz", ".zip")
-ENCRYPTED = 0x1  # the flag of a ZIP member
+COMPRESSIONS = (".gz", ".zip")
+ENCRYPTED = 0x1  # flag bit of a ZIP member
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveMember:
-    """Rows of one format: a file, or a member of an archive."""
+    """Rows of one format: a plain file, or a member of an archive."""
 
-    name: str  # as errors name it: x.csv, or x.zip!member.csv
+    name: str  # for errors: x.csv, or x.zip!member.csv
     suffix: str  # of the format
     open: Callable[[], IO[bytes]]
-    path: Path | None = None  # where it lies, unless it is packed
+    path: Path | None = None  # None: compressed
 
     @contextmanager
     def on_disk(self) -> Iterator[Path]:
-        """Yield a path to read it from; a packed part is unpacked to a temporary file."""
+        """Yield a path to read from; a compressed member is extracted to a temporary file."""
         if self.path is not None:
             yield self.path
             return
-        with tempfile.NamedTemporaryFile(suffix=self.suffix) as file, self.open() as packed:
-            shutil.copyfileobj(packed, file)
+        with tempfile.NamedTemporaryFile(suffix=self.suffix) as file, self.open() as stream:
+            shutil.copyfileobj(stream, file)
             file.flush()
             yield Path(file.name)
 
 
 def suffixes(name: str) -> tuple[str, str]:
-    """Return a file name's format and packing: `.csv` and `.gz`; either may be empty."""
+    """Split a file name's suffixes into format and compression: `.csv`, `.gz`; either may be ""."""
     *_, inner, last = ["", "", *(suffix.lower() for suffix in PurePosixPath(name).suffixes)]
     if last == ".zip":
         return "", last
-    return (inner, last) if last in PACKINGS else (last, "")
+    return (inner, last) if last in COMPRESSIONS else (last, "")
 
 
-def parts(file: Path, known: Collection[str]) -> Iterator[ArchiveMember]:
-    """Yield the parts of a file.
+def open_members(file: Path, known_suffixes: Collection[str]) -> Iterator[ArchiveMember]:
+    """Yield the members of a file.
 
     Args:
         file: plain, gzip or ZIP.
-        known: suffixes of the formats that can be read; other members of an archive are passed by.
+        known_suffixes: of the formats that can be read; other members of an archive are skipped.
 
     Raises:
-        InputError: a broken, encrypted or empty archive.
+        InputError: the archive is broken or encrypted, or has no member of a known format.
     """
-    suffix, packing = suffixes(file.name)
+    suffix, compression = suffixes(file.name)
     try:
-        if packing == ".zip":
+        if compression == ".zip":
             with zipfile.ZipFile(file) as archive:
-                yield from _members(archive, file, known)
-        elif packing == ".gz":
-            yield ArchiveMember(name=str(file), suffix=suffix, open=lambda: _unzipped(file))
+                yield from _zip_members(archive, file, known_suffixes)
+        elif compression == ".gz":
+            yield ArchiveMember(name=str(file), suffix=suffix, open=lambda: _open_gzip(file))
         else:
             yield ArchiveMember(
                 name=str(file), suffix=suffix, open=lambda: file.open("rb"), path=file
@@ -75,46 +75,47 @@ def parts(file: Path, known: Collection[str]) -> Iterator[ArchiveMember]:
 
 
 @contextmanager
-def named(part: ArchiveMember) -> Iterator[None]:
-    """Say in which part unpacking failed.
+def explain_broken(member: ArchiveMember) -> Iterator[None]:
+    """Name the member whose compressed bytes cannot be read.
 
     Raises:
-        InputError: the packed bytes are broken.
+        InputError: they are corrupt or cut short.
     """
     try:
         yield
     except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise InputError(f"{part.name}: broken archive: {error}; pack it again") from None
+        raise InputError(f"{member.name}: broken archive: {error}; pack it again") from None
 
 
-def _members(
-    archive: zipfile.ZipFile, file: Path, known: Collection[str]
+def _zip_members(
+    archive: zipfile.ZipFile, file: Path, known_suffixes: Collection[str]
 ) -> Iterator[ArchiveMember]:
     members = {
         member.filename: member
         for member in archive.infolist()
         if not member.is_dir() and not _is_hidden(member.filename)
     }
-    chosen = {name: suffixes(name)[0] for name in sorted(members) if suffixes(name)[1] == ""}
-    chosen = {name: suffix for name, suffix in chosen.items() if suffix in known}
-    if not chosen:
+    formats = {name: suffixes(name)[0] for name in sorted(members) if suffixes(name)[1] == ""}
+    readable = {name: suffix for name, suffix in formats.items() if suffix in known_suffixes}
+    if not readable:
         raise InputError(
-            f"{file}: no file of a known format in it; it holds "
-            f"{', '.join(list(members)[:10]) or 'nothing'}; known are {', '.join(known)}"
+            f"{file}: contains no file of a known format; it contains "
+            f"{', '.join(list(members)[:10]) or 'nothing'}; known formats: "
+            f"{', '.join(known_suffixes)}"
         )
-    for name in chosen:
+    for name in readable:
         if members[name].flag_bits & ENCRYPTED:
             raise InputError(f"{file}!{name}: encrypted; pack it without a password")
-    for name, suffix in chosen.items():
+    for name, suffix in readable.items():
         yield ArchiveMember(
             name=f"{file}!{name}", suffix=suffix, open=lambda name=name: archive.open(name)
         )
 
 
-def _unzipped(file: Path) -> IO[bytes]:
+def _open_gzip(file: Path) -> IO[bytes]:
     return gzip.open(file)  # type: ignore[return-value]
 
 
 def _is_hidden(name: str) -> bool:
-    """Tell what an operating system added: `__MACOSX/._x.csv`, `.DS_Store`."""
+    """Recognize files that operating systems add: `__MACOSX/._x.csv`, `.DS_Store`."""
     return any(part == "__MACOSX" or part.startswith(".") for part in PurePosixPath(name).parts)

@@ -1,6 +1,8 @@
-"""Values as files and the Hub hold them → the kinds a task reads: text, texts, image, answers.
+"""Column values as files and the Hub store them → the value types a task reads.
 
-`a.b` names the value b inside the objects of column a, as in {"translation": {"en": …}}.
+The types are those of a task's `inputs` and `target`: text, texts, image, index and answers are
+converted here, labels in `temper.ingest.labels`. `a.b` names the value b inside the objects of
+column a, as in {"translation": {"en": …}}.
 """
 
 import io
@@ -9,33 +11,32 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from temper.core.errors import InputError, nearest
-from temper.ingest.readers import ColumnBatch
+from temper.ingest.formats import ColumnBatch
 
 
-def lookup(columns: ColumnBatch, name: str) -> list | None:
-    """Return a column, or what a dotted name finds inside of one; None where there is none."""
-    if name in columns:
-        return columns[name]
+def find_column(batch: ColumnBatch, name: str) -> list[Any] | None:
+    """Look up a column, or the values a dotted name selects inside one; None if there is none."""
+    if name in batch:
+        return batch[name]
     outer, _, inner = name.rpartition(".")
-    if not outer or outer not in columns:
+    if not outer or outer not in batch:
         return None
-    found = [row.get(inner) if isinstance(row, dict) else None for row in columns[outer]]
-    return found if any(value is not None for value in found) else None
+    values = [row.get(inner) if isinstance(row, dict) else None for row in batch[outer]]
+    return values if any(value is not None for value in values) else None
 
 
-def get(columns: ColumnBatch, name: str, split: str) -> list:
-    """Return a column.
+def get_column(batch: ColumnBatch, name: str, split: str) -> list[Any]:
+    """Look up a column that must exist.
 
     Raises:
-        InputError: there is none of this name.
+        InputError: it does not.
     """
-    found = lookup(columns, name)
-    if found is None:
+    values = find_column(batch, name)
+    if values is None:
         raise InputError(
-            f"{split} has no column {name!r}{nearest(name, list(columns))}; "
-            f"it has {', '.join(columns)}"
+            f"{split} has no column {name!r}{nearest(name, list(batch))}; it has {', '.join(batch)}"
         )
-    return found
+    return values
 
 
 def rename_columns(
@@ -44,16 +45,16 @@ def rename_columns(
     split: str,
     optional: str | None,
 ) -> Iterator[ColumnBatch]:
-    """Yield batches under other column names.
+    """Yield batches with renamed columns.
 
     Args:
-        batches: as they are read.
-        names: column as it is read → its name from here on.
-        split: where they come from.
-        optional: a name from here on whose column the split may lack: the labels to predict.
+        batches: as they were read.
+        names: column in the source → its name from here on.
+        split: name of the split, for errors.
+        optional: a new name whose column the split may lack: the labels to predict.
 
     Raises:
-        InputError: the first batch lacks a column, or a name is taken.
+        InputError: the first batch lacks a column, or a new name is taken.
     """
     if not names:
         yield from batches
@@ -73,29 +74,29 @@ def rename_columns(
         yield {names.get(column, column): values for column, values in batch.items()}
 
 
-def convert(values: Sequence[Any], kind: str, where: Callable[[int], str]) -> list:
-    """Return a column's values as a kind.
+def convert(values: Sequence[Any], value_type: str, where: Callable[[int], str]) -> list[Any]:
+    """Convert a column's values.
 
     Args:
         values: as they were read.
-        kind: text, texts, image, index or answers.
-        where: from a value's position to its split, row and column.
+        value_type: a key of `CONVERTERS`.
+        where: from a value's position to its split, row and column, for errors.
 
     Raises:
-        InputError: a value that cannot be one of the kind.
+        InputError: a value cannot be converted.
     """
-    one = CONVERT[kind]
-    found = []
+    converter = CONVERTERS[value_type]
+    converted = []
     for i, value in enumerate(values):
         try:
-            found.append(one(value))
+            converted.append(converter(value))
         except (TypeError, ValueError, KeyError, IndexError) as error:
             raise InputError(f"{where(i)}: {error}; found {value!r:.80}") from None
-    return found
+    return converted
 
 
-def feature(kind: str) -> Any:
-    """Return the `datasets` feature of a kind."""
+def feature(value_type: str) -> Any:
+    """Return the `datasets` feature of a converted column."""
     from datasets import List, Value
 
     return {
@@ -104,11 +105,11 @@ def feature(kind: str) -> Any:
         "image": Value("binary"),
         "index": Value("int32"),
         "answers": {"text": List(Value("string")), "answer_start": List(Value("int32"))},
-    }[kind]
+    }[value_type]
 
 
-def key_of(value: Any) -> str:
-    """Return a string that two values share exactly when they are equal."""
+def comparison_key(value: str | list[str] | bytes) -> str:
+    """Turn an input value into a string that is equal for equal values only."""
     if isinstance(value, bytes):
         return value.hex()
     return "\x1e".join(value) if isinstance(value, list) else value
@@ -119,11 +120,11 @@ def _text(value: Any) -> str:
 
 
 def _texts(value: Any) -> list[str]:
-    """Return a list of strings; in a CSV file a JSON list, or words between spaces."""
+    """Convert a list; in a CSV file a JSON list, or words separated by spaces."""
     if isinstance(value, str):
         value = json.loads(value) if value.lstrip().startswith("[") else value.split()
     if not isinstance(value, list | tuple):
-        raise TypeError("expected a list of strings, a JSON list, or words between spaces")
+        raise TypeError("expected a list of strings, a JSON list, or words separated by spaces")
     return [_text(item) for item in value]
 
 
@@ -136,7 +137,7 @@ def _image(value: Any) -> bytes:
     try:
         Image.open(io.BytesIO(value)).close()
     except UnidentifiedImageError:
-        raise ValueError("these bytes are no image that Pillow knows") from None
+        raise ValueError("not an image format that Pillow can read") from None
     return value
 
 
@@ -144,19 +145,19 @@ def _index(value: Any) -> int | None:
     return None if value in (None, "", -1, "-1") else int(value)
 
 
-def _answers(value: Any) -> dict[str, list] | None:
+def _answers(value: Any) -> dict[str, list[Any]] | None:
     if value is None:
         return None
     value = json.loads(value) if isinstance(value, str) else value
-    if isinstance(value, list):  # the nested form of the SQuAD files
-        value = {name: [one[name] for one in value] for name in ("text", "answer_start")}
+    if isinstance(value, list):  # SQuAD's nested format
+        value = {name: [answer[name] for answer in value] for name in ("text", "answer_start")}
     texts, starts = list(value["text"]), [int(start) for start in value["answer_start"]]
     if len(texts) != len(starts):
         raise ValueError("answers: text and answer_start have different lengths")
     return {"text": texts, "answer_start": starts}
 
 
-CONVERT: dict[str, Callable[[Any], Any]] = {
+CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "text": _text,
     "texts": _texts,
     "image": _image,

@@ -1,24 +1,28 @@
-"""The Hub → a dataset or model at one commit, its errors in words a person can act on.
+"""The Hub → a dataset or model at a fixed commit; errors say what to do.
 
-`HF_TOKEN` and `HF_ENDPOINT` are read by huggingface_hub itself and written nowhere.
+`HF_TOKEN` and `HF_ENDPOINT` are read by huggingface_hub itself and never written to disk.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temper.core.errors import InputError, nearest
 from temper.ingest.dataset import SourceSplits
-from temper.ingest.readers import ROWS, ColumnBatch
+from temper.ingest.formats import ROWS, ColumnBatch
 from temper.params.data import HubDataset
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+    from huggingface_hub import DatasetInfo, ModelInfo
 
 MODEL_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm", "*.jinja", "*.py")
 
 
 @contextmanager
-def explained(what: str, revision: str | None) -> Iterator[None]:
-    """Turn what huggingface_hub and datasets raise into one `InputError`."""
+def explain_hub_errors(what: str, revision: str | None) -> Iterator[None]:
+    """Turn the errors of huggingface_hub and datasets into an `InputError`."""
     import httpx2
     from datasets.exceptions import DatasetNotFoundError
     from huggingface_hub import errors
@@ -29,79 +33,81 @@ def explained(what: str, revision: str | None) -> Iterator[None]:
     except (errors.GatedRepoError, errors.RepositoryNotFoundError) as error:
         status = error.response.status_code if error.response is not None else 404
         hint = (
-            "set HF_TOKEN to a token that may read it"
+            "set HF_TOKEN to a token with access"
             if status in (401, 403)
-            else ("check the name; a private one needs HF_TOKEN")
+            else "check the name; a private repository needs HF_TOKEN"
         )
-        raise InputError(f"{where}: the Hub answers {status}: {hint}") from None
+        raise InputError(f"{where}: the Hub returned {status}: {hint}") from None
     except errors.RevisionNotFoundError:
         raise InputError(f"{where}: no such commit, branch or tag") from None
     except DatasetNotFoundError as error:
         raise InputError(f"{where}: {error}") from None
     except errors.HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else "no status"
-        hint = "set HF_TOKEN to a token that may read it" if status in (401, 403) else "try again"
-        raise InputError(f"{where}: the Hub answers {status}: {hint}") from None
+        hint = "set HF_TOKEN to a token with access" if status in (401, 403) else "try again"
+        raise InputError(f"{where}: the Hub returned {status}: {hint}") from None
     except (httpx2.HTTPError, ConnectionError, OSError, EOFError) as error:
         raise InputError(
-            f"{where}: the connection broke ({type(error).__name__}: {error!s:.200}); nothing was "
-            "written over, run it again"
+            f"{where}: the connection failed ({type(error).__name__}: {error!s:.200}); earlier "
+            "output is unchanged; run the command again"
         ) from None
 
 
-def resolve_dataset(params: HubDataset) -> Any:
-    """Return the Hub's description of the dataset; its `sha` is the commit."""
+def resolve_dataset(params: HubDataset) -> "DatasetInfo":
+    """Look up a dataset on the Hub; `sha` of the result is the commit."""
     from huggingface_hub import HfApi
 
-    with explained(f"dataset {params.name}", params.revision):
+    with explain_hub_errors(f"dataset {params.name}", params.revision):
         return HfApi().dataset_info(str(params.name), revision=params.revision)
 
 
-def resolve_model(name: str, revision: str | None) -> Any:
-    """Return the Hub's description of the model; its `sha` is the commit."""
+def resolve_model(name: str, revision: str | None) -> "ModelInfo":
+    """Look up a model on the Hub; `sha` of the result is the commit."""
     from huggingface_hub import HfApi
 
-    with explained(f"model {name}", revision):
+    with explain_hub_errors(f"model {name}", revision):
         return HfApi().model_info(name, revision=revision)
 
 
 def open_dataset(params: HubDataset, commit: str) -> SourceSplits:
-    """Fetch a dataset at a commit; return its splits as batches.
+    """Download a dataset at a commit.
 
     Raises:
-        InputError: no such config or split, or what the Hub refuses.
+        InputError: the config or a split does not exist, or the Hub returned an error.
     """
     from datasets import get_dataset_config_names, load_dataset
 
     name = str(params.name)
-    with explained(f"dataset {name}", commit):
+    with explain_hub_errors(f"dataset {name}", commit):
         configs = get_dataset_config_names(name, revision=commit)
         if params.config not in (None, *configs) or (params.config is None and len(configs) > 1):
             raise InputError(
                 f"data.hub.config: dataset {name} has no config {params.config!r}"
                 f"{nearest(str(params.config), configs)}; it has {', '.join(configs)}"
             )
-        loaded: dict[str, Any] = load_dataset(name, params.config, revision=commit)  # type: ignore
-    wanted = params.splits or {split: split for split in loaded}
-    for split, there in wanted.items():
-        if there not in loaded:
+        loaded: DatasetDict = load_dataset(name, params.config, revision=commit)  # type: ignore
+    hub_splits = params.splits or {str(split): str(split) for split in loaded}
+    for split, hub_split in hub_splits.items():
+        if hub_split not in loaded:
+            available = [str(name) for name in loaded]
             raise InputError(
-                f"data.hub.splits.{split}: no split {there!r}{nearest(there, list(loaded))}; "
-                f"the dataset has {', '.join(loaded)}"
+                f"data.hub.splits.{split}: no split {hub_split!r}{nearest(hub_split, available)}; "
+                f"the dataset has {', '.join(available)}"
             )
-    return {split: _batches(loaded[there]) for split, there in wanted.items()}
+    return {split: _batch_reader(loaded[hub_split]) for split, hub_split in hub_splits.items()}
 
 
 def fetch_model(name: str, commit: str) -> Path:
-    """Fetch a model's config, tokenizer and safetensors at a commit; return the folder."""
+    """Download a model's config, tokenizer and safetensors at a commit; return the folder."""
     from huggingface_hub import snapshot_download
 
-    with explained(f"model {name}", commit):
+    with explain_hub_errors(f"model {name}", commit):
         folder = snapshot_download(name, revision=commit, allow_patterns=list(MODEL_FILES))
     return Path(folder)
 
 
-def _batches(dataset: Any) -> Any:
+def _batch_reader(dataset: "Dataset") -> Callable[[], Iterator[ColumnBatch]]:
+    """Return a function that reads a split, with images as bytes and labels as names."""
     from datasets import Image
 
     for column, feature in dataset.features.items():
@@ -109,21 +115,24 @@ def _batches(dataset: Any) -> Any:
             dataset = dataset.cast_column(column, Image(decode=False))
 
     def read() -> Iterator[ColumnBatch]:
-        names = {
+        label_names = {
             column: list(getattr(getattr(f, "feature", f), "names", None) or [])
             for column, f in dataset.features.items()
         }
         for start in range(0, len(dataset), ROWS):
             columns = dataset[start : start + ROWS]
-            yield {c: [_named(v, names[c]) for v in values] for c, values in columns.items()}
+            yield {
+                name: [_to_names(value, label_names[name]) for value in values]
+                for name, values in columns.items()
+            }
 
     return read
 
 
-def _named(value: Any, names: list[str]) -> Any:
-    """Return a ClassLabel's name for its id; -1 and null stay as they are."""
+def _to_names(value: Any, names: list[str]) -> Any:
+    """Replace a ClassLabel's ids by names; -1 and null stay as they are."""
     if not names or value is None:
         return value
     if isinstance(value, list):
-        return [_named(one, names) for one in value]
+        return [_to_names(item, names) for item in value]
     return names[value] if value >= 0 else value

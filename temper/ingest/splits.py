@@ -1,11 +1,11 @@
-"""Cut splits and folds from train, rank rows, and count rows that stand twice.
+"""Row keys, labels and groups → splits, folds, subsets and counts of duplicate rows.
 
-Both work on one key per row, so no text is held in memory.
+Works on one fixed-size key and a few integers per row, so no text is held in memory.
 """
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ KEY_BYTES = 16
 
 
 def row_key(texts: Sequence[str]) -> bytes:
-    """Return 16 bytes that stand for a row's texts."""
+    """Hash a row's texts to 16 bytes."""
     joined = "\x1f".join(texts)
     return hashlib.blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
 
@@ -23,30 +23,32 @@ def row_key(texts: Sequence[str]) -> bytes:
 def assign_splits(
     strata: np.ndarray,
     params: SplitParams,
-    missing: Sequence[str],
+    missing: Iterable[str],
     groups: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return row numbers by split, each in its old order, for train and the missing splits.
+    """Divide rows into train and the missing splits, stratified by label.
+
+    Each label's rows are shuffled by the seed and shared out by largest remainder, carried over
+    from label to label. So each split gets its share overall, and of each label its share to within
+    whole rows. A label with a single row stays in train.
 
     Args:
-        strata: a label id per row; rows of one label are divided alike. All 0: not stratified.
+        strata: a label id per row; all 0: not stratified.
         params: shares and the seed.
-        missing: which of validation and test to cut.
-        groups: a number per row that the rows of a group share; then a group is in one split.
+        missing: those of validation and test to create.
+        groups: a group number per row; rows of a group share a split.
 
-    A label's rows are shuffled by the seed and shared out by the largest remainder, carried from
-    label to label, so that a split has its share in all and each label its share as near as
-    whole rows allow. A label with one row stays in train.
+    Returns:
+        Row numbers by split, ascending; without the splits that came out empty.
     """
     shares = {split: getattr(params, split) for split in missing if getattr(params, split) > 0}
-    random = np.random.default_rng(params.seed)
+    rng = np.random.default_rng(params.seed)
     if groups is not None:
-        return _assign_grouped(strata, groups, shares, random)
-    none = np.array([], dtype=int)
-    taken: dict[str, list[np.ndarray]] = {split: [none] for split in shares}
+        return _assign_whole_groups(strata, groups, shares, rng)
+    chunks: dict[str, list[np.ndarray]] = {split: [np.array([], dtype=int)] for split in shares}
     owed = dict.fromkeys(shares, 0.0)
     for stratum in np.unique(strata):
-        rows = random.permutation(np.flatnonzero(strata == stratum))
+        rows = rng.permutation(np.flatnonzero(strata == stratum))
         if len(rows) == 1:
             continue
         start = 0
@@ -54,129 +56,126 @@ def assign_splits(
             owed[split] += share * len(rows)
             count = min(int(owed[split] + 0.5), len(rows) - 1 - start)
             owed[split] -= count
-            taken[split].append(rows[start : start + count])
+            chunks[split].append(rows[start : start + count])
             start += count
-    found = {split: np.sort(np.concatenate(rows)) for split, rows in taken.items()}
-    rest = np.ones(len(strata), dtype=bool)
-    for rows in found.values():
-        rest[rows] = False
-    return {
-        "train": np.flatnonzero(rest),
-        **{split: rows for split, rows in found.items() if len(rows)},
-    }
+    assigned = {split: np.sort(np.concatenate(parts)) for split, parts in chunks.items()}
+    in_train = np.ones(len(strata), dtype=bool)
+    for rows in assigned.values():
+        in_train[rows] = False
+    train = {"train": np.flatnonzero(in_train)}
+    return train | {split: rows for split, rows in assigned.items() if len(rows)}
 
 
 def assign_folds(
     strata: np.ndarray, k: int, seed: int, groups: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return for each row the fold it is in, 0 to k - 1; the folds' sizes differ by one at most.
+    """Assign each row to a fold, 0 to k - 1, (rows,); fold sizes differ by at most one.
 
     Args:
-        strata: a label id per row; a label's rows are dealt out evenly.
-        k: how many folds.
-        seed: of the order in which they are dealt.
-        groups: a number per row that the rows of a group share; then a group is in one fold, and
-            sizes and labels are as even as groups allow.
+        strata: a label id per row; each label's rows are spread evenly.
+        k: number of folds.
+        seed: of the shuffle.
+        groups: a group number per row; rows of a group share a fold, and sizes and labels are as
+            even as the groups allow.
     """
-    random = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([seed, 1])
     if groups is not None:
-        return assign_groups(strata, groups, [1 / k] * k, random)
-    rows = [random.permutation(np.flatnonzero(strata == one)) for one in np.unique(strata)]
-    found = np.empty(len(strata), dtype=int)
-    found[np.concatenate(rows)] = np.arange(len(strata)) % k
-    return found
+        return assign_groups(strata, groups, [1 / k] * k, rng)
+    rows = [rng.permutation(np.flatnonzero(strata == stratum)) for stratum in np.unique(strata)]
+    folds = np.empty(len(strata), dtype=int)
+    folds[np.concatenate(rows)] = np.arange(len(strata)) % k
+    return folds
 
 
-def _assign_grouped(
-    strata: np.ndarray, groups: np.ndarray, shares: dict[str, float], random: np.random.Generator
+def _assign_whole_groups(
+    strata: np.ndarray, groups: np.ndarray, shares: Mapping[str, float], rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    parts = {"train": max(1 - sum(shares.values()), 1e-9), **shares}
-    found = assign_groups(strata, groups, list(parts.values()), random)
-    rows = {name: np.flatnonzero(found == part) for part, name in enumerate(parts)}
-    return {name: chosen for name, chosen in rows.items() if len(chosen) or name == "train"}
+    all_shares = {"train": max(1 - sum(shares.values()), 1e-9), **shares}
+    parts = assign_groups(strata, groups, list(all_shares.values()), rng)
+    assigned = {split: np.flatnonzero(parts == i) for i, split in enumerate(all_shares)}
+    return {split: rows for split, rows in assigned.items() if len(rows) or split == "train"}
 
 
 def assign_groups(
-    strata: np.ndarray, groups: np.ndarray, shares: Sequence[float], random: np.random.Generator
+    strata: np.ndarray, groups: np.ndarray, shares: Sequence[float], rng: np.random.Generator
 ) -> np.ndarray:
-    """Return for each row the part its group is in.
+    """Assign whole groups to parts; return each row's part, (rows,).
 
-    The largest group comes first, equal ones by chance. Each goes to a part that it fills beyond
-    its share by no more than half of the group, and of these to the one that lacks most of the
-    labels of the group's rows, compared with its share; where it fits nowhere, to the part with
-    the most room.
+    Greedy, largest group first, ties in random order. A group fits a part if it exceeds the part's
+    share by no more than half the group. Of the parts that fit, it goes to the one that lacks most
+    of the group's labels relative to its share; if none fits, to the one with the most room.
 
     Args:
         strata: a label id per row.
-        groups: a number per row, 0 to the number of groups - 1.
-        shares: of each part, above 0; their sum is 1.
-        random: orders groups of one size.
+        groups: a group number per row, 0 to the number of groups - 1.
+        shares: of each part, above 0, summing to 1.
+        rng: orders groups of equal size.
     """
     strata = np.unique(strata, return_inverse=True)[1].reshape(-1)
-    wanted = np.outer(shares, np.bincount(strata))  # (parts, labels)
-    have, room = np.zeros_like(wanted), wanted.sum(1)
+    target = np.outer(shares, np.bincount(strata))  # (parts, labels)
+    assigned, room = np.zeros_like(target), target.sum(1)
     sizes = np.bincount(groups)
     members = np.split(np.argsort(groups, kind="stable"), np.cumsum(sizes)[:-1])
-    order = random.permutation(len(sizes))
+    order = rng.permutation(len(sizes))
     order = order[np.argsort(-sizes[order], kind="stable")]
     part_of = np.empty(len(sizes), dtype=int)
     for group in order:
         size = sizes[group]
         ids, counts = np.unique(strata[members[group]], return_counts=True)
-        parts = ((1 - have[:, ids] / wanted[:, ids]) * counts).tolist()
-        lack = [math.fsum(part) for part in parts]  # exact, whatever the machine's instructions
+        lacking = ((1 - assigned[:, ids] / target[:, ids]) * counts).tolist()
+        lack = [math.fsum(labels) for labels in lacking]  # exact on every instruction set
         fits = room >= size / 2
         ranks = [(bool(fits[p]), lack[p] if fits[p] else 0, room[p]) for p in range(len(shares))]
         part = max(range(len(shares)), key=ranks.__getitem__)
-        have[part, ids] += counts
+        assigned[part, ids] += counts
         room[part] -= size
         part_of[group] = part
     return part_of[groups]
 
 
 def rank_rows(strata: np.ndarray, seed: int) -> np.ndarray:
-    """Return the row numbers in an order of which every prefix is a fair sample.
+    """Order row numbers so that every prefix is a stratified sample.
 
-    First comes a row of each label, the most frequent label first; then labels come as often as
-    they do in all rows. The rows of one label are shuffled by the seed.
+    One row of each label comes first, the most frequent label leading; then labels appear in
+    proportion to their frequency. The rows of a label are shuffled.
 
     Args:
         strata: a label id per row.
         seed: of the shuffle.
     """
-    random = np.random.default_rng([seed, 2])
-    places = np.empty(len(strata))
+    rng = np.random.default_rng([seed, 2])
+    positions = np.empty(len(strata))
     for stratum in np.unique(strata):
-        rows = random.permutation(np.flatnonzero(strata == stratum))
-        places[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
-        places[rows[0]] = -len(rows)
-    return np.lexsort((strata, places))
+        rows = rng.permutation(np.flatnonzero(strata == stratum))
+        positions[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+        positions[rows[0]] = -len(rows)
+    return np.lexsort((strata, positions))
 
 
 def as_keys(buffer: bytearray) -> np.ndarray:
-    """Return a buffer of `row_key`s as an array, (rows,), without copying it."""
+    """View a buffer of `row_key`s as an array, (rows,), without copying."""
     return np.frombuffer(buffer, dtype=f"S{KEY_BYTES}")
 
 
 def count_duplicates(keys: np.ndarray) -> int:
-    """Return how many rows repeat an earlier one."""
+    """Count the rows that repeat an earlier one."""
     ordered = np.sort(keys)
     return int((ordered[1:] == ordered[:-1]).sum())
 
 
-def is_in(keys: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return for each key whether it stands among others, (keys,)."""
-    if not len(others):
+def is_in(keys: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Check for each key whether it is in `reference`, (keys,)."""
+    if not len(reference):
         return np.zeros(len(keys), dtype=bool)
-    others = np.sort(others)
-    places = np.searchsorted(others, keys)
-    return others[np.minimum(places, len(others) - 1)] == keys
+    reference = np.sort(reference)
+    positions = np.searchsorted(reference, keys)
+    return reference[np.minimum(positions, len(reference) - 1)] == keys
 
 
-def count_overlaps(keys: dict[str, np.ndarray]) -> dict[str, int]:
-    """Return for each pair of splits how many rows of the first also stand in the second."""
-    names, found = list(keys), {}
-    for i, one in enumerate(names):
-        for other in names[i + 1 :]:
-            found[f"{one} in {other}"] = int(is_in(keys[one], keys[other]).sum())
-    return found
+def count_overlaps(keys: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Count for each pair of splits, `a in b`, the rows of the first that the second also has."""
+    splits, overlaps = list(keys), {}
+    for i, first in enumerate(splits):
+        for second in splits[i + 1 :]:
+            overlaps[f"{first} in {second}"] = int(is_in(keys[first], keys[second]).sum())
+    return overlaps

@@ -80,7 +80,7 @@ def test_pair_head_needs_token_types(checkpoint, write_params):
     settings = json.loads(Path("m/tokenizer_config.json").read_text())
     settings["model_input_names"] = ["input_ids", "attention_mask"]
     Path("m/tokenizer_config.json").write_text(json.dumps(settings))
-    with pytest.raises(InputError, match=r"pair needs to know .* gives no token_type_ids"):
+    with pytest.raises(InputError, match=r"pair needs to know .* returns no token_type_ids"):
         fetch(write_params, model__head={"kind": "linear", "pooling": "pair", "dropout": 0.1})
 
 

@@ -1,0 +1,84 @@
+"""A checkpoint's tensors ↔ those of the network it is loaded into, by name and shape."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from temper.core.errors import InputError, nearest
+from temper.models import loading
+from temper.models.config import ModelWithHeadConfig
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PretrainedConfig
+
+
+def checkpoint_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor in the folder's safetensors, without loading the tensors."""
+    from safetensors import safe_open
+
+    shapes = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(str(file), "np") as tensors:
+            for name in tensors.keys():  # noqa: SIM118 (not a mapping)
+                shapes[name] = tuple(tensors.get_slice(name).get_shape())
+    return shapes
+
+
+def build_meta_model(config: "PretrainedConfig", auto_model: str) -> "nn.Module":
+    """Build a config's network on the meta device: shapes without weights.
+
+    Args:
+        config: of transformers, or of a temper head.
+        auto_model: name of the AutoModelFor… class, for transformers' models.
+    """
+    import torch
+    import transformers
+
+    with torch.device("meta"):
+        if not isinstance(config, ModelWithHeadConfig):
+            return getattr(transformers, auto_model).from_config(config)
+        from temper.models import heads
+
+        backbone = transformers.AutoModel.from_config(config.backbone_config())
+        return heads.ModelWithHead(config, backbone)
+
+
+def compare_weights(
+    folder: Path, config: "PretrainedConfig", auto_model: str
+) -> dict[str, list[str]]:
+    """Compare a checkpoint's tensors with the network's.
+
+    Returns:
+        The names of the network's `new` tensors, which are initialized randomly, and of the
+        checkpoint's `unused` ones.
+
+    Raises:
+        InputError: a tensor of the backbone is missing, or has another shape.
+    """
+    network = build_meta_model(config, auto_model)
+    prefix = loading.backbone_prefix(network)
+    expected = {name: tuple(p.shape) for name, p in network.state_dict().items()}
+    stored = {
+        prefix + name if prefix + name in expected else name: shape
+        for name, shape in checkpoint_shapes(folder).items()
+    }
+    tied = set(getattr(network, "_tied_weights_keys", None) or ())
+    new = [name for name in expected if name not in stored and name not in tied]
+    new = [name for name in new if not name.endswith(("position_ids", "token_type_ids"))]
+    for name in new:
+        if not loading.is_head_tensor(name, prefix):
+            raise InputError(
+                f"the checkpoint lacks {name} {expected[name]}{nearest(name, list(stored))}, which "
+                f"{type(network).__name__} needs; use another model, or set "
+                "model.from_scratch: true"
+            )
+    for name, shape in expected.items():
+        if name in stored and stored[name] != shape:
+            if loading.is_head_tensor(name, prefix):
+                new.append(name)
+                continue
+            raise InputError(
+                f"{name} is {stored[name]} in the checkpoint and {shape} in the model: "
+                "model.config changes a size; remove that key, or set model.from_scratch: true"
+            )
+    return {"new": sorted(new), "unused": sorted(set(stored) - set(expected))}
