@@ -34,7 +34,7 @@ from tests.helpers.augmentation import BACK, HALF, augment
         ({"augment": augment(back_translation=BACK | {"rate": 2})}, "less than or equal to 1"),
         (
             {"augment": augment(back_translation=BACK | {"source_lang": "en"})},
-            "target_lang is null and the other language is not",
+            "target_lang is missing and the other language is given",
         ),
     ],
 )

@@ -100,7 +100,9 @@ def test_multi_label_rows_score_each_label_alone(scored, write_params):
     write_params()
     inference_model(Path("nli"))
     parameters = write_params(
-        task__problem_type="multi_label_classification", evaluate__positive_label=None
+        task__problem_type="multi_label_classification",
+        evaluate__positive_label=None,
+        evaluate__threshold=0.5,
     )
     task = registry.load(parameters)
     task.label_names = ["boxes", "Oslo", "summer"]
