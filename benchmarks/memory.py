@@ -18,7 +18,7 @@ import numpy as np
 from temper.evaluation.split_result import LabelSpec, score_split, scores
 from temper.evaluation.bootstrap import intervals
 rows, labels = int(sys.argv[1]), int(sys.argv[2])
-setup = LabelSpec(metrics="classification", names=[f"l{i}" for i in range(labels)],
+setup = LabelSpec(metrics="classification", label_names=[f"l{i}" for i in range(labels)],
               positive=None, threshold=0.5)
 random = np.random.default_rng(1)
 references = random.integers(0, labels, rows)

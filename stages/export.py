@@ -135,13 +135,13 @@ def compare_written(
     )
     chosen, processor = data.select(range(min(WRITTEN, len(data)))), predictor.processor
     writers = (
-        generation.torch_writer(predictor.model, greedy, processor),
-        generation.onnx_writer(session, greedy, processor, predictor.config),
+        generation.torch_generate(predictor.model, greedy, processor),
+        generation.onnx_generate(session, greedy, processor, predictor.config),
     )
     one, other = (
         [
             row
-            for _, rows in generation.generate(w, chosen, predictor.task, processor, 8)
+            for _, rows in generation.predict(w, chosen, predictor.task, processor, 8)
             for row in rows
         ]
         for w in writers

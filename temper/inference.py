@@ -1,4 +1,4 @@
-"""A dataset → what a task keeps of its logits, in row order, a window of rows at a time.
+"""Encoded rows → the outputs of a model, in row order, a window of rows at a time.
 
 Shared by evaluate, by export's parity check and by `temper predict`.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temper.tasks.base import Task
-from temper.tasks.base.arrays import Batch, Collator
+from temper.tasks.base.arrays import Batch, Collator, Rows
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -30,7 +30,7 @@ class Features(list):
 
 def predict(
     forward: Forward,
-    features: Any,
+    features: Rows,
     collate: Collator,
     batch_size: int,
     task: Task,
@@ -44,12 +44,12 @@ def predict(
 
     Args:
         forward: from `torch_forward` or `onnx_forward`.
-        features: a `Dataset` or `Features`, with `length`.
+        features: the encoded rows, with `length`.
         collate: the task's collator.
         batch_size: rows per forward pass.
-        task: says what belongs to a row.
-        first: number of the first row, what a collator draws depends on it; None: no draws.
-        one_shape: fill the last batch up, so that every batch has the same number of rows.
+        task: removes the padding of an output.
+        first: number of the first row, which a collator's random draws depend on; None: no draws.
+        static_shapes: pad the last batch, so that every batch has the same number of rows.
     """
     size = batch_size * BATCHES_PER_WINDOW
     for start in range(0, len(features), size):
@@ -57,15 +57,15 @@ def predict(
         if first is not None:
             rows = [row | {"draw": (0, first + start + i)} for i, row in enumerate(rows)]
         order = np.argsort([-row["length"] for row in rows], kind="stable")
-        found: list[Any] = [None] * len(rows)
+        outputs: list[Any] = [None] * len(rows)
         for at in range(0, len(rows), batch_size):
-            chosen = order[at : at + batch_size]
-            batch = [rows[i] for i in chosen]
+            indices = order[at : at + batch_size]
+            batch = [rows[i] for i in indices]
             batch += batch[:1] * (batch_size - len(batch)) * static_shapes
-            kept = task.unpad(forward(collate(batch)), batch)
-            for i, output in zip(chosen, kept, strict=False):  # without what was filled up
-                found[i] = output
-        yield start, found
+            unpadded = task.unpad(forward(collate(batch)), batch)
+            for i, output in zip(indices, unpadded, strict=False):  # without the padding rows
+                outputs[i] = output
+        yield start, outputs
 
 
 def torch_forward(
@@ -75,13 +75,13 @@ def torch_forward(
     *,
     reduce: bool = True,
 ) -> Forward:
-    """Return a function from a batch to what the task keeps of its logits.
+    """Return a function from a batch to its logits, reduced to what evaluation stores.
 
     Args:
         model: put into evaluation mode; runs on its device.
         task: makes logits of the model's outputs.
         precision: the autocast context to run in; without one, the weights' own precision.
-        reduce: keep what the task keeps; otherwise all logits.
+        reduce: apply `Task.reduce_logits`; otherwise return all logits.
     """
     import torch
 
@@ -108,12 +108,12 @@ def onnx_session(path: str, num_threads: int) -> "InferenceSession":
 
 
 def onnx_forward(session: "InferenceSession", task: Task, *, reduce: bool = True) -> Forward:
-    """Return a function from a batch to what the task keeps of an ONNX session's logits."""
+    """Return a function like `torch_forward`'s that runs an ONNX session."""
     names = {tensor.name for tensor in session.get_inputs()}
 
     def forward(batch: Batch) -> np.ndarray:
-        wanted = {name: values for name, values in batch.items() if name in names}
-        logits = np.asarray(session.run(["logits"], wanted)[0])
+        inputs = {name: values for name, values in batch.items() if name in names}
+        logits = np.asarray(session.run(["logits"], inputs)[0])
         return np.asarray(task.reduce_logits(logits, batch)) if reduce else logits
 
     return forward

@@ -153,7 +153,7 @@ def pooled_label_scores(
     """
     names = [key.removeprefix("score_") for key in rows[0] if key.startswith("score_")]
     at = names.index(positive) if positive in names else None
-    spec = LabelSpec(metrics=module, names=names, positive=at, threshold=0.5)
+    spec = LabelSpec(metrics=module, label_names=names, positive=at, threshold=0.5)
     probabilities = np.array([[float(row[f"score_{name}"]) for name in names] for row in rows])
     clipped = np.clip(probabilities, 5e-7, 1 - 5e-7)
     predictions, references = (
@@ -172,7 +172,7 @@ def pooled_label_scores(
         references=references,
         confidence=np.array([float(row["score"]) for row in rows]),
         loss=loss,
-        sample=np.arange(len(rows)),
+        sampled_rows=np.arange(len(rows)),
         probabilities=probabilities,
     )
     return scores(result, spec)

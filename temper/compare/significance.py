@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from temper.compare.row_scores import RowScores
-from temper.evaluation.bootstrap import chunks
+from temper.evaluation.bootstrap import chunk_sizes
 
 LEVEL = 0.05
 FEW_COLUMNS = 8  # of statistics that may repeat from row to row
@@ -90,7 +90,7 @@ def _weights(
 ) -> Iterator[np.ndarray]:
     """Yield how often each kind of row is drawn, (some samples, kinds)."""
     total, kinds = int(counts.sum()), len(counts)
-    for size in chunks(samples, width):
+    for size in chunk_sizes(samples, width):
         if kinds < total:
             yield random.multinomial(total, counts / total, size).astype(float)
         else:

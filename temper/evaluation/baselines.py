@@ -1,67 +1,75 @@
-"""Training texts and labels → predictions of models that cost seconds, to judge a score by."""
+"""Training texts or images, and labels → predictions of models that take seconds to fit."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temper.evaluation.split_result import LabelSpec
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
 MAX_ROWS = 50_000  # training rows a baseline learns from; a seeded sample where there are more
 MAX_FEATURES = 50_000
-SMALL = 16  # side of the images that a linear model sees, px
+THUMBNAIL_SIZE = 16  # side of the images that a linear model sees, px
 
-Inputs = Any  # one list of texts per column, or pixels (rows, values)
-Texts = Sequence[Sequence[str]]
+Texts = Sequence[list[str]]  # one list per column
+Inputs = Texts | np.ndarray  # texts, or pixels (rows, values)
 
 
 def predictions(
-    train: Inputs, labels: Any, others: dict[str, Inputs], spec: LabelSpec, seed: int
+    train: Inputs, labels: Any, splits: Mapping[str, Inputs], spec: LabelSpec, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Fit every baseline on the training split; return predictions by baseline and split.
 
     Args:
         train: of the training split: texts, one list per column, or pixels.
-        labels: its references, shaped as in `Scored`.
-        others: likewise of the splits to predict.
-        setup: of the task.
-        seed: picks the rows where there are too many.
+        labels: its references, shaped as in `SplitResult`.
+        splits: inputs of the splits to predict.
+        spec: of the task.
+        seed: picks the training rows where there are too many.
     """
     num_rows, is_image = labels.shape[0], isinstance(train, np.ndarray)
     if num_rows > MAX_ROWS:
-        chosen = np.sort(np.random.default_rng(seed).choice(num_rows, MAX_ROWS, replace=False))
-        train = train[chosen] if is_image else [[column[i] for i in chosen] for column in train]
-        labels = labels[chosen]
-    vectorize = (lambda pixels: pixels) if is_image else fit_features(train)
-    inputs = {split: vectorize(rows) for split, rows in others.items()}
-    sizes = {split: rows.shape[0] for split, rows in inputs.items()}
-    found = {constant_name(spec): constant(labels, sizes, spec)}
-    known = vectorize(train)
-    for name, model in (pixel_estimators() if is_image else estimators(spec)).items():
-        model.fit(known, labels)
-        found[name] = {split: model.predict(rows) for split, rows in inputs.items()}
-    return found
+        rows = np.sort(np.random.default_rng(seed).choice(num_rows, MAX_ROWS, replace=False))
+        if isinstance(train, np.ndarray):
+            train = train[rows]
+        else:
+            train = [[column[i] for i in rows.tolist()] for column in train]
+        labels = labels[rows]
+    vectorize: Callable[[Any], Any] = (
+        (lambda pixels: pixels) if isinstance(train, np.ndarray) else fit_vectorizer(train)
+    )
+    features = {split: vectorize(inputs) for split, inputs in splits.items()}
+    sizes = {split: rows.shape[0] for split, rows in features.items()}
+    by_baseline = {constant_name(spec): constant(labels, sizes, spec)}
+    train_features = vectorize(train)
+    for name, model in (image_estimators() if is_image else text_estimators(spec)).items():
+        model.fit(train_features, labels)
+        by_baseline[name] = {split: model.predict(rows) for split, rows in features.items()}
+    return by_baseline
 
 
 def constant_name(spec: LabelSpec) -> str:
     return "mean" if spec.metrics == "regression" else "majority"
 
 
-def constant(labels: Any, rows: dict[str, int], spec: LabelSpec) -> dict[str, Any]:
-    """Return the same answer for every row: the mean, or the most frequent label (of each)."""
+def constant(labels: Any, sizes: Mapping[str, int], spec: LabelSpec) -> dict[str, Any]:
+    """Return the same prediction for every row: the mean, or the majority (of each label)."""
     from scipy.sparse import csr_array
 
     if spec.metrics == "regression":
-        answer = labels.mean()
+        prediction = labels.mean()
     elif spec.metrics == "multi_label":
-        answer = csr_array(labels.mean(0)[None] > 0.5)
-        return {split: answer[np.zeros(count, dtype=int)] for split, count in rows.items()}
+        row = csr_array(labels.mean(0)[None] > 0.5)
+        return {split: row[np.zeros(size, dtype=int)] for split, size in sizes.items()}
     else:
-        answer = np.bincount(labels, minlength=len(spec.names)).argmax()
-    return {split: np.repeat(np.asarray(answer)[None], count, 0) for split, count in rows.items()}
+        prediction = np.bincount(labels, minlength=len(spec.label_names)).argmax()
+    return {split: np.repeat(np.asarray(prediction)[None], n, 0) for split, n in sizes.items()}
 
 
-def fit_features(train: Texts) -> Callable[[Texts], Any]:
+def fit_vectorizer(train: Texts) -> "Callable[[Texts], csr_matrix]":
     """Return a function from texts to TF-IDF of words and word pairs.
 
     For pairs of texts also their difference and product, so that a linear model can compare.
@@ -75,30 +83,32 @@ def fit_features(train: Texts) -> Callable[[Texts], Any]:
     vectorizer.fit([text or "" for column in train for text in column])
 
     def vectorize(texts: Texts) -> Any:
-        parts = [vectorizer.transform(column) for column in texts]
-        if len(parts) == 2:
-            parts += [abs(parts[0] - parts[1]), parts[0].multiply(parts[1])]
-        return hstack(parts, format="csr")
+        matrices: list[Any] = [vectorizer.transform(column) for column in texts]
+        if len(matrices) == 2:
+            first, second = matrices
+            matrices += [abs(first - second), first.multiply(second)]
+        return hstack(matrices, format="csr")
 
     return vectorize
 
 
-def small(row: Any) -> np.ndarray:
-    """Return an encoded image's pixels, `SMALL` a side, between 0 and 1."""
+def thumbnail_pixels(feature: Any) -> np.ndarray:
+    """Return an encoded image's pixels, `THUMBNAIL_SIZE` a side, between 0 and 1."""
     from PIL import Image
 
-    pixels = np.frombuffer(row["pixel_values"], np.uint8).reshape(row["shape"])
-    image = Image.fromarray(pixels.transpose(1, 2, 0)).resize((SMALL, SMALL))
+    pixels = np.frombuffer(feature["pixel_values"], np.uint8).reshape(feature["shape"])
+    size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+    image = Image.fromarray(pixels.transpose(1, 2, 0)).resize(size)
     return np.asarray(image, dtype=np.float32).ravel() / 255
 
 
-def pixel_estimators() -> dict[str, Any]:
+def image_estimators() -> dict[str, Any]:
     from sklearn.linear_model import LogisticRegression
 
     return {"pixel_logistic_regression": LogisticRegression(C=0.01, max_iter=1000)}
 
 
-def estimators(spec: LabelSpec) -> dict[str, Any]:
+def text_estimators(spec: LabelSpec) -> dict[str, Any]:
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.naive_bayes import MultinomialNB

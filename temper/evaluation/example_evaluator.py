@@ -1,171 +1,171 @@
-"""Scores of tasks whose predictions are tags, spans, choices, probabilities of tokens or texts.
+"""Scores of tasks whose predictions are tags, spans, choices, token statistics or texts.
 
 Each example becomes a row of numbers whose sums give the scores (`temper.metrics`), so a slice is a
 sum over some rows, and a bootstrap sample a weighted one.
 """
 
 import csv
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temper import metrics
-from temper.evaluation import tables
-from temper.evaluation.bootstrap import QUANTILES, chunks
-from temper.evaluation.label_evaluator import chosen
+from temper.evaluation import bootstrap, tables
+from temper.evaluation.evaluator import select_examples
+from temper.metrics.entities import EntityCounts
 from temper.params import user_code
+from temper.params.schema import Params
 from temper.prediction.predictor import Predictor
 from temper.tasks.base import SplitData
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExampleResults:
-    """A split's examples: their statistics (rows, numbers), and where their predictions stand."""
+    """A split's examples: their statistics, and the file that holds their predictions."""
 
-    references: bool | None  # None: the split has none, and only predictions were written
-    per_example_stats: np.ndarray
-    file: Path
-    counts: Any  # what a per-class table is made of, where the metrics have one
-    read: tuple[list, list]  # predictions and references, where a user's metric wants them
+    has_references: bool  # otherwise the predictions were written and nothing else
+    per_example_stats: np.ndarray  # (examples, columns)
+    predictions_file: Path
+    entity_counts: EntityCounts | None  # of token classification
+    decoded: tuple[list, list]  # predictions and references; empty without custom metrics
 
 
 class ExampleEvaluator:
-    """Scores splits; see `of_labels.Judge`."""
+    """An `Evaluator`; its arguments are those of `LabelEvaluator`."""
 
-    def __init__(self, predictor: Predictor, parameters: Any, data: Any, raw: Any, zero_shot: Path):
-        self.predictor, self.data, self.raw = predictor, data, raw
+    def __init__(
+        self,
+        predictor: Predictor,
+        parameters: Params,
+        features: Mapping[str, "Dataset"],
+        raw: Mapping[str, "Dataset"],
+        zero_shot_folder: Path,
+    ):
+        self.predictor, self.features, self.raw = predictor, features, raw
         self.params, self.seed = parameters.evaluate, parameters.seed
-        self.task, self.metrics = predictor.task, metrics.load(parameters.task.metrics)
-        self.headline = self.metrics.HEADLINE
-        self.own = user_code.metrics(parameters)
+        self.task, self.module = predictor.task, metrics.load(parameters.task.metrics)
+        self.headline: tuple[str, ...] = self.module.HEADLINE
+        self.counts_entities = parameters.task.metrics == "entities"
+        self.custom_metrics = user_code.metrics(parameters)
 
     def prepare(self, target: Path) -> None:
-        """Nothing is tuned."""
+        """Do nothing: these tasks have no thresholds to tune."""
 
     def score(self, split: str, target: Path, rows: np.ndarray | None = None) -> ExampleResults:
         """Predict a split, or some rows of it, and keep each example's statistics."""
         from tqdm import tqdm
 
-        data, examples = self.data[split], self.raw[split]
+        features, examples = self.features[split], self.raw[split]
         if rows is not None:
-            data, examples = chosen(data, rows), examples.select(rows)
+            features, examples = select_examples(features, rows), examples.select(rows)
         has_references = self.task.references(examples) is not None
-        read: tuple[list, list] = ([], [])
-        per_example_stats, counts = [], getattr(self.metrics, "EntityCounts", lambda: None)()
+        decoded: tuple[list, list] = ([], [])
+        stats: list[np.ndarray] = []
+        entity_counts = EntityCounts() if self.counts_entities else None
         with (
             target.open("w", newline="", encoding="utf-8") as file,
             tqdm(total=len(examples), desc=target.stem, unit="row", leave=False) as bar,
         ):
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["row", "reference", "prediction"])
-            for start, predictions, part in self.predictor.decoded(data, examples):
-                references = self.task.references(part) or [None] * len(predictions)
-                if self.own:
-                    read[0].extend(predictions)
-                    read[1].extend(references)
+            windows = self.predictor.predictions_by_window(features, examples)
+            for start, predictions, window in windows:
+                references = self.task.references(window) or [None] * len(predictions)
+                if self.custom_metrics:
+                    decoded[0].extend(predictions)
+                    decoded[1].extend(references)
                 if has_references:
-                    per_example_stats.append(
-                        self.metrics.per_example_stats(predictions, references)
-                    )
-                if has_references and counts is not None:
-                    counts.update(predictions, references)
-                shown = zip(references, predictions, strict=True)
-                writer.writerows(
-                    [start + i, self.task.format_value(wanted), self.task.format_value(found)]
-                    for i, (wanted, found) in enumerate(shown)
-                )
+                    stats.append(self.module.per_example_stats(predictions, references))
+                if has_references and entity_counts is not None:
+                    entity_counts.update(predictions, references)
+                writer.writerows(self.csv_rows(start, references, predictions))
                 bar.update(len(predictions))
         return ExampleResults(
-            references=True if has_references else None,
-            per_example_stats=np.concatenate(per_example_stats)
-            if per_example_stats
-            else np.empty((0, 0)),
-            file=target,
-            counts=counts,
-            read=read,
+            has_references=has_references,
+            per_example_stats=np.concatenate(stats) if stats else np.empty((0, 0)),
+            predictions_file=target,
+            entity_counts=entity_counts,
+            decoded=decoded,
         )
 
-    def scores(self, scored: ExampleResults) -> dict[str, float]:
-        return self.of(scored.per_example_stats) | user_code.scores(self.own, *scored.read)
+    def csv_rows(self, start: int, references: list, predictions: list) -> Iterator[list[Any]]:
+        text = self.task.format_value
+        for i, (reference, prediction) in enumerate(zip(references, predictions, strict=True)):
+            yield [start + i, text(reference), text(prediction)]
 
-    def of(self, per_example_stats: np.ndarray) -> dict[str, float]:
+    def scores(self, result: ExampleResults) -> dict[str, float]:
+        custom = user_code.scores(self.custom_metrics, *result.decoded)
+        return self.aggregate(result.per_example_stats) | custom
+
+    def aggregate(self, stats: np.ndarray) -> dict[str, float]:
         """Return the scores of some examples together."""
-        found = self.metrics.aggregate(per_example_stats.sum(0, keepdims=True))
-        return {name: float(values[0]) for name, values in found.items()}
+        totals = self.module.aggregate(stats.sum(0, keepdims=True))
+        return {name: float(values[0]) for name, values in totals.items()}
 
-    def intervals(self, scored: ExampleResults) -> dict[str, float]:
-        return self.interval(scored.per_example_stats)
+    def intervals(self, result: ExampleResults) -> dict[str, float]:
+        return self.resample(result.per_example_stats)
 
-    def interval(self, per_example_stats: np.ndarray) -> dict[str, float]:
-        """Return `<metric>_low` and `<metric>_high`, by redrawing examples (as `intervals`)."""
-        random, rows = np.random.default_rng(self.seed), len(per_example_stats)
-        parts = []
-        for size in chunks(self.params.bootstrap_samples, rows):
-            weights = random.multinomial(rows, np.full(rows, 1 / rows), size).astype(float)
-            parts.append(self.metrics.aggregate(weights @ per_example_stats))
-        found = {}
-        for name in self.headline:
-            low, high = np.quantile(np.concatenate([part[name] for part in parts]), QUANTILES)
-            found |= {f"{name}_low": float(low), f"{name}_high": float(high)}
-        return found
+    def resample(self, stats: np.ndarray) -> dict[str, float]:
+        """Return the intervals of some examples together."""
+        num_samples = self.params.bootstrap_samples
+        return bootstrap.example_intervals(
+            stats, self.module.aggregate, self.headline, num_samples, self.seed
+        )
 
-    def baselines(self, labelled: dict[str, ExampleResults]) -> dict[str, Any]:
-        """Return the scores of every baseline by split."""
-        parts = {
-            split: SplitData(self.raw[split], self.data[split], self.predictor.collate)
-            for split in ("train", *labelled)
+    def baselines(
+        self, results: Mapping[str, ExampleResults]
+    ) -> dict[str, dict[str, dict[str, float]]]:
+        splits = {
+            split: SplitData(self.raw[split], self.features[split], self.predictor.collate)
+            for split in ("train", *results)
         }
-        found = self.task.baselines(parts.pop("train"), parts)
+        by_baseline = self.task.baselines(splits.pop("train"), splits)
+        references = {s: self.task.references(data.examples) or [] for s, data in splits.items()}
         return {
             name: {
-                split: self.of(
-                    self.metrics.per_example_stats(
-                        predictions, self.task.references(parts[split].examples) or []
-                    )
-                )
-                for split, predictions in splits.items()
+                split: self.aggregate(self.module.per_example_stats(rows, references[split]))
+                for split, rows in predictions.items()
             }
-            for name, splits in found.items()
+            for name, predictions in by_baseline.items()
         }
 
-    def make_tables(self, split: str, scored: ExampleResults) -> dict[str, tables.Table]:
-        found: dict[str, tables.Table] = {"slices": self.slices(split, scored)}
-        if scored.counts is not None:
-            found["per_class"] = scored.counts.per_class()
-        example_loss = self.metrics.example_loss(scored.per_example_stats)
-        order = np.argsort(-example_loss, kind="stable")[: self.params.num_worst_examples]
-        said = dict(read_rows(scored.file, set(order.tolist())))
-        texts = tables.texts(self.raw[split], self.task)
-        found["worst"] = [
+    def make_tables(self, split: str, result: ExampleResults) -> dict[str, tables.Table]:
+        examples, stats = self.raw[split], result.per_example_stats
+        slices = {name: examples[name] for name in self.params.slices}
+
+        def scores_of(rows: np.ndarray) -> dict[str, float]:
+            return self.aggregate(stats[rows]) | self.resample(stats[rows])
+
+        named: dict[str, tables.Table] = {
+            "slices": tables.slice_table(slices, scores_of, self.headline)
+        }
+        if result.entity_counts is not None:
+            named["per_class"] = result.entity_counts.per_class()
+        named["worst"] = self.worst_examples(split, result)
+        return named
+
+    def worst_examples(self, split: str, result: ExampleResults) -> tables.Table:
+        """Return the rows with the highest loss, worst first, with their inputs."""
+        loss = self.module.example_loss(result.per_example_stats)
+        order = np.argsort(-loss, kind="stable")[: self.params.num_worst_examples].tolist()
+        written = dict(read_rows(result.predictions_file, set(order)))
+        inputs = tables.input_formatters(self.raw[split], self.task)
+        return [
             {
-                "row": int(i),
-                "loss": tables.rounded(example_loss[i]),
-                "reference": said[int(i)]["reference"],
-                "prediction": said[int(i)]["prediction"],
-                **{name: column(int(i)) for name, column in texts.items()},
+                "row": i,
+                "loss": tables.rounded(loss[i]),
+                "reference": written[i]["reference"],
+                "prediction": written[i]["prediction"],
+                **{name: text(i) for name, text in inputs.items()},
             }
             for i in order
         ]
-        return found
-
-    def slices(self, split: str, scored: ExampleResults) -> tables.Table:
-        """Return count, scores and intervals of the most frequent values of each slice column."""
-        table = []
-        for column in self.params.slices:
-            values = np.array(["" if v is None else str(v) for v in self.raw[split][column]])
-            for value, count in sorted(Counter(values.tolist()).most_common(tables.MOST_VALUES)):
-                part = scored.per_example_stats[values == value]
-                found = self.of(part) | self.interval(part)
-                row: dict[str, Any] = {"column": column, "value": value, "rows": count}
-                for name in self.headline[:2]:
-                    for key in (name, f"{name}_low", f"{name}_high"):
-                        row[key] = tables.rounded(found[key])
-                table.append(row)
-        return table
 
 
 def read_rows(file: Path, rows: set[int]) -> Iterator[tuple[int, dict[str, str]]]:

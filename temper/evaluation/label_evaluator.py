@@ -1,73 +1,87 @@
 """Scores of tasks that give an example labels or a number: sequences and images."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from temper import metrics
 from temper.core import artifacts
-from temper.evaluation import baselines, tables, zero_shot
-from temper.evaluation.bootstrap import intervals
-from temper.evaluation.split_result import LabelSpec, SplitResult, dense, score_split, scores
+from temper.evaluation import baselines, bootstrap, split_result, tables, zero_shot
+from temper.evaluation.baselines import Inputs
+from temper.evaluation.evaluator import select_examples
+from temper.evaluation.split_result import LabelSpec, SplitResult, dense
 from temper.metrics import multi_label
 from temper.params import user_code
+from temper.params.schema import Params
 from temper.prediction.predictor import Predictor
 from temper.tasks.base import labels
 
+if TYPE_CHECKING:
+    from datasets import Dataset
+
 
 class LabelEvaluator:
-    """Scores splits of a label task.
+    """An `Evaluator` of label tasks.
 
     Args:
-        trained: the model.
+        predictor: the trained model.
         parameters: all of them.
-        data: tokenized splits.
+        features: the tokenized splits.
         raw: their examples.
-        zero_shot: the folder of the models that were not trained.
+        zero_shot_folder: holds the zero-shot models by name.
     """
 
-    def __init__(self, predictor: Predictor, parameters: Any, data: Any, raw: Any, zero_shot: Path):
-        self.predictor, self.data, self.raw, self.zero_shot = predictor, data, raw, zero_shot
+    def __init__(
+        self,
+        predictor: Predictor,
+        parameters: Params,
+        features: Mapping[str, "Dataset"],
+        raw: Mapping[str, "Dataset"],
+        zero_shot_folder: Path,
+    ):
+        self.predictor, self.features, self.raw = predictor, features, raw
+        self.zero_shot_folder = zero_shot_folder
         self.params, self.seed = parameters.evaluate, parameters.seed
-        task = parameters.task
         names, positive = predictor.task.label_names, self.params.positive_label
-        self.target, self.kind = task.target
+        assert parameters.task.target is not None
+        self.target_column, self.target_kind = parameters.task.target
         self.spec = LabelSpec(
-            metrics=task.metrics,
-            names=names,
-            positive=names.index(positive) if positive in names else None,
+            metrics=parameters.task.metrics,
+            label_names=names,
+            positive=None if positive not in names else names.index(positive),
             threshold=labels.thresholds(self.params.threshold, names),
         )
-        self.headline = metrics.load(task.metrics).HEADLINE
-        self.own = user_code.metrics(parameters)
+        self.headline: tuple[str, ...] = metrics.load(parameters.task.metrics).HEADLINE
+        self.custom_metrics = user_code.metrics(parameters)
 
     def prepare(self, target: Path) -> None:
-        """Set the multi-label thresholds from validation and write them down."""
-        if self.params.threshold != "tuned" or self.kind != "classes":
+        """Tune the multi-label thresholds on validation and write them to `target`."""
+        if self.params.threshold != "tuned" or self.target_kind != "classes":
             return
-        split = "validation" if "validation" in self.data else "train"
-        scored = self.score(split, target / "predictions" / f"{split}.csv")
-        assert scored.references is not None
-        known = scored.references[scored.sample].toarray()
-        found = multi_label.tune_thresholds(scored.probabilities, known)
-        self.spec = replace(self.spec, threshold=found)
-        thresholds = zip(self.spec.names, found, strict=True)
+        split = "validation" if "validation" in self.features else "train"
+        result = self.score(split, target / "predictions" / f"{split}.csv")
+        assert result.references is not None
+        references = result.references[result.sampled_rows].toarray()
+        thresholds = multi_label.tune_thresholds(result.probabilities, references)
+        self.spec = replace(self.spec, threshold=thresholds)
+        by_label = zip(self.spec.label_names, thresholds, strict=True)
         artifacts.write_json(
-            target / "thresholds.json", {n: round(float(t), 4) for n, t in thresholds}
+            target / "thresholds.json", {name: round(float(t), 4) for name, t in by_label}
         )
 
-    def references(self, examples: Any) -> Any | None:
+    def references(self, examples: "Dataset") -> Any | None:
         """Return ids, sparse booleans (rows, labels) or numbers; None where there are none."""
-        values = list(examples[self.target])
-        if all(value is None or value == -1 for value in values) and self.kind != "number":
+        values = list(examples[self.target_column])
+        if all(value is None or value == -1 for value in values) and self.target_kind != "number":
             return None
-        if self.kind == "classes":
+        if self.target_kind == "classes":
             ends = np.cumsum([0, *map(len, values)])
             ids = np.concatenate([np.asarray(row, dtype=int) for row in values])
-            shape = (len(values), len(self.spec.names))
+            shape = (len(values), len(self.spec.label_names))
             return csr_array((np.ones(len(ids), dtype=bool), ids, ends), shape=shape)
         if any(value is None for value in values):
             return None
@@ -77,80 +91,73 @@ class LabelEvaluator:
         """Predict a split, or some rows of it, and keep what the tables need."""
         from tqdm import tqdm
 
-        data, examples = self.data[split], self.raw[split]
+        features, examples = self.features[split], self.raw[split]
         if rows is not None:
-            data, examples = chosen(data, rows), examples.select(rows)
+            features, examples = select_examples(features, rows), examples.select(rows)
         with tqdm(total=len(examples), desc=target.stem, unit="row", leave=False) as bar:
 
-            def windows():
-                for start, logits, _ in self.predictor.decoded(data, examples):
+            def windows() -> Iterator[tuple[int, np.ndarray]]:
+                for start, logits, _ in self.predictor.predictions_by_window(features, examples):
                     bar.update(len(logits))
                     yield start, np.stack(logits)
 
-            known = self.references(examples)
-            return score_split(windows(), known, len(examples), self.spec, target, self.seed)
-
-    def scores(self, scored: SplitResult) -> dict[str, float]:
-        found = scores(scored, self.spec)
-        if self.own:
-            sides = map(dense, (scored.predictions, scored.references))
-            kind, names = self.spec.metrics, self.spec.names
-            found |= user_code.scores(
-                self.own, *(metrics.to_label_names(kind, side, names) for side in sides)
+            references = self.references(examples)
+            return split_result.score_split(
+                windows(), references, len(examples), self.spec, target, self.seed
             )
-        return found
 
-    def intervals(self, scored: SplitResult) -> dict[str, float]:
-        return intervals(scored, self.spec, self.params.bootstrap_samples, self.seed)
+    def scores(self, result: SplitResult) -> dict[str, float]:
+        scores = split_result.scores(result, self.spec)
+        if self.custom_metrics:
+            predictions, references = (
+                metrics.to_label_names(self.spec.metrics, dense(ids), self.spec.label_names)
+                for ids in (result.predictions, result.references)
+            )
+            scores |= user_code.scores(self.custom_metrics, predictions, references)
+        return scores
 
-    def baselines(self, labelled: dict[str, SplitResult]) -> dict[str, Any]:
-        """Return the scores of every baseline by split."""
-        train = self.references(self.raw["train"])
-        assert train is not None
-        inputs = {split: self.inputs(split) for split in ("train", *labelled)}
-        found = baselines.predictions(inputs.pop("train"), train, inputs, self.spec, self.seed)
+    def intervals(self, result: SplitResult) -> dict[str, float]:
+        return bootstrap.intervals(result, self.spec, self.params.bootstrap_samples, self.seed)
+
+    def baselines(
+        self, results: Mapping[str, SplitResult]
+    ) -> dict[str, dict[str, dict[str, float]]]:
+        train_labels = self.references(self.raw["train"])
+        assert train_labels is not None
+        inputs = {split: self.baseline_inputs(split) for split in ("train", *results)}
+        by_baseline = baselines.predictions(
+            inputs.pop("train"), train_labels, inputs, self.spec, self.seed
+        )
         for name, p in self.params.zero_shot.items():
-            found[f"zero_shot_{name}"] = {
-                split: zero_shot.predictions(
-                    self.zero_shot / name, p, self.raw[split], self.predictor.task
-                )
-                for split in labelled
+            folder = self.zero_shot_folder / name
+            by_baseline[f"zero_shot_{name}"] = {
+                split: zero_shot.predictions(folder, p, self.raw[split], self.predictor.task)
+                for split in results
             }
         return {
             name: {
-                split: tables.baseline_scores(rows, labelled[split].references, self.spec)
-                for split, rows in splits.items()
+                split: split_result.prediction_scores(rows, results[split].references, self.spec)
+                for split, rows in predictions.items()
             }
-            for name, splits in found.items()
+            for name, predictions in by_baseline.items()
         }
 
-    def inputs(self, split: str) -> Any:
-        """Return what a baseline sees: texts by column, or pixels (rows, values)."""
-        if "pixel_values" in self.data[split].features:
-            return np.stack([baselines.small(row) for row in self.data[split]])
+    def baseline_inputs(self, split: str) -> Inputs:
+        """Return texts by column, or pixels (rows, values)."""
+        if "pixel_values" in self.features[split].features:
+            return np.stack([baselines.thumbnail_pixels(row) for row in self.features[split]])
         return [list(self.raw[split][name]) for name in self.predictor.task.columns]
 
-    def make_tables(self, split: str, scored: SplitResult) -> dict[str, tables.Table]:
-        spec, p = self.spec, self.params
-        found: dict[str, tables.Table] = {}
-        if self.kind != "number":
-            found["per_class"] = tables.per_class(scored, spec)
-            found |= tables.curves(scored, spec)
-        if self.kind == "class":
-            found["confusion"], found["confused_pairs"] = tables.confusion(scored, spec)
-        columns = {name: self.raw[split][name] for name in p.slices}
-        found["slices"] = tables.slices(scored, columns, spec, p.bootstrap_samples, self.seed)
-        found["worst"] = tables.worst(
-            scored, tables.texts(self.raw[split], self.predictor.task), spec, p.num_worst_examples
-        )
-        return found
-
-
-def chosen(data: Any, rows: np.ndarray) -> Any:
-    """Return the features of some examples, in order."""
-    if "example_id" not in data.features:
-        return data.select(rows)
-    ids = np.asarray(data["example_id"])
-    kept = data.select(np.flatnonzero(np.isin(ids, rows)))
-    renumbered = np.searchsorted(rows, np.asarray(kept["example_id"]))
-    return kept.remove_columns("example_id").add_column("example_id", renumbered.tolist())
+    def make_tables(self, split: str, result: SplitResult) -> dict[str, tables.Table]:
+        spec, p, examples = self.spec, self.params, self.raw[split]
+        named: dict[str, tables.Table] = {}
+        if self.target_kind != "number":
+            named["per_class"] = tables.per_class(result, spec)
+            named |= tables.curves(result, spec)
+        if self.target_kind == "class":
+            named["confusion"], named["confused_pairs"] = tables.confusion(result, spec)
+        slices = {name: examples[name] for name in p.slices}
+        named["slices"] = tables.label_slices(result, slices, spec, p.bootstrap_samples, self.seed)
+        inputs = tables.input_formatters(examples, self.predictor.task)
+        named["worst"] = tables.worst_examples(result, inputs, spec, p.num_worst_examples)
+        return named

@@ -1,30 +1,30 @@
-"""Logits of a split, window by window → what the tables need, without holding rows x classes.
+"""Logits of a split, window by window → what the tables need, without holding rows x labels.
 
 The predictions of every row go to a CSV file as they come. In memory stay a few numbers per row;
-probabilities of all classes are kept for a seeded sample of rows only, for the area under the ROC
-curve of more than two classes. The labels of multi-label rows are sparse.
+probabilities of all labels are kept for a seeded sample of rows only, for the area under the ROC
+curve. Multi-label predictions and references are sparse.
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array, issparse, vstack
 
-from temper.metrics import classification, multi_label
+from temper.metrics import classification, multi_label, regression
 
-SAMPLED_CELLS = 2_000_000  # rows x classes whose probabilities are kept
+SAMPLED_CELLS = 2_000_000  # rows x labels whose probabilities are kept
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelSpec:
-    """The parts of a task that scoring needs."""
+    """What scoring needs to know of a task of labels or numbers."""
 
     metrics: str  # classification, multi_label or regression
-    names: list[str]  # labels in the order of ids; empty for regression
+    label_names: list[str]  # in the order of ids; empty for regression
     positive: int | None
     threshold: float | np.ndarray
 
@@ -37,46 +37,77 @@ class SplitResult:
     references: Any | None
     confidence: np.ndarray
     loss: np.ndarray | None
-    sample: np.ndarray  # row numbers whose probabilities are kept
+    sampled_rows: np.ndarray  # numbers of the rows whose probabilities are kept
     probabilities: np.ndarray  # (sampled rows, labels); empty for regression
+
+    @property
+    def has_references(self) -> bool:
+        return self.references is not None
+
+
+class WindowScores(NamedTuple):
+    """A window of rows, scored."""
+
+    probabilities: np.ndarray  # (rows, labels); empty for regression
+    predictions: Any  # as in `SplitResult`
+    confidence: np.ndarray
+    loss: np.ndarray
 
 
 def score_split(
-    windows: Iterator[tuple[int, np.ndarray]],
+    windows: Iterable[tuple[int, np.ndarray]],
     references: Any | None,
     num_rows: int,
     spec: LabelSpec,
     target: Path,
     seed: int,
 ) -> SplitResult:
-    """Write the predictions of a split to `target` and return what the tables need."""
-    sample = sampled_rows(num_rows, max(len(spec.names), 1), seed)
-    found: dict[str, list[Any]] = {k: [] for k in ("p", "confidence", "loss", "chances")}
+    """Write the predictions of a split to `target` and return what the tables need.
+
+    Args:
+        windows: (first row, logits), in row order.
+        references: of all rows, shaped as in `SplitResult`.
+        num_rows: of the split.
+        spec: of the task.
+        target: the CSV file.
+        seed: picks the rows whose probabilities are kept.
+    """
+    sampled = sample_rows(num_rows, max(len(spec.label_names), 1), seed)
+    scored: list[WindowScores] = []  # with probabilities of the sampled rows only
     with target.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        scores = [f"score_{name}" for name in spec.names]
-        writer.writerow(["row", "reference", "prediction", "score", *scores])
+        columns = [f"score_{name}" for name in spec.label_names]
+        writer.writerow(["row", "reference", "prediction", "score", *columns])
         for start, logits in windows:
             stop = start + len(logits)
-            wanted = None if references is None else dense(references[start:stop])
-            probabilities, predictions, confidence, loss = score_window(logits, wanted, spec)
-            inside = sample[(sample >= start) & (sample < stop)] - start
-            found["p"].append(csr_array(predictions) if predictions.ndim > 1 else predictions)
-            found["confidence"].append(confidence)
-            found["loss"].append(loss)
-            found["chances"].append(probabilities[inside])
-            writer.writerows(csv_rows(start, wanted, predictions, confidence, probabilities, spec))
-    sparse = issparse(found["p"][0])
-    predictions = vstack(found.pop("p"), "csr") if sparse else np.concatenate(found.pop("p"))
-    joined = {name: np.concatenate(parts) for name, parts in found.items()}
+            labels = None if references is None else dense(references[start:stop])
+            window = score_window(logits, labels, spec)
+            writer.writerows(csv_rows(start, labels, window, spec))
+            inside = sampled[(sampled >= start) & (sampled < stop)] - start
+            scored.append(
+                window._replace(
+                    probabilities=window.probabilities[inside],
+                    predictions=sparse(window.predictions),
+                )
+            )
     return SplitResult(
-        predictions=predictions,
+        predictions=joined([window.predictions for window in scored]),
         references=references,
-        confidence=joined["confidence"],
-        loss=None if references is None else joined["loss"],
-        sample=sample,
-        probabilities=joined["chances"],
+        confidence=joined([window.confidence for window in scored]),
+        loss=None if references is None else joined([window.loss for window in scored]),
+        sampled_rows=sampled,
+        probabilities=joined([window.probabilities for window in scored]),
     )
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Return arrays, dense or sparse, one below the other."""
+    return vstack(parts, "csr") if issparse(parts[0]) else np.concatenate(parts)
+
+
+def sparse(values: np.ndarray) -> Any:
+    """Return a matrix as a sparse one, and an array of one axis as it is."""
+    return csr_array(values) if values.ndim > 1 else values
 
 
 def dense(values: Any) -> np.ndarray:
@@ -86,80 +117,83 @@ def dense(values: Any) -> np.ndarray:
 
 def score_window(
     logits: np.ndarray, references: np.ndarray | None, spec: LabelSpec
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return probabilities (rows, labels), predictions, confidence and loss of each row."""
-    wide = logits.astype(np.float64)
-    rows = np.arange(len(wide))
+) -> WindowScores:
+    """Score logits (rows, outputs); without references the loss means nothing."""
+    outputs = logits.astype(np.float64)
+    rows = np.arange(len(outputs))
     if spec.metrics == "regression":
-        predictions = wide[:, 0]
-        loss = np.zeros(len(wide)) if references is None else (predictions - references) ** 2
-        return np.empty((len(wide), 0)), predictions, predictions, loss
+        predictions = outputs[:, 0]
+        loss = np.zeros(len(outputs)) if references is None else (predictions - references) ** 2
+        return WindowScores(np.empty((len(outputs), 0)), predictions, predictions, loss)
     if spec.metrics == "multi_label":
-        probabilities = multi_label.sigmoid(wide)
-        hot = np.zeros_like(probabilities) if references is None else references
+        probabilities = multi_label.sigmoid(outputs)
+        targets = np.zeros_like(probabilities) if references is None else references
         clipped = np.clip(probabilities, 1e-15, 1 - 1e-15)
-        loss = -np.where(hot > 0, np.log(clipped), np.log(1 - clipped)).mean(-1)
-        return probabilities, probabilities >= spec.threshold, probabilities.max(-1), loss
-    probabilities = classification.softmax(wide)
+        loss = -np.where(targets > 0, np.log(clipped), np.log(1 - clipped)).mean(-1)
+        predictions = probabilities >= spec.threshold
+        return WindowScores(probabilities, predictions, probabilities.max(-1), loss)
+    probabilities = classification.softmax(outputs)
     predictions = probabilities.argmax(-1)
-    wanted = predictions if references is None else references
-    loss = -np.log(np.clip(probabilities[rows, wanted], 1e-15, 1))
-    return probabilities, predictions, probabilities.max(-1), loss
+    targets = predictions if references is None else references
+    loss = -np.log(np.clip(probabilities[rows, targets], 1e-15, 1))
+    return WindowScores(probabilities, predictions, probabilities.max(-1), loss)
 
 
 def csv_rows(
-    start: int,
-    references: np.ndarray | None,
-    predictions: np.ndarray,
-    confidence: np.ndarray,
-    probabilities: np.ndarray,
-    spec: LabelSpec,
+    start: int, references: np.ndarray | None, window: WindowScores, spec: LabelSpec
 ) -> Iterator[list[Any]]:
-    for i in range(len(predictions)):
-        wanted = "" if references is None else label_text(references[i], spec)
-        shown = [f"{value:.6f}" for value in probabilities[i]]
-        yield [start + i, wanted, label_text(predictions[i], spec), f"{confidence[i]:.6f}", *shown]
+    for i, prediction in enumerate(window.predictions):
+        reference = "" if references is None else label_text(references[i], spec)
+        probabilities = [f"{value:.6f}" for value in window.probabilities[i]]
+        confidence = f"{window.confidence[i]:.6f}"
+        yield [start + i, reference, label_text(prediction, spec), confidence, *probabilities]
 
 
 def label_text(value: Any, spec: LabelSpec) -> str:
-    """Return a label, labels joined by "|", or a number, as people write them."""
+    """Return a label, several joined by "|", or a number."""
     if spec.metrics == "regression":
         return f"{float(value):.6g}"
     if spec.metrics == "multi_label":
-        return "|".join(spec.names[i] for i in np.flatnonzero(dense(value)))
-    return spec.names[int(value)]
+        return "|".join(spec.label_names[i] for i in np.flatnonzero(dense(value)))
+    return spec.label_names[int(value)]
 
 
-def sampled_rows(num_rows: int, num_labels: int, seed: int) -> np.ndarray:
-    """Return all row numbers, or a seeded sample of as many as may be kept, in order."""
-    kept = max(SAMPLED_CELLS // num_labels, 1)
-    if num_rows <= kept:
+def sample_rows(num_rows: int, num_labels: int, seed: int) -> np.ndarray:
+    """Return all row numbers, or a seeded sample of at most `SAMPLED_CELLS` cells, in order."""
+    most = max(SAMPLED_CELLS // num_labels, 1)
+    if num_rows <= most:
         return np.arange(num_rows)
-    return np.sort(np.random.default_rng(seed).choice(num_rows, kept, replace=False))
+    return np.sort(np.random.default_rng(seed).choice(num_rows, most, replace=False))
 
 
-def scores(scored: SplitResult, spec: LabelSpec) -> dict[str, float]:
-    """Return the metrics of `temper.metrics` from the kept numbers.
+def scores(result: SplitResult, spec: LabelSpec) -> dict[str, float]:
+    """Return the metrics of `temper.metrics`; the AUC is that of the sampled rows.
 
     Raises:
         AssertionError: the split has no references.
     """
-    from temper.metrics import regression
-
-    assert scored.references is not None
-    assert scored.loss is not None
-    references, sampled = scored.references, dense(scored.references[scored.sample])
+    assert result.references is not None
+    assert result.loss is not None
+    references, sampled = result.references, dense(result.references[result.sampled_rows])
     if spec.metrics == "regression":
-        return regression.scores(scored.predictions, references)
+        return regression.scores(result.predictions, references)
+    metrics = prediction_scores(result.predictions, references, spec)
     if spec.metrics == "multi_label":
-        found = multi_label.label_scores(scored.predictions, references)
-        area = multi_label.roc_auc(scored.probabilities, sampled)
+        auc = multi_label.roc_auc(result.probabilities, sampled)
     else:
-        found = classification.label_scores(
-            scored.predictions, references, len(spec.names), spec.positive
+        metrics["calibration_error"] = classification.calibration_error(
+            result.confidence, result.predictions == references
         )
-        right = scored.predictions == references
-        found["calibration_error"] = classification.calibration_error(scored.confidence, right)
-        area = classification.roc_auc(scored.probabilities, sampled, spec.positive)
-    found["log_loss"] = float(scored.loss.mean())
-    return found if area is None else found | {"roc_auc": area}
+        auc = classification.roc_auc(result.probabilities, sampled, spec.positive)
+    metrics["log_loss"] = float(result.loss.mean())
+    return metrics if auc is None else metrics | {"roc_auc": auc}
+
+
+def prediction_scores(predictions: Any, references: Any, spec: LabelSpec) -> dict[str, float]:
+    """Return the metrics that need predictions only, as baselines have them."""
+    if spec.metrics == "regression":
+        return regression.scores(predictions, references)
+    if spec.metrics == "multi_label":
+        return multi_label.label_scores(predictions, references)
+    num_labels = len(spec.label_names)
+    return classification.label_scores(predictions, references, num_labels, spec.positive)

@@ -7,17 +7,25 @@ inference says whether "this text is about <phrase>" follows; Yin et al. 2019), 
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temper.params.schema import ZeroShot
+from temper.tasks.base import Task
 
-BATCH = 16
-KEPT = 0.5  # probability from which one of several labels is given
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from PIL.Image import Image as PILImage
+    from scipy.sparse import csr_array
+
+BATCH_SIZE = 16
+THRESHOLD = 0.5  # probability from which one of several labels is given
 
 
-def predictions(folder: Path, p: ZeroShot, examples: Any, task: Any) -> Any:
+def predictions(
+    folder: Path, p: ZeroShot, examples: "Dataset", task: Task
+) -> "np.ndarray | csr_array":
     """Return ids (rows,), or sparse booleans (rows, labels) for several labels.
 
     Args:
@@ -30,31 +38,38 @@ def predictions(folder: Path, p: ZeroShot, examples: Any, task: Any) -> Any:
     from transformers import pipeline
 
     phrases = [(p.phrases or {}).get(name, name.replace("_", " ")) for name in task.label_names]
-    several = task.params.target[1] == "classes"
+    is_multi_label = task.params.target[1] == "classes"
     options: dict[str, Any] = {"candidate_labels": phrases, "hypothesis_template": p.template}
     if "image" in task.params.inputs.values():
-        evaluator: Any = pipeline("zero-shot-image-classification", model=str(folder), device="cpu")
-        rows = [opened(data) for data in examples[task.columns[0]]]
+        classify: Any = pipeline("zero-shot-image-classification", model=str(folder), device="cpu")
+        inputs: list[Any] = [open_image(data) for data in examples[task.columns[0]]]
     else:
-        evaluator = pipeline("zero-shot-classification", model=str(folder), device="cpu")
+        classify = pipeline("zero-shot-classification", model=str(folder), device="cpu")
         columns = (examples[name] for name in task.columns)
-        rows = [" ".join(parts) or " " for parts in zip(*columns, strict=True)]
-        options["multi_label"] = several
-    place = {phrase: i for i, phrase in enumerate(phrases)}
-    probabilities = np.zeros((len(rows), len(phrases)))
-    for row, found in zip(probabilities, evaluator(rows, batch_size=BATCH, **options), strict=True):
-        if isinstance(found, dict):
-            found = [
-                {"label": label, "score": score}
-                for label, score in zip(found["labels"], found["scores"], strict=True)
-            ]
-        for one in found:
-            row[place[one["label"]]] = one["score"]
-    return csr_array(probabilities >= KEPT) if several else probabilities.argmax(-1)
+        inputs = [" ".join(texts) or " " for texts in zip(*columns, strict=True)]
+        options["multi_label"] = is_multi_label
+    outputs = classify(inputs, batch_size=BATCH_SIZE, **options)
+    probabilities = np.array([phrase_probabilities(output, phrases) for output in outputs])
+    return csr_array(probabilities >= THRESHOLD) if is_multi_label else probabilities.argmax(-1)
 
 
-def opened(data: bytes) -> Any:
-    """Return an RGB image."""
+def phrase_probabilities(output: Any, phrases: list[str]) -> list[float]:
+    """Return the probability of each phrase from what a pipeline gives for one row.
+
+    Args:
+        output: `{"labels": [...], "scores": [...]}` of texts, or `[{"label": …, "score": …}, …]` of
+            images; the likeliest comes first.
+        phrases: the candidate labels.
+    """
+    if isinstance(output, dict):
+        by_phrase = dict(zip(output["labels"], output["scores"], strict=True))
+    else:
+        by_phrase = {label["label"]: label["score"] for label in output}
+    return [by_phrase[phrase] for phrase in phrases]
+
+
+def open_image(data: bytes) -> "PILImage":
+    """Return an encoded image in RGB."""
     from PIL import Image
 
     return Image.open(io.BytesIO(data)).convert("RGB")

@@ -1,49 +1,63 @@
-"""Prompts → the tokens a model writes: by transformers' `generate`, or greedily by ONNX."""
+"""Prompts → generated tokens: by transformers' `generate`, or greedily by ONNX Runtime."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temper.core.errors import InputError
 from temper.inference import BATCHES_PER_WINDOW
+from temper.params.schema import Generation
 from temper.tasks.base import Task
-from temper.tasks.base.arrays import Batch
+from temper.tasks.base.arrays import Batch, Rows, pad, pad_id
 
-Write = Callable[[Batch], list[np.ndarray]]
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+Generate = Callable[[Batch], list[np.ndarray]]
 
 
-def generate(
-    write: Write, features: Any, task: Task, processor: Any, batch_size: int
+def predict(
+    generate: Generate,
+    features: Rows,
+    task: Task,
+    tokenizer: "PreTrainedTokenizerBase",
+    batch_size: int,
 ) -> Iterator[tuple[int, list[np.ndarray]]]:
     """Yield `(first row, token ids)` for windows of rows, in row order.
 
+    Within a window rows are batched by length, so that little is padded.
+
     Args:
-        write: from `torch_writer` or `onnx_writer`.
-        features: a `Dataset` or `Features`.
+        generate: from `torch_generate` or `onnx_generate`.
+        features: the encoded rows.
         task: makes prompts of rows.
-        processor: the tokenizer.
-        batch_size: rows written at once.
+        tokenizer: pads them.
+        batch_size: prompts per call of `generate`.
     """
     size = batch_size * BATCHES_PER_WINDOW
     for start in range(0, len(features), size):
         rows = [features[i] for i in range(start, min(start + size, len(features)))]
         order = np.argsort([-row["length"] for row in rows], kind="stable")
-        found: list[Any] = [None] * len(rows)
-        for at in range(0, len(rows), batch_size):
-            chosen = order[at : at + batch_size]
-            written = write(task.prompts([rows[i] for i in chosen], processor))
-            for i, ids in zip(chosen, written, strict=True):
-                found[i] = ids
-        yield start, found
+        outputs: list[Any] = [None] * len(rows)
+        for first in range(0, len(rows), batch_size):
+            indices = order[first : first + batch_size]
+            prompts = task.prompts([rows[i] for i in indices], tokenizer)
+            for i, ids in zip(indices, generate(prompts), strict=True):
+                outputs[i] = ids
+        yield start, outputs
 
 
-def torch_writer(model: Any, settings: Any, processor: Any) -> Write:
-    """Return a function from prompts to what the model writes after them, the end cut off.
+def torch_generate(
+    model: Any, settings: Generation, tokenizer: "PreTrainedTokenizerBase"
+) -> Generate:
+    """Return a function from prompts to the tokens a model generates, without the end token.
 
     Args:
-        model: put into evaluation mode; runs on its device.
+        model: a transformers model, put into evaluation mode; runs on its device.
         settings: `evaluate.generation`; nothing is sampled.
-        processor: gives the pad and end ids.
+        tokenizer: gives the pad and end ids.
     """
     import torch
 
@@ -52,68 +66,77 @@ def torch_writer(model: Any, settings: Any, processor: Any) -> Write:
     if options["num_beams"] == 1:
         options.pop("length_penalty")
 
-    def write(batch: Batch) -> list[np.ndarray]:
+    def generate(batch: Batch) -> list[np.ndarray]:
         inputs = {name: torch.from_numpy(values).to(device) for name, values in batch.items()}
         with torch.inference_mode():
-            found = model.generate(
+            ids = model.generate(
                 **inputs,
                 **options,
                 do_sample=False,
-                pad_token_id=processor.pad_token_id,
-                eos_token_id=processor.eos_token_id,
+                pad_token_id=tokenizer.pad_token_id,
+                eos_token_id=tokenizer.eos_token_id,
             )
         start = 1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
-        return [ended(row, processor.eos_token_id) for row in found[:, start:].cpu().numpy()]
+        return [before_end(row, tokenizer.eos_token_id) for row in ids[:, start:].cpu().numpy()]
 
-    return write
+    return generate
 
 
-def onnx_writer(session: Any, settings: Any, processor: Any, config: Any) -> Write:
-    """Return a function like `torch_writer`'s from an ONNX graph: greedy, the whole text each step.
+def onnx_generate(
+    session: "InferenceSession",
+    settings: Generation,
+    tokenizer: "PreTrainedTokenizerBase",
+    config: "PretrainedConfig",
+) -> Generate:
+    """Return a function like `torch_generate`'s from an ONNX graph.
+
+    It decodes greedily and has no cache: each step runs over the whole text.
 
     Raises:
-        InputError: beams are asked for.
+        InputError: the settings ask for beam search or n-gram blocking.
     """
-    from temper.core.errors import InputError
-
     if settings.num_beams > 1 or settings.no_repeat_ngram_size:
         raise InputError(
-            "the ONNX graph writes greedily; evaluate.generation asks for more: use --engine torch"
+            "the ONNX graph decodes greedily; evaluate.generation asks for more: use --engine torch"
         )
-    names = {tensor.name for tensor in session.get_inputs()}
+    input_names = {tensor.name for tensor in session.get_inputs()}
     start = getattr(config, "decoder_start_token_id", None)
 
-    def write(batch: Batch) -> list[np.ndarray]:
+    def generate(batch: Batch) -> list[np.ndarray]:
         texts = [ids[mask > 0] for ids, mask in zip(*batch.values(), strict=True)]
-        before = [np.array([start]) if "decoder_input_ids" in names else ids for ids in texts]
-        written: list[list[int]] = [[] for _ in texts]
-        going = np.ones(len(texts), dtype=bool)
+        is_seq2seq = "decoder_input_ids" in input_names
+        prefixes = [np.array([start]) if is_seq2seq else ids for ids in texts]
+        generated: list[list[int]] = [[] for _ in texts]
+        is_running = np.ones(len(texts), dtype=bool)
         for _ in range(settings.max_new_tokens):
-            rows = [np.append(a, b) for a, b in zip(before, written, strict=True)]
-            inputs = _step(batch, [row.astype(np.int64) for row in rows], names, processor)
+            rows = [np.append(a, b) for a, b in zip(prefixes, generated, strict=True)]
+            inputs = _step_inputs(
+                batch, [row.astype(np.int64) for row in rows], input_names, pad_id(tokenizer)
+            )
             logits = np.asarray(session.run(["logits"], inputs)[0])
-            for i in np.flatnonzero(going):
-                written[i].append(int(logits[i, len(rows[i]) - 1].argmax()))
-                going[i] = written[i][-1] != processor.eos_token_id
-            if not going.any():
+            for i in np.flatnonzero(is_running):
+                generated[i].append(int(logits[i, len(rows[i]) - 1].argmax()))
+                is_running[i] = generated[i][-1] != tokenizer.eos_token_id
+            if not is_running.any():
                 break
-        return [ended(np.array(ids), processor.eos_token_id) for ids in written]
+        return [before_end(np.array(ids), tokenizer.eos_token_id) for ids in generated]
 
-    return write
+    return generate
 
 
-def _step(batch: Batch, rows: list[np.ndarray], names: set[str], processor: Any) -> Batch:
-    """Return the graph's inputs for what has been written so far, padded on the right."""
-    width, pad = max(map(len, rows)), processor.pad_token_id or 0
-    ids, mask = np.full((len(rows), width), pad), np.zeros((len(rows), width), dtype=np.int64)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)], mask[i, : len(row)] = row, 1
-    if "decoder_input_ids" in names:
+def _step_inputs(
+    batch: Batch, rows: Sequence[np.ndarray], input_names: set[str], fill: int
+) -> Batch:
+    """Return the graph's inputs for the tokens so far, padded on the right."""
+    length = max(map(len, rows))
+    ids = pad(rows, length, fill)
+    if "decoder_input_ids" in input_names:
         return {**batch, "decoder_input_ids": ids}
+    mask = pad([np.ones(len(row)) for row in rows], length, 0)
     return {"input_ids": ids, "attention_mask": mask}
 
 
-def ended(ids: np.ndarray, end: int) -> np.ndarray:
+def before_end(ids: np.ndarray, end: Any) -> np.ndarray:
     """Return the tokens before the first end-of-sequence token."""
-    at = np.flatnonzero(ids == end)
-    return ids[: at[0]] if len(at) else ids
+    ends = np.flatnonzero(ids == end)
+    return ids[: ends[0]] if len(ends) else ids

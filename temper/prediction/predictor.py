@@ -6,7 +6,7 @@ Shared by evaluate, export and `temper predict`.
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -20,10 +20,15 @@ from temper.params.renamed import with_current_names
 from temper.params.schema import Settings
 from temper.prediction import generation
 from temper.tasks.base import registry
+from temper.tasks.base.arrays import Rows
 
-ROWS = 2000  # examples decoded together
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+EXAMPLES_PER_WINDOW = 2000  # decoded together
 GRAPHS = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
 ENGINES = (*GRAPHS, "torch")
+KINDS_WITH_LABEL_NAMES = ("class", "classes", "tags")
 
 
 class Predictor:
@@ -40,54 +45,68 @@ class Predictor:
     def __init__(
         self, folder: Path, settings: Settings, *, engine: str, batch_size: int, num_threads: int
     ):
+        self.folder, self.settings, self.batch_size = folder, settings, batch_size
         self.config = loading.open_config(folder)
-        self.settings, self.batch_size = settings, batch_size
         self.task = user_code.with_custom_encode(registry.load(settings), settings)
-        kind = settings.task.target[1] if settings.task.target else None
-        if kind in ("class", "classes", "tags"):
-            labels: Any = self.config.id2label or {}
-            self.task.label_names = [labels[i] for i in range(len(labels))]
+        target = settings.task.target
+        if target is not None and target[1] in KINDS_WITH_LABEL_NAMES:
+            label_names: Any = self.config.id2label or {}
+            self.task.label_names = [label_names[i] for i in range(len(label_names))]
         self.task.load_decoder_state(self.config)
         self.processor = registry.load_processor(folder, self.task)
         self.collate = self.task.collator(self.processor, self.config)
+        self.generate: generation.Generate | None = None
         if engine == "torch":
-            name = getattr(self.config, "custom_class", None)
-            self.model = loading.load(
-                folder,
-                self.task.auto_model,
-                user_code.resolve(name, "model.custom_class", settings.code),
-            )
-            self.forward = inference.torch_forward(self.model, self.task)
-            write = settings.evaluate.generation and generation.torch_writer(
+            self._load_torch()
+        else:
+            self._load_onnx(onnx_file(folder, engine), num_threads)
+
+    def _load_torch(self) -> None:
+        name, settings = getattr(self.config, "custom_class", None), self.settings
+        custom_class = user_code.resolve(name, "model.custom_class", settings.code)
+        self.model = loading.load(self.folder, self.task.auto_model, custom_class)
+        self.forward = inference.torch_forward(self.model, self.task)
+        if settings.evaluate.generation is not None:
+            self.generate = generation.torch_generate(
                 self.model, settings.evaluate.generation, self.processor
             )
-        else:
-            session = inference.onnx_session(str(graph(folder, engine)), num_threads)
-            self.forward = inference.onnx_forward(session, self.task)
-            write = settings.evaluate.generation and generation.onnx_writer(
-                session, settings.evaluate.generation, self.processor, self.config
+
+    def _load_onnx(self, file: Path, num_threads: int) -> None:
+        session = inference.onnx_session(str(file), num_threads)
+        self.forward = inference.onnx_forward(session, self.task)
+        if self.settings.evaluate.generation is not None:
+            self.generate = generation.onnx_generate(
+                session, self.settings.evaluate.generation, self.processor, self.config
             )
-        self.write = write
 
     def outputs(
-        self, features: Any, outputs_needed: tuple[str, ...], first: int | None
-    ) -> dict[str, list]:
-        """Return the outputs of features by pass, one per feature."""
-        found: dict[str, list] = {}
-        size = self.batch_size
+        self, features: Rows, outputs_needed: tuple[str, ...], first: int | None
+    ) -> dict[str, list[np.ndarray]]:
+        """Return `logits`, `tokens` or both, an array per feature.
+
+        Args:
+            features: the encoded rows.
+            outputs_needed: names of outputs; see `Task.outputs_needed`.
+            first: the row number of the first one; see `inference.predict`.
+        """
+        outputs: dict[str, list[np.ndarray]] = {}
         for name in outputs_needed:
             if name == "logits":
                 windows = inference.predict(
-                    self.forward, features, self.collate, size, self.task, first
+                    self.forward, features, self.collate, self.batch_size, self.task, first
                 )
             else:
-                assert self.write is not None
-                windows = generation.generate(self.write, features, self.task, self.processor, size)
-            found[name] = [output for _, outputs in windows for output in outputs]
-        return found
+                assert self.generate is not None
+                windows = generation.predict(
+                    self.generate, features, self.task, self.processor, self.batch_size
+                )
+            outputs[name] = [output for _, window in windows for output in window]
+        return outputs
 
-    def decoded(self, features: Any, examples: Any) -> Iterator[tuple[int, list, Any]]:
-        """Yield `(first example, predictions, examples)`, `ROWS` examples at a time.
+    def predictions_by_window(
+        self, features: "Dataset", examples: "Dataset"
+    ) -> Iterator[tuple[int, list, "Dataset"]]:
+        """Yield `(first example, predictions, examples)`, `EXAMPLES_PER_WINDOW` at a time.
 
         Args:
             features: a tokenized split.
@@ -96,46 +115,50 @@ class Predictor:
         ids = np.arange(len(features))
         if "example_id" in features.features:
             ids = np.asarray(features["example_id"])
-        for start in range(0, len(examples), ROWS):
-            stop = min(start + ROWS, len(examples))
-            first, last = (int(at) for at in np.searchsorted(ids, (start, stop)))
-            part = features.select(range(first, last))
-            rows = examples.select(range(start, stop))
-            outputs = self.outputs(part, self.task.outputs_needed, first)
-            yield start, self.task.decode(outputs, part, rows, self.processor), rows
+        for start in range(0, len(examples), EXAMPLES_PER_WINDOW):
+            stop = min(start + EXAMPLES_PER_WINDOW, len(examples))
+            first, last = (int(row) for row in np.searchsorted(ids, (start, stop)))
+            window = features.select(range(first, last))
+            window_examples = examples.select(range(start, stop))
+            outputs = self.outputs(window, self.task.outputs_needed, first)
+            predictions = self.task.decode(outputs, window, window_examples, self.processor)
+            yield start, predictions, window_examples
 
     def predict(self, columns: dict[str, list]) -> dict[str, list]:
-        """Return the columns that predictions of raw columns add."""
-        size = len(columns[self.task.columns[0]])
+        """Return the columns that `temper predict` adds to raw columns."""
+        num_examples = len(columns[self.task.columns[0]])
         encoded = self.task.encode(columns, self.processor, mode="predict")
         encoded.pop("full_length")
-        rows = [dict(zip(encoded, r, strict=True)) for r in zip(*encoded.values(), strict=True)]
-        features = Features(rows)
-        examples = Features({name: columns[name][i] for name in columns} for i in range(size))
+        features = Features(
+            dict(zip(encoded, row, strict=True)) for row in zip(*encoded.values(), strict=True)
+        )
+        examples = Features(
+            {name: values[i] for name, values in columns.items()} for i in range(num_examples)
+        )
         outputs = self.outputs(features, self.task.predict_outputs_needed, None)
         return self.task.predict(outputs, features, examples, self.processor)
 
 
 def open_export(folder: Path, engine: str, *, batch_size: int, num_threads: int) -> Predictor:
-    """Load a folder that the export stage wrote.
+    """Load a folder that the export stage wrote, by this version or an earlier one.
 
     Raises:
-        InputError: it is no such folder, or lacks the engine's file.
+        InputError: another stage or program wrote it, or it lacks the engine's file.
     """
     try:
-        known = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("temper")
+        stored = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("temper")
     except FileNotFoundError:
         raise InputError(f"--model {folder}: no config.json there; run dvc repro") from None
-    if known is None:
+    if stored is None:
         raise InputError(f"--model {folder}: not written by the export stage; use data/export")
     if engine not in ENGINES:
         raise InputError(f"--engine {engine}: unknown; allowed: {', '.join(ENGINES)}")
     try:
-        settings = Settings.model_validate_json(json.dumps(with_current_names(known)[0]))
+        settings = Settings.model_validate_json(json.dumps(with_current_names(stored)[0]))
     except ValidationError as error:
         raise InputError(
             f"--model {folder}: exported with other parameters than this version knows "
-            f"({error.error_count()} differ); export it again, or use the version it is from"
+            f"({error.error_count()} differ); export it again, or use the version that wrote it"
         ) from None
     code = {name: str(folder / path) for name, path in settings.code.items()}
     settings = settings.model_copy(update={"code": code})
@@ -144,11 +167,11 @@ def open_export(folder: Path, engine: str, *, batch_size: int, num_threads: int)
     )
 
 
-def graph(folder: Path, engine: str) -> Path:
+def onnx_file(folder: Path, engine: str) -> Path:
     """Return the ONNX file of an engine.
 
     Raises:
-        InputError: there is none.
+        InputError: the folder has none.
     """
     file = folder / "onnx" / GRAPHS[engine]
     if not file.exists():

@@ -12,7 +12,7 @@ from temper.training import networks
 
 
 def spec(kind="classification", names=("a", "b"), positive=1):
-    return LabelSpec(metrics=kind, names=list(names), positive=positive, threshold=0.5)
+    return LabelSpec(metrics=kind, label_names=list(names), positive=positive, threshold=0.5)
 
 
 def scored(predictions, references, probabilities=None):
@@ -23,7 +23,7 @@ def scored(predictions, references, probabilities=None):
         references=np.asarray(references),
         confidence=wide.max(-1),
         loss=np.arange(rows, dtype=float),
-        sample=np.arange(rows),
+        sampled_rows=np.arange(rows),
         probabilities=wide,
     )
 
