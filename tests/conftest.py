@@ -58,9 +58,16 @@ def untracked():
         yield
 
 
+@pytest.fixture(scope="session")
+def empty_store(made_once) -> Path:
+    """Return an MLflow database without runs; making one takes seconds, copying it does not."""
+    return made_once("store", workspace.make_store) / "mlflow.db"
+
+
 @pytest.fixture
-def write_params(tmp_path, monkeypatch) -> Callable[..., params.Params]:
+def write_params(tmp_path, monkeypatch, empty_store) -> Callable[..., params.Params]:
     """Return a function that writes params.yaml with changes, goes there and loads it."""
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
 
     def write(**changes) -> params.Params:
         return workspace.write_params(tmp_path, monkeypatch, **changes)

@@ -26,9 +26,8 @@ class Echo:
 def test_reads_packed_files(tmp_path, monkeypatch):
     """`temper predict --input new.csv.gz` uses the readers of download and keeps the order."""
     from temper.cli import predict
-    from temper.prediction import predictor
 
-    monkeypatch.setattr(predictor, "open_export", lambda *_, **__: Echo())
+    monkeypatch.setattr(predict, "open_export", lambda *_, **__: Echo())
     (tmp_path / "new.csv.gz").write_bytes(gzip.compress(b"id,text\n1,one\n2,two\n"))
     zipped(tmp_path / "new.zip", {"b.csv": "id,text\n2,two\n", "a.csv": "id,text\n1,one\n"})
     for name in ("new.csv.gz", "new.zip"):

@@ -10,6 +10,7 @@ import yaml
 from stages import download, hash_inputs, tokenize
 from temper import params
 from temper.core import yaml_file
+from temper.tracking import store
 
 ROOT = Path(__file__).parents[2]
 TOKENIZED = ("raw", "base/processor", "files/code", "files/tokenize", "translators", "tokenized")
@@ -21,6 +22,14 @@ def isolate(patch: pytest.MonkeyPatch, folder: Path) -> None:
         patch.delenv(name, raising=False)
     patch.setenv("DVC_ROOT", str(folder))
     patch.setenv("GIT_CEILING_DIRECTORIES", str(folder.parent))
+
+
+def make_store(folder: Path) -> None:
+    """Make a folder with an MLflow database that has no run."""
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        isolate(patch, folder)
+        store.connect()
 
 
 def change(tree: dict, changes: dict) -> dict:

@@ -46,11 +46,20 @@ CASES = {  # name → recipe, changes that let 200 rows be learned by heart
     ),
 }
 DONE: dict[str, Path] = {}
-every_task = pytest.mark.parametrize("done", CASES, indirect=True)
+QUICK = ("sequence_classification", "token_classification")  # the others take more than 3 s
+
+
+def cases(names):
+    """Return a parametrization of `done` with the cases of these names."""
+    values = [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in names
+    ]
+    return pytest.mark.parametrize("done", values, indirect=True)
+
+
 MODEL_WITH_HEAD = [name for name, (_, changes) in CASES.items() if "model.head" in changes]
-every_plain = pytest.mark.parametrize(
-    "done", [n for n in CASES if n not in MODEL_WITH_HEAD], indirect=True
-)
+every_task = cases(CASES)
+every_plain = cases([name for name in CASES if name not in MODEL_WITH_HEAD])
 
 
 def test_every_task_has_a_case_and_a_sample():
