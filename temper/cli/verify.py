@@ -28,9 +28,7 @@ Stages = dict[str, dict[str, Any]]  # `stages` of a dvc.lock
 
 
 def verify(
-    stages: Annotated[
-        list[str] | None, typer.Argument(help="Default: all stages.")
-    ] = None,
+    stages: Annotated[list[str] | None, typer.Argument(help="Default: all stages.")] = None,
     download: Annotated[
         bool, typer.Option(help="Download again, or take data/raw and data/base from the cache.")
     ] = True,
@@ -204,7 +202,7 @@ def changed_environment(weights: list[Path], clone: Path) -> list[str]:
     """List how the environment differs from the one that trained the weights (from MLflow)."""
     command = [sys.executable, "-m", "temper.cli.environment"]
     here = subprocess.run(command, cwd=clone, env=environment(), capture_output=True, text=True)
-    before = store.environment_of(weights) if weights and not here.returncode else None
+    before = store.training_environment(weights) if weights and not here.returncode else None
     if before is None:
         return ["(no run of this model in the tracking store: its environment is unknown)"]
     now = json.loads(here.stdout)

@@ -8,8 +8,7 @@ from typing import Any
 
 from temper.core.errors import InputError
 from temper.tracking import is_off
-from temper.tracking.store import EXPERIMENT, connect, root
-from temper.tracking.store import reason as reason_of
+from temper.tracking.store import EXPERIMENT, connect, error_message, root
 
 ARTIFACTS = ("evaluation/metrics.json", "params.yaml")
 TRAINED = ("train_time_s", "samples_per_s", "peak_memory_gib", "peak_gpu_memory_gib")
@@ -30,7 +29,7 @@ def recorded(run_id: str) -> tuple[Any, bytes, str]:
         run = client.get_run(run_id)
     except Exception as error:  # whatever a tracker can throw
         raise InputError(
-            f"{run_id}: no git revision, and no run of this id: {reason_of(error, where())}"
+            f"{run_id}: no git revision, and no run of this id: {error_message(error, where())}"
         ) from None
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +60,7 @@ def open_store() -> tuple[Any | None, str]:
     try:
         return connect(), ""
     except Exception as error:  # whatever a tracker can throw
-        return None, reason_of(error, where())
+        return None, error_message(error, where())
 
 
 def costs(
@@ -87,7 +86,7 @@ def costs(
                 known += find_runs(client, experiment.experiment_id, leaves, scores, label)
             found.append(merged(client, known))
     except Exception as error:  # whatever a tracker can throw
-        return nothing, f"no seconds, latency or memory: {reason_of(error, where())}"
+        return nothing, f"no seconds, latency or memory: {error_message(error, where())}"
     lacking = sum(not one for one in found)
     return found, f"no run of {lacking} of them in {where()}" if lacking else ""
 

@@ -18,7 +18,7 @@ LOCAL = "http://127.0.0.1:5000"  # address of `mlflow ui`
 
 def store_uri() -> str:
     """Return the URI of the tracking store without its password, since it is stored."""
-    return store.masked(store.chosen_uri())
+    return store.mask_password(store.tracking_uri())
 
 
 def page_url(uri: str, experiment: str, sweep: str, metric: str, *, greater_is_better: bool) -> str:
@@ -87,7 +87,7 @@ class SweepRun:
         if info is None:
             return ""
         return page_url(
-            store.chosen_uri(),
+            store.tracking_uri(),
             info.experiment_id,
             self.name,
             metric,

@@ -1,7 +1,7 @@
-"""Stages → one MLflow run per execution.
+"""Record the stages of one execution in one MLflow run.
 
-What a stage says goes into a journal first (journal.py) and is sent from there by a thread
-(delivery.py), so a slow or dead server never holds up a stage; what could not be sent is sent by
+A stage writes to a journal on disk (journal.py), and a thread uploads it (uploader.py), so that a
+slow or dead server never blocks a stage. What is not uploaded by the end of a stage is uploaded by
 the next stage that reaches the server, or by `temper sync`. A stage warns once, whatever fails.
 """
 
@@ -25,10 +25,10 @@ from temper.tracking.uploader import Uploader
 
 
 def log_every() -> int:
-    """Return how many training steps lie between two that are recorded: `TEMPER_LOG_EVERY`, or 1.
+    """Return the number of training steps between two that are recorded: `TEMPER_LOG_EVERY`, or 1.
 
     Raises:
-        InputError: it is no positive whole number.
+        InputError: it is not a positive integer.
     """
     text = os.environ.get("TEMPER_LOG_EVERY", "1")
     if not text.isdecimal() or int(text) < 1:
@@ -37,10 +37,10 @@ def log_every() -> int:
 
 
 def is_off() -> bool:
-    """Tell whether `TEMPER_TRACKING` is `off`: nothing is recorded anywhere.
+    """Check whether `TEMPER_TRACKING` is `off`: nothing is recorded.
 
     Raises:
-        InputError: it is something else than on or off.
+        InputError: it is neither on nor off.
     """
     value = os.environ.get("TEMPER_TRACKING", "on")
     if value not in ("on", "off"):
@@ -49,14 +49,14 @@ def is_off() -> bool:
 
 
 class Run:
-    """What a stage says of itself. Nothing here raises because of the tracker."""
+    """The run of one stage. No method raises because of the tracker."""
 
     def __init__(self, stage: str, tags: dict[str, str], parameters: params.Params):
         self.log_every, self.data, self.has_warned = log_every(), parameters.data, False
         self.journal = None
         if is_off():
             return
-        self.journal = journal.create(f"{stage}-{execution()}-{os.getpid()}", self._no_room)
+        self.journal = journal.create(f"{stage}-{execution()}-{os.getpid()}", self._warn_unwritten)
         self._write(
             "open",
             stage=stage,
@@ -71,23 +71,23 @@ class Run:
         self._write("text", path=store.ENVIRONMENT.replace("train", stage), text=text)
 
     def warn(self, message: str) -> None:
-        """Print a warning, the first of this stage only."""
+        """Print a warning; only the first of a stage is shown."""
         if not self.has_warned:
             store.warn(message)
         self.has_warned = True
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Record numbers, `validation/loss` and the like; infinities and NaN are left out."""
+        """Record metrics such as `validation/loss`; infinities and NaN are dropped."""
         finite = {k: float(v) for k, v in metrics.items() if abs(v) < float("inf")}
         self._write("metrics", metrics=finite, step=step)
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
-        """Record a file as it is now."""
+        """Record a copy of a file."""
         if self.journal is not None:
             try:
                 self._write("artifact", file=self.journal.keep(path), folder=folder)
             except OSError as error:
-                self._no_room(error)
+                self._warn_unwritten(error)
 
     def log_artifacts(self, folder: Path, name: str | None = None) -> None:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
@@ -96,7 +96,7 @@ class Run:
             self.log_artifact(path, "/".join(parts) or None)
 
     def log_model(self, save: Callable[..., None], *arguments: Any) -> None:
-        """Record an MLflow model folder that `save(source, target, …)` writes."""
+        """Record the MLflow model folder that `save(source, target, …)` writes."""
         if self.journal is None:
             return
         target = self.journal.files / "model"
@@ -104,9 +104,9 @@ class Run:
             target.parent.mkdir(parents=True, exist_ok=True)
             store.connect_quietly()
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # mlflow warns of its own type hints
+                warnings.simplefilter("ignore")  # mlflow warns about its own type hints
                 save(arguments[0], target, *arguments[1:])
-        except Exception as error:  # a model that cannot be served is still exported
+        except Exception as error:  # a model that MLflow cannot serve is still exported
             self.warn(f"no MLflow model: {error!s:.300}")
             return
         self._write("model", file="model")
@@ -115,14 +115,14 @@ class Run:
         self._write("tags", tags={k: str(v) for k, v in tags.items()})
 
     def log_dataset(self, digests: Mapping[str, str]) -> None:
-        """Record each split as an input of the run, by the digest of its bytes."""
+        """Record each split as an input dataset of the run, with the digest of its bytes."""
         for split, digest in digests.items():
             name = f"{self.data.hub.name or ''} {split}".strip()
             source = self.data.source
             self._write("dataset", name=name, source=source, split=split, digest=digest[:36])
 
     def describe(self, markdown: str) -> None:
-        """Set the run's description, which MLflow shows on its page."""
+        """Set the run's description on its MLflow page."""
         self.set_tags({"mlflow.note.content": markdown})
 
     def set_model(self, model: Path) -> None:
@@ -135,12 +135,12 @@ class Run:
         try:
             self.journal.write({"kind": kind, "time_ms": int(time.time() * 1000), **content})
         except OSError as error:
-            self._no_room(error)
+            self._warn_unwritten(error)
 
-    def _no_room(self, error: OSError) -> None:
+    def _warn_unwritten(self, error: OSError) -> None:
         self.warn(
-            f"{journal.folder()}: {error.strerror or error}; the stage goes on, what is neither "
-            "written nor sent by its end is lost"
+            f"{journal.folder()}: {error.strerror or error}; the stage continues, and what is "
+            "neither written nor sent by its end is lost"
         )
 
 
@@ -152,44 +152,44 @@ def run(
     fingerprint: str | None = None,
     model: Path | None = None,
 ) -> Iterator[Run]:
-    """Open this execution's run for one stage; it ends FINISHED, or FAILED with the reason.
+    """Open this execution's run for a stage; it ends FINISHED, or FAILED or KILLED with the reason.
 
     Args:
         stage: name of the stage.
         parameters: logged key by key.
-        fingerprint: of the training; a killed one continues its run.
-        model: folder of the trained model; its sha256 finds the run that trained it.
+        fingerprint: of the training; one that resumes continues the run of the killed one.
+        model: folder of the trained model; its sha256 identifies the run that trained it.
     """
-    tags = describe(parameters) | {"stage": stage}
+    tags = run_tags(parameters) | {"stage": stage}
     tags |= {"fingerprint": fingerprint} if fingerprint else {}
     tags |= {"model_sha256": model_sha256(model)} if model else {}
-    recorded = Run(stage, tags, parameters)
-    sender = None if recorded.journal is None else Uploader(recorded.journal, recorded.warn)
-    if sender is not None:
-        sender.start()
+    stage_run = Run(stage, tags, parameters)
+    uploader = None if stage_run.journal is None else Uploader(stage_run.journal, stage_run.warn)
+    if uploader is not None:
+        uploader.start()
     try:
-        yield recorded
+        yield stage_run
     except BaseException as error:
         reason = f"{type(error).__name__}: {error}" if not isinstance(error, InputError) else error
-        stopped = isinstance(error, SystemExit | KeyboardInterrupt)
-        recorded.set_tags({"reason": str(reason)[:5000]})
-        recorded._write("close", status="KILLED" if stopped else "FAILED")
+        is_killed = isinstance(error, SystemExit | KeyboardInterrupt)
+        stage_run.set_tags({"reason": str(reason)[:5000]})
+        stage_run._write("close", status="KILLED" if is_killed else "FAILED")
         raise
     else:
-        recorded._write("close", status="FINISHED")
+        stage_run._write("close", status="FINISHED")
     finally:
-        if sender is not None:
-            sender.finish()
+        if uploader is not None:
+            uploader.finish()
 
 
-def describe(parameters: params.Params) -> dict[str, str]:
-    """Return the tags that lead from a run to its code, experiment and execution."""
+def run_tags(parameters: params.Params) -> dict[str, str]:
+    """Return the tags that identify a run's code, experiment and execution."""
     tags = {"execution": execution(), "repository": journal.repository()}
     for tag, variable in (
         ("dvc.exp_name", "DVC_EXP_NAME"),
         ("dvc.baseline_rev", "DVC_EXP_BASELINE_REV"),
-        ("sweep", "TEMPER_SWEEP"),  # its name; set by `temper sweep`
-        ("mlflow.parentRunId", "TEMPER_PARENT_RUN"),  # MLflow shows the run below this one
+        ("sweep", "TEMPER_SWEEP"),  # set by `temper sweep`
+        ("mlflow.parentRunId", "TEMPER_PARENT_RUN"),  # MLflow nests the run below this one
     ):
         if os.environ.get(variable):
             tags[tag] = os.environ[variable]
@@ -198,19 +198,19 @@ def describe(parameters: params.Params) -> dict[str, str]:
     tags["base_model"] = parameters.model.name
     if parameters.model.revision:
         tags["base_revision"] = parameters.model.revision
-    with suppress(OSError, subprocess.CalledProcessError):  # of a workspace, its own: the baseline
+    with suppress(OSError, subprocess.CalledProcessError):  # in a worktree HEAD is the baseline
         tags["mlflow.source.git.commit"] = _output(["git", "rev-parse", "HEAD"])
         tags["git_dirty"] = str(bool(_output(["git", "status", "--porcelain", "-uno"]))).lower()
     return tags
 
 
 def run_name(parameters: params.Params) -> str:
-    """Return what a run is called: the experiment's name, or the model's."""
+    """Return the name of a run: the experiment's, or else the model's."""
     return os.environ.get("DVC_EXP_NAME") or parameters.export.name
 
 
 def execution() -> str:
-    """Return a key shared by the stages of one `dvc` process, or this process's own."""
+    """Return an id shared by the stages of one `dvc` process; without one, of this process."""
     import psutil
 
     process = psutil.Process()
@@ -223,7 +223,7 @@ def execution() -> str:
 
 
 def model_sha256(folder: Path) -> str:
-    """Return the sha256 of the weights, or of the list of theirs where there are several."""
+    """Return the sha256 of the weight file; of several, that of the list of their hashes."""
     return files_sha256(sorted(folder.glob("*.safetensors")))
 
 

@@ -1,7 +1,8 @@
-"""What a stage records → lines and files under `tracking/` at the repository root, and back.
+"""The journal of a stage: its records as lines and files under `tracking/` at the repository root.
 
-A journal is `tracking/<name>.jsonl`, and a folder `<name>` for copies of what is logged as a file:
-what is sent later is what was recorded. Its owner holds its lock; without one it is anybody's.
+A journal is `tracking/<name>.jsonl`, and a folder `<name>` with copies of the logged files, so that
+what is uploaded later is what was recorded. Its owner holds its lock; an unlocked journal may be
+uploaded by any process.
 """
 
 import fcntl
@@ -18,7 +19,7 @@ from uuid import uuid4
 
 
 def root() -> Path:
-    """Return the repository root, also from a temporary experiment workspace."""
+    """Return the repository root, also in the worktree of an experiment."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
 
@@ -27,7 +28,7 @@ def folder() -> Path:
 
 
 def repository() -> str:
-    """Return a name of this clone, by which a shared server tells its runs from another's."""
+    """Return the id of this clone, which tells its runs from another clone's on a shared server."""
     path = folder() / "repository"
     with locked("store"), suppress(OSError):
         if not path.exists():
@@ -37,7 +38,7 @@ def repository() -> str:
 
 
 class Journal:
-    """Records on disk; those that the disk has no room for in memory, until it has."""
+    """Records on disk; while the disk is full, the newest are in memory."""
 
     def __init__(self, path: Path, descriptor: int | None):
         self.path, self.descriptor = path, descriptor
@@ -45,10 +46,10 @@ class Journal:
         self.lock, self.unwritten, self.offset = threading.Lock(), bytearray(), 0
 
     def write(self, record: dict[str, Any]) -> None:
-        """Add a record, after those that could not be written before.
+        """Append a record, after those that could not be written before.
 
         Raises:
-            OSError: it is in memory only.
+            OSError: the record is only in memory.
         """
         with self.lock:
             self.unwritten += (json.dumps(record) + "\n").encode()
@@ -58,9 +59,9 @@ class Journal:
                 del self.unwritten[: os.write(self.descriptor, self.unwritten)]
 
     def read(self) -> list[dict[str, Any]]:
-        """Return the records since the last call; a line in the making is left for the next.
+        """Return the records since the last call; an incomplete line is left for the next call.
 
-        A line that a failing disk has damaged is left out.
+        A line that a failing disk has damaged is skipped.
         """
         with self.lock:
             size = 0 if self.descriptor is None else os.fstat(self.descriptor).st_size
@@ -76,7 +77,7 @@ class Journal:
         return records
 
     def keep(self, path: Path) -> str:
-        """Copy a file aside; return where it is, below `files`."""
+        """Copy a file; return the path of the copy below `files`."""
         target = self.files / str(self.num_files) / path.name
         self.num_files += 1
         target.parent.mkdir(parents=True)
@@ -88,25 +89,25 @@ class Journal:
         shutil.rmtree(self.files, ignore_errors=True)
 
     def close(self) -> None:
-        """Leave it to others."""
+        """Release the lock: others may upload the journal."""
         if self.descriptor is not None:
             os.close(self.descriptor)
         self.descriptor = None
 
 
 def create(name: str, warn: Callable[[OSError], None]) -> Journal:
-    """Make a journal that this process owns; where there is no room for one, in memory.
+    """Create a journal that this process owns; in memory where the disk takes no file.
 
     Args:
-        name: of the stage and execution; the time before it puts the oldest journal first.
-        warn: told why it is in memory.
+        name: of the stage and execution; a time stamp before it sorts the oldest journal first.
+        warn: called with the error if the journal is in memory.
     """
     path, descriptor = folder() / f"{time.time_ns()}-{name}.jsonl", None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # before anybody can see it
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # before another process can see it
         partial.rename(path)
     except OSError as error:
         warn(error)
@@ -114,11 +115,11 @@ def create(name: str, warn: Callable[[OSError], None]) -> Journal:
 
 
 def left_behind() -> Iterator[Journal]:
-    """Yield the journals that no process owns, the oldest first; each is the caller's meanwhile."""
+    """Yield the journals that no process owns, oldest first; each is locked while it is in use."""
     for path in sorted(folder().glob("*.jsonl")):
         try:
             descriptor = os.open(path, os.O_RDWR)
-        except FileNotFoundError:  # sent by another process since
+        except FileNotFoundError:  # uploaded by another process since
             continue
         journal = Journal(path, descriptor)
         try:
@@ -135,7 +136,7 @@ def left_behind() -> Iterator[Journal]:
 def locked(name: str) -> Iterator[None]:
     """Hold a lock of this repository's tracking, `store` or `sending`.
 
-    Where the folder takes no file there is none, as there are no journals for others to send.
+    Where the folder takes no file there is no lock, but then no journals either.
     """
     with ExitStack() as stack:
         with suppress(OSError):

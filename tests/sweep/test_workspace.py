@@ -19,4 +19,4 @@ def test_edits_params_yaml_and_keeps_its_comments():
     assert read["train"]["learning_rate"] == 1.5e-05
     assert read["train"]["weight_averaging"] == {"kind": "ema", "decay": 0.9}
     gone = [line for line in text.splitlines() if line not in found.splitlines()]
-    assert len(gone) == 2
+    assert [line.split(":")[0].strip() for line in gone] == ["learning_rate"]

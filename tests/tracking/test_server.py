@@ -147,7 +147,7 @@ def test_server_failing_in_mid_training_changes_nothing(
     assert f"{uri}/#/experiments/" in said
     assert_is_recorded(tmp_path / "tracked", uri, experiment)
     sync.sync()
-    assert capsys.readouterr().out == "nothing is left to send\n"
+    assert capsys.readouterr().out == "nothing to send\n"
     assert [p.suffix for p in (tmp_path / "tracked/tracking").iterdir() if p.is_dir()] == []
 
 

@@ -132,7 +132,7 @@ def test_unreachable_tracker_stops_nothing_and_gets_everything_later(
     assert capsys.readouterr().err.count("warning: tracking") == 1
     assert len(list(Path("tracking").glob("*.jsonl"))) == 1
     Path("dvc.yaml").touch()
-    with pytest.raises(InputError, match=r"not all is sent, .* http://127\S+ cannot be reached;"):
+    with pytest.raises(InputError, match=r"not everything was sent, .* http://127\S+ cannot be reached;"):
         sync.sync()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.default_uri())
     sync.sync()
@@ -175,7 +175,7 @@ def test_slow_tracker_delays_no_step(write_params, monkeypatch, capsys):
         if isinstance(thread, uploader.Uploader):
             thread.join(LIMIT_S)
             assert not thread.is_alive()
-    assert "is slow, not all is sent after 1 s" in capsys.readouterr().err
+    assert "is slow: not everything was sent within 1 s" in capsys.readouterr().err
     (journal,) = Path("tracking").glob("*.jsonl")
     assert journal.read_text().count('"metrics"') == 2 * 200
 
@@ -236,16 +236,16 @@ def test_uses_an_experiment_that_another_worker_just_created(client, monkeypatch
 def test_reasons_are_plain_and_hold_no_password():
     """They have the address without its password and no chain of library calls."""
     uri = "http://me:secret@host:5000"
-    assert store.masked(uri) == "http://me:***@host:5000"
-    assert store.masked("sqlite:////a/b@c:d.db") == "sqlite:////a/b@c:d.db"
+    assert store.mask_password(uri) == "http://me:***@host:5000"
+    assert store.mask_password("sqlite:////a/b@c:d.db") == "sqlite:////a/b@c:d.db"
     busy = RuntimeError("Max retries (Caused by ResponseError('too many 503 error responses'))")
     assert (
-        store.reason(busy, uri)
-        == "http://me:***@host:5000 answers with status 503; its log says why"
+        store.error_message(busy, uri)
+        == "http://me:***@host:5000 answered with status 503; see its log"
     )
     assert (
-        store.reason(ValueError("odd\nmore"), uri)
-        == "http://me:***@host:5000 does not take it: odd"
+        store.error_message(ValueError("odd\nmore"), uri)
+        == "http://me:***@host:5000 refused the request: odd"
     )
 
 
@@ -258,10 +258,10 @@ def test_sync_asks_for_a_password_that_the_journal_omits(write_params, monkeypat
     left.close()
     assert "secret" not in left.path.read_text()
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    with pytest.raises(InputError, match=r"there is no dvc\.yaml here; run it at the root"):
+    with pytest.raises(InputError, match=r"there is no dvc\.yaml here; run this at the root"):
         sync.sync()
     Path("dvc.yaml").touch()
     with pytest.raises(
-        InputError, match=r"password of http://me:\*\*\*@127\.0\.0\.1:9 is not kept"
+        InputError, match=r"password of http://me:\*\*\*@127\.0\.0\.1:9 is not stored"
     ):
         sync.sync()
