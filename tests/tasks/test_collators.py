@@ -41,6 +41,7 @@ def test_multi_label_rows_are_multi_hot(write_params):
     """A row may have no label, several, or be unlabelled."""
     kind = "multi_label_classification"
     changes = {"task__problem_type": kind, "evaluate__positive_label": None}
+    changes |= {"evaluate__threshold": 0.5}
     collate = collator(write_params, Processor(), **changes)
     labels = collate([{"input_ids": [1], "labels": y} for y in ([], [0, 2], None)])["labels"]
     np.testing.assert_array_equal(labels, [[0, 0, 0], [1, 0, 1], [np.nan] * 3])
