@@ -1,40 +1,44 @@
 """data/raw and a processor → data/tokenized: token ids or pixels, lengths and labels in Arrow.
 
 `python -m stages.tokenize data/raw data/base/processor data/files/code data/files/tokenize
-data/translators data/tokenized`. One process: a fast tokenizer already uses every core (FACTS 29:
-worker processes are slower).
+data/translators data/tokenized`. Runs in one process: a fast tokenizer already uses every core, and
+worker processes (`num_proc`) make it slower.
 """
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temper import augmentation, params
+from temper.augmentation import Augmentation
 from temper.core import arrow, artifacts, determinism, errors
 from temper.core.errors import InputError
 from temper.params import user_code
-from temper.tasks.base import registry
+from temper.tasks.base import Mode, Task, registry
 from temper.tasks.base.windows import check_max_length
+
+if TYPE_CHECKING:
+    from datasets import Dataset, Features
 
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
 
 
 def encode_split(
     batches: Iterable[dict[str, list]],
-    task: registry.Task,
+    task: Task,
     processor: Any,
-    mode: str,
-    seen: list[np.ndarray],
+    mode: Mode,
+    full_lengths: list[np.ndarray],
 ) -> Iterator[Mapping[str, list]]:
-    """Yield encoded columns batch by batch; add each batch's full lengths to `seen`."""
+    """Yield encoded columns batch by batch; append each batch's full lengths to `full_lengths`."""
     first = 0
     for examples in batches:
-        size = augmentation.size_of(examples)
+        size = augmentation.num_rows(examples)
         columns = task.encode(examples, processor, mode=mode)
-        seen.append(np.array(columns.pop("full_length"), dtype=np.int64))
+        full_lengths.append(np.array(columns.pop("full_length"), dtype=np.int64))
         if arrow.AUGMENTED in examples:
             marks = examples[arrow.AUGMENTED]
             columns[arrow.AUGMENTED] = [marks[i] for i in columns.get("example_id", range(size))]
@@ -44,39 +48,49 @@ def encode_split(
         yield columns
 
 
-def raw_batches(dataset: Any, made_by: augmentation.Augmentation | None) -> Iterator[dict]:
-    """Yield raw columns batch by batch, those of made rows after the others, with progress."""
+def raw_batches(dataset: "Dataset", augment: Augmentation | None) -> Iterator[dict[str, list]]:
+    """Yield raw columns batch by batch, augmented rows last, with a progress bar."""
     from tqdm import tqdm
 
     batches, passes = arrow.column_batches(dataset), 1
-    if made_by is not None:
-        batches, passes = augmentation.batches(dataset, made_by), 1 + len(made_by.methods)
+    if augment is not None:
+        batches, passes = augmentation.batches(dataset, augment), 1 + len(augment.methods)
     total = passes * -(-len(dataset) // arrow.ROWS_PER_BATCH)
     yield from tqdm(batches, total=total, leave=False)
 
 
-def features(columns: Mapping[str, list], raw: Any, task: registry.Task) -> Any:
-    """Return the `datasets.Features` of encoded columns."""
+def make_features(columns: Mapping[str, list], raw: "Features", task: Task) -> "Features":
+    """Return the types of encoded columns.
+
+    Args:
+        columns: of the first row; `full_length` is left out.
+        raw: columns of data/raw.
+        task: types the labels.
+
+    Raises:
+        InputError: a custom encode function returned an unknown column.
+    """
     from datasets import Features, List, Value
 
-    whole, tokens, narrow = Value("int32"), List(Value("int32")), List(Value("int8"))
+    integer, integers, small_integers = Value("int32"), List(Value("int32")), List(Value("int8"))
     if any(isinstance(item, list) for item in columns.get("input_ids", [[]])[0]):
-        tokens, narrow = List(tokens), List(narrow)  # one list per choice
-    known: dict[str, Any] = dict.fromkeys(("length", "example_id", "prompt_length"), whole)
-    known |= dict.fromkeys(("input_ids", "word_ids", "starts", "ends", "shape"), tokens)
-    known |= {"token_type_ids": narrow, "pixel_values": Value("binary")}
+        integers, small_integers = List(integers), List(small_integers)  # one list per choice
+    known: dict[str, Any] = dict.fromkeys(("length", "example_id", "prompt_length"), integer)
+    known |= dict.fromkeys(("input_ids", "word_ids", "starts", "ends", "shape"), integers)
+    known |= {"token_type_ids": small_integers, "pixel_values": Value("binary")}
     known |= {arrow.AUGMENTED: Value("bool")}
     if "labels" in columns:
         known["labels"] = task.label_feature(raw)
     for name in columns:
         if name not in known and name != "full_length":
             raise InputError(
-                f"tokenize.encode returns a column {name!r}; a batch is made of {', '.join(known)}"
+                f"tokenize.encode returned an unknown column {name!r}; known columns: "
+                f"{', '.join(known)}"
             )
     return Features({name: known[name] for name in columns if name != "full_length"})
 
 
-def describe(full_lengths: np.ndarray, max_length: int | None) -> dict[str, Any]:
+def summarize(full_lengths: np.ndarray, max_length: int | None) -> dict[str, Any]:
     """Return row, token and truncation counts and the quantiles of the full lengths."""
     max_length = max_length or int(full_lengths.max())
     truncated = int((full_lengths > max_length).sum())
@@ -93,31 +107,36 @@ def describe(full_lengths: np.ndarray, max_length: int | None) -> dict[str, Any]
 
 
 def tokenize(
-    raw_folder: Path, processor_folder: Path, translators: Path, target: Path, all_params: Any
-) -> dict:
-    """Write the tokenized splits to `target`; return the report, also in its `report.json`."""
-    raw, p = arrow.load(raw_folder), all_params.tokenize
-    task = user_code.with_custom_encode(registry.load(all_params), all_params)
+    raw_folder: Path,
+    processor_folder: Path,
+    translators: Path,
+    target: Path,
+    parameters: params.Params,
+) -> dict[str, Any]:
+    """Write the tokenized splits and report.json to `target`; return the report."""
+    raw, p = arrow.load(raw_folder), parameters.tokenize
+    task = user_code.with_custom_encode(registry.load(parameters), parameters)
     processor, report = registry.load_processor(processor_folder, task), {}
     check_max_length(p, processor, min(len(task.columns), 2))
     if p.augment and p.augment.back_translation:
-        determinism.configure(all_params.determinism, p.augment.seed)
-    made_by = augmentation.build_augmentation(p, task.columns, translators)
+        determinism.configure(parameters.determinism, p.augment.seed)
+    augment = augmentation.build_augmentation(p, task.columns, translators)
     for split, dataset in raw.items():
-        lengths: list[np.ndarray] = []
-        mode = "train" if split == "train" else "evaluate"
-        rows_made_by = made_by if split == "train" else None
+        is_train = split == "train"
+        mode: Mode = "train" if is_train else "evaluate"
+        split_augment = augment if is_train else None
         first = task.encode(dataset[:1], processor, mode=mode)
-        if rows_made_by is not None:
+        if split_augment is not None:
             first[arrow.AUGMENTED] = [False]
-        columns = features(first, dataset.features, task)
-        batches = raw_batches(dataset, rows_made_by)
-        encoded = encode_split(batches, task, processor, mode, lengths)
-        arrow.write_split(target, split, columns, encoded)
-        report[split] = describe(np.concatenate(lengths), p.max_length)
-    if made_by is not None:
-        report["augmented"] = made_by.report()
-    arrow.write_index(target, raw)
+        features = make_features(first, dataset.features, task)
+        full_lengths: list[np.ndarray] = []
+        batches = raw_batches(dataset, split_augment)
+        encoded = encode_split(batches, task, processor, mode, full_lengths)
+        arrow.write_split(target, str(split), features, encoded)
+        report[split] = summarize(np.concatenate(full_lengths), p.max_length)
+    if augment is not None:
+        report["augmented"] = augment.report()
+    arrow.write_index(target, map(str, raw))
     artifacts.write_json(target / "report.json", report)
     return report
 
@@ -126,24 +145,24 @@ def main(
     raw_folder: Path,
     processor_folder: Path,
     code: Path,
-    word_lists: Path,
+    synonym_files: Path,
     translators: Path,
     target: Path,
 ) -> None:
     parameters = params.load()
     artifacts.remove_stale_manifests(code, parameters.code)
-    artifacts.remove_stale_manifests(word_lists, parameters.tokenize.synonym_files)
+    artifacts.remove_stale_manifests(synonym_files, parameters.tokenize.synonym_files)
     with artifacts.atomic_dir(target) as folder:
         report = tokenize(raw_folder, processor_folder, translators, folder, parameters)
-    made = report.pop("augmented", {})
-    for split, facts in report.items():
+    augmented = report.pop("augmented", {})
+    for split, summary in report.items():
         print(
-            f"{split}: {facts['rows']} rows, {facts['tokens']} tokens, longest "
-            f"{facts['full_length']['1']}, {facts['truncated']} truncated "
-            f"({facts['truncated_share']:.1%})"
+            f"{split}: {summary['rows']} rows, {summary['tokens']} tokens, longest "
+            f"{summary['full_length']['1']}, {summary['truncated']} truncated "
+            f"({summary['truncated_share']:.1%})"
         )
-    for method, counts in made.items():
-        print(f"augmented by {method}: {counts['made']} rows of {counts['wanted']} wanted")
+    for method, counts in augmented.items():
+        print(f"augmentation by {method}: added {counts['made']} of {counts['wanted']} rows")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Training rows → more rows: each a changed text of one of them, all else as it was.
+"""Training rows → augmented rows: copies with one changed text, all other columns unchanged.
 
-What a row becomes depends on (seed, row, method), never on the other rows. `words` changes words,
-`translation` goes through another language.
+The result for a row depends only on (seed, row number, method), not on other rows. `words` changes
+words, `back_translation` translates to another language and back.
 """
 
 from collections import Counter
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -23,11 +23,22 @@ from temper.params.tokenize import (
     WordChange,
 )
 
-# A method's place here is part of its draws, so a new one goes last.
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+# A method's position here seeds its draws: append new methods at the end.
 METHODS = ("synonyms", "swap", "delete", "characters", "back_translation", "exchange")
 
+Columns = Mapping[str, list[Any]]
 Rewrite = Callable[[Sequence[str], Sequence[np.random.Generator]], list[str]]
-Pick = tuple[int, str, np.random.Generator]  # a row to copy, the column to change, its draw
+
+
+class Draw(NamedTuple):
+    """One augmented row to create."""
+
+    row: int  # position of the original in its batch
+    column: str  # whose text is to change
+    rng: np.random.Generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,30 +46,30 @@ class Method:
     """One way to change texts."""
 
     name: str
-    rate: float  # made rows per row
-    rewrite: Rewrite | None  # None: the texts of a pair change places
+    rate: float  # augmented rows per original row
+    rewrite: Rewrite | None  # None: swap the two texts of a pair
 
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Everything that makes rows.
+    """All methods that are on, and the counts of the rows they were asked for and added.
 
     Args:
-        columns: those that hold texts; each made row changes one of them.
-        seed: of the draws.
-        methods: in the order their rows come.
+        columns: the text columns; each augmented row changes one of them.
+        seed: of all draws.
+        methods: in the order of their rows.
     """
 
     columns: Sequence[str]
     seed: int
     methods: Sequence[Method]
-    wanted: Counter = field(default_factory=Counter)
-    made: Counter = field(default_factory=Counter)
+    requested: Counter[str] = field(default_factory=Counter)
+    added: Counter[str] = field(default_factory=Counter)
 
     def report(self) -> dict[str, dict[str, int]]:
-        """Return how many rows each method was to make, and how many it made."""
+        """Return by method the number of rows requested (`wanted`) and added (`made`)."""
         return {
-            method.name: {"wanted": self.wanted[method.name], "made": self.made[method.name]}
+            method.name: {"wanted": self.requested[method.name], "made": self.added[method.name]}
             for method in self.methods
         }
 
@@ -66,15 +77,15 @@ class Augmentation:
 def build_augmentation(
     p: TokenizeParams, columns: Sequence[str], translators: Path
 ) -> Augmentation | None:
-    """Return what `tokenize.augment` asks for, or None where it is off.
+    """Set up `tokenize.augment`; None if it is off.
 
     Args:
-        p: the group.
-        columns: that hold texts.
-        translators: the folder of the fetched models.
+        p: the parameter group.
+        columns: the text columns.
+        translators: folder of the downloaded translation models.
 
     Raises:
-        InputError: a word list or a model is not what it has to be.
+        InputError: a synonym file or a translation model cannot be used.
     """
     if p.augment is None:
         return None
@@ -82,17 +93,17 @@ def build_augmentation(
         Method(
             name=name,
             rate=method.rate,
-            rewrite=make_rewrite(name, method, p.synonym_files, translators),
+            rewrite=build_rewrite(name, method, p.synonym_files, translators),
         )
         for name, method in p.augment.methods.items()
     ]
     return Augmentation(columns=columns, seed=p.augment.seed, methods=methods)
 
 
-def make_rewrite(
-    name: str, p: AugmentMethod, files: Mapping[str, str], translators: Path
+def build_rewrite(
+    name: str, p: AugmentMethod, synonym_files: Mapping[str, str], translators: Path
 ) -> Rewrite | None:
-    """Return a method's function from texts and their draws to changed texts."""
+    """Return a method's function from texts and their generators to changed texts."""
     if not isinstance(p, WordChange | BackTranslation):
         return None
     if isinstance(p, BackTranslation):
@@ -100,87 +111,92 @@ def make_rewrite(
 
         return back_translation.build_back_translation(p, translators)
     if isinstance(p, Synonyms):
-        change = words.build_synonyms(words.read_synonyms(Path(files[p.file])))
+        change = words.build_synonyms(words.read_synonyms(Path(synonym_files[p.file])))
     else:
         change = {"swap": words.swap, "delete": words.delete, "characters": words.characters}[name]
-    share = p.share
-    return partial(each, lambda text, draw: words.rewrite(text, change, share, draw))
+    return partial(_rewrite_each, change, p.share)
 
 
-def each(
-    rewrite: Callable[[str, np.random.Generator], str],
+def _rewrite_each(
+    change: words.Change,
+    share: float,
     texts: Sequence[str],
-    draws: Sequence[np.random.Generator],
+    rngs: Sequence[np.random.Generator],
 ) -> list[str]:
-    return [rewrite(text, draw) for text, draw in zip(texts, draws, strict=True)]
+    return [words.rewrite(text, change, share, rng) for text, rng in zip(texts, rngs, strict=True)]
 
 
-def batches(dataset: Any, augmentation: Augmentation) -> Iterator[dict[str, list]]:
-    """Yield a split's rows as columns, then the made ones method by method, marked as such."""
+def batches(dataset: "Dataset", augmentation: Augmentation) -> Iterator[dict[str, list[Any]]]:
+    """Yield a split's rows as columns, then the augmented rows method by method, marked as such."""
     for examples in arrow.column_batches(dataset):
-        yield examples | {arrow.AUGMENTED: [False] * size_of(examples)}
+        yield examples | {arrow.AUGMENTED: [False] * num_rows(examples)}
     for method in augmentation.methods:
-        first = 0
+        first_row = 0
         for examples in arrow.column_batches(dataset):
-            made = made_rows(examples, first, method, augmentation)
-            if size_of(made):
-                yield made
-            first += size_of(examples)
+            augmented = augment_batch(examples, first_row, method, augmentation)
+            if num_rows(augmented):
+                yield augmented
+            first_row += num_rows(examples)
 
 
-def made_rows(
-    examples: Mapping[str, list], first: int, method: Method, augmentation: Augmentation
-) -> dict[str, list]:
-    """Return the rows a method makes of a batch, and count them; what is no new text is left out.
+def augment_batch(
+    examples: Columns, first_row: int, method: Method, augmentation: Augmentation
+) -> dict[str, list[Any]]:
+    """Return a method's augmented rows of a batch, and count them.
+
+    A row is dropped if a changed text is empty, or if it equals its original or an earlier
+    augmented row of the same original.
 
     Args:
         examples: columns of raw rows.
-        first: number of the first row.
+        first_row: row number of the first in the split.
         method: changes the texts.
-        augmentation: of the method.
+        augmentation: the method is one of.
     """
-    picks = list(draw_rows(examples, first, method, augmentation))
-    made: dict[str, list] = {name: [] for name in (*examples, arrow.AUGMENTED)}
+    draws = list(draw_rows(examples, first_row, method, augmentation))
+    augmented: dict[str, list[Any]] = {name: [] for name in (*examples, arrow.AUGMENTED)}
     columns = augmentation.columns
-    seen = {(row, *(examples[column][row] for column in columns)) for row, *_ in picks}
-    for row, changed in changes(examples, picks, method, columns):
-        texts = [changed.get(column, examples[column][row]) for column in columns]
-        if not all(changed[column].strip() for column in changed) or (row, *texts) in seen:
+    seen = {(draw.row, *(examples[column][draw.row] for column in columns)) for draw in draws}
+    for draw, changed in zip(draws, change_texts(examples, draws, method, columns), strict=True):
+        original = {name: values[draw.row] for name, values in examples.items()}
+        row = original | changed | {arrow.AUGMENTED: True}
+        key = (draw.row, *(row[column] for column in columns))
+        if not all(text.strip() for text in changed.values()) or key in seen:
             continue
-        seen.add((row, *texts))
-        for name, values in made.items():
-            values.append(
-                True if name == arrow.AUGMENTED else changed.get(name, examples[name][row])
-            )
-    augmentation.wanted[method.name] += len(picks)
-    augmentation.made[method.name] += size_of(made)
-    return made
+        seen.add(key)
+        for name, values in augmented.items():
+            values.append(row[name])
+    augmentation.requested[method.name] += len(draws)
+    augmentation.added[method.name] += num_rows(augmented)
+    return augmented
 
 
-def changes(
-    examples: Mapping[str, list], picks: Sequence[Pick], method: Method, columns: Sequence[str]
-) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield for each pick its row and the texts that change, by column."""
+def change_texts(
+    examples: Columns, draws: Sequence[Draw], method: Method, columns: Sequence[str]
+) -> list[dict[str, str]]:
+    """Return for each draw the texts that change, by column."""
     if method.rewrite is None:
-        one, other = columns
-        for row, *_ in picks:
-            yield row, {one: examples[other][row], other: examples[one][row]}
-        return
-    texts = method.rewrite([examples[c][row] for row, c, _ in picks], [draw for *_, draw in picks])
-    for (row, column, _), text in zip(picks, texts, strict=True):
-        yield row, {column: text}
+        first, second = columns
+        return [
+            {first: examples[second][draw.row], second: examples[first][draw.row]} for draw in draws
+        ]
+    originals = [examples[draw.column][draw.row] for draw in draws]
+    texts = method.rewrite(originals, [draw.rng for draw in draws])
+    return [{draw.column: text} for draw, text in zip(draws, texts, strict=True)]
 
 
 def draw_rows(
-    examples: Mapping[str, list], first: int, method: Method, augmentation: Augmentation
-) -> Iterator[Pick]:
-    """Yield for each row to make its original, the column to change and its draw."""
-    for row in range(size_of(examples)):
-        draw = np.random.default_rng((augmentation.seed, first + row, METHODS.index(method.name)))
-        copies = int(method.rate) + int(draw.random() < method.rate % 1)
+    examples: Columns, first_row: int, method: Method, augmentation: Augmentation
+) -> Iterator[Draw]:
+    """Draw for each row how many augmented rows to create, and which column of each to change."""
+    columns = augmentation.columns
+    for row in range(num_rows(examples)):
+        seed = (augmentation.seed, first_row + row, METHODS.index(method.name))
+        rng = np.random.default_rng(seed)
+        copies = int(method.rate) + int(rng.random() < method.rate % 1)
         for _ in range(copies):
-            yield row, augmentation.columns[int(draw.integers(len(augmentation.columns)))], draw
+            yield Draw(row, columns[int(rng.integers(len(columns)))], rng)
 
 
-def size_of(columns: Mapping[str, list]) -> int:
+def num_rows(columns: Columns) -> int:
     return len(next(iter(columns.values())))

@@ -82,7 +82,7 @@ def test_two_runs_give_the_same_bytes_and_another_seed_does_not(prepare, capsys)
         _, report = tokenized(prepare, tokenize__augment=augment(**both) | {"seed": seed})
         digests.append(artifacts.sha256_tree(Path("data/tokenized")))
         counts = report["augmented"]["characters"]
-        line = f"augmented by characters: {counts['made']} rows of {counts['wanted']} wanted"
+        line = f"augmentation by characters: added {counts['made']} of {counts['wanted']} rows"
         assert line in capsys.readouterr().out
     assert digests[0] == digests[1] != digests[2]
 

@@ -106,10 +106,10 @@ def test_reads_a_word_list():
         ("# a\nred\t\n", "list.tsv:2: expected word<TAB>"),
         ("red\ta,,b\n", "list.tsv:1: expected word<TAB>"),
         ("red\ta\tb\n", "list.tsv:1: expected word<TAB>"),
-        ("dark red\ta\n", "list.tsv:1: 'dark red' is no single word"),
-        ("red\ta\n\nRed\tb\n", "list.tsv:3: 'red' stands twice; join the two lines"),
+        ("dark red\ta\n", "list.tsv:1: 'dark red' would never match"),
+        ("red\ta\n\nRed\tb\n", "list.tsv:3: duplicate word 'red'; join the two lines"),
         ("red\tRed\n", "list.tsv:1: 'red' has no synonym but itself"),
-        ("# nothing\n", "list.tsv: no word in it"),
+        ("# nothing\n", "list.tsv: no words; write one per line"),
     ],
 )
 def test_names_the_line_of_a_malformed_word_list(text, message):
@@ -127,5 +127,5 @@ def test_names_a_word_list_that_is_not_text():
     ):
         words.read_synonyms(Path("list.tsv"))
     Path("list.tsv").write_bytes(b"caf\xe9\ta\n")
-    with pytest.raises(InputError, match=r"list.tsv: no word list in UTF-8"):
+    with pytest.raises(InputError, match=r"list.tsv: cannot be read as UTF-8"):
         words.read_synonyms(Path("list.tsv"))

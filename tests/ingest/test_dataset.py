@@ -75,10 +75,10 @@ def test_prints_what_each_option_did(write_params, hundred_rows, capsys):
     _, summary = get(write_params, **SINGLE, **hundred_rows, **changes)
     download.print_options(summary)
     assert capsys.readouterr().out.splitlines() == [
-        "filter: 2 rows of train left out",
+        "filter: dropped 2 rows of train",
         "subset: 40 of 78 rows of train",
         "fold 0 of 5 is validation",
-        f"imbalance: the most frequent label comes {summary['imbalance']} x as often as the rarest",
+        f"imbalance: the most frequent label is {summary['imbalance']} x as frequent as the rarest",
     ]
     _, summary = get(write_params, **SINGLE, **hundred_rows)
     download.print_options(summary)

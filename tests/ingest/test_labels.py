@@ -39,6 +39,7 @@ def test_multi_label_strings_and_lists_give_the_same_ids(write_params, tmp_path,
     changes = SINGLE | {
         "task__problem_type": "multi_label_classification",
         "evaluate__positive_label": None,
+        "evaluate__threshold": 0.5,
         "task__label_separator": "|",
     }
     strings, _ = get(write_params, **changes, **one_file("text,label\na,joy|fear\nb,joy\n"))
