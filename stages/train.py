@@ -7,148 +7,167 @@ data/model data/checkpoints data/history`
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from temper import params, tracking
 from temper.core import arrow, artifacts, determinism, errors
-from temper.core.errors import InputError
 from temper.params import user_code
-from temper.training import averaging, checkpoint, console, distributed, networks
+from temper.training import averaging, checkpoint, console, distributed
 
 if TYPE_CHECKING:
-    from datasets import Features
+    from datasets import DatasetDict
 
+    from temper.params.train import TrainParams
     from temper.training.session import TrainingSession
-    from temper.training.setup import OnMetrics, TrainingSetup
+    from temper.training.setup import OnMetrics
+    from temper.training.soup import ModelSoup
+
+    OnStart = Callable[[TrainingSession], None]
 
 
-def fine_tune(parameters: params.Params, data: Any, base: Path, folder: Path, on_metrics) -> Any:
-    """Train to the end, or find that it already is; return the course, or the soup, of it."""
-    from temper.training import soup
-
-    size, seed = parameters.train.model_soup_size, parameters.seed
-    once = partial(train_once, parameters, data, base)
-    if size is None:
-        return once(folder, on_metrics, seed)
-    custom_class = user_code.resolve(
-        parameters.model.custom_class, "model.custom_class", parameters.code
-    )
-    return soup.train_soup(once, size, folder, on_metrics, seed, custom_class)
-
-
-def train_once(
+def fine_tune(
     parameters: params.Params,
-    data: Any,
+    data: "DatasetDict",
     base: Path,
     folder: Path,
     on_metrics: "OnMetrics",
-    seed: int,
-    per_device_batch_size: int | None = None,
-) -> "TrainingSession":
-    """Train with `seed`; where memory runs out, start over with a smaller per-device batch.
+    on_start: "OnStart" = lambda _: None,
+) -> "TrainingSession | ModelSoup":
+    """Train one session or a model soup to the end; what is already trained is loaded.
 
     Args:
         parameters: all of them.
         data: the tokenized splits.
         base: the base model.
-        folder: where the checkpoints go.
-        on_metrics: called with (prefix, metrics, step).
-        seed: of everything but new weights, which `parameters.seed` draws.
-        per_device_batch_size: one that has fit in memory before; None: as `parameters` say.
+        folder: of the checkpoints.
+        on_metrics: called with (prefix, metrics, step) after each step and evaluation.
+        on_start: called with each session before its first step.
     """
-    from temper.training import memory, setup
+    from temper.training import soup
 
-    world_size, first = distributed.world_size(), distributed.is_first()
-    fitted = memory.with_fitted_batch_size(parameters.train, folder, per_device_batch_size)
-    while True:
-        parameters = parameters.model_copy(update={"train": fitted})
-        made = setup.build_setup(parameters, data, base, folder, on_metrics, seed)
-        try:
-            return attempt(parameters, made, base, data["train"].features, world_size)
-        except memory.OutOfMemory as error:
-            reason, agreed = str(error), error.agreed
-        memory.free()
-        fitted = memory.halve_batch_size(
-            fitted, folder, world_size, reason, first=first or not agreed
-        )
-        if not agreed:
-            raise InputError(
-                "this rank ran out of memory while others were mid-step; run the same command "
-                "again to restart with a smaller batch"
-            )
+    train = partial(train_session, parameters, data, base, on_start)
+    size, seed = parameters.train.model_soup_size, parameters.seed
+    if size is None:
+        return train(folder, on_metrics, seed)
+    custom_class = user_code.resolve(
+        parameters.model.custom_class, "model.custom_class", parameters.code
+    )
+    return soup.train_soup(train, size, folder, on_metrics, seed, custom_class)
 
 
-def attempt(
+def train_session(
     parameters: params.Params,
-    setup: "TrainingSetup",
+    data: "DatasetDict",
     base: Path,
-    features: "Features",
-    world_size: int,
+    on_start: "OnStart",
+    folder: Path,
+    on_metrics: "OnMetrics",
+    seed: int,
+    per_device_batch_size: int | None = None,
 ) -> "TrainingSession":
-    """Train with the engine that `train.engine` names."""
-    from temper.training import optimizer
+    """Train with `seed`, restarting with a smaller per-device batch when memory runs out.
+
+    Args:
+        parameters: all of them.
+        data: the tokenized splits.
+        base: the base model.
+        on_start: called with the session of each attempt.
+        folder: of the checkpoints.
+        on_metrics: called with (prefix, metrics, step).
+        seed: of everything but new weights, which are drawn from `parameters.seed`.
+        per_device_batch_size: replaces that of `parameters`, because it has fit before.
+    """
+    from temper.training import memory
+
+    def attempt(train_params: "TrainParams") -> "TrainingSession":
+        fitted = parameters.model_copy(update={"train": train_params})
+        session = build_session(fitted, data, base, folder, on_metrics, seed)
+        on_start(session)
+        import_module(f"temper.engines.{train_params.engine}").run(session)
+        return session
+
+    train_params = parameters.train
+    if per_device_batch_size is not None:
+        update = {"per_device_batch_size": per_device_batch_size}
+        train_params = train_params.model_copy(update=update)
+    return memory.restart_when_out_of_memory(attempt, train_params, folder)
+
+
+def build_session(
+    parameters: params.Params,
+    data: "DatasetDict",
+    base: Path,
+    folder: Path,
+    on_metrics: "OnMetrics",
+    seed: int,
+) -> "TrainingSession":
+    """Build the network with its new weights and frozen layers, and what trains it."""
+    from temper.training import networks, optimizer, setup
     from temper.training.session import TrainingSession
 
+    training_setup = setup.build_setup(parameters, data, base, folder, on_metrics, seed)
     determinism.configure(parameters.determinism, parameters.seed)
     custom_class = user_code.resolve(
         parameters.model.custom_class, "model.custom_class", parameters.code
     )
-    network = networks.build(base, setup.task, features, parameters.model, custom_class)
-    freeze = setup.params.freeze
+    features = data["train"].features
+    network = networks.build(base, training_setup.task, features, parameters.model, custom_class)
+    freeze = parameters.train.freeze
     optimizer.freeze(network, embedding_table=freeze.embeddings, num_layers=freeze.layers)
-    session = TrainingSession(network, setup, world_size)
-    if session.args.should_save:
-        console.describe(session)
-    import_module(f"temper.engines.{setup.params.engine}").run(session)
-    return session
+    return TrainingSession(network, training_setup, distributed.world_size())
 
 
-def write_outputs(session: Any, base: Path, targets: tuple[Path, Path, Path]) -> None:
-    """Copy the best weights, or the last where nothing was scored, and those `keep` names."""
+def write_outputs(
+    result: "TrainingSession | ModelSoup", base: Path, targets: tuple[Path, Path, Path]
+) -> None:
+    """Write data/model, data/checkpoints and data/history, each atomically."""
     model_target, checkpoints_target, history_target = targets
     with artifacts.atomic_dir(model_target) as target:
-        averaging.mean(session.sources(), target)
+        averaging.average_weights(result.averaged_sources(), target)
         shutil.copytree(base / "processor", target, dirs_exist_ok=True)
     with artifacts.atomic_dir(checkpoints_target) as target:
-        for name, source in session.kept().items():
-            averaging.mean([source], target / name)
+        for name, source in result.kept_checkpoints().items():
+            averaging.average_weights([source], target / name)
     with artifacts.atomic_dir(history_target) as target:
-        session.history.write_csv(target)
+        result.history.write_csv(target)
 
 
 def main(tokenized: Path, base: Path, *targets: Path) -> None:
     parameters, world_size = params.load(), distributed.world_size()
     determinism.configure(parameters.determinism, parameters.seed)
     launch = Path("launch") / f"{parameters.train.launch}.yaml"
-    key = checkpoint.fingerprint(parameters, [tokenized, base], launch, world_size)
-    folder, data, started = checkpoint.folder_for(key), arrow.load(tokenized), time.monotonic()
-    if not distributed.is_first():
+    fingerprint = checkpoint.fingerprint(parameters, [tokenized, base], launch, world_size)
+    folder, data = checkpoint.folder_for(fingerprint), arrow.load(tokenized)
+    start_s = time.monotonic()
+    if not distributed.is_main_process():
         fine_tune(parameters, data, base, folder, lambda *_: None)
         return
+    metric_for_best_model = user_code.attribute_name(parameters.train.metric_for_best_model)
     with (
         checkpoint.locked(folder),
-        tracking.run("train", parameters, fingerprint=key) as run,
-        console.Table(user_code.attribute_name(parameters.train.metric_for_best_model)) as table,
+        tracking.run("train", parameters, fingerprint=fingerprint) as run,
+        console.ProgressTable(metric_for_best_model) as table,
     ):
 
-        def on_metrics(prefix: str, numbers: dict[str, float], step: int) -> None:
+        def on_metrics(prefix: str, metrics: dict[str, float], step: int) -> None:
             if prefix != "train" or step % run.log_every == 0:
-                run.log_metrics({f"{prefix}/{k}": v for k, v in numbers.items()}, step)
-            table.on_metrics(prefix, numbers, step)
+                run.log_metrics({f"{prefix}/{k}": v for k, v in metrics.items()}, step)
+            table.on_metrics(prefix, metrics, step)
 
         run.log_dataset(arrow.digests(tokenized))
-        session = fine_tune(parameters, data, base, folder, on_metrics)
-        write_outputs(session, base, targets)  # type: ignore[arg-type]
-        run.log_metrics(console.resources(session, time.monotonic() - started))
+        result = fine_tune(parameters, data, base, folder, on_metrics, table.on_start)
+        write_outputs(result, base, targets)  # type: ignore[arg-type]
+        run.log_metrics(console.resource_metrics(result, time.monotonic() - start_s))
         run.set_model(targets[0])
         run.log_artifacts(targets[2], "history")
 
 
 if __name__ == "__main__":
     with errors.exit_on_input_error():
-        distributed.use_devices(params.load().train.launch)
+        distributed.restrict_visible_gpus(params.load().train.launch)
         determinism.prepare(params.load().determinism)
         main(*map(Path, sys.argv[1:]))

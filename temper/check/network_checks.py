@@ -8,8 +8,9 @@ from temper.core.errors import InputError
 from temper.tasks.base import Task
 
 if TYPE_CHECKING:
-    from torch import nn
     from transformers import PretrainedConfig
+
+    from temper.training.networks import Model
 
 
 def check(
@@ -43,7 +44,7 @@ def check(
 
 def build_network(
     config: "PretrainedConfig", task: Task, parameters: params.Params
-) -> "nn.Module | None":
+) -> "Model | None":
     """Build the network to train on the meta device; None for a custom class.
 
     Raises:
@@ -58,10 +59,10 @@ def build_network(
 
     if parameters.model.custom_class is not None:
         return None
-    head = networks.chosen_head(config, parameters.model)
+    head = networks.trained_head(config, parameters.model)
     try:
         if head is None:
-            return build_meta_model(config, task.auto_model)
+            return build_meta_model(config, task.auto_model)  # type: ignore[return-value]
         with torch.device("meta"):
             with_head = wrap_config(config, head.model_dump(exclude_none=True), None)
             return heads.build(with_head, None, None)

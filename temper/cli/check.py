@@ -113,7 +113,7 @@ def check_training(parameters: params.Params, findings: Findings) -> None:
         from temper.training import optimizer
 
         with findings.at("train.optimizer"):
-            optimizer.eight_bit()
+            optimizer.adamw_8bit_class()
     if os.environ.get("TEMPER_REPORT_TO"):
         from temper.training import reporters
 

@@ -1,11 +1,11 @@
 """Engine `loop`: the training loop written out with Accelerate. Edit it to take control.
 
-Everything else is the `Course`'s: what a batch is, its loss, when to evaluate, save and stop. The
-events are transformers' own, so callbacks and reporters work as with the Trainer.
+Everything else is in `TrainingSession`: what a batch is, its loss, when to evaluate, save and stop.
+The events are transformers' own, so callbacks and reporters work as with the Trainer.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -15,12 +15,14 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from safetensors.torch import load_file
+from torch import nn
 from transformers import DefaultFlowCallback, TrainerControl
 from transformers.trainer_callback import CallbackHandler
 
+from temper.training import checkpoint
 from temper.training.callbacks import FlowControlCallback
 from temper.training.fit import fit
-from temper.training.optimizer import schedule
+from temper.training.optimizer import build_lr_scheduler
 from temper.training.session import Tensors, TrainingSession
 
 
@@ -30,141 +32,148 @@ def run(session: TrainingSession) -> None:
 
 
 class AccelerateLoop:
-    """Model, optimizer and schedule of a course, and the steps they make."""
+    """Model, optimizer and scheduler of a session, and the loop over its steps."""
 
     def __init__(self, session: TrainingSession):
-        self.session, self.args, p = session, session.args, session.setup.params
-        device = session.args.device  # also sets up the processes, before Accelerator asks for them
+        self.session, self.args, params = session, session.args, session.setup.params
+        device = session.args.device  # also starts torch.distributed, before Accelerator looks
         self.accelerator = session.accelerator = Accelerator(
-            mixed_precision="no" if p.precision == "fp32" else p.precision,
+            mixed_precision="no" if params.precision == "fp32" else params.precision,
             cpu=device.type == "cpu",
             step_scheduler_with_optimizer=False,
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=False)],
         )
-        optimizer = session.setup.build_optimizer(session.model, p)
-        self.schedule = schedule(optimizer, p, session.total_steps)
-        self.optimizer = optimizer
+        self.optimizer: Any = session.setup.build_optimizer(session.model, params)
+        self.lr_scheduler = build_lr_scheduler(self.optimizer, params, session.total_steps)
 
-    def train(self, found: Path | None) -> None:
-        """Make every step that is left.
+    def train(self, resume_from: Path | None) -> None:
+        """Run the remaining steps.
 
         Args:
-            found: the checkpoint to go on from.
+            resume_from: a checkpoint; None: from the start.
         """
         session, state = self.session, self.session.state
-        self.model, self.optimizer = self.accelerator.prepare(session.model, self.optimizer)
-        self.accelerator.register_for_checkpointing(self.schedule)
-        self.accelerator.register_load_state_pre_hook(load_weights)
-        state.max_steps, per_epoch = session.total_steps, session.steps_in("epoch")
-        state.is_world_process_zero = self.accelerator.is_main_process
-        if found is not None:
-            self.accelerator.load_state(str(found))
-            state.global_step = int(found.name.rsplit("-", 1)[1])
-        self.events, self.control = self._events(), TrainerControl()
-        self._tell("on_train_begin")
+        self._prepare(resume_from)
+        steps_per_epoch = session.steps_per_epoch
+        self._call_event("on_train_begin")
         while state.global_step < state.max_steps and not self.control.should_training_stop:
-            epoch, done = divmod(state.global_step, per_epoch)
-            state.epoch = epoch + done / per_epoch
-            self._tell("on_epoch_begin")
-            for micro_batches in self._batches(done):
-                self._tell("on_step_begin")
-                numbers = self.step(micro_batches)
+            epoch, done = divmod(state.global_step, steps_per_epoch)
+            state.epoch = epoch + done / steps_per_epoch
+            self._call_event("on_epoch_begin")
+            for micro_batches in self._global_batches(skip=done):
+                self._call_event("on_step_begin")
+                metrics = self.step(micro_batches)
                 state.global_step += 1
-                state.epoch = state.global_step / per_epoch
-                self._tell("on_step_end")
-                self._log_evaluate_save(numbers)
+                state.epoch = state.global_step / steps_per_epoch
+                self._call_event("on_step_end")
+                self._log_evaluate_save(metrics)
                 if self.control.should_training_stop or state.global_step == state.max_steps:
                     break
-            self._tell("on_epoch_end")
+            self._call_event("on_epoch_end")
             self._save_if_due()
-        self._tell("on_train_end")
+        self._call_event("on_train_end")
+
+    def _prepare(self, resume_from: Path | None) -> None:
+        """Wrap model and optimizer for the device, restore a checkpoint and collect callbacks."""
+        session, state = self.session, self.session.state
+        self.model, self.optimizer = self.accelerator.prepare(session.model, self.optimizer)
+        self.accelerator.register_for_checkpointing(self.lr_scheduler)
+        self.accelerator.register_load_state_pre_hook(load_weights_on_xla)
+        state.max_steps = session.total_steps
+        state.is_world_process_zero = self.accelerator.is_main_process
+        if resume_from is not None:
+            self.accelerator.load_state(str(resume_from))
+            state.global_step = checkpoint.step_of(resume_from)
+        callbacks = [
+            DefaultFlowCallback,
+            *session.setup.callbacks,
+            FlowControlCallback(session),
+        ]
+        self.callback_handler = CallbackHandler(
+            callbacks, session.model, None, self.optimizer, self.lr_scheduler
+        )
+        self.control = TrainerControl()
 
     def step(self, micro_batches: Sequence[Tensors]) -> dict[str, Any]:
-        """Make one optimizer step from this process's pieces of a global batch."""
+        """Make one optimizer step from this process's micro-batches of a global batch."""
         self.model.train()
         self._seed_xla()
-        device, p = self.accelerator.device, self.session.setup.params
-        num_labels, total = (
-            self.session.num_labels(micro_batches, device),
-            torch.zeros((), device=device),
-        )
+        loss = self._backward(micro_batches)
+        # without a limit, infinity measures the norm and clips nothing
+        max_norm = self.session.setup.params.max_grad_norm or float("inf")
+        grad_norm = self.accelerator.clip_grad_norm_(self.model.parameters(), max_norm)
+        learning_rate = self.lr_scheduler.get_last_lr()[0]
+        self._call_event("on_pre_optimizer_step")
+        self.optimizer.step()
+        self._call_event("on_optimizer_step")
+        if not self.accelerator.optimizer_step_was_skipped:  # fp16, when the loss scale overflowed
+            self.lr_scheduler.step()
+        self.optimizer.zero_grad()
+        loss = self.accelerator.reduce(loss, "mean")
+        return {"loss": loss, "grad_norm": grad_norm, "learning_rate": learning_rate}
+
+    def _backward(self, micro_batches: Sequence[Tensors]) -> torch.Tensor:
+        """Accumulate the gradients of the micro-batches; return their summed loss."""
+        session, device = self.session, self.accelerator.device
+        num_items = session.num_items_in_batch(micro_batches, device)
+        total_loss = torch.zeros((), device=device)
         for i, micro_batch in enumerate(micro_batches, 1):
+            is_last = i == len(micro_batches)
             inputs = {
                 name: values.to(device, non_blocking=True) for name, values in micro_batch.items()
             }
-            with self._reduced_when(i == len(micro_batches)):
-                loss = self.session.loss(self.model, inputs, num_labels)
+            with self._gradients_reduced_if(is_last):
+                loss = session.compute_loss(self.model, inputs, num_items)
                 self.accelerator.backward(loss)
-            total += loss.detach()
-            self.session.state.total_flos += self.session.flops(inputs)
-            if i < len(micro_batches):
-                self._tell("on_substep_end")
-        limit = p.max_grad_norm or float("inf")  # inf measures the norm and clips nothing
-        grad_norm = self.accelerator.clip_grad_norm_(self.model.parameters(), limit)
-        rate = self.schedule.get_last_lr()[0]
-        self._tell("on_pre_optimizer_step")
-        self.optimizer.step()
-        self._tell("on_optimizer_step")
-        if not self.accelerator.optimizer_step_was_skipped:  # fp16, at a scale that was too large
-            self.schedule.step()
-        self.optimizer.zero_grad()
-        loss = self.accelerator.reduce(total, "mean")
-        return {"loss": loss, "grad_norm": grad_norm, "learning_rate": rate}
+            total_loss += loss.detach()
+            session.state.total_flos += session.flops(inputs)
+            if not is_last:
+                self._call_event("on_substep_end")
+        return total_loss
 
     def _seed_xla(self) -> None:
-        """Let a step's dropout on an XLA device depend on (seed, step) alone.
+        """Make a step's dropout on an XLA device depend on (seed, step) alone.
 
-        Its generator moves on with every graph that is run, those of a checkpoint among them, which
-        a resumed training does not run.
+        Its generator advances with every graph that is run. Saving a checkpoint runs one, and a
+        resumed training does not run those of the checkpoints before it.
         """
         if self.accelerator.device.type == "xla":
             step = self.session.state.global_step
             import_module("torch_xla.core.xla_model").set_rng_state(self.args.seed + (step << 32))
 
-    def _batches(self, done: int) -> Iterator[tuple[Tensors, ...]]:
-        """Yield each global batch's pieces, from the batch after `done` on."""
-        per_batch = self.args.gradient_accumulation_steps
-        micro_batches = islice(iter(self.session.batches()), done * per_batch, None)
-        return zip(*[micro_batches] * per_batch, strict=True)
+    def _global_batches(self, skip: int) -> Iterator[tuple[Tensors, ...]]:
+        """Yield the micro-batches of each global batch of the epoch after the first `skip`."""
+        size = self.args.gradient_accumulation_steps
+        micro_batches = islice(iter(self.session.train_dataloader()), skip * size, None)
+        return zip(*[micro_batches] * size, strict=True)
 
-    def _reduced_when(self, is_last: bool) -> Any:
-        """Leave the processes' gradients apart until the last piece."""
-        return self.accelerator.no_sync(self.model) if not is_last else nullcontext()
+    def _gradients_reduced_if(self, is_last: bool) -> AbstractContextManager:
+        """Reduce gradients over the processes with the last micro-batch only."""
+        return nullcontext() if is_last else self.accelerator.no_sync(self.model)
 
-    def _log_evaluate_save(self, numbers: dict[str, Any]) -> None:
-        self._tell("on_log", {name: float(value) for name, value in numbers.items()})
+    def _log_evaluate_save(self, metrics: dict[str, Any]) -> None:
+        self._call_event("on_log", {name: float(value) for name, value in metrics.items()})
         if self.control.should_evaluate:
-            found = self.session.evaluate()
-            self._tell("on_log", {f"eval_{name}": value for name, value in found.items()})
-            self._tell("on_evaluate", found)
+            scores = self.session.evaluate()
+            self._call_event("on_log", {f"eval_{name}": value for name, value in scores.items()})
+            self._call_event("on_evaluate", scores)
         self._save_if_due()
 
     def _save_if_due(self) -> None:
         if self.control.should_save:
-            self.session.save(self._write)
-            self._tell("on_save")
+            self.session.save_checkpoint(
+                lambda folder: self.accelerator.save_state(str(folder), safe_serialization=True)
+            )
+            self._call_event("on_save")
 
-    def _write(self, folder: Path) -> None:
-        self.accelerator.save_state(str(folder), safe_serialization=True)
-
-    def _events(self) -> CallbackHandler:
-        mine = [
-            DefaultFlowCallback,
-            *self.session.setup.callbacks,
-            FlowControlCallback(self.session),
-        ]
-        model = self.session.model
-        return CallbackHandler(mine, model, None, self.optimizer, self.schedule)
-
-    def _tell(self, event: str, *more: Any) -> None:
-        """Call an event of every callback; they may set what happens next."""
-        self.control = getattr(self.events, event)(
-            self.args, self.session.state, self.control, *more
-        )
+    def _call_event(self, event: str, *arguments: Any) -> None:
+        """Call an event of every callback; a callback may change `control`."""
+        method = getattr(self.callback_handler, event)
+        self.control = method(self.args, self.session.state, self.control, *arguments)
 
 
-def load_weights(models: list[Any], folder: str) -> None:
-    """Load an XLA device's weights, which safetensors cannot; accelerate loads what is left."""
-    if models[0].device.type == "xla":
+def load_weights_on_xla(models: list[nn.Module], folder: str) -> None:
+    """Load weights onto an XLA device, which safetensors cannot; accelerate loads the rest."""
+    if next(models[0].parameters()).device.type == "xla":
         state = load_file(Path(folder, "model.safetensors"))
-        models.pop().load_state_dict(state, strict=False)  # without the names of tied tensors
+        models.pop().load_state_dict(state, strict=False)  # tied tensors are saved under one name

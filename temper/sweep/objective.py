@@ -40,7 +40,9 @@ def model_score(text: str, parameters: Params, metric: str) -> float:
     if parameters.train.model_soup_size:
         return history.validation[-1][metric]
     best = user_code.attribute_name(parameters.train.metric_for_best_model)
-    saved = history.kept(
-        best, parameters.train.weight_averaging, greater=directions(parameters)[best]
+    saved = history.selected(
+        best,
+        parameters.train.weight_averaging,
+        greater_is_better=directions(parameters)[best],
     )
     return sum(row[metric] for row in saved) / len(saved)

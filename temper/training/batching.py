@@ -1,26 +1,37 @@
 """Row lengths → length-bucketed batches whose order depends on (seed, epoch) alone.
 
 A global batch holds `batch_size` rows whatever the number of processes and accumulation steps: it
-is cut into `world_size x accumulation` pieces of equal size, the last one filled with rows that
-carry no label (FACTS 41), so every row is trained on exactly once per epoch.
+is cut into `world_size x accumulation_steps` micro-batches of equal size. The last one is filled up
+with padding rows that carry no label, so every row is trained on exactly once per epoch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temper.core import arrow
 from temper.core.errors import InputError
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
+from temper.tasks.base.arrays import IGNORE_INDEX, Collator
 
-PADDING_ROW = -1  # index of a row that is in no loss
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+
+PADDING_ROW = -1  # index of a row that does not count in the loss
+MAX_ROWS_IN_MESSAGE = 64
 
 
-class Rows:
-    """A `Dataset` whose row `FILLER` is its first row, marked; rows say what seeds their draws."""
+class TrainingRows:
+    """A `Dataset` with a row `PADDING_ROW`, a copy of row 0; each row knows the seed of its draws.
 
-    def __init__(self, dataset: Any, sampler: "BucketSampler"):
+    Args:
+        dataset: the training split.
+        sampler: has the seed and the current epoch.
+    """
+
+    def __init__(self, dataset: "Dataset", sampler: "BucketSampler"):
         self.dataset, self.sampler = dataset, sampler
 
     def __len__(self) -> int:
@@ -31,28 +42,25 @@ class Rows:
         rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         for index, row in zip(indices, rows, strict=True):
             row["draw"] = (self.sampler.seed, 1 + self.sampler.epoch, max(index, 0))
-            row["is_filler"] = index == PADDING_ROW
+            row["is_padding"] = index == PADDING_ROW
         return rows
 
 
-def collate(collator: Collator, rows: Sequence[dict[str, Any]]) -> Batch:
-    """Return the rows' batch, in which filler rows carry no label."""
-    batch = collator(rows)
-    labels = batch["labels"]
-    nothing = IGNORE_INDEX if np.issubdtype(labels.dtype, np.integer) else np.nan
-    labels[[row["is_filler"] for row in rows]] = nothing
-    return batch
-
-
-def tensors(collator: Collator, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the rows' batch as torch tensors on the CPU."""
+def collate_tensors(
+    collator: Collator, rows: Sequence[Mapping[str, Any]]
+) -> "dict[str, torch.Tensor]":
+    """Collate rows of `TrainingRows` into torch tensors on the CPU; padding rows lose labels."""
     import torch
 
-    return {name: torch.from_numpy(values) for name, values in collate(collator, rows).items()}
+    batch = collator(rows)
+    labels = batch["labels"]
+    ignored = IGNORE_INDEX if np.issubdtype(labels.dtype, np.integer) else np.nan
+    labels[[row["is_padding"] for row in rows]] = ignored
+    return {name: torch.from_numpy(values) for name, values in batch.items()}
 
 
 class BucketSampler:
-    """Yield this process's pieces of every global batch, in training order.
+    """Yield this process's micro-batches of every global batch, in training order.
 
     Rows are shuffled, sorted by length within windows of `window` batches, cut into batches, and
     the batches shuffled. `window=0` leaves the shuffled order alone.
@@ -60,14 +68,14 @@ class BucketSampler:
     Args:
         lengths: of the rows.
         batch_size: rows of a global batch.
-        accumulation: pieces a process cuts its share into.
+        accumulation_steps: micro-batches of one process per global batch.
         window: batches sorted together.
         seed: of the order.
         rank: of this process.
         world_size: processes.
-        one_shape: fill the last batch up as well, so that every piece has the same rows.
-        resampling: `over` repeats rows of rarer labels until all are as many as the commonest's,
-            `under` leaves rows of commoner labels out, others in every epoch.
+        static_shapes: fill up the last batch too, so that all micro-batches have the same size.
+        resampling: `over` repeats rows of rarer labels until all labels are as frequent as the most
+            frequent one, `under` drops rows of the more frequent labels, others in every epoch.
         labels: a label id per row, for `resampling`.
     """
 
@@ -76,7 +84,7 @@ class BucketSampler:
         lengths: np.ndarray,
         *,
         batch_size: int,
-        accumulation: int,
+        accumulation_steps: int,
         window: int,
         seed: int,
         rank: int,
@@ -86,7 +94,7 @@ class BucketSampler:
         labels: np.ndarray | None = None,
     ):
         self.lengths, self.batch_size, self.window, self.seed = lengths, batch_size, window, seed
-        self.accumulation, self.rank, self.world_size = accumulation, rank, world_size
+        self.accumulation_steps, self.rank, self.world_size = accumulation_steps, rank, world_size
         self.static_shapes, self.resampling, self.labels = static_shapes, resampling, labels
         self.epoch = 0
 
@@ -94,36 +102,35 @@ class BucketSampler:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.num_batches * self.accumulation
+        return self.num_batches * self.accumulation_steps
 
     @property
     def num_batches(self) -> int:
-        """Return the global batches of an epoch."""
+        """Global batches per epoch."""
         return -(-self.num_rows // self.batch_size)
 
     @cached_property
     def num_rows(self) -> int:
-        """Return the rows of an epoch, repeated ones counted."""
+        """Rows per epoch, repeated ones counted."""
         if self.resampling is None:
             return len(self.lengths)
         counts = np.unique(np.asarray(self.labels), return_counts=True)[1]
         return len(counts) * int(counts.max() if self.resampling == "over" else counts.min())
 
     def __iter__(self) -> Iterator[list[int]]:
+        micro_batches = self.world_size * self.accumulation_steps
         for batch in self.global_batches(self.epoch):
-            micro_batches = self.world_size * self.accumulation
             size = -(-(self.batch_size if self.static_shapes else len(batch)) // micro_batches)
-            filled = np.full(size * micro_batches, PADDING_ROW)
-            filled[: len(batch)] = batch
-            for micro_batch in filled.reshape(self.accumulation, self.world_size, size)[
-                :, self.rank
-            ]:
+            padded = np.full(size * micro_batches, PADDING_ROW)
+            padded[: len(batch)] = batch
+            by_rank = padded.reshape(self.accumulation_steps, self.world_size, size)
+            for micro_batch in by_rank[:, self.rank]:
                 yield micro_batch.tolist()
 
     def global_batches(self, epoch: int) -> list[np.ndarray]:
         """Return an epoch's batches of row indices, in order."""
         random = np.random.default_rng([self.seed, epoch])
-        rows = random.permutation(self._drawn(random))
+        rows = random.permutation(self._resampled_rows(random))
         if self.window:
             span = self.window * self.batch_size
             windows = [rows[start : start + span] for start in range(0, len(rows), span)]
@@ -133,33 +140,33 @@ class BucketSampler:
             random.shuffle(batches)  # type: ignore[arg-type]
         return batches
 
-    def _drawn(self, random: np.random.Generator) -> int | np.ndarray:
-        """Return the rows of an epoch, in no order; a number stands for all of them."""
+    def _resampled_rows(self, random: np.random.Generator) -> int | np.ndarray:
+        """Return the rows of an epoch in any order; a number n stands for the rows 0 to n-1."""
         if self.resampling is None:
             return len(self.lengths)
         labels = np.asarray(self.labels)
         groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-        wanted = self.num_rows // len(groups)
-        whole = [np.tile(group, wanted // len(group)) for group in groups]
-        rest = [random.choice(g, wanted % len(g), replace=False) for g in groups]
-        return np.concatenate([*whole, *rest])
+        size = self.num_rows // len(groups)  # of each group once resampled
+        repeated = [np.tile(group, size // len(group)) for group in groups]
+        drawn = [random.choice(g, size % len(g), replace=False) for g in groups]
+        return np.concatenate([*repeated, *drawn])
 
-    def padding_share(self, width_of: Any) -> float:
+    def padding_share(self, padded_length: Callable[[int], int]) -> float:
         """Return the share of the first epoch's tokens that is padding.
 
         Args:
-            width_of: function from the longest length of a batch to its padded width.
+            padded_length: maps the longest row of a batch to the padded length of the batch.
         """
         batches = self.global_batches(0)
-        padded = sum(len(b) * width_of(int(self.lengths[b].max())) for b in batches)
+        padded = sum(len(b) * padded_length(int(self.lengths[b].max())) for b in batches)
         return 1 - float(sum(self.lengths[b].sum() for b in batches)) / padded
 
 
-def label_ids(dataset: Any, resampling: str | None) -> np.ndarray | None:
-    """Return a label id per row where `resampling` asks for it.
+def resampling_labels(dataset: "Dataset", resampling: str | None) -> np.ndarray | None:
+    """Return a label id per row if `resampling` is on.
 
     Raises:
-        InputError: rows have no label, or several.
+        InputError: a row has no label, or several.
     """
     if resampling is None:
         return None
@@ -167,3 +174,16 @@ def label_ids(dataset: Any, resampling: str | None) -> np.ndarray | None:
     if any(not isinstance(label, int) or label < 0 for label in labels):
         raise InputError("train.resampling needs exactly one label per training row")
     return np.asarray(labels)
+
+
+def describe_rows(dataset: "Dataset", rows: Sequence[int] | np.ndarray) -> str:
+    """Return the rows of a batch as text, also by their number in data/raw where it is another."""
+    numbers = sorted(map(int, rows))
+    num_more, numbers = len(numbers) - MAX_ROWS_IN_MESSAGE, numbers[:MAX_ROWS_IN_MESSAGE]
+    more = f" and {num_more} more" if num_more > 0 else ""
+    text = f"{', '.join(map(str, numbers))}{more} of data/tokenized's train split"
+    columns = dataset.column_names
+    if "example_id" not in columns or arrow.AUGMENTED in columns:  # augmented rows: not in data/raw
+        return text
+    raw_rows = sorted(set(dataset[numbers]["example_id"]))
+    return f"{text}, made from rows {', '.join(map(str, raw_rows))} of data/raw's"

@@ -1,9 +1,9 @@
-"""Working checkpoints: where they lie, which one is whole, which ones are kept.
+"""Working checkpoints: where they are, which ones are complete, which ones are kept.
 
 `checkpoints/<fingerprint>/` holds `checkpoint-<step>/` (everything a resume needs, the newest two),
-`best-<step>/`, `epoch-<n>/` and `last/` (weights and config), and a lock; each member of a soup has
-a folder of its own in there, `<fingerprint>-<n>/`. A folder gets its name by a rename once its
-files are on disk, and a checkpoint carries a manifest that is compared before it is used.
+`best-<step>/`, `scored-<step>/`, `epoch-<n>/` and `last/` (weights and config), and a lock. Each
+member of a model soup has a subfolder, `<fingerprint>-<n>/`. A folder is renamed to its final name
+once its files are on disk, and a checkpoint has a manifest that is verified before it is used.
 """
 
 import errno
@@ -17,22 +17,23 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from temper.core import artifacts, determinism
 from temper.core.errors import InputError
+from temper.params.schema import Params
 
 MANIFEST = "manifest.json"
-KEPT = 2
+MAX_CHECKPOINTS = 2  # to resume from
 PIPELINE = Path("dvc.yaml")
-CODE = ("stages/", "temper/")
-# Code that shows and records; it changes no result.
-OBSERVERS = ("temper/tracking/", "temper/training/console.py", "temper/training/reporters.py")
+CODE_FOLDERS = ("stages/", "temper/")
+# Code that displays and records; it changes no result.
+DISPLAY_CODE = ("temper/tracking/", "temper/training/console.py", "temper/training/reporters.py")
 LIBRARIES = ("python", "torch", "transformers", "accelerate", "numpy", "safetensors")
-FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 DEVICES = ("torch.cpu_capability", "gpu", "cuda")
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+DISK_FULL_MESSAGES = r"os error (27|28|122)\b|inline_container|iostream error"  # Rust, torch
 
 
 def folder_for(fingerprint: str) -> Path:
@@ -40,62 +41,62 @@ def folder_for(fingerprint: str) -> Path:
     return Path(os.environ.get("DVC_ROOT", ".")).resolve() / "checkpoints" / fingerprint[:16]
 
 
-def fingerprint(parameters: Any, folders: list[Path], launch: Path, world_size: int) -> str:
+def fingerprint(parameters: Params, folders: list[Path], launch: Path, world_size: int) -> str:
     """Return the sha256 of everything that determines the result of training.
 
     That is: the parameters train reads, every input file, the code that dvc.yaml lists and the
-    user's modules, the versions of the libraries it computes with, the kind of CPU and GPU, the
+    custom modules, the versions of the libraries it computes with, the model of CPU and GPU, the
     launch file and the number of processes.
     """
-    known = determinism.environment() | determinism.torch_environment()
+    environment = determinism.environment() | determinism.torch_environment()
     record = {
         "params": parameters.model_dump(
             include={"seed", "determinism", "task", "tokenize", "train"}, mode="json"
         ),
-        "network": parameters.model.model_dump(
+        "model": parameters.model.model_dump(
             include={"head", "lora", "new_tokens", "custom_class"}, mode="json"
         ),
         "positive_label": parameters.evaluate.positive_label,
         "inputs": {folder.name: artifacts.sha256_tree(folder) for folder in folders},
-        "code": {path: artifacts.sha256_file(Path(path)) for path in code(parameters)},
+        "code": {path: artifacts.sha256_file(Path(path)) for path in code_files(parameters)},
         "custom_code": {
             name: artifacts.sha256_file(Path(p)) for name, p in parameters.code.items()
         },
-        "environment": [known.get(f"version.{name}") for name in LIBRARIES]
-        + [known.get(name) for name in DEVICES],
+        "environment": [environment.get(f"version.{name}") for name in LIBRARIES]
+        + [environment.get(name) for name in DEVICES],
         "launch": artifacts.sha256_file(launch),
         "world_size": world_size,
     }
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
-def code(parameters: Any) -> list[str]:
-    """Return the code files that dvc.yaml lists for train, its folders expanded."""
+def code_files(parameters: Params) -> list[str]:
+    """Return the code files that dvc.yaml lists for train, with its folders expanded."""
     stages = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"]
-    filled = {"${task.name}": parameters.task.name, "${train.engine}": parameters.train.engine}
-    deps = [dep for dep in stages["train"]["deps"] if dep.startswith(CODE)]
-    for placeholder, name in filled.items():
-        deps = [dep.replace(placeholder, name) for dep in deps]
+    values = {"${task.name}": parameters.task.name, "${train.engine}": parameters.train.engine}
+    deps = [dep for dep in stages["train"]["deps"] if dep.startswith(CODE_FOLDERS)]
+    for placeholder, value in values.items():
+        deps = [dep.replace(placeholder, value) for dep in deps]
     files = [Path(dep) for dep in deps if Path(dep).is_file()]
     files += [file for dep in deps for file in Path(dep).rglob("*.py")]
-    return sorted(p for p in map(Path.as_posix, files) if not p.startswith(OBSERVERS))
+    return sorted(p for p in map(Path.as_posix, files) if not p.startswith(DISPLAY_CODE))
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; a second execution of the same training waits, then reuses."""
+    """Hold the folder's lock; a second run of the same training waits and reuses the result."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("waiting: the same training runs in another process", file=sys.stderr)
+            print("waiting: another process runs the same training", file=sys.stderr)
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
 def publish(partial: Path, target: Path) -> None:
-    """Add a manifest to a folder that was written aside, flush it, and give it its name."""
+    """Add a manifest to a finished folder, flush it to disk and rename it to its final name."""
     artifacts.write_json(partial / MANIFEST, artifacts.sha256_tree(partial))
     artifacts.fsync_tree(partial)
     shutil.rmtree(target, ignore_errors=True)
@@ -103,57 +104,59 @@ def publish(partial: Path, target: Path) -> None:
     artifacts.fsync_dir(target.parent)
 
 
-def no_room(folder: Path, name: str, size: int, reason: str) -> InputError:
-    """Return the error for a checkpoint of `size` bytes that does not fit on the disk."""
-    found = numbered(folder, "checkpoint")
-    rest = f"; {found[-1].name} is whole and serves the next start" if found else ""
+def disk_full_error(folder: Path, name: str, num_bytes: int, reason: str) -> InputError:
+    """Build the error for a checkpoint of `num_bytes` that does not fit on the disk."""
+    checkpoints = numbered_folders(folder, "checkpoint")
+    resumable = f"; {checkpoints[-1].name} is complete; a rerun resumes from it"
     return InputError(
-        f"no room for {name} in {folder}: it needs {size / 2**20:,.0f} MiB, "
-        f"{shutil.disk_usage(folder).free / 2**20:,.0f} MiB are free ({reason}){rest}. "
-        "Free some space and run the same command again"
+        f"not enough disk space for {name} in {folder}: it needs {num_bytes / 2**20:,.0f} MiB, "
+        f"{shutil.disk_usage(folder).free / 2**20:,.0f} MiB are free ({reason})"
+        f"{resumable if checkpoints else ''}. Free some space and run the same command again"
     )
 
 
 def is_disk_full(error: Exception) -> bool:
-    """Tell whether a failed write, of Python, torch or safetensors, is for want of space."""
-    if isinstance(error, OSError) and error.errno in FULL:
+    """Check whether a write by Python, torch or safetensors failed because the disk is full."""
+    if isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
         return True
-    return bool(re.search(r"os error (27|28|122)\b|inline_container|iostream error", str(error)))
+    return bool(re.search(DISK_FULL_MESSAGES, str(error)))
 
 
-def is_whole(folder: Path) -> bool:
-    """Tell whether a folder holds exactly what its manifest says."""
+def is_complete(folder: Path) -> bool:
+    """Check whether a folder holds exactly the files of its manifest."""
     try:
         manifest = artifacts.read_json(folder / MANIFEST)
     except (OSError, ValueError):
         return False
-    found = artifacts.sha256_tree(folder)
-    found.pop(MANIFEST)
-    return found == manifest
+    hashes = artifacts.sha256_tree(folder)
+    hashes.pop(MANIFEST)
+    return hashes == manifest
 
 
 def step_of(folder: Path) -> int:
     return int(folder.name.rsplit("-", 1)[1])
 
 
-def numbered(folder: Path, kind: str) -> list[Path]:
-    """Return `folder/<kind>-<n>` in order of n."""
-    return sorted(folder.glob(f"{kind}-[0-9]*"), key=step_of)
+def numbered_folders(folder: Path, prefix: str) -> list[Path]:
+    """Return `folder/<prefix>-<n>` in order of n."""
+    return sorted(folder.glob(f"{prefix}-[0-9]*"), key=step_of)
 
 
-def newest(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint; say which ones are passed over."""
-    for candidate in reversed(numbered(folder, "checkpoint")):
-        if is_whole(candidate):
-            return candidate
-        print(f"checkpoint {candidate.name} is torn; going back to the one before", file=sys.stderr)
+def newest_complete(folder: Path) -> Path | None:
+    """Return the newest complete checkpoint; warn about each newer one that is incomplete."""
+    for path in reversed(numbered_folders(folder, "checkpoint")):
+        if is_complete(path):
+            return path
+        print(f"{path.name} is incomplete; falling back to the previous one", file=sys.stderr)
     return None
 
 
-def prune(folder: Path, best_step: int | None, averaged: Sequence[int]) -> None:
-    """Keep the newest `KEPT` checkpoints, the best weights and those an average is made of."""
-    surplus = numbered(folder, "checkpoint")[:-KEPT]
-    surplus += [path for path in numbered(folder, "best") if step_of(path) != best_step]
-    surplus += [path for path in numbered(folder, "scored") if step_of(path) not in averaged]
+def prune(folder: Path, best_step: int | None, averaged_steps: Sequence[int]) -> None:
+    """Keep the newest `MAX_CHECKPOINTS`, the best weights and those that will be averaged."""
+    surplus = numbered_folders(folder, "checkpoint")[:-MAX_CHECKPOINTS]
+    surplus += [path for path in numbered_folders(folder, "best") if step_of(path) != best_step]
+    surplus += [
+        path for path in numbered_folders(folder, "scored") if step_of(path) not in averaged_steps
+    ]
     for path in surplus:
         shutil.rmtree(path, ignore_errors=True)

@@ -1,20 +1,20 @@
-"""This process among those that `accelerate launch` started; alone where it did not."""
+"""The rank of this process among those that `accelerate launch` started; otherwise the only one."""
 
 import os
 
 
 def world_size() -> int:
-    """Return how many processes train together."""
+    """Return the number of processes that train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def is_first() -> bool:
-    """Tell whether this process speaks and writes for all."""
+def is_main_process() -> bool:
+    """Check whether this is rank 0, the process that prints and writes for all."""
     return os.environ.get("RANK", "0") == "0"
 
 
-def use_devices(launch: str) -> None:
-    """Let a run of one process see one GPU, so that `single` uses exactly one; `cpu_…` none."""
+def restrict_visible_gpus(launch: str) -> None:
+    """Show a single process one GPU, so that `single` uses exactly one; `cpu_…` none."""
     if launch.startswith("cpu"):
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     elif world_size() == 1:

@@ -1,4 +1,4 @@
-"""A training session from its newest checkpoint to its last step, by the loop of an engine."""
+"""A training session from its newest checkpoint to its last step, with an engine's step loop."""
 
 import shutil
 import signal
@@ -15,92 +15,99 @@ from temper.training import averaging, batching, checkpoint, losses, memory
 from temper.training.history import History
 from temper.training.session import TrainingSession
 
+TrainLoop = Callable[[Path | None], object]  # of the checkpoint to resume from
 
-def fit(session: TrainingSession, train: Callable[[Path | None], object]) -> None:
+
+def fit(session: TrainingSession, train: TrainLoop) -> None:
     """Train to the end, from the newest complete checkpoint if there is one.
 
     Args:
-        session: the training.
-        train: the engine's loop, given the checkpoint to resume from.
+        session: what is trained.
+        train: the engine's loop.
 
     Raises:
         SystemExit: 143 after SIGTERM, once a checkpoint is written.
-        InputError: the disk has no room for the checkpoints.
-        OutOfMemory: a batch does not fit; `agreed` where all ranks raise it.
+        InputError: the disk is too small for the checkpoints.
+        OutOfMemory: a batch does not fit.
     """
-    previous = signal.signal(signal.SIGTERM, lambda *_: setattr(session, "terminated", True))
+    previous_handler = signal.signal(
+        signal.SIGTERM, lambda *_: setattr(session, "sigterm_received", True)
+    )
     try:
         _start_or_resume(session, train)
-        stopped = session.any_rank_terminated()
+        terminated = session.any_rank_terminated()
     except Exception as error:
         if not memory.is_out_of_memory(error):
             raise
-        alone = session.args.world_size > 1  # the other ranks wait for this one
-        raise memory.OutOfMemory(str(error)[:200], agreed=not alone) from None
+        others_wait = session.args.world_size > 1
+        raise memory.OutOfMemory(str(error)[:200], on_all_ranks=not others_wait) from None
     finally:
-        signal.signal(signal.SIGTERM, previous)
-    if stopped:
+        signal.signal(signal.SIGTERM, previous_handler)
+    if terminated:
         step = session.state.global_step
-        print(f"stopped by SIGTERM at step {step}; the same command goes on", file=sys.stderr)
+        print(f"stopped by SIGTERM at step {step}; rerun the command to resume", file=sys.stderr)
         sys.exit(143)
 
 
-def _start_or_resume(session: TrainingSession, train: Callable[[Path | None], object]) -> None:
+def _start_or_resume(session: TrainingSession, train: TrainLoop) -> None:
     folder = session.setup.folder
-    newest = checkpoint.newest(folder)
+    newest = checkpoint.newest_complete(folder)
     if newest is None:
-        size = (checkpoint.KEPT + 1) * session.checkpoint_size()
-        if shutil.disk_usage(folder).free < size:
-            raise checkpoint.no_room(folder, "checkpoints", size, "before any step")
+        num_bytes = (checkpoint.MAX_CHECKPOINTS + 1) * session.checkpoint_bytes()
+        if shutil.disk_usage(folder).free < num_bytes:
+            reason = "before the first step"
+            raise checkpoint.disk_full_error(folder, "checkpoints", num_bytes, reason)
         rehearse(session)
         set_seed(session.setup.seed)
     else:
         session.history = History.load(newest / "history.json")
-        averaging.load(session.average, newest)
+        averaging.load_ema(session.ema, newest)
         print(f"resuming from step {checkpoint.step_of(newest)}", file=sys.stderr)
-        if checkpoint.step_of(newest) >= session.total_steps or session.is_stopped():
+        if checkpoint.step_of(newest) >= session.total_steps or session.is_stopped_early():
             return
     train(newest)
 
 
 def rehearse(session: TrainingSession) -> None:
-    """Try the longest batch and one evaluation batch, and leave no trace.
+    """Run the longest batch and one evaluation batch before the first step, without a trace.
 
     Raises:
-        InputError: the loss of the untrained model is not a number.
-        OutOfMemory: they do not fit on some process's device.
+        InputError: the loss of the untrained model is not finite.
+        OutOfMemory: they do not fit on some rank's device.
     """
     loss, reason = torch.tensor(0.0), ""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         try:
-            loss = try_longest(session)
+            loss = run_longest_batch(session)
         except Exception as error:
             if not memory.is_out_of_memory(error):
                 raise
             reason = str(error)[:200]
     session.model.zero_grad()
     if session.any_rank(bool(reason)):
-        raise memory.OutOfMemory(reason or "on another process", agreed=True)
+        raise memory.OutOfMemory(reason or "on another rank", on_all_ranks=True)
     if not torch.isfinite(loss):
         raise InputError(f"the loss of the first batch is {float(loss)}, before any training")
 
 
-def try_longest(session: TrainingSession) -> torch.Tensor:
-    """Return the loss of the longest rows, with as much memory taken as a step will take."""
+def run_longest_batch(session: TrainingSession) -> torch.Tensor:
+    """Return the loss of the longest rows, allocating as much memory as a step will."""
     setup, network = session.setup, session.model
     size, device = session.args.per_device_train_batch_size, session.args.device
     longest = np.argsort(-session.sampler.lengths, kind="stable")[:size].tolist()
     longest += [batching.PADDING_ROW] * (size - len(longest))
-    batch = batching.tensors(setup.collate, session.rows.__getitems__(longest))
+    rows = session.train_rows.__getitems__(longest)
+    batch = batching.collate_tensors(setup.train_collator, rows)
     batch = {name: values.to(device) for name, values in batch.items()}
-    trained = [p for p in network.parameters() if p.requires_grad]
-    moments = [torch.zeros_like(p) for p in trained for _ in range(2)]  # AdamW will want them
-    network.to(device).train()
+    trainable = [p for p in network.parameters() if p.requires_grad]
+    moments = [torch.zeros_like(p) for p in trainable for _ in range(2)]  # as AdamW will allocate
+    network.to(device).train()  # pyright: ignore[reportArgumentType]
     with session.accelerator.autocast():
-        loss = session.loss(network, batch, losses.valid(batch["labels"]).sum().clamp(min=1))
+        num_labels = losses.label_mask(batch["labels"]).sum().clamp(min=1)
+        loss = session.compute_loss(network, batch, num_labels)
     loss.backward()
     del moments
     if setup.validation is not None:
-        first = setup.validation.select(range(min(size, len(setup.validation))))
-        session.outputs(session.scored_model(), first, 0)  # no process waits for another here
+        rows = setup.validation.select(range(min(size, len(setup.validation))))
+        session.validator.predict_outputs(session.eval_model, rows, 0, session.accelerator)
     return loss.detach()

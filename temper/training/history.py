@@ -1,32 +1,33 @@
-"""Losses and scores by step → data/history, and the decisions that follow from them.
+"""Metrics by step → data/history, and the decisions that follow from them.
 
-The history travels inside each checkpoint, and which step is best and whether to stop early are
-functions of it, so a resumed run decides as an uninterrupted one (FACTS 42).
+The history is saved in each checkpoint. Which step is best and when to stop early are functions of
+it, so a resumed run decides exactly as an uninterrupted one.
 """
 
 import csv
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from temper.core import artifacts
 from temper.params.train import EarlyStopping, WeightAveraging
 
-DIGITS = 7  # significant; what fp32 losses carry
-FIRST = ("step", "epoch", "loss")  # columns; the others follow by name, resumed or not
+DIGITS = 7  # significant; as many as an fp32 loss carries
+FIRST_COLUMNS = ("step", "epoch", "loss")  # the others follow by name, resumed or not
+
+Row = dict[str, float]
 
 
 @dataclass
 class History:
-    """Rows of numbers: one per optimizer step, one per evaluation.
+    """One row of metrics per optimizer step, one per evaluation.
 
     Attributes:
-        ended: whether a callback of the user's ended the training before its last step.
+        stopped_by_callback: whether a custom callback ended training before its last step.
     """
 
-    train: list[dict[str, Any]] = field(default_factory=list)
-    validation: list[dict[str, Any]] = field(default_factory=list)
-    ended: bool = False
+    train: list[Row] = field(default_factory=list)
+    validation: list[Row] = field(default_factory=list)
+    stopped_by_callback: bool = False
 
     @classmethod
     def load(cls, path: Path) -> "History":
@@ -41,53 +42,57 @@ class History:
         for name, rows in (("train", self.train), ("validation", self.validation)):
             if rows:
                 with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-                    names = [*FIRST, *sorted(rows[0].keys() - set(FIRST))]
-                    writer = csv.DictWriter(file, names, lineterminator="\n")
+                    columns = [*FIRST_COLUMNS, *sorted(rows[0].keys() - set(FIRST_COLUMNS))]
+                    writer = csv.DictWriter(file, columns, lineterminator="\n")
                     writer.writeheader()
                     writer.writerows(rows)
 
-    def append(self, other: "History") -> None:
-        """Add another training's rows; steps and epochs count on."""
+    def extend(self, later: "History") -> None:
+        """Append the rows of a later training run; steps and epochs continue from the last."""
         end = self.train[-1] if self.train else {"step": 0, "epoch": 0.0}
-        for mine, rows in ((self.train, other.train), (self.validation, other.validation)):
-            mine += [
+        for rows, new_rows in ((self.train, later.train), (self.validation, later.validation)):
+            rows += [
                 row
                 | {"step": end["step"] + row["step"], "epoch": rounded(end["epoch"] + row["epoch"])}
-                for row in rows
+                for row in new_rows
             ]
 
-    def best(self, metric: str, *, greater: bool, min_delta: float = 0.0) -> int | None:
-        """Return the index of the best evaluation: the last that gained more than `min_delta`."""
+    def best(self, metric: str, *, greater_is_better: bool, min_delta: float = 0.0) -> int | None:
+        """Return the index of the last evaluation that improved on the best by over `min_delta`."""
         best = None
+        sign = 1 if greater_is_better else -1
         for index, row in enumerate(self.validation):
-            sign = 1 if greater else -1
             if best is None or sign * (row[metric] - self.validation[best][metric]) > min_delta:
                 best = index
         return best
 
-    def kept(
-        self, metric: str, rule: WeightAveraging | None, *, greater: bool
-    ) -> list[dict[str, Any]]:
-        """Return the evaluations whose weights data/model is, or is the mean of.
+    def selected(
+        self, metric: str, averaging: WeightAveraging | None, *, greater_is_better: bool
+    ) -> list[Row]:
+        """Return the evaluations whose weights become data/model, or are averaged into it.
 
         Args:
-            metric: what the best is by; of equals the first is best.
-            rule: of averaging checkpoints; a moving average is one model, the best of its own.
-            greater: whether more of the metric is better.
+            metric: ranks the evaluations; the earlier one wins a tie.
+            averaging: of checkpoints; with `ema` each evaluation is already of the average.
+            greater_is_better: whether a greater value of the metric is better.
         """
-        sign = -1 if greater else 1
+        sign = -1 if greater_is_better else 1
         ranked = sorted(self.validation, key=lambda row: (sign * row[metric], row["step"]))
-        if rule is None or rule.kind == "ema":
+        if averaging is None or averaging.kind == "ema":
             return ranked[:1]
-        assert rule.count is not None  # as WeightAveraging sees to
-        return ranked[: rule.count] if rule.kind == "best" else self.validation[-rule.count :]
+        count = averaging.count
+        assert count is not None  # WeightAveraging requires it
+        return ranked[:count] if averaging.kind == "best" else self.validation[-count:]
 
-    def is_stopped(self, metric: str, *, greater: bool, rule: EarlyStopping) -> bool:
-        """Tell whether `patience` evaluations have passed since the last gain."""
-        best = self.best(metric, greater=greater, min_delta=rule.min_delta)
-        if not rule.patience or best is None:
+    def should_stop_early(
+        self, metric: str, early_stopping: EarlyStopping, *, greater_is_better: bool
+    ) -> bool:
+        """Check whether `patience` evaluations have passed without an improvement."""
+        patience, min_delta = early_stopping.patience, early_stopping.min_delta
+        best = self.best(metric, greater_is_better=greater_is_better, min_delta=min_delta)
+        if not patience or best is None:
             return False
-        return len(self.validation) - 1 - best >= rule.patience
+        return len(self.validation) - 1 - best >= patience
 
 
 def rounded(value: float) -> float:

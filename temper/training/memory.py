@@ -1,100 +1,134 @@
-"""A batch that does not fit → half as many examples at once, twice as many pieces.
+"""A batch that does not fit → half the per-device batch size, twice the accumulation steps.
 
-The global batch stays what `train.batch_size` says. The decision is written beside the checkpoints,
-and training starts over with it, so its weights are those of a run that was started so: a run that
-is killed and resumed takes the same decision from there.
+The global batch size stays `train.batch_size`. The fitted size is written beside the checkpoints
+and training restarts with it, so the weights equal those of a run that was started with that size;
+a run that is killed and resumed reads the fitted size from there.
 """
 
 import gc
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
 from temper.core import artifacts
 from temper.core.errors import InputError
+from temper.params.train import TrainParams
+from temper.training import distributed
 
-DECISION = "memory.json"
-SIGNS = ("bad allocation", "bad_alloc", "could not create a primitive", "Cannot allocate memory")
+FITTED_FILE = "memory.json"
+CPU_MESSAGES = (
+    "bad allocation",
+    "bad_alloc",
+    "could not create a primitive",
+    "Cannot allocate memory",
+)
+
+T = TypeVar("T")
 
 
 class OutOfMemory(Exception):
-    """A device has no room for a batch.
+    """A batch does not fit into a device's memory.
 
     Args:
-        reason: the allocator's words.
-        agreed: whether every process raises it; alone, one cannot start over.
+        reason: the allocator's message.
+        on_all_ranks: whether every rank raises it; a rank alone cannot restart training.
     """
 
-    def __init__(self, reason: str, *, agreed: bool):
+    def __init__(self, reason: str, *, on_all_ranks: bool):
         super().__init__(reason)
-        self.agreed = agreed
+        self.on_all_ranks = on_all_ranks
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether an error says that memory ran out, on a GPU or the CPU."""
-    known = isinstance(error, MemoryError) or should_reduce_batch_size(error)
-    return known or (isinstance(error, RuntimeError) and any(s in str(error) for s in SIGNS))
+    """Check whether an error means that a GPU or the CPU ran out of memory."""
+    if isinstance(error, MemoryError) or should_reduce_batch_size(error):
+        return True
+    return isinstance(error, RuntimeError) and any(m in str(error) for m in CPU_MESSAGES)
 
 
-def with_fitted_batch_size(
-    params: Any, folder: Path, per_device_batch_size: int | None = None
-) -> Any:
-    """Return `params` with the examples at once that were found to fit, here or as `at_once`."""
-    decision = folder / DECISION
-    if decision.exists():
-        return params.model_copy(update=artifacts.read_json(decision))
-    return (
-        params
-        if per_device_batch_size is None
-        else params.model_copy(update={"per_device_batch_size": per_device_batch_size})
-    )
+def restart_when_out_of_memory(
+    train: Callable[[TrainParams], T], params: TrainParams, folder: Path
+) -> T:
+    """Call `train` until its per-device batch fits into memory, halving it after each failure.
+
+    Args:
+        train: one attempt, from its newest checkpoint or from the start.
+        params: of train.
+        folder: of the fingerprint.
+
+    Raises:
+        InputError: a batch of one does not fit, or this rank ran out of memory alone.
+    """
+    world_size, is_main_process = distributed.world_size(), distributed.is_main_process()
+    params = with_fitted_batch_size(params, folder)
+    while True:
+        try:
+            return train(params)
+        except OutOfMemory as error:
+            reason, on_all_ranks = str(error), error.on_all_ranks
+        free_memory()  # out here: the exception's frames held the model
+        params = halve_batch_size(
+            params, folder, world_size, reason, write=is_main_process or not on_all_ranks
+        )
+        if not on_all_ranks:
+            raise InputError(
+                "this rank ran out of memory while others were mid-step; rerun to restart with "
+                "a smaller batch"
+            )
+
+
+def with_fitted_batch_size(params: TrainParams, folder: Path) -> TrainParams:
+    """Return `params` with the per-device batch size that an earlier attempt was reduced to."""
+    fitted = folder / FITTED_FILE
+    return params.model_copy(update=artifacts.read_json(fitted)) if fitted.exists() else params
 
 
 def halve_batch_size(
-    params: Any, folder: Path, world_size: int, reason: str, *, first: bool
-) -> Any:
-    """Return `params` with half the examples at once; drop the checkpoints made with more.
+    params: TrainParams, folder: Path, world_size: int, reason: str, *, write: bool
+) -> TrainParams:
+    """Return `params` with half the per-device batch size; drop checkpoints of the larger one.
 
-    Every process comes to the same answer; the first one says it and writes it down.
+    Every rank computes the same size.
 
     Args:
-        params: of train, as they were when memory ran out.
+        params: of the attempt that ran out of memory.
         folder: of the fingerprint.
         world_size: processes.
-        reason: the allocator's words.
-        first: whether this is the first process.
+        reason: the allocator's message.
+        write: whether this rank prints the new size and writes it down.
 
     Raises:
-        InputError: one example at once is too many.
+        InputError: the per-device batch size is 1 already.
     """
-    whole = params.per_device_batch_size or params.batch_size // world_size
-    if whole == 1:
+    size = params.per_device_batch_size or params.batch_size // world_size
+    if size == 1:
         raise InputError(
-            f"out of memory with one example at once ({reason}): lower tokenize.max_length, use "
+            f"out of memory at per-device batch size 1 ({reason}): lower tokenize.max_length, use "
             "train.gradient_checkpointing, train.precision: bf16, or a smaller model"
         )
-    half = whole // 2
+    half = size // 2
     while params.batch_size % (half * world_size):
         half -= 1
-    if first:
+    if write:
         for path in folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
-        artifacts.write_json(folder / DECISION, {"per_device_batch_size": half})
+        artifacts.write_json(folder / FITTED_FILE, {"per_device_batch_size": half})
         print(
-            f"out of memory with {whole} examples at once: starting over with {half}, "
-            f"{params.batch_size // (half * world_size)} pieces a batch; train.batch_size stays "
-            f"{params.batch_size}. To have it so from the start: train.per_device_batch_size: "
+            f"out of memory at per-device batch size {size}; restarting with {half} and "
+            f"{params.batch_size // (half * world_size)} accumulation steps (global batch "
+            f"unchanged: {params.batch_size}). To start with it: train.per_device_batch_size: "
             f"{half}",
             file=sys.stderr,
         )
     return params.model_copy(update={"per_device_batch_size": half})
 
 
-def free() -> None:
-    """Give back what a failed attempt still holds."""
+def free_memory() -> None:
+    """Release what a failed attempt still holds."""
     gc.collect()
     clear_device_cache()

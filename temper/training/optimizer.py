@@ -1,4 +1,4 @@
-"""A model → AdamW over parameter groups: no decay on biases and norms, a rate per layer."""
+"""A model → its optimizer (AdamW; no decay on biases and norms, a rate per layer) and schedule."""
 
 import re
 from collections.abc import Callable
@@ -8,38 +8,44 @@ from temper.core.errors import InputError
 from temper.models import loading
 
 if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
     from temper.params.train import TrainParams
+    from temper.training.networks import Model
+
+OptimizerBuilder = Callable[["Model", "TrainParams"], "Optimizer"]
+ParameterGroup = dict[str, Any]  # params, lr, weight_decay
 
 
-def layers(model: Any) -> list[Any]:
+def layers(model: "Model") -> list["nn.Module"]:
     """Return the layers, bottom first; those of an encoder come before those of its decoder.
 
-    They are the list of modules that stands in no other one: of a model in stages, the stages.
+    They are the model's outermost ModuleList; in a vision model with stages, the stages.
 
     Raises:
         InputError: the model has no such list, or several side by side.
     """
     from torch.nn import ModuleList
 
-    found: dict[str, Any] = {}
+    lists: dict[str, ModuleList] = {}
     for name, module in model.base_model.named_modules():
-        inside = any(name.startswith(f"{outer}.") for outer in found)
-        if isinstance(module, ModuleList) and len(module) and not inside:
-            found[name] = module
-    parts = 2 if getattr(model.config, "is_encoder_decoder", False) else 1
-    if len(found) != parts:
-        have = (
-            f"{len(found)} lists of layers ({', '.join(found)})" if found else "no list of layers"
-        )
+        is_nested = any(name.startswith(f"{outer}.") for outer in lists)
+        if isinstance(module, ModuleList) and len(module) and not is_nested:
+            lists[name] = module
+    num_expected = 2 if getattr(model.config, "is_encoder_decoder", False) else 1
+    if len(lists) != num_expected:
+        names = f"{len(lists)} lists of layers ({', '.join(lists)})"
         raise InputError(
-            f"{type(model).__name__} has {have}: set train.freeze.layers to 0 or all, and "
-            "train.layer_decay to 1.0"
+            f"{type(model).__name__} has {names if lists else 'no list of layers'}: set "
+            "train.freeze.layers to 0 or all, and train.layer_decay to 1.0"
         )
-    return [layer for one in found.values() for layer in one]
+    return [layer for module_list in lists.values() for layer in module_list]
 
 
-def embeddings(model: Any) -> Any:
-    """Return the module that embeds the input: all of it, or the table of input vectors.
+def embeddings(model: "Model") -> "nn.Module":
+    """Return the module that embeds the input, or else the input embedding table.
 
     Raises:
         InputError: the model has neither.
@@ -56,8 +62,8 @@ def embeddings(model: Any) -> Any:
         ) from None
 
 
-def freeze(model: Any, *, embedding_table: bool, num_layers: int | str) -> None:
-    """Take the embeddings and the first `num_layers` layers out of training; `all`: but the head.
+def freeze(model: "Model", *, embedding_table: bool, num_layers: int | str) -> None:
+    """Freeze the embeddings and the first `num_layers` layers; `all`: everything but the head.
 
     Raises:
         InputError: the model has fewer layers.
@@ -69,64 +75,70 @@ def freeze(model: Any, *, embedding_table: bool, num_layers: int | str) -> None:
         return
     frozen = [embeddings(model)] if embedding_table else []
     if isinstance(num_layers, int) and num_layers:
-        found = layers(model)
-        if num_layers > len(found):
-            raise InputError(f"train.freeze.layers is {num_layers}; the model has {len(found)}")
-        frozen += found[:num_layers]
+        all_layers = layers(model)
+        if num_layers > len(all_layers):
+            raise InputError(
+                f"train.freeze.layers is {num_layers}; the model has {len(all_layers)}"
+            )
+        frozen += all_layers[:num_layers]
     for module in frozen:
         module.requires_grad_(False)
 
 
-def parameter_groups(model: Any, params: "TrainParams") -> list[dict[str, Any]]:
+def parameter_groups(model: "Model", params: "TrainParams") -> list[ParameterGroup]:
     """Return AdamW's groups: one per (learning rate, decay or none), in order of the parameters.
 
     The rate of depth d of n is `learning_rate * layer_decay ** (n - d)`: the head has depth n,
-    the layers below it n-1 … 1, the embeddings 0 (Howard & Ruder 2018). `head_learning_rate` takes
-    its place for what is not the backbone's.
+    the layers below it n-1 … 1, the embeddings 0 (Howard & Ruder 2018). `head_learning_rate`
+    replaces it for everything outside the backbone.
 
     Raises:
-        InputError: nothing is trained, or there is no head for its rate.
+        InputError: every parameter is frozen, or `head_learning_rate` is set and there is no head.
     """
-    depth: dict[int, int] = {}
-    top = 0
-    if params.layer_decay < 1:
-        found = layers(model)
-        top = len(found) + 1
-        depth |= {id(p): 0 for p in embeddings(model).parameters()}
-        depth |= {id(p): i for i, layer in enumerate(found, 1) for p in layer.parameters()}
-    plain = {id(p) for m in model.modules() if _is_norm(m) for p in m.parameters(recurse=False)}
-    groups: dict[tuple[int, bool], dict[str, Any]] = {}
-    prefix, of_head = loading.backbone_prefix(model), params.head_learning_rate
+    depths, top = _depths(model) if params.layer_decay < 1 else ({}, 0)
+    norms = {id(p) for m in model.modules() if _is_norm(m) for p in m.parameters(recurse=False)}
+    groups: dict[tuple[int, bool], ParameterGroup] = {}
+    prefix, head_rate = loading.backbone_prefix(model), params.head_learning_rate
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        decays = id(parameter) not in plain and not name.endswith("bias")
-        level = depth.get(id(parameter), top)
-        rate = params.learning_rate * params.layer_decay ** (top - level)
-        if of_head is not None and not name.startswith(prefix):
-            level, rate = top + 1, of_head
+        decays = id(parameter) not in norms and not name.endswith("bias")
+        depth = depths.get(id(parameter), top)
+        rate = params.learning_rate * params.layer_decay ** (top - depth)
+        if head_rate is not None and not name.startswith(prefix):
+            depth, rate = top + 1, head_rate
         decay = params.weight_decay if decays else 0.0
         group = {"params": [], "lr": rate, "weight_decay": decay}
-        groups.setdefault((level, decays), group)["params"].append(parameter)
+        groups.setdefault((depth, decays), group)["params"].append(parameter)
     if not groups:
         raise InputError("train.freeze leaves nothing to train")
-    if of_head is not None and not any(level > top for level, _ in groups):
+    if head_rate is not None and not any(depth > top for depth, _ in groups):
         raise InputError(
-            f"train.head_learning_rate: {type(model).__name__} has no head of its own beside its "
-            "backbone; set it to null"
+            f"train.head_learning_rate: {type(model).__name__} has no head besides its backbone; "
+            "set it to null"
         )
     return list(groups.values())
 
 
+def _depths(model: "Model") -> tuple[dict[int, int], int]:
+    """Return the depth of each backbone parameter by its id, and the depth of the head."""
+    all_layers = layers(model)
+    depths = {id(p): 0 for p in embeddings(model).parameters()}
+    depths |= {id(p): i for i, layer in enumerate(all_layers, 1) for p in layer.parameters()}
+    return depths, len(all_layers) + 1
+
+
 def build_optimizer(
-    model: Any, params: "TrainParams", own: Callable[..., Any] | None = None
-) -> Any:
-    """Return AdamW (Loshchilov & Hutter 2019), fused; in 8 bits; or what a user's function makes.
+    model: "Model",
+    params: "TrainParams",
+    custom_optimizer: "Callable[[list[ParameterGroup], TrainParams], Optimizer] | None" = None,
+) -> "Optimizer":
+    """Build AdamW (Loshchilov & Hutter 2019), fused or in 8 bits; or the custom optimizer.
 
     Args:
-        model: its parameters that are trained make the groups.
-        params: rates, decay, AdamW's own.
-        own: a function of `(groups, params)`.
+        model: its trainable parameters make the groups.
+        params: learning rates, decay, AdamW's betas and epsilon.
+        custom_optimizer: a function of `(groups, params)`.
 
     Raises:
         InputError: 8 bits without a GPU or without bitsandbytes.
@@ -134,10 +146,10 @@ def build_optimizer(
     import torch
 
     groups = parameter_groups(model, params)
-    if own is not None:
-        return own(groups, params)
+    if custom_optimizer is not None:
+        return custom_optimizer(groups, params)
     if params.optimizer == "adamw_8bit":
-        return eight_bit()(
+        return adamw_8bit_class()(
             groups,
             lr=params.learning_rate,
             betas=(params.adam_beta1, params.adam_beta2),
@@ -152,38 +164,44 @@ def build_optimizer(
     )
 
 
-def schedule(optimizer: Any, params: "TrainParams", total_steps: int) -> Any:
-    """Return transformers' learning-rate schedule over `total_steps`.
+def build_lr_scheduler(
+    optimizer: "Optimizer", params: "TrainParams", num_training_steps: int
+) -> "LRScheduler":
+    """Build transformers' learning-rate schedule.
 
     Raises:
-        InputError: warm-up and decay together are longer.
+        InputError: warm-up and decay together are longer than the training.
     """
     from transformers import get_scheduler
 
     options = params.lr_scheduler_kwargs
-    more = {} if options is None else options.model_dump(exclude_none=True)
-    optimizer.defaults["lr"] = params.learning_rate  # what transformers takes for the peak
-    warmup_steps = int(params.warmup_ratio * total_steps)
-    if warmup_steps + more.get("num_decay_steps", 0) > total_steps:
+    kwargs = {} if options is None else options.model_dump(exclude_none=True)
+    optimizer.defaults["lr"] = params.learning_rate  # which transformers reads as the peak
+    num_warmup_steps = int(params.warmup_ratio * num_training_steps)
+    if num_warmup_steps + kwargs.get("num_decay_steps", 0) > num_training_steps:
         raise InputError(
-            f"train.lr_scheduler_kwargs.num_decay_steps: {warmup_steps} steps of warm-up and "
-            f"{more['num_decay_steps']} of decay are more than the {total_steps} there are"
+            f"train.lr_scheduler_kwargs.num_decay_steps: {num_warmup_steps} steps of warm-up and "
+            f"{kwargs['num_decay_steps']} of decay are more than the {num_training_steps} there are"
         )
     return get_scheduler(
         params.lr_scheduler_type,
         optimizer,
-        num_warmup_steps=warmup_steps,
-        num_training_steps=total_steps,
-        scheduler_specific_kwargs=more,
+        num_warmup_steps=num_warmup_steps,
+        num_training_steps=num_training_steps,
+        scheduler_specific_kwargs=kwargs,
     )
 
 
-def eight_bit() -> Any:
-    """Return bitsandbytes' AdamW with moments in 8 bits (Dettmers et al. 2022)."""
+def adamw_8bit_class() -> "Callable[..., Optimizer]":
+    """Import bitsandbytes' AdamW with 8-bit moments (Dettmers et al. 2022).
+
+    Raises:
+        InputError: there is no GPU, or bitsandbytes is not installed.
+    """
     import torch
 
     if not torch.cuda.is_available():
-        raise InputError("train.optimizer: adamw_8bit needs a GPU, and none is here; use null")
+        raise InputError("train.optimizer: adamw_8bit needs a GPU, and there is none; use null")
     try:
         from bitsandbytes.optim import AdamW8bit  # pyright: ignore[reportMissingImports]
     except ImportError:
@@ -191,5 +209,5 @@ def eight_bit() -> Any:
     return AdamW8bit
 
 
-def _is_norm(module: Any) -> bool:
+def _is_norm(module: "nn.Module") -> bool:
     return bool(re.search(r"norm", type(module).__name__, re.IGNORECASE))

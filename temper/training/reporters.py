@@ -1,22 +1,23 @@
-"""`TEMPER_REPORT_TO` → transformers' other reporters, beside MLflow: TensorBoard, W&B and the like.
+"""`TEMPER_REPORT_TO` → transformers' reporters besides MLflow: TensorBoard, W&B and the like.
 
-Files go to `tracking/` at the repository root, and a training that is killed and goes on is one run
-of theirs too. A reporter that fails is one warning, never the end of a training.
+Files go to `tracking/` at the repository root, and a training that is killed and resumed is one run
+there too. A reporter that raises is disabled for the rest of the run, with one warning.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations import integration_utils
 
-from temper import params, tracking
+from temper import tracking
 from temper.core.errors import InputError, nearest
+from temper.params.schema import Params
 from temper.tracking.store import EXPERIMENT, root, warn
 from temper.training import distributed
 
@@ -24,14 +25,14 @@ EVENTS = [name for name in vars(TrainerCallback) if name.startswith("on_")]
 
 
 def names() -> list[str]:
-    """Return what `TEMPER_REPORT_TO` names, `tensorboard,wandb` and the like.
+    """Return the reporters that `TEMPER_REPORT_TO` lists, such as `tensorboard,wandb`.
 
     Raises:
-        InputError: transformers does not know it, or its package is not installed.
+        InputError: transformers does not know one, or its package is not installed.
     """
-    found = [n.strip() for n in os.environ.get("TEMPER_REPORT_TO", "").split(",") if n.strip()]
+    listed = [n.strip() for n in os.environ.get("TEMPER_REPORT_TO", "").split(",") if n.strip()]
     known = sorted(set(integration_utils.INTEGRATION_TO_CALLBACK) - {"mlflow"})
-    for name in found:
+    for name in listed:
         if name not in known:
             reason = "MLflow records every run anyway" if name == "mlflow" else "unknown"
             raise InputError(
@@ -40,99 +41,115 @@ def names() -> list[str]:
             )
         if name not in integration_utils.get_available_reporting_integrations():
             raise InputError(f"TEMPER_REPORT_TO: {name} is not installed: pip install {name}")
-    return found
+    return listed
 
 
-def callbacks(parameters: params.Params, key: str) -> list[TrainerCallback]:
-    """Return one callback that tells every reporter; [] where there is none.
+def callbacks(parameters: Params, key: str) -> list[TrainerCallback]:
+    """Return one callback that calls every reporter; [] if there is none.
 
     Args:
         parameters: name the run.
-        key: of the training; one that goes on has the same.
+        key: of the training; the same when it resumes.
 
     Raises:
-        InputError: `TEMPER_REPORT_TO` names one that cannot be.
+        InputError: `TEMPER_REPORT_TO` lists an unknown or missing reporter.
     """
-    chosen = names()
-    if not chosen or not distributed.is_first() or tracking.is_off():
+    listed = names()
+    if not listed or not distributed.is_main_process() or tracking.is_off():
         return []
-    return [Reporters(chosen, tracking.run_name(parameters).replace("/", "-"), key)]
+    return [ReportersCallback(listed, tracking.run_name(parameters).replace("/", "-"), key)]
 
 
-class Reporters(TrainerCallback):
-    """Tells reporters what the training says; whichever raises hears no more of it.
+class ReportersCallback(TrainerCallback):
+    """Passes the Trainer's events to reporters, and disables whichever raises.
 
     Args:
         names: as transformers calls them.
         run_name: of their runs.
         key: of the training.
-    """
 
-    opened: Any = None  # W&B's run, which an attempt that ran out of memory leaves open
+    Attributes:
+        active: reporter by name, without the disabled ones.
+        wandb_run: the run of this training, which ends with it.
+    """
 
     def __init__(self, names: Sequence[str], run_name: str, key: str):
         self.names, self.run_name, self.key = names, run_name, key
         self.active: dict[str, TrainerCallback] = {}
+        self.wandb_run: Any = None
         self.log_every = tracking.log_every()
         for event in EVENTS:
-            setattr(self, event, partial(self._tell, event))
+            setattr(self, event, partial(self._call_event, event))
 
-    def _tell(self, event: str, args: Any, state: Any, control: Any, **more: Any) -> None:
+    def _call_event(
+        self,
+        event: str,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
         if event == "on_train_begin":
-            self._start(state.global_step)
-            self._tell("on_init_end", args, state, control, **more)
-        if "loss" in more.get("logs", {}) and state.global_step % self.log_every:
+            self._create_reporters(state.global_step)
+            self._call_event("on_init_end", args, state, control, **kwargs)
+        if "loss" in kwargs.get("logs", {}) and state.global_step % self.log_every:
             return
         for name, reporter in list(self.active.items()):
-            with self._warned(name):
-                getattr(reporter, event)(args, state, control, **more)
-        if event == "on_train_end" and self.opened is not None:
-            with self._warned("wandb"):
-                self.opened.finish()  # the next member of a soup is a run of its own
-            Reporters.opened = None
+            with self._disabled_on_error(name):
+                getattr(reporter, event)(args, state, control, **kwargs)
+        if event == "on_train_end" and self.wandb_run is not None:
+            with self._disabled_on_error("wandb"):
+                self.wandb_run.finish()  # the next member of a model soup is another run
+            self.wandb_run = None
 
-    def _start(self, step: int) -> None:
-        """Make the reporters of a training that begins after `step`."""
-        makers = {"tensorboard": self._tensorboard, "wandb": self._wandb}
+    def _create_reporters(self, step: int) -> None:
+        """Create the reporters of a training that starts, or resumes, after `step`."""
+        builders: dict[str, Callable[[], TrainerCallback]] = {
+            "tensorboard": partial(self._build_tensorboard, step),
+            "wandb": self._build_wandb,
+        }
         for name in self.names:
-            with self._warned(name):
-                make = makers.get(name, lambda _, name=name: its_callback(name))
-                self.active[name] = make(step)
+            with self._disabled_on_error(name):
+                build = builders.get(name, partial(build_integration, name))
+                self.active[name] = build()
 
     @contextmanager
-    def _warned(self, name: str) -> Iterator[None]:
+    def _disabled_on_error(self, name: str) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # whatever a reporter can throw must not stop a stage
-            warn(f"{name}: {error!s:.300}; it hears no more of this training")
+        except Exception as error:  # whatever a reporter raises must not stop a stage
+            warn(f"{name}: {error!s:.300}; it is disabled for the rest of this training")
             self.active.pop(name, None)
 
-    def _tensorboard(self, step: int) -> TrainerCallback:
-        """Write to the training's own folder, and hide the steps that are made once more."""
+    def _build_tensorboard(self, step: int) -> TrainerCallback:
+        """Write to the training's folder, and hide the steps after `step` of an earlier attempt."""
         from torch.utils.tensorboard import SummaryWriter
 
-        folder = os.environ.get("TENSORBOARD_LOGGING_DIR") or self._event_folder()
-        return its_callback("tensorboard", SummaryWriter(str(folder), purge_step=step + 1))
+        folder = os.environ.get("TENSORBOARD_LOGGING_DIR") or self._tensorboard_folder()
+        writer = SummaryWriter(str(folder), purge_step=step + 1)
+        return build_integration("tensorboard", writer)
 
-    def _event_folder(self) -> Path:
-        """Return the folder of this training, whatever its experiment was called before."""
+    def _tensorboard_folder(self) -> Path:
+        """Return the folder of this training, even if its experiment had another name before."""
         parent = root() / "tracking" / "tensorboard"
-        before = sorted(parent.glob(f"*-{self.key}"))
-        return before[0] if before else parent / f"{self.run_name}-{self.key}"
+        existing = sorted(parent.glob(f"*-{self.key}"))
+        return existing[0] if existing else parent / f"{self.run_name}-{self.key}"
 
-    def _wandb(self, _: int) -> TrainerCallback:
-        """Open the training's run, unless one is open; a variable the user has set goes first."""
-        wandb = import_module("wandb")  # no dependency
-        wanted = {"project": EXPERIMENT, "name": self.run_name, "dir": str(root() / "tracking")}
-        wanted |= {"mode": "offline", "resume": "allow"}
-        given = {k: v for k, v in wanted.items() if f"WANDB_{k.upper()}" not in os.environ}
-        given |= {} if "WANDB_RUN_ID" in os.environ else {"id": self.key}
+    def _build_wandb(self) -> TrainerCallback:
+        """Open the training's run unless it is open; W&B's own variables take precedence."""
+        wandb = import_module("wandb")  # not a dependency
+        run_id = os.environ.get("WANDB_RUN_ID", self.key)
         if wandb.run is None:
+            defaults = {"project": EXPERIMENT, "name": self.run_name}
+            defaults |= {"dir": str(root() / "tracking"), "mode": "offline", "resume": "allow"}
+            options = {k: v for k, v in defaults.items() if f"WANDB_{k.upper()}" not in os.environ}
             (root() / "tracking").mkdir(exist_ok=True)
-            Reporters.opened = wandb.init(**given)
-        return its_callback("wandb")
+            self.wandb_run = wandb.init(id=run_id, **options)
+        elif wandb.run.id == run_id:  # left open by an attempt that ran out of memory
+            self.wandb_run = wandb.run
+        return build_integration("wandb")
 
 
-def its_callback(name: str, *arguments: Any) -> TrainerCallback:
-    """Make transformers' callback of a reporter."""
+def build_integration(name: str, *arguments: Any) -> TrainerCallback:
+    """Build transformers' callback for a reporter."""
     return integration_utils.INTEGRATION_TO_CALLBACK[name](*arguments)

@@ -1,327 +1,268 @@
-"""What both engines share: batches, losses, evaluations, checkpoints, and when each is due.
+"""What both engines share: batches, losses, evaluations and checkpoints, without the step loop.
 
-An engine is the loop around this: `trainer.py` leaves it to Hugging Face's Trainer, `loop.py`
-writes it out. Both report their steps to the same callback (`flow.py`), so they evaluate, save
-and stop alike.
+The loop is the engine's: that of Hugging Face's Trainer (`temper/engines/trainer.py`), or one
+written out with Accelerate (`temper/engines/loop.py`). Both call `FlowControlCallback` after each
+step, so they evaluate, save and stop at the same steps.
 """
 
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from accelerate.utils import gather_object
+from accelerate import Accelerator
+from torch import nn
 from torch.utils.data import DataLoader
-from transformers import TrainerState
+from transformers import TrainerState, TrainingArguments
 
-from temper import inference
-from temper.core import arrow
 from temper.core.errors import InputError
-from temper.training import averaging, batching, checkpoint, losses, memory, networks
-from temper.training.batching import BucketSampler, Rows
+from temper.training import averaging, batching, best_checkpoint, checkpoint, losses, networks
+from temper.training.batching import BucketSampler, TrainingRows
 from temper.training.history import History, rounded
 from temper.training.setup import TrainingSetup, training_arguments
+from temper.training.validator import Validator
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from torch.optim.swa_utils import AveragedModel
+
+    from temper.training.networks import Model
 
 Tensors = dict[str, torch.Tensor]
-SHOWN_ROWS = 64  # of a batch whose loss is no number
 
 
 class TrainingSession:
-    """One training, from the first batch to the last checkpoint, without the loop.
+    """One training run, from the first batch to the last checkpoint, without the step loop.
 
     Attributes:
         model: the network, not wrapped for several processes.
-        state: step, epoch and flops; transformers' own, so that its callbacks understand it.
+        ema: its exponential moving average, if `train.weight_averaging` asks for one.
+        state: step, epoch and flops; transformers' class, so that its callbacks understand it.
+        start_step: the step of the checkpoint that was resumed from, or 0.
+        sigterm_received: whether this process got SIGTERM.
         accelerator: set by the engine; gathers and reduces over the processes.
     """
 
-    accelerator: Any
-    model: Any
+    setup: TrainingSetup
+    model: "Model"
+    ema: "AveragedModel | None"
+    history: History
+    state: TrainerState
+    args: TrainingArguments
+    accelerator: Accelerator
 
-    def __init__(self, network: Any, setup: TrainingSetup, world_size: int):
+    def __init__(self, network: "Model", setup: TrainingSetup, world_size: int):
+        params = setup.params
         self.setup, self.model, self.history = setup, network, History()
-        self.state, self.terminated, self.first_step = TrainerState(), False, 0
-        self.args = training_arguments(setup.params, setup.seed, setup.folder, world_size)
-        networks.place(network, self.args.device)
-        self.per_device_eval_batch_size = setup.params.per_device_eval_batch_size
-        self.average = averaging.shadow(network, setup.params.weight_averaging)
+        self.state, self.sigterm_received, self.start_step = TrainerState(), False, 0
+        self.args = training_arguments(params, setup.seed, setup.folder, world_size)
+        networks.move_to_xla(network, self.args.device)
+        self.validator = Validator(setup, self.args)
+        self.ema = averaging.build_ema(network, params.weight_averaging)
         self.sampler = BucketSampler(
             np.asarray(setup.train["length"]),
-            batch_size=setup.params.batch_size,
-            accumulation=self.args.gradient_accumulation_steps,
-            window=setup.params.bucket_window,
+            batch_size=params.batch_size,
+            accumulation_steps=self.args.gradient_accumulation_steps,
+            window=params.bucket_window,
             seed=setup.seed,
             rank=self.args.process_index,
             world_size=world_size,
             static_shapes=setup.static_shapes,
-            labels=batching.label_ids(setup.train, setup.params.resampling),
-            resampling=setup.params.resampling,
+            labels=batching.resampling_labels(setup.train, params.resampling),
+            resampling=params.resampling,
         )
-        self.rows = Rows(setup.train, self.sampler)
-        if setup.params.gradient_checkpointing:
+        self.train_rows = TrainingRows(setup.train, self.sampler)
+        if params.gradient_checkpointing:
             network.activation_checkpointing_enable()
 
     # -- batches and losses ------------------------------------------------------------------
 
-    def batches(self) -> DataLoader:
-        """Return this process's pieces of an epoch's batches; the epoch is the sampler's."""
+    def train_dataloader(self) -> DataLoader:
+        """Return this process's micro-batches of the epoch that the sampler is set to."""
         return DataLoader(
-            self.rows,  # type: ignore[arg-type]
+            self.train_rows,  # type: ignore[arg-type]
             batch_sampler=self.sampler,
-            collate_fn=lambda rows: batching.tensors(self.setup.collate, rows),
-            generator=torch.Generator(),  # else every epoch draws from the dropout's generator
+            collate_fn=lambda rows: batching.collate_tensors(self.setup.train_collator, rows),
+            generator=torch.Generator(),  # the default one, which dropout uses, stays untouched
         )
 
-    def num_labels(self, micro_batches: Sequence[Tensors], device: Any) -> torch.Tensor:
-        """Return the labels of the whole global batch, which its loss is divided by."""
+    def num_items_in_batch(
+        self, micro_batches: Sequence[Tensors], device: torch.device
+    ) -> torch.Tensor:
+        """Count the labels of the whole global batch, which its loss is divided by."""
         count = torch.stack(
-            [losses.valid(micro_batch["labels"]).sum() for micro_batch in micro_batches]
+            [losses.label_mask(micro_batch["labels"]).sum() for micro_batch in micro_batches]
         ).sum()
-        return self.accelerator.reduce(count.to(device), "sum").clamp(min=1)
+        return self.accelerator.reduce(count.to(device), "sum").clamp(min=1)  # pyright: ignore
 
-    def loss(self, network: Any, micro_batch: Tensors, num_labels: torch.Tensor) -> torch.Tensor:
-        """Return a piece's share of the global batch's loss, times the number of processes.
+    def compute_loss(
+        self, network: nn.Module, micro_batch: Tensors, num_items_in_batch: torch.Tensor
+    ) -> torch.Tensor:
+        """Compute a micro-batch's share of the global batch's loss, times the number of processes.
 
-        The processes' gradients are averaged, which takes the factor away again. With R-Drop every
-        row passes twice and the two answers are pulled together (Liang et al. 2021).
+        The average of gradients over the processes cancels that factor. With R-Drop every row is
+        passed twice and the predictions are pulled together (Liang et al. 2021).
         """
-        inputs, labels, alpha = (
-            dict(micro_batch),
-            micro_batch["labels"],
-            self.setup.params.r_drop_alpha,
-        )
-        del inputs["labels"]
+        setup, alpha = self.setup, self.setup.params.r_drop_alpha
+        labels = micro_batch["labels"]
+        inputs = {name: values for name, values in micro_batch.items() if name != "labels"}
         if alpha:
             inputs = {name: torch.cat([values, values]) for name, values in inputs.items()}
         outputs = network(**inputs)
-        logits, more = self.setup.task.logits(outputs, inputs), losses.extras(outputs)
+        logits, kwargs = setup.task.logits(outputs, inputs), losses.loss_kwargs(outputs)
         if not alpha:
-            total = self.setup.loss(logits, labels, **more)
+            loss = setup.loss_function(logits, labels, **kwargs)
         else:
-            one, other = logits.chunk(2)
-            total = (
-                self.setup.loss(one, labels, **more) + self.setup.loss(other, labels, **more)
-            ) / 2
-            total = total + alpha * self.setup.divergence(one, other, labels)
-        return total / num_labels * self.args.world_size
+            first, second = logits.chunk(2)
+            loss = setup.loss_function(first, labels, **kwargs)
+            loss = (loss + setup.loss_function(second, labels, **kwargs)) / 2
+            loss = loss + alpha * setup.divergence(first, second, labels)
+        return loss / num_items_in_batch * self.args.world_size
 
     def flops(self, micro_batch: Tensors) -> float:
-        """Return 6 x tokens x parameters, all processes counted, as transformers estimates it."""
+        """Return 6 x tokens x parameters over all processes, the estimate of transformers."""
         tokens = micro_batch.get(getattr(self.model, "main_input_name", "input_ids"))
-        return 0.0 if tokens is None else 6.0 * tokens.numel() * self.size * self.args.world_size
+        if tokens is None:
+            return 0.0
+        return 6.0 * tokens.numel() * self._num_non_embedding_parameters * self.args.world_size
 
     @cached_property
-    def size(self) -> int:
-        """The parameters without embeddings; 0 of a network that cannot count them."""
-        count = getattr(self.model, "num_parameters", lambda **_: 0)
+    def _num_non_embedding_parameters(self) -> int:
+        """Parameters without embeddings; 0 for a custom model that cannot count them."""
+        count: Callable[..., int] = getattr(self.model, "num_parameters", lambda **_: 0)
         return count(exclude_embeddings=True)
 
     # -- evaluation --------------------------------------------------------------------------
 
     def evaluate(self) -> dict[str, float]:
-        """Score the validation split, every row once, and keep the weights if they are the best."""
-        step = self.state.global_step
-        found = self.validation_scores(self.setup.validation)
-        row = {"step": step, "epoch": rounded(self.state.epoch or 0.0)}
-        if not self.history.validation or self.history.validation[-1]["step"] != step:
-            self.history.validation.append(row | {k: rounded(v) for k, v in found.items()})
-            if self.best_step() == step:
-                self.keep(f"best-{step}")
-            if step in self.averaged_steps():
-                self.keep(f"scored-{step}")
-            self.setup.on_metrics("validation", found, step)
-        return found
-
-    def validation_scores(self, dataset: Any) -> dict[str, float]:
-        """Return `loss` and the task's metrics over all processes' shares of `dataset`."""
-        rows, world = len(dataset), self.args.world_size
-        share = -(-rows // world)  # every process runs the same number of batches
-        chosen = np.minimum(np.arange(share) + share * self.args.process_index, rows - 1)
-        mine = dataset.select(chosen) if world > 1 else dataset
-        task, first = self.setup.task, share * self.args.process_index if world > 1 else 0
-        network = self.scored_model()
-        task.load_decoder_state(network)
-        found = self.outputs(network, mine, first)
-        found = gather_object(found)[:rows] if world > 1 else found
+        """Score the validation split, every row once, and save the weights if they are the best."""
+        step, history, setup = self.state.global_step, self.history, self.setup
+        assert setup.validation is not None
+        metrics = self.compute_metrics(setup.validation)
         self.model.train()
-        return task.score(found, dataset, self.setup.scores)
+        if not history.validation or history.validation[-1]["step"] != step:
+            row = {"step": step, "epoch": rounded(self.state.epoch or 0.0)}
+            history.validation.append(row | {k: rounded(v) for k, v in metrics.items()})
+            if best_checkpoint.best_step(history, setup) == step:
+                self.save_weights(f"best-{step}")
+            if step in best_checkpoint.averaged_steps(history, setup):
+                self.save_weights(f"scored-{step}")
+            setup.on_metrics("validation", metrics, step)
+        return metrics
 
-    def outputs(self, network: Any, dataset: Any, first: int) -> list[np.ndarray]:
-        """Return what is kept of each row's logits, in smaller batches if memory runs out."""
-        forward = inference.torch_forward(network, self.setup.task, self.accelerator.autocast)
-        while True:
-            try:
-                windows = inference.predict(
-                    forward,
-                    dataset,
-                    self.setup.validation_collate,
-                    self.per_device_eval_batch_size,
-                    self.setup.task,
-                    first,
-                    static_shapes=self.setup.static_shapes,
-                )
-                return [output for _, outputs in windows for output in outputs]
-            except Exception as error:
-                if not memory.is_out_of_memory(error) or self.per_device_eval_batch_size == 1:
-                    raise
-            self.per_device_eval_batch_size //= 2
-            memory.free()
-            print(
-                "out of memory while evaluating: continuing at per-device batch size "
-                f"{self.per_device_eval_batch_size} (train.per_device_eval_batch_size)",
-                file=sys.stderr,
-            )
+    def compute_metrics(self, dataset: "Dataset") -> dict[str, float]:
+        """Return `loss` and the task's metrics of `dataset`; leaves `eval_model` in that mode."""
+        return self.validator.compute_metrics(self.eval_model, dataset, self.accelerator)
 
-    def scored_model(self) -> Any:
-        """Return the network that is scored and kept: the average where there is one."""
-        return self.model if self.average is None else self.average.module
-
-    def is_over(self) -> bool:
-        """Tell whether all steps are made, or the training was stopped before."""
-        return self.state.global_step >= self.total_steps or self.is_stopped()
-
-    def is_stopped(self) -> bool:
-        """Tell whether early stopping or a callback of the user's has ended the training."""
-        p = self.setup.params
-        return self.history.ended or self.history.is_stopped(
-            p.metric_for_best_model, greater=self.setup.greater, rule=p.early_stopping
-        )
-
-    def best_step(self) -> int | None:
-        best = self.history.best(
-            self.setup.params.metric_for_best_model, greater=self.setup.greater
-        )
-        return None if best is None else self.history.validation[best]["step"]
-
-    def averaged_steps(self) -> list[int]:
-        """Return the evaluated steps whose weights data/model is the mean of; [] for none."""
-        p = self.setup.params
-        if p.weight_averaging is None or p.weight_averaging.kind == "ema":
-            return []
-        rows = self.history.kept(
-            p.metric_for_best_model, p.weight_averaging, greater=self.setup.greater
-        )
-        return [row["step"] for row in rows]
-
-    def sources(self) -> list[Path]:
-        """Return the folders whose weights data/model is the mean of; mostly one."""
-        averaged = [self.setup.folder / f"scored-{step}" for step in self.averaged_steps()]
-        return averaged or [self.best()]
-
-    def best(self) -> Path:
-        """Return the folder of the best weights; of the last where nothing was scored."""
-        step = self.best_step()
-        return self.setup.folder / ("last" if step is None else f"best-{step}")
-
-    def kept(self) -> dict[str, Path]:
-        """Return the weights that become data/checkpoints, by their name there."""
-        folder = self.setup.folder
-        return {
-            "best": {"best": self.best()},
-            "last": {"last": folder / "last"},
-            "all": {path.name: path for path in checkpoint.numbered(folder, "epoch")},
-        }[self.setup.params.keep_checkpoints]
+    @property
+    def eval_model(self) -> Any:
+        """The network that is evaluated and saved: the moving average if there is one."""
+        return self.model if self.ema is None else self.ema.module
 
     # -- steps -------------------------------------------------------------------------------
 
-    def record_step(self, numbers: dict[str, float]) -> None:
+    def record_step(self, metrics: dict[str, float]) -> None:
         """Add an optimizer step to the history.
 
         Args:
-            numbers: loss, learning_rate and grad_norm.
+            metrics: loss, learning_rate and grad_norm.
 
         Raises:
-            InputError: the loss or the gradient is no number, or the loss is above
+            InputError: the loss or the gradient is not finite, or the loss is above
                 `train.max_loss`; nothing is saved any more.
         """
-        p, step = self.setup.params, self.state.global_step
-        limit = p.max_loss or np.inf
-        bad = [
-            f"the {name} of step {step} is {value:g}"
-            for name, value, most in (
-                ("loss", numbers["loss"], limit),
-                ("gradient's norm", numbers["grad_norm"], np.inf),
-            )
-            if not np.isfinite(value) or value > most
-            if name == "loss" or p.precision != "fp16"  # fp16 skips such steps
-        ]
-        if bad:
-            last = checkpoint.numbered(self.setup.folder, "checkpoint")
-            kept = f"{last[-1].name} is kept" if last else "there is no checkpoint yet"
-            raise InputError(
-                f"{bad[0]}: lower train.learning_rate, or use bf16 or fp32 in place of fp16; look "
-                f"at the batch: rows {self.rows_of(step)}, counted from 0. {kept}"
-            )
+        params, step = self.setup.params, self.state.global_step
+        limits = {"loss": params.max_loss or np.inf}
+        if params.precision != "fp16":  # which skips steps whose gradient is not finite
+            limits["grad_norm"] = np.inf
+        for name, limit in limits.items():
+            if not np.isfinite(metrics[name]) or metrics[name] > limit:
+                raise self._diverged(name.replace("grad_norm", "gradient norm"), metrics[name])
         row = {"step": step, "epoch": rounded(self.state.epoch or 0.0)}
-        self.history.train.append(row | {k: rounded(v) for k, v in numbers.items()})
-        self.setup.on_metrics("train", numbers, step)
+        self.history.train.append(row | {k: rounded(v) for k, v in metrics.items()})
+        self.setup.on_metrics("train", metrics, step)
 
-    def rows_of(self, step: int) -> str:
-        """Return the rows of a step's global batch, as text."""
-        epoch, at = divmod(step - 1, self.steps_in("epoch"))
-        found = sorted(map(int, self.sampler.global_batches(epoch)[at]))
-        more = f" and {len(found) - SHOWN_ROWS} more" if len(found) > SHOWN_ROWS else ""
-        shown = found[:SHOWN_ROWS]
-        text = f"{', '.join(map(str, shown))}{more} of data/tokenized's train split"
-        names = self.setup.train.column_names
-        if (
-            "example_id" not in names or arrow.AUGMENTED in names
-        ):  # made rows are none of data/raw's
-            return text
-        raw = sorted(set(self.setup.train[shown]["example_id"]))
-        return f"{text}, made from rows {', '.join(map(str, raw))} of data/raw's"
+    def _diverged(self, name: str, value: float) -> InputError:
+        step = self.state.global_step
+        epoch, index = divmod(step - 1, self.steps_per_epoch)
+        rows = self.sampler.global_batches(epoch)[index]
+        checkpoints = checkpoint.numbered_folders(self.setup.folder, "checkpoint")
+        last = f"{checkpoints[-1].name} is kept" if checkpoints else "there is no checkpoint yet"
+        return InputError(
+            f"the {name} of step {step} is {value:g}: lower train.learning_rate, or use bf16 or "
+            "fp32 in place of fp16; look at the batch: rows "
+            f"{batching.describe_rows(self.setup.train, rows)}, counted from 0. {last}"
+        )
 
-    def steps_in(self, every: str | int) -> int:
-        """Return the optimizer steps between two events that come every epoch, or n steps."""
-        return self.sampler.num_batches if every == "epoch" else int(every)
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.sampler.num_batches
 
     @property
     def total_steps(self) -> int:
-        return int(np.ceil(self.setup.params.epochs * self.steps_in("epoch")))
+        return int(np.ceil(self.setup.params.epochs * self.steps_per_epoch))
+
+    def is_finished(self) -> bool:
+        """Check whether all steps are done, or training was stopped early."""
+        return self.state.global_step >= self.total_steps or self.is_stopped_early()
+
+    def is_stopped_early(self) -> bool:
+        """Check whether early stopping or a custom callback has ended the training."""
+        params = self.setup.params
+        return self.history.stopped_by_callback or self.history.should_stop_early(
+            params.metric_for_best_model,
+            params.early_stopping,
+            greater_is_better=self.setup.greater_is_better,
+        )
 
     def any_rank_terminated(self) -> bool:
-        """Tell whether any process got SIGTERM; all processes get the same answer."""
-        return self.any_rank(self.terminated)
+        """Check whether any rank got SIGTERM; collective, the same answer on all ranks."""
+        return self.any_rank(self.sigterm_received)
 
-    def any_rank(self, mine: bool) -> bool:
-        """Tell whether it is true of any process; all of them ask."""
-        flag = torch.tensor(int(mine), device=self.args.device)
-        return (
-            bool(self.accelerator.reduce(flag, "sum")) if self.args.world_size > 1 else bool(flag)
-        )
+    def any_rank(self, flag: bool) -> bool:
+        """Check whether `flag` is true on any rank; collective."""
+        count: torch.Tensor = torch.tensor(int(flag), device=self.args.device)
+        if self.args.world_size > 1:
+            count = self.accelerator.reduce(count, "sum")  # pyright: ignore
+        return bool(count)
 
     # -- checkpoints -------------------------------------------------------------------------
 
-    def keep(self, name: str) -> None:
-        """Write weights and config to `<folder>/<name>`, whole or not at all."""
+    def save_weights(self, name: str) -> None:
+        """Write weights and config to `<folder>/<name>`, atomically."""
         with self.atomic_checkpoint_dir(name) as partial:
             if self.args.should_save:
-                networks.save(self.scored_model(), partial)
+                networks.save(self.eval_model, partial)
 
-    def save(self, write: Callable[[Path], None]) -> None:
-        """Write everything a resume needs, the history with it, then drop what is older.
+    def save_checkpoint(self, write: Callable[[Path], object]) -> None:
+        """Write everything a resume needs, then delete checkpoints that are no longer needed.
 
         Args:
-            write: the engine's function that writes weights, optimizer, schedule and generators.
+            write: the engine's function for weights, optimizer, scheduler and random states.
         """
-        step = self.state.global_step
-        if self.is_over():
-            self.keep("last")
-        with self.atomic_checkpoint_dir(f"checkpoint-{step}") as partial:
+        if self.is_finished():
+            self.save_weights("last")
+        with self.atomic_checkpoint_dir(f"checkpoint-{self.state.global_step}") as partial:
             write(partial)
             if self.args.should_save:
                 self.history.save(partial / "history.json")
-                averaging.save(self.average, partial)
+                averaging.save_ema(self.ema, partial)
         if self.args.should_save:
-            checkpoint.prune(self.setup.folder, self.best_step(), self.averaged_steps())
+            best_step = best_checkpoint.best_step(self.history, self.setup)
+            averaged_steps = best_checkpoint.averaged_steps(self.history, self.setup)
+            checkpoint.prune(self.setup.folder, best_step, averaged_steps)
 
     @contextmanager
     def atomic_checkpoint_dir(self, name: str) -> Iterator[Path]:
+        """Yield a folder that becomes `<folder>/<name>` once all ranks have written to it.
+
+        Raises:
+            InputError: the disk is full.
+        """
         partial = self.setup.folder / "partial" / name
         partial.mkdir(parents=True, exist_ok=True)
         try:
@@ -334,23 +275,34 @@ class TrainingSession:
                 raise
             shutil.rmtree(partial, ignore_errors=True)
             reason = f"{type(error).__name__}: {error!s:.200}"
-            raise checkpoint.no_room(
-                self.setup.folder, name, self.checkpoint_size(), reason
+            raise checkpoint.disk_full_error(
+                self.setup.folder, name, self.checkpoint_bytes(), reason
             ) from error
         self.accelerator.wait_for_everyone()
 
-    def checkpoint_size(self) -> int:
-        """Return the bytes of a checkpoint: weights, and two moments of each trained one."""
+    def checkpoint_bytes(self) -> int:
+        """Return the size of a checkpoint: weights, and two fp32 moments per trainable one."""
         weights = sum(p.numel() * p.element_size() for p in self.model.parameters())
         trained = sum(p.numel() * 4 for p in self.model.parameters() if p.requires_grad)
         return weights + 2 * trained
 
+    # -- results -----------------------------------------------------------------------------
+
+    def averaged_sources(self) -> list[Path]:
+        """Return the folders whose weights are averaged into data/model; mostly just one."""
+        return best_checkpoint.averaged_sources(self.history, self.setup)
+
+    def kept_checkpoints(self) -> dict[str, Path]:
+        """Return the weights that become data/checkpoints, by their name there."""
+        return best_checkpoint.kept_checkpoints(self.history, self.setup)
+
     @property
     def members(self) -> "list[TrainingSession]":
-        """The trainings it is made of: itself (see soup.py)."""
+        """The sessions whose weights are averaged: this one (see `ModelSoup`)."""
         return [self]
 
-    def release(self) -> None:
-        """Give the memory of the network and the optimizer back."""
+    def release_memory(self) -> None:
+        """Free the network and the optimizer."""
         self.accelerator.free_memory()
-        self.model = self.average = None
+        del self.model
+        self.ema = None

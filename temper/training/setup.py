@@ -1,156 +1,232 @@
-"""Parameters, data and the user's own functions → what a training is made of.
-
-The engines take a `Job` and nothing else.
-"""
+"""Parameters, data and custom functions → everything a training session is built from."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from transformers import TrainingArguments
+from transformers import TrainerCallback, TrainingArguments
 
 from temper import metrics
 from temper.core.errors import InputError
 from temper.models import loading
 from temper.params import rules, user_code
 from temper.params.schema import Params
+from temper.params.train import TrainParams
 from temper.tasks.base import Task, arrays, registry
 from temper.tasks.base.arrays import Collator
 from temper.training import losses, networks, optimizer, reporters
-from temper.training.losses import Divergence, Loss
+from temper.training.losses import DivergenceFunction, LossFunction
+from temper.training.optimizer import OptimizerBuilder
 
-OnMetrics = Callable[[str, dict[str, float], int], None]
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+
+OnMetrics = Callable[[str, dict[str, float], int], None]  # (train | validation, metrics, step)
+ComputeMetrics = Callable[..., dict[str, float]]  # (predictions, references, **options)
+CustomMetrics = dict[str, Callable[[list, list], float]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSetup:
-    """What a training is made of, and where its checkpoints go."""
+    """What a session trains, with what, and where its checkpoints go.
 
-    params: Any  # TrainParams
+    Attributes:
+        params: of train; `metric_for_best_model` without its module.
+        seed: of row order, dropout and augmentation.
+        train: the tokenized training split.
+        validation: the tokenized validation split; None: nothing to evaluate.
+        train_collator: with augmentation, or a custom one.
+        validation_collator: without augmentation.
+        padded_length: maps a batch's longest row to its padded length; None: rows are not text.
+        static_shapes: fill up every batch to the same number of rows.
+        task: of the data.
+        loss_function: of logits and labels, summed.
+        divergence: of two passes over the same rows, for R-Drop.
+        compute_metrics: of predictions and references.
+        greater_is_better: the direction of `params.metric_for_best_model`.
+        build_optimizer: from the model and params.
+        callbacks: reporters, then custom callbacks.
+        folder: of the checkpoints.
+        on_metrics: receives the metrics of each step and evaluation, for console and tracker.
+    """
+
+    params: TrainParams
     seed: int
-    train: Any
-    validation: Any | None  # None: nothing to score
-    collate: Collator
-    validation_collate: Collator  # without augmentation
-    width: Callable[[int], int] | None  # from the longest row to the padded width; None: no text
-    static_shapes: bool  # whether every batch is filled up to the same number of rows
+    train: "Dataset"
+    validation: "Dataset | None"
+    train_collator: Collator
+    validation_collator: Collator
+    padded_length: Callable[[int], int] | None
+    static_shapes: bool
     task: Task
-    loss: Loss
-    divergence: Divergence  # of two passes over the same rows, for R-Drop
-    scores: Callable[..., dict[str, float]]  # of predictions and references
-    greater: bool  # whether metric_for_best_model is better when greater
-    build_optimizer: Callable[[Any, Any], Any]  # of the model and params
-    callbacks: Sequence[Any]  # reporters, and the user's own
+    loss_function: LossFunction
+    divergence: DivergenceFunction
+    compute_metrics: ComputeMetrics
+    greater_is_better: bool
+    build_optimizer: OptimizerBuilder
+    callbacks: Sequence[TrainerCallback]
     folder: Path
-    on_metrics: OnMetrics  # (prefix, numbers, step): the console and the tracker
+    on_metrics: OnMetrics
 
 
 def build_setup(
-    parameters: Params, data: Any, base: Path, folder: Path, on_metrics: Any, seed: int
-) -> Any:
-    """Join parameters, data and functions to what the engine trains."""
-    train, name = data["train"], parameters.task.metrics
-    best = user_code.attribute_name(parameters.train.metric_for_best_model)
-    p = parameters.train.model_copy(update={"metric_for_best_model": best})
+    parameters: Params,
+    data: "DatasetDict",
+    base: Path,
+    folder: Path,
+    on_metrics: OnMetrics,
+    seed: int,
+) -> TrainingSetup:
+    """Combine parameters, data and custom functions.
+
+    Raises:
+        InputError: a split without labels that has to have them, or a custom function that cannot
+            be imported.
+    """
+    train, code = data["train"], parameters.code
+    best_metric = user_code.attribute_name(parameters.train.metric_for_best_model)
+    params = parameters.train.model_copy(update={"metric_for_best_model": best_metric})
     task = registry.load(parameters, train.features)
-    if not task.is_labelled(train):
-        raise InputError("the training split has no labels; nothing can be learned from it")
-    validation = data.get("validation")
-    scored = validation is not None and task.is_labelled(validation)
-    if not scored and (users := rules.users_of_validation(p)):
-        raise InputError(
-            f"there is no labelled validation split, but {', '.join(users)} needs one; set "
-            "data.split.validation"
-        )
+    validation = labelled_validation(params, data, task)
     processor = registry.load_processor(base / "processor", task)
     config = loading.open_config(base / "weights")
     task.configure(config, train.features)
     is_crf = networks.has_crf(config, parameters)
-    is_text = parameters.tokenize.max_length is not None
-    code = parameters.code
-    optimizer_of = None if p.optimizer == "adamw_8bit" else p.optimizer
-    own_optimizer = user_code.resolve(optimizer_of, "train.optimizer", code)
-    functions = user_code.trained_metric(parameters)
-    callbacks = [user_code.resolve(name, "train.callbacks", code) for name in p.callbacks or ()]
+    optimizer_name = None if params.optimizer == "adamw_8bit" else params.optimizer
+    custom_optimizer = user_code.resolve(optimizer_name, "train.optimizer", code)
+    custom_metrics = user_code.trained_metric(parameters)
+    callbacks = [user_code.resolve(n, "train.callbacks", code) for n in params.callbacks or ()]
     return TrainingSetup(
-        params=p,
+        params=params,
         seed=seed,
         train=train,
-        validation=validation if scored else None,
-        collate=around(
-            user_code.resolve(p.collator, "train.collator", code),
-            task.collator(processor, config, p.augmentation),
+        validation=validation,
+        train_collator=wrap_collator(
+            user_code.resolve(params.collator, "train.collator", code),
+            task.collator(processor, config, params.augmentation),
         ),
-        validation_collate=task.collator(processor, config),
-        width=(lambda longest: arrays.padded_length([longest], parameters)) if is_text else None,
+        validation_collator=task.collator(processor, config),
+        padded_length=padded_length(parameters),
         static_shapes=parameters.tokenize.padding == "max_length",
         task=task,
-        loss=user_code.resolve(p.loss, "train.loss", code)
-        or build_training_loss(parameters, train, task, is_crf=is_crf),
-        divergence=losses.divergence(task.loss),
-        scores=scoring(name, task.label_names, functions),
-        greater=metrics.greater_is_better(p.metric_for_best_model, name, functions),
-        build_optimizer=partial(optimizer.build_optimizer, own=own_optimizer),
-        callbacks=reporters.callbacks(parameters, folder.name) + [make() for make in callbacks],
+        loss_function=user_code.resolve(params.loss, "train.loss", code)
+        or build_loss_function(params, train, task, is_crf=is_crf),
+        divergence=losses.build_divergence(task.loss),
+        compute_metrics=build_compute_metrics(
+            parameters.task.metrics, task.label_names, custom_metrics
+        ),
+        greater_is_better=metrics.greater_is_better(
+            best_metric, parameters.task.metrics, custom_metrics
+        ),
+        build_optimizer=partial(optimizer.build_optimizer, custom_optimizer=custom_optimizer),
+        callbacks=reporters.callbacks(parameters, folder.name) + [build() for build in callbacks],
         folder=folder,
         on_metrics=on_metrics,
     )
 
 
-def build_training_loss(
-    parameters: Params, dataset: Any, task: registry.Task, *, is_crf: bool
-) -> Loss:
-    """Return the training loss with its class weights, balanced ones from the training labels."""
-    p, weights = parameters.train, parameters.train.class_weights
+def labelled_validation(params: TrainParams, data: "DatasetDict", task: Task) -> "Dataset | None":
+    """Return the validation split, or None if there is none with labels.
+
+    Raises:
+        InputError: the training split has no labels, or a parameter needs validation labels.
+    """
+    if not task.is_labelled(data["train"]):
+        raise InputError("the training split has no labels; nothing can be learned from it")
+    validation = data.get("validation")
+    if validation is not None and task.is_labelled(validation):
+        return validation
+    if users := rules.users_of_validation(params):
+        raise InputError(
+            f"there is no labelled validation split, but {', '.join(users)} needs one; set "
+            "data.split.validation"
+        )
+    return None
+
+
+def padded_length(parameters: Params) -> Callable[[int], int] | None:
+    """Return the map from a batch's longest row to its padded length; None for images."""
+    if parameters.tokenize.max_length is None:
+        return None
+    return lambda longest: arrays.padded_length([longest], parameters)
+
+
+def build_loss_function(
+    params: TrainParams, dataset: "Dataset", task: Task, *, is_crf: bool
+) -> LossFunction:
+    """Build the training loss; balanced class weights come from the labels of `dataset`.
+
+    Raises:
+        InputError: `train.class_weights` does not fit the labels.
+    """
+    weights = params.class_weights
     if weights == "balanced":
         ids = np.concatenate([np.atleast_1d(labels) for labels in dataset["labels"]]).astype(int)
         counts = np.bincount(ids[ids >= 0], minlength=len(task.label_names))
-        several = task.loss == "binary_cross_entropy"
-        weights = losses.balanced_weights(counts, len(dataset) if several else None)
+        is_multi_label = task.loss == "binary_cross_entropy"
+        weights = losses.balanced_weights(counts, len(dataset) if is_multi_label else None)
     if weights is not None and len(weights) != len(task.label_names):
         raise InputError(
             f"train.class_weights has {len(weights)} numbers for {len(task.label_names)} labels"
         )
     return losses.build_loss(
         "crf" if is_crf else task.loss,
-        label_smoothing=p.label_smoothing,
+        label_smoothing=params.label_smoothing,
         class_weights=weights,
-        focal_gamma=p.focal_gamma or 0.0,
-        huber_delta=p.huber_delta,
+        focal_gamma=params.focal_gamma or 0.0,
+        huber_delta=params.huber_delta,
     )
 
 
-def scoring(name: str, names: list[str], functions: dict[str, Any]) -> Any:
-    """Return the task's metrics, and the user's, as a function of predictions and references."""
+def build_compute_metrics(
+    name: str, label_names: list[str], custom_metrics: CustomMetrics
+) -> ComputeMetrics:
+    """Combine the task's metrics and custom ones to a function of predictions and references.
+
+    Custom metrics get label names or numbers, not ids and logits.
+
+    Args:
+        name: of the metric module.
+        label_names: in the order of their ids.
+        custom_metrics: by name.
+    """
     if not metrics.scores_logits(name):
-        return lambda found, wanted, **options: (
-            metrics.compute_from_predictions(name, found, wanted, **options)
-            | user_code.scores(functions, found, wanted)
+        return lambda predictions, references, **options: (
+            metrics.compute_from_predictions(name, predictions, references, **options)
+            | user_code.scores(custom_metrics, predictions, references)
         )
 
-    def scores(found: Any, wanted: Any, **options: Any) -> dict[str, float]:
-        plain = metrics.compute_with_loss(name, found, wanted, **options)
-        if not functions:
-            return plain
-        sides = metrics.predictions_from_logits(name, found), wanted
-        return plain | user_code.scores(
-            functions, *(metrics.to_label_names(name, s, names) for s in sides)
+    def compute_metrics(logits: Any, references: Any, **options: Any) -> dict[str, float]:
+        scores = metrics.compute_with_loss(name, logits, references, **options)
+        if not custom_metrics:
+            return scores
+        predictions = metrics.predictions_from_logits(name, logits)
+        return scores | user_code.scores(
+            custom_metrics,
+            metrics.to_label_names(name, predictions, label_names),
+            metrics.to_label_names(name, references, label_names),
         )
 
-    return scores
+    return compute_metrics
 
 
-def around(function: Any, collate: Collator) -> Collator:
-    """Return a user's collator of `(rows, collate)` as one of rows; None leaves the task's."""
-    return collate if function is None else lambda rows: function(rows, collate)
+def wrap_collator(
+    custom_collator: Callable[[Sequence[Any], Collator], Any] | None, collator: Collator
+) -> Collator:
+    """Return the custom collator with the task's as its second argument, or else the task's."""
+    if custom_collator is None:
+        return collator
+    return lambda rows: custom_collator(rows, collator)
 
 
-def training_arguments(params: Any, seed: int, folder: Path, world_size: int) -> TrainingArguments:
-    """Return TrainingArguments; what the engine does itself is off."""
+def training_arguments(
+    params: TrainParams, seed: int, folder: Path, world_size: int
+) -> TrainingArguments:
+    """Build TrainingArguments with everything off that the session does itself."""
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=params.epochs,
@@ -166,25 +242,25 @@ def training_arguments(params: Any, seed: int, folder: Path, world_size: int) ->
         logging_nan_inf_filter=False,
         eval_strategy="no",
         save_strategy="no",
-        report_to=[],  # temper/training/reporters.py tells them
+        report_to=[],  # temper/training/reporters.py adds them
         disable_tqdm=True,
         remove_unused_columns=False,
         ddp_find_unused_parameters=False,
     )
 
 
-def accumulation_steps(params: Any, world_size: int) -> int:
-    """Return the pieces a process cuts its share of `batch_size` into.
+def accumulation_steps(params: TrainParams, world_size: int) -> int:
+    """Return the micro-batches per process and global batch.
 
     Raises:
-        InputError: `batch_size` cannot be divided so.
+        InputError: `batch_size` does not divide into them.
     """
-    part = params.per_device_batch_size
-    if part is None:
-        part = params.batch_size // world_size
-    if part == 0 or params.batch_size % (part * world_size):
+    size = params.per_device_batch_size
+    if size is None:
+        size = params.batch_size // world_size
+    if size == 0 or params.batch_size % (size * world_size):
         raise InputError(
-            f"train.batch_size {params.batch_size} is no multiple of {world_size} processes x "
-            f"{part} examples per device"
+            f"train.batch_size {params.batch_size} is not a multiple of {world_size} processes x "
+            f"{size} examples per device"
         )
-    return params.batch_size // (part * world_size)
+    return params.batch_size // (size * world_size)

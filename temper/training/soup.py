@@ -1,12 +1,12 @@
-"""Trainings from the same weights → the mean of what each learned (Wortsman et al. 2022).
+"""Several training runs from the same initial weights → the mean of their weights.
 
-The members of a soup begin with the same weights, a new head's too; each has an order of the rows
-and a dropout of its own. The mean costs no more to use than one model.
+Model soups (Wortsman et al. 2022). The members start from the same weights, those of a new head
+included, and differ in the order of rows and in dropout. Inference costs as much as with one model.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -16,87 +16,115 @@ from temper.training.history import History, rounded
 from temper.training.session import TrainingSession
 from temper.training.setup import OnMetrics
 
-Train = Callable[..., TrainingSession]  # of a folder, an observer, a seed, and what fits at once
+if TYPE_CHECKING:
+    from temper.models.heads import BuildCustom
+    from temper.training.networks import Model
+
+
+class TrainMember(Protocol):
+    """Trains one member to the end, or loads it if it is finished."""
+
+    def __call__(
+        self, folder: Path, on_metrics: OnMetrics, seed: int, per_device_batch_size: int | None
+    ) -> TrainingSession: ...
 
 
 def train_soup(
-    train: Train, size: int, folder: Path, on_metrics: OnMetrics, seed: int, own: Any
-) -> "Soup":
-    """Train the members one after the other, average them, and score the mean.
+    train: TrainMember,
+    size: int,
+    folder: Path,
+    on_metrics: OnMetrics,
+    seed: int,
+    custom_class: "BuildCustom | None",
+) -> "ModelSoup":
+    """Train the members one after the other, average them, and evaluate the average.
 
     Args:
-        train: trains to the end, or finds that it already is.
+        train: trains one member.
         size: number of members.
-        folder: those of the members are made in it.
-        observe: is told steps that count on from member to member.
-        seed: theirs are drawn from it.
-        own: builds the user's network, where `model.custom_class` names one.
+        folder: gets a subfolder for each member.
+        on_metrics: receives the members' metrics, with steps that continue from member to member.
+        seed: the members' seeds are derived from it.
+        custom_class: builds the network where `model.custom_class` names one.
     """
     members: list[TrainingSession] = []
-    steps, say = 0, print if distributed.is_first() else lambda _: None
+    num_steps = 0
     for number in range(1, size + 1):
-        say(f"training {number} of {size}")
-        mine = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-        place = folder / f"{folder.name}-{number}"
-        place.mkdir(parents=True, exist_ok=True)
-        fits = members[-1].setup.params.per_device_batch_size if members else None
-        members.append(train(place, later(on_metrics, steps), mine, fits))
-        members[-1].release()
-        steps += members[-1].history.train[-1]["step"]
-    soup = Soup(members)
-    soup.mix(own)
+        print_once(f"training {number} of {size}")
+        member_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+        member_folder = folder / f"{folder.name}-{number}"
+        member_folder.mkdir(parents=True, exist_ok=True)
+        fitted = members[-1].setup.params.per_device_batch_size if members else None
+        shifted = shift_steps(on_metrics, num_steps)
+        members.append(train(member_folder, shifted, member_seed, fitted))
+        members[-1].release_memory()
+        num_steps += int(members[-1].history.train[-1]["step"])
+    soup = ModelSoup(members)
+    soup.average_members(custom_class)
     if soup.setup.validation is not None:
-        say(f"the mean of these {size}:")
-        soup.score(on_metrics)
+        print_once(f"the average of these {size}:")
+        soup.evaluate(on_metrics)
     return soup
 
 
-def later(on_metrics: OnMetrics, steps: int) -> OnMetrics:
-    return lambda prefix, numbers, step: on_metrics(prefix, numbers, steps + step)
+def print_once(message: str) -> None:
+    """Print a message on the main process only."""
+    if distributed.is_main_process():
+        print(message)
 
 
-class Soup:
-    """The members and their mean, with what a course has for those who write the outputs.
+def shift_steps(on_metrics: OnMetrics, num_steps: int) -> OnMetrics:
+    """Add `num_steps` to each step that is passed to `on_metrics`."""
+    return lambda prefix, metrics, step: on_metrics(prefix, metrics, num_steps + step)
+
+
+class ModelSoup:
+    """The members and their average, with the results that a `TrainingSession` has.
 
     Attributes:
-        history: the members', one after the other; last, one step later, what the mean scores.
-        model: the mean, once it is mixed.
+        history: the members', one after the other; the last row, one step later, is the average's.
+        model: the average, once `average_members` was called.
     """
 
-    model: Any
+    model: "Model"
 
     def __init__(self, members: Sequence[TrainingSession]):
         self.members, self.setup, self.args = members, members[-1].setup, members[-1].args
         self.history = History()
         for session in members:
-            self.history.append(session.history)
+            self.history.extend(session.history)
 
-    def mix(self, own: Any) -> None:
-        """Write the mean of the members' weights beside the last one's, and load it."""
+    def average_members(self, custom_class: "BuildCustom | None") -> None:
+        """Write the mean of the members' weights to the last one's folder, and load it."""
         with self.members[-1].atomic_checkpoint_dir("soup") as partial:
             if self.args.should_save:
-                sources = [path for session in self.members for path in session.sources()]
-                averaging.mean(sources, partial)
-        self.model = loading.load(self.sources()[0], self.setup.task.auto_model, own)
+                sources = [path for member in self.members for path in member.averaged_sources()]
+                averaging.average_weights(sources, partial)
+        (folder,) = self.averaged_sources()
+        network = loading.load(folder, self.setup.task.auto_model, custom_class)
+        self.model = network  # type: ignore[assignment]
 
-    def score(self, on_metrics: OnMetrics) -> None:
-        """Add what the mean scores on validation to the history."""
+    def evaluate(self, on_metrics: OnMetrics) -> None:
+        """Add the validation metrics of the average to the history."""
         session, end = self.members[-1], self.history.train[-1]
-        networks.place(self.model, self.args.device)
-        session.model = self.model.to(self.args.device)
-        found = session.validation_scores(self.setup.validation)
-        row = {"step": end["step"] + 1, "epoch": end["epoch"]}
-        self.history.validation.append(row | {k: rounded(v) for k, v in found.items()})
-        on_metrics("validation", found, row["step"])
+        assert self.setup.validation is not None
+        networks.move_to_xla(self.model, self.args.device)
+        self.model.to(self.args.device)  # pyright: ignore[reportArgumentType]
+        session.model = self.model
+        metrics = session.compute_metrics(self.setup.validation)
+        step = int(end["step"]) + 1
+        row = {"step": step, "epoch": end["epoch"]}
+        self.history.validation.append(row | {k: rounded(v) for k, v in metrics.items()})
+        on_metrics("validation", metrics, step)
 
-    def sources(self) -> list[Path]:
-        """Return the folder whose weights data/model is."""
+    def averaged_sources(self) -> list[Path]:
+        """Return the folder whose weights become data/model."""
         return [self.setup.folder / "soup"]
 
-    def kept(self) -> dict[str, Path]:
-        """Return the weights that `train.keep_checkpoints` names, each member's, by their name."""
+    def kept_checkpoints(self) -> dict[str, Path]:
+        """Return each member's weights that `train.keep_checkpoints` selects, by their name."""
         return {
             f"member-{number}/{name}": path
-            for number, session in enumerate(self.members, 1)
-            for name, path in session.kept().items()
+            for number, member in enumerate(self.members, 1)
+            for name, path in member.kept_checkpoints().items()
         }

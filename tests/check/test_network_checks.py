@@ -17,7 +17,7 @@ from tests.helpers.checks import examine, only
             {"kind": "linear", "dropout": 0.1},
             None,
             {},
-            "model.head: the one that sample has: pooling makes one vector of a text",
+            "model.head: the head of sample: pooling makes one vector of a text",
         ),
         (
             None,

@@ -161,7 +161,7 @@ def test_names_what_the_machine_lacks(write_params, monkeypatch):
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     found, _ = examine(write_params, train__optimizer="adamw_8bit")
-    assert "train.optimizer: adamw_8bit needs a GPU, and none is here" in only(found)
+    assert "train.optimizer: adamw_8bit needs a GPU, and there is none" in only(found)
     monkeypatch.setenv("TEMPER_REPORT_TO", "tensorbord")
     assert "TEMPER_REPORT_TO: tensorbord: unknown (did you" in only(examine(write_params)[0])
 

@@ -1,4 +1,4 @@
-"""The engine in plain PyTorch makes the Trainer's steps, and resumes to the bit."""
+"""The loop written out with Accelerate makes the Trainer's steps, and resumes bit-identically."""
 
 import shutil
 from pathlib import Path
@@ -15,14 +15,16 @@ def test_loop_makes_the_trainers_steps(prepare, micro_batches):
     """Losses, rates, gradients, scores and weights agree step by step, also with micro-batches."""
     changes = {"model__config": {"hidden_dropout_prob": 0.1}}
     changes |= {"train__per_device_batch_size": micro_batches, "train__lr_scheduler_type": "cosine"}
-    one = fit(prepare(**changes), "trainer")
-    other = fit(prepare(**changes, train__engine="loop"), "loop")
-    assert len(other.history.train) == 12
-    for mine, its in zip(other.history.train, one.history.train, strict=True):
-        assert mine == pytest.approx(its, rel=1e-5)
-    assert other.history.validation == [pytest.approx(r, rel=1e-5) for r in one.history.validation]
-    assert distance(other, one) < 1e-6
-    assert other.state.total_flos == one.state.total_flos
+    trainer = fit(prepare(**changes), "trainer")
+    loop = fit(prepare(**changes, train__engine="loop"), "loop")
+    assert len(loop.history.train) == 12
+    for row, expected in zip(loop.history.train, trainer.history.train, strict=True):
+        assert row == pytest.approx(expected, rel=1e-5)
+    assert loop.history.validation == [
+        pytest.approx(r, rel=1e-5) for r in trainer.history.validation
+    ]
+    assert distance(loop, trainer) < 1e-6
+    assert loop.state.total_flos == trainer.state.total_flos
 
 
 @pytest.mark.slow
@@ -32,6 +34,6 @@ def test_loop_resumes_to_the_bit(prepare):
     parameters = prepare(**changes, train__engine="loop")
     whole = fit(parameters, "whole")
     shutil.copytree("work/whole", "work/cut")
-    for path in checkpoint.numbered(Path("work/cut"), "checkpoint")[1:]:
+    for path in checkpoint.numbered_folders(Path("work/cut"), "checkpoint")[1:]:
         shutil.rmtree(path)
     assert_same(fit(parameters, "cut"), whole)

@@ -16,15 +16,15 @@ pytestmark = pytest.mark.slow
 
 
 def compilations():
-    found = debug.metric_data("CompileTime")
-    return found[0] if found else 0
+    data = debug.metric_data("CompileTime")
+    return data[0] if data else 0
 
 
 def test_compiles_one_shape_in_the_first_epoch_only(prepare):
     """Later steps and evaluations compile nothing, and the weights are trained."""
     seen = []
 
-    def count(prefix, numbers, step):
+    def count(prefix, metrics, step):
         seen.append((step, compilations()))
 
     changes = {"train__engine": "loop", "tokenize__padding": "max_length", "train__epochs": 3.0}
@@ -44,7 +44,7 @@ def test_resumed_equals_uninterrupted(prepare):
     whole = fit(parameters, "whole")
     shutil.copytree("work/whole", "work/cut")
     shutil.rmtree("work/cut/checkpoint-12")
-    assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == 8
+    assert checkpoint.step_of(checkpoint.newest_complete(Path("work/cut"))) == 8
     assert_same(fit(parameters, "cut"), whole)
 
 

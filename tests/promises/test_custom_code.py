@@ -64,8 +64,8 @@ def test_rank_out_of_memory_alone_records_it(origin, tmp_path):
     done = run(folder, "dvc repro train", check=False)
     said = done.stdout + done.stderr
     assert done.returncode != 0
-    assert "out of memory with 8 examples at once: starting over with 4" in said
-    assert "run the same command again" in said
+    assert "out of memory at per-device batch size 8; restarting with 4" in said
+    assert "rerun to restart with a smaller batch" in said
     run(folder, "dvc repro train")
     assert (folder / "data/history/train.csv").read_text().count("\n") == 1 + 12
 
@@ -83,7 +83,8 @@ def test_all_ranks_agree_on_a_smaller_batch(origin, tmp_path):
     set_params(folder, train__per_device_batch_size=None)
     done = run(folder, "dvc repro train")
     said = done.stdout + done.stderr
-    assert "out of memory with 8 examples at once: starting over with 4, 2 pieces" in said
+    message = "out of memory at per-device batch size 8; restarting with 4 and 2 accumulation steps"
+    assert message in said
     assert hashes(folder)["data/model"] == expected
     newest = max(folder.glob("checkpoints/*/memory.json")).parent
     for path in sorted(newest.glob("checkpoint-*"))[1:]:

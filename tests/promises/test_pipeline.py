@@ -137,11 +137,11 @@ def test_single_launch_sees_one_gpu(monkeypatch):
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
     monkeypatch.setenv("WORLD_SIZE", "1")
-    distributed.use_devices("single")
+    distributed.restrict_visible_gpus("single")
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    distributed.use_devices("multi_gpu")
+    distributed.restrict_visible_gpus("multi_gpu")
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
-    distributed.use_devices("cpu_2")
+    distributed.restrict_visible_gpus("cpu_2")
     assert os.environ["CUDA_VISIBLE_DEVICES"] == ""

@@ -18,7 +18,7 @@ def test_ema_weights_are_scored_and_saved(prepare, engine):
     """They match a hand-made average of every step, and a resume continues it to the bit."""
     steps = []
 
-    def on_metrics(prefix, numbers, step):
+    def on_metrics(prefix, metrics, step):
         if prefix == "train":
             steps.append({n: p.detach().clone() for n, p in sessions[0].model.named_parameters()})
 
@@ -42,7 +42,7 @@ def test_ema_weights_are_scored_and_saved(prepare, engine):
         assert torch.allclose(last[name], tensor, atol=1e-6), name
     assert not torch.equal(last["classifier.weight"], steps[-1]["classifier.weight"])
     shutil.copytree("work/whole", "work/cut")
-    for path in checkpoint.numbered(Path("work/cut"), "checkpoint")[1:]:
+    for path in checkpoint.numbered_folders(Path("work/cut"), "checkpoint")[1:]:
         shutil.rmtree(path)
     shutil.rmtree("work/cut/last")
     assert_same(fit(parameters, "cut"), whole)
@@ -60,12 +60,12 @@ def test_data_model_is_the_mean_of_k_checkpoints(prepare, kind):
     }
     session = trained(prepare(**changes, train__evaluate_every=3, train__learning_rate=3e-3))
     rows = session.history.validation
-    chosen = sorted(rows, key=lambda r: r["loss"])[:2] if kind == "best" else rows[-2:]
-    folders = [session.setup.folder / f"scored-{row['step']}" for row in chosen]
+    selected = sorted(rows, key=lambda r: r["loss"])[:2] if kind == "best" else rows[-2:]
+    folders = [session.setup.folder / f"scored-{row['step']}" for row in selected]
     assert {p.name for p in session.setup.folder.glob("scored-*")} == {p.name for p in folders}
-    found = load_file("data/model/model.safetensors")
+    averaged = load_file("data/model/model.safetensors")
     parts = [load_file(folder / "model.safetensors") for folder in folders]
-    for name, tensor in found.items():
+    for name, tensor in averaged.items():
         torch.testing.assert_close(tensor, (parts[0][name] + parts[1][name]) / 2)
     assert (Path("data/model/config.json")).exists()
 
@@ -78,4 +78,4 @@ def test_refuses_impossible_averages():
         WeightAveraging(kind="ema")
     with pytest.raises(ValueError, match=r"averaging.decay has no effect with best"):
         WeightAveraging(kind="best", count=2, decay=0.9)
-    assert averaging.shadow(torch.nn.Linear(1, 1), None) is None
+    assert averaging.build_ema(torch.nn.Linear(1, 1), None) is None

@@ -1,4 +1,4 @@
-"""Batches: each row once per epoch, in an order of seed and epoch alone."""
+"""Batches: each row once per epoch, in an order that depends on seed and epoch alone."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def test_every_row_is_trained_on_once_per_epoch(world, accumulation):
         batching.BucketSampler(
             lengths,
             batch_size=16,
-            accumulation=accumulation,
+            accumulation_steps=accumulation,
             window=3,
             seed=5,
             rank=rank,
@@ -34,7 +34,7 @@ def test_every_row_is_trained_on_once_per_epoch(world, accumulation):
     ]
     assert sorted(seen) == list(range(101))
     sizes = [[len(micro_batch) for micro_batch in sampler] for sampler in samplers]
-    assert all(found == sizes[0] and len(found) == len(samplers[0]) for found in sizes)
+    assert all(size == sizes[0] and len(size) == len(samplers[0]) for size in sizes)
 
 
 def test_order_depends_on_seed_and_epoch_alone_and_buckets_save_padding():
@@ -43,7 +43,13 @@ def test_order_depends_on_seed_and_epoch_alone_and_buckets_save_padding():
 
     def sampler(window, seed=5):
         return batching.BucketSampler(
-            lengths, batch_size=16, accumulation=1, window=window, seed=seed, rank=0, world_size=1
+            lengths,
+            batch_size=16,
+            accumulation_steps=1,
+            window=window,
+            seed=seed,
+            rank=0,
+            world_size=1,
         )
 
     first, again = list(sampler(8)), list(sampler(8))
@@ -60,7 +66,7 @@ def test_resampling_gives_every_label_the_same_share(how, each):
     """Every row of the rarer label is used, with others in the next epoch."""
     labels = np.array([0] * 70 + [1] * 20)
     sampler = batching.BucketSampler(
-        np.ones(90, dtype=int), batch_size=16, accumulation=1, window=4, seed=3, rank=0,
+        np.ones(90, dtype=int), batch_size=16, accumulation_steps=1, window=4, seed=3, rank=0,
         world_size=1, resampling=how, labels=labels,
     )  # fmt: skip
     rows = [r for batch in sampler for r in batch if r >= 0]
@@ -79,27 +85,27 @@ def test_resampling_makes_the_epoch_longer_and_needs_one_label_per_row(prepare):
     counts = np.bincount(arrow.load(Path("data/tokenized"))["train"]["labels"])
     assert len(session.history.train) == -(-2 * counts.max() // 16)
     with pytest.raises(InputError, match="exactly one label per training row"):
-        batching.label_ids({"labels": [[0, 1]]}, "over")
+        batching.resampling_labels({"labels": [[0, 1]]}, "over")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
 def test_with_padding_max_length_every_batch_has_one_shape(prepare, tmp_path, engine, monkeypatch):
     """The last batch too, in training and evaluation, and scores and losses stay the same."""
-    from temper.training import session as module
+    from temper.training import validator
 
     shapes = {"train": set(), "validation": set()}
-    forward = module.inference.torch_forward
+    forward = validator.inference.torch_forward
 
     def watched(network, *args, **kwargs):
         run = forward(network, *args, **kwargs)
         return lambda batch: shapes["validation"].add(batch["input_ids"].shape) or run(batch)
 
-    loss = TrainingSession.loss
+    loss = TrainingSession.compute_loss
 
-    def observed(self, network, micro_batch, num_labels):
+    def observed(self, network, micro_batch, num_items_in_batch):
         shapes["train"].add(tuple(micro_batch["input_ids"].shape))
-        return loss(self, network, micro_batch, num_labels)
+        return loss(self, network, micro_batch, num_items_in_batch)
 
     lines = (ROOT / "tests/data/train.csv").read_text().splitlines(True)
     (tmp_path / "short.csv").write_text("".join(lines[:-5]))
@@ -110,8 +116,8 @@ def test_with_padding_max_length_every_batch_has_one_shape(prepare, tmp_path, en
     }
     changes |= {"data__files.train": "short.csv"}
     plain = fit(prepare(**changes), "plain")
-    monkeypatch.setattr(module.inference, "torch_forward", watched)
-    monkeypatch.setattr(TrainingSession, "loss", observed)
+    monkeypatch.setattr(validator.inference, "torch_forward", watched)
+    monkeypatch.setattr(TrainingSession, "compute_loss", observed)
     fixed = fit(prepare(**changes, tokenize__padding="max_length"), "fixed")
     assert len(plain.setup.train) % 16
     assert shapes == {"train": {(16, 64)}, "validation": {(20, 64)}}

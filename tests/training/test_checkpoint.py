@@ -1,4 +1,4 @@
-"""Checkpoints: a stopped training goes on from the last complete one, to the bit."""
+"""Checkpoints: training resumes from the newest complete one and ends with the same bits."""
 
 import os
 import resource
@@ -23,15 +23,15 @@ from tests.helpers.workspace import ROOT
 def test_keep_checkpoints_selects_what_stays(prepare, keep):
     """data/checkpoints has what the parameter says, data/model the best weights."""
     parameters = prepare(train__keep_checkpoints=keep, train__metric_for_best_model="loss")
-    engine = fit(parameters)
+    session = fit(parameters)
     targets = (Path("data/model"), Path("data/checkpoints"), Path("data/history"))
-    train.write_outputs(engine, BASE, targets)
+    train.write_outputs(session, BASE, targets)
     expected = {"best": {"best"}, "last": {"last"}, "all": {"epoch-1", "epoch-2"}}[keep]
     assert {path.name for path in targets[1].iterdir()} == expected
-    losses_seen = [row["loss"] for row in engine.history.validation]
-    best = engine.history.validation[int(np.argmin(losses_seen))]["step"]
+    losses = [row["loss"] for row in session.history.validation]
+    best = session.history.validation[int(np.argmin(losses))]["step"]
     assert (targets[0] / "model.safetensors").read_bytes() == (
-        engine.setup.folder / f"best-{best}" / "model.safetensors"
+        session.setup.folder / f"best-{best}" / "model.safetensors"
     ).read_bytes()
     assert (targets[2] / "train.csv").read_text().count("\n") == 1 + 12
 
@@ -42,9 +42,9 @@ def test_resumed_equals_uninterrupted(prepare):
     parameters = prepare(train__save_every=4, model__config={"hidden_dropout_prob": 0.1})
     whole = fit(parameters, "whole")
     shutil.copytree("work/whole", "work/cut")
-    for path in checkpoint.numbered(Path("work/cut"), "checkpoint")[1:]:
+    for path in checkpoint.numbered_folders(Path("work/cut"), "checkpoint")[1:]:
         shutil.rmtree(path)
-    assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == 8
+    assert checkpoint.step_of(checkpoint.newest_complete(Path("work/cut"))) == 8
     assert_same(fit(parameters, "cut"), whole)
 
 
@@ -56,32 +56,35 @@ def test_fingerprint_covers_what_determines_the_result(prepare, monkeypatch):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, name)
 
-    def found(given=parameters, world_size=1):
+    def fingerprint(given=parameters, world_size=1):
         folders = [Path("data/tokenized"), BASE]
         return checkpoint.fingerprint(given, folders, Path("launch/single.yaml"), world_size)
 
     def edited(path, text="\n# edited\n"):
         before = Path(path).read_text()
         Path(path).write_text(before + text)
-        after = found()
+        after = fingerprint()
         Path(path).write_text(before)
         return after
 
-    first = found()
+    first = fingerprint()
     monkeypatch.setenv("TEMPER_LOG_EVERY", "50")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     shown = parameters.evaluate.model_copy(update={"num_worst_examples": 1})
-    same = [found(parameters.model_copy(update={"evaluate": shown}))]
+    same = [fingerprint(parameters.model_copy(update={"evaluate": shown}))]
     same += [edited(f"temper/{name}.py") for name in ("tracking/store", "training/console")]
     same += [edited(path) for path in ("stages/evaluate.py", "temper/export/card.py")]
     assert set(same) == {first}
     faster = parameters.train.model_copy(update={"learning_rate": 1.0})
-    other = [found(parameters.model_copy(update={"train": faster})), found(world_size=2)]
+    other = [
+        fingerprint(parameters.model_copy(update={"train": faster})),
+        fingerprint(world_size=2),
+    ]
     other += [edited(f"temper/{name}.py") for name in ("training/losses", "metrics/classification")]
     other += [edited("temper/tasks/sequence_classification.py"), edited("launch/single.yaml")]
     other += [edited("data/tokenized/report.json"), edited("data/base/weights/config.json")]
     monkeypatch.setattr(checkpoint.determinism, "environment", lambda: {"version.torch": "1"})
-    other += [found()]
+    other += [fingerprint()]
     assert len({first, *other}) == 1 + len(other)
 
 
@@ -94,20 +97,20 @@ def test_full_disk_keeps_the_previous_checkpoint(prepare, file):
     limit = (whole.setup.folder / "checkpoint-12" / file).stat().st_size // 2 + 2**18
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    def fill(prefix, numbers, step):
+    def fill(prefix, metrics, step):
         if prefix == "train" and step == 7:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
 
     try:
-        with pytest.raises(InputError, match="no room for checkpoint-8") as caught:
+        with pytest.raises(InputError, match="not enough disk space for checkpoint-8") as caught:
             fit(parameters, "cut", fill)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     size = sum(p.stat().st_size for p in whole.setup.folder.glob("checkpoint-12/*")) / 2**20
     needed = float(str(caught.value).split("it needs ")[1].split(" MiB")[0])
     assert needed == pytest.approx(size, abs=1)
-    assert "checkpoint-4 is whole and serves the next start" in str(caught.value)
-    assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == 4
+    assert "checkpoint-4 is complete; a rerun resumes from it" in str(caught.value)
+    assert checkpoint.step_of(checkpoint.newest_complete(Path("work/cut"))) == 4
     assert not list(Path("work/cut/partial").iterdir())
     assert torch.equal(weights(fit(parameters, "cut")), weights(whole))
 
@@ -117,7 +120,7 @@ def test_too_small_a_disk_stops_before_the_first_step(prepare, monkeypatch):
     """The message has both numbers."""
     parameters, steps = prepare(), []
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
-    with pytest.raises(InputError, match=r"it needs \d+ MiB, 1 MiB are free .before any step"):
+    with pytest.raises(InputError, match=r"needs \d+ MiB, 1 MiB are free .before the first step"):
         fit(parameters, on_metrics=lambda *_: steps.append(1))
     assert steps == []
 
@@ -129,7 +132,7 @@ def test_sigterm_checkpoints_and_exits_with_143(prepare):
     whole = fit(parameters, "whole")
     before = signal.getsignal(signal.SIGTERM)
 
-    def preempted(prefix, numbers, step):
+    def preempted(prefix, metrics, step):
         if prefix == "train" and step == 4:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -137,7 +140,7 @@ def test_sigterm_checkpoints_and_exits_with_143(prepare):
         fit(parameters, "cut", preempted)
     assert stopped.value.code == 143
     assert signal.getsignal(signal.SIGTERM) is before
-    assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == 5
+    assert checkpoint.step_of(checkpoint.newest_complete(Path("work/cut"))) == 5
     assert_same(fit(parameters, "cut"), whole)
 
 
@@ -146,8 +149,10 @@ def test_skips_an_incomplete_checkpoint(prepare, capsys):
     """With a file cut short, a file missing or no manifest, the previous one is used."""
     fit(prepare(train__save_every=4))
     folder = Path("work/run")
-    newest = checkpoint.newest(folder)
+    newest = checkpoint.newest_complete(folder)
     with (newest / "optimizer.pt").open("r+b") as file:
         file.truncate(100)
-    assert checkpoint.step_of(checkpoint.newest(folder)) == 8
-    assert "is torn" in capsys.readouterr().err
+    assert checkpoint.step_of(checkpoint.newest_complete(folder)) == 8
+    assert (
+        "checkpoint-12 is incomplete; falling back to the previous one" in capsys.readouterr().err
+    )

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from stages import evaluate
 from temper.params import user_code
+from temper.training import best_checkpoint
 from tests.helpers.training import distance, fit, trained
 
 
@@ -77,7 +78,11 @@ def test_custom_metric_selects_the_best_and_is_reported(mine):
     for row in session.history.validation:
         assert row["misses"] == pytest.approx(32 * (1 - row["accuracy"]))
     fewest = min(row["misses"] for row in session.history.validation)
-    (best,) = [r for r in session.history.validation if r["step"] == session.best_step()]
+    (best,) = [
+        r
+        for r in session.history.validation
+        if r["step"] == best_checkpoint.best_step(session.history, session.setup)
+    ]
     assert best["misses"] == fewest
     names = ("model", "tokenized", "raw", "zero_shot", "evaluation")
     evaluate.main(*(Path("data") / name for name in names))

@@ -1,5 +1,6 @@
 """Losses are torch's formulas, and a loss that is not a number stops the run."""
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 from stages import train
 from temper.core.errors import InputError
-from temper.training import checkpoint, losses, setup
+from temper.training import batching, checkpoint, losses, setup
 from temper.training.session import TrainingSession
 from tests.helpers.training import distance, fit, weights
 
@@ -20,21 +21,20 @@ from tests.helpers.training import distance, fit, weights
 def test_single_label_losses_are_torchs():
     """Smoothing, weights and focal factor match their formulas, and padding rows are ignored."""
     logits, labels = torch.randn(9, 4), torch.tensor([0, 1, 2, 3, 0, 1, -100, 3, -100])
-    kept = labels >= 0
-    plain = functional.cross_entropy(logits[kept], labels[kept], reduction="none")
-    make = losses.build_loss
-    kind = "cross_entropy"
-    torch.testing.assert_close(make(kind)(logits, labels), plain.sum())
+    mask = labels >= 0
+    plain = functional.cross_entropy(logits[mask], labels[mask], reduction="none")
+    build = partial(losses.build_loss, "cross_entropy")
+    torch.testing.assert_close(build()(logits, labels), plain.sum())
     smooth = functional.cross_entropy(
-        logits[kept], labels[kept], label_smoothing=0.1, reduction="sum"
+        logits[mask], labels[mask], label_smoothing=0.1, reduction="sum"
     )
-    torch.testing.assert_close(make(kind, label_smoothing=0.1)(logits, labels), smooth)
+    torch.testing.assert_close(build(label_smoothing=0.1)(logits, labels), smooth)
     factor = torch.tensor([1.0, 2.0, 3.0, 4.0])
-    found = make(kind, class_weights=[1.0, 2.0, 3.0, 4.0])(logits, labels)
-    torch.testing.assert_close(found, (plain * factor[labels[kept]]).sum())
-    chance = torch.exp(-plain)
-    focal = make(kind, focal_gamma=2.0)(logits, labels)
-    torch.testing.assert_close(focal, (plain * (1 - chance) ** 2).sum())
+    weighted = build(class_weights=[1.0, 2.0, 3.0, 4.0])(logits, labels)
+    torch.testing.assert_close(weighted, (plain * factor[labels[mask]]).sum())
+    probability = torch.exp(-plain)
+    focal = build(focal_gamma=2.0)(logits, labels)
+    torch.testing.assert_close(focal, (plain * (1 - probability) ** 2).sum())
 
 
 def test_multi_label_and_regression_losses_are_torchs():
@@ -44,8 +44,8 @@ def test_multi_label_and_regression_losses_are_torchs():
     expected = functional.binary_cross_entropy_with_logits(logits[:2], hot[:2], reduction="sum")
     torch.testing.assert_close(losses.build_loss("binary_cross_entropy")(logits, hot), expected)
     numbers = torch.tensor([1.0, torch.nan, 3.0])
-    found = losses.build_loss("squared_error")(logits[:, :1], numbers)
-    torch.testing.assert_close(found, (logits[0, 0] - 1) ** 2 + (logits[2, 0] - 3) ** 2)
+    loss = losses.build_loss("squared_error")(logits[:, :1], numbers)
+    torch.testing.assert_close(loss, (logits[0, 0] - 1) ** 2 + (logits[2, 0] - 3) ** 2)
 
 
 def test_multi_label_weights_apply_to_the_positive_term():
@@ -55,8 +55,8 @@ def test_multi_label_weights_apply_to_the_positive_term():
     expected = functional.binary_cross_entropy_with_logits(
         logits, hot, pos_weight=torch.tensor(factor), reduction="sum"
     )
-    found = losses.build_loss("binary_cross_entropy", class_weights=factor)(logits, hot)
-    torch.testing.assert_close(found, expected)
+    loss = losses.build_loss("binary_cross_entropy", class_weights=factor)(logits, hot)
+    torch.testing.assert_close(loss, expected)
 
 
 def test_balanced_weights_are_scikit_learns():
@@ -74,10 +74,14 @@ def test_balanced_weights_are_scikit_learns():
 
 def test_balanced_weights_of_several_labels_are_negatives_over_positives(write_params):
     """A rare label is not drowned by its negatives."""
-    p = write_params(train__class_weights="balanced")
+    params = write_params(train__class_weights="balanced").train
     dataset = Dataset.from_dict({"labels": [[0], [0, 1], [], [0], [1]]})
     task: Any = SimpleNamespace(label_names=["a", "b"], loss="binary_cross_entropy")
-    loss = setup.build_training_loss(p, dataset, task, is_crf=False)
+<<<<<<< HEAD
+    loss = setup.build_loss_function(params, dataset, task, is_crf=False)
+=======
+    loss = setup.build_loss_function(p, dataset, task, is_crf=False)
+>>>>>>> origin/main
     plain = losses.build_loss("binary_cross_entropy", class_weights=[2 / 3, 3 / 2])
     logits, hot = torch.randn(5, 2), torch.tensor([[1.0, 0], [1, 1], [0, 0], [1, 0], [0, 1]])
     assert float(loss(logits, hot)) == pytest.approx(float(plain(logits, hot)))
@@ -85,28 +89,28 @@ def test_balanced_weights_of_several_labels_are_negatives_over_positives(write_p
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
-@pytest.mark.parametrize("what", ["loss", "gradient's norm"])
+@pytest.mark.parametrize("what", ["loss", "gradient norm"])
 def test_nan_loss_or_gradient_stops_the_run(prepare, monkeypatch, engine, what):
     """The error names the step and its rows, and the last checkpoint stays."""
-    real = TrainingSession.loss
+    real = TrainingSession.compute_loss
 
-    def broken(self, network, micro_batch, num_labels):
-        found = real(self, network, micro_batch, num_labels)
+    def broken(self, network, micro_batch, num_items_in_batch):
+        loss = real(self, network, micro_batch, num_items_in_batch)
         if self.state.global_step == 6:
             first = next(network.parameters())
-            found = found + (np.nan if what == "loss" else (0 * first).sum().sqrt())
-        return found
+            loss = loss + (np.nan if what == "loss" else (0 * first).sum().sqrt())
+        return loss
 
-    monkeypatch.setattr(TrainingSession, "loss", broken)
+    monkeypatch.setattr(TrainingSession, "compute_loss", broken)
     with pytest.raises(InputError) as caught:
         fit(prepare(train__save_every=4, train__engine=engine))
-    monkeypatch.setattr(TrainingSession, "loss", real)
+    monkeypatch.setattr(TrainingSession, "compute_loss", real)
     session = fit(train.params.load(), "whole")
     rows = ", ".join(map(str, sorted(session.sampler.global_batches(1)[0].tolist())))
     assert f"the {what} of step 7 is nan: lower train.learning_rate" in str(caught.value)
     assert f"rows {rows} of data/tokenized's train split" in str(caught.value)
     assert str(caught.value).endswith("checkpoint-4 is kept")
-    assert checkpoint.step_of(checkpoint.newest(Path("work/run"))) == 4
+    assert checkpoint.step_of(checkpoint.newest_complete(Path("work/run"))) == 4
     assert not Path("work/run/checkpoint-8").exists()
 
 
@@ -121,21 +125,19 @@ def test_nan_loss_or_gradient_stops_the_run(prepare, monkeypatch, engine, what):
         ({"example_id": [0, 0, 1, 1, 2], "augmented": [False] * 5}, "3, 4 of data/tokenized's"),
     ],
 )
-def test_names_the_rows_of_a_batch_as_in_the_data(columns, text):
-    """A window has the number of its row."""
-    rows = Dataset.from_dict({"length": [1] * 5} | columns)
-    sampler = SimpleNamespace(global_batches=lambda epoch: [[0, 1, 2], [4, 3]])
-    fake = SimpleNamespace(sampler=sampler, setup=SimpleNamespace(train=rows), steps_in=lambda _: 2)
-    found = TrainingSession.rows_of(fake, 2)
-    assert found.startswith(text)
-    assert ("made from" in found) == ("made from" in text)
+def test_the_rows_of_a_batch_are_listed_by_their_numbers(columns, text):
+    """Windows are also listed by the row of data/raw that they were cut from."""
+    dataset = Dataset.from_dict({"length": [1] * 5} | columns)
+    description = batching.describe_rows(dataset, [4, 3])
+    assert description.startswith(text)
+    assert ("made from" in description) == ("made from" in text)
 
 
 @pytest.mark.slow
-def test_model_with_nan_outputs_is_not_trained(prepare, monkeypatch):
-    """The first batch is tried before any step."""
+def test_a_model_with_a_nan_loss_is_not_trained(prepare, monkeypatch):
+    """The first batch is run before any step."""
     monkeypatch.setattr(
-        TrainingSession, "loss", lambda *_: torch.tensor(np.nan, requires_grad=True)
+        TrainingSession, "compute_loss", lambda *_: torch.tensor(np.nan, requires_grad=True)
     )
     with pytest.raises(InputError, match="the loss of the first batch is nan, before any training"):
         fit(prepare())
@@ -144,30 +146,32 @@ def test_model_with_nan_outputs_is_not_trained(prepare, monkeypatch):
 def test_huber_loss_is_torchs():
     """Errors above delta count linearly, and NaN labels do not count."""
     logits, labels = torch.randn(5, 1) * 3, torch.tensor([0.0, 1.0, 2.0, torch.nan, -1.0])
-    kept = ~labels.isnan()
-    expected = functional.huber_loss(logits[kept, 0], labels[kept], reduction="sum", delta=0.5)
-    found = losses.build_loss("squared_error", huber_delta=0.5)(logits, labels)
-    torch.testing.assert_close(found, expected)
+    mask = ~labels.isnan()
+    expected = functional.huber_loss(logits[mask, 0], labels[mask], reduction="sum", delta=0.5)
+    loss = losses.build_loss("squared_error", huber_delta=0.5)(logits, labels)
+    torch.testing.assert_close(loss, expected)
 
 
 def test_divergences_are_torchs():
     """They are torch's in both directions, 0 between equals, without padding."""
     from torch.distributions import Bernoulli, Categorical, kl_divergence
 
-    one, other = torch.randn(4, 3), torch.randn(4, 3)
+    first, second = torch.randn(4, 3), torch.randn(4, 3)
     labels = torch.tensor([0, -100, 2, 1])
-    kept = labels != -100
-    p, q = Categorical(logits=one[kept]), Categorical(logits=other[kept])
+    mask = labels != -100
+    p, q = Categorical(logits=first[mask]), Categorical(logits=second[mask])
     expected = (kl_divergence(p, q) + kl_divergence(q, p)).sum() / 2
-    found = losses.divergence("cross_entropy")
-    torch.testing.assert_close(found(one, other, labels), expected)
-    assert float(found(one, one, labels)) == pytest.approx(0.0, abs=1e-6)
-    p, q = Bernoulli(logits=one), Bernoulli(logits=other)
+    divergence = losses.build_divergence("cross_entropy")
+    torch.testing.assert_close(divergence(first, second, labels), expected)
+    assert float(divergence(first, first, labels)) == pytest.approx(0.0, abs=1e-6)
+    p, q = Bernoulli(logits=first), Bernoulli(logits=second)
     expected = (kl_divergence(p, q) + kl_divergence(q, p)).sum() / 2
     hot = torch.zeros(4, 3)
-    torch.testing.assert_close(losses.divergence("binary_cross_entropy")(one, other, hot), expected)
-    gap = losses.divergence("squared_error")(one, other, torch.zeros(4))
-    torch.testing.assert_close(gap, ((one[:, 0] - other[:, 0]) ** 2).sum())
+    divergence = losses.build_divergence("binary_cross_entropy")
+    torch.testing.assert_close(divergence(first, second, hot), expected)
+    divergence = losses.build_divergence("squared_error")
+    squared = ((first[:, 0] - second[:, 0]) ** 2).sum()
+    torch.testing.assert_close(divergence(first, second, torch.zeros(4)), squared)
 
 
 @pytest.mark.slow
@@ -176,17 +180,17 @@ def test_r_drop_adds_the_divergence_of_two_passes(prepare):
     dropout = {"model__config": {"hidden_dropout_prob": 0.2}, "train__epochs": 1.0}
     session = fit(prepare(**dropout, train__r_drop_alpha=3.0), "pulled")
     assert not torch.equal(weights(session), weights(fit(prepare(**dropout), "plain")))
-    batch, network = next(iter(session.batches())), session.model.train()
+    batch, network = next(iter(session.train_dataloader())), session.model.train()
     count = torch.tensor(len(batch["labels"]))
     torch.manual_seed(0)
-    found = session.loss(network, batch, count)
+    loss = session.compute_loss(network, batch, count)
     torch.manual_seed(0)
     labels = batch.pop("labels")
     logits = network(**{name: torch.cat([values] * 2) for name, values in batch.items()}).logits
     mean = functional.cross_entropy(logits, torch.cat([labels] * 2))
-    one, other = (part.log_softmax(-1) for part in logits.chunk(2))
-    gap = ((one.exp() - other.exp()) * (one - other)).sum(-1).mean() / 2
-    torch.testing.assert_close(found, mean + 3 * gap)
+    first, second = (part.log_softmax(-1) for part in logits.chunk(2))
+    gap = ((first.exp() - second.exp()) * (first - second)).sum(-1).mean() / 2
+    torch.testing.assert_close(loss, mean + 3 * gap)
     assert float(gap.detach()) > 0
     still = fit(prepare(train__epochs=1.0), "still")
     twice = fit(prepare(train__epochs=1.0, train__r_drop_alpha=5.0), "twice")
@@ -209,4 +213,4 @@ def test_a_loss_above_max_loss_stops_the_run_and_names_the_rows(prepare):
     epoch, at = divmod(step, 6)
     assert rows == sorted(session.sampler.global_batches(epoch)[at].tolist())
     assert f"checkpoint-{step} is kept" in text
-    assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == step
+    assert checkpoint.step_of(checkpoint.newest_complete(Path("work/cut"))) == step

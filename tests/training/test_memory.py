@@ -1,4 +1,4 @@
-"""A batch that does not fit is halved, and the run starts over."""
+"""A batch that does not fit is halved, and training restarts."""
 
 import json
 import shutil
@@ -16,36 +16,38 @@ from tests.helpers.training import assert_same, fit
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
 def test_halves_a_batch_that_does_not_fit(prepare, engine, monkeypatch, capsys):
     """Weights, history and steps are those of a run that was started with half the batch."""
-    loss, refused = TrainingSession.loss, []
+    loss, refused = TrainingSession.compute_loss, []
 
-    def narrow(self, network, micro_batch, num_labels):
+    def narrow(self, network, micro_batch, num_items_in_batch):
         if len(micro_batch["input_ids"]) > 4:
             refused.append(len(micro_batch["input_ids"]))
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to …")
-        return loss(self, network, micro_batch, num_labels)
+        return loss(self, network, micro_batch, num_items_in_batch)
 
     changes = {"train__engine": engine, "model__config": {"hidden_dropout_prob": 0.1}}
     started = fit(prepare(**changes, train__per_device_batch_size=4), "started")
-    monkeypatch.setattr(TrainingSession, "loss", narrow)
+    monkeypatch.setattr(TrainingSession, "compute_loss", narrow)
     parameters = prepare(**changes)
-    halve_batch_size = fit(parameters, "halved")
+    halved = fit(parameters, "halved")
     assert refused == [16, 8]
-    assert_same(halve_batch_size, started)
-    said = capsys.readouterr().err
-    assert "out of memory with 16 examples at once: starting over with 8, 2 pieces" in said
-    assert "train.batch_size stays 16" in said
+    assert_same(halved, started)
+    printed = capsys.readouterr().err
+    message = (
+        "out of memory at per-device batch size 16; restarting with 8 and 2 accumulation steps"
+    )
+    assert f"{message} (global batch unchanged: 16)" in printed
     refused.clear()
-    for path in checkpoint.numbered(Path("work/halved"), "checkpoint"):
+    for path in checkpoint.numbered_folders(Path("work/halved"), "checkpoint"):
         shutil.rmtree(path)
     assert_same(fit(parameters, "halved"), started)
-    assert refused == []  # the decision was kept
+    assert refused == []  # the fitted size was saved
 
 
 def test_one_example_that_does_not_fit_ends_the_run(tmp_path, write_params):
     """The message says what to change."""
     p = write_params(train__per_device_batch_size=1).train
-    with pytest.raises(InputError, match=r"one example at once .no room.: lower tokenize.max"):
-        memory.halve_batch_size(p, tmp_path, 1, "no room", first=True)
+    with pytest.raises(InputError, match=r"per-device batch size 1 .no room.: lower tokenize.max"):
+        memory.halve_batch_size(p, tmp_path, 1, "no room", write=True)
     assert memory.with_fitted_batch_size(p, tmp_path) is p
 
 
@@ -73,8 +75,8 @@ resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]) * 2**20,) * 2)
 parameters = params.load()
 Path("work/limit").mkdir(parents=True, exist_ok=True)
 data = arrow.load(Path("data/tokenized"))
-course = train.fine_tune(parameters, data, Path("data/base"), Path("work/limit"), lambda *_: None)
-print(json.dumps([course.args.per_device_train_batch_size, len(course.history.train)]))
+session = train.fine_tune(parameters, data, Path("data/base"), Path("work/limit"), lambda *_: None)
+print(json.dumps([session.args.per_device_train_batch_size, len(session.history.train)]))
 """
     from tests.helpers.workspace import ROOT, environment
 
@@ -84,7 +86,7 @@ print(json.dumps([course.args.per_device_train_batch_size, len(course.history.tr
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     size, steps = json.loads(done.stdout.splitlines()[-1])
-    assert "out of memory with 96 examples at once" in done.stderr
+    assert "out of memory at per-device batch size 96" in done.stderr
     assert size < 96
     assert steps == 1
     assert json.loads(Path("work/limit/memory.json").read_text()) == {"per_device_batch_size": size}

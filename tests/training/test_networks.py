@@ -14,7 +14,7 @@ from temper.models import loading
 from temper.models.config import wrap_config
 from temper.params.task import TokenClassification
 from temper.tasks.base import registry
-from temper.training import networks
+from temper.training import best_checkpoint, networks
 from tests.helpers.training import BASE, MLP, fit, trained, weights
 
 LORA = {"rank": 2, "alpha": 4.0, "dropout": 0.0, "target_modules": None}
@@ -74,7 +74,9 @@ def test_model_with_pooled_head_reloads_but_not_in_transformers(prepare):
 
     session = trained(prepare(model__head=MLP, train__metric_for_best_model="loss"))
     loaded = loading.load(Path("data/model"), "")
-    best = load_file(session.setup.folder / f"best-{session.best_step()}" / "model.safetensors")
+    best = load_file(
+        best_checkpoint.best_folder(session.history, session.setup) / "model.safetensors"
+    )
     for name, tensor in loaded.state_dict().items():
         assert torch.equal(tensor, best[name]), name
     with pytest.raises(ValueError, match="temper"):
@@ -96,15 +98,17 @@ def test_new_head_replaces_only_the_checkpoints_head(prepare):
             model__head={"kind": "new"},
         )
     ).state_dict()
-    other = {name for name, tensor in saved.items() if not torch.equal(drawn[name], tensor)}
-    assert other == {"classifier.weight", "classifier.bias"}
+    changed = {name for name, tensor in saved.items() if not torch.equal(drawn[name], tensor)}
+    assert changed == {"classifier.weight", "classifier.bias"}
 
 
 @pytest.mark.slow
 def test_refuses_other_labels_for_a_trained_head(prepare):
     """The error has both names; another number of labels replaces the head."""
     parameters = earlier(prepare, task__labels=["equivalent", "not_equivalent"])
-    with pytest.raises(InputError, match="head answers not_equivalent, equivalent; the data's"):
+    with pytest.raises(
+        InputError, match="head has the labels not_equivalent, equivalent; the data's"
+    ):
         fit(parameters)
     base = loading.open_config(BASE / "weights")
     base.id2label = {0: "a", 1: "b", 2: "c"}
@@ -167,7 +171,7 @@ def test_each_lora_parameter_has_an_effect(write_params):
     ids = torch.arange(6)[None]
     plain = with_lora(write_params(model__lora=LORA))
     answer = plain(ids).logits
-    torch.testing.assert_close(networks.merged(plain)(ids).logits, answer, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(networks.merge_lora(plain)(ids).logits, answer, atol=1e-5, rtol=1e-4)
     attention = plain.transformer.h[0].attn.c_attn
     assert attention.lora_A["default"].weight.shape == (2, 8)
     changes = {"rank": 3, "alpha": 9.0, "target_modules": ["c_attn"]}
@@ -216,7 +220,7 @@ def test_resumed_equals_uninterrupted_with_a_pooled_head(prepare):
     parameters = prepare(model__head=MLP, train__save_every=4)
     whole = fit(parameters, "whole")
     shutil.copytree("work/whole", "work/cut")
-    for path in checkpoint.numbered(Path("work/cut"), "checkpoint")[1:]:
+    for path in checkpoint.numbered_folders(Path("work/cut"), "checkpoint")[1:]:
         shutil.rmtree(path)
     assert torch.equal(weights(fit(parameters, "cut")), weights(whole))
 
@@ -237,9 +241,9 @@ def test_checks_an_earlier_models_head_against_the_task(write_params, head, chan
     config = wrap_config(loading.open_config(Path("data/sample/model")), head, None)
     if message is None:
         assert not networks.has_crf(config, parameters)
-        assert networks.chosen_head(config, parameters.model).hidden_size == 24
+        assert networks.trained_head(config, parameters.model).hidden_size == 24
         return
-    with pytest.raises(InputError, match=rf"model\.head: the one that sample has: .*{message}"):
+    with pytest.raises(InputError, match=rf"model\.head: the head of sample: .*{message}"):
         networks.has_crf(config, parameters)
 
 

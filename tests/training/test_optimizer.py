@@ -48,10 +48,10 @@ def test_decay_skips_biases_and_norms_and_rates_fall_towards_the_bottom(write_pa
     network = tiny_bert()
     parameters = write_params(train__layer_decay=0.5, train__weight_decay=0.1).train
     groups = optimizer.parameter_groups(network, parameters)
-    found = {id(p): g for g in groups for p in g["params"]}
-    assert len(found) == sum(1 for _ in network.parameters())
+    group_of = {id(p): g for g in groups for p in g["params"]}
+    assert len(group_of) == sum(1 for _ in network.parameters())
     for name, parameter in network.named_parameters():
-        group = found[id(parameter)]
+        group = group_of[id(parameter)]
         assert group["weight_decay"] == (0.0 if "bias" in name or "LayerNorm" in name else 0.1)
         depth = 4
         if "embeddings" in name:
@@ -64,20 +64,21 @@ def test_decay_skips_biases_and_norms_and_rates_fall_towards_the_bottom(write_pa
 def test_head_has_its_own_learning_rate(write_params):
     """It applies to the classifier alone, whatever the rates of the layers."""
     network = tiny_bert()
-    p = write_params(train__head_learning_rate=0.5, train__layer_decay=0.5).train
-    rates = {id(p): g["lr"] for g in optimizer.parameter_groups(network, p) for p in g["params"]}
-    fast = [name for name, found in network.named_parameters() if rates[id(found)] == 0.5]
+    params = write_params(train__head_learning_rate=0.5, train__layer_decay=0.5).train
+    groups = optimizer.parameter_groups(network, params)
+    rates = {id(p): g["lr"] for g in groups for p in g["params"]}
+    fast = [name for name, p in network.named_parameters() if rates[id(p)] == 0.5]
     assert fast == ["classifier.weight", "classifier.bias"]
-    assert max(rates[id(found)] for found in network.bert.parameters()) == p.learning_rate
-    with pytest.raises(InputError, match="BertModel has no head of its own beside its backbone"):
-        optimizer.parameter_groups(network.bert, p)
+    assert max(rates[id(p)] for p in network.bert.parameters()) == params.learning_rate
+    with pytest.raises(InputError, match="BertModel has no head besides its backbone"):
+        optimizer.parameter_groups(network.bert, params)
 
 
 def test_8_bit_adamw_needs_a_gpu(write_params, monkeypatch):
     """The error comes before a step; with a GPU it names what to install, or uses bitsandbytes."""
     p = write_params(train__optimizer="adamw_8bit").train
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match="adamw_8bit needs a GPU, and none is here"):
+    with pytest.raises(InputError, match="adamw_8bit needs a GPU, and there is none"):
         optimizer.build_optimizer(tiny_bert(), p)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
@@ -105,10 +106,10 @@ def test_layers_are_those_of_the_stack(model_type, sizes, count):
         with pytest.raises(InputError, match=f"XLMModel has {count}"):
             optimizer.layers(network)
         return
-    found = optimizer.layers(network)
-    assert len(found) == count
+    layers = optimizer.layers(network)
+    assert len(layers) == count
     if model_type == "t5":
-        assert found == [*network.encoder.block, *network.decoder.block]
+        assert layers == [*network.encoder.block, *network.decoder.block]
 
 
 def test_refuses_more_frozen_layers_than_there_are():
@@ -123,38 +124,38 @@ def test_frozen_tensors_do_not_move(prepare):
     from temper.training import networks
 
     parameters = prepare(train__freeze={"embeddings": True, "layers": 1})
-    engine = fit(parameters)
+    session = fit(parameters)
     torch.manual_seed(0)
-    moved = {n for n, p in engine.model.named_parameters() if p.requires_grad}
+    moved = {n for n, p in session.model.named_parameters() if p.requires_grad}
     assert moved == {
-        n for n, _ in engine.model.named_parameters() if "classifier" in n or "pooler" in n
+        n for n, _ in session.model.named_parameters() if "classifier" in n or "pooler" in n
     }
     data = arrow.load(Path("data/tokenized"))
     train.determinism.configure(parameters.determinism, parameters.seed)
     features = data["train"].features
     task = registry.load(parameters, features)
     start = networks.build(BASE, task, features, parameters.model)
-    after = dict(engine.model.named_parameters())
+    after = dict(session.model.named_parameters())
     for name, before in start.named_parameters():
         assert torch.equal(before, after[name]) is (name not in moved), name
 
 
-def rates(schedule, steps=12):
+def rates(scheduler, num_steps=12):
     """Return the learning rate of each step."""
-    found = []
-    for _ in range(steps):
-        found.append(schedule.get_last_lr()[0])
-        schedule.optimizer.step()
-        schedule.step()
-    return found
+    learning_rates = []
+    for _ in range(num_steps):
+        learning_rates.append(scheduler.get_last_lr()[0])
+        scheduler.optimizer.step()
+        scheduler.step()
+    return learning_rates
 
 
-def transformers_own(name, options):
+def transformers_rates(name, options):
     """Return the rates of transformers' schedule, a quarter of the steps warm-up, peak 1e-3."""
     from transformers import get_scheduler
 
-    one = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
-    return rates(get_scheduler(name, one, 3, 12, scheduler_specific_kwargs=options))
+    adamw = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
+    return rates(get_scheduler(name, adamw, 3, 12, scheduler_specific_kwargs=options))
 
 
 def test_every_schedule_is_transformers_own_and_each_option_changes_it(write_params):
@@ -164,14 +165,16 @@ def test_every_schedule_is_transformers_own_and_each_option_changes_it(write_par
         changes = {"train__lr_scheduler_type": name, "train__lr_scheduler_kwargs": options}
         changes |= {"train__warmup_ratio": 0.0 if name == "constant" else 0.25}
         p = write_params(**changes, train__learning_rate=1e-3).train
-        one = torch.optim.SGD([{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 1e-3}], lr=9)
-        found = rates(optimizer.schedule(one, p, 12))
-        assert found == pytest.approx(transformers_own(name, options), rel=1e-5, abs=1e-9), name
-        assert found not in seen
-        seen.append(found)
+        sgd = torch.optim.SGD([{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 1e-3}], lr=9)
+        scheduled = rates(optimizer.build_lr_scheduler(sgd, p, 12))
+        assert scheduled == pytest.approx(transformers_rates(name, options), rel=1e-5, abs=1e-9), (
+            name
+        )
+        assert scheduled not in seen
+        seen.append(scheduled)
     p = p.model_copy(update={"lr_scheduler_kwargs": SchedulerKwargs(num_decay_steps=10)})
     with pytest.raises(InputError, match="3 steps of warm-up and 10 of decay are more than the 12"):
-        optimizer.schedule(one, p, 12)
+        optimizer.build_lr_scheduler(sgd, p, 12)
 
 
 @pytest.mark.slow
@@ -185,5 +188,5 @@ def test_history_has_the_rates_of_the_schedule(prepare, engine):
     }
     changes |= {"train__warmup_ratio": 0.25, "train__learning_rate": 1e-3, "train__engine": engine}
     found = [row["learning_rate"] for row in fit(prepare(**changes)).history.train]
-    expected = transformers_own("cosine_with_restarts", options)
+    expected = transformers_rates("cosine_with_restarts", options)
     assert found == pytest.approx(expected, rel=1e-5, abs=1e-9)

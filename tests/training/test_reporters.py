@@ -1,4 +1,4 @@
-"""What `TEMPER_REPORT_TO` names is told what MLflow is told, and can do no harm."""
+"""Reporters that `TEMPER_REPORT_TO` lists get what MLflow gets, and cannot stop a training."""
 
 import json
 import shutil
@@ -95,13 +95,13 @@ def test_resumed_training_continues_in_its_folder(prepare, monkeypatch, engine):
     plain = fit(prepare(**changes, model__config={"hidden_dropout_prob": 0.1}), "plain")
     monkeypatch.setenv("TEMPER_REPORT_TO", "tensorboard")
 
-    def killed(prefix, numbers, step):
+    def killed(prefix, metrics, step):
         if step == 7:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fit(train.params.load(), "cut", killed)
-    assert checkpoint.step_of(checkpoint.newest(Path("work/cut"))) == 4
+    assert checkpoint.step_of(checkpoint.newest_complete(Path("work/cut"))) == 4
     monkeypatch.setenv("DVC_EXP_NAME", "another-name")
     assert_same(fit(train.params.load(), "cut"), plain)
     (folder,) = Path("tracking/tensorboard").iterdir()
@@ -215,7 +215,7 @@ def recorder(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_reporter_hears_every_event(prepare, recorder):
+def test_a_reporter_gets_every_event(prepare, recorder):
     """From the first to the last, with each loss and score, the same in both engines.
 
     Only the Trainer says at the end how long it took.
@@ -246,7 +246,7 @@ def test_reporter_that_raises_is_disabled_with_one_warning(prepare, recorder, ev
     session = fit(prepare(train__epochs=1.0, train__engine="loop"))
     assert len(session.history.train) == 6
     assert recorder.seen[-1][0] == event
-    warning = "warning: tracking: clearml: the server is on fire; it hears no more"
+    warning = "warning: tracking: clearml: the server is on fire; it is disabled for the rest"
     assert capsys.readouterr().err.count(warning) == 1
     (folder,) = Path("tracking/tensorboard").iterdir()
     assert len(events(folder)["train/loss"]) == 6

@@ -18,10 +18,10 @@ from tests.helpers.training import distance, fit, weights
 def test_patience_p_stops_at_best_plus_p():
     """A gain below min_delta does not count."""
     scores = [0.5, 0.7, 0.705, 0.69, 0.69]
-    rule = EarlyStopping(patience=2, min_delta=0.01)
+    early_stopping = EarlyStopping(patience=2, min_delta=0.01)
     stops = [
-        History(validation=[{"f1": s} for s in scores[:n]]).is_stopped(
-            "f1", greater=True, rule=rule
+        History(validation=[{"f1": s} for s in scores[:n]]).should_stop_early(
+            "f1", early_stopping, greater_is_better=True
         )
         for n in range(1, 6)
     ]
@@ -82,18 +82,19 @@ def plain_run(request):
 @pytest.mark.slow
 def test_gradient_checkpointing_keeps_the_weights(prepare, plain_run):
     """The layers really run under it."""
-    engine = fit(prepare(train__epochs=1.0, train__gradient_checkpointing=True))
-    assert engine.model.is_activation_checkpointing
-    assert torch.allclose(weights(engine), plain_run, atol=1e-6)
+    session = fit(prepare(train__epochs=1.0, train__gradient_checkpointing=True))
+    assert session.model.is_activation_checkpointing
+    assert torch.allclose(weights(session), plain_run, atol=1e-6)
 
 
 @pytest.mark.slow
 def test_evaluate_every_and_save_every_are_independent(prepare):
     """Validation rows are at multiples of one, checkpoints at multiples of the other."""
-    engine = fit(prepare(train__evaluate_every=4, train__save_every=5, train__epochs=2.0))
-    assert [row["step"] for row in engine.history.validation] == [4, 8, 12]
+    session = fit(prepare(train__evaluate_every=4, train__save_every=5, train__epochs=2.0))
+    assert [row["step"] for row in session.history.validation] == [4, 8, 12]
     assert [
-        checkpoint.step_of(p) for p in checkpoint.numbered(engine.setup.folder, "checkpoint")
+        checkpoint.step_of(p)
+        for p in checkpoint.numbered_folders(session.setup.folder, "checkpoint")
     ] == [
         10,
         12,
@@ -108,8 +109,8 @@ def test_early_stopping_stops_and_stays_stopped(prepare):
         "train__evaluate_every": 2,
         "train__epochs": 3.0,
     }
-    engine = fit(prepare(**changes))
-    assert [row["step"] for row in engine.history.validation] == [2, 4, 6]
+    session = fit(prepare(**changes))
+    assert [row["step"] for row in session.history.validation] == [2, 4, 6]
     again = fit(train.params.load())
     assert [row["step"] for row in again.history.validation] == [2, 4, 6]
 
@@ -119,12 +120,12 @@ def test_every_validation_row_is_scored_once(prepare):
     """The accuracy in the history is that of the saved best weights, computed by hand."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    engine = fit(prepare(train__epochs=1.0))
-    (best,) = checkpoint.numbered(engine.setup.folder, "best")
+    session = fit(prepare(train__epochs=1.0))
+    (best,) = checkpoint.numbered_folders(session.setup.folder, "best")
     network = AutoModelForSequenceClassification.from_pretrained(best).eval()
     tokenizer = AutoTokenizer.from_pretrained("data/base/processor")
     right = []
     for row in arrow.load(Path("data/raw"))["validation"]:
         inputs = tokenizer(row["sentence1"], row["sentence2"], return_tensors="pt")
         right.append(int(network(**inputs).logits.argmax()) == row["label"])
-    assert engine.history.validation[-1]["accuracy"] == pytest.approx(np.mean(right), abs=1e-6)
+    assert session.history.validation[-1]["accuracy"] == pytest.approx(np.mean(right), abs=1e-6)

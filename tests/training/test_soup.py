@@ -1,4 +1,4 @@
-"""A model soup: the mean of trainings that differ in order alone."""
+"""A model soup: the mean of training runs that differ only in their seeds."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ def test_soup_is_the_mean_of_trainings_from_one_start(prepare, engine, monkeypat
     """Killed in its second member, it continues to the bit."""
     from temper.training import networks
 
-    starts, told = [], []
+    starts, reported = [], []
     build = networks.build
 
     def remembered(*args):
@@ -34,24 +34,26 @@ def test_soup_is_the_mean_of_trainings_from_one_start(prepare, engine, monkeypat
 
     monkeypatch.setattr(networks, "build", remembered)
     parameters = prepare(train__model_soup_size=2, train__engine=engine, train__save_every=4)
-    whole = fit(parameters, "whole", lambda prefix, _, step: told.append((prefix, step)))
+    whole = fit(parameters, "whole", lambda prefix, _, step: reported.append((prefix, step)))
     assert all(torch.equal(value, starts[1][name]) for name, value in starts[0].items())
     train.write_outputs(whole, Path("data/base"), TARGETS)
-    one, other = (load_file(c.sources()[0] / "model.safetensors") for c in whole.members)
-    found = load_file("data/model/model.safetensors")
-    for name, tensor in found.items():
-        assert not torch.equal(one[name], other[name]) or name.endswith("position_ids")
-        torch.testing.assert_close(tensor, ((one[name].double() + other[name]) / 2).float())
+    first, second = (
+        load_file(c.averaged_sources()[0] / "model.safetensors") for c in whole.members
+    )
+    averaged = load_file("data/model/model.safetensors")
+    for name, tensor in averaged.items():
+        assert not torch.equal(first[name], second[name]) or name.endswith("position_ids")
+        torch.testing.assert_close(tensor, ((first[name].double() + second[name]) / 2).float())
     assert {path.name for path in Path("data/checkpoints").iterdir()} == {"member-1", "member-2"}
     steps = [int(row.split(",")[0]) for row in rows_of("data/history/train.csv")]
     assert steps == list(range(1, 25))
-    assert [step for prefix, step in told if prefix == "train"] == steps
+    assert [step for prefix, step in reported if prefix == "train"] == steps
     *_, row = rows_of("data/history/validation.csv")
     assert row.startswith(f"25,{whole.history.train[-1]['epoch']},")
     assert whole.members[0].history != whole.members[1].history
     for number in (1, 2):
         shutil.copytree(f"work/whole/whole-{number}", f"work/cut/cut-{number}")
-    for path in checkpoint.numbered(Path("work/cut/cut-2"), "checkpoint")[1:]:
+    for path in checkpoint.numbered_folders(Path("work/cut/cut-2"), "checkpoint")[1:]:
         shutil.rmtree(path)
     assert_same(fit(parameters, "cut"), whole)
 
@@ -65,21 +67,21 @@ def test_averaged_crf_decodes_with_its_own_transitions(tmp_path):
         save_file({"transitions": torch.full((4, 2), value)}, tmp_path / name / "model.safetensors")
     (tmp_path / "mean").mkdir()
     (tmp_path / "mean/config.json").write_text('{"transitions": [[2.0, 2.0]]}')
-    averaging.mean([tmp_path / "a", tmp_path / "b"], tmp_path / "mean")
+    averaging.average_weights([tmp_path / "a", tmp_path / "b"], tmp_path / "mean")
     assert json.loads((tmp_path / "mean/config.json").read_text())["transitions"] == [[1.5] * 2] * 4
 
 
 @pytest.mark.slow
 def test_later_soup_members_use_the_batch_that_fitted_the_first(prepare, monkeypatch, capsys):
     """Only the first one restarts."""
-    loss = TrainingSession.loss
+    loss = TrainingSession.compute_loss
 
-    def narrow(self, network, micro_batch, num_labels):
+    def narrow(self, network, micro_batch, num_items_in_batch):
         if len(micro_batch["input_ids"]) > 8:
             raise MemoryError
-        return loss(self, network, micro_batch, num_labels)
+        return loss(self, network, micro_batch, num_items_in_batch)
 
-    monkeypatch.setattr(TrainingSession, "loss", narrow)
+    monkeypatch.setattr(TrainingSession, "compute_loss", narrow)
     soup = fit(prepare(train__model_soup_size=2, train__epochs=1.0))
     assert [session.setup.params.per_device_batch_size for session in soup.members] == [8, 8]
-    assert capsys.readouterr().err.count("starting over with 8") == 1
+    assert capsys.readouterr().err.count("restarting with 8") == 1
