@@ -77,11 +77,7 @@ def test_balanced_weights_of_several_labels_are_negatives_over_positives(write_p
     params = write_params(train__class_weights="balanced").train
     dataset = Dataset.from_dict({"labels": [[0], [0, 1], [], [0], [1]]})
     task: Any = SimpleNamespace(label_names=["a", "b"], loss="binary_cross_entropy")
-<<<<<<< HEAD
     loss = setup.build_loss_function(params, dataset, task, is_crf=False)
-=======
-    loss = setup.build_loss_function(p, dataset, task, is_crf=False)
->>>>>>> origin/main
     plain = losses.build_loss("binary_cross_entropy", class_weights=[2 / 3, 3 / 2])
     logits, hot = torch.randn(5, 2), torch.tensor([[1.0, 0], [1, 1], [0, 0], [1, 0], [0, 1]])
     assert float(loss(logits, hot)) == pytest.approx(float(plain(logits, hot)))
