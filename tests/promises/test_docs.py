@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 
+from temper import params
 from temper.cli.main import app
+from temper.core import yaml_file
 from temper.params.renamed import RENAMED
 from tests.helpers.workspace import ROOT
 
@@ -100,6 +103,28 @@ def test_parameters_have_their_current_names(page):
     """No page shows a key that an error would call renamed."""
     text = text_of(page)
     assert not [old for old in RENAMED if re.search(rf"(?<![\w.]){re.escape(old)}(?![\w.])", text)]
+
+
+@pytest.mark.parametrize("page", [page for page in CURRENT if page != "docs/sweep.md"])
+def test_examples_of_parameters_are_valid(page, tmp_path):
+    """Each YAML block, merged into params.yaml, is accepted; sweep.yaml has a test of its own."""
+    for block in re.findall(r"```yaml\n(.*?)```", text_of(page), re.DOTALL):
+        if ADDED in block:
+            continue
+        tree = yaml.load((ROOT / "params.yaml").read_text(), Loader=yaml_file.Loader)
+        tree["task"].pop("labels")  # pages name labels of other data
+        merge(tree, yaml.load(block, Loader=yaml_file.Loader))
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
+        params.load(tmp_path / "params.yaml")
+
+
+def merge(tree: dict, changes: dict) -> None:
+    """Set nested values; mappings of names that a user makes up are replaced."""
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(tree.get(key), dict) and key != "files":
+            merge(tree[key], value)
+        else:
+            tree[key] = value
 
 
 def test_index_lists_every_page():
