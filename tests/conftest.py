@@ -65,9 +65,14 @@ def empty_store(made_once) -> Path:
 
 
 @pytest.fixture
-def write_params(tmp_path, monkeypatch, empty_store) -> Callable[..., params.Params]:
+def local_store(empty_store, tmp_path) -> Path:
+    """Put an empty MLflow database where the test's runs go."""
+    return shutil.copy(empty_store, tmp_path / "mlflow.db")
+
+
+@pytest.fixture
+def write_params(tmp_path, monkeypatch, local_store) -> Callable[..., params.Params]:
     """Return a function that writes params.yaml with changes, goes there and loads it."""
-    shutil.copy(empty_store, tmp_path / "mlflow.db")
 
     def write(**changes) -> params.Params:
         return workspace.write_params(tmp_path, monkeypatch, **changes)

@@ -99,6 +99,7 @@ def test_asks_for_a_name_when_there_are_several_sweeps(tmp_path):
         best.select([], 1, "f1", greater_is_better=True)
 
 
+@pytest.mark.usefixtures("local_store")
 def test_registers_a_model_once(tmp_path, monkeypatch):
     """Registering again gives the same version, the alias moves, invalid names are refused."""
     monkeypatch.chdir(tmp_path)

@@ -15,7 +15,7 @@ from tests.helpers.tables import cells
 def test_missing_store_is_one_line(tmp_path, monkeypatch):
     """No store is created, and one that does not answer is one line as well."""
     wanted = [(None, {}, {"test/accuracy": 0.5}, "a")]
-    assert mlflow_runs.costs(wanted)[1].startswith("no seconds, latency or memory: there is no")
+    assert mlflow_runs.costs(wanted)[1].startswith("no time, latency or memory: there is no")
     assert not (tmp_path / "mlflow.db").exists()
     monkeypatch.setenv("TEMPER_TRACKING", "off")
     assert mlflow_runs.costs(wanted)[1].endswith("TEMPER_TRACKING is off")
@@ -23,11 +23,12 @@ def test_missing_store_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     found, reason = mlflow_runs.costs(wanted)
     assert found == [{}]
-    assert reason.startswith("no seconds, latency or memory: http://127.0.0.1:1 cannot be")
+    assert reason.startswith("no time, latency or memory: http://127.0.0.1:1 cannot be")
     with pytest.raises(InputError, match=r"^run 0+: http://127.0.0.1:1 cannot be reached; name"):
-        mlflow_runs.recorded("0" * 32)
+        mlflow_runs.read_run("0" * 32)
 
 
+@pytest.mark.usefixtures("local_store")
 def test_costs_are_those_of_the_run_that_trained(tmp_path):
     """Runs are matched by scores and parameters; a reused training has its trainer's seconds."""
     from temper.tracking.store import connect, experiment_id

@@ -17,7 +17,7 @@ from temper.params import rules
 from temper.prediction import predictor
 from temper.tasks.base import registry
 from tests.helpers.samples import prepare_sample, rows_of
-from tests.helpers.workspace import ROOT
+from tests.helpers.workspace import ROOT, isolate
 
 TASKS = sorted(path.stem for path in (ROOT / "temper/tasks").glob("[a-z]*_*.py"))
 CASES = {  # name → recipe, changes that let 200 rows be learned by heart
@@ -45,7 +45,6 @@ CASES = {  # name → recipe, changes that let 200 rows be learned by heart
         {"train.epochs": 12, "task.prompt": "sentence1", "task.text": "label"},
     ),
 }
-DONE: dict[str, Path] = {}
 QUICK = ("sequence_classification", "token_classification")  # the others take more than 3 s
 
 
@@ -69,30 +68,32 @@ def test_every_task_has_a_case_and_a_sample():
         assert (ROOT / recipe).exists()
 
 
-@pytest.fixture
-def done(request, tmp_path, tmp_path_factory, monkeypatch) -> tuple[str, params.Params]:
-    """Go to a workspace in which every stage of a case has run; built once, then copied."""
-    name = request.param
-    monkeypatch.setenv("TEMPER_TRACKING", "off")
-    if name not in DONE:
-        folder = tmp_path_factory.mktemp("task")
-        monkeypatch.chdir(folder)
-        (folder / "launch").symlink_to(ROOT / "launch")
-        for code in ("stages", "temper"):
-            (folder / code).symlink_to(ROOT / code)
-        shutil.copy(ROOT / "dvc.yaml", folder)
+def run_stages(name: str, folder: Path) -> None:
+    """Run every stage of a case in a folder."""
+    (folder / "data").mkdir(parents=True)
+    for code in ("launch", "stages", "temper"):
+        (folder / code).symlink_to(ROOT / code)
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        isolate(patch, folder)
+        patch.setenv("TEMPER_TRACKING", "off")
+        patch.chdir(folder)
         prepare_sample(folder, *CASES[name])
-        targets = [Path("data") / out for out in ("model", "checkpoints", "history")]
-        train.main(Path("data/tokenized"), Path("data/base"), *targets)
-        evaluate.main(
-            *(Path("data") / n for n in ("model", "tokenized", "raw", "zero_shot", "evaluation"))
-        )
-        export.main(
-            *(Path("data") / n for n in ("model", "evaluation", "tokenized", "raw/summary.json")),
-            Path("data/export"),
-        )
-        DONE[name] = folder
-    monkeypatch.chdir(DONE[name])
+        data = Path("data")
+        targets = [data / out for out in ("model", "checkpoints", "history")]
+        train.main(data / "tokenized", data / "base", *targets)
+        inputs = ("model", "tokenized", "raw", "zero_shot", "evaluation")
+        evaluate.main(*(data / name for name in inputs))
+        inputs = ("model", "evaluation", "tokenized", "raw/summary.json")
+        export.main(*(data / name for name in inputs), data / "export")
+
+
+@pytest.fixture
+def done(request, made_once, monkeypatch) -> tuple[str, params.Params]:
+    """Go to a workspace in which every stage of a case has run, the same for all tests."""
+    name = request.param
+    folder = made_once(f"task {name}".replace(" ", "-"), lambda folder: run_stages(name, folder))
+    monkeypatch.chdir(folder)
     return name, params.load()
 
 
