@@ -1,4 +1,4 @@
-"""Parameters, data facts and scores → the README.md of an exported model, as the Hub reads it."""
+"""Parameters, data summary and scores → the README.md of an exported model, as the Hub reads it."""
 
 from pathlib import Path
 from typing import Any
@@ -7,25 +7,29 @@ import yaml
 
 from temper import metrics, params, templates
 from temper.models import loading
-from temper.tasks.base import registry
+from temper.tasks.base import Task, registry
 
 TEMPLATE = "card.md.j2"
 
 
 def metadata(
-    parameters: params.Params, facts: dict, scores: dict, task: registry.Task, library: str
+    parameters: params.Params,
+    data_summary: dict[str, Any],
+    scores: dict[str, Any],
+    task: Task,
+    library: str,
 ) -> dict[str, Any]:
     """Return the Hub's metadata block, with one model-index result per scored split."""
-    name, is_hub = parameters.export.name, facts["source"] == "hub"
-    dataset = {"name": facts.get("name") or "local files", "type": facts.get("name") or "files"}
+    name = data_summary.get("name")
+    dataset = {"name": name or "local files", "type": name or "files"}
     results = [
         {
             "task": {"type": task.pipeline_tag},
             "dataset": dataset | {"split": split},
             "metrics": [
-                {"type": key, "value": scores[split][key]}
-                for key in shown(parameters)
-                if key in scores[split]
+                {"type": metric, "value": scores[split][metric]}
+                for metric in listed_metrics(parameters)
+                if metric in scores[split]
             ],
         }
         for split in ("validation", "test")
@@ -35,41 +39,55 @@ def metadata(
         "library_name": library,
         "pipeline_tag": task.pipeline_tag,
         "tags": ["temper", getattr(parameters.task, "problem_type", parameters.task.name)],
-        "model-index": [{"name": name, "results": results}],
+        "model-index": [{"name": parameters.export.name, "results": results}],
     }
     if parameters.export.license:
         block["license"] = parameters.export.license
     if not parameters.model.files and not parameters.model.from_scratch:
         block["base_model"] = parameters.model.name
-    if is_hub:
-        block["datasets"] = [facts["name"]]
+    if data_summary["source"] == "hub":
+        block["datasets"] = [data_summary["name"]]
     return block
 
 
-def shown(parameters: params.Params) -> tuple[str, ...]:
-    """Return the metrics the card lists."""
-    known = metrics.load(parameters.task.metrics)
-    more = [name for name in known.GREATER_IS_BETTER if name not in known.HEADLINE]
-    return (*known.HEADLINE, *more)
+def listed_metrics(parameters: params.Params) -> tuple[str, ...]:
+    """Return the metrics the card lists, those of the headline first."""
+    module = metrics.load(parameters.task.metrics)
+    others = [name for name in module.GREATER_IS_BETTER if name not in module.HEADLINE]
+    return (*module.HEADLINE, *others)
 
 
-def write(target: Path, parameters: params.Params, facts: dict, scores: dict, parity: dict) -> None:
-    """Write the card."""
+def write(
+    target: Path,
+    parameters: params.Params,
+    data_summary: dict[str, Any],
+    scores: dict[str, Any],
+    parity: dict[str, Any],
+) -> None:
+    """Write the card.
+
+    Args:
+        target: README.md in the exported folder.
+        parameters: all of them; listed.
+        data_summary: of data/raw/summary.json.
+        scores: of metrics.json.
+        parity: of parity.json.
+    """
     task = registry.load(parameters)
-    is_model_with_head = loading.is_temper_model(target.parent)
-    library = "temper" if is_model_with_head else "transformers"
-    block = yaml.safe_dump(metadata(parameters, facts, scores, task, library), sort_keys=True)
+    needs_temper = loading.is_temper_model(target.parent)
+    library = "temper" if needs_temper else "transformers"
+    block = metadata(parameters, data_summary, scores, task, library)
     text = templates.render(
         Path(__file__).with_name(TEMPLATE),
         autoescape=False,
-        metadata=block,
+        metadata=yaml.safe_dump(block, sort_keys=True),
         p=parameters,
-        facts=facts,
+        data_summary=data_summary,
         scores=scores,
-        shown=shown(parameters),
+        listed_metrics=listed_metrics(parameters),
         parity=parity,
         task=task,
-        is_model_with_head=is_model_with_head,
-        flat=params.flatten(parameters),
+        needs_temper=needs_temper,
+        parameters=params.flatten(parameters),
     )
     target.write_text(text + "\n", encoding="utf-8")

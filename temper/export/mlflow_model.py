@@ -1,21 +1,26 @@
-"""data/export → an MLflow model folder that `mlflow models serve` answers from anywhere."""
+"""data/export → an MLflow model folder that `mlflow models serve` runs without the repository."""
 
 import shutil
 import tempfile
 import warnings
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from temper.params.task import TaskSchema
+
+if TYPE_CHECKING:
+    from mlflow.types import ColSpec, TensorSpec
 
 PACKAGE = Path(__file__).parents[1]
-PACKED = (
+PACKED = (  # what served.py imports, directly or not
     "core",
     "inference.py",
     "models",
     "params",
     "prediction",
     "tasks",
-)  # what served.py imports
+)
 LIBRARIES = (
     "mlflow",
     "numpy",
@@ -30,45 +35,53 @@ LIBRARIES = (
 )
 
 
-def save(export_folder: Path, target: Path, task: Any) -> None:
-    """Write the model folder: the export, the code that runs it, pinned requirements, signature."""
+def save(export_folder: Path, target: Path, task: TaskSchema) -> None:
+    """Write the model folder: the export, the code that runs it, pinned requirements, signature.
+
+    Args:
+        export_folder: data/export.
+        target: the MLflow model.
+        task: the task's parameters; the inputs become the signature.
+    """
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import Schema
 
-    has_code = (export_folder / "code").is_dir()  # the user's file, whole: it may train too
-    needed = sorted([*LIBRARIES, "torch"]) if has_code else LIBRARIES
+    has_custom_code = (export_folder / "code").is_dir()  # the whole file: it may train too
+    libraries = sorted([*LIBRARIES, "torch"]) if has_custom_code else LIBRARIES
+    columns: list[ColSpec | TensorSpec] = [
+        mlflow_column(name, input_kind) for name, input_kind in task.inputs.items()
+    ]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*input example")  # the signature says it
+        warnings.filterwarnings("ignore", message=".*input example")  # there is a signature
         code = Path(folder) / PACKAGE.name
-        shutil.copytree(PACKAGE, code, ignore=_unpacked)
+        shutil.copytree(PACKAGE, code, ignore=_ignored)
         mlflow.pyfunc.save_model(
             str(target),
             python_model=str(Path(__file__).with_name("served.py")),
             artifacts={"export": str(export_folder)},
             code_paths=[str(code)],
-            pip_requirements=[f"{name}=={public(name)}" for name in needed],
-            signature=ModelSignature(
-                Schema([column(name, kind) for name, kind in task.inputs.items()])
-            ),
+            pip_requirements=[f"{name}=={public_version(name)}" for name in libraries],
+            signature=ModelSignature(Schema(columns)),
         )
 
 
-def _unpacked(folder: str, names: list[str]) -> set[str]:
-    """Return what `copytree` leaves out: packages that no prediction needs, and bytecode."""
-    kept = {"__init__.py", *PACKED} if Path(folder) == PACKAGE else set(names) - {"__pycache__"}
-    return set(names) - kept
+def _ignored(folder: str, names: list[str]) -> set[str]:
+    """Return what `copytree` leaves out: packages that prediction does not need, and bytecode."""
+    if Path(folder) == PACKAGE:
+        return set(names) - {"__init__.py", *PACKED}
+    return set(names) & {"__pycache__"}
 
 
-def public(name: str) -> str:
-    """Return a library's version as an index knows it, without the build's own part (+cpu)."""
-    return version(name).partition("+")[0]
+def public_version(library: str) -> str:
+    """Return a library's version as an index has it, without a build's local part (+cpu)."""
+    return version(library).partition("+")[0]
 
 
-def column(name: str, kind: str) -> Any:
-    """Return the MLflow column of a kind of input."""
+def mlflow_column(name: str, input_kind: str) -> "ColSpec":
+    """Return the MLflow column of a text, a list of texts or an image."""
     from mlflow.types import ColSpec, DataType
     from mlflow.types.schema import Array
 
-    known = {"text": DataType.string, "texts": Array(DataType.string), "image": DataType.binary}
-    return ColSpec(known[kind], name)
+    types = {"text": DataType.string, "texts": Array(DataType.string), "image": DataType.binary}
+    return ColSpec(types[input_kind], name)

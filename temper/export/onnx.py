@@ -1,30 +1,40 @@
-"""A transformers model → ONNX with fused attention, and int8 ONNX; no byte depends on the place."""
+"""A transformers model → ONNX with fused attention, and int8 ONNX, the same bytes every time."""
 
 import copy
 import logging
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from temper.tasks.base import Task
+from temper.tasks.base.arrays import Batch
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+    from torch import nn
+    from transformers import PretrainedConfig
 
 OPSET = 17
-TEXT = {0: "batch", 1: "tokens"}
-CHOICES = {0: "batch", 1: "choices", 2: "tokens"}
-AXES = {  # of inputs, by name and number of axes, that are no rows of tokens
+TOKEN_AXES = {0: "batch", 1: "tokens"}
+CHOICE_AXES = {0: "batch", 1: "choices", 2: "tokens"}
+DYNAMIC_AXES = {  # by name and number of axes, of inputs that are not (batch, tokens)
     ("pixel_values", 4): {0: "batch"},
     ("decoder_input_ids", 2): {0: "batch", 1: "target_tokens"},
-    **{(name, 3): CHOICES for name in ("input_ids", "attention_mask", "token_type_ids")},
+    **{(name, 3): CHOICE_AXES for name in ("input_ids", "attention_mask", "token_type_ids")},
 }
-FUSED_DOMAIN = "com.microsoft"  # of the fused nodes; the quantizer wants it declared
-FUSED = {"bert": "bert", "roberta": "bert", "distilbert": "bert", "xlm-roberta": "bert"}
+FUSED_DOMAIN = "com.microsoft"  # of the fused nodes; the quantizer needs it declared
+FUSION_TYPES = {  # transformers' model type → ONNX Runtime's
+    "bert": "bert",
+    "roberta": "bert",
+    "distilbert": "bert",
+    "xlm-roberta": "bert",
+}
 
 
-def write(model: Any, task: Task, sample: dict[str, np.ndarray], target: Path) -> None:
-    """Export `model` to one ONNX file with dynamic axes for text, its output `logits`.
+def write(model: "nn.Module", task: Task, sample: Batch, target: Path) -> None:
+    """Export a model to one ONNX file with dynamic axes for text, its output `logits`.
 
     Args:
         model: on the CPU; exported with eager attention, which is what the fusions know.
@@ -35,11 +45,12 @@ def write(model: Any, task: Task, sample: dict[str, np.ndarray], target: Path) -
     import onnx
     import torch
 
-    model = copy.deepcopy(model).eval().float()
-    config = getattr(model.base_model, "config", model.config)  # of the backbone, under any head
+    exported: Any = copy.deepcopy(model).eval().float()
+    # the backbone's config, under any head
+    config = getattr(exported.base_model, "config", exported.config)
     config._attn_implementation = "eager"
     inputs = {name: torch.from_numpy(v) for name, v in sample.items() if name != "labels"}
-    axes = {name: AXES.get((name, values.ndim), TEXT) for name, values in inputs.items()}
+    axes = {name: DYNAMIC_AXES.get((name, v.ndim), TOKEN_AXES) for name, v in inputs.items()}
     axes["logits"] = {0: "batch"}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -47,7 +58,7 @@ def write(model: Any, task: Task, sample: dict[str, np.ndarray], target: Path) -
         path = Path(folder) / "model.onnx"
         with torch.no_grad():
             torch.onnx.export(
-                _logits_only(model, task, list(inputs)),
+                _logits_module(exported, task, list(inputs)),
                 tuple(inputs.values()),
                 str(path),
                 input_names=list(inputs),
@@ -61,53 +72,56 @@ def write(model: Any, task: Task, sample: dict[str, np.ndarray], target: Path) -
     onnx.save(graph, str(target))
 
 
-def fuse(path: Path, config: Any) -> Any:
+def fuse(path: Path, config: "PretrainedConfig") -> "ModelProto":
     """Return the graph with attention, layer norm and GELU as single nodes, where known."""
     import onnx
     from onnxruntime.transformers import optimizer
 
-    kind = FUSED.get(config.model_type)
-    if kind is None:
+    fusion_type = FUSION_TYPES.get(config.model_type)
+    if fusion_type is None:
         return onnx.load(str(path))
     logging.getLogger("onnxruntime.transformers").setLevel(logging.ERROR)
-    found = optimizer.optimize_model(
+    optimized = optimizer.optimize_model(
         str(path),
-        model_type=kind,
+        model_type=fusion_type,
         num_heads=config.num_attention_heads,
         hidden_size=config.hidden_size,
         opt_level=0,
         use_gpu=False,
-    )
-    if all(used.domain != FUSED_DOMAIN for used in found.model.opset_import):
-        found.model.opset_import.append(onnx.helper.make_opsetid(FUSED_DOMAIN, 1))
-    return found.model
+    ).model
+    if all(opset.domain != FUSED_DOMAIN for opset in optimized.opset_import):
+        optimized.opset_import.append(onnx.helper.make_opsetid(FUSED_DOMAIN, 1))
+    return optimized
 
 
 def quantize(source: Path, target: Path) -> None:
-    """Write weights as int8, one scale per output channel (FACTS 47: 0.10 in place of 0.30)."""
+    """Write weights as int8, one scale per output channel.
+
+    That moves a trained model's logits by up to 0.10; one scale per tensor moves them by 0.30.
+    """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     graph = onnx.load(str(source))
     del graph.graph.value_info[:]
-    logging.getLogger().setLevel(logging.ERROR)  # it warns on the root logger
+    logging.getLogger().setLevel(logging.ERROR)  # the quantizer warns on the root logger
     with tempfile.TemporaryDirectory() as folder:
-        plain, done = Path(folder) / "plain.onnx", Path(folder) / "int8.onnx"
-        onnx.save(graph, str(plain))
+        float_path, int8_path = Path(folder) / "plain.onnx", Path(folder) / "int8.onnx"
+        onnx.save(graph, str(float_path))
         quantize_dynamic(
-            str(plain),
-            str(done),
+            str(float_path),
+            str(int8_path),
             per_channel=True,
             weight_type=QuantType.QInt8,
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
-        graph = onnx.load(str(done))
+        graph = onnx.load(str(int8_path))
     strip(graph)
     onnx.save(graph, str(target))
 
 
-def strip(graph: Any) -> None:
-    """Remove what says where and when: doc strings, metadata, stack traces (FACTS 4)."""
+def strip(graph: "ModelProto") -> None:
+    """Remove doc strings, metadata and stack traces: they hold paths of the machine."""
     graph.doc_string = ""
     graph.graph.doc_string = ""
     del graph.metadata_props[:]
@@ -116,7 +130,7 @@ def strip(graph: Any) -> None:
         del node.metadata_props[:]
 
 
-def _logits_only(model: Any, task: Task, names: list[str]) -> Any:
+def _logits_module(model: "nn.Module", task: Task, input_names: Sequence[str]) -> "nn.Module":
     """Return a module that takes the named inputs by position and returns logits alone."""
     import torch
 
@@ -125,8 +139,8 @@ def _logits_only(model: Any, task: Task, names: list[str]) -> Any:
             super().__init__()
             self.model = model
 
-        def forward(self, *values: Any) -> Any:
-            inputs = dict(zip(names, values, strict=True))
+        def forward(self, *values: Any) -> torch.Tensor:
+            inputs = dict(zip(input_names, values, strict=True))
             return task.logits(self.model(**inputs), inputs)
 
     return Logits()

@@ -1,111 +1,149 @@
 """Exported graphs against the trained model, over a whole split: they agree or the stage fails."""
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temper import inference, metrics
+from temper import metrics
 from temper.core.errors import InputError
+from temper.inference import Forward
+from temper.prediction import generation
 from temper.tasks.base import Task
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch
+from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 TOLERANCE = 1e-3  # of an ONNX logit
-BATCH = 32
+BATCH_SIZE = 32
 SINGLES = 64  # rows also run alone, the shortest and the longest among them
+GENERATED_ROWS = 32  # rows whose greedy tokens are compared
+GENERATION_BATCH_SIZE = 8
 
 
 def check_onnx(
-    predictor: inference.Forward, exported: inference.Forward, data: Any, collate: Any, task: Task
+    trained: Forward, exported: Forward, features: "Dataset", collate: Collator, task: Task
 ) -> float:
     """Return the largest difference of two models' logits, every row in both.
 
     Raises:
         InputError: it is above `TOLERANCE`; says by how much and in which row.
     """
-    order = np.argsort(np.asarray(data["length"]), kind="stable")
-    few = order[np.unique(np.linspace(0, len(order) - 1, SINGLES).astype(int))]
-    worst, worst_row = 0.0, 0
-    for size, rows in ((BATCH, order), (1, few)):
+    order = np.argsort(np.asarray(features["length"]), kind="stable")
+    singles = order[np.unique(np.linspace(0, len(order) - 1, SINGLES).astype(int))]
+    largest, largest_row = 0.0, 0
+    for size, rows in ((BATCH_SIZE, order), (1, singles)):
         for start in range(0, len(rows), size):
-            chosen = rows[start : start + size]
-            batch = collate([data[int(i)] | {"draw": (0, int(i))} for i in chosen])
-            found = difference(predictor(batch), exported(batch), batch, task)
-            if not found.max() <= worst:
-                worst, worst_row = float(found.max()), int(chosen[found.argmax()])
-    if not worst <= TOLERANCE:
+            indices = rows[start : start + size]
+            batch = collate([features[int(i)] | {"draw": (0, int(i))} for i in indices])
+            differences = row_differences(trained(batch), exported(batch), batch)
+            if not differences.max() <= largest:  # also where it is NaN
+                largest, largest_row = float(differences.max()), int(indices[differences.argmax()])
+    if not largest <= TOLERANCE:
         raise InputError(
             f"the ONNX model does not agree with the trained one: logits differ by "
-            f"{worst:.4g} in row {worst_row}, allowed are {TOLERANCE:g}"
+            f"{largest:.4g} in row {largest_row}, allowed are {TOLERANCE:g}"
         )
-    return worst
+    return largest
 
 
-def difference(one: np.ndarray, other: np.ndarray, batch: Batch, task: Task) -> np.ndarray:
-    """Return each row's largest difference, where its logits are about the row and not padding."""
-    gap = np.abs(one - other)
-    if gap.ndim == 3 and "decoder_input_ids" in batch:
-        gap = gap[:, :, :] * (batch["labels"] != IGNORE_INDEX)[:, :, None]
-    elif gap.ndim == 3:
+def row_differences(first: np.ndarray, second: np.ndarray, batch: Batch) -> np.ndarray:
+    """Return each row's largest difference of logits, those of padding left out."""
+    differences = np.abs(first - second)
+    if differences.ndim == 3 and "decoder_input_ids" in batch:
+        differences = differences * (batch["labels"] != IGNORE_INDEX)[:, :, None]
+    elif differences.ndim == 3:
         mask = batch["attention_mask"]
-        at_end = gap.shape[2] == mask.shape[1] and gap.shape[1] != mask.shape[1]
-        gap = gap * (mask[:, None, :] if at_end else mask[:, :, None])
-    return gap.reshape(len(gap), -1).max(-1)
+        tokens_last = differences.shape[2] == mask.shape[1] != differences.shape[1]
+        differences = differences * (mask[:, None, :] if tokens_last else mask[:, :, None])
+    return differences.reshape(len(differences), -1).max(-1)
 
 
-def check_int8(predictor: float, quantized: float, allowed: float) -> float:
-    """Return what int8 loses of the score.
+def check_generation(
+    trained: generation.Generate,
+    exported: generation.Generate,
+    features: "Dataset",
+    task: Task,
+    tokenizer: Any,
+) -> int:
+    """Return the number of rows for which both generate the same tokens, greedily.
 
     Raises:
-        InputError: more than `allowed`.
+        InputError: a row differs.
     """
-    drop = predictor - quantized
-    if drop > allowed:
+    rows = features.select(range(min(GENERATED_ROWS, len(features))))
+    expected, actual = (
+        [
+            ids
+            for _, window in generation.predict(
+                generate, rows, task, tokenizer, GENERATION_BATCH_SIZE
+            )
+            for ids in window
+        ]
+        for generate in (trained, exported)
+    )
+    for row, (a, b) in enumerate(zip(expected, actual, strict=True)):
+        if not np.array_equal(a, b):
+            raise InputError(
+                f"the ONNX model generates other tokens than the trained one in row {row}: "
+                f"{b.tolist()[:20]} instead of {a.tolist()[:20]}"
+            )
+    return len(rows)
+
+
+def check_int8(score: float, int8_score: float, max_drop: float) -> float:
+    """Return how much of the score int8 loses.
+
+    Raises:
+        InputError: more than `max_drop`.
+    """
+    drop = score - int8_score
+    if drop > max_drop:
         raise InputError(
-            f"the int8 model scores {quantized:.4f}, the trained one {predictor:.4f}: it loses "
-            f"{drop:.4f}, export.max_score_drop allows {allowed:g}; raise it or set "
+            f"the int8 model scores {int8_score:.4f}, the trained one {score:.4f}: it loses "
+            f"{drop:.4f}, export.max_score_drop allows {max_drop:g}; raise it or set "
             "export.int8: false"
         )
     return drop
 
 
-def agreement(task: Task, found: list, wanted: list, data: Any) -> float:
-    """Return the share of features with the same answer; for numbers, the R² with the trained ones.
+def agreement(
+    task: Task, outputs: list[np.ndarray], trained_outputs: list[np.ndarray], features: Any
+) -> float:
+    """Return the share of features with the same prediction; for numbers, the R² of the two.
 
     Args:
-        task: says what an output means.
-        found: outputs of one model, one per feature.
-        wanted: those of the trained one.
-        data: the features.
+        task: turns an output into a prediction.
+        outputs: of the exported model, one per feature.
+        trained_outputs: of the trained one.
+        features: the encoded rows.
     """
     if task.params.metrics == "regression":
-        return r_squared(np.stack(found)[:, 0], np.stack(wanted)[:, 0])
-    rows = zip(found, wanted, data, strict=True)
-    return float(
-        np.mean(
-            [
-                (task.hard_prediction(a, row) == task.hard_prediction(b, row)).all()
-                for a, b, row in rows
-            ]
-        )
-    )
+        return r_squared(np.stack(outputs)[:, 0], np.stack(trained_outputs)[:, 0])
+    pairs = zip(outputs, trained_outputs, features, strict=True)
+    predict = task.hard_prediction
+    return float(np.mean([(predict(a, row) == predict(b, row)).all() for a, b, row in pairs]))
 
 
-def score(task: Task, outputs: list, data: Any) -> float:
-    """Return the main score, or R² of numbers: 1 is perfect, as `max_score_drop` means it."""
+def score(task: Task, outputs: list[np.ndarray], features: Any) -> float:
+    """Return the main score; for numbers R², for which a drop means as much as for accuracy."""
     name = task.params.metrics
     if name == "regression":
-        return r_squared(np.stack(outputs)[:, 0], np.asarray(data["labels"]))
-    scores = partial(
-        metrics.compute_with_loss
-        if metrics.scores_logits(name)
-        else metrics.compute_from_predictions,
-        name,
-    )
-    known = getattr(metrics.load(name), "TRAINING_METRICS", metrics.load(name).HEADLINE)
-    return task.score(outputs, data, scores)[next(iter(known))]
+        return r_squared(np.stack(outputs)[:, 0], np.asarray(features["labels"]))
+    if metrics.scores_logits(name):
+        compute = partial(metrics.compute_with_loss, name)
+    else:
+        compute = partial(metrics.compute_from_predictions, name)
+    return task.score(outputs, features, compute)[main_training_metric(name)]
 
 
-def r_squared(found: np.ndarray, wanted: np.ndarray) -> float:
-    spread = float(((wanted - wanted.mean()) ** 2).mean())
-    return 1 - float(((found - wanted) ** 2).mean()) / max(spread, 1e-12)
+def main_training_metric(name: str) -> str:
+    """Return the first headline metric that training computes."""
+    known = metrics.training_metrics(name)
+    return next((m for m in metrics.load(name).HEADLINE if m in known), next(iter(known)))
+
+
+def r_squared(predictions: np.ndarray, references: np.ndarray) -> float:
+    variance = float(((references - references.mean()) ** 2).mean())
+    return 1 - float(((predictions - references) ** 2).mean()) / max(variance, 1e-12)

@@ -1,7 +1,6 @@
 """The code inside the MLflow model: columns of raw examples → predictions, by the packed `temper`.
 
-MLflow runs this file by itself from the model's folder; the last line registers the model (MLflow's
-models-from-code).
+MLflow runs this file from the model's folder (models from code); its last line registers the model.
 """
 
 import os
@@ -10,20 +9,22 @@ from typing import Any
 
 import pandas as pd
 from mlflow.models import set_model
-from mlflow.pyfunc.model import PythonModel
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
 class ServedModel(PythonModel):
     """The exported folder on ONNX Runtime."""
 
-    def load_context(self, context: Any) -> None:
+    def load_context(self, context: PythonModelContext) -> None:
         from temper.prediction import predictor
 
         folder, threads = Path(context.artifacts["export"]), os.cpu_count() or 1
         self.predictor = predictor.open_export(folder, "onnx", batch_size=32, num_threads=threads)
 
-    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
-        """Return what `temper predict` adds."""
+    def predict(
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None
+    ) -> pd.DataFrame:
+        """Return the columns that `temper predict` adds."""
         columns = {name: model_input[name].tolist() for name in self.predictor.task.columns}
         return pd.DataFrame(self.predictor.predict(columns))
 
