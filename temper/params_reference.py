@@ -132,11 +132,11 @@ def _sections(group: type[Group], prefix: str, heading: str) -> list[str]:
 def _table(keys: Sequence[Key]) -> str:
     lines = [HEADER]
     for key in keys:
-        name, kind = key.dotted.rpartition(".")[2], key.values
+        name, values = key.dotted.rpartition(".")[2], key.values
         if key.groups:
             anchor = "".join(c for c in key.inner if c.isalnum() or c == "_")
-            kind = f"[{kind}](#{anchor})"
-        cells = (f"`{name}`", kind, key.absent or "**required**", _with_scope(key))
+            values = f"[{values}](#{anchor})"
+        cells = (f"`{name}`", values, key.absent or "**required**", _with_scope(key))
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

@@ -29,7 +29,7 @@ def with_current_names(tree: Any) -> tuple[Any, list[str]]:
         tree: what a params.yaml or a stored export holds; it is not changed.
 
     Returns:
-        The groups with current names, and the dotted old names that were found. A key that is
+        The groups with current names, and the dotted old names in the tree. A key that is
         there under both names keeps its current one.
     """
     renamed = []
