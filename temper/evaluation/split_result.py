@@ -84,12 +84,8 @@ def score_split(
             window = score_window(logits, labels, spec)
             writer.writerows(csv_rows(start, labels, window, spec))
             inside = sampled[(sampled >= start) & (sampled < stop)] - start
-            scored.append(
-                window._replace(
-                    probabilities=window.probabilities[inside],
-                    predictions=sparse(window.predictions),
-                )
-            )
+            probabilities, predictions = window.probabilities[inside], sparse(window.predictions)
+            scored.append(window._replace(probabilities=probabilities, predictions=predictions))
     return SplitResult(
         predictions=joined([window.predictions for window in scored]),
         references=references,
