@@ -33,7 +33,7 @@ def changed(change, text=TEXT, share=0.2):
 
 
 def made_of(rows, **rates):
-    """Return the made rows of a table with two texts, by method."""
+    """Return all rows, augmented ones last, of a table with two texts, by method."""
     methods = {"swap": words.swap, "delete": words.delete}
     one = augmentation.Augmentation(
         columns=("a", "b"),
