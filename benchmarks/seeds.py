@@ -48,7 +48,7 @@ def drawn_pairs(rows: int, share: float, count: int, seed: int) -> list[Models]:
         chance = random.beta(2 * share, 2 * (1 - share), rows)
         wanted = random.integers(0, 2, rows)
         found = [np.where(random.random(rows) < chance, wanted, 1 - wanted) for _ in range(2)]
-        pairs.append([row_scores.judge("classification", as_rows(f, wanted), NAMES, NAMES[1])
+        pairs.append([row_scores.from_rows("classification", as_rows(f, wanted), NAMES, NAMES[1])
                       for f in found])  # fmt: skip
     return pairs
 
@@ -90,7 +90,7 @@ def train(workspace: Path, seeds: int, rows: int, epochs: int) -> Models:
         stage("stages.evaluate", *read, "data/evaluation", seed=seed)
         with (workspace / "data/evaluation/predictions/test.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
-        found.append(row_scores.judge("classification", rows, NAMES, NAMES[1]))
+        found.append(row_scores.from_rows("classification", rows, NAMES, NAMES[1]))
     return found
 
 

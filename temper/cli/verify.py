@@ -212,7 +212,7 @@ def changed_environment(weights: list[Path], clone: Path) -> list[str]:
 def trained_weights(committed: Stages, cache: Path) -> list[Path]:
     """List the committed train stage's weight files in the cache; [] where they are missing."""
     paths = [
-        file_diff.blob(cache, inside[name])
+        file_diff.cache_path(cache, inside[name])
         for md5 in hashes(committed.get("train", {}), "outs").values()
         for inside in [file_diff.files(cache, md5) or {}]
         for name in sorted(inside)

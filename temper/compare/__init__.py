@@ -1,1 +1,1 @@
-"""What `temper compare` computes: the same rows of several models, tests of their differences."""
+"""Compare models on the same rows, for `temper compare`: paired tests and changed rows."""

@@ -1,14 +1,13 @@
-"""Names of experiments, git revisions and MLflow runs → what they left, without a checkout.
+"""Open the experiments, git revisions and MLflow runs to compare, without a checkout.
 
-All files are DVC's: an MLflow run is led back to the commit that holds the same metrics.json, since
+All files are read from DVC. An MLflow run is matched to the commit that has the same metrics.json:
 the revision in its tags is the one it started from, before its results were committed.
 """
 
 import re
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -17,58 +16,64 @@ from temper.compare import experiments, mlflow_runs
 from temper.compare.experiments import Experiment
 from temper.core import yaml_file
 from temper.core.errors import InputError, nearest
-from temper.repo import check_repository, hashes
+from temper.repo import check_repository, hashes, try_git
+
+if TYPE_CHECKING:
+    from dvc.api import DVCFileSystem
+    from mlflow.entities import Run
 
 EVALUATION, METRICS = "data/evaluation", "data/evaluation/metrics.json"
 WORKSPACE = "workspace"
 EXPERIMENT_REF = re.compile(r"^(\w+) refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)$")
 RUN_ID = re.compile(r"[0-9a-f]{32}")
-MOST_COMMITS = 300  # searched for the results of an MLflow run, the newest first
+MAX_COMMITS = 300  # searched for the results of an MLflow run, newest first
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedModel:
-    """One of the things compared: the name it is shown by and what it left."""
+    """A model to compare: its name, parameters and output files."""
 
     name: str
-    kind: str  # experiment, revision, workspace or run
+    source: str  # experiment, revision, workspace or run
     rev: str | None  # a commit; None for the working folder
-    one: Experiment
+    experiment: Experiment
     lock: dict[str, Any]  # `stages` of its dvc.lock
-    run: Any | None = None  # the MLflow run that was named
+    run: "Run | None" = None  # the MLflow run that was named
 
     def read(self, path: str) -> bytes:
-        """Return the bytes of one of its files.
+        """Return the bytes of an output file.
 
         Raises:
             InputError: DVC has it neither in the cache nor in a remote.
         """
         try:
-            return self.one.files.read_bytes(path)
+            content = self.experiment.files.read_bytes(path)
+            assert isinstance(content, bytes)
+            return content
         except OSError:
             fetch = {
-                "experiment": f"fetch it with dvc exp pull <git remote> {self.name}, or make it "
-                f"again with dvc exp apply {self.name} && dvc repro",
+                "experiment": f"fetch it with dvc exp pull <git remote> {self.name}, or "
+                f"rerun it with dvc exp apply {self.name} && dvc repro",
                 WORKSPACE: "run dvc repro",
-            }.get(self.kind, f"dvc fetch --all-commits, or git checkout {self.rev} && dvc repro")
+            }.get(self.source, f"dvc fetch --all-commits, or git checkout {self.rev} && dvc repro")
             raise InputError(
                 f"{self.name}: {path} is neither in DVC's cache nor in a remote: {fetch}"
             ) from None
 
     def size(self, path: str) -> int | None:
-        """Return the bytes that one of its files has; None where it is not there."""
+        """Return the size of an output file in bytes; None where it does not exist."""
         try:
-            with self.one.files.open(path, "rb") as file:
+            with self.experiment.files.open(path, "rb") as file:
                 return file.seek(0, 2)
         except OSError:
             return None
 
 
 def resolve(names: Sequence[str]) -> list[ComparedModel]:
-    """Return what the names stand for, in order, each once.
+    """Open the named models, in order, each once.
 
     Raises:
-        InputError: fewer than two, or one of them is unknown, ambiguous, or has no finished run.
+        InputError: fewer than two, or a name is unknown, ambiguous, or has no finished run.
     """
     check_repository()
     names = list(dict.fromkeys(names))
@@ -76,86 +81,87 @@ def resolve(names: Sequence[str]) -> list[ComparedModel]:
     if len(names) < 2:
         raise InputError(
             "name two or more experiments, git revisions or MLflow runs; "
-            f"experiments: {', '.join(known) or 'none'}; {WORKSPACE} is what lies in this folder"
+            f"experiments: {', '.join(known) or 'none'}; {WORKSPACE} is the state of this folder"
         )
-    return [find(name, known) for name in names]
+    return [find_model(name, known) for name in names]
 
 
 def experiment_commits() -> dict[str, list[str]]:
-    """Return the commits of each experiment's name, of all commits they were started from."""
-    found: dict[str, list[str]] = {}
-    refs = git("for-each-ref", "refs/exps", "--format=%(objectname) %(refname)") or ""
+    """Return the commits of each experiment name, whatever their baselines."""
+    commits: dict[str, list[str]] = {}
+    refs = try_git("for-each-ref", "refs/exps", "--format=%(objectname) %(refname)") or ""
     for match in filter(None, map(EXPERIMENT_REF.match, refs.splitlines())):
-        found.setdefault(match[2], []).append(match[1])
-    return found
+        commits.setdefault(match[2], []).append(match[1])
+    return commits
 
 
-def find(name: str, known: dict[str, list[str]]) -> ComparedModel:
-    """Return what one name stands for.
+def find_model(name: str, known: dict[str, list[str]]) -> ComparedModel:
+    """Open the model of one name.
 
     Raises:
-        InputError: nothing, or two things, or something that has not ended.
+        InputError: the name is unknown or ambiguous, or the run has not finished.
     """
     if name == WORKSPACE:
-        return open_entry(name, WORKSPACE, None)
+        return open_model(name, WORKSPACE, None)
     commits = dict.fromkeys(known.get(name, ()), "experiment")
-    revision = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    revision = try_git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     if revision:
         commits.setdefault(revision, "revision")
     if len(commits) > 1:
         raise InputError(
-            f"{name} is more than one thing: "
-            + ", ".join(f"{kind} {commit[:10]}" for commit, kind in commits.items())
+            f"{name} is ambiguous: "
+            + ", ".join(f"{source} {commit[:10]}" for commit, source in commits.items())
             + "; give the commit"
         )
     if commits:
-        [(commit, kind)] = commits.items()
-        return open_entry(name, kind, commit)
+        [(commit, source)] = commits.items()
+        return open_model(name, source, commit)
     if RUN_ID.fullmatch(name):
-        return from_run(name, known)
+        return open_run(name, known)
     raise InputError(
         f"{name}: no finished experiment, git revision or MLflow run{nearest(name, list(known))}; "
-        f"experiments: {', '.join(known) or 'none'} (dvc queue status shows what is not done yet)"
+        f"experiments: {', '.join(known) or 'none'} (dvc queue status lists unfinished ones)"
     )
 
 
-def open_entry(name: str, kind: str, rev: str | None) -> ComparedModel:
-    """Return what a commit, or the working folder, holds.
+def open_model(name: str, source: str, rev: str | None) -> ComparedModel:
+    """Open the model of a commit, or of the workspace.
 
     Raises:
-        InputError: it has no finished evaluation, or one that is not of its parameters.
+        InputError: it has no finished evaluation, or one of other parameters.
     """
     try:
-        one = experiments.open_experiment(name, rev)
+        experiment = experiments.open_experiment(name, rev)
     except OSError:
         raise InputError(f"{name}: there is no {params.PARAMS_FILE}") from None
-    return ComparedModel(name=name, kind=kind, rev=rev, one=one, lock=read_lock(name, one.files))
+    lock = read_lock(name, experiment.files)
+    return ComparedModel(name=name, source=source, rev=rev, experiment=experiment, lock=lock)
 
 
-def read_lock(name: str, files: Any) -> dict[str, Any]:
-    """Return the stages of dvc.lock, once they are known to be of params.yaml and of one another.
+def read_lock(name: str, files: "DVCFileSystem") -> dict[str, Any]:
+    """Read the stages of dvc.lock, and check that they belong to params.yaml and to one another.
 
     Raises:
-        InputError: evaluate has not run, or not since something before it changed.
+        InputError: evaluate has not run, or its inputs have changed since.
     """
     try:
         lock = yaml.load(files.read_text("dvc.lock", encoding="utf-8"), Loader=yaml_file.Loader)
     except OSError:
         raise InputError(
-            f"{name}: no dvc.lock, so nothing says which results are its own; commit dvc.lock "
+            f"{name}: no dvc.lock, so its results are unknown; commit dvc.lock "
             "after dvc repro, or name the experiment"
         ) from None
     stages = lock.get("stages", {})
-    mine = next((s for s in stages.values() if EVALUATION in hashes(s, "outs")), None)
-    if mine is None:
+    evaluate = next((s for s in stages.values() if EVALUATION in hashes(s, "outs")), None)
+    if evaluate is None:
         raise InputError(
             f"{name}: its dvc.lock has no {EVALUATION}: evaluate has not run, as in a sweep's "
-            "trials; take it into the folder (dvc exp apply, or git checkout), run dvc repro, and "
+            "trials; check it out (dvc exp apply, or git checkout), run dvc repro, and "
             f"compare {WORKSPACE}"
         )
     text = files.read_text(params.PARAMS_FILE.as_posix(), encoding="utf-8")
     tree = yaml.load(text, Loader=yaml_file.Loader)
-    for key, used in mine.get("params", {}).get(params.PARAMS_FILE.as_posix(), {}).items():
+    for key, used in evaluate.get("params", {}).get(params.PARAMS_FILE.as_posix(), {}).items():
         if lookup(tree, key) != used:
             raise InputError(
                 f"{name}: {EVALUATION} was not made with the {key} of its params.yaml (dvc.lock "
@@ -163,69 +169,65 @@ def read_lock(name: str, files: Any) -> dict[str, Any]:
                 "is its own"
             )
     outs = {path: md5 for stage in stages.values() for path, md5 in hashes(stage, "outs").items()}
-    for path, md5 in hashes(mine, "deps").items():
+    for path, md5 in hashes(evaluate, "deps").items():
         if outs.get(path, md5) != md5:
             raise InputError(f"{name}: {path} changed after it was evaluated; run dvc repro")
     return stages
 
 
 def lookup(tree: Any, key: str) -> Any:
-    """Return the value at a dotted key, None where there is none."""
+    """Return the value of a dotted key, None where there is none."""
     for part in key.split("."):
         tree = tree.get(part) if isinstance(tree, dict) else None
     return tree
 
 
-def from_run(run_id: str, known: dict[str, list[str]]) -> ComparedModel:
-    """Return the commit that holds the evaluation an MLflow run recorded.
+def open_run(run_id: str, known: dict[str, list[str]]) -> ComparedModel:
+    """Open the commit that has the evaluation of an MLflow run.
 
     Raises:
-        InputError: MLflow does not answer, or has no such run, or it did not end, or no commit
-            here holds its results.
+        InputError: MLflow does not answer or has no such run, the run has not finished, or no
+            commit of this repository has its results.
     """
-    run, metrics, text = mlflow_runs.recorded(run_id)
+    run, metrics, text = mlflow_runs.read_run(run_id)
     tags = run.data.tags
     name = f"{tags.get('mlflow.runName', 'run')} {run_id[:8]}"
-    experiment = tags.get("dvc.exp_name", "")
-    for rev in candidates(known.get(experiment, [])):
+    exp_name = tags.get("dvc.exp_name", "")
+    for rev in candidates(known.get(exp_name, [])):
         try:
-            model = open_entry(name, "run", rev)
-            same = model.read(METRICS) == metrics
+            model = open_model(name, "run", rev)
+            is_same = model.read(METRICS) == metrics
         except InputError:
             continue
-        if same:
-            found = experiments.parse_params(name, text)
-            one = replace(model.one, parameters=found, leaves=params.flatten(found))
-            return replace(model, one=one, run=run)
-    source = f"experiment {experiment}" if experiment else "dvc repro"
-    started = tags.get("mlflow.source.git.commit", "")[:10] or "a commit it does not name"
+        if is_same:
+            parameters = experiments.parse_params(name, text)
+            leaves = params.flatten(parameters)
+            experiment = replace(model.experiment, parameters=parameters, leaves=leaves)
+            return replace(model, experiment=experiment, run=run)
+    source = f"experiment {exp_name}" if exp_name else "dvc repro"
+    started = tags.get("mlflow.source.git.commit", "")[:10] or "an unknown commit"
     raise InputError(
-        f"run {run_id}: no commit or experiment here, nor {WORKSPACE}, holds the metrics.json that "
-        f"it recorded, so its predictions have no test rows to stand beside. It was made by "
-        f"{source} from {started}"
-        f"{' with changes that were not committed' if tags.get('git_dirty') == 'true' else ''}. "
-        f"Fetch it (dvc exp pull <git remote> {experiment or '<name>'}; dvc fetch --all-commits), "
-        "or make it again: mlflow artifacts download -r "
+        f"run {run_id}: no commit or experiment of this repository, nor {WORKSPACE}, has its "
+        f"metrics.json, so its test rows are unknown. It was made by {source} from {started}"
+        f"{' with uncommitted changes' if tags.get('git_dirty') == 'true' else ''}. "
+        f"Fetch it (dvc exp pull <git remote> {exp_name or '<name>'}; dvc fetch --all-commits), "
+        "or rerun it: mlflow artifacts download -r "
         f"{run_id} -a params.yaml, then dvc repro, then name {WORKSPACE}"
     )
 
 
 def candidates(first: Sequence[str]) -> Iterator[str | None]:
-    """Yield commits with different results: the given ones, the working folder, all others."""
+    """Yield commits with different results: the given ones, the workspace, all others."""
     yield from first
     yield None
     seen = set()
-    log = git("log", "--all", "--format=%H", f"--max-count={MOST_COMMITS}", "--", "dvc.lock")
+    log = try_git("log", "--all", "--format=%H", f"--max-count={MAX_COMMITS}", "--", "dvc.lock")
     for commit in (log or "").splitlines():
-        lock = yaml.load(git("show", f"{commit}:./dvc.lock") or "", Loader=yaml_file.Loader) or {}
+        lock = (
+            yaml.load(try_git("show", f"{commit}:./dvc.lock") or "", Loader=yaml_file.Loader) or {}
+        )
         stages = lock.get("stages", {}).values()
         outs = {hashes(stage, "outs").get(EVALUATION) for stage in stages} - {None}
         if outs and not outs <= seen:
             seen |= outs
             yield commit
-
-
-def git(*arguments: str) -> str | None:
-    """Return what git prints; None where it fails."""
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else None

@@ -36,7 +36,7 @@ class Experiment:
             InputError: the file is not in DVC's cache.
         """
         try:
-            return self.files.read_text(path, encoding="utf-8")
+            return str(self.files.read_text(path, encoding="utf-8"))
         except OSError:
             raise InputError(
                 f"experiment {self.name}: {path} is not in the cache; rerun it with "

@@ -1,4 +1,4 @@
-"""Two versions of a stage's outputs, from two DVC caches → which file differs, and how."""
+"""Describe how the outputs of a stage differ between two DVC caches, file by file."""
 
 import csv
 import json
@@ -9,69 +9,72 @@ from typing import Any
 
 from temper.repo import changed, hashes
 
-MOST_FILES = 5
-SHOWN = 60  # characters of a value
+MAX_FILES = 5
+MAX_CHARACTERS = 60  # of a value
 
 
 def differences(
     before: dict[str, Any], now: dict[str, Any], old_cache: Path, new_cache: Path
 ) -> list[str]:
-    """Return a line for each file that differs, none where all outputs are the same.
+    """Return a line for each file that differs; [] where all outputs are the same.
 
     Args:
         before: the stage in the committed dvc.lock.
         now: the stage in the rebuilt one.
-        old_cache: where the committed bytes may be.
-        new_cache: where the rebuilt bytes are.
+        old_cache: that may have the committed bytes.
+        new_cache: that has the rebuilt bytes.
     """
     old, new = hashes(before, "outs"), hashes(now, "outs")
     lines = []
     for path in changed(old, new):
         if path not in old or path not in new:
-            lines.append(f"{path}: {'new' if path in new else 'gone'}")
+            lines.append(f"{path}: {'added' if path in new else 'removed'}")
             continue
-        one, other = files(old_cache, old[path]), files(new_cache, new[path])
-        if one is None or other is None:
-            lines.append(f"{path}: other bytes; which ones is unknown without the old (dvc pull)")
+        old_files, new_files = files(old_cache, old[path]), files(new_cache, new[path])
+        if old_files is None or new_files is None:
+            lines.append(f"{path}: differs; the old bytes are not in the cache (dvc pull)")
             continue
-        names = changed(one, other)
-        for name in names[:MOST_FILES]:
-            shown = f"{path}/{name}" if name else path
-            if name not in one or name not in other:
-                lines.append(f"{shown}: {'new' if name in other else 'gone'}")
+        names = changed(old_files, new_files)
+        for name in names[:MAX_FILES]:
+            full_name = f"{path}/{name}" if name else path
+            if name not in old_files or name not in new_files:
+                lines.append(f"{full_name}: {'added' if name in new_files else 'removed'}")
             else:
-                blobs = blob(old_cache, one[name]), blob(new_cache, other[name])
-                lines.append(f"{shown}: {describe(Path(shown).suffix, *blobs)}")
-        if len(names) > MOST_FILES:
-            lines.append(f"{path}: {len(names) - MOST_FILES} more files")
+                before_path = cache_path(old_cache, old_files[name])
+                now_path = cache_path(new_cache, new_files[name])
+                lines.append(
+                    f"{full_name}: {describe(Path(path, name).suffix, before_path, now_path)}"
+                )
+        if len(names) > MAX_FILES:
+            lines.append(f"{path}: {len(names) - MAX_FILES} more files")
     return lines
 
 
 def files(cache: Path, md5: str) -> dict[str, str] | None:
-    """Return the md5 of each file of an output by its path below it, or None if unknown."""
-    if not blob(cache, md5).exists():
+    """Return the md5 of each file of an output by its path below it; None where unknown."""
+    if not cache_path(cache, md5).exists():
         return None
     if not md5.endswith(".dir"):
         return {"": md5}
-    return {f["relpath"]: f["md5"] for f in json.loads(blob(cache, md5).read_text())}
+    return {f["relpath"]: f["md5"] for f in json.loads(cache_path(cache, md5).read_text())}
 
 
-def blob(cache: Path, md5: str) -> Path:
-    """Return where DVC keeps the bytes with this hash."""
+def cache_path(cache: Path, md5: str) -> Path:
+    """Return the path of the bytes with this hash in DVC's cache."""
     return cache / "files/md5" / md5[:2] / md5[2:]
 
 
 def describe(suffix: str, before: Path, now: Path) -> str:
-    """Return how a file differs from its old version, in the terms of its kind."""
+    """Describe how a file differs from its old version, by tensors, cells, keys or bytes."""
     if not before.exists():
-        return "other bytes; the old ones are not in the cache (dvc pull)"
+        return "differs; the old bytes are not in the cache (dvc pull)"
     if suffix in TENSORS:
-        return of_tensors(TENSORS[suffix](before), TENSORS[suffix](now))
+        return diff_tensors(TENSORS[suffix](before), TENSORS[suffix](now))
     if suffix in TABLES:
-        return of_tables(TABLES[suffix](before), TABLES[suffix](now))
+        return diff_tables(TABLES[suffix](before), TABLES[suffix](now))
     if suffix == ".json":
-        return of_mappings(*(flat(json.loads(path.read_text())) for path in (before, now)))
-    return of_bytes(before.read_bytes(), now.read_bytes())
+        return diff_json(*(flatten(json.loads(path.read_text())) for path in (before, now)))
+    return diff_bytes(before.read_bytes(), now.read_bytes())
 
 
 # -- tables ------------------------------------------------------------------------------------
@@ -93,8 +96,8 @@ def csv_rows(path: Path) -> Rows:
     return names, iter([tuple(row) for row in rows])
 
 
-def of_tables(before: Rows, now: Rows) -> str:
-    """Return the columns, the number of rows, or the first cell that differs."""
+def diff_tables(before: Rows, now: Rows) -> str:
+    """Describe the differing columns, number of rows, or first differing cell."""
     (old_names, old_rows), (names, rows) = before, now
     if old_names != names:
         return f"columns {', '.join(old_names)} before, {', '.join(names)} now"
@@ -106,10 +109,10 @@ def of_tables(before: Rows, now: Rows) -> str:
             column = next(i for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b)
             first = (
                 f"first in row {index}, column {names[column]}: "
-                f"{short(old[column])} before, {short(new[column])} now"
+                f"{truncate(old[column])} before, {truncate(new[column])} now"
             )
     size = f"{counts[0]} rows" if counts[0] == counts[1] else f"{counts[0]} → {counts[1]} rows"
-    return f"{differing} of {size} differ; {first}" if first else f"{size}; the first ones agree"
+    return f"{differing} of {size} differ; {first}" if first else f"{size}; the common ones agree"
 
 
 # -- tensors -----------------------------------------------------------------------------------
@@ -129,21 +132,21 @@ def onnx_initializers(path: Path) -> Mapping[str, Any]:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
 
 
-def of_tensors(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Return the first tensor that differs, by name, and the size of the difference."""
+def diff_tensors(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Describe the first tensor that differs, by name, and the size of the difference."""
     import numpy as np
 
     if before.keys() != now.keys():
-        return f"other tensors: {', '.join(sorted(before.keys() ^ now.keys())[:MOST_FILES])}"
+        return f"different tensors: {', '.join(sorted(before.keys() ^ now.keys())[:MAX_FILES])}"
     differing = [name for name in sorted(before) if not np.array_equal(before[name], now[name])]
     if not differing:
-        return "the same tensors; the rest of the file differs"
+        return "same tensors; the rest of the file differs"
     name = differing[0]
-    one, other = before[name], now[name]
-    if one.shape != other.shape or one.dtype != other.dtype:
-        size = f"{one.dtype} {one.shape} before, {other.dtype} {other.shape} now"
+    old, new = before[name], now[name]
+    if old.shape != new.shape or old.dtype != new.dtype:
+        size = f"{old.dtype} {old.shape} before, {new.dtype} {new.shape} now"
     else:
-        distance = np.abs(one.astype(np.float64) - other.astype(np.float64)).max()
+        distance = np.abs(old.astype(np.float64) - new.astype(np.float64)).max()
         size = f"by up to {distance:.3g}"
     return f"{len(differing)} of {len(before)} tensors differ, first {name} {size}"
 
@@ -151,41 +154,41 @@ def of_tensors(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 # -- anything else -----------------------------------------------------------------------------
 
 
-def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Return the leaves of nested JSON by dotted key."""
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Flatten nested JSON to dotted keys."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    found: dict[str, Any] = {}
+    leaves: dict[str, Any] = {}
     for key, inner in pairs:
         name = f"{prefix}{key}"
-        found |= flat(inner, f"{name}.") if isinstance(inner, dict | list) else {name: inner}
-    return found
+        leaves |= flatten(inner, f"{name}.") if isinstance(inner, dict | list) else {name: inner}
+    return leaves
 
 
-def of_mappings(before: dict[str, Any], now: dict[str, Any]) -> str:
+def diff_json(before: dict[str, Any], now: dict[str, Any]) -> str:
     keys = changed(before, now)
     if not keys:
-        return "the same values, written otherwise"
+        return "same values, different formatting"
     key = keys[0]
     return (
-        f"{len(keys)} values differ, first {key}: {short(before.get(key))} before, "
-        f"{short(now.get(key))} now"
+        f"{len(keys)} values differ, first {key}: {truncate(before.get(key))} before, "
+        f"{truncate(now.get(key))} now"
     )
 
 
-def of_bytes(before: bytes, now: bytes) -> str:
-    """Return the first line or byte that differs."""
+def diff_bytes(before: bytes, now: bytes) -> str:
+    """Name the first line or byte that differs."""
     pairs = enumerate(zip(before, now, strict=False))
-    place = next((i for i, (a, b) in pairs if a != b), min(len(before), len(now)))
+    position = next((i for i, (a, b) in pairs if a != b), min(len(before), len(now)))
     size = f"{len(before)} bytes before, {len(now)} now"
     if b"\0" in before[:1000]:
-        return f"{size}, from byte {place} on"
-    line = before[:place].count(b"\n") + 1
+        return f"{size}, from byte {position} on"
+    line = before[:position].count(b"\n") + 1
     return f"{size}, from line {line} on"
 
 
-def short(value: Any) -> str:
+def truncate(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"
 
 
 TENSORS: dict[str, Callable[[Path], Mapping[str, Any]]] = {

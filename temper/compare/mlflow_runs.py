@@ -1,35 +1,40 @@
-"""MLflow's store → the run that was named, and what each training cost, if it can be reached."""
+"""Read named runs and the costs of trainings from MLflow's store, if it can be reached."""
 
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temper.core.errors import InputError
 from temper.tracking import is_off
 from temper.tracking.store import EXPERIMENT, connect, error_message, root
 
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
+
 ARTIFACTS = ("evaluation/metrics.json", "params.yaml")
-TRAINED = ("train_time_s", "samples_per_s", "peak_memory_gib", "peak_gpu_memory_gib")
+TRAINING_COSTS = ("train_time_s", "samples_per_s", "peak_memory_gib", "peak_gpu_memory_gib")
 LATENCIES = ("model_latency_ms", "model_int8_latency_ms")
-NOT_COMPARED = ("evaluate.", "export.", "data.license", "data.description")  # nor trained with
+NOT_COMPARED = ("evaluate.", "export.", "data.license", "data.description")  # no effect on training
 
 
-def recorded(run_id: str) -> tuple[Any, bytes, str]:
-    """Return an MLflow run, the metrics.json it holds, and its params.yaml.
+def read_run(run_id: str) -> tuple["Run", bytes, str]:
+    """Return an MLflow run with its metrics.json and its params.yaml.
 
     Raises:
-        InputError: the store does not answer or lacks the run, or the run has not ended.
+        InputError: the store does not answer or lacks the run, or the run has not finished.
     """
     client, reason = open_store()
     if client is None:
         raise InputError(f"run {run_id}: {reason}; name experiments or git revisions instead")
     try:
         run = client.get_run(run_id)
-    except Exception as error:  # whatever a tracker can throw
+    except Exception as error:  # a tracker may raise anything
         raise InputError(
-            f"{run_id}: no git revision, and no run of this id: {error_message(error, where())}"
+            f"{run_id}: neither a git revision nor the id of a run: "
+            f"{error_message(error, store_location())}"
         ) from None
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -38,12 +43,12 @@ def recorded(run_id: str) -> tuple[Any, bytes, str]:
     except Exception as error:  # likewise
         status = run.data.tags.get("stage.evaluate", "not run")
         raise InputError(
-            f"run {run_id} has no {' and '.join(ARTIFACTS)} to go by (stage evaluate: {status}): "
+            f"run {run_id} has no {' and '.join(ARTIFACTS)} (stage evaluate: {status}): "
             f"{first_line(error)}"
         ) from None
 
 
-def where() -> str:
+def store_location() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or str(root() / "mlflow.db")
 
 
@@ -51,80 +56,85 @@ def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
-def open_store() -> tuple[Any | None, str]:
-    """Return a client, or None and why there is none; a store is never made."""
+def open_store() -> tuple["MlflowClient | None", str]:
+    """Return a client, or None and the reason; a store is never created."""
     if is_off():
         return None, "TEMPER_TRACKING is off"
     if not os.environ.get("MLFLOW_TRACKING_URI") and not (root() / "mlflow.db").exists():
-        return None, f"there is no {where()}"
+        return None, f"there is no {store_location()}"
     try:
         return connect(), ""
-    except Exception as error:  # whatever a tracker can throw
-        return None, error_message(error, where())
+    except Exception as error:  # a tracker may raise anything
+        return None, error_message(error, store_location())
 
 
 def costs(
-    wanted: Sequence[tuple[Any | None, Mapping[str, Any], Mapping[str, float], str]],
+    models: Sequence[tuple["Run | None", Mapping[str, Any], Mapping[str, float], str]],
 ) -> tuple[list[dict[str, float]], str]:
-    """Return for each model what its run measured, and why something is missing, if so.
+    """Return the costs that each model's run recorded, and the reason if some are missing.
 
     Args:
-        wanted: of each the MLflow run if it was named, the parameters by dotted key, the scores of
-            metrics.json as MLflow charts them, and the experiment's name.
+        models: of each the MLflow run if it was named, the parameters by dotted key, the scores of
+            metrics.json under MLflow's names, and the experiment's name.
     """
     client, reason = open_store()
-    nothing: list[dict[str, float]] = [{} for _ in wanted]
+    nothing: list[dict[str, float]] = [{} for _ in models]
     if client is None:
-        return nothing, f"no seconds, latency or memory: {reason}"
+        return nothing, f"no time, latency or memory: {reason}"
     try:
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
         experiment = client.get_experiment_by_name(name)
-        found = []
-        for run, leaves, scores, label in wanted:
+        measured = []
+        for run, leaves, scores, label in models:
             known = [run] if run is not None else []
             if experiment is not None:
                 known += find_runs(client, experiment.experiment_id, leaves, scores, label)
-            found.append(merged(client, known))
-    except Exception as error:  # whatever a tracker can throw
-        return nothing, f"no seconds, latency or memory: {error_message(error, where())}"
-    lacking = sum(not one for one in found)
-    return found, f"no run of {lacking} of them in {where()}" if lacking else ""
+            measured.append(merge_costs(client, known))
+    except Exception as error:  # a tracker may raise anything
+        return nothing, f"no time, latency or memory: {error_message(error, store_location())}"
+    num_missing = sum(not cost for cost in measured)
+    reason = f"no run of {num_missing} of them in {store_location()}" if num_missing else ""
+    return measured, reason
 
 
 def find_runs(
-    client: Any, experiment: str, leaves: Mapping[str, Any], scores: Mapping[str, float], name: str
-) -> list[Any]:
-    """Return the runs with these scores and parameters, of the experiment first, new to old."""
-    known = [(key, value) for key, value in scores.items() if value >= 0]  # all a query can say
+    client: "MlflowClient",
+    experiment: str,
+    leaves: Mapping[str, Any],
+    scores: Mapping[str, float],
+    name: str,
+) -> list["Run"]:
+    """Return the runs with these scores and parameters: the named experiment's first, by date."""
+    known = [(key, value) for key, value in scores.items() if value >= 0]  # queries have no minus
     query = " and ".join(f"metrics.`{key}` = {value:.6f}" for key, value in known[:3])
     texts = {k: str(v)[:6000] for k, v in leaves.items() if not k.startswith(NOT_COMPARED)}
-    found = [
+    runs = [
         run
         for run in client.search_runs([experiment], query, order_by=["start_time DESC"])
         if all(run.data.params.get(key, text) == text for key, text in texts.items())
     ]
-    return sorted(found, key=lambda run: run.data.tags.get("dvc.exp_name") != name)
+    return sorted(runs, key=lambda run: run.data.tags.get("dvc.exp_name") != name)
 
 
-def merged(client: Any, runs: Sequence[Any]) -> dict[str, float]:
+def merge_costs(client: "MlflowClient", runs: Sequence["Run"]) -> dict[str, float]:
     """Return each cost from the first run that has it; those of training from one that trained.
 
-    A run whose training was restored or found done says so (`trained_by`, or no step a second), and
-    its seconds are not those of the training.
+    A run whose training was restored or reused is tagged `trained_by` or has 0 steps/s, and its
+    time is not that of the training.
     """
     known = list(runs)
     for run in runs:
         if "trained_by" in run.data.tags:
             known.append(client.get_run(run.data.tags["trained_by"]))
-    found: dict[str, float] = {}
+    costs: dict[str, float] = {}
     for run in known:
-        numbers = run.data.metrics
+        recorded = run.data.metrics
         names = [*LATENCIES]
-        if numbers.get("system/steps_per_s") and "system/train_time_s" not in found:
-            names += TRAINED
-            steps = numbers["system/steps_per_s"] * numbers.get("system/train_time_s", 0)
-            found.setdefault("steps", steps)
+        if recorded.get("system/steps_per_s") and "system/train_time_s" not in costs:
+            names += TRAINING_COSTS
+            steps = recorded["system/steps_per_s"] * recorded.get("system/train_time_s", 0)
+            costs.setdefault("steps", steps)
         for name in names:
-            if f"system/{name}" in numbers:
-                found.setdefault(name, numbers[f"system/{name}"])
-    return found
+            if f"system/{name}" in recorded:
+                costs.setdefault(name, recorded[f"system/{name}"])
+    return costs

@@ -1,4 +1,4 @@
-"""Entries → their scores, tests against the first and the rows that changed: one `Comparison`."""
+"""Compare models with the first: their scores, paired tests and the rows that changed."""
 
 import json
 from collections.abc import Sequence
@@ -6,20 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from temper import metrics as scoring
-from temper.compare import shared_rows as same_rows
-from temper.compare import significance, testable
+from temper import metrics
+from temper.compare import shared_rows, significance, testable
 from temper.compare.compared_models import METRICS, ComparedModel
 from temper.compare.row_scores import RowScores
 from temper.compare.significance import Difference, McNemar
 from temper.params import user_code
 
-MOST_ROWS = 100  # listed of each kind of change
+MAX_ROWS = 100  # listed in each direction
 
 
 @dataclass(frozen=True, kw_only=True)
-class Changed:
-    """A row that one model has right (or better) and the other not."""
+class ChangedRow:
+    """A row on which one model is right (or better) and the other is not."""
 
     row: int
     inputs: dict[str, str]
@@ -29,166 +28,174 @@ class Changed:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelComparison:
-    """A model beside the first one."""
+    """A model compared with the first one."""
 
     name: str
     first: str
-    differences: list[Difference]  # the main score's first
-    mcnemar: McNemar | None  # None where a row is no matter of right or wrong
+    differences: list[Difference]  # of the main score first
+    mcnemar: McNemar | None  # None where a row is not right or wrong
     num_same: int  # rows with the same prediction
     num_better: int
     num_worse: int
-    better: list[Changed]  # at most `MOST_ROWS`, those that changed most first
-    worse: list[Changed]
+    better: list[ChangedRow]  # at most `MAX_ROWS`, those that changed most first
+    worse: list[ChangedRow]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What is known of the models; the first is what the others are compared with."""
+    """Scores and tests of all models; the others are compared with the first."""
 
-    kind: str  # the module of temper/metrics
+    metrics_module: str  # of temper/metrics
     split: str
     num_rows: int
-    samples: int
+    samples: int  # of the bootstrap
     names: list[str]
-    shown: list[str]  # scores, the main one first
+    metric_names: list[str]  # the main one first
     scores: list[dict[str, float]]  # of the split in metrics.json, with `_low` and `_high`
-    against: list[ModelComparison]
+    comparisons: list[ModelComparison]
     notes: list[str]
 
     @property
     def main(self) -> str:
-        return self.shown[0]
+        return self.metric_names[0]
 
     @property
     def greater_is_better(self) -> dict[str, bool]:
-        return scoring.load(self.kind).GREATER_IS_BETTER
+        return metrics.load(self.metrics_module).GREATER_IS_BETTER
 
 
 def compare(
-    compared_models: Sequence[ComparedModel], split: str | None, metric: str | None, samples: int
+    models: Sequence[ComparedModel], split: str | None, metric: str | None, samples: int
 ) -> Comparison:
-    """Compare each entry with the first.
+    """Compare each model with the first.
 
     Args:
-        entries: two or more.
-        split: test or validation; None as in `rows.load`.
-        metric: the score the verdict is about; None takes the kind's main one.
-        samples: bootstrap samples.
+        models: two or more.
+        split: test or validation; None as in `shared_rows.load`.
+        metric: that decides the verdict; None takes the task's main one.
+        samples: of the bootstrap.
 
     Raises:
-        InputError: other tasks, other rows, or no such score.
+        InputError: the tasks or rows differ, or there is no such score.
     """
-    kind = testable.same_kind(compared_models)
-    found = [json.loads(model.read(METRICS)) for model in compared_models]
-    data = same_rows.load(compared_models, found, split)
-    scores = [one[data.split] for one in found]
-    models = testable.score_rows(compared_models, data, kind)
-    names, notes = testable.check_scores(compared_models, models, scores, kind)
-    users = [
-        user_code.attribute_name(name)
-        for name in compared_models[0].one.parameters.evaluate.metrics or ()
-    ]
-    every = [*scoring.load(kind).HEADLINE, *users]
-    shown = [name for name in every if any(name in one for one in scores)]
-    main = testable.chosen_metric(metric, names, shown)
-    if data.moved:
-        notes.append(f"rows in another order, matched by content: {', '.join(data.moved)}")
+    module = testable.common_metrics_module(models)
+    all_scores = [json.loads(model.read(METRICS)) for model in models]
+    data = shared_rows.load(models, all_scores, split)
+    scores = [by_split[data.split] for by_split in all_scores]
+    row_scores = testable.score_rows(models, data, module)
+    tested, notes = testable.check_scores(models, row_scores, scores, module)
+    evaluate = models[0].experiment.parameters.evaluate
+    custom = [user_code.attribute_name(name) for name in evaluate.metrics or ()]
+    candidates = [*metrics.load(module).HEADLINE, *custom]
+    scored = [name for name in candidates if any(name in values for values in scores)]
+    main = testable.select_metric(metric, tested, scored)
+    if data.reordered:
+        notes.append(f"rows in another order, matched by content: {', '.join(data.reordered)}")
     return Comparison(
-        kind=kind,
+        metrics_module=module,
         split=data.split,
         num_rows=len(data.rows[0]),
         samples=samples,
-        names=[model.name for model in compared_models],
-        shown=sorted(shown, key=lambda name: name != main),
+        names=[model.name for model in models],
+        metric_names=sorted(scored, key=lambda name: name != main),
         scores=scores,
-        against=test_all(
-            compared_models, models, data, sorted(names, key=lambda name: name != main), samples
+        comparisons=test_all(
+            models, row_scores, data, sorted(tested, key=lambda name: name != main), samples
         ),
         notes=notes,
     )
 
 
 def test_all(
-    compared_models: Sequence[ComparedModel],
-    models: Sequence[RowScores],
-    data: same_rows.Rows,
-    names: Sequence[str],
+    models: Sequence[ComparedModel],
+    row_scores: Sequence[RowScores],
+    data: shared_rows.SharedRows,
+    metric_names: Sequence[str],
     samples: int,
 ) -> list[ModelComparison]:
-    """Return the tests of each model against the first, adjusted by Holm over the models.
+    """Test each model against the first, adjusted by Holm over the models.
 
     Args:
-        entries: of the models.
-        models: their rows.
-        data: the same rows, to be listed.
-        names: of the scores, the main one first; each is adjusted by itself.
-        samples: bootstrap samples.
+        models: the first is the reference.
+        row_scores: of each model.
+        data: the rows to list.
+        metric_names: the main one first; each is adjusted on its own.
+        samples: of the bootstrap.
     """
-    seen = significance.observed(models)
-    drawn = significance.resample(models, samples, compared_models[0].one.parameters.seed)
+    observed = significance.observed(row_scores)
+    seed = models[0].experiment.parameters.seed
+    resampled = significance.resample(row_scores, samples, seed)
     others = range(1, len(models))
-    columns = [
+    by_metric = [
         significance.adjust(
-            [significance.difference(n, seen[n][[0, i]], drawn[n][[0, i]]) for i in others]
+            [
+                significance.difference(name, observed[name][[0, i]], resampled[name][[0, i]])
+                for i in others
+            ]
         )
-        for n in names
+        for name in metric_names
     ]
-    first = models[0].right
-    rights = [] if first is None else [model.right for model in models[1:]]
-    counted = significance.adjust([significance.mcnemar(first, r) for r in rights])  # type: ignore
-    found = []
+    first_right = row_scores[0].right
+    others_right = [] if first_right is None else [scores.right for scores in row_scores[1:]]
+    mcnemars = significance.adjust(
+        [significance.mcnemar(first_right, right) for right in others_right]  # type: ignore
+    )
+    comparisons = []
     for i in others:
-        better, worse = changes(models[0], models[i])
+        better, worse = changed_rows(row_scores[0], row_scores[i])
         pairs = zip(data.rows[0], data.rows[i], strict=True)
-        listed = [list_rows(compared_models[0], data, i, part) for part in (better, worse)]
-        found.append(
+        comparisons.append(
             ModelComparison(
-                name=compared_models[i].name,
-                first=compared_models[0].name,
-                differences=[column[i - 1] for column in columns],
-                mcnemar=counted[i - 1] if counted else None,
-                num_same=sum(one["prediction"] == other["prediction"] for one, other in pairs),
+                name=models[i].name,
+                first=models[0].name,
+                differences=[differences[i - 1] for differences in by_metric],
+                mcnemar=mcnemars[i - 1] if mcnemars else None,
+                num_same=sum(a["prediction"] == b["prediction"] for a, b in pairs),
                 num_better=len(better),
                 num_worse=len(worse),
-                better=listed[0],
-                worse=listed[1],
+                better=list_rows(models[0], data, i, better),
+                worse=list_rows(models[0], data, i, worse),
             )
         )
-    return found
+    return comparisons
 
 
-def changes(first: RowScores, other: RowScores) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows that are better with the other model, and worse; most changed first.
+def changed_rows(first: RowScores, second: RowScores) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows that are better and worse with the second model, most changed first.
 
-    Where a row is right or wrong, these are the ones that changed side.
+    Where a row is right or wrong, these are the ones that changed sides.
     """
-    gain = first.example_loss - other.example_loss
-    if first.right is None or other.right is None:
+    gain = first.example_loss - second.example_loss
+    if first.right is None or second.right is None:
         better, worse = gain > 0, gain < 0
     else:
-        better, worse = other.right & ~first.right, first.right & ~other.right
+        better, worse = second.right & ~first.right, first.right & ~second.right
     order = np.argsort(-np.abs(gain), kind="stable")
     return order[better[order]], order[worse[order]]
 
 
 def list_rows(
-    first: ComparedModel, data: same_rows.Rows, other: int, chosen: np.ndarray
-) -> list[Changed]:
-    """Return some rows with their inputs and what both models said."""
-    shown = chosen[:MOST_ROWS].tolist()
+    first: ComparedModel, data: shared_rows.SharedRows, second: int, rows: np.ndarray
+) -> list[ChangedRow]:
+    """Return the first `MAX_ROWS` of some rows with their inputs and both predictions."""
+    indices = rows[:MAX_ROWS].tolist()
     return [
-        Changed(
+        ChangedRow(
             row=i,
             inputs=inputs,
             reference=data.rows[0][i]["reference"],
-            predictions=(said(data.rows[0][i]), said(data.rows[other][i])),
+            predictions=(
+                format_prediction(data.rows[0][i]),
+                format_prediction(data.rows[second][i]),
+            ),
         )
-        for i, inputs in zip(shown, same_rows.texts(first, data.split, shown), strict=True)
+        for i, inputs in zip(
+            indices, shared_rows.input_texts(first, data.split, indices), strict=True
+        )
     ]
 
 
-def said(row: dict[str, str]) -> str:
-    """Return a row's prediction, with how sure the model was where a label has a probability."""
-    sure = any(name.startswith("score_") for name in row) and row.get("score")
-    return f"{row['prediction']} ({float(sure):.2f})" if sure else row["prediction"]
+def format_prediction(row: dict[str, str]) -> str:
+    """Format a prediction, with its probability where the row has probabilities."""
+    confidence = any(name.startswith("score_") for name in row) and row.get("score")
+    return f"{row['prediction']} ({float(confidence):.2f})" if confidence else row["prediction"]

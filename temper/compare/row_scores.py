@@ -1,7 +1,7 @@
-"""Rows of predictions files → numbers per row, from which any sample of the rows is scored.
+"""Statistics per row of a predictions file, from which any sample of the rows can be scored.
 
-What a file holds decides: labels, numbers, tags, choices, answers and written texts give every main
-score; `language` gives the perplexity (to four digits), `completions` the exact match.
+Labels, numbers, tags, choices, answers and generated texts give every main score; `language` gives
+the perplexity (to four digits), `completions` the exact match.
 """
 
 import re
@@ -22,59 +22,63 @@ PERPLEXITY = re.compile(r"perplexity (\S+) of (\d+) tokens")
 
 @dataclass(frozen=True, kw_only=True)
 class RowScores:
-    """A model's rows."""
+    """The rows of a model."""
 
     per_example_stats: Statistics
     scores: Callable[[np.ndarray, Statistics], Scores]  # weights (samples, rows) → (samples,) each
-    right: np.ndarray | None  # (rows,) booleans; None where a row is no matter of right or wrong
+    right: np.ndarray | None  # (rows,) booleans; None where a row is not right or wrong
     example_loss: np.ndarray  # (rows,)
-    width: int  # numbers that a sample takes
+    width: int  # numbers held per sample while it is scored
 
 
-def judge(kind: str, rows: Sequence[Row], names: Sequence[str], positive: str | None) -> RowScores:
-    """Return what the rows say.
+def from_rows(
+    module: str, rows: Sequence[Row], names: Sequence[str], positive: str | None
+) -> RowScores:
+    """Parse and score the rows of a predictions file.
 
     Args:
-        kind: the module of temper/metrics.
+        module: of temper/metrics.
         rows: of a predictions file.
-        names: the labels, where there are any; the same for all models that are compared.
+        names: the labels, if any; the same for all models that are compared.
         positive: binary: the label that precision, recall and F1 are about.
 
     Raises:
-        ValueError: a cell is not what evaluate writes for this kind.
+        ValueError: a cell has another format than evaluate writes.
     """
-    if kind == "classification":
+    if module == "classification":
         return _classes(rows, names, positive)
-    if kind == "multi_label":
+    if module == "multi_label":
         return _labels(rows, names)
-    if kind == "regression":
+    if module == "regression":
         return _numbers(rows)
-    if kind == "language":
+    if module == "language":
         return _language(rows)
-    return _examples(kind, rows)
+    return _examples(module, rows)
 
 
 def _classes(rows: Sequence[Row], names: Sequence[str], positive: str | None) -> RowScores:
     from scipy.sparse import csr_array
 
-    number, width = {name: i for i, name in enumerate(names)}, len(names)
+    ids, width = {name: i for i, name in enumerate(names)}, len(names)
     predicted, actual = (
-        np.array([number[row[column]] for row in rows]) for column in ("prediction", "reference")
+        np.array([ids[row[column]] for row in rows]) for column in ("prediction", "reference")
     )
-    chosen = number.get(positive or "")
+    positive_id = ids.get(positive or "")
 
     def scores(weights: np.ndarray, per_example_stats: np.ndarray) -> Scores:
         cell, size = per_example_stats[:, 0].astype(int), len(per_example_stats)
         hot = csr_array((np.ones(size), (np.arange(size), cell)), shape=(size, width * width))
         counts = weights @ hot
-        return classification.from_confusion(counts.reshape(-1, width, width), chosen)
+        return classification.from_confusion(counts.reshape(-1, width, width), positive_id)
 
-    likely = np.array([float(row.get(f"score_{row['reference']}", 0)) for row in rows])
+    reference_probabilities = np.array(
+        [float(row.get(f"score_{row['reference']}", 0)) for row in rows]
+    )
     return RowScores(
         per_example_stats=(actual * width + predicted)[:, None].astype(float),
         scores=scores,
         right=predicted == actual,
-        example_loss=1 - likely,
+        example_loss=1 - reference_probabilities,
         width=width * width,
     )
 
@@ -127,7 +131,7 @@ def _numbers(rows: Sequence[Row]) -> RowScores:
 
 
 def _ranks(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the mean rank of each row's value in each sample, ties sharing theirs."""
+    """Return the rank of each row's value in each sample; ties share their mean rank."""
     order = np.argsort(values, kind="stable")
     _, starts, group = np.unique(values[order], return_index=True, return_inverse=True)
     counts = np.add.reduceat(weights[:, order], starts, axis=1)
@@ -137,18 +141,19 @@ def _ranks(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def _correlation(weights: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _correlation(weights: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return Pearson's correlation in each sample; NaN where one side is constant."""
     total = weights.sum(1, keepdims=True)
-    one, other = (v - (weights * v).sum(1, keepdims=True) / total for v in (one, other))
-    top = (weights * one * other).sum(1)
-    spread = np.sqrt((weights * one**2).sum(1) * (weights * other**2).sum(1))
-    return np.divide(top, spread, out=np.full(len(top), np.nan), where=spread > 1e-12)
+    x, y = (v - (weights * v).sum(1, keepdims=True) / total for v in (first, second))
+    covariance = (weights * x * y).sum(1)
+    spread = np.sqrt((weights * x**2).sum(1) * (weights * y**2).sum(1))
+    nan = np.full(len(covariance), np.nan)
+    return np.divide(covariance, spread, out=nan, where=spread > 1e-12)
 
 
 def _language(rows: Sequence[Row]) -> RowScores:
-    found = [PERPLEXITY.fullmatch(row["prediction"]) for row in rows]
-    parsed = [(float(m[1]), int(m[2])) if m else (1.0, 0) for m in found]
+    matches = [PERPLEXITY.fullmatch(row["prediction"]) for row in rows]
+    parsed = [(float(m[1]), int(m[2])) if m else (1.0, 0) for m in matches]
     values, tokens = np.array(parsed, dtype=float).reshape(-1, 2).T
     nll = np.log(values)
 
@@ -163,24 +168,24 @@ def _language(rows: Sequence[Row]) -> RowScores:
     )
 
 
-def _examples(kind: str, rows: Sequence[Row]) -> RowScores:
-    """Return rows of the modules that score by sums over examples."""
-    module: Any = metrics.load(kind)
+def _examples(module_name: str, rows: Sequence[Row]) -> RowScores:
+    """Score rows with a module whose scores are functions of sums over examples."""
+    module: Any = metrics.load(module_name)
     predictions: list[Any] = [row["prediction"] for row in rows]
     references: list[Any] = [row["reference"] for row in rows]
-    if kind == "entities":
+    if module_name == "entities":
         predictions, references = ([text.split() for text in t] for t in (predictions, references))
-    elif kind == "answers":
+    elif module_name == "answers":
         references = [{"text": text.split(" | ")} for text in references]
-    elif kind == "completions":
+    elif module_name == "completions":
         predictions = [(text, None) for text in predictions]
     per_example_stats = module.per_example_stats(predictions, references)
     example_loss = (
         1 - per_example_stats[:, 3]
-        if kind == "completions"
+        if module_name == "completions"
         else module.example_loss(per_example_stats)
     )
-    right = _right(kind, per_example_stats, predictions, references)
+    right = _right(module_name, per_example_stats, predictions, references)
 
     def scores(weights: np.ndarray, per_example_stats: np.ndarray) -> Scores:
         return module.aggregate(weights @ per_example_stats)
@@ -195,10 +200,11 @@ def _examples(kind: str, rows: Sequence[Row]) -> RowScores:
 
 
 def _right(
-    kind: str, per_example_stats: np.ndarray, found: list, wanted: list
+    module_name: str, per_example_stats: np.ndarray, predictions: list, references: list
 ) -> np.ndarray | None:
     """Return which rows are right as a whole: all tags, the answer, the choice, the completion."""
-    if kind == "entities":
-        return np.array([a == b for a, b in zip(found, wanted, strict=True)], dtype=bool)
-    column = {"choices": 0, "answers": 1, "completions": 3}.get(kind)
+    if module_name == "entities":
+        pairs = zip(predictions, references, strict=True)
+        return np.array([prediction == reference for prediction, reference in pairs], dtype=bool)
+    column = {"choices": 0, "answers": 1, "completions": 3}.get(module_name)
     return None if column is None else per_example_stats[:, column] > 0

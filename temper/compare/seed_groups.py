@@ -1,4 +1,4 @@
-"""Entries that differ in `seed` alone → one configuration each: mean ± deviation over its seeds."""
+"""Group models that differ in `seed` alone, and compare the groups over their seeds."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,55 +13,54 @@ NOT_TRAINED_WITH = ("seed", "export.name", "export.license", "data.license", "da
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """Trainings with the same parameters but the seed."""
+    """Trainings that differ in the seed alone."""
 
     names: list[str]
     values: dict[str, list[float]]  # of each score, by seed
-    apart: tuple[float, float, float] | None  # from the first one: low, high, p (Welch)
+    welch: tuple[float, float, float] | None  # low, high and p of the difference from the first
 
 
-def differing(compared_models: Sequence[ComparedModel]) -> dict[str, list[Any]]:
-    """Return the parameters that are not the same in all entries, with the value of each."""
-    keys = dict.fromkeys(key for model in compared_models for key in model.one.leaves)
-    found = {key: [model.one.leaves.get(key) for model in compared_models] for key in keys}
-    return {key: values for key, values in found.items() if any(v != values[0] for v in values)}
+def differing(models: Sequence[ComparedModel]) -> dict[str, list[Any]]:
+    """Return the parameters whose values differ, with the value of each model."""
+    keys = dict.fromkeys(key for model in models for key in model.experiment.leaves)
+    values_of = {key: [model.experiment.leaves.get(key) for model in models] for key in keys}
+    return {key: values for key, values in values_of.items() if any(v != values[0] for v in values)}
 
 
 def group(
-    compared_models: Sequence[ComparedModel],
+    models: Sequence[ComparedModel],
     scores: Sequence[Mapping[str, float]],
     names: Sequence[str],
 ) -> list[Configuration]:
-    """Return the configurations in the order of their first entries; [] where each has one seed.
+    """Group models by configuration, in the order of the first ones; [] where each has one seed.
 
-    Two entries with the same parameters are one training, seen twice: the first stands for both.
+    Of models with the same parameters and seed only the first counts.
 
     Args:
-        entries: of any configurations.
-        scores: of each entry.
-        names: of the scores, the main one first; the test is about that.
+        models: of any configurations.
+        scores: of each model.
+        names: of the scores; the first is tested.
     """
-    found: dict[str, dict[int, int]] = {}
-    for i, model in enumerate(compared_models):
-        kept = {k: v for k, v in model.one.leaves.items() if k not in NOT_TRAINED_WITH}
-        seeds = found.setdefault(json.dumps(kept, sort_keys=True), {})
-        seeds.setdefault(model.one.parameters.seed, i)
-    if all(len(seeds) == 1 for seeds in found.values()):
+    groups: dict[str, dict[int, int]] = {}
+    for i, model in enumerate(models):
+        leaves = model.experiment.leaves.items()
+        relevant = {k: v for k, v in leaves if k not in NOT_TRAINED_WITH}
+        seeds = groups.setdefault(json.dumps(relevant, sort_keys=True), {})
+        seeds.setdefault(model.experiment.parameters.seed, i)
+    if all(len(seeds) == 1 for seeds in groups.values()):
         return []
-    base: list[float] = []
+    first: list[float] = []
     configurations = []
-    for members in (list(seeds.values()) for seeds in found.values()):
+    for members in (list(seeds.values()) for seeds in groups.values()):
         values = {
             name: [scores[i][name] for i in members] for name in names
             if all(name in scores[i] for i in members)
         }  # fmt: skip
-        mine = values.get(names[0], [])
-        tested = len(base) > 1 and len(mine) > 1
-        apart = significance.welch(base, mine) if tested else None
-        base = base or mine
+        main = values.get(names[0], [])
+        is_tested = len(first) > 1 and len(main) > 1
+        welch = significance.welch(first, main) if is_tested else None
+        first = first or main
         configurations.append(
-            Configuration(
-                names=[compared_models[i].name for i in members], values=values, apart=apart
-            )
+            Configuration(names=[models[i].name for i in members], values=values, welch=welch)
         )
     return configurations

@@ -47,7 +47,7 @@ Path("data/raw/summary.json").write_text(json.dumps({"splits": splits}))
 def test_too_few_or_unknown_names_are_refused(monkeypatch):
     """The error lists the names there are."""
     monkeypatch.setattr(compared_models, "check_repository", lambda: None)
-    monkeypatch.setattr(compared_models, "git", lambda *_: None)
+    monkeypatch.setattr(compared_models, "try_git", lambda *_: None)
     monkeypatch.setattr(compared_models, "experiment_commits", lambda: {"puffy-dhal": ["1" * 40]})
     with pytest.raises(
         InputError, match=r"name two or more .*experiments: puffy-dhal; workspace is"
@@ -55,18 +55,16 @@ def test_too_few_or_unknown_names_are_refused(monkeypatch):
         compared_models.resolve(["puffy-dhal", "puffy-dhal"])
     with pytest.raises(InputError, match=r"pufy-dhal: no finished .*did you mean 'puffy-dhal'"):
         compared_models.resolve(["pufy-dhal", "puffy-dhal"])
-    with pytest.raises(
-        InputError, match=r"x is more than one thing: experiment 111.*, experiment 2"
-    ):
-        compared_models.find("x", {"x": ["1" * 40, "2" * 40]})
+    with pytest.raises(InputError, match=r"x is ambiguous: experiment 111.*, experiment 2"):
+        compared_models.find_model("x", {"x": ["1" * 40, "2" * 40]})
     with pytest.raises(InputError, match=r"run 0+: there is no .*mlflow\.db; name experiments"):
-        compared_models.find("0" * 32, {})
+        compared_models.find_model("0" * 32, {})
 
 
 @pytest.mark.parametrize(
     ("stages", "text", "message"),
     [
-        (None, "seed: 42", "x: no dvc.lock, so nothing says which results are its own; commit"),
+        (None, "seed: 42", "x: no dvc.lock, so its results are unknown; commit"),
         (
             {"train": LOCK["train"]},
             "seed: 42",
@@ -99,11 +97,11 @@ def test_names_a_missing_file_and_how_to_get_it():
     with pytest.raises(InputError, match=r"a: x is neither .* dvc exp pull <git remote> a, or"):
         one.read("x")
     with pytest.raises(InputError, match=r"dvc fetch --all-commits, or git checkout 000"):
-        replace(one, kind="revision").read("x")
+        replace(one, source="revision").read("x")
     with pytest.raises(InputError, match=r"in a remote: run dvc repro"):
-        replace(one, kind="workspace").read("x")
+        replace(one, source="workspace").read("x")
     assert one.size("x") is None
-    assert shared_rows.texts(one, "test", [0, 1]) == [{}, {}]
+    assert shared_rows.input_texts(one, "test", [0, 1]) == [{}, {}]
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +123,7 @@ def test_opens_experiments_revisions_and_the_workspace_by_name(stub, monkeypatch
     text = capsys.readouterr().out
     assert re.search(r"^longer is better than HEAD: accuracy \+0\.\d+ .*, p = 0\.002", text)
     assert ["train.epochs", "1.0", "4"] in [row[:3] for row in cells(text)]
-    assert "no seconds, latency or memory: there is no" in text
+    assert "no time, latency or memory: there is no" in text
     assert (stub / "c.md").read_text().startswith("# sample-paraphrase: comparison")
     assert "longer is better than HEAD" in (stub / "c.html").read_text()
     with pytest.raises(InputError, match=r"HEAD~1: no dvc\.lock, so nothing says which results"):

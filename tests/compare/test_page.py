@@ -10,9 +10,9 @@ def test_markdown_and_page_hold_the_verdict_and_the_rows():
     models = [model("a", labelled(WANTED, WORSE), odd), two()[1]]
     history = b"step,epoch,loss,accuracy\n5,1.0,0.7,0.5\n10,2.0,0.5,0.8\n"
     for one in models:
-        one.one.files.files["data/history/validation.csv"] = history
+        one.experiment.files.files["data/history/validation.csv"] = history
     found = model_comparison.compare(models, None, None, SAMPLES)
-    verdict = verdicts.verdict(found.against[0], found)
+    verdict = verdicts.verdict(found.comparisons[0], found)
     text = console_tables.as_markdown(
         found, [console_tables.parameters(models)], "title", ["a note"]
     )
@@ -30,11 +30,11 @@ def test_markdown_and_page_hold_the_verdict_and_the_rows():
 
 def test_plots_are_drawn_to_scale():
     """Low losses are down; a single epoch is drawn too."""
-    drawn = page.plot("x", [[(1.0, 4.0), (3.0, 2.0)], []], [(1.0, 4.0), (3.0, 2.0)])
+    drawn = page.line_plot("x", [[(1.0, 4.0), (3.0, 2.0)], []], [(1.0, 4.0), (3.0, 2.0)])
     [line] = drawn["lines"]
     (x1, y1), (x2, y2) = line["dots"]
     assert (x1, x2) == (0, page.CURVE[0])
     assert y1 < y2
-    alone = page.plot("x", [[(1.0, 4.0)]], [(1.0, 4.0)])
+    alone = page.line_plot("x", [[(1.0, 4.0)]], [(1.0, 4.0)])
     assert alone["lines"][0]["dots"] == [(page.CURVE[0] / 2, page.CURVE[1] / 2)]
-    assert page.place(0.5, (0, 1)) == page.LINE / 2
+    assert page.x_position(0.5, (0, 1)) == page.LINE / 2

@@ -26,7 +26,7 @@ from temper.compare import row_scores, significance
 def test_reads_every_kind_of_predictions_file(kind, cells, score, value):
     """Scores are those of evaluate; a row is right if all of it is right."""
     table = [{"reference": wanted, "prediction": found} for wanted, found in cells]
-    one = row_scores.judge(kind, table, [], None)
+    one = row_scores.from_rows(kind, table, [], None)
     assert significance.observed([one])[score][0] == pytest.approx(value)
     is_counted = kind in ("entities", "choices", "answers", "completions")
     assert (one.right.tolist() if is_counted else one.right) == (

@@ -14,7 +14,7 @@ def test_rows_in_another_order_are_matched_by_content():
     texts = {name: [values[i] for i in order] for name, values in TEXTS.items()}
     moved = model("b", labelled(WANTED[order], BETTER[order]), texts, sha256="other")
     found = model_comparison.compare([two()[0], moved], None, None, SAMPLES)
-    assert (found.against[0].mcnemar.gained, found.against[0].mcnemar.lost) == (60, 10)
+    assert (found.comparisons[0].mcnemar.gained, found.comparisons[0].mcnemar.lost) == (60, 10)
     assert found.notes == ["rows in another order, matched by content: b"]
 
 
@@ -28,8 +28,8 @@ def other_texts():
         (
             lambda: model("b", labelled(WANTED, BETTER), other_texts(), sha256="other"),
             r"a and b were not scored on the same test rows, so they cannot be compared:\n"
-            r"  1 rows only a has, the first: first 0 \| second 0 \| not_equivalent\n"
-            r"  1 rows only b has, the first: changed \| second 0 \| not_equivalent\nscore both",
+            r"  1 rows are only in a, the first: first 0 \| second 0 \| not_equivalent\n"
+            r"  1 rows are only in b, the first: changed \| second 0 \| not_equivalent\nscore both",
         ),
         (
             lambda: model("b", labelled(1 - WANTED, BETTER), TEXTS, sha256="other"),
@@ -37,7 +37,7 @@ def other_texts():
         ),
         (
             lambda: model("b", labelled(WANTED, BETTER), None, sha256="other"),
-            "b: whether its test rows are the others' cannot be told, for data/raw is neither in",
+            "b: its test rows cannot be matched with the others', since data/raw is neither in",
         ),
         (
             lambda: model("b", labelled(WANTED[:9], BETTER[:9])),
@@ -70,4 +70,4 @@ def test_names_a_split_without_scores():
     with pytest.raises(InputError, match=r"--metric acuracy: .*did you mean 'accuracy'"):
         model_comparison.compare(two(), None, "acuracy", SAMPLES)
     found = model_comparison.compare(two(), None, "mcc", SAMPLES)
-    assert found.shown[0] == found.against[0].differences[0].metric == "mcc"
+    assert found.metric_names[0] == found.comparisons[0].differences[0].metric == "mcc"

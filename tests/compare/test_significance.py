@@ -17,7 +17,8 @@ def test_p_and_interval_agree():
     for _ in range(200):
         found = (random.random((2, 80)) < [[0.7], [0.8]]).astype(int)
         pair = [
-            row_scores.judge("classification", labelled(np.ones(80), f), NAMES, None) for f in found
+            row_scores.from_rows("classification", labelled(np.ones(80), f), NAMES, None)
+            for f in found
         ]
         seen, drawn = significance.observed(pair), significance.resample(pair, 400, 0)
         one = significance.difference("accuracy", seen["accuracy"], drawn["accuracy"])
@@ -31,7 +32,7 @@ def test_equal_models_are_called_different_in_about_5_percent():
     random, repeats, size = np.random.default_rng(2), 600, 300
     calls = {"accuracy": 0, "f1": 0, "mcnemar": 0}
     chance = random.beta(4, 1, size)
-    plain = row_scores.judge("classification", labelled(WANTED, WANTED), NAMES, "equivalent")
+    plain = row_scores.from_rows("classification", labelled(WANTED, WANTED), NAMES, "equivalent")
     for i in range(repeats):
         wanted = random.integers(0, 2, size)
         right = random.random((2, size)) < chance
@@ -79,7 +80,7 @@ def test_resampled_scores_are_the_metrics_of_their_rows(kind):
     random = np.random.default_rng(4)
     table, wanted = predictions_of(kind, random)
     names = ["a", "b", "c"]
-    one = row_scores.judge(kind, table, names, None)
+    one = row_scores.from_rows(kind, table, names, None)
     seen = significance.observed([one])
     assert {k: v[0] for k, v in seen.items()} == pytest.approx(
         {key: wanted[key] for key in seen}, abs=1e-4
@@ -88,7 +89,7 @@ def test_resampled_scores_are_the_metrics_of_their_rows(kind):
     found = one.scores(weights, one.per_example_stats)
     for i, counts in enumerate(weights.astype(int)):
         chosen = [row for row, n in zip(table, counts, strict=True) for _ in range(n)]
-        again = row_scores.judge(kind, chosen, names, None)
+        again = row_scores.from_rows(kind, chosen, names, None)
         direct = significance.observed([again])
         assert {k: v[i] for k, v in found.items()} == pytest.approx(
             {k: v[0] for k, v in direct.items()}
@@ -105,5 +106,5 @@ def test_spearman_counts_ties_as_scipy_does():
     table = [
         {"prediction": f"{f}", "reference": f"{w}"} for f, w in zip(found, wanted, strict=True)
     ]
-    seen = significance.observed([row_scores.judge("regression", table, [], None)])
+    seen = significance.observed([row_scores.from_rows("regression", table, [], None)])
     assert seen["spearman"][0] == pytest.approx(spearmanr(found, wanted)[0])

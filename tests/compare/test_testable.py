@@ -10,10 +10,10 @@ def test_scores_that_the_predictions_do_not_give_are_not_tested():
     """They are shown with their intervals, and a note says why."""
     odd = model("b", labelled(WANTED, BETTER), scores={"accuracy": 0.9166667, "f1": 0.2})
     found = model_comparison.compare([two()[0], odd], None, None, SAMPLES)
-    assert [d.metric for d in found.against[0].differences] == ["accuracy"]
-    assert found.shown[:2] == ["accuracy", "f1"]
+    assert [d.metric for d in found.comparisons[0].differences] == ["accuracy"]
+    assert found.metric_names[:2] == ["accuracy", "f1"]
     assert re.fullmatch(
-        r"f1: no paired test, for the predictions of b give 0\.9\d+, its metrics\.json says "
+        r"f1: no paired test, since the predictions of b give 0\.9\d+, its metrics\.json has "
         r"0\.2000 \(another evaluate\.positive_label\?\)",
         found.notes[0],
     )
@@ -35,16 +35,20 @@ def test_perplexities_of_other_tokens_are_not_tested():
     first = words("a", "perplexity 4 of 5 tokens", "perplexity 4 of 2 tokens")
     second = words("b", "perplexity 2 of 5 tokens", "perplexity 2 of 2 tokens")
     found = model_comparison.compare([first, second], None, None, SAMPLES)
-    assert [d.metric for d in found.against[0].differences] == ["perplexity"]
-    assert verdicts.verdict(found.against[0], found) == (
-        "b is better than a: perplexity -2 (-2 to -2), p < 0.001 (lower is better)"
+    assert [d.metric for d in found.comparisons[0].differences] == ["perplexity"]
+    assert verdicts.verdict(found.comparisons[0], found) == (
+        "b vs a: significantly better on 2 test rows (perplexity -2, 95 % CI -2 to -2, p < 0.001; "
+        "lower is better)"
     )
-    assert "accuracy: no paired test, for the predictions do not hold it row by row" in found.notes
+    assert (
+        "accuracy: no paired test, since it cannot be computed row by row from the predictions"
+        in found.notes
+    )
     third = words("c", "perplexity 2 of 9 tokens", "perplexity 2 of 2 tokens")
     found = model_comparison.compare([first, third], None, None, SAMPLES)
-    assert verdicts.verdict(found.against[0], found).startswith(
-        "no paired test of c and a is possi"
+    assert verdicts.verdict(found.comparisons[0], found).startswith(
+        "c vs a: no paired test is possible"
     )
-    assert "cut the texts into other tokens" in found.notes[0]
+    assert "split the texts into different tokens" in found.notes[0]
     assert console_tables.scores(found).rows[0] == ["perplexity", "4 (3 to 5)", "2"]
     assert page.page([first, third], found, [], [], "t")

@@ -12,7 +12,7 @@ from tests.helpers.comparisons import SAMPLES, TEXTS, WANTED, WORSE, flipped, la
 def test_a_better_model_is_called_better():
     """The numbers are those of the counts, and rows that changed sides are listed."""
     found = model_comparison.compare(two(), None, None, SAMPLES)
-    [one] = found.against
+    [one] = found.comparisons
     main = one.differences[0]
     assert (main.metric, main.value) == ("accuracy", pytest.approx(50 / 600))
     spread = math.sqrt((60 + 10) / 600 - (50 / 600) ** 2) / math.sqrt(600)
@@ -25,30 +25,33 @@ def test_a_better_model_is_called_better():
     assert one.better[0].predictions == ("equivalent (0.90)", "not_equivalent (0.90)")
     text = verdicts.verdict(one, found)
     assert re.fullmatch(
-        r"b is better than a: accuracy \+0\.083 \(\+0\.05\d to \+0\.1\d\d\), p < 0\.001", text
+        r"b vs a: significantly better on 600 test rows \(accuracy \+0\.083, "
+        r"95 % CI \+0\.05\d to \+0\.1\d\d, p < 0\.001\)",
+        text,
     )
-    assert verdicts.changed(one, found).startswith(
-        "60 rows wrong with a are right with b, 10 the other way round; 530 of 600 have the same"
+    assert verdicts.changed_rows(one, found).startswith(
+        "from a to b, 60 rows become right and 10 wrong; 530 of 600 predictions are the same (McN"
     )
 
 
 def test_swapped_models_are_called_worse():
     """A difference that the rows cannot show is called so, with the number of rows that could."""
     found = model_comparison.compare(two()[::-1], None, None, SAMPLES)
-    assert verdicts.verdict(found.against[0], found).startswith(
-        "a is worse than b: accuracy -0.083"
+    assert verdicts.verdict(found.comparisons[0], found).startswith(
+        "a vs b: significantly worse on 600 test rows (accuracy -0.083"
     )
     near = model("c", labelled(WANTED, flipped(WANTED, range(3, 102))), TEXTS)
     found = model_comparison.compare([two()[0], near], None, None, SAMPLES)
-    text = verdicts.verdict(found.against[0], found)
-    assert text.startswith(
-        "no difference between c and a that 600 test rows can show: accuracy +0.0"
-    )
-    assert re.search(r"; less than about 0\.00\d does not show$", text)
+    text = verdicts.verdict(found.comparisons[0], found)
+    assert text.startswith("c vs a: not significant on 600 test rows (accuracy +0.0")
+    assert re.search(r"; detectable from about 0\.00\d\)$", text)
     same = model_comparison.compare(
         [two()[0], model("d", labelled(WANTED, WORSE))], None, None, SAMPLES
     )
-    assert verdicts.verdict(same.against[0], same) == "d and a score alike in each of 600 test rows"
+    assert (
+        verdicts.verdict(same.comparisons[0], same)
+        == "d vs a: the same score on each of 600 test rows"
+    )
 
 
 def test_adjusts_p_values_of_more_than_two_models():
@@ -56,10 +59,10 @@ def test_adjusts_p_values_of_more_than_two_models():
     other = labelled(WANTED, flipped(WANTED, range(14, 100)))
     models = [*two(), *(model(name, other, TEXTS) for name in "cde")]
     found = model_comparison.compare(models, None, None, SAMPLES)
-    assert [one.name for one in found.against] == ["b", "c", "d", "e"]
-    for metric in range(len(found.against[0].differences)):
-        ps = [one.differences[metric].p for one in found.against]
-        adjusted = [one.differences[metric].adjusted for one in found.against]
+    assert [one.name for one in found.comparisons] == ["b", "c", "d", "e"]
+    for metric in range(len(found.comparisons[0].differences)):
+        ps = [one.differences[metric].p for one in found.comparisons]
+        adjusted = [one.differences[metric].adjusted for one in found.comparisons]
         assert adjusted == pytest.approx(significance.holm(ps))
-    assert "(Holm, 4 models)" in verdicts.verdict(found.against[0], found)
-    assert "adjusted for 4 models compared with a (Holm)" in verdicts.family(found)
+    assert "Holm over 4 models" in verdicts.verdict(found.comparisons[0], found)
+    assert "Holm-adjusted for 4 models compared with a" in verdicts.method(found)

@@ -83,7 +83,7 @@ def model(name, table, texts=None, *, settings=None, scores=None, sha256="same",
     tree = change(tree, {**TASKS[kind], **(settings or {})})
     parameters = params.Params.model_validate_json(json.dumps(tree))
     if scores is None:
-        model = row_scores.judge(parameters.task.metrics, table, NAMES, "equivalent")
+        model = row_scores.from_rows(parameters.task.metrics, table, NAMES, "equivalent")
         seen = significance.observed([model])
         scores = {key: round(float(v[0]), 6) for key, v in seen.items() if np.isfinite(v[0])}
     files = {
@@ -97,7 +97,7 @@ def model(name, table, texts=None, *, settings=None, scores=None, sha256="same",
         name=name, parameters=parameters, leaves=params.flatten(parameters), files=Memory(files)
     )
     return compared_models.ComparedModel(
-        name=name, kind="experiment", rev="0" * 40, one=one, lock={}
+        name=name, source="experiment", rev="0" * 40, experiment=one, lock={}
     )
 
 
