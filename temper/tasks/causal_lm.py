@@ -10,10 +10,11 @@ import numpy as np
 
 from temper.params.schema import Settings
 from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, language, windows
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
+from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
 from temper.tasks.base.snippets import pipeline_snippet
 
 if TYPE_CHECKING:
+    from datasets import Dataset
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
     from temper.params.train import Augmentation
@@ -34,7 +35,7 @@ class CausalLM(Task):
         self.packing = self.params.prompt is None
         self.outputs_needed = ("logits",) if self.packing else ("logits", "tokens")
 
-    def is_labelled(self, features: Any) -> bool:
+    def is_labelled(self, features: "Dataset") -> bool:
         if self.packing:
             return True
         lengths = zip(features["length"][:1000], features["prompt_length"][:1000], strict=True)
@@ -133,7 +134,7 @@ class CausalLM(Task):
         }
 
     def decode(
-        self, outputs: Outputs, features: Any, examples: Any, processor: "PreTrainedTokenizerBase"
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: "PreTrainedTokenizerBase"
     ) -> list:
         """Return each text's token statistics; with prompts (generated text, statistics)."""
         stats = language.sum_by_example(outputs["logits"], features, len(examples))
@@ -143,7 +144,7 @@ class CausalLM(Task):
         return list(zip(texts, stats, strict=True))
 
     def predict(
-        self, outputs: Outputs, features: Any, examples: Any, processor: "PreTrainedTokenizerBase"
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: "PreTrainedTokenizerBase"
     ) -> dict[str, list]:
         return {"prediction": processor.batch_decode(outputs["tokens"], skip_special_tokens=True)}
 

@@ -11,7 +11,7 @@ from temper.core.errors import InputError
 from temper.params.schema import Settings
 from temper.tasks.base import Mode, Outputs, Task
 from temper.tasks.base import labels as label_columns
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
+from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
 from temper.tasks.base.snippets import pipeline_snippet
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class ImageClassification(Task):
     def score(
         self,
         outputs: Sequence[np.ndarray],
-        features: Any,
+        features: Rows,
         compute_metrics: Callable[..., dict[str, float]],
     ) -> dict[str, float]:
         names, positive = self.label_names, self.settings.evaluate.positive_label
@@ -95,12 +95,12 @@ class ImageClassification(Task):
             positive=names.index(positive) if positive in names else None,
         )
 
-    def decode(self, outputs: Outputs, features: Any, examples: Any, processor: Any) -> list:
+    def decode(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> list:
         """Return the logits of each example."""
         return list(outputs["logits"])
 
     def predict(
-        self, outputs: Outputs, features: Any, examples: Any, processor: Any
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
     ) -> dict[str, list]:
         return label_columns.prediction_columns(outputs["logits"], self.label_names, "class", 0.5)
 

@@ -7,10 +7,11 @@ import numpy as np
 
 from temper.params.schema import Settings
 from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, language, windows
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
+from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
 from temper.tasks.base.snippets import pipeline_snippet
 
 if TYPE_CHECKING:
+    from datasets import Dataset
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
     from temper.params.train import Augmentation
@@ -28,7 +29,7 @@ class MaskedLM(Task):
     is_language_model = True
     packing = True
 
-    def is_labelled(self, features: Any) -> bool:
+    def is_labelled(self, features: "Dataset") -> bool:
         return True
 
     def encode(
@@ -107,12 +108,12 @@ class MaskedLM(Task):
 
         return {"unigram": {split: unigram_stats(data) for split, data in splits.items()}}
 
-    def decode(self, outputs: Outputs, features: Any, examples: Any, processor: Any) -> list:
+    def decode(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> list:
         """Return the statistics of each example's hidden tokens."""
         return language.sum_by_example(outputs["logits"], features, len(examples))
 
     def predict(
-        self, outputs: Outputs, features: Any, examples: Any, processor: "PreTrainedTokenizerBase"
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: "PreTrainedTokenizerBase"
     ) -> dict[str, list]:
         """Return the texts with the likeliest token in place of each mask."""
         texts = []

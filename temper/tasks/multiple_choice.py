@@ -9,7 +9,7 @@ import numpy as np
 from temper.core.errors import InputError
 from temper.params.schema import Settings
 from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, windows
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
+from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
 from temper.tasks.base.snippets import auto_model_snippet
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class MultipleChoice(Task):
 
         return Value("int32")
 
-    def choices(self, examples: Any) -> list[list[str]]:
+    def choices(self, examples: Mapping[str, list] | Rows) -> list[list[str]]:
         """Return the choices of each example, without the stem."""
         columns = [examples[name] for name in self.params.choices]
         if len(columns) == 1:
@@ -124,7 +124,7 @@ class MultipleChoice(Task):
     def score(
         self,
         outputs: Sequence[np.ndarray],
-        features: Any,
+        features: Rows,
         compute_metrics: Callable[..., dict[str, float]],
     ) -> dict[str, float]:
         labels = list(features["labels"])
@@ -145,12 +145,12 @@ class MultipleChoice(Task):
             ]
         return predictions
 
-    def decode(self, outputs: Outputs, features: Any, examples: Any, processor: Any) -> list:
+    def decode(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> list:
         """Return the index of the choice with the highest logit."""
         return [int(np.argmax(logits)) for logits in outputs["logits"]]
 
     def predict(
-        self, outputs: Outputs, features: Any, examples: Any, processor: Any
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
     ) -> dict[str, list]:
         indices = self.decode(outputs, features, examples, processor)
         probabilities = [

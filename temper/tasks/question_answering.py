@@ -8,7 +8,7 @@ import numpy as np
 
 from temper.params.schema import Settings
 from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, spans, windows
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
+from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
 from temper.tasks.base.snippets import auto_model_snippet
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class QuestionAnswering(Task):
     def score(
         self,
         outputs: Sequence[np.ndarray],
-        features: Any,
+        features: Rows,
         compute_metrics: Callable[..., dict[str, float]],
     ) -> dict[str, float]:
         """Return loss, and how often both ends of a window's span are right."""
@@ -141,12 +141,12 @@ class QuestionAnswering(Task):
             }
         }
 
-    def decode(self, outputs: Outputs, features: Any, examples: Any, processor: Any) -> list:
+    def decode(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> list:
         """Return the text of the best span of all windows, or "" for no answer."""
         return [text for text, _ in self.answers(outputs, features, examples)]
 
     def answers(
-        self, outputs: Outputs, features: Any, examples: Any
+        self, outputs: Outputs, features: Rows, examples: Rows
     ) -> Iterator[tuple[str, float]]:
         """Yield each example's answer, and by how many logits its span beats no answer."""
         p = self.settings.evaluate.span_decoding
@@ -170,7 +170,7 @@ class QuestionAnswering(Task):
             yield "" if has_no_answer else context[start:end], margin
 
     def predict(
-        self, outputs: Outputs, features: Any, examples: Any, processor: Any
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
     ) -> dict[str, list]:
         texts, margins = zip(*self.answers(outputs, features, examples), strict=True)
         return {"prediction": list(texts), "score": [round(float(m), 6) for m in margins]}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from temper.core.errors import InputError
 from temper.params.schema import Settings
 from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, windows
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
+from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
 from temper.tasks.base.snippets import auto_model_snippet
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Seq2SeqLM(Task):
         return {f"lead_{LEAD}": lead}
 
     def decode(
-        self, outputs: Outputs, features: Any, examples: Any, processor: "PreTrainedTokenizerBase"
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: "PreTrainedTokenizerBase"
     ) -> list:
         """Return the text that was generated for each example."""
         return processor.batch_decode(outputs["tokens"], skip_special_tokens=True)

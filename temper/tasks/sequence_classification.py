@@ -8,7 +8,7 @@ import numpy as np
 from temper.core.errors import InputError
 from temper.params.schema import Settings
 from temper.tasks.base import Mode, Outputs, Task, arrays, labels, windows
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
+from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
 from temper.tasks.base.snippets import pipeline_snippet
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class SequenceClassification(Task):
     def score(
         self,
         outputs: Sequence[np.ndarray],
-        features: Any,
+        features: Rows,
         compute_metrics: Callable[..., dict[str, float]],
     ) -> dict[str, float]:
         logits, values = np.asarray(outputs, dtype=np.float64), list(features["labels"])
@@ -148,7 +148,7 @@ class SequenceClassification(Task):
         pooling = self.settings.tokenize.window_pooling
         return logits[0] if pooling == "first" else getattr(logits, pooling or "mean")(0)
 
-    def decode(self, outputs: Outputs, features: Any, examples: Any, processor: Any) -> list:
+    def decode(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> list:
         """Return the logits of each example, those of its windows pooled."""
         logits = outputs["logits"]
         if "example_id" not in features[0]:
@@ -157,7 +157,7 @@ class SequenceClassification(Task):
         return [self.pool(np.asarray(logits[part])) for part in slices]
 
     def predict(
-        self, outputs: Outputs, features: Any, examples: Any, processor: Any
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
     ) -> dict[str, list]:
         logits = self.decode(outputs, features, examples, processor)
         threshold = labels.thresholds(self.settings.evaluate.threshold, self.label_names)

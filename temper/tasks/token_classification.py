@@ -10,7 +10,7 @@ import numpy as np
 from temper.params.schema import Settings
 from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, windows
 from temper.tasks.base import tags as tagging
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
+from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
 from temper.tasks.base.snippets import pipeline_snippet
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class TokenClassification(Task):
     def score(
         self,
         outputs: Sequence[np.ndarray],
-        features: Any,
+        features: Rows,
         compute_metrics: Callable[..., dict[str, float]],
     ) -> dict[str, float]:
         losses, predictions, references = [], [], []
@@ -152,7 +152,7 @@ class TokenClassification(Task):
             }
         }
 
-    def decode(self, outputs: Outputs, features: Any, examples: Any, processor: Any) -> list:
+    def decode(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> list:
         """Return a list of tags per example, one per word; words without a token are outside."""
         names = self.label_names
         outside = names.index(tagging.OUTSIDE) if tagging.OUTSIDE in names else 0
@@ -168,12 +168,12 @@ class TokenClassification(Task):
             predictions.append(self._tags(word_logits))
         return predictions
 
-    def references(self, examples: Any) -> list | None:
+    def references(self, examples: Rows) -> list | None:
         values = super().references(examples)
         return values and [[self.label_names[i] for i in tags] for tags in values]
 
     def predict(
-        self, outputs: Outputs, features: Any, examples: Any, processor: Any
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
     ) -> dict[str, list]:
         from seqeval.metrics.sequence_labeling import get_entities
 

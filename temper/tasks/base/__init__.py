@@ -15,6 +15,7 @@ from temper.tasks.base import language
 from temper.tasks.base.arrays import Batch, Collator, Rows
 
 if TYPE_CHECKING:
+    from datasets import Dataset
     from torch import Tensor, nn
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
@@ -86,7 +87,7 @@ class Task(ABC):
         elif num_outputs is not None:
             config.num_labels = num_outputs
 
-    def is_labelled(self, features: Any) -> bool:
+    def is_labelled(self, features: "Dataset") -> bool:
         """Say whether a tokenized split has labels to learn from or to be scored by."""
         if "labels" not in features.features or not len(features):
             return False
@@ -151,7 +152,7 @@ class Task(ABC):
     def score(
         self,
         outputs: Sequence[np.ndarray],
-        features: Any,
+        features: Rows,
         compute_metrics: Callable[..., dict[str, float]],
     ) -> dict[str, float]:
         """Return `loss` and metrics of features, as training shows them on validation.
@@ -175,7 +176,7 @@ class Task(ABC):
         raise NotImplementedError
 
     @abstractmethod
-    def decode(self, outputs: Outputs, features: Any, examples: Any, processor: Any) -> list:
+    def decode(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> list:
         """Return one prediction per raw example, in order.
 
         Args:
@@ -185,7 +186,7 @@ class Task(ABC):
             processor: as in `encode`.
         """
 
-    def references(self, examples: Any) -> list | None:
+    def references(self, examples: Rows) -> list | None:
         """Return one reference per raw example, or None where the split has none."""
         if self.params.target is None:
             return [None] * len(examples)
@@ -193,7 +194,7 @@ class Task(ABC):
         return None if all(value is None for value in values) else values
 
     def predict(
-        self, outputs: Outputs, features: Any, examples: Any, processor: Any
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
     ) -> dict[str, list]:
         """Return the columns that `temper predict` adds."""
         return {"prediction": self.decode(outputs, features, examples, processor)}
