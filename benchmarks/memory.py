@@ -1,6 +1,6 @@
 """Peak memory of `temper predict` by rows, and of evaluate's scoring by rows x classes.
 
-`python benchmarks/memory.py --model data/export`: each measurement is a process of its own.
+`python benchmarks/memory.py --model data/export`: each measurement runs in a new process.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import numpy as np
 from temper.evaluation.split_result import LabelSpec, score_split, scores
 from temper.evaluation.bootstrap import intervals
 rows, labels = int(sys.argv[1]), int(sys.argv[2])
-setup = LabelSpec(metrics="classification", label_names=[f"l{i}" for i in range(labels)],
+spec = LabelSpec(metrics="classification", label_names=[f"l{i}" for i in range(labels)],
               positive=None, threshold=0.5)
 random = np.random.default_rng(1)
 references = random.integers(0, labels, rows)
@@ -26,14 +26,14 @@ def windows():
     for start in range(0, rows, 8192):
         yield start, random.normal(size=(min(8192, rows - start), labels)).astype(np.float32)
 with tempfile.TemporaryDirectory() as folder:
-    scored = score_split(windows(), references, rows, setup, Path(folder) / "p.csv", 1)
-scores(scored, setup), intervals(scored, setup, 100, 1)
+    scored = score_split(windows(), references, rows, spec, Path(folder) / "p.csv", 1)
+scores(scored, spec), intervals(scored, spec, 100, 1)
 print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 """
 
 
 def predict_peak(model: Path, rows: int, folder: Path) -> float:
-    """Return the peak resident memory of one prediction in MiB."""
+    """Return the peak resident memory of `temper predict` in MiB."""
     task = json.loads((model / "config.json").read_text())["temper"]["task"]
     source = folder / f"{rows}.csv"
     with source.open("w") as file:
@@ -45,7 +45,7 @@ def predict_peak(model: Path, rows: int, folder: Path) -> float:
     command = ["temper", "predict", "--model", str(model), "--input", str(source)]
     subprocess.run([*command, "--output", str(folder / "scored.csv")], check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    assert after >= before  # the largest child so far: rows have to grow from call to call
+    assert after >= before  # the largest child so far, so rows must grow from call to call
     return after / 1024
 
 

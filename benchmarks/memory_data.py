@@ -1,6 +1,6 @@
 """Peak memory of writing data/raw by rows: the download stage's two passes over a CSV file.
 
-`python benchmarks/memory_data.py`: each measurement is a process of its own.
+`python benchmarks/memory_data.py`: each measurement runs in a new process.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def write_rows(file: Path, rows: int) -> None:
 
 
 def peak(rows: int, options: dict, folder: Path) -> float:
-    """Return the peak resident memory of writing a data set in MiB."""
+    """Return the peak resident memory of writing data/raw in MiB."""
     source, target = folder / f"{rows}.csv", folder / f"{rows}-{len(options)}"
     write_rows(source, rows)
     command = [sys.executable, "-c", WRITING, str(source), str(target), json.dumps(options)]
@@ -56,8 +56,8 @@ def main(rows: list[int]) -> None:
     for name, options in (("plain", {}), ("filter, fold and subset", OPTIONS)):
         for count in rows:
             with tempfile.TemporaryDirectory() as folder:
-                found = peak(count, options, Path(folder))
-            print(f"download, {name}, {count:,} rows: {found:,.0f} MiB", flush=True)
+                peak_mib = peak(count, options, Path(folder))
+            print(f"download, {name}, {count:,} rows: {peak_mib:,.0f} MiB", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""MRPC with all-MiniLM-L6-v2: temper beside the plain Trainer workflow, in one run.
+"""MRPC with all-MiniLM-L6-v2: temper against the plain Trainer workflow, in one run.
 
 For each seed temper trains three epochs (bf16, length buckets, batch 16, rate 1e-4, warm-up) and
 scores validation with its last weights; before it the plain workflow runs as people copy it (fp32,
-batch 8, rate 5e-5) for `--plain-steps` steps, so that both see the same machine. `--set` changes
+batch 8, rate 5e-5) for `--plain-steps` steps, so that both run on the same machine. `--set` changes
 parameters: `--set train.label_smoothing=0.1`. See benchmarks/README.md and docs/what-helps.md.
 """
 
@@ -36,8 +36,6 @@ CHANGES = {
         "metric_for_best_model": "loss",
     },
 }
-
-
 PLAIN_EPOCHS = 3
 
 
@@ -51,7 +49,7 @@ def write_params(
     tree["data"]["files"] = {s: str(data / f"{s}.csv") for s in ("train", "validation")}
     tree["data"]["split"] |= {"validation": 0.0, "test": 0.0}
     tree["model"] |= {"name": "minilm", "files": {"minilm": str(model)}, "from_scratch": False}
-    tree["train"]["evaluate_every"] = 10**6  # once, at the end: validation chooses nothing
+    tree["train"]["evaluate_every"] = 10**6  # once, at the end: validation selects nothing
     space.set_values(tree, changes)
     (workspace / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
     return tree
@@ -66,12 +64,12 @@ def timed(command: list[str], workspace: Path) -> float:
 def plain_speed(data: Path, model: Path, seed: int, steps: int) -> float:
     command = [sys.executable, str(ROOT / "benchmarks/plain_trainer.py"), "--data", str(data)]
     command += ["--model", str(model), "--seed", str(seed), "--max-steps", str(steps)]
-    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return json.loads(found.splitlines()[-1])["samples_per_s"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(output.splitlines()[-1])["samples_per_s"]
 
 
 def last_epoch(workspace: Path) -> dict[str, float]:
-    """Return the last validation row: the plain workflow scores its last weights too."""
+    """Return the scores of the last validation: the plain workflow scores its last weights too."""
     lines = (workspace / "data/history/validation.csv").read_text().splitlines()
     return dict(zip(lines[0].split(","), map(float, lines[-1].split(",")), strict=True))
 
@@ -88,13 +86,13 @@ def main(
         for seed in seeds:
             speed = plain_speed(data, model, seed, plain_steps)
             p = write_params(workspace, data, model, seed, changes)["train"]
-            passes = p["epochs"] * (p.get("model_soup_size") or 1)
+            num_epochs = p["epochs"] * (p.get("model_soup_size") or 1)
             timed(["dvc", "repro", "tokenize"], workspace)
             seconds = timed(["dvc", "repro", "--single-item", "train"], workspace)
-            found = last_epoch(workspace)
-            row = {"seed": seed, "accuracy": found["accuracy"], "f1": found["f1"]}
+            scores = last_epoch(workspace)
+            row = {"seed": seed, "accuracy": scores["accuracy"], "f1": scores["f1"]}
             row["plain_samples_per_s"] = speed
-            row["temper_samples_per_s"] = passes * num_rows / seconds
+            row["temper_samples_per_s"] = num_epochs * num_rows / seconds
             row["cost"] = seconds / (PLAIN_EPOCHS * num_rows / speed)
             rows.append(row)
             print(json.dumps(row), flush=True)

@@ -27,8 +27,8 @@ def main(data: Path, model: Path, seed: int, max_steps: int) -> None:
     tokenizer = AutoTokenizer.from_pretrained(model)
 
     def encode(rows: dict) -> dict:
-        found = tokenizer(rows["sentence1"], rows["sentence2"], truncation=True, max_length=128)
-        return {**found, "labels": [LABELS[label] for label in rows["label"]]}
+        encoding = tokenizer(rows["sentence1"], rows["sentence2"], truncation=True, max_length=128)
+        return {**encoding, "labels": [LABELS[label] for label in rows["label"]]}
 
     files = {split: str(data / f"{split}.csv") for split in ("train", "validation")}
     with tempfile.TemporaryDirectory() as folder:
@@ -49,13 +49,13 @@ def main(data: Path, model: Path, seed: int, max_steps: int) -> None:
             train_dataset=splits["train"],
             data_collator=DataCollatorWithPadding(tokenizer),
         )
-        found = {"samples_per_s": trainer.train().metrics["train_samples_per_second"]}
+        results = {"samples_per_s": trainer.train().metrics["train_samples_per_second"]}
         if max_steps < 0:
             output = trainer.predict(splits["validation"])
-            predicted, wanted = output.predictions.argmax(-1), output.label_ids
-            found["accuracy"] = float(np.mean(predicted == wanted))
-            found["f1"] = float(f1_score(wanted, predicted))
-    print(json.dumps(found))
+            predictions, references = output.predictions.argmax(-1), output.label_ids
+            results["accuracy"] = float(np.mean(predictions == references))
+            results["f1"] = float(f1_score(references, predictions))
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

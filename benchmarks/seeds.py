@@ -1,6 +1,6 @@
-"""How often `temper compare` calls two models different that are not: drawn ones, and real seeds.
+"""False positives of `temper compare`: how often it calls equally good models different.
 
-Drawn: two models with the same chance of being right in every row, many times over. Real: one
+Simulated: pairs of models with the same probability of being right in every row. Real: one
 configuration of the sample trained with many seeds, every pair compared on the 600 test rows.
 See benchmarks/README.md.
 """
@@ -28,33 +28,42 @@ Models = list[row_scores.RowScores]
 
 def rejections(pairs: list[Models]) -> dict[str, float]:
     """Return the share of pairs that each test calls different."""
-    found: dict[str, list[bool]] = {}
+    rejected: dict[str, list[bool]] = {}
     for i, pair in enumerate(pairs):
-        seen, drawn = significance.observed(pair), significance.resample(pair, SAMPLES, i)
+        observed, resampled = significance.observed(pair), significance.resample(pair, SAMPLES, i)
         for metric in MAIN:
-            one = significance.difference(metric, seen[metric], drawn[metric])
-            found.setdefault(f"bootstrap {metric}", []).append(one.p <= significance.LEVEL)
+            test = significance.difference(metric, observed[metric], resampled[metric])
+            rejected.setdefault(f"bootstrap {metric}", []).append(test.p <= significance.LEVEL)
         assert pair[0].right is not None
         assert pair[1].right is not None
-        counted = significance.mcnemar(pair[0].right, pair[1].right)
-        found.setdefault("McNemar mid-p", []).append(counted.p <= significance.LEVEL)
-    return {name: float(np.mean(values)) for name, values in found.items()}
+        test = significance.mcnemar(pair[0].right, pair[1].right)
+        rejected.setdefault("McNemar mid-p", []).append(test.p <= significance.LEVEL)
+    return {name: float(np.mean(values)) for name, values in rejected.items()}
 
 
-def drawn_pairs(rows: int, share: float, count: int, seed: int) -> list[Models]:
-    """Return pairs of models that are right in a row with the same chance, some rows harder."""
+def simulated_pairs(rows: int, share: float, count: int, seed: int) -> list[Models]:
+    """Simulate pairs of models with the same probability of being right, which varies by row."""
     random, pairs = np.random.default_rng(seed), []
     for _ in range(count):
-        chance = random.beta(2 * share, 2 * (1 - share), rows)
-        wanted = random.integers(0, 2, rows)
-        found = [np.where(random.random(rows) < chance, wanted, 1 - wanted) for _ in range(2)]
-        pairs.append([row_scores.from_rows("classification", as_rows(f, wanted), NAMES, NAMES[1])
-                      for f in found])  # fmt: skip
+        probability = random.beta(2 * share, 2 * (1 - share), rows)
+        references = random.integers(0, 2, rows)
+        predictions = [
+            np.where(random.random(rows) < probability, references, 1 - references)
+            for _ in range(2)
+        ]
+        pairs.append(
+            [
+                row_scores.from_rows(
+                    "classification", as_rows(predicted, references), NAMES, NAMES[1]
+                )
+                for predicted in predictions
+            ]
+        )
     return pairs
 
 
-def as_rows(found: np.ndarray, wanted: np.ndarray) -> list[row_scores.Row]:
-    cells = zip(found, wanted, strict=True)
+def as_rows(predictions: np.ndarray, references: np.ndarray) -> list[row_scores.Row]:
+    cells = zip(predictions, references, strict=True)
     return [{"prediction": NAMES[p], "reference": NAMES[r]} for p, r in cells]
 
 
@@ -75,14 +84,14 @@ def train(workspace: Path, seeds: int, rows: int, epochs: int) -> Models:
         command = [sys.executable, "-m", *arguments]
         subprocess.run(command, cwd=workspace, env=environment, check=True, stdout=sys.stderr)
 
-    for kind, files in (("dataset", tree["data"]["files"]), ("model", tree["model"]["files"])):
+    for folder, files in (("dataset", tree["data"]["files"]), ("model", tree["model"]["files"])):
         for name, source in files.items():
-            stage("stages.hash_inputs", source, f"data/files/{kind}/{name}.json")
+            stage("stages.hash_inputs", source, f"data/files/{folder}/{name}.json")
     stage("stages.download", "dataset", "data/files/dataset", "data/raw")
     stage("stages.download", "model", "data/files/model", "data/base")
     empty = ("data/files/code", "data/files/tokenize", "data/translators")
     stage("stages.tokenize", "data/raw", "data/base/processor", *empty, "data/tokenized")
-    found = []
+    models = []
     for seed in range(seeds):
         outs = ("data/model", "data/checkpoints", "data/history")
         stage("stages.train", "data/tokenized", "data/base", *outs, seed=seed)
@@ -90,12 +99,12 @@ def train(workspace: Path, seeds: int, rows: int, epochs: int) -> Models:
         stage("stages.evaluate", *read, "data/evaluation", seed=seed)
         with (workspace / "data/evaluation/predictions/test.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
-        found.append(row_scores.from_rows("classification", rows, NAMES, NAMES[1]))
-    return found
+        models.append(row_scores.from_rows("classification", rows, NAMES, NAMES[1]))
+    return models
 
 
 def report_seeds(models: Models) -> None:
-    """Print the scores by seed, how many pairs differ, and what the difference is made of."""
+    """Print the scores over the seeds, how many pairs differ, and the variance of a difference."""
     scores = significance.observed(models)
     for metric in MAIN:
         mean, spread = scores[metric].mean(), scores[metric].std(ddof=1)
@@ -108,30 +117,30 @@ def report_seeds(models: Models) -> None:
             share = groups_apart(scores["accuracy"], size)
             print(f"Welch, {size} and {size} seeds: {share:.3f} of the draws called different")
     right = np.array([model.right for model in models], dtype=float)
-    apart = [one - other for one, other in itertools.combinations(right, 2)]
-    seen = np.mean([part.mean() ** 2 for part in apart])
-    drawn = np.mean([part.var() / (part.size - 1) for part in apart])
-    print(f"variance of a pair's accuracy difference: {seen:.2e}; of redrawing rows: {drawn:.2e}")
+    differences = [first - second for first, second in itertools.combinations(right, 2)]
+    total = np.mean([rows.mean() ** 2 for rows in differences])
+    sampling = np.mean([rows.var() / (rows.size - 1) for rows in differences])
+    print(f"variance of a pair's accuracy difference: {total:.2e}; of resampling: {sampling:.2e}")
 
 
 def groups_apart(scores: np.ndarray, size: int, draws: int = 2000) -> float:
     """Return the share of draws in which two groups of seeds are called different (Welch)."""
-    random, calls = np.random.default_rng(0), 0
+    random, num_rejected = np.random.default_rng(0), 0
     for _ in range(draws):
-        chosen = random.permutation(scores)[: 2 * size]
-        calls += significance.welch(chosen[:size], chosen[size:])[2] <= significance.LEVEL
-    return calls / draws
+        drawn = random.permutation(scores)[: 2 * size]
+        num_rejected += significance.welch(drawn[:size], drawn[size:])[2] <= significance.LEVEL
+    return num_rejected / draws
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=2000, help="of each drawn case")
+    parser.add_argument("--repeats", type=int, default=2000, help="of each simulated case")
     parser.add_argument("--seeds", type=int, default=16, help="trainings; 0 for none")
     parser.add_argument("--rows", type=int, default=16_000, help="of train")
     parser.add_argument("--epochs", type=int, default=2)
     arguments = parser.parse_args()
     for rows, share in ((100, 0.8), (600, 0.7), (600, 0.9), (2000, 0.9)):
-        shares = rejections(drawn_pairs(rows, share, arguments.repeats, seed=rows))
+        shares = rejections(simulated_pairs(rows, share, arguments.repeats, seed=rows))
         print(f"{rows} rows, {share:.0%} right:", *(f"{k} {v:.3f}," for k, v in shares.items()))
     if arguments.seeds > 1:
         with tempfile.TemporaryDirectory() as folder:

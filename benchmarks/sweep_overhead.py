@@ -1,4 +1,4 @@
-"""What a trial of `temper sweep` costs besides its training: a train stage that does nothing.
+"""Overhead of a trial of `temper sweep`, measured with a train stage that does nothing.
 
 `python benchmarks/sweep_overhead.py --trials 20 [--dag full]`
 """
@@ -32,7 +32,7 @@ ALONE = {
         }
     }
 }
-PLAN = {
+SWEEP = {
     "method": "random",
     "objective": "validation.accuracy",
     "parameters": {"train.learning_rate": {"low": 1e-6, "high": 1e-2, "log": True}},
@@ -41,8 +41,8 @@ PLAN = {
 
 
 def environment() -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
-    return kept | {"PYTHONPATH": str(ROOT), "TEMPER_TRACKING": "on"}
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
+    return inherited | {"PYTHONPATH": str(ROOT), "TEMPER_TRACKING": "on"}
 
 
 def run(folder: Path, *command: str) -> None:
@@ -52,7 +52,7 @@ def run(folder: Path, *command: str) -> None:
 
 
 def make(folder: Path, dag: str) -> None:
-    """Make a repository: train alone, or the whole pipeline with another command for train."""
+    """Make a repository: the train stage alone, or the whole pipeline with that train stage."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
     for name in listed.stdout.splitlines():
         if (ROOT / name).exists() and not name.startswith(("dvc.lock", ".dvc/")):
@@ -78,9 +78,9 @@ def make(folder: Path, dag: str) -> None:
 
 
 def measure(folder: Path, name: str, trials: int) -> tuple[float, float]:
-    """Return the wall and the CPU seconds of a sweep."""
-    plan = PLAN | {"name": name, "budget": {"trials": trials}}
-    (folder / "sweep.yaml").write_text(yaml.safe_dump(plan))
+    """Return the wall-clock and CPU seconds of a sweep."""
+    sweep = SWEEP | {"name": name, "budget": {"trials": trials}}
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(sweep))
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     run(folder, "temper", "sweep")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -92,21 +92,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--dag", choices=["train", "full"], default="train")
-    chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "repository"
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "repository"
         folder.mkdir()
-        make(folder, chosen.dag)
-        measure(folder, "warm", 1)  # MLflow makes its tables
-        one, many = measure(folder, "one", 1), measure(folder, "many", chosen.trials)
-    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        make(folder, arguments.dag)
+        measure(folder, "warm", 1)  # MLflow creates its tables
+        num_trials = arguments.trials
+        single, many = measure(folder, "one", 1), measure(folder, "many", num_trials)
+    print(f"load average: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print("sweep of           wall s   CPU s")
-    for name, found in (("1 trial", one), (f"{chosen.trials} trials", many)):
-        print(f"{name:<16}{found[0]:>9.2f}{found[1]:>8.2f}")
-    by_trial = [value / chosen.trials for value in many]
-    print(f"{'by trials':<16}{by_trial[0]:>9.2f}{by_trial[1]:>8.2f}")
-    further = [(b - a) / (chosen.trials - 1) for a, b in zip(one, many, strict=True)]
-    print(f"{'a further trial':<16}{further[0]:>9.2f}{further[1]:>8.2f}")
+    per_trial = [value / num_trials for value in many]
+    marginal = [(b - a) / (num_trials - 1) for a, b in zip(single, many, strict=True)]
+    rows = {
+        "1 trial": single,
+        f"{num_trials} trials": many,
+        "per trial": per_trial,
+        "each further one": marginal,
+    }
+    for name, (wall_s, cpu_s) in rows.items():
+        print(f"{name:<16}{wall_s:>9.2f}{cpu_s:>8.2f}")
 
 
 if __name__ == "__main__":
