@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -35,3 +36,10 @@ def test_input_error_exits_with_status_1(write_params, monkeypatch, capsys):
     monkeypatch.setenv("TEMPER_DEBUG", "1")
     with pytest.raises(InputError):
         main.main()
+
+
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_help_of_a_command_begins_with_its_line_of_the_list(name):
+    """The list of commands is written apart from their functions, which it does not import."""
+    function = getattr(import_module(f"temper.cli.{name}"), name)
+    assert main.COMMANDS[name] == function.__doc__.splitlines()[0]
