@@ -121,12 +121,14 @@ def test_opens_experiments_revisions_and_the_workspace_by_name(stub, monkeypatch
     monkeypatch.setenv("COLUMNS", "150")
     compare.compare(["HEAD", "longer"], samples=500, markdown=stub / "c.md", html=stub / "c.html")
     text = capsys.readouterr().out
-    assert re.search(r"^longer is better than HEAD: accuracy \+0\.\d+ .*, p = 0\.002", text)
+    assert re.search(
+        r"^longer vs HEAD: significantly better .*\(accuracy \+0\.\d+, .*, p = 0\.002\)", text
+    )
     assert ["train.epochs", "1.0", "4"] in [row[:3] for row in cells(text)]
     assert "no time, latency or memory: there is no" in text
     assert (stub / "c.md").read_text().startswith("# sample-paraphrase: comparison")
-    assert "longer is better than HEAD" in (stub / "c.html").read_text()
-    with pytest.raises(InputError, match=r"HEAD~1: no dvc\.lock, so nothing says which results"):
+    assert "longer vs HEAD: significantly better" in (stub / "c.html").read_text()
+    with pytest.raises(InputError, match=r"HEAD~1: no dvc\.lock, so its results are unknown"):
         compare.compare(["HEAD", "HEAD~1"], html=stub / "c.html")
     repository.set_params(stub, train__epochs=2)
     message = "workspace: data/evaluation was not made with the train of its params"
@@ -134,4 +136,6 @@ def test_opens_experiments_revisions_and_the_workspace_by_name(stub, monkeypatch
         compare.compare(["HEAD", "workspace"], html=stub / "c.html")
     repository.run(stub, "dvc repro -q")
     compare.compare(["HEAD", "workspace"], samples=500, html=stub / "c.html")
-    assert re.search(r"workspace (is better than|and) HEAD", capsys.readouterr().out)
+    assert re.search(
+        r"workspace vs HEAD: (significantly better|not significant)", capsys.readouterr().out
+    )

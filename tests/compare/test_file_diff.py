@@ -13,21 +13,21 @@ def test_tables_differ_by_columns_counts_and_cells():
     def rows(names, *values):
         return list(names), iter(values)
 
-    found = file_diff.of_tables(rows("ab", (1, 2), (3, 4)), rows("ab", (1, 2), (3, 5)))
+    found = file_diff.diff_tables(rows("ab", (1, 2), (3, 4)), rows("ab", (1, 2), (3, 5)))
     assert found == "1 of 2 rows differ; first in row 1, column b: 4 before, 5 now"
-    assert file_diff.of_tables(rows("ab"), rows("ac")) == "columns a, b before, a, c now"
-    shorter = file_diff.of_tables(rows("a", (1,), (2,)), rows("a", (1,)))
-    assert shorter == "2 → 1 rows; the first ones agree"
+    assert file_diff.diff_tables(rows("ab"), rows("ac")) == "columns a, b before, a, c now"
+    shorter = file_diff.diff_tables(rows("a", (1,), (2,)), rows("a", (1,)))
+    assert shorter == "2 → 1 rows; the common ones agree"
 
 
 def test_tensors_differ_by_name_and_largest_difference():
     """The first tensor by name is shown with its largest difference."""
     one = {"b": np.zeros(3, np.float32), "a": np.ones(2, np.float32)}
     other = one | {"b": np.array([0, 0.25, 0], np.float32)}
-    found = file_diff.of_tensors(one, other)
+    found = file_diff.diff_tensors(one, other)
     assert found == "1 of 2 tensors differ, first b by up to 0.25"
-    assert file_diff.of_tensors(one, {"a": one["a"]}) == "other tensors: b"
-    wide = file_diff.of_tensors(one, one | {"a": np.ones(3, np.float32)})
+    assert file_diff.diff_tensors(one, {"a": one["a"]}) == "different tensors: b"
+    wide = file_diff.diff_tensors(one, one | {"a": np.ones(3, np.float32)})
     assert wide.endswith("first a float32 (2,) before, float32 (3,) now")
 
 
@@ -37,7 +37,7 @@ def test_json_and_text_differ_by_key_line_and_byte(tmp_path):
         (tmp_path / name).write_text(json.dumps(value))
     found = file_diff.describe(".json", tmp_path / "old", tmp_path / "new")
     assert found == "1 values differ, first a.1: 2 before, 3 now"
-    assert file_diff.of_bytes(b"a\nb\n", b"a\nc\n") == "4 bytes before, 4 now, from line 2 on"
-    assert file_diff.of_bytes(b"\0a", b"\0b") == "2 bytes before, 2 now, from byte 1 on"
+    assert file_diff.diff_bytes(b"a\nb\n", b"a\nc\n") == "4 bytes before, 4 now, from line 2 on"
+    assert file_diff.diff_bytes(b"\0a", b"\0b") == "2 bytes before, 2 now, from byte 1 on"
     missing = file_diff.describe(".json", tmp_path / "none", tmp_path / "new")
     assert "not in the cache" in missing

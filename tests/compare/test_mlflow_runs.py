@@ -71,13 +71,13 @@ def test_finds_the_dvc_files_of_a_run(origin, tmp_path, monkeypatch, capsys):
     compare.compare([run_id, "HEAD"], samples=500, html=tmp_path / "c.html")
     text = capsys.readouterr().out
     name = f"sample-paraphrase {run_id[:8]}"
-    assert f"HEAD and {name} score alike in each of 24 test rows" in text
+    assert f"HEAD vs {name}: the same score on each of 24 test rows" in text
     (row,) = [row for row in cells(text.partition("\ncosts")[2]) if row[0] == "HEAD"]
     assert len(re.findall(r"\d\.\d+", " ".join(row))) == 8
     shutil.rmtree(folder / ".dvc/cache")
     shutil.rmtree(folder / "data/evaluation")
     with pytest.raises(
-        InputError, match=r"run \w+: no commit or experiment here, nor workspace, holds"
+        InputError, match=r"run \w+: no commit or experiment of this repo\w+, nor workspace, has"
     ):
         compare.compare([run_id, "HEAD"], html=tmp_path / "c.html")
     with pytest.raises(
