@@ -108,7 +108,7 @@ def main() -> None:
         "1 trial": single,
         f"{num_trials} trials": many,
         "per trial": per_trial,
-        "each further one": marginal,
+        "a further trial": marginal,
     }
     for name, (wall_s, cpu_s) in rows.items():
         print(f"{name:<16}{wall_s:>9.2f}{cpu_s:>8.2f}")

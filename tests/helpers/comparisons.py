@@ -68,10 +68,10 @@ def as_arrow(columns):
 
 
 def model(name, table, texts=None, *, settings=None, scores=None, sha256="same", kind="pair"):
-    """Return an entry whose files hold a table of test predictions.
+    """Return a model whose files hold a table of test predictions.
 
     Args:
-        name: of the entry.
+        name: of the model.
         table: rows of test.csv.
         texts: columns of data/raw; None for none.
         settings: changes of params.yaml, by dotted key.
