@@ -71,13 +71,7 @@ def train_session(
 ) -> "TrainingSession":
     """Train with `seed`, restarting with a smaller per-device batch when memory runs out.
 
-    Args:
-        parameters: all of them.
-        data: the tokenized splits.
-        base: the base model.
-        on_start: called with the session of each attempt.
-        folder: of the checkpoints.
-        on_metrics: called with (prefix, metrics, step).
+    Args (the others as in `fine_tune`):
         seed: of everything but new weights, which are drawn from `parameters.seed`.
         per_device_batch_size: replaces that of `parameters`, because it has fit before.
     """

@@ -1,6 +1,6 @@
 """Encoded rows → the outputs of a model, in row order, a window of rows at a time.
 
-Shared by evaluate, by export's parity check and by `temper predict`.
+Shared by training, evaluate, export's parity check and `temper predict`.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,13 +14,14 @@ from temper.tasks.base.arrays import Batch, Collator, Rows
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
+    from torch import nn
 
 Forward = Callable[[Batch], np.ndarray]
 BATCHES_PER_WINDOW = 64
 
 
-class Features(list):
-    """Rows that also answer by column, as a `Dataset` does."""
+class RowList(list):
+    """A list of rows that also returns columns by name, as a `Dataset` does."""
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
@@ -31,47 +32,48 @@ class Features(list):
 def predict(
     forward: Forward,
     features: Rows,
-    collate: Collator,
+    collator: Collator,
     batch_size: int,
     task: Task,
-    first: int | None = 0,
+    first_row: int | None = 0,
     *,
     static_shapes: bool = False,
 ) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """Yield `(first row, outputs)` for windows of rows, in row order.
+    """Yield `(index of its first row, outputs)` of each window of rows, in row order.
 
-    Within a window rows are batched by length, so that little is padded.
+    Within a window rows are batched by length, which saves padding.
 
     Args:
         forward: from `torch_forward` or `onnx_forward`.
         features: the encoded rows, with `length`.
-        collate: the task's collator.
+        collator: of the task.
         batch_size: rows per forward pass.
         task: removes the padding of an output.
-        first: number of the first row, which a collator's random draws depend on; None: no draws.
+        first_row: its number in the split seeds what a collator draws; None: no seeds.
         static_shapes: pad the last batch, so that every batch has the same number of rows.
     """
-    size = batch_size * BATCHES_PER_WINDOW
-    for start in range(0, len(features), size):
-        rows = [features[i] for i in range(start, min(start + size, len(features)))]
-        if first is not None:
-            rows = [row | {"draw": (0, first + start + i)} for i, row in enumerate(rows)]
+    window_size = batch_size * BATCHES_PER_WINDOW
+    for start in range(0, len(features), window_size):
+        stop = min(start + window_size, len(features))
+        rows = [features[i] for i in range(start, stop)]
+        if first_row is not None:
+            rows = [row | {"draw": (0, first_row + start + i)} for i, row in enumerate(rows)]
         order = np.argsort([-row["length"] for row in rows], kind="stable")
         outputs: list[Any] = [None] * len(rows)
-        for at in range(0, len(rows), batch_size):
-            indices = order[at : at + batch_size]
+        for batch_start in range(0, len(rows), batch_size):
+            indices = order[batch_start : batch_start + batch_size]
             batch = [rows[i] for i in indices]
             batch += batch[:1] * (batch_size - len(batch)) * static_shapes
-            unpadded = task.unpad(forward(collate(batch)), batch)
+            unpadded = task.unpad(forward(collator(batch)), batch)
             for i, output in zip(indices, unpadded, strict=False):  # without the padding rows
                 outputs[i] = output
         yield start, outputs
 
 
 def torch_forward(
-    model: Any,
+    model: "nn.Module",
     task: Task,
-    precision: Callable[[], AbstractContextManager] = nullcontext,
+    autocast: Callable[[], AbstractContextManager] = nullcontext,
     *,
     reduce: bool = True,
 ) -> Forward:
@@ -79,8 +81,8 @@ def torch_forward(
 
     Args:
         model: put into evaluation mode; runs on its device.
-        task: makes logits of the model's outputs.
-        precision: the autocast context to run in; without one, the weights' own precision.
+        task: reads the logits from the model's outputs.
+        autocast: the context to compute in; by default the precision of the weights.
         reduce: apply `Task.reduce_logits`; otherwise return all logits.
     """
     import torch
@@ -91,7 +93,7 @@ def torch_forward(
 
     def forward(batch: Batch) -> np.ndarray:
         inputs = {k: torch.from_numpy(v).to(device) for k, v in batch.items() if k != "labels"}
-        with without_gradients(), precision():
+        with without_gradients(), autocast():
             logits = task.logits(model(**inputs), inputs).float()
             return (task.reduce_logits(logits, batch) if reduce else logits).cpu().numpy()
 

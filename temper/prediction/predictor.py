@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from temper import inference
 from temper.core.errors import InputError
-from temper.inference import Features
+from temper.inference import RowList
 from temper.models import loading
 from temper.params import user_code
 from temper.params.renamed import with_current_names
@@ -129,10 +129,10 @@ class Predictor:
         num_examples = len(columns[self.task.columns[0]])
         encoded = self.task.encode(columns, self.processor, mode="predict")
         encoded.pop("full_length")
-        features = Features(
+        features = RowList(
             dict(zip(encoded, row, strict=True)) for row in zip(*encoded.values(), strict=True)
         )
-        examples = Features(
+        examples = RowList(
             {name: values[i] for name, values in columns.items()} for i in range(num_examples)
         )
         outputs = self.outputs(features, self.task.predict_outputs_needed, None)

@@ -5,11 +5,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from temper.training.session import TrainingSession
-
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from temper.training.session import TrainingSession
     from temper.training.soup import ModelSoup
 
 FIRST_COLUMNS = ("step", "epoch", "train loss", "val loss")
@@ -40,7 +39,7 @@ class ProgressTable:
         if self.bar is not None:
             self.bar.close()
 
-    def on_start(self, session: TrainingSession) -> None:
+    def on_start(self, session: "TrainingSession") -> None:
         """Print the session's sizes; a soup's members and a restart have one session each."""
         print(describe(session))
         setup = session.setup
@@ -97,7 +96,7 @@ class ProgressTable:
         tqdm.write("  ".join(f"{cell:>10}" for cell in cells), file=sys.stderr)
 
 
-def describe(session: TrainingSession) -> str:
+def describe(session: "TrainingSession") -> str:
     """Return the size of the data, the model and a batch, and the share of padding."""
     args, setup = session.args, session.setup
     padding = ""

@@ -5,22 +5,22 @@ processes nor gradient accumulation changes the gradient.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers.utils.generic import ModelOutput
 
 from temper.core.errors import InputError
 from temper.tasks.base.arrays import IGNORE_INDEX
 
-if TYPE_CHECKING:
-    from torch import Tensor
-    from transformers.utils.generic import ModelOutput
-
-LossFunction = Callable[..., "Tensor"]  # (logits, labels, **loss_kwargs)
-DivergenceFunction = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]  # (logits, logits, labels)
+LossFunction = Callable[..., Tensor]  # (logits, labels, **loss_kwargs)
+DivergenceFunction = Callable[[Tensor, Tensor, Tensor], Tensor]  # (logits, logits, labels)
 
 
-def label_mask(labels: "Tensor") -> "Tensor":
+def label_mask(labels: Tensor) -> Tensor:
     """Return a mask of the labels that count, neither `IGNORE_INDEX` nor NaN; shape of `labels`."""
     return ~labels.isnan() if labels.is_floating_point() else labels != IGNORE_INDEX
 
@@ -51,7 +51,7 @@ def balanced_weights(counts: np.ndarray, num_rows: int | None = None) -> list[fl
     return (counts.sum() / (len(counts) * counts)).tolist()
 
 
-def loss_kwargs(outputs: "ModelOutput") -> dict[str, "Tensor"]:
+def loss_kwargs(outputs: ModelOutput) -> dict[str, Tensor]:
     """Return the model outputs that the loss needs besides logits: a CRF's `transitions`."""
     transitions = getattr(outputs, "transitions", None)
     return {} if transitions is None else {"transitions": transitions}
@@ -75,59 +75,79 @@ def build_loss(
         focal_gamma: factor `(1 - p)^gamma` on each term (Lin et al. 2017).
         huber_delta: regression: errors above this count linearly (Huber 1964); None: squared.
     """
-    import torch
-    from torch.nn import functional
-
-    def weights(logits: "Tensor") -> "Tensor | None":
-        return None if class_weights is None else logits.new_tensor(class_weights)
-
-    def cross_entropy(logits: "Tensor", labels: "Tensor") -> "Tensor":
-        if labels.ndim > 1:  # most tokens of a batch may carry no label: drop them early
-            mask = label_mask(labels)
-            logits, labels = logits[mask], labels[mask]
-        logits = logits.float()
-        terms = functional.cross_entropy(
-            logits,
-            labels,
-            weight=weights(logits),
-            ignore_index=IGNORE_INDEX,
-            label_smoothing=label_smoothing,
-            reduction="none",
-        )
-        if focal_gamma:
-            probability = logits.softmax(-1).gather(-1, labels.clamp(min=0)[:, None])[:, 0]
-            terms = terms * (1 - probability) ** focal_gamma
-        return terms.sum()
-
-    def binary_cross_entropy(logits: "Tensor", labels: "Tensor") -> "Tensor":
-        logits, mask, multi_hot = logits.float(), label_mask(labels), labels.nan_to_num()
-        targets = multi_hot * (1 - label_smoothing) + label_smoothing / 2
-        terms = functional.binary_cross_entropy_with_logits(
-            logits, targets, pos_weight=weights(logits), reduction="none"
-        )
-        if focal_gamma:
-            probability = logits.sigmoid()
-            error = multi_hot * (1 - probability) + (1 - multi_hot) * probability
-            terms = terms * error**focal_gamma
-        return torch.where(mask, terms, 0.0).sum()
-
-    def squared_error(logits: "Tensor", labels: "Tensor") -> "Tensor":
-        predictions, targets = logits[:, 0].float(), labels.nan_to_num()
-        if huber_delta is None:
-            terms = (predictions - targets) ** 2
-        else:
-            terms = functional.huber_loss(predictions, targets, reduction="none", delta=huber_delta)
-        return torch.where(label_mask(labels), terms, 0.0).sum()
-
-    return {
-        "cross_entropy": cross_entropy,
-        "binary_cross_entropy": binary_cross_entropy,
-        "squared_error": squared_error,
+    weight_options = {"label_smoothing": label_smoothing, "class_weights": class_weights}
+    functions: dict[str, LossFunction] = {
+        "cross_entropy": partial(cross_entropy, **weight_options, focal_gamma=focal_gamma),
+        "binary_cross_entropy": partial(
+            binary_cross_entropy, **weight_options, focal_gamma=focal_gamma
+        ),
+        "squared_error": partial(squared_error, huber_delta=huber_delta),
         "crf": crf,
-    }[name]
+    }
+    return functions[name]
 
 
-def crf(logits: "Tensor", labels: "Tensor", *, transitions: "Tensor") -> "Tensor":
+def cross_entropy(
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    label_smoothing: float,
+    class_weights: Sequence[float] | None,
+    focal_gamma: float,
+) -> Tensor:
+    """Sum the cross-entropy of logits (…, classes) and label ids (…); see `build_loss`."""
+    if labels.ndim > 1:  # most tokens of a batch may carry no label: drop them early
+        mask = label_mask(labels)
+        logits, labels = logits[mask], labels[mask]
+    logits = logits.float()
+    terms = functional.cross_entropy(
+        logits,
+        labels,
+        weight=None if class_weights is None else logits.new_tensor(class_weights),
+        ignore_index=IGNORE_INDEX,
+        label_smoothing=label_smoothing,
+        reduction="none",
+    )
+    if focal_gamma:
+        probability = logits.softmax(-1).gather(-1, labels.clamp(min=0)[:, None])[:, 0]
+        terms = terms * (1 - probability) ** focal_gamma
+    return terms.sum()
+
+
+def binary_cross_entropy(
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    label_smoothing: float,
+    class_weights: Sequence[float] | None,
+    focal_gamma: float,
+) -> Tensor:
+    """Sum the binary cross-entropy of logits and multi-hot labels (rows, labels)."""
+    logits, mask, multi_hot = logits.float(), label_mask(labels), labels.nan_to_num()
+    terms = functional.binary_cross_entropy_with_logits(
+        logits,
+        multi_hot * (1 - label_smoothing) + label_smoothing / 2,
+        pos_weight=None if class_weights is None else logits.new_tensor(class_weights),
+        reduction="none",
+    )
+    if focal_gamma:
+        probability = logits.sigmoid()
+        error = multi_hot * (1 - probability) + (1 - multi_hot) * probability
+        terms = terms * error**focal_gamma
+    return torch.where(mask, terms, 0.0).sum()
+
+
+def squared_error(logits: Tensor, labels: Tensor, *, huber_delta: float | None) -> Tensor:
+    """Sum the squared or Huber error of logits (rows, 1) and numbers (rows,)."""
+    predictions, targets = logits[:, 0].float(), labels.nan_to_num()
+    if huber_delta is None:
+        terms = (predictions - targets) ** 2
+    else:
+        terms = functional.huber_loss(predictions, targets, reduction="none", delta=huber_delta)
+    return torch.where(label_mask(labels), terms, 0.0).sum()
+
+
+def crf(logits: Tensor, labels: Tensor, *, transitions: Tensor) -> Tensor:
     """Compute the summed negative log-likelihood of the label sequences in a linear-chain CRF.
 
     A sequence's score is the sum of its logits and transitions over the labelled tokens of a row;
@@ -138,8 +158,6 @@ def crf(logits: "Tensor", labels: "Tensor", *, transitions: "Tensor") -> "Tensor
         labels: ids (batch, tokens), `IGNORE_INDEX` where a token carries none.
         transitions: (labels + 2, labels): from each label, from the start, and to the end.
     """
-    import torch
-
     mask, num_labels = label_mask(labels), logits.shape[-1]
     lengths = mask.sum(1)
     words = int(lengths.max())
@@ -174,22 +192,20 @@ def build_divergence(loss: str) -> DivergenceFunction:
     Args:
         loss: as in `build_loss`.
     """
-    import torch
-    from torch.nn import functional
 
-    def of_classes(logits_1: "Tensor", logits_2: "Tensor", labels: "Tensor") -> "Tensor":
+    def of_classes(logits_1: Tensor, logits_2: Tensor, labels: Tensor) -> Tensor:
         mask = label_mask(labels)
         log_p, log_q = (logits[mask].float().log_softmax(-1) for logits in (logits_1, logits_2))
         forward = functional.kl_div(log_p, log_q, log_target=True, reduction="sum")
         return (forward + functional.kl_div(log_q, log_p, log_target=True, reduction="sum")) / 2
 
-    def of_labels(logits_1: "Tensor", logits_2: "Tensor", labels: "Tensor") -> "Tensor":
+    def of_labels(logits_1: Tensor, logits_2: Tensor, labels: Tensor) -> Tensor:
         logits_1, logits_2 = logits_1.float(), logits_2.float()
         # KL(p, q) + KL(q, p) of two Bernoulli variables is (p - q) (logit p - logit q)
         terms = (logits_1.sigmoid() - logits_2.sigmoid()) * (logits_1 - logits_2) / 2
         return torch.where(label_mask(labels), terms, 0.0).sum()
 
-    def of_numbers(logits_1: "Tensor", logits_2: "Tensor", labels: "Tensor") -> "Tensor":
+    def of_numbers(logits_1: Tensor, logits_2: Tensor, labels: Tensor) -> Tensor:
         terms = (logits_1[:, 0].float() - logits_2[:, 0].float()) ** 2
         return torch.where(label_mask(labels), terms, 0.0).sum()
 

@@ -17,7 +17,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 from torch.utils.data import DataLoader
-from transformers import TrainerState, TrainingArguments
+from transformers import TrainerState
 
 from temper.core.errors import InputError
 from temper.training import averaging, batching, best_checkpoint, checkpoint, losses, networks
@@ -27,7 +27,6 @@ from temper.training.setup import TrainingSetup, training_arguments
 from temper.training.validator import Validator
 
 if TYPE_CHECKING:
-    from datasets import Dataset
     from torch.optim.swa_utils import AveragedModel
 
     from temper.training.networks import Model
@@ -47,12 +46,8 @@ class TrainingSession:
         accelerator: set by the engine; gathers and reduces over the processes.
     """
 
-    setup: TrainingSetup
     model: "Model"
     ema: "AveragedModel | None"
-    history: History
-    state: TrainerState
-    args: TrainingArguments
     accelerator: Accelerator
 
     def __init__(self, network: "Model", setup: TrainingSetup, world_size: int):
@@ -142,7 +137,9 @@ class TrainingSession:
         """Score the validation split, every row once, and save the weights if they are the best."""
         step, history, setup = self.state.global_step, self.history, self.setup
         assert setup.validation is not None
-        metrics = self.compute_metrics(setup.validation)
+        metrics = self.validator.compute_metrics(
+            self.eval_model, setup.validation, self.accelerator
+        )
         self.model.train()
         if not history.validation or history.validation[-1]["step"] != step:
             row = {"step": step, "epoch": rounded(self.state.epoch or 0.0)}
@@ -153,10 +150,6 @@ class TrainingSession:
                 self.save_weights(f"scored-{step}")
             setup.on_metrics("validation", metrics, step)
         return metrics
-
-    def compute_metrics(self, dataset: "Dataset") -> dict[str, float]:
-        """Return `loss` and the task's metrics of `dataset`; leaves `eval_model` in that mode."""
-        return self.validator.compute_metrics(self.eval_model, dataset, self.accelerator)
 
     @property
     def eval_model(self) -> Any:

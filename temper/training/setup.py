@@ -96,10 +96,7 @@ def build_setup(
     config = loading.open_config(base / "weights")
     task.configure(config, train.features)
     is_crf = networks.has_crf(config, parameters)
-    optimizer_name = None if params.optimizer == "adamw_8bit" else params.optimizer
-    custom_optimizer = user_code.resolve(optimizer_name, "train.optimizer", code)
     custom_metrics = user_code.trained_metric(parameters)
-    callbacks = [user_code.resolve(n, "train.callbacks", code) for n in params.callbacks or ()]
     return TrainingSetup(
         params=params,
         seed=seed,
@@ -122,11 +119,32 @@ def build_setup(
         greater_is_better=metrics.greater_is_better(
             best_metric, parameters.task.metrics, custom_metrics
         ),
-        build_optimizer=partial(optimizer.build_optimizer, custom_optimizer=custom_optimizer),
-        callbacks=reporters.callbacks(parameters, folder.name) + [build() for build in callbacks],
+        build_optimizer=optimizer_builder(parameters),
+        callbacks=callbacks(parameters, folder.name),
         folder=folder,
         on_metrics=on_metrics,
     )
+
+
+def optimizer_builder(parameters: Params) -> OptimizerBuilder:
+    """Return `build_optimizer` with the custom optimizer if `train.optimizer` names one."""
+    name = parameters.train.optimizer
+    custom_optimizer = user_code.resolve(
+        None if name == "adamw_8bit" else name, "train.optimizer", parameters.code
+    )
+    return partial(optimizer.build_optimizer, custom_optimizer=custom_optimizer)
+
+
+def callbacks(parameters: Params, key: str) -> list[TrainerCallback]:
+    """Create the reporters, then the custom callbacks.
+
+    Args:
+        parameters: all of them.
+        key: of the training.
+    """
+    names = parameters.train.callbacks or ()
+    classes = [user_code.resolve(name, "train.callbacks", parameters.code) for name in names]
+    return reporters.callbacks(parameters, key) + [build() for build in classes]
 
 
 def labelled_validation(params: TrainParams, data: "DatasetDict", task: Task) -> "Dataset | None":

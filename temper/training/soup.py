@@ -110,8 +110,9 @@ class ModelSoup:
         assert self.setup.validation is not None
         networks.move_to_xla(self.model, self.args.device)
         self.model.to(self.args.device)  # pyright: ignore[reportArgumentType]
-        session.model = self.model
-        metrics = session.compute_metrics(self.setup.validation)
+        metrics = session.validator.compute_metrics(
+            self.model, self.setup.validation, session.accelerator
+        )
         step = int(end["step"]) + 1
         row = {"step": step, "epoch": end["epoch"]}
         self.history.validation.append(row | {k: rounded(v) for k, v in metrics.items()})

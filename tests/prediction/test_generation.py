@@ -26,7 +26,7 @@ def writer():
         defaults = {"num_beams": 1, "length_penalty": 1.0, "no_repeat_ngram_size": 0}
         settings = schema.Generation(**{"max_new_tokens": 12} | defaults | changes)
         write = generation.torch_generate(model, settings, processor)
-        found = generation.predict(write, inference.Features(rows), task, processor, 2)
+        found = generation.predict(write, inference.RowList(rows), task, processor, 2)
         return [row.tolist() for _, written in found for row in written]
 
     return write

@@ -25,7 +25,7 @@ def test_rows_may_have_different_numbers_of_choices():
     torch.manual_seed(0)
     model = AutoModelForMultipleChoice.from_config(config)
     forward, collate = inference.torch_forward(model, task), task.collator(processor, config)
-    windows = list(inference.predict(forward, inference.Features(rows), collate, 3, task))
+    windows = list(inference.predict(forward, inference.RowList(rows), collate, 3, task))
     together = windows[0][1]
     assert [len(row) for row in together] == [2, 5, 2]
     for row, logits in zip(rows, together, strict=True):

@@ -37,7 +37,7 @@ def test_windows_lose_no_answer_and_decode_finds_it():
         "recipes/sample-question_answering.yaml", tokenize__max_length=24, tokenize__stride=6
     )
     context = " ".join(f"word{i} ." for i in range(40)) + " Anna went to Oslo."
-    examples = inference.Features([{"question": "Where ?", "context": context}])
+    examples = inference.RowList([{"question": "Where ?", "context": context}])
     columns = task.encode(
         {"question": ["Where ?"], "context": [context]}, processor, mode="evaluate"
     )
@@ -56,10 +56,10 @@ def test_windows_lose_no_answer_and_decode_finds_it():
             one[:, i] += 9.0 * (a >= start and b <= start + 4)
         logits.append(one)
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    answer = task.decode({"logits": logits}, inference.Features(rows), examples, processor)
+    answer = task.decode({"logits": logits}, inference.RowList(rows), examples, processor)
     assert answer == ["Oslo"]
     silent = [np.eye(2, len(one[0]))[[0, 0]] * 50 + one for one in logits]
-    assert task.decode({"logits": silent}, inference.Features(rows), examples, processor) == [""]
+    assert task.decode({"logits": silent}, inference.RowList(rows), examples, processor) == [""]
 
 
 def test_searches_spans_among_the_n_best_up_to_a_length():
@@ -90,9 +90,9 @@ def test_no_answer_must_beat_the_best_span_by_the_threshold(threshold, silent):
     )
     given = {"question": ["Where?"], "context": ["Anna went to Oslo."]}
     columns = task.encode(given, processor, mode="evaluate")
-    rows = inference.Features([{name: values[0] for name, values in columns.items()}])
+    rows = inference.RowList([{name: values[0] for name, values in columns.items()}])
     logits = np.zeros((2, len(rows[0]["input_ids"])))
     logits[:, 0], logits[:, -3] = 9.0, 3.0
-    examples = inference.Features([{name: values[0] for name, values in given.items()}])
+    examples = inference.RowList([{name: values[0] for name, values in given.items()}])
     (answer,) = task.decode({"logits": [logits]}, rows, examples, processor)
     assert (answer == "") is silent

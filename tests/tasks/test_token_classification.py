@@ -39,8 +39,8 @@ def test_words_keep_their_tags(long):
     assert seen == has_tokens if long == "window" else seen < has_tokens
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     logits = [np.eye(3)[np.clip(row["labels"], 0, 2)] * 9 for row in rows]
-    examples = inference.Features({"words": row} for row in given["words"])
-    found = task.decode({"logits": logits}, inference.Features(rows), examples, processor)
+    examples = inference.RowList({"words": row} for row in given["words"])
+    found = task.decode({"logits": logits}, inference.RowList(rows), examples, processor)
     assert [len(row) for row in found] == [len(row) for row in given["words"]]
     kept = [task.label_names[tag] if i in seen else "O" for i, tag in enumerate(tags)]
     assert found[0] == kept

@@ -119,7 +119,7 @@ def test_pools_the_logits_of_a_document(write_params, pool):
     changes = {"overflow": "window", "stride": 2, "window_pooling": pool}
     task = registry.load(write_params(**{f"tokenize__{k}": v for k, v in changes.items()}))
     logits = [np.array(row, dtype=float) for row in ([1, 0], [0, 3], [2, 0], [5, 6], [7, 0])]
-    features = inference.Features({"example_id": i} for i in (4, 4, 4, 5, 5))
+    features = inference.RowList({"example_id": i} for i in (4, 4, 4, 5, 5))
     found = task.decode({"logits": logits}, features, [{}, {}], None)
     expected = {"mean": [[1, 1], [6, 3]], "max": [[2, 3], [7, 6]], "first": [[1, 0], [5, 6]]}
     np.testing.assert_allclose(found, expected[pool])
