@@ -80,11 +80,28 @@ def write_params(tmp_path, monkeypatch, local_store) -> Callable[..., params.Par
     return write
 
 
-@pytest.fixture
-def prepare(write_params) -> Callable[..., params.Params]:
-    """Return a function that writes params.yaml, then downloads and tokenizes."""
+@pytest.fixture(scope="session")
+def prepared(made_once) -> Path:
+    """Return a workspace with the tests' data and model, downloaded and tokenized."""
+    return made_once("prepared", workspace.make_prepared)
 
-    return lambda **changes: workspace.load_data(write_params(**changes))
+
+@pytest.fixture
+def prepare(write_params, prepared) -> Callable[..., params.Params]:
+    """Return a function that writes params.yaml, then downloads and tokenizes.
+
+    A folder whose changes concern later stages alone gets a copy of what these two write.
+    """
+
+    def prepare(**changes) -> params.Params:
+        parameters = write_params(**changes)
+        groups = {name.partition("__")[0] for name in changes}
+        if groups <= {"train", "evaluate", "export"} and not Path("data/raw").exists():
+            shutil.copytree(prepared / "data", "data", dirs_exist_ok=True)
+            return parameters
+        return workspace.load_data(parameters)
+
+    return prepare
 
 
 @pytest.fixture

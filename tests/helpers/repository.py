@@ -1,5 +1,6 @@
 """Copies of the repository, and the real commands in them."""
 
+import filecmp
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tests.helpers.workspace import ROOT, change, environment
+from tests.helpers.workspace import ROOT, change, environment, make_store
 
 COPIED = ("stages", "temper", "launch", "data/sample/model", "data/files", "data/zero_shot")
 COPIED += ("data/translators", "tests/data")
@@ -33,7 +34,14 @@ def make_origin(folder: Path) -> Path:
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)
     shutil.copy(ROOT / "tests/params.yaml", folder / "params.yaml")
+    make_store(empty_store(folder).parent)
+    shutil.copy(empty_store(folder), folder / "mlflow.db")
     return first_run(folder)
+
+
+def empty_store(origin: Path) -> Path:
+    """Return where the clones of a repository find an MLflow database without runs."""
+    return origin.parent / "store/mlflow.db"
 
 
 def make_stub(folder: Path, script: str, **changes: Any) -> Path:
@@ -85,10 +93,24 @@ def clone(origin, folder, cache=False):
     run(origin, f"git clone -q {origin} {folder}")
     for command in USER:
         run(folder, command)
+    reuse_bytecode(origin, folder)
+    if empty_store(origin).exists():
+        shutil.copy(empty_store(origin), folder / "mlflow.db")
     if cache:
         shutil.copytree(origin / ".dvc/cache", folder / ".dvc/cache")
         run(folder, "dvc checkout")
     return folder
+
+
+def reuse_bytecode(origin: Path, folder: Path) -> None:
+    """Give a clone its origin's compiled modules, which Python takes by time and size."""
+    for path in (*origin.glob("stages/**/*.py"), *origin.glob("temper/**/*.py")):
+        target = folder / path.relative_to(origin)
+        if target.exists() and filecmp.cmp(path, target, shallow=False):
+            shutil.copystat(path, target)
+            for compiled in path.parent.glob(f"__pycache__/{path.stem}.*.pyc"):
+                (target.parent / "__pycache__").mkdir(exist_ok=True)
+                shutil.copy2(compiled, target.parent / "__pycache__")
 
 
 def hashes(folder):

@@ -67,6 +67,14 @@ def load_data(parameters: params.Params) -> params.Params:
     return parameters
 
 
+def make_prepared(folder: Path) -> None:
+    """Download and tokenize the tests' data in a folder."""
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        isolate(patch, folder)
+        load_data(write_params(folder, patch))
+
+
 def environment(**more: str) -> dict[str, str]:
     """Return an environment for child processes that finds this environment's commands."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}

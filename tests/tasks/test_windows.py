@@ -81,6 +81,7 @@ def scores() -> dict:
     return artifacts.read_json(Path("data/evaluation/metrics.json"))["test"]
 
 
+@pytest.mark.slow
 def test_windows_read_the_end_of_a_document(fitted):
     """The mean of the windows knows what truncation loses, and a document counts once."""
     fitted(overflow="window", stride=4, window_pooling="mean")
