@@ -1,6 +1,5 @@
 """Copies of the repository, and the real commands in them."""
 
-import filecmp
 import shutil
 import subprocess
 from pathlib import Path
@@ -93,24 +92,12 @@ def clone(origin, folder, cache=False):
     run(origin, f"git clone -q {origin} {folder}")
     for command in USER:
         run(folder, command)
-    reuse_bytecode(origin, folder)
     if empty_store(origin).exists():
         shutil.copy(empty_store(origin), folder / "mlflow.db")
     if cache:
         shutil.copytree(origin / ".dvc/cache", folder / ".dvc/cache")
         run(folder, "dvc checkout")
     return folder
-
-
-def reuse_bytecode(origin: Path, folder: Path) -> None:
-    """Give a clone its origin's compiled modules, which Python takes by time and size."""
-    for path in (*origin.glob("stages/**/*.py"), *origin.glob("temper/**/*.py")):
-        target = folder / path.relative_to(origin)
-        if target.exists() and filecmp.cmp(path, target, shallow=False):
-            shutil.copystat(path, target)
-            for compiled in path.parent.glob(f"__pycache__/{path.stem}.*.pyc"):
-                (target.parent / "__pycache__").mkdir(exist_ok=True)
-                shutil.copy2(compiled, target.parent / "__pycache__")
 
 
 def hashes(folder):
