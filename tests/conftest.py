@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from temper import params
-from tests.helpers import checks, export, workspace
+from tests.helpers import workspace
 from tests.helpers.custom_code import CODE
 from tests.helpers.downloads import one_file
 
@@ -106,6 +106,8 @@ def prepare(write_params, prepared) -> Callable[..., params.Params]:
 
 @pytest.fixture
 def write_csv() -> Callable[[str, str], None]:
+    """Return a function that writes a text to a path, and the folders above it."""
+
     def write(path: str, text: str) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text, encoding="utf-8")
@@ -126,6 +128,8 @@ def hundred_rows(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def exported_workspace(made_once) -> Path:
     """Return a workspace with a trained, evaluated and exported model, and its MLflow run."""
+    from tests.helpers import export
+
     return made_once("exported", export.make_exported)
 
 
@@ -139,7 +143,7 @@ def exported(prepare, exported_workspace):
 
 @pytest.fixture
 def mine(prepare, tmp_path):
-    """Return `prepare`, with the file above as module `mine`."""
+    """Return `prepare`, with a file of custom code as the module `mine`."""
     (tmp_path / "mine.py").write_text(CODE)
     return lambda **changes: prepare(code={"mine": "mine.py"}, **changes)
 
@@ -147,4 +151,6 @@ def mine(prepare, tmp_path):
 @pytest.fixture
 def check_sample(tmp_path, monkeypatch) -> Callable[..., list[str]]:
     """Return a function that checks a sample recipe with other training rows."""
+    from tests.helpers import checks
+
     return partial(checks.check_sample, tmp_path, monkeypatch)
