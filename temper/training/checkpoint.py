@@ -106,12 +106,14 @@ def publish(partial: Path, target: Path) -> None:
 
 def disk_full_error(folder: Path, name: str, num_bytes: int, reason: str) -> InputError:
     """Build the error for a checkpoint of `num_bytes` that does not fit on the disk."""
-    checkpoints = numbered_folders(folder, "checkpoint")
-    resumable = f"; {checkpoints[-1].name} is complete; a rerun resumes from it"
+    resumable = "".join(
+        f"; {path.name} is complete; a rerun resumes from it"
+        for path in numbered_folders(folder, "checkpoint")[-1:]
+    )
     return InputError(
         f"not enough disk space for {name} in {folder}: it needs {num_bytes / 2**20:,.0f} MiB, "
         f"{shutil.disk_usage(folder).free / 2**20:,.0f} MiB are free ({reason})"
-        f"{resumable if checkpoints else ''}. Free some space and run the same command again"
+        f"{resumable}. Free some space and run the same command again"
     )
 
 
