@@ -124,7 +124,7 @@ def test_opens_experiments_revisions_and_the_workspace_by_name(stub, monkeypatch
     assert re.search(
         r"^longer vs HEAD: significantly better .*\(accuracy \+0\.\d+, .*, p = 0\.002\)", text
     )
-    assert ["train.epochs", "1.0", "4"] in [row[:3] for row in cells(text)]
+    assert ["train.epochs", "1", "4"] in [row[:3] for row in cells(text)]
     assert "no time, latency or memory: there is no" in text
     assert (stub / "c.md").read_text().startswith("# sample-paraphrase: comparison")
     assert "longer vs HEAD: significantly better" in (stub / "c.html").read_text()
