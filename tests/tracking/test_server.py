@@ -191,7 +191,7 @@ def test_lost_answers_duplicate_nothing(write_params, up, monkeypatch, capsys):
         return answer
 
     monkeypatch.setattr(requests.Session, "request", lossy)
-    monkeypatch.setattr(uploader, "PATIENCE_S", 60)
+    monkeypatch.setattr(uploader, "PATIENCE_S", LIMIT_S)
     monkeypatch.setattr(uploader, "RETRY_S", (0.01, 0.02))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "lossy")
@@ -221,7 +221,7 @@ def test_lost_answers_duplicate_nothing(write_params, up, monkeypatch, capsys):
 def test_full_disk_keeps_the_journal_in_memory(write_params, up, monkeypatch, capsys):
     """It warns once, and a reachable server gets everything."""
     uri = up()
-    monkeypatch.setattr(uploader, "PATIENCE_S", 60)
+    monkeypatch.setattr(uploader, "PATIENCE_S", LIMIT_S)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "room")
     parameters = write_params()
@@ -239,7 +239,7 @@ def test_full_disk_keeps_the_journal_in_memory(write_params, up, monkeypatch, ca
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     said = capsys.readouterr().err
     assert said.count("warning: tracking: ") == 1
-    assert "tracking: File too large; the stage goes on" in said
+    assert "tracking: File too large; the stage continues" in said
     assert list(Path("tracking").glob("*.jsonl")) == []
 
 
@@ -260,7 +260,7 @@ def test_survives_a_database_failure_behind_the_server(write_params, tmp_path, m
             database.kill()
             run.log_metrics({"train/loss": 0.5}, 2)
         assert capsys.readouterr().err.count("warning: tracking: ") == 1
-        with pytest.raises(InputError, match=f"{uri} (does not take it|answers with status 5)"):
+        with pytest.raises(InputError, match=f"{uri} (refused|answered with status 5)"):
             sync.sync()
         database.start()
         sync.sync()
