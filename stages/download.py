@@ -13,7 +13,7 @@ from typing import Any
 
 from temper import params
 from temper.core import artifacts, determinism, errors
-from temper.ingest import base_model, dataset, readers
+from temper.ingest import base_model, dataset, local_files
 from temper.ingest.formats import ColumnBatch
 from temper.params import schema
 from temper.params.data import DataParams
@@ -25,10 +25,10 @@ def open_local_splits(data: DataParams) -> dataset.SourceSplits:
     """Return a reader of the local files of each split."""
 
     def batch_reader(files: list[Path]) -> Callable[[], Iterator[ColumnBatch]]:
-        return lambda: (batch for file in files for batch in readers.read(file))
+        return lambda: (batch for file in files for batch in local_files.read(file))
 
     return {
-        split: batch_reader(readers.find_files(name, split, data.glob))
+        split: batch_reader(local_files.find_files(name, split, data.glob))
         for split, name in data.files.items()
     }
 

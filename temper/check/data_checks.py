@@ -11,7 +11,8 @@ from pathlib import Path
 from temper.check import label_checks
 from temper.check.findings import Findings
 from temper.core.errors import nearest
-from temper.ingest import dataset, labels, readers, row_selection
+from temper.ingest import dataset, labels, local_files, overlap, row_selection
+from temper.ingest.formats import ColumnBatch
 from temper.ingest.split_stats import SplitStats, scan_split
 from temper.params import rules
 from temper.params.schema import Params
@@ -35,8 +36,8 @@ def check(parameters: Params, findings: Findings) -> None:
     splits: dict[str, LocalSplit] = {}
     for split, name in data.files.items():
         with findings.at(f"data.files.{split}"):
-            files = readers.find_files(name, split, data.glob)
-            batches = iter([{column: [] for column in readers.column_names(files[0])}])
+            files = local_files.find_files(name, split, data.glob)
+            batches = iter([{column: [] for column in local_files.column_names(files[0])}])
             with findings.named("data.rename"):
                 columns = list(next(dataset.rename_columns(batches, task, data, split), {}))
                 splits[split] = LocalSplit(files=files, columns=columns)
@@ -108,7 +109,7 @@ def key_of(task: TaskParams, column: str) -> str:
     return "task"
 
 
-def read(local: LocalSplit, split: str, parameters: Params) -> Iterator[readers.ColumnBatch]:
+def read(local: LocalSplit, split: str, parameters: Params) -> Iterator[ColumnBatch]:
     """Yield a split's batches, missing columns filled in so that the rest is still checked.
 
     Raises:
@@ -116,7 +117,7 @@ def read(local: LocalSplit, split: str, parameters: Params) -> Iterator[readers.
     """
     task, data, start = parameters.task, parameters.data, 0
     numbers = labels.LabelEncoder(task, None)
-    batches = (columns for file in local.files for columns in readers.read(file))
+    batches = (columns for file in local.files for columns in local_files.read(file))
     for columns in dataset.rename_columns(batches, task, data, split):
         size = len(next(iter(columns.values()), []))
         if task.target and task.target[1] == "number":
@@ -136,7 +137,7 @@ def check_splits(
     """Report overlapping splits and a missing validation split; count the rows."""
     p, data = parameters.train, parameters.data
     with findings.at("data.overlap", "data.overlap: "):
-        rows, _ = row_selection.resolve_overlap(stats, rows, data.overlap)
+        rows, _ = overlap.resolve_overlap(stats, rows, data.overlap)
     with findings.named("data.subset"):
         rows, _ = row_selection.draw_subsets(stats, rows, data)
     sizes = {name: len(indices) for name, (_, indices) in rows.items()}

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from temper.core.errors import InputError
 from temper.ingest import columns as table_columns
-from temper.ingest import readers
+from temper.ingest import local_files
 from temper.prediction.predictor import open_export
 
 
@@ -34,16 +34,16 @@ def predict(
     """Add predictions to every row of a file, in its order."""
     if input.resolve() == output.resolve():
         raise InputError(f"--output and --input are the same file ({input}); write to another one")
-    (file,) = readers.find_files(str(input), "input", "*")
+    (file,) = local_files.find_files(str(input), "input", "*")
     if output.suffix.lower() not in WRITERS:
         raise InputError(f"--output {output}: unknown format; known are {', '.join(WRITERS)}")
     predictor = open_export(model, engine, batch_size=batch_size, num_threads=num_threads)
     inputs = predictor.settings.task.inputs
-    check_columns(file, next(readers.read(file), {}), inputs)
+    check_columns(file, next(local_files.read(file), {}), inputs)
     partial = output.with_name(f".{output.name}.partial")
     count = 0
     with tqdm(unit="row", unit_scale=True) as bar, WRITERS[output.suffix.lower()](partial) as write:
-        for columns in readers.read(file):
+        for columns in local_files.read(file):
             size = len(next(iter(columns.values()), []))
             examples = convert_inputs(columns, inputs, file, count)
             write(columns | (predictor.predict(examples) if size else {}))

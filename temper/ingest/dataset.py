@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from temper.core import arrow, artifacts
 from temper.core.errors import InputError
-from temper.ingest import columns, labels, row_selection, splits
+from temper.ingest import columns, labels, overlap, row_selection, splits
 from temper.ingest.formats import ColumnBatch, num_rows
 from temper.ingest.row_selection import Selection, SplitRows
 from temper.ingest.split_stats import SplitStats, scan_split, select_columns
@@ -61,7 +61,7 @@ def write(source: SourceSplits, task: TaskParams, data: DataParams, target: Path
     selection, filtered = row_selection.select_rows(stats, task, data)
     encoder = labels.build_encoder(task, row_selection.label_counts(stats, selection, data))
     num_train = len(selection["train"].rows)
-    selection, overlaps = row_selection.resolve_overlap(stats, selection, data.overlap)
+    selection, overlaps = overlap.resolve_overlap(stats, selection, data.overlap)
     num_dropped = num_train - len(selection["train"].rows)
     selection, subsets = row_selection.draw_subsets(stats, selection, data)
     schema = RowSchema(task=task, data=data, encoder=encoder)

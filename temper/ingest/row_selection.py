@@ -180,33 +180,6 @@ def label_counts(
     return counts
 
 
-def resolve_overlap(
-    stats: Mapping[str, SplitStats], selection: Selection, rule: str
-) -> tuple[Selection, dict[str, int]]:
-    """Apply `data.overlap` to rows that are in more than one split.
-
-    Returns:
-        The selection, without train's shared rows if the rule is `drop_from_train`, and the number
-        of shared rows by pair of splits, before any were dropped.
-
-    Raises:
-        InputError: the rule is `error` and splits share rows.
-    """
-    keys = {name: stats[source].keys[rows] for name, (source, rows) in selection.items()}
-    overlaps = splits.count_overlaps(keys)
-    if rule == "error" and any(overlaps.values()):
-        shared = ", ".join(f"{n} rows of {pair}" for pair, n in overlaps.items() if n)
-        raise InputError(
-            f"{shared}; data.overlap is error: remove them, or set it to drop_from_train or report"
-        )
-    if rule != "drop_from_train" or len(keys) < 2:
-        return selection, overlaps
-    source, rows = selection["train"]
-    elsewhere = np.concatenate([keys[name] for name in keys if name != "train"])
-    is_shared = splits.is_in(keys["train"], elsewhere)
-    return selection | {"train": SplitRows(source, rows[~is_shared])}, overlaps
-
-
 def draw_subsets(
     stats: Mapping[str, SplitStats], selection: Selection, data: DataParams
 ) -> tuple[Selection, dict[str, dict[str, int]]]:

@@ -161,21 +161,3 @@ def count_duplicates(keys: np.ndarray) -> int:
     """Count the rows that repeat an earlier one."""
     ordered = np.sort(keys)
     return int((ordered[1:] == ordered[:-1]).sum())
-
-
-def is_in(keys: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Check for each key whether it is in `reference`, (keys,)."""
-    if not len(reference):
-        return np.zeros(len(keys), dtype=bool)
-    reference = np.sort(reference)
-    positions = np.searchsorted(reference, keys)
-    return reference[np.minimum(positions, len(reference) - 1)] == keys
-
-
-def count_overlaps(keys: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """Count for each pair of splits, `a in b`, the rows of the first that the second also has."""
-    splits, overlaps = list(keys), {}
-    for i, first in enumerate(splits):
-        for second in splits[i + 1 :]:
-            overlaps[f"{first} in {second}"] = int(is_in(keys[first], keys[second]).sum())
-    return overlaps

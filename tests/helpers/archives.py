@@ -2,7 +2,7 @@
 
 import zipfile
 
-from temper.ingest import readers
+from temper.ingest import local_files
 
 ROWS = {"text": ["a", "中"], "label": ["x", "y"]}
 TEXTS = {
@@ -16,7 +16,7 @@ TEXTS = {
 def columns_of(file):
     """Return all rows of a file as columns."""
     found = {}
-    for batch in readers.read(file):
+    for batch in local_files.read(file):
         for name, values in batch.items():
             found.setdefault(name, []).extend(values)
     return found

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from temper.core.errors import InputError
-from temper.ingest import archives, formats, readers
+from temper.ingest import archives, formats, local_files
 from tests.helpers.archives import ROWS, TEXTS, columns_of, contents, zipped
 
 
@@ -19,7 +19,7 @@ def test_packed_files_have_the_rows_of_plain_ones(tmp_path, suffix):
     zipped(tmp_path / f"x{suffix}.zip", {f"x{suffix}": data})
     zipped(tmp_path / "any.ZIP", {f"inner/x{suffix.upper()}": data})
     for name in (f"x{suffix}", f"x{suffix}.gz", f"x{suffix}.zip", "any.ZIP"):
-        (file,) = readers.find_files(str(tmp_path / name), "train", "*")
+        (file,) = local_files.find_files(str(tmp_path / name), "train", "*")
         assert columns_of(file) == ROWS, name
 
 
@@ -51,7 +51,7 @@ def test_mixed_packed_files_of_a_folder_are_one_split(tmp_path):
     zipped(tmp_path / "train-1.zip", {"a.csv": "text\ntwo\n", "b.txt": "three\n"})
     (tmp_path / "train-2.jsonl").write_text('{"text": "four"}\n')
     (tmp_path / "test.csv.gz").write_bytes(gzip.compress(b"text\nother\n"))
-    files = readers.find_files(str(tmp_path), "train", "{split}-*")
+    files = local_files.find_files(str(tmp_path), "train", "{split}-*")
     assert [text for file in files for text in columns_of(file)["text"]] == [
         "one",
         "two",
@@ -111,6 +111,6 @@ def test_packed_files_are_read_as_a_stream(tmp_path):
     whole = gzip.compress(data)
     (tmp_path / "x.csv.gz").write_bytes(whole[: len(whole) // 2])
     for name in ("x.csv.gz", "x.csv.zip"):
-        first = next(readers.read(Path(tmp_path / name)))
+        first = next(local_files.read(Path(tmp_path / name)))
         assert first["text"][:2] == ["row 0", "row 1"]
         assert len(first["text"]) == formats.ROWS

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from temper.core.errors import InputError
-from temper.ingest import columns, readers
+from temper.ingest import columns, local_files
 from tests.helpers.archives import ROWS, columns_of
 from tests.helpers.downloads import SINGLE, get, one_file
 
@@ -50,7 +50,7 @@ def test_names_the_line_that_is_not_utf8(tmp_path):
     """Latin-1 files are common."""
     (tmp_path / "x.csv").write_bytes("text,label\ngood,a\ncaf\xe9,b\n".encode("latin-1"))
     with pytest.raises(InputError, match=r"x.csv:\d: not UTF-8"):
-        list(readers.read(tmp_path / "x.csv"))
+        list(local_files.read(tmp_path / "x.csv"))
 
 
 def test_all_formats_give_the_same_rows(tmp_path):
@@ -72,7 +72,7 @@ def test_all_formats_give_the_same_rows(tmp_path):
     ):
         writer.write_table(table)
     for suffix in (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".arrow"):
-        batches = list(readers.read(tmp_path / f"f{suffix}"))
+        batches = list(local_files.read(tmp_path / f"f{suffix}"))
         assert [batch for batch in batches if batch["text"]] == [columns], suffix
 
 
@@ -85,7 +85,7 @@ def test_reads_files_of_any_length(tmp_path, count, suffix):
         file.write_text("a\n" + "".join(f"{i}\n" for i in range(count)))
     else:
         file.write_text("".join(f'{{"a": {i}}}\n' for i in range(count)))
-    batches = list(readers.read(file))
+    batches = list(local_files.read(file))
     assert all(batch.keys() == {"a"} for batch in batches)
     assert [int(value) for batch in batches for value in batch["a"]] == list(range(count))
 
@@ -94,16 +94,16 @@ def test_reads_a_folder_by_glob(tmp_path):
     """{split} in the pattern is the split's name."""
     for name in ("train-1.csv", "train-0.csv", "test-0.csv"):
         (tmp_path / name).write_text("text,label\n")
-    found = readers.find_files(str(tmp_path), "train", "{split}-*.csv")
+    found = local_files.find_files(str(tmp_path), "train", "{split}-*.csv")
     assert [path.name for path in found] == ["train-0.csv", "train-1.csv"]
     with pytest.raises(InputError, match=r"matches data\.glob"):
-        readers.find_files(str(tmp_path), "train", "*.parquet")
+        local_files.find_files(str(tmp_path), "train", "*.parquet")
 
 
 def read(path: Path) -> dict[str, list]:
     """Return a file's columns, its batches joined."""
     found: dict[str, list] = {}
-    for batch in readers.read(path):
+    for batch in local_files.read(path):
         for name, values in batch.items():
             found.setdefault(name, []).extend(values)
     return found
@@ -141,7 +141,7 @@ def test_labels_images_by_their_folder(tmp_path):
     for label in ("cat", "dog"):
         (tmp_path / label).mkdir()
         Image.new("RGB", (4, 4)).save(tmp_path / label / "1.png")
-    files = readers.find_files(str(tmp_path), "train", "*/*.png")
+    files = local_files.find_files(str(tmp_path), "train", "*/*.png")
     found = [read(file) for file in files]
     assert [row["label"] for row in found] == [["cat"], ["dog"]]
     assert found[0]["image"] == [(tmp_path / "cat/1.png").read_bytes()]
@@ -201,7 +201,7 @@ def test_refuses_unknown_formats(tmp_path, name):
     with pytest.raises(
         InputError, match=r"unknown format '.*'; known formats: \.csv, .* with \.gz"
     ):
-        readers.find_files(str(tmp_path / name), "train", "*")
+        local_files.find_files(str(tmp_path / name), "train", "*")
 
 
 def test_readme_among_tables_is_not_data(tmp_path):
@@ -209,6 +209,6 @@ def test_readme_among_tables_is_not_data(tmp_path):
     for name in ("train.csv", "README.txt", "notes.txt.gz"):
         (tmp_path / name).write_text("text\n")
     with pytest.raises(InputError, match=r"README\.txt is plain text among files .* data\.glob"):
-        readers.find_files(str(tmp_path), "train", "*")
-    assert len(readers.find_files(str(tmp_path), "train", "*.txt*")) == 2
-    assert len(readers.find_files(str(tmp_path), "train", "*.csv")) == 1
+        local_files.find_files(str(tmp_path), "train", "*")
+    assert len(local_files.find_files(str(tmp_path), "train", "*.txt*")) == 2
+    assert len(local_files.find_files(str(tmp_path), "train", "*.csv")) == 1
