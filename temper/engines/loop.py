@@ -21,8 +21,8 @@ from transformers.trainer_callback import CallbackHandler
 
 from temper.training import checkpoint
 from temper.training.callbacks import FlowControlCallback
-from temper.training.fit import fit
 from temper.training.optimizer import build_lr_scheduler
+from temper.training.resume import fit
 from temper.training.session import Tensors, TrainingSession
 
 

@@ -12,8 +12,8 @@ from transformers import Trainer
 
 from temper.core.errors import InputError
 from temper.training.callbacks import FlowControlCallback
-from temper.training.fit import fit
 from temper.training.optimizer import build_lr_scheduler
+from temper.training.resume import fit
 from temper.training.session import Tensors, TrainingSession
 
 

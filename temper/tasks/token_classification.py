@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temper.params.schema import Settings
-from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, windows
-from temper.tasks.base import tags as tagging
+from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, crf, windows
 from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
 from temper.tasks.base.snippets import pipeline_snippet
+from temper.tasks.base.tags import OUTSIDE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -124,12 +124,12 @@ class TokenClassification(Task):
         """Return a loss per tag; a CRF's loss is its path's, in equal shares."""
         if self.transitions is None or not len(ids):
             return arrays.negative_log_likelihood(logits, ids)
-        return np.full(len(ids), tagging.crf_loss(logits, ids, self.transitions) / len(ids))
+        return np.full(len(ids), crf.crf_loss(logits, ids, self.transitions) / len(ids))
 
     def _tags(self, logits: np.ndarray) -> list[str]:
         """Return the likeliest tags of words that follow the scheme."""
         names, scheme = self.label_names, self.params.scheme
-        return [names[i] for i in tagging.viterbi_path(logits, names, scheme, self.transitions)]
+        return [names[i] for i in crf.viterbi_path(logits, names, scheme, self.transitions)]
 
     def baselines(self, train: SplitData, splits: Mapping[str, SplitData]) -> Baselines:
         counts: dict[str, Counter] = defaultdict(Counter)
@@ -155,7 +155,7 @@ class TokenClassification(Task):
     def decode(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> list:
         """Return a list of tags per example, one per word; words without a token are outside."""
         names = self.label_names
-        outside = names.index(tagging.OUTSIDE) if tagging.OUTSIDE in names else 0
+        outside = names.index(OUTSIDE) if OUTSIDE in names else 0
         slices = windows.example_slices(features["example_id"], len(examples))
         predictions = []
         for words, part in zip(examples[self.params.words], slices, strict=True):
