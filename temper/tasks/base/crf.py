@@ -1,4 +1,4 @@
-"""Logits of words → the likeliest tags that follow a scheme, with the transitions of a CRF or none."""
+"""Logits of words → the likeliest tags that follow a scheme, with a CRF's transitions or none."""
 
 from collections.abc import Sequence
 
