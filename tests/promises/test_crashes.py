@@ -148,7 +148,7 @@ def test_two_workers_with_one_fingerprint_do_not_collide(quiet, tmp_path):
     ]
     said = [worker.communicate(timeout=LIMIT_S) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], said
-    assert sum("waiting: the same training" in err for _, err in said) == 1
+    assert sum("waiting: another process runs the same training" in err for _, err in said) == 1
     for folder in folders:
         for name in ("model", "checkpoints", "history"):
             expected = artifacts.sha256_tree(quiet / "data" / name)
