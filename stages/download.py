@@ -13,7 +13,7 @@ from typing import Any
 
 from temper import params
 from temper.core import artifacts, determinism, errors
-from temper.ingest import base_model, dataset, local_files
+from temper.ingest import dataset, local_files
 from temper.ingest.formats import ColumnBatch
 from temper.params import schema
 from temper.params.data import DataParams
@@ -71,6 +71,8 @@ def download_dataset(parameters: params.Params, manifests: Path, target: Path) -
 
 def download_model(parameters: params.Params, target: Path) -> dict[str, Any]:
     """Write data/base with its summary.json; return the summary."""
+    from temper.ingest import base_model  # imports torch, which a data set does not need
+
     p, task = parameters.model, registry.load(parameters)
     if p.name in p.files:
         return base_model.write(Path(p.files[p.name]), p, task, target)
@@ -92,6 +94,8 @@ def download_inference_model(
     Raises:
         InputError: the model has no safetensors, or needs code in its repository.
     """
+    from temper.ingest import base_model
+
     if p.name in files:
         folder = Path(files[p.name])
     else:
