@@ -61,6 +61,14 @@ def check_repository() -> None:
         raise InputError("not a DVC repository; run this where dvc.yaml is") from None
 
 
+def changed_since_lock(path: str) -> list[str]:
+    """List the files at or below a path that were committed after dvc.lock; [] for none."""
+    lock_commit = try_git("log", "-1", "--format=%H", "--", str(LOCK))
+    if not lock_commit:
+        return []
+    return (try_git("diff", "--name-only", lock_commit, "HEAD", "--", path) or "").splitlines()
+
+
 def lock_verdict() -> str:
     """Say whether the outputs are those of the committed dvc.lock, or which stages differ."""
     committed = try_git("show", f"HEAD:./{LOCK}")

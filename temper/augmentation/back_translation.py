@@ -106,9 +106,7 @@ def build_translator(
     return translate
 
 
-def max_input_length(
-    model: Any, tokenizer: "PreTrainedTokenizerBase", max_new_tokens: int
-) -> int:
+def max_input_length(model: Any, tokenizer: "PreTrainedTokenizerBase", max_new_tokens: int) -> int:
     """Return the most tokens that a model can read.
 
     Raises:

@@ -190,8 +190,10 @@ def changed_inputs(committed: Stages, rebuilt: Stages, selected: list[str]) -> l
     for stage in selected:
         before, now = committed[stage], rebuilt[stage]
         for path in changed(hashes(before, "deps"), hashes(now, "deps")):
-            if not any(Path(path).is_relative_to(out) for out in outputs):
-                messages[f"{path} is not the file that {LOCK} was made with"] = None
+            if any(Path(path).is_relative_to(out) for out in outputs):
+                continue
+            for file in repo.changed_since_lock(path) or [path]:
+                messages[f"{file} is not what {LOCK} was made with"] = None
         old, new = leaves(before), leaves(now)
         for key in changed(old, new):
             messages[f"{key}: {old.get(key)!r} in {LOCK}, {new.get(key)!r} in params.yaml"] = None

@@ -1,5 +1,6 @@
 """dvc.yaml depends on the code that its stages run: an edit re-runs what it can change."""
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -114,6 +115,9 @@ def committed(tmp_path_factory) -> Path:
         (folder / "data" / name).mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        patch.setattr(
+            logging.root.manager, "disable", logging.CRITICAL
+        )  # DVC keeps a closed stream
         repo = Repo.init(no_scm=True)
         for stage in repo.index.stages:
             for out in stage.outs:

@@ -64,7 +64,7 @@ def test_names_a_changed_data_row(folder):
     line = only_line(said, "arrow")
     assert "data/raw/train/data-00000-of-00001.arrow: 1 of " in line
     assert "column label: 1 before, 0 now" in line
-    assert "tests/data/train.csv is not the file that dvc.lock was made with" in said
+    assert "tests/data/train.csv is not what dvc.lock was made with" in said
 
 
 def test_names_a_changed_parameter(folder):
@@ -88,7 +88,7 @@ def test_names_changed_code(folder):
     status, said = verified(folder, "train")
     assert status == 1
     assert "data/model/model.safetensors: " in said
-    assert "temper/training/losses.py is not the file that dvc.lock was made with" in said
+    assert "temper/training/losses.py is not what dvc.lock was made with" in said
 
 
 def test_names_another_instruction_set_and_other_threads(folder):

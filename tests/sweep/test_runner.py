@@ -81,8 +81,8 @@ def test_crashed_trials_do_not_end_a_grid(repository):
     base = stub_score({"train.learning_rate": 1e-3}) - 0.02
     means = [f"{base + 0.03:.4f} ± 0.0141", f"{base + 0.02:.4f} ± 0.0141"]
     assert [row[1:] for row in rows] == [
-        (means[0], "2 of 2", "cosine", "8"),
-        (means[1], "2 of 2", "linear", ""),
+        [means[0], "2 of 2", "cosine", "8"],
+        [means[1], "2 of 2", "linear", ""],
     ]
     failed = [trial for trial in sweeps.trials(repository) if trial.state.name == "FAIL"]
     assert {trial.params["train.batch_size"] for trial in failed} == {7}
