@@ -19,7 +19,7 @@ from temper.compare import experiments
 from temper.core.errors import InputError
 from temper.params import user_code
 from temper.repo import git, try_git
-from temper.sweep import objective, ranking, registry, storage, workspace
+from temper.sweep import model_registry, objective, ranking, storage, workspace
 from temper.sweep.results import Result, to_result
 from temper.sweep.sweep_config import SweepConfig
 
@@ -58,17 +58,17 @@ def best(
     os.environ["DVC_ROOT"] = str(root)
     if promote is not None:
         name = params.load().export.name
-        version = registry.promote(name, CANDIDATE, promote)
+        version = model_registry.promote(name, CANDIDATE, promote)
         print(f"{name} version {version} is now {promote}: models:/{name}@{promote}")
         return
-    registry.check_name(params.load().export.name)
+    model_registry.check_name(params.load().export.name)
     sweep = find_sweep(names or [], root)
     winner = best_trial(root / SWEEPS / sweep) if sweep else best_experiment(names or [], metric)
     print(winner.reason, flush=True)
     apply(root, winner)
     finish(winner)
     name = params.load().export.name
-    version = registry.register(name, Path("data/model"), CANDIDATE)
+    version = model_registry.register(name, Path("data/model"), CANDIDATE)
     print(f"\nregistered {name} version {version} as {CANDIDATE}: models:/{name}@{CANDIDATE}")
     print("to promote it  temper best --promote champion")
     print("to commit it   git add params.yaml dvc.lock && git commit -m 'Best parameters'")

@@ -18,7 +18,7 @@ from temper.metrics import multi_label
 from temper.params import user_code
 from temper.params.schema import Params
 from temper.prediction.predictor import Predictor
-from temper.tasks.base import labels
+from temper.tasks.base import label_predictions
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -53,7 +53,7 @@ class LabelEvaluator:
             metrics=parameters.task.metrics,
             label_names=names,
             positive=None if positive not in names else names.index(positive),
-            threshold=labels.thresholds(self.params.threshold, names),
+            threshold=label_predictions.thresholds(self.params.threshold, names),
         )
         self.headline: tuple[str, ...] = metrics.load(parameters.task.metrics).HEADLINE
         self.custom_metrics = user_code.metrics(parameters)

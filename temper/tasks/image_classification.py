@@ -9,8 +9,7 @@ import numpy as np
 
 from temper.core.errors import InputError
 from temper.params.schema import Settings
-from temper.tasks.base import Mode, Outputs, Task
-from temper.tasks.base import labels as label_columns
+from temper.tasks.base import Mode, Outputs, Task, label_predictions
 from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
 from temper.tasks.base.snippets import pipeline_snippet
 
@@ -102,7 +101,9 @@ class ImageClassification(Task):
     def predict(
         self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
     ) -> dict[str, list]:
-        return label_columns.prediction_columns(outputs["logits"], self.label_names, "class", 0.5)
+        return label_predictions.prediction_columns(
+            outputs["logits"], self.label_names, "class", 0.5
+        )
 
     def snippet(self) -> str:
         return pipeline_snippet(self.pipeline_tag, '"image.png"')

@@ -7,7 +7,7 @@ import numpy as np
 
 from temper.core.errors import InputError
 from temper.params.schema import Settings
-from temper.tasks.base import Mode, Outputs, Task, arrays, labels, windows
+from temper.tasks.base import Mode, Outputs, Task, arrays, label_predictions, windows
 from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
 from temper.tasks.base.snippets import pipeline_snippet
 
@@ -27,7 +27,7 @@ class SequenceClassification(Task):
 
     def __init__(self, settings: Settings):
         super().__init__(settings)
-        self.target_kind: labels.TargetKind = self.params.target[1]
+        self.target_kind: label_predictions.TargetKind = self.params.target[1]
         losses = {"classes": "binary_cross_entropy", "number": "squared_error"}
         self.loss = losses.get(self.target_kind, "cross_entropy")
 
@@ -160,8 +160,10 @@ class SequenceClassification(Task):
         self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
     ) -> dict[str, list]:
         logits = self.decode(outputs, features, examples, processor)
-        threshold = labels.thresholds(self.settings.evaluate.threshold, self.label_names)
-        return labels.prediction_columns(logits, self.label_names, self.target_kind, threshold)
+        threshold = label_predictions.thresholds(self.settings.evaluate.threshold, self.label_names)
+        return label_predictions.prediction_columns(
+            logits, self.label_names, self.target_kind, threshold
+        )
 
     def snippet(self) -> str:
         is_pair = len(self.params.text) == 2

@@ -9,7 +9,7 @@ from temper import tracking
 from temper.cli import best
 from temper.core import artifacts
 from temper.core.errors import InputError
-from temper.sweep import registry
+from temper.sweep import model_registry
 from temper.tracking import store
 from tests.helpers import sweeps
 from tests.helpers.processes import kill_once, start
@@ -108,28 +108,28 @@ def test_registers_a_model_once(tmp_path, monkeypatch):
     weights.mkdir()
     (weights / "model.safetensors").write_bytes(b"w")
     with pytest.raises(InputError, match="no MLflow run has the exported model"):
-        registry.register("m", weights, "candidate")
+        model_registry.register("m", weights, "candidate")
     with pytest.raises(InputError, match="m has no version with the alias candidate: temper best"):
-        registry.promote("m", "candidate", "champion")
+        model_registry.promote("m", "candidate", "champion")
     client = store.connect()
     tags = {"model_sha256": artifacts.sha256_file(weights / "model.safetensors")}
     run_id = client.create_run(store.experiment_id(client), tags=tags).info.run_id
     client.set_tag(run_id, "stage.export", "FINISHED")
     client.log_text(run_id, "flavors: {}\n", "model/MLmodel")
-    assert registry.register("m", weights, "candidate") == "1"
-    assert registry.register("m", weights, "candidate") == "1"
-    assert registry.promote("m", "candidate", "champion") == "1"
+    assert model_registry.register("m", weights, "candidate") == "1"
+    assert model_registry.register("m", weights, "candidate") == "1"
+    assert model_registry.promote("m", "candidate", "champion") == "1"
     assert client.get_model_version_by_alias("m", "champion").run_id == run_id
     with pytest.raises(InputError, match="--promote a b: Invalid alias name"):
-        registry.promote("m", "candidate", "a b")
+        model_registry.promote("m", "candidate", "a b")
     with pytest.raises(InputError, match=r"export\.name 'a/b': MLflow's registry does not allow /"):
-        registry.check_name("a/b")
+        model_registry.check_name("a/b")
     monkeypatch.setenv("TEMPER_TRACKING", "off")
     assert tracking.is_off()
     with pytest.raises(
         InputError, match="TEMPER_TRACKING is off, but the model registry is MLflow's"
     ):
-        registry.check_name("m")
+        model_registry.check_name("m")
 
 
 @pytest.mark.slow
