@@ -1,1 +1,1 @@
-"""The stages of the pipeline and what they share."""
+"""The DVC stages: each is run by `python -m stages.<name>`."""

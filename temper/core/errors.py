@@ -28,7 +28,7 @@ def exit_on_input_error() -> Iterator[None]:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        print("interrupted; rerun the same command to resume", file=sys.stderr)
         sys.exit(130)
 
 
