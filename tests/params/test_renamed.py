@@ -10,6 +10,7 @@ from temper.core import yaml_file
 from temper.core.errors import InputError
 from temper.params.renamed import RENAMED, with_current_names
 from temper.params.schema import Settings
+from tests.helpers.earlier_export import OF_AN_EARLIER_VERSION
 from tests.helpers.workspace import ROOT, change
 
 
@@ -79,27 +80,8 @@ def test_current_names_are_kept_and_old_ones_replaced():
 
 def test_settings_of_an_earlier_export_load():
     """With their old names, and with a threshold that had no effect."""
-    stored = {
-        "task": earlier({})["task"],
-        "code": {},
-        "tokenize": {
-            "max_length": 64,
-            "long": "truncate",
-            "padding": "dynamic",
-            "pad_to_multiple_of": 8,
-            "files": {},
-            "translators": {},
-        },
-        "evaluate": {
-            "batch_size": 128,
-            "positive_label": "equivalent",
-            "threshold": 0.5,
-            "zero_shot": {},
-            "bootstrap_samples": 200,
-            "slices": [],
-            "num_worst": 5,
-        },
-    }
-    settings = Settings.model_validate_json(json.dumps(with_current_names(stored)[0]))
+    settings = Settings.model_validate_json(
+        json.dumps(with_current_names(OF_AN_EARLIER_VERSION)[0])
+    )
     assert settings.tokenize.overflow == "truncate"
-    assert settings.evaluate.num_worst_examples == 5
+    assert settings.evaluate.num_worst_examples == 50

@@ -6,36 +6,8 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from temper.prediction.predictor import open_export
+from tests.helpers.earlier_export import OF_AN_EARLIER_VERSION
 from tests.helpers.workspace import ROOT
-
-OF_AN_EARLIER_VERSION = {  # in config.json, with the names that keys had then
-    "task": {
-        "name": "sequence_classification",
-        "problem_type": "single_label_classification",
-        "text": ["sentence1", "sentence2"],
-        "label": "label",
-        "labels": ["not_equivalent", "equivalent"],
-        "label_separator": None,
-    },
-    "tokenize": {
-        "max_length": 64,
-        "long": "truncate",
-        "padding": "dynamic",
-        "pad_to_multiple_of": 8,
-        "files": {},
-        "translators": {},
-    },
-    "evaluate": {
-        "batch_size": 128,
-        "positive_label": "equivalent",
-        "threshold": 0.5,
-        "zero_shot": {},
-        "bootstrap_samples": 1000,
-        "slices": [],
-        "num_worst": 50,
-    },
-    "code": {},
-}
 
 
 def test_opens_an_export_of_an_earlier_version(tmp_path):
