@@ -1,7 +1,12 @@
-"""Words → a tag each: labels on the first token of a word, tags that follow their scheme."""
+"""Words → a tag each: labels on the first token of a word, tags that follow their scheme.
+
+A word may have no token. One that the tokenizer turns into nothing continues the entity of the word
+before; one that `tokenize.max_length` cut off is outside. Both count in every score.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +16,7 @@ from temper.params.schema import Settings
 from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, crf, windows
 from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
 from temper.tasks.base.snippets import pipeline_snippet
-from temper.tasks.base.tags import OUTSIDE
+from temper.tasks.base.tags import OUTSIDE, continuation
 
 if TYPE_CHECKING:
     from torch import nn
@@ -72,6 +77,10 @@ class TokenClassification(Task):
             [encoded.word_ids(i) for i in selected], columns["example_id"]
         )
         if self.params.tags in examples:
+            if mode != "train":  # nothing is learned from a word without a token
+                windows.append_words_without_tokens(
+                    columns["word_ids"], columns["example_id"], examples[self.params.words]
+                )
             columns["labels"] = first_token_labels(
                 examples[self.params.tags], columns["word_ids"], columns["example_id"]
             )
@@ -88,7 +97,8 @@ class TokenClassification(Task):
         def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
             batch = arrays.pad_texts(rows, processor, self.settings)
             if "labels" in rows[0]:
-                labels, length = [row["labels"] for row in rows], batch["input_ids"].shape[1]
+                labels = [row["labels"][: len(row["input_ids"])] for row in rows]
+                length = batch["input_ids"].shape[1]
                 batch["labels"] = arrays.pad(labels, length, IGNORE_INDEX, left=left)
             return batch  # (batch, tokens) each
 
@@ -101,7 +111,7 @@ class TokenClassification(Task):
         return arrays.unpad(outputs, lengths, left=self.pads_left)
 
     def hard_prediction(self, output: np.ndarray, feature: Mapping[str, Any]) -> np.ndarray:
-        return output.argmax(-1)[np.asarray(feature["word_ids"]) >= 0]
+        return output.argmax(-1)[np.asarray(feature["word_ids"][: len(output)]) >= 0]
 
     def score(
         self,
@@ -109,14 +119,22 @@ class TokenClassification(Task):
         features: Rows,
         compute_metrics: Callable[..., dict[str, float]],
     ) -> dict[str, float]:
+        """Return the loss of words with a token, and the metrics of all words, as evaluate does."""
         losses, predictions, references = [], [], []
-        for logits, labels in zip(outputs, features["labels"], strict=True):
-            ids = np.asarray(labels)
-            is_labelled = ids != IGNORE_INDEX
-            logits, ids = logits[is_labelled], ids[is_labelled]
-            losses.append(self._losses(logits.astype(np.float64), ids))
-            predictions.append(self._tags(logits))
-            references.append([self.label_names[i] for i in ids])
+        rows = zip(
+            *(features[name] for name in ("example_id", "word_ids", "labels")), outputs, strict=True
+        )
+        for _, group in groupby(rows, key=lambda row: row[0]):
+            _, word_ids, labels, logits = zip(*group, strict=True)
+            tag_of: dict[int, int] = {}
+            for words, ids, values in zip(word_ids, labels, logits, strict=True):
+                first = np.asarray(ids[: len(values)]) != IGNORE_INDEX
+                known = np.asarray(ids)[: len(values)][first]
+                losses.append(self._losses(values[first].astype(np.float64), known))
+                tag_of |= {w: tag for w, tag in zip(words, ids, strict=True) if tag != IGNORE_INDEX}
+            tags = self._tags(logits, word_ids, max(tag_of, default=-1) + 1)
+            predictions.append([tags[word] for word in sorted(tag_of)])
+            references.append([self.label_names[tag_of[word]] for word in sorted(tag_of)])
         loss = float(np.concatenate(losses).mean())
         return {"loss": loss, **compute_metrics(predictions, references)}
 
@@ -126,10 +144,35 @@ class TokenClassification(Task):
             return arrays.negative_log_likelihood(logits, ids)
         return np.full(len(ids), crf.crf_loss(logits, ids, self.transitions) / len(ids))
 
-    def _tags(self, logits: np.ndarray) -> list[str]:
-        """Return the likeliest tags of words that follow the scheme."""
+    def _tags(
+        self, logits: Sequence[np.ndarray], word_ids: Sequence[Sequence[int]], num_words: int
+    ) -> list[str]:
+        """Return the likeliest tags of an example's words that follow the scheme.
+
+        Args:
+            logits: of each feature of the example, (tokens, labels).
+            word_ids: of each of these features.
+            num_words: of the example, with and without tokens.
+        """
         names, scheme = self.label_names, self.params.scheme
-        return [names[i] for i in crf.viterbi_path(logits, names, scheme, self.transitions)]
+        of_word = {
+            word: values
+            for rows, words in zip(logits, word_ids, strict=True)
+            for values, word in zip(rows, words, strict=False)  # those without a token come last
+            if word >= 0
+        }
+        seen = sorted(of_word)
+        stacked = np.array([of_word[word] for word in seen])
+        path = crf.viterbi_path(stacked, names, scheme, self.transitions)
+        tag_of = {word: names[i] for word, i in zip(seen, path, strict=True)}
+        tokenize, outside = self.settings.tokenize, OUTSIDE if OUTSIDE in names else names[0]
+        is_cut = tokenize.overflow == "truncate" and len(logits[-1]) == tokenize.max_length
+        num_read = max(seen, default=-1) + 1 if is_cut else num_words
+        for word in range(num_words):
+            if word not in tag_of:
+                tag = continuation(tag_of[word - 1]) if 0 < word < num_read else outside
+                tag_of[word] = tag if tag in names else outside
+        return [tag_of[word] for word in range(num_words)]
 
     def baselines(self, train: SplitData, splits: Mapping[str, SplitData]) -> Baselines:
         counts: dict[str, Counter] = defaultdict(Counter)
@@ -153,20 +196,12 @@ class TokenClassification(Task):
         }
 
     def decode(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> list:
-        """Return a list of tags per example, one per word; words without a token are outside."""
-        names = self.label_names
-        outside = names.index(OUTSIDE) if OUTSIDE in names else 0
+        """Return a list of tags per example, one per word."""
         slices = windows.example_slices(features["example_id"], len(examples))
-        predictions = []
-        for words, part in zip(examples[self.params.words], slices, strict=True):
-            word_logits = np.zeros((len(words), len(names)))
-            word_logits[:, outside] = 1e-6
-            rows = zip(outputs["logits"][part], features["word_ids"][part], strict=True)
-            for logits, word_ids in rows:
-                ids = np.asarray(word_ids)
-                word_logits[ids[ids >= 0]] = logits[ids >= 0]
-            predictions.append(self._tags(word_logits))
-        return predictions
+        return [
+            self._tags(outputs["logits"][part], features["word_ids"][part], len(words))
+            for words, part in zip(examples[self.params.words], slices, strict=True)
+        ]
 
     def references(self, examples: Rows) -> list | None:
         values = super().references(examples)
@@ -203,7 +238,7 @@ def first_token_labels(
 
     Args:
         tags: ids per word, by example; None: not labelled.
-        word_ids: by feature, from `windows.assign_words`.
+        word_ids: by feature; those of words without a token come after the tokens'.
         example_ids: by feature.
     """
 

@@ -1,11 +1,13 @@
 """Words keep their tags, and tags follow their scheme."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
 
-from temper import inference
+from temper import inference, metrics
+from temper.tasks.base import tags
 from tests.helpers.samples import ODD, load
 
 
@@ -24,12 +26,11 @@ def test_words_keep_their_tags(long):
     tags = [i % 2 for i in range(len(words))]
     given = {"words": [words, ["Anna"], []], "tags": [tags, [1], []]}
     columns = task.encode(given, processor, mode="evaluate")
+    names = ("example_id", "word_ids", "labels", "input_ids")
     places = [
         (example, word, label)
-        for example, ids, labels in zip(
-            *(columns[n] for n in ("example_id", "word_ids", "labels")), strict=True
-        )
-        for word, label in zip(ids, labels, strict=True)
+        for example, ids, labels, tokens in zip(*(columns[n] for n in names), strict=True)
+        for word, label, _ in zip(ids, labels, tokens, strict=False)
         if word >= 0
     ]
     assert len({place[:2] for place in places}) == len(places)
@@ -38,18 +39,68 @@ def test_words_keep_their_tags(long):
     seen = {word for example, word, _ in places if example == 0}
     assert seen == has_tokens if long == "window" else seen < has_tokens
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    logits = [np.eye(3)[np.clip(row["labels"], 0, 2)] * 9 for row in rows]
+    logits = [np.eye(3)[np.clip(row["labels"][: row["length"]], 0, 2)] * 9 for row in rows]
     examples = inference.RowList({"words": row} for row in given["words"])
     found = task.decode({"logits": logits}, inference.RowList(rows), examples, processor)
     assert [len(row) for row in found] == [len(row) for row in given["words"]]
-    kept = [task.label_names[tag] if i in seen else "O" for i, tag in enumerate(tags)]
+    kept = []
+    for i, tag in enumerate(tags):
+        goes_on = i < max(seen) and i and kept[-1] != "O"
+        kept.append(task.label_names[tag] if i in seen else "I-PER" if goes_on else "O")
     assert found[0] == kept
+
+
+@pytest.mark.parametrize("long", ["truncate", "window"])
+def test_training_scores_a_split_as_evaluate_does(long):
+    """Words without a token, cut-off words and words of other windows count in both."""
+    stride = {"tokenize__stride": 2} if long == "window" else {}
+    task, processor, _ = load(
+        "recipes/sample-token_classification.yaml",
+        tokenize__overflow=long,
+        tokenize__max_length=8,
+        **stride,
+    )
+    task.label_names = ["O", "B-PER", "I-PER"]
+    random = np.random.default_rng(5)
+    words = [["Anna", "\u200b", "met", "\u200b", *"abcdefgh"[:n], "\u200b"] for n in range(8)]
+    tags = [random.choice(3, len(row), p=(0.3, 0.4, 0.3)).tolist() for row in words]
+    columns = task.encode({"words": words, "tags": tags}, processor, mode="evaluate")
+    features = inference.RowList(
+        dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+    )
+    logits = [random.normal(size=(len(row["input_ids"]), 3)) for row in features]
+    compute = partial(metrics.compute_from_predictions, "entities")
+    trained = task.score(logits, features, compute)
+    examples = inference.RowList({"words": w, "tags": t} for w, t in zip(words, tags, strict=True))
+    decoded = task.decode({"logits": logits}, features, examples, processor)
+    evaluated = compute(decoded, task.references(examples))
+    assert {name: trained[name] for name in evaluated} == evaluated
+    assert 0 < evaluated["f1"] < 1
+
+
+def test_a_word_without_a_token_continues_its_entity():
+    """It stays in the entity, a finished one has no more words, and unread words are outside."""
+    task, processor, _ = load("recipes/sample-token_classification.yaml", tokenize__max_length=6)
+    task.label_names = ["O", "B-PER", "I-PER"]
+    words = ["\u200b", "the", "\u200b", "\u200b", "in", "\u200b", "the"]
+    for given, expected in (
+        (words, ["O", "B-PER", "I-PER", "I-PER", "O", "O", "B-PER"]),
+        (["the", "the", "in", "the", "a", "a"], ["B-PER", "B-PER", "O", "B-PER", "O", "O"]),
+    ):
+        columns = task.encode({"words": [given]}, processor, mode="predict")
+        ids = columns["word_ids"][0]
+        logits = [np.eye(3)[[int(w >= 0 and given[w] == "the") for w in ids]] * 9]
+        features = inference.RowList([{name: values[0] for name, values in columns.items()}])
+        examples = inference.RowList([{"words": given}])
+        assert task.decode({"logits": logits}, features, examples, processor) == [expected]
+    assert [tags.continuation(tag) for tag in ("I-X", "E-X", "S-X", "NOUN", "O")] == [
+        "I-X", "O", "O", "O", "O",
+    ]  # fmt: skip
 
 
 def test_tags_follow_their_scheme():
     """Viterbi is compared with every legal path, in three schemes."""
     from temper.tasks.base import crf
-    from temper.tasks.base import tags as module
 
     random = np.random.default_rng(3)
     names = ["O", "B-X", "I-X", "E-X", "S-X", "B-Y", "I-Y", "E-Y"]
@@ -61,7 +112,7 @@ def test_tags_follow_their_scheme():
                 path
                 for path in itertools.product(range(len(known)), repeat=4)
                 if all(
-                    module.is_allowed(
+                    tags.is_allowed(
                         known[b] if b is not None else None,
                         known[a] if a is not None else None,
                         scheme,
@@ -71,6 +122,6 @@ def test_tags_follow_their_scheme():
             ]
             best = max(legal, key=lambda path: scores[range(4), path].sum())
             assert crf.viterbi_path(scores, known, scheme) == list(best)
-    assert not module.is_allowed("I-X", "O", "IOB2")
-    assert module.is_allowed("I-X", "O", "IOB1")
-    assert not module.is_allowed(None, "B-X", "BIOES")
+    assert not tags.is_allowed("I-X", "O", "IOB2")
+    assert tags.is_allowed("I-X", "O", "IOB1")
+    assert not tags.is_allowed(None, "B-X", "BIOES")

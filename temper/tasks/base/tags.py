@@ -1,4 +1,4 @@
-"""Tagging schemes: which tag may follow which."""
+"""Tagging schemes: which tag may follow which, and which continues an entity."""
 
 OUTSIDE = "O"
 PREDECESSORS = {  # scheme → prefixes allowed before a tag that continues an entity
@@ -17,3 +17,9 @@ def is_allowed(tag: str | None, before: str | None, scheme: str) -> bool:
     if allowed_before is not None:
         return prefix_before in allowed_before and type_before == entity_type
     return prefix_before == OUTSIDE or prefix_before not in UNFINISHED.get(scheme, ())
+
+
+def continuation(tag: str) -> str:
+    """Return the tag of a word that continues the entity of the word before, outside after none."""
+    prefix, _, entity_type = tag.partition("-")
+    return f"I-{entity_type}" if prefix in ("B", "I") else OUTSIDE

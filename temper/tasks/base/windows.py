@@ -1,5 +1,6 @@
 """Long texts → features a model has positions for; and which features belong to one example."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -150,3 +151,16 @@ def assign_words(
     for (_, word), (_, window, token) in best.items():
         assigned[window][token] = word
     return assigned
+
+
+def append_words_without_tokens(
+    word_ids: Sequence[list[int]], example_ids: Sequence[int], words: Sequence[Sequence[str]]
+) -> None:
+    """Append the words that no token begins to the word ids of their example's last feature."""
+    seen: dict[int, set[int]] = defaultdict(set)
+    for example, ids in zip(example_ids, word_ids, strict=True):
+        seen[example].update(ids)
+    last_feature = {example: feature for feature, example in enumerate(example_ids)}
+    for example, feature in last_feature.items():
+        missing = set(range(len(words[example]))) - seen[example]
+        word_ids[feature].extend(sorted(missing))
