@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from temper.core.errors import InputError, nearest
-from temper.ingest.formats import ColumnBatch
+
+ColumnBatch = dict[str, list[Any]]  # column → the values of some consecutive rows
 
 
-def find_column(batch: ColumnBatch, name: str) -> list[Any] | None:
+def find_column(batch: Mapping[str, list[Any]], name: str) -> list[Any] | None:
     """Look up a column, or the values a dotted name selects inside one; None if there is none."""
     if name in batch:
         return batch[name]
@@ -25,7 +26,7 @@ def find_column(batch: ColumnBatch, name: str) -> list[Any] | None:
     return values if any(value is not None for value in values) else None
 
 
-def get_column(batch: ColumnBatch, name: str, split: str) -> list[Any]:
+def get_column(batch: Mapping[str, list[Any]], name: str, split: str) -> list[Any]:
     """Look up a column that must exist.
 
     Raises:
@@ -37,6 +38,31 @@ def get_column(batch: ColumnBatch, name: str, split: str) -> list[Any]:
             f"{split} has no column {name!r}{nearest(name, list(batch))}; it has {', '.join(batch)}"
         )
     return values
+
+
+def read_inputs(
+    batch: Mapping[str, list[Any]], inputs: Mapping[str, str], where: str, first_row: int = 0
+) -> ColumnBatch:
+    """Return a task's input columns, converted; values of a column that is not there are null.
+
+    Args:
+        batch: columns as they were read.
+        inputs: column → type of its values.
+        where: names the batch's source in errors.
+        first_row: index in the source of the batch's first row.
+
+    Raises:
+        InputError: a value cannot be converted.
+    """
+    size = len(next(iter(batch.values()), []))
+    return {
+        name: convert(
+            find_column(batch, name) or [None] * size,
+            value_type,
+            lambda i, name=name: f"{where} row {first_row + i + 1}, column {name!r}",
+        )
+        for name, value_type in inputs.items()
+    }
 
 
 def rename_columns(

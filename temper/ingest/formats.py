@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from temper.core.errors import InputError
 from temper.ingest.archives import ArchiveMember
+from temper.ingest.columns import ColumnBatch
 
-ColumnBatch = dict[str, list[Any]]  # column → the values of some consecutive rows
 Row = TypeVar("Row")
 
 ROWS = 1000  # of a batch, at most
