@@ -11,21 +11,27 @@ from temper.ingest import archives
 from temper.ingest.formats import READERS, ColumnBatch
 
 
-def find_files(name: str, split: str, pattern: str) -> list[Path]:
+def find_files(name: str, split: str, pattern: str, key: str = "") -> list[Path]:
     """List the files of a split: the file itself, or those in a folder that match.
+
+    Args:
+        name: the path.
+        split: its name, for `{split}` in the pattern.
+        pattern: a glob.
+        key: names the path in errors. "": the split's key in params.yaml.
 
     Raises:
         InputError: the path does not exist, nothing matches, a format is unknown, or a plain-text
             file, perhaps a README, is among files of other formats.
     """
-    path = Path(name)
+    path, key = Path(name), key or f"data.files.{split}"
     glob = pattern.replace("{split}", split)
     files = sorted(p for p in path.glob(glob) if p.is_file()) if path.is_dir() else [path]
     if not path.exists():
-        raise InputError(f"data.files.{split}: no such file or folder: {name}")
+        raise InputError(f"{key}: no such file or folder: {name}")
     if not files:
         raise InputError(
-            f"data.files.{split}: no file in {name} matches data.glob {pattern!r}; "
+            f"{key}: no file in {name} matches data.glob {pattern!r}; "
             f"it contains {', '.join(sorted(p.name for p in path.iterdir())[:10]) or 'nothing'}"
         )
     for file in files:
@@ -38,7 +44,7 @@ def find_files(name: str, split: str, pattern: str) -> list[Path]:
     texts = [file for file in files if archives.suffixes(file.name)[0] == ".txt"]
     if texts and len(texts) < len(files):
         raise InputError(
-            f"data.files.{split}: {texts[0]} is plain text among files of other formats; set "
+            f"{key}: {texts[0]} is plain text among files of other formats; set "
             f"data.glob to match only the files of {name} that hold examples"
         )
     return files
@@ -50,9 +56,19 @@ def read(file: Path) -> Iterator[ColumnBatch]:
     Raises:
         InputError: a row is broken; names its line.
     """
+    for _, batches in read_members(file):
+        yield from batches
+
+
+def read_members(file: Path) -> Iterator[tuple[str, Iterator[ColumnBatch]]]:
+    """Yield the name of each member, or of the plain file, with its batches; see `read`."""
     for member in archives.open_members(file, READERS):
-        with archives.explain_broken(member):
-            yield from READERS[member.suffix](member)
+        yield member.name, _read_member(member)
+
+
+def _read_member(member: archives.ArchiveMember) -> Iterator[ColumnBatch]:
+    with archives.explain_broken(member):
+        yield from READERS[member.suffix](member)
 
 
 def column_names(file: Path) -> list[str]:
