@@ -68,6 +68,10 @@ def check_uses(parameters: Params, counts: dict[str, int], findings: Findings) -
         findings.add(
             "train.class_weights", f"balanced, but train has no rows of {', '.join(empty)}"
         )
+    for name, model in parameters.evaluate.zero_shot.items():
+        key = f"evaluate.zero_shot.{name}"
+        with findings.at(key, f"{key}: "):
+            model.phrases_of(names)
     more = f" and {len(names) - NUM_LABELS} more" if len(names) > NUM_LABELS else ""
     listed = [f"{name} {counts[name]:,}" for name in names[:NUM_LABELS]]
     findings.facts["labels"] = ", ".join(listed) + more

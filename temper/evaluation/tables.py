@@ -15,6 +15,7 @@ from temper.evaluation import bootstrap
 from temper.evaluation.split_result import LabelSpec, SplitResult, dense, label_text, scores
 from temper.metrics.aggregates import safe_divide
 from temper.tasks.base import Task
+from temper.tasks.base.images import open_image
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -232,9 +233,7 @@ def input_formatters(examples: "Dataset", task: Task) -> InputFormatters:
 
 def thumbnail(data: bytes) -> str:
     """Return a small PNG of an image as a data URL."""
-    from PIL import Image
-
-    image = Image.open(io.BytesIO(data)).convert("RGB")
+    image = open_image(data)
     image.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
     png = io.BytesIO()
     image.save(png, "PNG")

@@ -5,7 +5,6 @@ inference says whether "this text is about <phrase>" follows; Yin et al. 2019), 
 `zero-shot-image-classification` (a CLIP-like model; Radford et al. 2021).
 """
 
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,10 @@ import numpy as np
 
 from temper.params.schema import ZeroShot
 from temper.tasks.base import Task
+from temper.tasks.base.images import open_image
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from PIL.Image import Image as PILImage
     from scipy.sparse import csr_array
 
 BATCH_SIZE = 16
@@ -37,7 +36,7 @@ def predictions(
     from scipy.sparse import csr_array
     from transformers import pipeline
 
-    phrases = [(p.phrases or {}).get(name, name.replace("_", " ")) for name in task.label_names]
+    phrases = p.phrases_of(task.label_names)
     is_multi_label = task.params.target[1] == "classes"
     options: dict[str, Any] = {"candidate_labels": phrases, "hypothesis_template": p.template}
     if "image" in task.params.inputs.values():
@@ -66,10 +65,3 @@ def phrase_probabilities(output: Any, phrases: list[str]) -> list[float]:
     else:
         by_phrase = {label["label"]: label["score"] for label in output}
     return [by_phrase[phrase] for phrase in phrases]
-
-
-def open_image(data: bytes) -> "PILImage":
-    """Return an encoded image in RGB."""
-    from PIL import Image
-
-    return Image.open(io.BytesIO(data)).convert("RGB")

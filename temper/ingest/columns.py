@@ -5,12 +5,12 @@ converted here, labels in `temper.ingest.labels`. `a.b` names the value b inside
 column a, as in {"translation": {"en": …}}.
 """
 
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from temper.core.errors import InputError, nearest
+from temper.tasks.base import images
 
 ColumnBatch = dict[str, list[Any]]  # column → the values of some consecutive rows
 
@@ -158,12 +158,7 @@ def _image(value: Any) -> bytes:
     value = value.get("bytes") if isinstance(value, dict) else value
     if not isinstance(value, bytes):
         raise TypeError("expected the bytes of an image")
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        Image.open(io.BytesIO(value)).close()
-    except UnidentifiedImageError:
-        raise ValueError("not an image format that Pillow can read") from None
+    images.num_frames(value)
     return value
 
 

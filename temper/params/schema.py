@@ -4,13 +4,14 @@
 which task. docs/parameters.md and params.schema.json are generated from here.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from temper.core.errors import nearest
+from temper.core.errors import InputError, nearest
 from temper.params.data import DataParams
-from temper.params.group import Columns, Count, Examples, Group, Name, Positive, Tokens, Unit
+from temper.params.group import Columns, Count, Examples, Group, Name, Positive, Seed, Tokens, Unit
 from temper.params.model import ModelParams
 from temper.params.task import TaskParams
 from temper.params.tokenize import TokenizeParams
@@ -68,6 +69,22 @@ class ZeroShot(Group):
         if "{}" not in self.template:
             raise ValueError(f"template {self.template!r} has no {{}} for the phrase")
         return self
+
+    def phrases_of(self, labels: Sequence[str]) -> list[str]:
+        """Return the phrase of each label.
+
+        Raises:
+            InputError: two labels have the same one, which scores could not tell apart.
+        """
+        phrases = [(self.phrases or {}).get(label, label.replace("_", " ")) for label in labels]
+        for i, phrase in enumerate(phrases):
+            if phrase in phrases[:i]:
+                first = labels[phrases.index(phrase)]
+                raise InputError(
+                    f"the labels {first!r} and {labels[i]!r} have the same phrase, {phrase!r}; "
+                    "give each its own under phrases"
+                )
+        return phrases
 
 
 class EvaluateParams(Group):
@@ -131,7 +148,7 @@ class Settings(Group):
 class Params(Settings):
     """Everything a run depends on besides code, data and library versions."""
 
-    seed: Count = Field(description="Seed of initial weights, batch order and dropout.")
+    seed: Seed = Field(description="Seed of initial weights, batch order and dropout.")
     determinism: Determinism
     data: DataParams
     model: ModelParams

@@ -1,20 +1,18 @@
 """Images → one label. Pixels stay uint8 until the collator augments, scales and normalises."""
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temper.core.errors import InputError
 from temper.params.schema import Settings
 from temper.tasks.base import Mode, Outputs, Task, label_predictions
 from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
+from temper.tasks.base.images import open_image
 from temper.tasks.base.snippets import pipeline_snippet
 
 if TYPE_CHECKING:
-    from PIL.Image import Image as PILImage
     from transformers import PretrainedConfig
 
     from temper.params.train import Augmentation
@@ -107,20 +105,6 @@ class ImageClassification(Task):
 
     def snippet(self) -> str:
         return pipeline_snippet(self.pipeline_tag, '"image.png"')
-
-
-def open_image(data: bytes) -> "PILImage":
-    """Return an encoded image in RGB, rotated as its EXIF data asks.
-
-    Raises:
-        InputError: it is truncated or damaged.
-    """
-    from PIL import Image, ImageOps
-
-    try:
-        return ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
-    except OSError as error:
-        raise InputError(f"an image of {len(data)} bytes cannot be read: {error}") from None
 
 
 def augment(pixels: np.ndarray, draw: Sequence[int], p: "Augmentation") -> np.ndarray:

@@ -57,7 +57,7 @@ def test_names_images_that_are_cut_off():
     """An image whose header is there and whose rest is missing is named."""
     from PIL import Image
 
-    from temper.tasks.image_classification import open_image
+    from temper.tasks.base.images import open_image
 
     whole = io.BytesIO()
     Image.effect_noise((64, 64), 50).save(whole, "PNG")

@@ -23,7 +23,7 @@ def test_augmentation_is_drawn_from_seed_epoch_and_row():
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
     back = plain([row])["pixel_values"][0] * 0.25 + 0.5
-    from temper.tasks.image_classification import open_image
+    from temper.tasks.base.images import open_image
 
     expected = np.asarray(open_image(image)).transpose(2, 0, 1)
     np.testing.assert_allclose(back * 255, expected, atol=0.51)
