@@ -208,7 +208,7 @@ def _scalar(annotation: Any, metadata: Sequence[Any]) -> str:
 def _bounds(metadata: Sequence[Any], **signs: str) -> Iterator[tuple[str, str]]:
     for name, sign in signs.items():
         if (value := _bound(metadata, name)) is not None:
-            yield sign, f"{value:g}"
+            yield sign, f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def _bound(metadata: Sequence[Any], name: str) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_origin
 
@@ -30,8 +31,10 @@ def load(path: Path = PARAMS_FILE) -> Params:
             listed with its line, its value and the nearest valid name.
     """
     tree = yaml_file.compose(path)
-    values = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml_file.Loader)
+    values = yaml_file.values(tree, str(path))
     mistakes = {(line, key): f"duplicate key {key!r}" for line, key in yaml_file.repeated(tree)}
+    for line, key, date in yaml_file.dates(tree):
+        mistakes[line, key] = f"{date} is a date, which DVC refuses; put it in quotes"
     values, old_names = with_current_names(values)
     for old in old_names:
         line = yaml_file.line_of(tree, old.split("."))
@@ -79,7 +82,7 @@ def flatten(params: Params, *, without: str | None = None) -> dict[str, Any]:
 
 def _describe(tree: yaml.Node, details: "ErrorDetails") -> tuple[tuple[int, str], str]:
     """Return the line and key of one pydantic error, and its message."""
-    location = [part for part in details["loc"] if not _is_union_arm(part)]
+    location = _location(tree, details["loc"])
     task = None
     if location[:1] == ["task"] and len(location) > 1 and location[1] in TASKS:
         task = str(location.pop(1))  # pydantic names the arm of the union there
@@ -99,9 +102,17 @@ def _describe(tree: yaml.Node, details: "ErrorDetails") -> tuple[tuple[int, str]
     return (yaml_file.line_of(tree, location), ".".join(map(str, location))), message
 
 
-def _is_union_arm(part: str | int) -> bool:
-    """Tell pydantic's names for the arms of a union from keys of the file."""
-    return isinstance(part, str) and bool(re.search(r"[\[\]()-]|^(int|float|str)$", part))
+def _location(node: yaml.Node, parts: Sequence[str | int]) -> list[str | int]:
+    """Leave pydantic's names for the arms of a union out of a location; keep keys of the file."""
+    location: list[str | int] = []
+    for part in parts:
+        inner = yaml_file.child(node, part)
+        if inner is not None:
+            node = inner
+        elif isinstance(part, str) and re.search(r"[\[\]()-]|^(int|float|str)$", part):
+            continue
+        location.append(part)
+    return location
 
 
 def _allowed(location: list[int | str], task: str | None) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from temper.params.group import Characters, Columns, Count, Group, Name, Positive, Share, Unit
+from temper.params.group import Characters, Columns, Count, Group, Name, Positive, Seed, Share, Unit
 
 
 class HubDataset(Group):
@@ -26,7 +26,7 @@ class HubDataset(Group):
 class SplitParams(Group):
     validation: Share = Field(description="Share of train that becomes a missing validation.")
     test: Share = Field(description="Share of train that becomes a missing test.")
-    seed: int = Field(
+    seed: Seed = Field(
         description="Seed of the split, of folds and subsets; independent of the run's seed."
     )
     group: Name | None = Field(
@@ -34,6 +34,15 @@ class SplitParams(Group):
         description="Column: rows of train that share its value stay together. "
         "Absent: rows are split one by one.",
     )
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> Self:
+        if self.validation + self.test >= 1:
+            raise ValueError(
+                f"validation {self.validation} and test {self.test} leave no rows for train; their "
+                "sum must be below 1"
+            )
+        return self
 
 
 class FilterParams(Group):

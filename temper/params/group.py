@@ -7,13 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Group(BaseModel):
-    """A group of parameters: frozen, strict types, unknown keys refused.
+    """A group of parameters: frozen, strict types, finite numbers, unknown keys refused.
 
     A key with a default is a technique or an exception that is off where it is absent. Its
     description ends with "Absent: …" (see `temper.params_reference`).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ Columns = tuple[Name, ...]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # numpy takes no larger one
 Tokens = Annotated[Positive, Unit("tokens")]
 Examples = Annotated[Positive, Unit("examples")]
 Steps = Annotated[Positive, Unit("optimizer steps")]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from temper.core.errors import nearest
-from temper.params.group import Count, Examples, Group, Name, Positive, Tokens, Unit
+from temper.params.group import Count, Examples, Group, Name, Positive, Seed, Tokens, Unit
 
 
 class AugmentMethod(Group):
@@ -68,7 +68,7 @@ class PairSwap(AugmentMethod):
 
 
 class Augment(Group):
-    seed: Count = Field(description="Seed of the augmentation, independent of the run's seed.")
+    seed: Seed = Field(description="Seed of the augmentation, independent of the run's seed.")
     synonyms: Synonyms | None = Field(
         default=None, description="Replace words by synonyms of a word list. Absent: off."
     )

@@ -280,6 +280,16 @@ class TrainParams(Group):
     )
 
     @model_validator(mode="after")
+    def _check_class_weights(self) -> Self:
+        weights = self.class_weights
+        if isinstance(weights, tuple) and (min(weights, default=0) < 0 or not any(weights)):
+            raise ValueError(
+                f"class_weights: found {list(weights)}; none may be negative, and one must be "
+                "above 0"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_accumulation(self) -> Self:
         size = self.per_device_batch_size
         if size is not None and self.batch_size % size:

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from temper.core import yaml_file
 from temper.core.errors import InputError, nearest
-from temper.params.group import Count, Group, Name, Positive
+from temper.params.group import Count, Group, Name, Positive, Seed
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -82,7 +82,7 @@ class SweepConfig(Group):
     parameters: Annotated[dict[Name, Space], Field(min_length=1)] = Field(
         description="Dotted key of params.yaml → its values."
     )
-    seeds: Annotated[tuple[Count, ...], Field(min_length=1)] | None = Field(
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] | None = Field(
         default=None, description="Every configuration is trained with each of these seeds."
     )
     budget: Budget = Field(default=Budget(), description="What ends the sweep.")
@@ -90,7 +90,7 @@ class SweepConfig(Group):
         default=None,
         description="Stop trials worse than the median of the others; null: do not.",
     )
-    seed: Count | None = Field(default=None, description="Seed of the search.")
+    seed: Seed | None = Field(default=None, description="Seed of the search.")
     storage: Name | None = Field(
         default=None, description="An Optuna storage URL; null: a SQLite file under sweeps/."
     )
