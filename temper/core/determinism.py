@@ -19,7 +19,10 @@ PORTABLE_VARIABLES = {
     "ATEN_CPU_CAPABILITY": "avx2",
     "MKL_CBWR": "AVX2",
     "OPENBLAS_CORETYPE": "Haswell",
+    "ARROW_USER_SIMD_LEVEL": "AVX2",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # numpy has no "at most AVX2"
 }
+CPU_FLAGS = r"avx2|fma|avx512f|avx512bw|\w*_vnni|amx_int8"  # ONNX Runtime picks its kernels by them
 
 
 class Settings(Protocol):
@@ -47,6 +50,8 @@ def prepare(params: Settings, *, offline: bool = True) -> None:
     required |= {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"} if params.deterministic else {}
     required |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"} if offline else {}
     conflicting = {"OMP_DYNAMIC", "OMP_THREAD_LIMIT"} & set(os.environ)
+    if params.portable:  # numpy refuses to be imported where both are set
+        conflicting |= {"NPY_ENABLE_CPU_FEATURES"} & set(os.environ)
     if conflicting or any(os.environ.get(name) != value for name, value in required.items()):
         inherited = {name: value for name, value in os.environ.items() if name not in conflicting}
         sys.stdout.flush()
@@ -99,11 +104,29 @@ def environment() -> dict[str, str]:
     for name in sorted(names | {"numpy", "pyarrow", "safetensors", "scipy", "tokenizers"}):
         with contextlib.suppress(PackageNotFoundError):
             record[f"version.{name}"] = version(name)
-    record["cpu"] = _cpu_name()
+    record |= _cpu()
     for variable in (*THREAD_VARIABLES, *PORTABLE_VARIABLES, "CUBLAS_WORKSPACE_CONFIG"):
         record[variable] = os.environ.get(variable, "")
+    record |= _dispatched()
     if "torch" in sys.modules:
         record |= torch_environment()
+    return record
+
+
+def _dispatched() -> dict[str, str]:
+    """Describe the kernels that numpy, BLAS and ONNX Runtime have picked, where they are loaded."""
+    record = {}
+    if "numpy" in sys.modules:
+        import numpy
+
+        found: Any = numpy.show_config(mode="dicts")
+        record["numpy.cpu_features"] = " ".join(found["SIMD Extensions"]["found"])
+    if "threadpoolctl" in sys.modules:
+        from threadpoolctl import threadpool_info
+
+        pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+        kernels = {f"{pool['internal_api']} {pool.get('architecture')}" for pool in pools}
+        record["blas"] = ", ".join(sorted(kernels))
     return record
 
 
@@ -122,12 +145,15 @@ def torch_environment() -> dict[str, str]:
     return record
 
 
-def _cpu_name() -> str:
-    try:
-        with open("/proc/cpuinfo") as lines:
-            return next(line.split(":")[1].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        return platform.processor()
+def _cpu() -> dict[str, str]:
+    """Describe the CPU, and the C library, whose mathematical functions it picks the kernels of."""
+    record = {"libc": " ".join(platform.libc_ver()), "cpu": platform.processor()}
+    with contextlib.suppress(OSError), open("/proc/cpuinfo") as file:
+        found = dict(re.findall(r"(?m)^(model name|flags)\s*: (.*)", file.read()))
+        record["cpu"] = found.get("model name", record["cpu"])
+        flags = found.get("flags", "").split()
+        record["cpu_flags"] = " ".join(sorted(f for f in flags if re.fullmatch(CPU_FLAGS, f)))
+    return record
 
 
 def refuse_network() -> None:

@@ -1,6 +1,7 @@
 """Training texts or images, and labels → predictions of models that take seconds to fit."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,10 +78,10 @@ def fit_vectorizer(train: Texts) -> "Callable[[Texts], csr_matrix]":
     from scipy.sparse import hstack
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    vectorizer = TfidfVectorizer(
-        ngram_range=(1, 2), max_features=MAX_FEATURES, token_pattern=r"\S+"
-    )
-    vectorizer.fit([text or "" for column in train for text in column])
+    texts = [text or "" for column in train for text in column]
+    options: dict[str, Any] = {"ngram_range": (1, 2), "token_pattern": r"\S+"}
+    terms = most_frequent(map(TfidfVectorizer(**options).build_analyzer(), texts))
+    vectorizer = TfidfVectorizer(**options, vocabulary=terms).fit(texts)
 
     def vectorize(texts: Texts) -> Any:
         matrices: list[Any] = [vectorizer.transform(column) for column in texts]
@@ -90,6 +91,16 @@ def fit_vectorizer(train: Texts) -> "Callable[[Texts], csr_matrix]":
         return hstack(matrices, format="csr")
 
     return vectorize
+
+
+def most_frequent(documents: Iterable[Sequence[str]]) -> list[str]:
+    """Return the `MAX_FEATURES` most frequent terms, sorted; of equally frequent ones, the first.
+
+    scikit-learn's `max_features` breaks ties by an argsort that is not stable, so that the CPU's
+    vector width decides (docs/adr/0020).
+    """
+    counts = Counter(term for document in documents for term in document)
+    return sorted(sorted(counts, key=lambda term: (-counts[term], term))[:MAX_FEATURES])
 
 
 def thumbnail_pixels(feature: Any) -> np.ndarray:
