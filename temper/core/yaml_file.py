@@ -3,13 +3,19 @@
 DVC reads YAML 1.2, where `1e-5` is a number and `no` a string (plain PyYAML: the opposite).
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from temper.core.errors import InputError
+
+TAGS = ("str", "int", "float", "bool", "null", "map", "seq")
+DATE = re.compile(r"\d{4}-\d\d-\d\d$|\d{4}-\d\d?-\d\d?([Tt]|\s+)\d\d?:\d\d:\d\d")
+MAX_VALUES = 100_000  # written out; nine levels of aliases can stand for a billion
 
 
 class Loader(yaml.SafeLoader):
@@ -29,38 +35,149 @@ for _tag, _pattern, _first in (
     )
 
 
+def _construct_int(loader: Loader, node: yaml.ScalarNode) -> int:
+    """Read `010` as ten, as DVC does; plain PyYAML reads eight."""
+    try:
+        return int(node.value, 0 if node.value.startswith(("0o", "0x")) else 10)
+    except ValueError as error:
+        problem = f"{node.value[:20]!r} is not a whole number: {error}"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+
+
+Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+
+
 def compose(path: Path) -> yaml.MappingNode:
     """Parse a YAML file into nodes.
 
     Raises:
-        InputError: the file is missing, is not YAML, or is not a mapping.
+        InputError: there is no such file, it cannot be read, or see `parse`.
     """
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "a pipe or a device"
+        raise InputError(f"{path}: expected a YAML file, found {kind}")
     try:
-        with path.open(encoding="utf-8") as file:  # a file object: PyYAML puts its name in errors
-            tree = yaml.compose(file, Loader=Loader)
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run this in the repository root") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML: {error}") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError(f"{path}:{line}: not UTF-8: {error}; save it as UTF-8") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str) -> yaml.MappingNode:
+    """Parse YAML into nodes.
+
+    Args:
+        text: the content.
+        name: of the file, for errors.
+
+    Raises:
+        InputError: it is not YAML, is not a mapping, or holds what params.yaml and DVC's files have
+            no use for: tags, merge keys, keys that are no text, aliases of enormous size.
+    """
+    try:
+        tree = yaml.compose(text, Loader=Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{name}:{mark.line + 1}" if mark else name
+        problem = ", ".join(filter(None, (error.context, error.problem)))
+        raise InputError(f"{where}: not YAML: {problem}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{name}: not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise InputError(f"{name}: not YAML that can be read: nested too deeply") from None
     if not isinstance(tree, yaml.MappingNode):
         node_type = {yaml.SequenceNode: "a list", yaml.ScalarNode: "one value"}.get(type(tree))
-        raise InputError(f"{path}: expected keys and values, found {node_type or 'none'}")
+        raise InputError(f"{name}: expected keys and values, found {node_type or 'none'}")
+    _check(tree, name, {}, [])
     return tree
+
+
+def _check(node: yaml.Node, name: str, sizes: dict[int, int], inside: list[yaml.Node]) -> int:
+    """Return how many values a node has once its aliases are written out.
+
+    Args:
+        node: the node.
+        name: of the file, for errors.
+        sizes: of the nodes counted before, by id.
+        inside: the nodes that hold this one.
+    """
+    where = f"{name}:{node.start_mark.line + 1}"
+    if id(node) in sizes:
+        return sizes[id(node)]
+    if node.tag.removeprefix("tag:yaml.org,2002:") not in TAGS:
+        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+        raise InputError(f"{where}: tags such as {tag} are not allowed: write the plain value")
+    if isinstance(node, yaml.ScalarNode) and re.search(r"[\0\ud800-\udfff]", node.value):
+        raise InputError(f"{where}: {node.value!r} holds a NUL or half a character")
+    if any(node is outer for outer in inside):
+        raise InputError(f"{where}: an alias stands inside what it names")
+    size, children = 1, [] if isinstance(node, yaml.ScalarNode) else list(node.value)
+    if isinstance(node, yaml.MappingNode):
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise InputError(f"{where}: a key must be text, found a list or keys")
+            if key.value == "<<" and key.style is None:
+                raise InputError(
+                    f"{name}:{key.start_mark.line + 1}: merge keys (<<) are not supported: write "
+                    "the keys out"
+                )
+        children = [child for pair in node.value for child in pair]
+    for child in children:
+        size += _check(child, name, sizes, [*inside, node])
+        if size > MAX_VALUES and size > 2 * len(sizes):
+            raise InputError(f"{where}: aliases stand for more than {MAX_VALUES:,} values here")
+    sizes[id(node)] = size
+    return size
+
+
+def values(tree: yaml.MappingNode, name: str) -> dict[str, Any]:
+    """Return the values of nodes that `parse` made, every key as text, as in JSON.
+
+    Raises:
+        InputError: a value does not fit its tag, or a number has too many digits.
+    """
+    try:
+        return json.loads(json.dumps(Loader("").construct_document(tree)))
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise InputError(f"{name}{line}: {error.problem}") from None
+    except ValueError as error:
+        raise InputError(f"{name}: {error}") from None
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return the values of a YAML file.
+
+    Raises:
+        InputError: see `compose` and `values`.
+    """
+    return values(compose(path), str(path))
+
+
+def child(node: yaml.Node, part: str | int) -> yaml.Node | None:
+    """Return the value of a key or the item at an index; None where there is none."""
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == str(part)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+        return next(iter(node.value[part : part + 1]), None)
+    return None
 
 
 def line_of(node: yaml.Node, location: Sequence[str | int]) -> int:
     """Find the 1-based line of the deepest key or item of `location` that exists."""
     line = node.start_mark.line + 1
     for part in location:
-        if isinstance(node, yaml.MappingNode):
-            matches = [(k, v) for k, v in node.value if k.value == str(part)]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            matches = [(v, v) for v in node.value[part : part + 1]]
-        else:
-            matches = []
-        if not matches:
+        inner = child(node, part)
+        if inner is None:
             return line
-        line, node = matches[0][0].start_mark.line + 1, matches[0][1]
+        keys = node.value if isinstance(node, yaml.MappingNode) else [(inner, inner)]
+        line = next(key for key, value in keys if value is inner).start_mark.line + 1
+        node = inner
     return line
 
 
@@ -73,15 +190,31 @@ def repeated(tree: yaml.Node) -> Iterator[tuple[int, str]]:
                 yield name.start_mark.line + 1, name.value
             seen.add(name.value)
             yield from repeated(value)
-
-
-def scalars(tree: yaml.Node, under: str = "") -> Iterator[tuple[int, str, str]]:
-    """Yield every scalar's 1-based line, its nearest enclosing key, and its value."""
-    if isinstance(tree, yaml.ScalarNode):
-        yield tree.start_mark.line + 1, under, tree.value
     elif isinstance(tree, yaml.SequenceNode):
         for item in tree.value:
-            yield from scalars(item, under)
+            yield from repeated(item)
+
+
+def dates(tree: yaml.Node) -> Iterator[tuple[int, str, str]]:
+    """Yield the line, key and text of each value that DVC reads as a date, and refuses."""
+    for node, under in _nodes(tree):
+        if isinstance(node, yaml.ScalarNode) and node.style is None and DATE.match(node.value):
+            yield node.start_mark.line + 1, under, node.value
+
+
+def scalars(tree: yaml.Node) -> Iterator[tuple[int, str, str]]:
+    """Yield every scalar's 1-based line, its nearest enclosing key, and its value."""
+    for node, under in _nodes(tree):
+        if isinstance(node, yaml.ScalarNode):
+            yield node.start_mark.line + 1, under, node.value
+
+
+def _nodes(tree: yaml.Node, under: str = "") -> Iterator[tuple[yaml.Node, str]]:
+    """Yield every node that is a value, with its nearest enclosing key."""
+    yield tree, under
+    if isinstance(tree, yaml.SequenceNode):
+        for item in tree.value:
+            yield from _nodes(item, under)
     elif isinstance(tree, yaml.MappingNode):
         for name, value in tree.value:
-            yield from scalars(value, name.value)
+            yield from _nodes(value, name.value)

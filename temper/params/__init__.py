@@ -52,7 +52,7 @@ def load(path: Path = PARAMS_FILE) -> Params:
         return parsed
     heading = f"{len(mistakes)} mistake{'s' * (len(mistakes) > 1)} in {path}"
     lines = [
-        f"  {path}:{line}: {key + ': ' if key else ''}{message}"
+        f"  {path}:{line}: {' '.join(key.splitlines()) + ': ' if key else ''}{message}"
         for (line, key), message in sorted(mistakes.items())
     ]
     raise InputError("\n".join([heading, *lines]))
@@ -97,6 +97,9 @@ def _describe(tree: yaml.Node, details: "ErrorDetails") -> tuple[tuple[int, str]
         message = f"unknown key{nearest(str(location[-1]), allowed)}; allowed: {', '.join(allowed)}"
     elif details["type"] == "missing":
         message = "missing; it has no default (docs/parameters.md)"
+    elif details["type"] == "string_type" and not isinstance(details["input"], list | dict):
+        value = json.dumps(details["input"])
+        message = f'expected text; found {value}: if it is a name, put it in quotes: "{value}"'
     elif details["type"] != "value_error":
         message = f"{message}; found {details['input']!r}"
     return (yaml_file.line_of(tree, location), ".".join(map(str, location))), message

@@ -4,7 +4,18 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from temper.params.group import Characters, Columns, Count, Group, Name, Positive, Seed, Share, Unit
+from temper.params.group import (
+    Characters,
+    Columns,
+    Count,
+    FileName,
+    Group,
+    Name,
+    Positive,
+    Seed,
+    Share,
+    Unit,
+)
 
 
 class HubDataset(Group):
@@ -18,7 +29,7 @@ class HubDataset(Group):
         default=None,
         description="Commit, branch or tag; resolved to a commit and recorded. Absent: main.",
     )
-    splits: dict[Name, Name] = Field(
+    splits: dict[FileName, Name] = Field(
         default={}, description="Split here → split of the dataset. Absent: the dataset's names."
     )
 
@@ -87,7 +98,7 @@ Size = Annotated[Positive, Unit("rows")] | Annotated[float, Field(gt=0, le=1), U
 
 class DataParams(Group):
     source: Literal["files", "hub"] = Field(description="Where the data come from.")
-    files: dict[Name, Name] = Field(
+    files: dict[FileName, Name] = Field(
         description="Split → file or folder; {} with `source: hub`. DVC watches each."
     )
     glob: Name = Field(

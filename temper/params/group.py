@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+
+from temper.core import names
 
 
 class Group(BaseModel):
@@ -24,6 +26,11 @@ class Unit:
 
 
 Name = Annotated[str, Field(min_length=1)]
+FileName = Annotated[
+    str,
+    AfterValidator(names.check),
+    WithJsonSchema({"type": "string", "pattern": names.PATTERN}),
+]
 Columns = tuple[Name, ...]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=0)]

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from temper.core.errors import nearest
-from temper.params.group import Columns, Group, Name, Positive, Share
+from temper.params.group import Columns, FileName, Group, Name, Positive, Share
 
 
 class Head(Group):
@@ -59,7 +59,7 @@ class Lora(Group):
 
 class ModelParams(Group):
     name: Name = Field(description="A name under files, or a model id on the Hub.")
-    files: dict[Name, Name] = Field(
+    files: dict[FileName, Name] = Field(
         description="Local model folders by name; {} with a Hub model. DVC watches each."
     )
     revision: Name | None = Field(

@@ -11,7 +11,18 @@ from pydantic import Field, model_validator
 
 from temper.core.errors import InputError, nearest
 from temper.params.data import DataParams
-from temper.params.group import Columns, Count, Examples, Group, Name, Positive, Seed, Tokens, Unit
+from temper.params.group import (
+    Columns,
+    Count,
+    Examples,
+    FileName,
+    Group,
+    Name,
+    Positive,
+    Seed,
+    Tokens,
+    Unit,
+)
 from temper.params.model import ModelParams
 from temper.params.task import TaskParams
 from temper.params.tokenize import TokenizeParams
@@ -102,7 +113,7 @@ class EvaluateParams(Group):
         default=None, description="How answers are read from start and end logits."
     )
     generation: Generation | None = Field(default=None, description="How texts are generated.")
-    zero_shot: dict[Name, ZeroShot] = Field(
+    zero_shot: dict[FileName, ZeroShot] = Field(
         description="Models that score the same rows without training; {} for none."
     )
     bootstrap_samples: Positive = Field(description="Resamples behind the 95 % intervals.")
@@ -140,7 +151,7 @@ class Settings(Group):
     task: TaskParams
     tokenize: TokenizeParams
     evaluate: EvaluateParams
-    code: dict[Name, Name] = Field(
+    code: dict[FileName, Name] = Field(
         description="Custom code by module name → Python file; {} for none. DVC watches each."
     )
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from temper.core.errors import nearest
-from temper.params.group import Count, Examples, Group, Name, Positive, Seed, Tokens, Unit
+from temper.params.group import Count, Examples, FileName, Group, Name, Positive, Seed, Tokens, Unit
 
 
 class AugmentMethod(Group):
@@ -148,10 +148,10 @@ class TokenizeParams(Group):
     augment: Augment | None = Field(
         default=None, description="Augmented copies of training texts. Absent: none."
     )
-    synonym_files: dict[Name, Name] = Field(
+    synonym_files: dict[FileName, Name] = Field(
         description="Word lists of augment by name; {} for none. DVC watches each."
     )
-    translators: dict[Name, Translator] = Field(
+    translators: dict[FileName, Translator] = Field(
         description="Translation models of augment by name; {} for none."
     )
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from temper.params.group import Count, Examples, Group, Name, Share, Steps, Unit
+from temper.params.group import Count, Examples, FileName, Group, Name, Share, Steps, Unit
 
 
 class Augmentation(Group):
@@ -134,7 +134,7 @@ class TrainParams(Group):
     engine: Literal["trainer", "loop"] = Field(
         description="Hugging Face Trainer, or the loop in temper/engines/loop.py."
     )
-    launch: Name = Field(description="A file under launch/, without .yaml.")
+    launch: FileName = Field(description="A file under launch/, without .yaml.")
     epochs: Annotated[float, Field(gt=0), Unit("epochs")] = Field(
         description="Passes over the training split."
     )
