@@ -94,7 +94,7 @@ def end_with_parent() -> None:
 def _launched_by_init() -> bool:
     """Check whether process 1 is the launcher, as in a container that runs nothing else."""
     with open("/proc/1/cmdline", "rb") as file:
-        return re.search(rb"accelerate|torchrun|dvc", file.read()) is not None
+        return re.search(rb"launcher|accelerate|torchrun|dvc", file.read()) is not None
 
 
 def environment() -> dict[str, str]:
@@ -120,7 +120,7 @@ def _dispatched() -> dict[str, str]:
         import numpy
 
         found: Any = numpy.show_config(mode="dicts")
-        record["numpy.cpu_features"] = " ".join(found["SIMD Extensions"]["found"])
+        record["numpy.cpu_features"] = " ".join(found["SIMD Extensions"].get("found", ()))
     if "threadpoolctl" in sys.modules:
         from threadpoolctl import threadpool_info
 
