@@ -1,146 +1,148 @@
-"""Add predictions to a file of examples, reading and writing it in batches of rows.
+"""Add predictions to files of examples, reading and writing them in batches of rows.
 
 `temper predict --model data/export --input new.csv --output scored.csv`
+
+The input is read twice: first to find all columns and every value that the task cannot read, then
+to predict. A row's missing columns are null.
 """
 
-import csv
 import itertools
-import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import typer
 from tqdm import tqdm
 
+from temper.cli import predicted_file
 from temper.core.errors import InputError
-from temper.ingest import columns as table_columns
 from temper.ingest import local_files
+from temper.ingest.columns import ColumnBatch, find_column, get_column, read_inputs
+from temper.ingest.formats import num_rows
 from temper.prediction.predictor import open_export
+
+ADDED = ("prediction", "score", "scores", "choice", "entities")
+
+
+class Batch(NamedTuple):
+    """Some consecutive rows of a file, or of an archive's member."""
+
+    source: str
+    first_row: int  # index in the source
+    columns: ColumnBatch
 
 
 def predict(
     model: Annotated[Path, typer.Option(help="A folder written by the export stage.")],
-    input: Annotated[Path, typer.Option(help="Any format that training reads.")],
+    input: Annotated[
+        Path, typer.Option(help="A file of a format that training reads, or a folder.")
+    ],
     output: Annotated[Path, typer.Option(help="CSV, TSV, JSONL or Parquet.")],
     engine: Annotated[str, typer.Option(help="onnx, int8 or torch.")] = "onnx",
     batch_size: Annotated[int, typer.Option(min=1, help="Rows per forward pass.")] = 32,
     num_threads: Annotated[int, typer.Option(min=1, help="Threads.")] = os.cpu_count() or 1,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="Run the Python files in the model's folder.")
+    ] = False,
 ) -> None:
     """Add predictions to every row of a file, in its order."""
-    if input.resolve() == output.resolve():
-        raise InputError(f"--output and --input are the same file ({input}); write to another one")
-    (file,) = local_files.find_files(str(input), "input", "*")
-    if output.suffix.lower() not in WRITERS:
-        raise InputError(f"--output {output}: unknown format; known are {', '.join(WRITERS)}")
-    predictor = open_export(model, engine, batch_size=batch_size, num_threads=num_threads)
-    inputs = predictor.settings.task.inputs
-    check_columns(file, next(local_files.read(file), {}), inputs)
-    partial = output.with_name(f".{output.name}.partial")
-    count = 0
-    with tqdm(unit="row", unit_scale=True) as bar, WRITERS[output.suffix.lower()](partial) as write:
-        for columns in local_files.read(file):
-            size = len(next(iter(columns.values()), []))
-            examples = convert_inputs(columns, inputs, file, count)
-            write(columns | (predictor.predict(examples) if size else {}))
+    files = find_input(input)
+    check_output(output, files)
+    predictor = open_export(
+        model, engine, batch_size=batch_size, num_threads=num_threads, trust_code=trust_code
+    )
+    inputs, is_parquet = predictor.settings.task.inputs, output.suffix.lower() == ".parquet"
+    count, types = survey(files, inputs, is_typed=is_parquet)
+    kept = [name for name in types if is_parquet or inputs.get(name) != "image"]
+    with (
+        tqdm(total=count, unit="row", unit_scale=True) as bar,
+        predicted_file.open_output(output, types) as write,
+    ):
+        for source, first_row, columns in read_batches(files):
+            size = num_rows(columns)
+            if size:
+                given = {name: columns.get(name, [None] * size) for name in kept}
+                write(given | predictor.predict(read_inputs(columns, inputs, source, first_row)))
             bar.update(size)
-            count += size
-    partial.replace(output)
+        if not count:
+            write({name: [] for name in kept} | predictor.predict({name: [] for name in inputs}))
     print(f"wrote {count} rows to {output}")
 
 
-def check_columns(file: Path, columns: dict[str, list], inputs: dict[str, str]) -> None:
-    """Refuse a file without an input column, or with a column that predict would add."""
-    for name in inputs:
-        table_columns.get_column(columns, name, str(file))
-    for name in columns:
-        if name in ADDED or name.startswith("score_"):
-            raise InputError(f"{file}: predict would overwrite the column {name!r}; rename it")
+def find_input(path: Path) -> list[Path]:
+    """Return the input file, or all files below a folder, in name order.
+
+    Raises:
+        InputError: there is none, or one is of an unknown format.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(f"--input {path}: not a regular file, and predict reads it twice")
+    return local_files.find_files(str(path), "input", "**/*", "--input")
 
 
-def convert_inputs(
-    columns: dict[str, list], inputs: dict[str, str], file: Path, first: int
-) -> dict[str, list]:
-    """Convert the input columns to the types of value that the task reads.
+def check_output(output: Path, files: list[Path]) -> None:
+    """Check where the predictions go.
+
+    Raises:
+        InputError: an input file, a folder, a folder that does not exist, or an unknown format.
+    """
+    if output.suffix.lower() not in predicted_file.WRITERS:
+        known = ", ".join(predicted_file.WRITERS)
+        raise InputError(f"--output {output}: unknown format; known are {known}")
+    if output.resolve() in [file.resolve() for file in files]:
+        raise InputError(f"--output and --input are the same file ({output}); write to another one")
+    if output.is_dir():
+        raise InputError(f"--output {output}: a folder; expected the name of a file")
+    if not output.parent.is_dir():
+        raise InputError(f"--output {output}: there is no folder {output.parent}; create it")
+
+
+def read_batches(files: list[Path]) -> Iterator[Batch]:
+    """Yield the rows of all files and members, one after the other."""
+    for file in files:
+        for source, batches in local_files.read_members(file):
+            first_row = 0
+            for columns in batches:
+                yield Batch(source, first_row, columns)
+                first_row += num_rows(columns)
+
+
+def survey(
+    files: list[Path], inputs: dict[str, str], *, is_typed: bool
+) -> tuple[int, dict[str, pa.DataType]]:
+    """Read all rows; return their number and all columns, in the order in which they appear.
 
     Args:
-        columns: a batch of rows.
+        files: of the input.
         inputs: column → type of its values.
-        file: named in errors.
-        first: index in the file of the batch's first row.
+        is_typed: find the Arrow type that holds all values of each column; else all are null.
+
+    Raises:
+        InputError: a file lacks an input column or has one that predict adds, or a value cannot be
+            read or does not fit into its column.
     """
-    return {
-        name: table_columns.convert(
-            table_columns.get_column(columns, name, str(file)),
-            value_type,
-            lambda i, name=name: f"{file} row {first + i + 1}, column {name!r}",
-        )
-        for name, value_type in inputs.items()
-    }
-
-
-ADDED = ("prediction", "score", "scores", "choice", "entities")
-WriteBatch = Callable[[dict[str, list]], None]
-
-
-def _cell(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
-
-
-def _delimited(delimiter: str) -> Callable[[Path], Any]:
-    @contextmanager
-    def open_writer(path: Path) -> Iterator[WriteBatch]:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-            is_first = itertools.chain([True], itertools.repeat(False))
-
-            def write(columns: dict[str, list]) -> None:
-                if next(is_first):
-                    writer.writerow(columns)
-                rows = zip(*columns.values(), strict=True)
-                writer.writerows([_cell(value) for value in row] for row in rows)
-
-            yield write
-
-    return open_writer
-
-
-@contextmanager
-def _json_lines(path: Path) -> Iterator[WriteBatch]:
-    with path.open("w", encoding="utf-8") as file:
-
-        def write(columns: dict[str, list]) -> None:
-            for row in zip(*columns.values(), strict=True):
-                record = dict(zip(columns, row, strict=True))
-                file.write(json.dumps(record, ensure_ascii=False) + "\n")
-
-        yield write
-
-
-@contextmanager
-def _parquet(path: Path) -> Iterator[WriteBatch]:
-    writers: list[pq.ParquetWriter] = []
-
-    def write(columns: dict[str, list]) -> None:
-        table = pa.table(columns, schema=writers[0].schema if writers else None)
-        if not writers:
-            writers.append(pq.ParquetWriter(path, table.schema))
-        writers[0].write_table(table)
-
-    try:
-        yield write
-    finally:
-        for writer in writers:
-            writer.close()
-
-
-WRITERS: dict[str, Callable[[Path], Any]] = {
-    ".csv": _delimited(","),
-    ".tsv": _delimited("\t"),
-    ".jsonl": _json_lines,
-    ".parquet": _parquet,
-}
+    count: int = 0
+    types: dict[str, pa.DataType] = {}
+    for source, batches in itertools.groupby(read_batches(files), attrgetter("source")):
+        names, found = {}, {}
+        for _, first_row, columns in batches:
+            names |= columns
+            found |= {k: v for k, v in inputs.items() if find_column(columns, k) is not None}
+            read_inputs(columns, found, source, first_row)
+            for name, values in columns.items():
+                where = partial(predicted_file.locate, source, first_row, name)
+                known = types.setdefault(name, pa.null())
+                types[name] = predicted_file.widen(known, values, where) if is_typed else known
+            count += num_rows(columns)
+        for name in inputs:
+            get_column(names | found, name, source)
+        for name in names:
+            if name in ADDED or name.startswith("score_"):
+                raise InputError(
+                    f"{source}: predict would overwrite the column {name!r}; rename it"
+                )
+    return count, types

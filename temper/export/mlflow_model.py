@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parents[1]
 PACKED = (  # what served.py imports, directly or not
     "core",
     "inference.py",
+    "ingest",
     "models",
     "params",
     "prediction",
@@ -79,9 +80,12 @@ def public_version(library: str) -> str:
 
 
 def mlflow_column(name: str, input_kind: str) -> "ColSpec":
-    """Return the MLflow column of a text, a list of texts or an image."""
-    from mlflow.types import ColSpec, DataType
-    from mlflow.types.schema import Array
+    """Return the MLflow column of an input.
 
-    types = {"text": DataType.string, "texts": Array(DataType.string), "image": DataType.binary}
-    return ColSpec(types[input_kind], name)
+    Texts may be null or numbers, as in files; MLflow's `string` would make "None" of null. JSON has
+    images in base64, which `binary` decodes.
+    """
+    from mlflow.types import ColSpec, DataType
+    from mlflow.types.schema import AnyType
+
+    return ColSpec(DataType.binary if input_kind == "image" else AnyType(), name)

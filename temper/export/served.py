@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
@@ -16,17 +17,37 @@ class ServedModel(PythonModel):
     """The exported folder on ONNX Runtime."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        from temper.prediction import predictor
+        from temper.prediction.predictor import open_export
 
         folder, threads = Path(context.artifacts["export"]), os.cpu_count() or 1
-        self.predictor = predictor.open_export(folder, "onnx", batch_size=32, num_threads=threads)
+        self.predictor = open_export(  # who serves the model runs this file too
+            folder, "onnx", batch_size=32, num_threads=threads, trust_code=True
+        )
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None
     ) -> pd.DataFrame:
-        """Return the columns that `temper predict` adds."""
-        columns = {name: model_input[name].tolist() for name in self.predictor.task.columns}
-        return pd.DataFrame(self.predictor.predict(columns))
+        """Return the columns that `temper predict` adds.
+
+        Raises:
+            MlflowException: a value cannot be read; the server answers with status 400.
+        """
+        from temper.core.errors import InputError
+        from temper.ingest.columns import read_inputs
+
+        columns = {str(name): _values(column) for name, column in model_input.items()}
+        try:
+            inputs = read_inputs(columns, self.predictor.settings.task.inputs, "request")
+            return pd.DataFrame(self.predictor.predict(inputs))
+        except InputError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from error
+
+
+def _values(column: pd.Series) -> list[Any]:
+    """Return a column's values as JSON has them: pandas makes null NaN, and 1 beside it 1.0."""
+    if column.hasnans:
+        column = column.convert_dtypes()
+    return column.astype(object).where(column.notna(), None).tolist()
 
 
 set_model(ServedModel())

@@ -35,13 +35,17 @@ def is_temper_model(folder: Path) -> bool:
 
 
 def open_config(folder: Path, **options: Any) -> "PretrainedConfig":
-    """Load a folder's config; `options` are those of `AutoConfig.from_pretrained`."""
+    """Load a folder's config; `options` are those of `AutoConfig.from_pretrained`.
+
+    Without `trust_remote_code` the model's own code is neither run nor asked about.
+    """
     if is_temper_model(folder):
         from temper.models.config import ModelWithHeadConfig
 
         return ModelWithHeadConfig.from_pretrained(str(folder))
     from transformers import AutoConfig
 
+    options = {"trust_remote_code": False} | options
     return AutoConfig.from_pretrained(str(folder), local_files_only=True, **options)
 
 
@@ -65,7 +69,7 @@ def load(
 
         return heads.load(folder, build_custom)
     auto_class = getattr(transformers, auto_model)
-    return auto_class.from_pretrained(str(folder), local_files_only=True)
+    return auto_class.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
 
 
 def backbone_prefix(model: "nn.Module") -> str:

@@ -4,7 +4,7 @@ Shared by evaluate, export and `temper predict`.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ EXAMPLES_PER_WINDOW = 2000  # decoded together
 GRAPHS = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
 ENGINES = (*GRAPHS, "torch")
 KINDS_WITH_LABEL_NAMES = ("class", "classes", "tags")
+_PLACEHOLDERS = {"text": "a", "texts": ["a", "b"], "image": b"P6 1 1 255 \0\0\0"}
 
 
 class Predictor:
@@ -72,7 +73,13 @@ class Predictor:
             )
 
     def _load_onnx(self, file: Path, num_threads: int) -> None:
-        session = inference.onnx_session(str(file), num_threads)
+        try:
+            session = inference.onnx_session(str(file), num_threads)
+        except Exception as error:  # ONNX Runtime has many
+            raise InputError(
+                f"{file}: ONNX Runtime cannot load it ({_first_line(error)}); copy the file again, "
+                "or export again"
+            ) from error
         self.forward = inference.onnx_forward(session, self.task)
         if self.settings.evaluate.generation is not None:
             self.generate = generation.onnx_generate(
@@ -125,8 +132,15 @@ class Predictor:
             yield start, predictions, window_examples
 
     def predict(self, columns: dict[str, list]) -> dict[str, list]:
-        """Return the columns that `temper predict` adds to raw columns."""
+        """Return the columns that `temper predict` adds to raw columns.
+
+        Args:
+            columns: the task's inputs, converted; without rows, the added columns are empty too.
+        """
         num_examples = len(columns[self.task.columns[0]])
+        if not num_examples:
+            one = {name: [_PLACEHOLDERS[kind]] for name, kind in self.settings.task.inputs.items()}
+            return {name: [] for name in self.predict(one)}
         encoded = self.task.encode(columns, self.processor, mode="predict")
         encoded.pop("full_length")
         features = RowList(
@@ -139,32 +153,99 @@ class Predictor:
         return self.task.predict(outputs, features, examples, self.processor)
 
 
-def open_export(folder: Path, engine: str, *, batch_size: int, num_threads: int) -> Predictor:
+def open_export(
+    folder: Path, engine: str, *, batch_size: int, num_threads: int, trust_code: bool
+) -> Predictor:
     """Load a folder that the export stage wrote, by this version or an earlier one.
 
+    Args:
+        folder: of the export.
+        engine: torch, onnx or int8.
+        batch_size: features per forward pass.
+        num_threads: of ONNX Runtime.
+        trust_code: run the Python files that come with the model.
+
     Raises:
-        InputError: another stage or program wrote it, or it lacks the engine's file.
+        InputError: another stage or program wrote it, it is damaged, it lacks the engine's file, or
+            it needs Python code that is not trusted.
     """
-    try:
-        stored = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("temper")
-    except FileNotFoundError:
-        raise InputError(f"--model {folder}: no config.json there; run dvc repro") from None
-    if stored is None:
-        raise InputError(f"--model {folder}: not written by the export stage; use data/export")
     if engine not in ENGINES:
         raise InputError(f"--engine {engine}: unknown; allowed: {', '.join(ENGINES)}")
+    config, settings = _stored_settings(folder)
+    names = [settings.tokenize.encode, config.get("custom_class") if engine == "torch" else None]
+    code = exported_code(folder, settings.code, [n for n in names if n], trust_code=trust_code)
+    settings = settings.model_copy(update={"code": code})
     try:
-        settings = Settings.model_validate_json(json.dumps(with_current_names(stored)[0]))
-    except ValidationError as error:
+        return Predictor(
+            folder, settings, engine=engine, batch_size=batch_size, num_threads=num_threads
+        )
+    except InputError:
+        raise
+    except Exception as error:  # transformers, tokenizers and safetensors raise anything
+        if "trust_remote_code" in str(error):
+            reason = "the model needs code of its own (auto_map), which predict never runs"
+        else:
+            reason = f"cannot be loaded ({_first_line(error)}); copy it again, or export again"
+        raise InputError(f"--model {folder}: {reason}") from error
+
+
+def _stored_settings(folder: Path) -> tuple[dict[str, Any], Settings]:
+    """Return an export's config.json and the parameters stored in it."""
+    file = folder / "config.json"
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        stored = config.get("temper")
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"--model {folder}: no config.json there; run dvc repro") from None
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise InputError(
+            f"--model {folder}: {file} is not a JSON object ({_first_line(error)}); copy it again"
+        ) from error
+    if stored is None:
+        raise InputError(f"--model {folder}: not written by the export stage; use data/export")
+    try:
+        return config, Settings.model_validate_json(json.dumps(with_current_names(stored)[0]))
+    except (ValidationError, AttributeError, TypeError) as error:
+        count = error.error_count() if isinstance(error, ValidationError) else "all"
         raise InputError(
             f"--model {folder}: exported with other parameters than this version knows "
-            f"({error.error_count()} differ); export it again, or use the version that wrote it"
-        ) from None
-    code = {name: str(folder / path) for name, path in settings.code.items()}
-    settings = settings.model_copy(update={"code": code})
-    return Predictor(
-        folder, settings, engine=engine, batch_size=batch_size, num_threads=num_threads
-    )
+            f"({count} differ); export it again, or use the version that wrote it"
+        ) from error
+
+
+def exported_code(
+    folder: Path, code: Mapping[str, str], names: Sequence[str], *, trust_code: bool
+) -> dict[str, str]:
+    """Return the modules that the named functions are in, as paths of files in the export.
+
+    Args:
+        folder: of the export.
+        code: `code` of its config.json, module → path in the folder.
+        names: `module.name` of what is to be imported.
+        trust_code: whether it may be.
+
+    Raises:
+        InputError: it may not, or a file is not in the folder.
+    """
+    files = {}
+    for module in sorted({name.rpartition(".")[0] for name in names} & set(code)):
+        path = folder / code[module]
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise InputError(
+                f"--model {folder}: its config.json takes code from {code[module]}, outside the "
+                "folder; only files in the folder are run"
+            )
+        files[module] = str(path)
+    if files and not trust_code:
+        raise InputError(
+            f"--model {folder}: predicting runs the Python code in {', '.join(files.values())}; "
+            "read it, then add --trust-code"
+        )
+    return files
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error!s:.200}".splitlines()[0]
 
 
 def onnx_file(folder: Path, engine: str) -> Path:

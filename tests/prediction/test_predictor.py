@@ -21,7 +21,7 @@ def test_opens_an_export_of_an_earlier_version(tmp_path):
     AutoTokenizer.from_pretrained(source).save_pretrained(tmp_path)
     file = tmp_path / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"temper": OF_AN_EARLIER_VERSION}))
-    predictor = open_export(tmp_path, "torch", batch_size=2, num_threads=1)
+    predictor = open_export(tmp_path, "torch", batch_size=2, num_threads=1, trust_code=False)
     assert predictor.settings.tokenize.overflow == "truncate"
     assert predictor.settings.evaluate.num_worst_examples == 50
     columns = predictor.predict({"sentence1": ["a b"], "sentence2": ["a c"]})

@@ -46,7 +46,7 @@ def open_processor(folder: Path, task: Task, **options: Any) -> Any:
     """Load a processor as it is, with what the task asks of it."""
     import transformers
 
-    options |= task.processor_kwargs
+    options = {"trust_remote_code": False} | options | dict(task.processor_kwargs)
     if (folder / "config.json").is_file() and loading.is_temper_model(folder):
         options["config"] = loading.open_config(folder)  # else transformers warns of the type
     auto = getattr(transformers, task.auto_processor)

@@ -1,0 +1,160 @@
+"""Columns with predictions → a CSV, TSV, JSON Lines or Parquet file, written batch by batch."""
+
+import base64
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from temper.core.errors import InputError
+
+WriteBatch = Callable[[dict[str, list]], None]  # the same columns in every call
+Types = Mapping[str, pa.DataType]
+UNFIT = (pa.ArrowException, ValueError, TypeError, OverflowError)  # raised by `pa.array`
+ENTITY = {"type": pa.string(), "text": pa.string(), "first_word": pa.int64()}
+ENTITIES = pa.list_(pa.struct(ENTITY | {"last_word": pa.int64()}))
+
+
+@contextmanager
+def open_output(path: Path, types: Types) -> Iterator[WriteBatch]:
+    """Yield a function that writes a batch; the file appears when the block ends without an error.
+
+    Args:
+        path: its suffix is the format.
+        types: column → Arrow type, for Parquet; columns that are not there are predictions.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with WRITERS[path.suffix.lower()](partial, types) as write:
+            yield write
+        partial.replace(path)
+    except OSError as error:
+        if error.filename not in (None, str(partial)):
+            raise
+        raise InputError(f"--output {path}: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def locate(source: str, first_row: int, name: str, i: int) -> str:
+    """Name the place of a batch's i-th value, for errors."""
+    return f"{source} row {first_row + i + 1}, column {name!r}"
+
+
+def widen(known: pa.DataType, values: list, where: Callable[[int], str]) -> pa.DataType:
+    """Return the Arrow type that holds what a column held so far and more values.
+
+    Args:
+        known: type of the values so far; null: none.
+        values: the next ones.
+        where: from a value's position to its place, for errors.
+
+    Raises:
+        InputError: a value is of another type than those before it.
+    """
+
+    def with_values(more: list) -> pa.DataType:
+        fields = [pa.schema({"": type_}) for type_ in (known, pa.array(more).type)]
+        return pa.unify_schemas(fields, promote_options="permissive").field(0).type
+
+    try:
+        return with_values(values)
+    except UNFIT:
+        for i, value in enumerate(values):
+            try:
+                known = with_values([value])
+            except UNFIT:
+                raise InputError(
+                    f"{where(i)}: a Parquet column has one type, and this one held {known} so far; "
+                    f"found {value!r:.80}; mend it, or write .jsonl or .csv"
+                ) from None
+        raise
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> str:
+    """Return what JSON has no type for as text: bytes in base64, dates and times in ISO form."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return _plain(value)
+    return _json(value) if isinstance(value, list | dict) else value
+
+
+def _delimited(delimiter: str) -> Callable[[Path, Types], Any]:
+    @contextmanager
+    def open_writer(path: Path, types: Types) -> Iterator[WriteBatch]:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+
+            def write(columns: dict[str, list]) -> None:
+                if not file.tell():
+                    writer.writerow(columns)
+                rows = zip(*columns.values(), strict=True)
+                writer.writerows([_cell(value) for value in row] for row in rows)
+
+            yield write
+
+    return open_writer
+
+
+@contextmanager
+def _json_lines(path: Path, types: Types) -> Iterator[WriteBatch]:
+    with path.open("w", encoding="utf-8") as file:
+
+        def write(columns: dict[str, list]) -> None:
+            for row in zip(*columns.values(), strict=True):
+                file.write(_json(dict(zip(columns, row, strict=True))) + "\n")
+
+        yield write
+
+
+@contextmanager
+def _parquet(path: Path, types: Types) -> Iterator[WriteBatch]:
+    writers: list[pq.ParquetWriter] = []
+
+    def write(columns: dict[str, list]) -> None:
+        table = pa.table(
+            {
+                name: pa.array(values, types.get(name) or _prediction_type(name, values))
+                for name, values in columns.items()
+            }
+        )
+        if not writers:
+            writers.append(pq.ParquetWriter(path, table.schema))
+        writers[0].write_table(table)
+
+    try:
+        yield write
+    finally:
+        for writer in writers:
+            writer.close()
+
+
+def _prediction_type(name: str, values: list) -> pa.DataType:
+    """Return the type of a column that predict adds; the lists of a batch may all be empty."""
+    found = pa.array(values).type
+    if name == "entities":
+        return ENTITIES
+    return pa.list_(pa.string()) if found == pa.list_(pa.null()) else found
+
+
+WRITERS: dict[str, Callable[[Path, Types], Any]] = {
+    ".csv": _delimited(","),
+    ".tsv": _delimited("\t"),
+    ".jsonl": _json_lines,
+    ".parquet": _parquet,
+}
