@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from temper.core import disk, errors
+
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON with sorted keys, so that equal values give equal bytes."""
@@ -45,12 +47,21 @@ def atomic_dir(path: Path) -> Iterator[Path]:
     """Yield a temporary folder that replaces `path` when the block ends without an error.
 
     Files are synced to disk before the rename, so a crash leaves the old folder or the new one.
+
+    Raises:
+        InputError: the disk is full; the temporary folder is deleted.
     """
     partial = path.with_name(f".{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    yield partial
-    fsync_tree(partial)
+    try:
+        with errors.explain_full_disk(path):
+            partial.mkdir(parents=True)
+            yield partial
+            fsync_tree(partial)
+    except Exception as error:
+        if disk.reason(error) is not None:
+            shutil.rmtree(partial, ignore_errors=True)
+        raise
     if path.exists():
         shutil.rmtree(path)
     partial.rename(path)

@@ -1,4 +1,4 @@
-"""User mistakes → one clear message and exit status 1; an interrupt → exit status 130.
+"""What the user can mend → one clear message and exit status 1; an interrupt → status 130.
 
 Every entry point runs under `with errors.exit_on_input_error(): ...`.
 """
@@ -8,6 +8,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
+
+from temper.core import disk, lost_outputs
 
 
 class InputError(ValueError):
@@ -19,17 +22,53 @@ class InputError(ValueError):
 
 @contextmanager
 def exit_on_input_error() -> Iterator[None]:
-    """Print an `InputError` and exit with status 1; `TEMPER_DEBUG=1` shows the traceback."""
+    """Print an error that the user can mend and exit with status 1, an interrupt with 130.
+
+    That is an `InputError`, a full disk, or a file that cannot be opened. `TEMPER_DEBUG=1` shows
+    the traceback.
+    """
     try:
         yield
-    except InputError as error:
-        if os.environ.get("TEMPER_DEBUG") == "1":
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
     except KeyboardInterrupt:
-        print("interrupted; rerun the same command to resume", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # of the processes that train together
+            print("interrupted; rerun the same command to resume", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        message, hint = describe(error), lost_outputs.describe()
+        is_shown = message is not None and os.environ.get("TEMPER_DEBUG") != "1"
+        for line in (f"error: {message}" if is_shown else None, hint):
+            if line is not None:
+                print(line, file=sys.stderr)
+        if not is_shown:
+            raise
+        sys.exit(1)
+
+
+def describe(error: Exception) -> str | None:
+    """Return the message for an error that the user can mend; None for a fault of this program."""
+    if isinstance(error, InputError):
+        return str(error)
+    if (message := disk.explain(error, Path.cwd())) is not None:
+        return message
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return None
+
+
+@contextmanager
+def explain_full_disk(path: Path, needed: int | None = None) -> Iterator[None]:
+    """Name what is written below here, and the bytes it needs, if the disk turns out to be full.
+
+    Raises:
+        InputError: it is.
+    """
+    try:
+        yield
+    except Exception as error:
+        message = None if isinstance(error, InputError) else disk.explain(error, path, needed)
+        if message is None:
+            raise
+        raise InputError(message) from error
 
 
 def nearest(name: str, allowed: Sequence[str]) -> str:

@@ -6,12 +6,10 @@ member of a model soup has a subfolder, `<fingerprint>-<n>/`. A folder is rename
 once its files are on disk, and a checkpoint has a manifest that is verified before it is used.
 """
 
-import errno
 import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from temper.core import artifacts, determinism
+from temper.core import artifacts, determinism, disk
 from temper.core.errors import InputError
 from temper.params.schema import Params
 
@@ -32,8 +30,6 @@ CODE_FOLDERS = ("stages/", "temper/")
 DISPLAY_CODE = ("temper/tracking/", "temper/training/console.py", "temper/training/reporters.py")
 LIBRARIES = ("python", "torch", "transformers", "accelerate", "numpy", "safetensors")
 DEVICES = ("torch.cpu_capability", "gpu", "cuda")
-DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-DISK_FULL_MESSAGES = r"os error (27|28|122)\b|inline_container|iostream error"  # Rust, torch
 
 
 def folder_for(fingerprint: str) -> Path:
@@ -104,24 +100,13 @@ def publish(partial: Path, target: Path) -> None:
     artifacts.fsync_dir(target.parent)
 
 
-def disk_full_error(folder: Path, name: str, num_bytes: int, reason: str) -> InputError:
+def disk_full_error(folder: Path, name: str, num_bytes: int, error: Exception) -> InputError:
     """Build the error for a checkpoint of `num_bytes` that does not fit on the disk."""
     resumable = "".join(
         f"; {path.name} is complete; a rerun resumes from it"
         for path in numbered_folders(folder, "checkpoint")[-1:]
     )
-    return InputError(
-        f"not enough disk space for {name} in {folder}: it needs {num_bytes / 2**20:,.0f} MiB, "
-        f"{shutil.disk_usage(folder).free / 2**20:,.0f} MiB are free ({reason})"
-        f"{resumable}. Free some space and run the same command again"
-    )
-
-
-def is_disk_full(error: Exception) -> bool:
-    """Check whether a write by Python, torch or safetensors failed because the disk is full."""
-    if isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
-        return True
-    return bool(re.search(DISK_FULL_MESSAGES, str(error)))
+    return InputError(f"{disk.explain(error, folder / name, num_bytes)}{resumable}")
 
 
 def is_complete(folder: Path) -> bool:

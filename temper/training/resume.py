@@ -1,13 +1,16 @@
 """A training session from its newest checkpoint to its last step, with an engine's step loop."""
 
+import errno
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm import tqdm
 from transformers.trainer_utils import set_seed
 
 from temper.core.errors import InputError
@@ -26,27 +29,45 @@ def fit(session: TrainingSession, train: TrainLoop) -> None:
         train: the engine's loop.
 
     Raises:
-        SystemExit: 143 after SIGTERM, once a checkpoint is written.
+        SystemExit: 143 after SIGTERM, 130 after Ctrl-C, once a checkpoint is written.
         InputError: the disk is too small for the checkpoints.
         OutOfMemory: a batch does not fit.
     """
-    previous_handler = signal.signal(
-        signal.SIGTERM, lambda *_: setattr(session, "sigterm_received", True)
-    )
     try:
-        _start_or_resume(session, train)
-        terminated = session.any_rank_terminated()
+        with _noting_signals(session):
+            _start_or_resume(session, train)
+            terminated = session.any_rank_terminated()
     except Exception as error:
         if not memory.is_out_of_memory(error):
             raise
         others_wait = session.args.world_size > 1
         raise memory.OutOfMemory(str(error)[:200], on_all_ranks=not others_wait) from None
-    finally:
-        signal.signal(signal.SIGTERM, previous_handler)
     if terminated:
-        step = session.state.global_step
-        print(f"stopped by SIGTERM at step {step}; rerun the command to resume", file=sys.stderr)
-        sys.exit(143)
+        number = session.stop_signal or signal.SIGTERM  # another rank's
+        cause = "interrupted" if number == signal.SIGINT else "stopped by SIGTERM"
+        if session.args.process_index == 0:
+            line = f"{cause} at step {session.state.global_step}; rerun the same command to resume"
+            tqdm.write(line, file=sys.stderr)  # not into a progress bar
+        sys.exit(128 + number)
+
+
+@contextmanager
+def _noting_signals(session: TrainingSession) -> Iterator[None]:
+    """Note SIGTERM and Ctrl-C in the session, which ends after its step; a second ends at once."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def note(number: int, _: object) -> None:
+        session.stop_signal = number
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # a sweep's worker ends its trainings itself
+            signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _start_or_resume(session: TrainingSession, train: TrainLoop) -> None:
@@ -55,8 +76,8 @@ def _start_or_resume(session: TrainingSession, train: TrainLoop) -> None:
     if newest is None:
         num_bytes = (checkpoint.MAX_CHECKPOINTS + 1) * session.checkpoint_bytes()
         if shutil.disk_usage(folder).free < num_bytes:
-            reason = "before the first step"
-            raise checkpoint.disk_full_error(folder, "checkpoints", num_bytes, reason)
+            error = OSError(errno.ENOSPC, "before the first step")
+            raise checkpoint.disk_full_error(folder, "checkpoints", num_bytes, error)
         rehearse(session)
         set_seed(session.setup.seed)
     else:

@@ -19,6 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from transformers import TrainerState
 
+from temper.core import disk
 from temper.core.errors import InputError
 from temper.training import averaging, batching, best_checkpoint, checkpoint, losses, networks
 from temper.training.batching import BucketSampler, TrainingRows
@@ -42,7 +43,7 @@ class TrainingSession:
         ema: its exponential moving average, if `train.weight_averaging` asks for one.
         state: step, epoch and flops; transformers' class, so that its callbacks understand it.
         start_step: the step of the checkpoint that was resumed from, or 0.
-        sigterm_received: whether this process got SIGTERM.
+        stop_signal: SIGTERM or SIGINT, if this process got it, or else 0.
         accelerator: set by the engine; gathers and reduces over the processes.
     """
 
@@ -53,7 +54,7 @@ class TrainingSession:
     def __init__(self, network: "Model", setup: TrainingSetup, world_size: int):
         params = setup.params
         self.setup, self.model, self.history = setup, network, History()
-        self.state, self.sigterm_received, self.start_step = TrainerState(), False, 0
+        self.state, self.stop_signal, self.start_step = TrainerState(), 0, 0
         self.args = training_arguments(params, setup.seed, setup.folder, world_size)
         networks.move_to_xla(network, self.args.device)
         self.validator = Validator(setup, self.args)
@@ -213,8 +214,8 @@ class TrainingSession:
         )
 
     def any_rank_terminated(self) -> bool:
-        """Check whether any rank got SIGTERM; collective, the same answer on all ranks."""
-        return self.any_rank(self.sigterm_received)
+        """Check whether any rank has a stop signal; collective, the same answer on all ranks."""
+        return self.any_rank(bool(self.stop_signal))
 
     def any_rank(self, flag: bool) -> bool:
         """Check whether `flag` is true on any rank; collective."""
@@ -264,12 +265,11 @@ class TrainingSession:
             if self.args.should_save:
                 checkpoint.publish(partial, self.setup.folder / name)
         except Exception as error:
-            if not checkpoint.is_disk_full(error):
+            if disk.reason(error) is None:
                 raise
             shutil.rmtree(partial, ignore_errors=True)
-            reason = f"{type(error).__name__}: {error!s:.200}"
             raise checkpoint.disk_full_error(
-                self.setup.folder, name, self.checkpoint_bytes(), reason
+                self.setup.folder, name, self.checkpoint_bytes(), error
             ) from error
         self.accelerator.wait_for_everyone()
 

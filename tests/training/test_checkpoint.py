@@ -102,13 +102,14 @@ def test_full_disk_keeps_the_previous_checkpoint(prepare, file):
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
 
     try:
-        with pytest.raises(InputError, match="not enough disk space for checkpoint-8") as caught:
+        with pytest.raises(InputError, match="cannot write .*checkpoint-8, which needs") as caught:
             fit(parameters, "cut", fill)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     size = sum(p.stat().st_size for p in whole.setup.folder.glob("checkpoint-12/*")) / 2**20
-    needed = float(str(caught.value).split("it needs ")[1].split(" MiB")[0])
+    needed = float(str(caught.value).split("which needs ")[1].split(" MiB")[0])
     assert needed == pytest.approx(size, abs=1)
+    assert "(ulimit -f); raise that limit" in str(caught.value)
     assert "checkpoint-4 is complete; a rerun resumes from it" in str(caught.value)
     assert checkpoint.step_of(checkpoint.newest_complete(Path("work/cut"))) == 4
     assert not list(Path("work/cut/partial").iterdir())
@@ -120,27 +121,31 @@ def test_too_small_a_disk_stops_before_the_first_step(prepare, monkeypatch):
     """The message has both numbers."""
     parameters, steps = prepare(), []
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
-    with pytest.raises(InputError, match=r"needs \d+ MiB, 1 MiB are free .before the first step"):
+    with pytest.raises(InputError, match=r"needs \d+ MiB: the disk is full \(1 MiB are free\)"):
         fit(parameters, on_metrics=lambda *_: steps.append(1))
     assert steps == []
 
 
 @pytest.mark.slow
-def test_sigterm_checkpoints_and_exits_with_143(prepare):
-    """It comes in mid-epoch, and the next start ends with the uninterrupted weights."""
+def test_stop_signals_checkpoint_and_exit_with_their_status(prepare, capsys):
+    """They come in mid-epoch, and the last start ends with the uninterrupted weights."""
     parameters = prepare(train__save_every="epoch")
     whole = fit(parameters, "whole")
-    before = signal.getsignal(signal.SIGTERM)
+    for number, at, cause in ((signal.SIGTERM, 4, "stopped by SIGTERM"),
+                              (signal.SIGINT, 9, "interrupted")):  # fmt: skip
+        before = signal.getsignal(number)
 
-    def preempted(prefix, metrics, step):
-        if prefix == "train" and step == 4:
-            os.kill(os.getpid(), signal.SIGTERM)
+        def stop(prefix, metrics, step, number=number, at=at):
+            if prefix == "train" and step == at:
+                os.kill(os.getpid(), number)
 
-    with pytest.raises(SystemExit) as stopped:
-        fit(parameters, "cut", preempted)
-    assert stopped.value.code == 143
-    assert signal.getsignal(signal.SIGTERM) is before
-    assert checkpoint.step_of(checkpoint.newest_complete(Path("work/cut"))) == 5
+        with pytest.raises(SystemExit) as stopped:
+            fit(parameters, "cut", stop)
+        assert stopped.value.code == 128 + number
+        assert signal.getsignal(number) is before
+        assert checkpoint.step_of(checkpoint.newest_complete(Path("work/cut"))) == at + 1
+        line = f"{cause} at step {at + 1}; rerun the same command to resume"
+        assert line in capsys.readouterr().err.splitlines()
     assert_same(fit(parameters, "cut"), whole)
 
 
