@@ -1,6 +1,6 @@
 """data/tokenized and data/base → data/model, data/checkpoints and data/history.
 
-`accelerate launch --config_file launch/single.yaml -m stages.train data/tokenized data/base
+`python -m temper.training.launcher launch/single.yaml -m stages.train data/tokenized data/base
 data/model data/checkpoints data/history`
 """
 

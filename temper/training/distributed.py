@@ -1,4 +1,4 @@
-"""The rank of this process among those that `accelerate launch` started; otherwise the only one."""
+"""The rank of this process among those that the launcher started; otherwise the only one."""
 
 import os
 

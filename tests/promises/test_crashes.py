@@ -128,7 +128,7 @@ def test_two_workers_with_one_fingerprint_do_not_collide(quiet, tmp_path):
     """One trains, the other waits and takes the finished checkpoint."""
     folders = [clone(quiet, tmp_path / name, cache=True) for name in "ab"]
     command = (
-        "accelerate launch --config_file launch/single.yaml -m stages.train data/tokenized "
+        "python -m temper.training.launcher launch/single.yaml -m stages.train data/tokenized "
         "data/base data/model data/checkpoints data/history"
     )
     for folder in folders:

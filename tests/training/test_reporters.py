@@ -32,7 +32,7 @@ def stage(prepare, monkeypatch):
         if not command:
             train.main(Path("data/tokenized"), BASE, *TARGETS)
             return
-        launch = "accelerate launch --config_file launch/single.yaml -m stages.train"
+        launch = "python -m temper.training.launcher launch/single.yaml -m stages.train"
         words = [*launch.split(), "data/tokenized", str(BASE), *map(str, TARGETS)]
         more = {"PYTHONPATH": ".", "DVC_ROOT": str(Path.cwd())}
         done = subprocess.run(words, env=environment(**more), capture_output=True, text=True)

@@ -1,0 +1,60 @@
+"""The launcher ends as the training did, without a traceback of its own."""
+
+import shutil
+import signal
+
+import pytest
+
+from temper.core.errors import InputError
+from temper.training import launcher
+from tests.helpers.workspace import ROOT
+
+SINGLE = ROOT / "launch/single.yaml"
+
+
+@pytest.fixture(autouse=True)
+def _own_handlers():
+    """Put the handler of Ctrl-C and the logging back."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+    launcher.logging.disable(launcher.logging.NOTSET)
+
+
+@pytest.mark.parametrize("status", [1, 130, 143])
+def test_status_is_that_of_the_training(tmp_path, monkeypatch, status):
+    """DVC prints it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "worker.py").write_text(f"raise SystemExit({status})")
+    with pytest.raises(SystemExit) as exited:
+        launcher.main(str(SINGLE), "-m", "worker")
+    assert exited.value.code == status
+
+
+def test_killed_training_is_said(tmp_path, monkeypatch):
+    """It could not say so itself."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "worker.py").write_text("import os; os.kill(os.getpid(), 9)")
+    with pytest.raises(InputError, match="ended by SIGKILL, as when memory runs out"):
+        launcher.main(str(SINGLE), "-m", "worker")
+
+
+def test_launch_file_that_accelerate_refuses(tmp_path):
+    """The message has the file and accelerate's reason."""
+    file = shutil.copy(SINGLE, tmp_path / "odd.yaml")
+    file.write_text(file.read_text() + "num_proceses: 2\n")
+    with pytest.raises(InputError, match=r"odd.yaml: .*num_proceses"):
+        launcher.launch(str(file), ["-m", "worker"])
+
+
+def test_ctrl_c_is_left_to_the_training(monkeypatch):
+    """The launcher waits for it; only where Ctrl-C is ignored, as in a sweep, it stays so."""
+    found = []
+    seen = lambda _: found.append(signal.getsignal(signal.SIGINT))  # noqa: E731
+    monkeypatch.setattr("accelerate.commands.launch.launch_command", seen)
+    for before in (signal.SIG_IGN, signal.default_int_handler):
+        signal.signal(signal.SIGINT, before)
+        assert launcher.launch(str(SINGLE), ["-m", "worker", "argument"]) == 0
+    ignored, handled = found
+    assert ignored is signal.SIG_IGN
+    assert handled(signal.SIGINT, None) is None
