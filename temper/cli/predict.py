@@ -79,8 +79,8 @@ def find_input(path: Path) -> list[Path]:
     Raises:
         InputError: there is none, or one is of an unknown format.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise InputError(f"--input {path}: not a regular file, and predict reads it twice")
+    if path.is_dir() and not any(file.is_file() for file in path.rglob("*")):
+        raise InputError(f"--input {path}: a folder without files")
     return local_files.find_files(str(path), "input", "**/*", "--input")
 
 
@@ -138,7 +138,7 @@ def survey(
                 known = types.setdefault(name, pa.null())
                 types[name] = predicted_file.widen(known, values, where) if is_typed else known
             count += num_rows(columns)
-        for name in inputs:
+        for name in inputs if names else ():  # an empty file of JSON Lines has no columns
             get_column(names | found, name, source)
         for name in names:
             if name in ADDED or name.startswith("score_"):

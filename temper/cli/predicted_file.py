@@ -127,12 +127,8 @@ def _parquet(path: Path, types: Types) -> Iterator[WriteBatch]:
     writers: list[pq.ParquetWriter] = []
 
     def write(columns: dict[str, list]) -> None:
-        table = pa.table(
-            {
-                name: pa.array(values, types.get(name) or _prediction_type(name, values))
-                for name, values in columns.items()
-            }
-        )
+        arrays = {name: _array(name, values, types.get(name)) for name, values in columns.items()}
+        table = pa.table(arrays)
         if not writers:
             writers.append(pq.ParquetWriter(path, table.schema))
         writers[0].write_table(table)
@@ -144,12 +140,19 @@ def _parquet(path: Path, types: Types) -> Iterator[WriteBatch]:
             writer.close()
 
 
-def _prediction_type(name: str, values: list) -> pa.DataType:
-    """Return the type of a column that predict adds; the lists of a batch may all be empty."""
-    found = pa.array(values).type
-    if name == "entities":
-        return ENTITIES
-    return pa.list_(pa.string()) if found == pa.list_(pa.null()) else found
+def _array(name: str, values: list, known: pa.DataType | None) -> pa.Array:
+    """Return a column of a known type, or of predictions; the lists of a batch may all be empty.
+
+    Raises:
+        InputError: integers of a column with fractions, too large for float64.
+    """
+    if name == "entities" and known is None:
+        return pa.array(values, ENTITIES)
+    try:
+        array = pa.array(values, known)
+    except UNFIT as error:
+        raise InputError(f"column {name!r}: {error}; write .jsonl or .csv") from None
+    return array.cast(pa.list_(pa.string())) if array.type == pa.list_(pa.null()) else array
 
 
 WRITERS: dict[str, Callable[[Path, Types], Any]] = {

@@ -53,6 +53,8 @@ class Predictor:
         if target is not None and target[1] in KINDS_WITH_LABEL_NAMES:
             label_names: Any = self.config.id2label or {}
             self.task.label_names = [label_names[i] for i in range(len(label_names))]
+            if not label_names:
+                raise InputError(f"{folder}/config.json has no id2label, the names of the labels")
         self.task.load_decoder_state(self.config)
         self.processor = registry.load_processor(folder, self.task)
         self.collate = self.task.collator(self.processor, self.config)
@@ -197,9 +199,9 @@ def _stored_settings(folder: Path) -> tuple[dict[str, Any], Settings]:
         stored = config.get("temper")
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"--model {folder}: no config.json there; run dvc repro") from None
-    except (ValueError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(
-            f"--model {folder}: {file} is not a JSON object ({_first_line(error)}); copy it again"
+            f"--model {folder}: {file} holds no JSON object ({_first_line(error)}); copy it again"
         ) from error
     if stored is None:
         raise InputError(f"--model {folder}: not written by the export stage; use data/export")
