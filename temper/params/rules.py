@@ -263,3 +263,5 @@ def _augmentation(p: Params) -> Iterator[Conflict]:
 def _int8(p: Params) -> Iterator[Conflict]:
     if p.export.int8 and p.export.max_score_drop is None:
         yield "export.max_score_drop", "missing; int8: true needs it"
+    if p.export.int8 and p.export.onnx == "off":
+        yield "export.int8", "remove it, or export.onnx: off; int8 is made from the ONNX model"

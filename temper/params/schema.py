@@ -133,6 +133,11 @@ class EvaluateParams(Group):
 class ExportParams(Group):
     name: Name = Field(description="Title of the model card, and name in the model registry.")
     license: Name | None = Field(default=None, description="SPDX id of the model. Absent: none.")
+    onnx: Literal["auto", "required", "off"] = Field(
+        default="auto",
+        description="required: the stage fails where the model has no ONNX export that agrees with "
+        "it; auto: then the export is without ONNX, and says why; off: no ONNX. Absent: auto.",
+    )
     int8: bool = Field(
         default=False, description="Also export a quantized ONNX model. Absent: false."
     )

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from stages import export, train
+from stages import train
 from temper import inference
 from temper.core import arrow, artifacts
 from temper.core.errors import InputError
-from temper.export import parity
+from temper.export import graphs, parity
 from tests.helpers.export import run_export, score
 
 
@@ -74,7 +74,7 @@ def test_a_perturbed_graph_fails(exported):
     tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) + 0.01, tensor.name))
     onnx.save(graph, "off.onnx")
     data, parameters = arrow.load(Path("data/tokenized"))["validation"], train.params.load()
-    model = export.load_predictor(Path("data/model"), parameters, "torch")
+    model = graphs.load_predictor(Path("data/model"), parameters, "torch")
     task, predictor = model.task, inference.torch_forward(model.model, model.task, reduce=False)
     whole, off = (
         inference.onnx_forward(inference.onnx_session(str(file), 2), task, reduce=False)
