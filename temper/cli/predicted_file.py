@@ -76,7 +76,7 @@ def widen(known: pa.DataType, values: list, where: Callable[[int], str]) -> pa.D
                     f"{where(i)}: a Parquet column has one type, and this one held {known} so far; "
                     f"found {value!r:.80}; mend it, or write .jsonl or .csv"
                 ) from None
-        raise
+        return known  # each fits alone: `_array` names the integer that float64 cannot hold
 
 
 def _json(value: Any) -> str:

@@ -1,42 +1,232 @@
-"""`temper predict` answers every row of its input, in order."""
+"""`temper predict` answers every row of its input, in order, under the input's columns."""
 
+import datetime
 import gzip
 import json
+import os
 from pathlib import Path
-from typing import ClassVar
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from temper.cli import predict
 from temper.core.errors import InputError
 from tests.helpers.archives import columns_of, zipped
 from tests.helpers.export import score
 
+OUTPUTS = ("scored.csv", "scored.tsv", "scored.jsonl", "scored.parquet")
+ONE, TWO = "id,text\n1,one\n", "text,note,id\ntwo,n2,2\n"  # in another order, with a column more
+
 
 class Echo:
-    """Answers every text with itself in capitals."""
+    """Answers every text with itself in capitals, and refuses some."""
 
-    class settings:
-        class task:
-            inputs: ClassVar = {"text": "text"}
+    def __init__(self, inputs):
+        self.settings = self.task = self
+        self.inputs = inputs
 
     def predict(self, columns):
-        return {"prediction": [text.upper() for text in columns["text"]]}
+        texts = next(iter(columns.values()))
+        if "refuse" in texts:
+            raise InputError("refused")
+        answers = [text.upper() for text in texts]
+        return {"prediction": answers, "entities": [[] for _ in texts]}
 
 
-def test_reads_packed_files(tmp_path, monkeypatch):
-    """`temper predict --input new.csv.gz` uses the readers of download and keeps the order."""
-    from temper.cli import predict
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Return a function from an input file's name to what predict writes for it."""
+    monkeypatch.chdir(tmp_path)
 
-    monkeypatch.setattr(predict, "open_export", lambda *_, **__: Echo())
-    (tmp_path / "new.csv.gz").write_bytes(gzip.compress(b"id,text\n1,one\n2,two\n"))
-    zipped(tmp_path / "new.zip", {"b.csv": "id,text\n2,two\n", "a.csv": "id,text\n1,one\n"})
+    def score_file(name, output="scored.jsonl", inputs=None):
+        echo = Echo(inputs or {"text": "text"})
+        monkeypatch.setattr(predict, "open_export", lambda *_, **__: echo)
+        predict.predict(Path("model"), Path(name), Path(output), num_threads=1)
+        found = columns_of(Path(output))
+        found.pop("entities", None)
+        return {k: [None if v == "" else v for v in values] for k, values in found.items()}
+
+    return score_file
+
+
+def lines(*rows):
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def test_reads_packed_files(run):
+    """The readers of download are used, and the order is kept."""
+    Path("new.csv.gz").write_bytes(gzip.compress(b"id,text\n1,one\n2,two\n"))
+    zipped(Path("new.zip"), {"b.csv": "id,text\n2,two\n", "a.csv": "id,text\n1,one\n"})
     for name in ("new.csv.gz", "new.zip"):
-        predict.predict(Path(), tmp_path / name, tmp_path / "scored.csv", num_threads=1)
-        assert columns_of(tmp_path / "scored.csv") == {
-            "id": ["1", "2"],
-            "text": ["one", "two"],
-            "prediction": ["ONE", "TWO"],
-        }
+        assert run(name) == {"id": ["1", "2"], "text": ["one", "two"], "prediction": ["ONE", "TWO"]}
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("kind", ["archive", "folder"])
+def test_files_with_other_columns_share_an_output(run, kind, output):
+    """Columns are matched by name, whatever their order and whichever file has them."""
+    if kind == "archive":
+        zipped(Path("new.zip"), {"1.csv": ONE, "2.csv": TWO})
+    else:
+        Path("new/inner").mkdir(parents=True)
+        Path("new/1.csv").write_text(ONE)
+        Path("new/inner/2.csv").write_text(TWO)
+    found = run("new.zip" if kind == "archive" else "new", output)
+    assert list(found) == ["id", "text", "note", "prediction"]
+    assert found == {
+        "id": ["1", "2"],
+        "text": ["one", "two"],
+        "note": [None, "n2"],
+        "prediction": ["ONE", "TWO"],
+    }
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_rows_with_other_keys_keep_their_values(run, output):
+    """Keys that come first, last or never after the first batch of 1,000 rows stay apart."""
+    rows = [{"id": i, "text": f"t{i}", **({"note": "n"} if i % 3 else {})} for i in range(1000)]
+    rows += [{"text": f"t{i}", "late": "x", "id": i + 0.5} for i in range(1000, 1200)]
+    Path("new.jsonl").write_text(lines(*rows))
+    found = run("new.jsonl", output)
+    assert list(found) == ["id", "text", "note", "late", "prediction"]
+    assert [float(value) for value in found["id"]] == [row["id"] for row in rows]
+    assert found["prediction"] == [row["text"].upper() for row in rows]
+    for name in ("note", "late"):
+        assert found[name] == [row.get(name) for row in rows]
+
+
+def test_no_rows_still_have_columns(run):
+    """A file with a header alone gives another one."""
+    Path("new.csv").write_text("id,text\n")
+    assert run("new.csv", "scored.tsv") == {"id": [], "text": [], "prediction": []}
+    run("new.csv", "scored.parquet")
+    assert pq.read_schema("scored.parquet").names == ["id", "text", "prediction", "entities"]
+    assert run("new.csv", "scored.jsonl") == {}
+
+
+def test_missing_text_is_empty(run):
+    """A null and a key that is not there are the empty text, as in training."""
+    Path("new.jsonl").write_text(lines({"text": None, "id": 1}, {"id": 2}, {"text": 3}))
+    assert run("new.jsonl")["prediction"] == [None, None, "3"]
+
+
+def test_values_that_text_formats_have_no_type_for(run):
+    """Dates become text and bytes base64; images stay out, and Parquet keeps them all."""
+    table = {"image": [b"\xff"], "day": [datetime.date(2024, 1, 2)], "raw": [b"\xff"]}
+    pq.write_table(pa.table(table | {"text": ["a"]}), "new.parquet")
+    inputs = {"text": "text"}
+    for output in OUTPUTS[:3]:
+        found = run("new.parquet", output, inputs)
+        assert (found["day"], found["raw"]) == (["2024-01-02"], ["/w=="])
+    assert run("new.parquet", "scored.parquet")["day"] == table["day"]
+    with_image = {"text": "text", "image": "image"}
+    with pytest.raises(InputError, match="row 1, column 'image'"):
+        run("new.parquet", "scored.csv", with_image)
+
+
+def test_images_are_left_out_of_text_formats(run, monkeypatch):
+    """A folder of images gives a table of names and predictions."""
+    from PIL import Image
+
+    Path("new/cats").mkdir(parents=True)
+    Image.new("RGB", (2, 2)).save("new/cats/a.png")
+    monkeypatch.setattr(Echo, "predict", lambda _, columns: {"prediction": ["x"], "entities": [[]]})
+    found = run("new", "scored.csv", {"image": "image"})
+    assert found == {"label": ["cats"], "file": ["a.png"], "prediction": ["x"]}
+    assert "image" in run("new", "scored.parquet", {"image": "image"})
+
+
+def test_formulas_stay_as_they_are(run):
+    """Values are data: what a spreadsheet makes of them is in docs/predict.md."""
+    Path("new.csv").write_text("id,text\n=1+1,@a\n")
+    assert run("new.csv", "scored.csv")["id"] == ["=1+1"]
+
+
+MIXED = lines(*({"text": "a", "n": 1} for _ in range(1000)), {"text": "b", "n": "x"})
+WRONG = {  # name → files, options of predict, what the error says
+    "no_input": ({}, {"input": "nix.csv"}, ["--input", "no such file", "nix.csv"]),
+    "empty_folder": ({"new/": ""}, {"input": "new"}, ["--input new", "without files"]),
+    "format": ({"new/a.doc": ""}, {"input": "new"}, ["a.doc", "unknown format", ".jsonl"]),
+    "readme": ({"new/R.txt": "", "new/a.csv": ONE}, {"input": "new"}, ["R.txt", "plain text"]),
+    "no_output_folder": ({"new.csv": ONE}, {"output": "x/s.csv"}, ["--output x/s.csv", "create"]),
+    "output_folder": ({"new.csv": ONE, "s.csv/": ""}, {"output": "s.csv"}, ["s.csv", "a folder"]),
+    "output_format": ({"new.csv": ONE}, {"output": "s.pdf"}, ["s.pdf", "unknown", ".parquet"]),
+    "output_is_input": ({"new.csv": ONE}, {"output": "new.csv"}, ["the same file"]),
+    "output_in_input": (
+        {"new/a.csv": ONE},
+        {"input": "new", "output": "new/a.csv"},
+        ["the same file", "new/a.csv"],
+    ),
+    "column": ({"new.csv": "txt\na\n"}, {}, ["new.csv", "no column 'text'", "did you mean 'txt'"]),
+    "column_of_a_member": (
+        {"new/1.csv": ONE, "new/2.csv": "id,txt\n1,a\n"},
+        {"input": "new"},
+        ["new/2.csv", "no column 'text'", "id, txt"],
+    ),
+    "overwritten": ({"new.csv": "text,score\na,1\n"}, {}, ["new.csv", "'score'", "rename"]),
+    "overwritten_later": (
+        {"new/1.csv": ONE, "new/2.csv": "text,score_x\na,1\n"},
+        {"input": "new"},
+        ["new/2.csv", "'score_x'", "rename"],
+    ),
+    "broken_row": ({"new.csv": "text,id\na,1\nb\n"}, {}, ["new.csv:3", "1 fields"]),
+    "two_types": (
+        {"new.jsonl": MIXED},
+        {"input": "new.jsonl", "output": "s.parquet"},
+        ["new.jsonl row 1001, column 'n'", "int64", "'x'", ".jsonl or .csv"],
+    ),
+    "two_types_at_once": (
+        {"new.jsonl": lines({"text": "a", "n": True}, {"text": "b", "n": 2})},
+        {"input": "new.jsonl", "output": "s.parquet"},
+        ["row 2, column 'n'", "bool", "found 2"],
+    ),
+    "huge_number": (
+        {"new.jsonl": lines({"text": "a", "n": 2**70})},
+        {"input": "new.jsonl", "output": "s.parquet"},
+        ["row 1, column 'n'"],
+    ),
+    "inexact_number": (
+        {"new.jsonl": lines({"text": "a", "n": 2**60 + 1}, {"text": "b", "n": 0.5})},
+        {"input": "new.jsonl", "output": "s.parquet"},
+        ["column 'n'", str(2**60 + 1), ".jsonl or .csv"],
+    ),
+    "not_words": (
+        {"new.jsonl": lines({"text": ["a"]}, {"text": {"a": 1}})},
+        {"input": "new.jsonl", "inputs": {"text": "texts"}},
+        ["new.jsonl row 2, column 'text'", "list"],
+    ),
+    "lone_surrogate": ({"new.jsonl": '{"text": "\\ud800"}\n'}, {"input": "new.jsonl"}, ["jsonl:1"]),
+    "in_prediction": ({"new.csv": "text\na\nrefuse\n"}, {}, ["refused"]),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_names_what_is_wrong(run, name):
+    """It is one line, and neither an output nor a part of one is left."""
+    files, options, says = WRONG[name]
+    for path, text in files.items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).mkdir() if path.endswith("/") else Path(path).write_text(text)
+    before = sorted(Path().rglob("*"))
+    with pytest.raises(InputError) as raised:
+        run(
+            **{"name": options.get("input", "new.csv"), "output": "s.csv"}
+            | {key: value for key, value in options.items() if key != "input"}
+        )
+    message = str(raised.value)
+    assert [part for part in says if part not in message] == [], message
+    assert "\n" not in message
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_a_full_disk_is_one_line(run):
+    """So is any other refusal of the system to write."""
+    Path("new.csv").write_text("text\n" + "a\n" * 9)
+    Path(".scored.csv.partial").symlink_to("/dev/full")
+    with pytest.raises(InputError, match=r"--output scored\.csv: No space left on device"):
+        run("new.csv", "scored.csv")
+    assert os.listdir() == ["new.csv"]
 
 
 @pytest.mark.slow
@@ -54,32 +244,3 @@ def test_keeps_columns_and_order_of_the_input(exported):
     lines = [json.dumps({"sentence1": "a", "sentence2": "b", "n": 1})]
     (found,) = score(exported, "\n".join(lines), "jsonl")
     assert found["n"] == "1"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("text", "options", "message"),
-    [
-        ("sentence1,sentense2\na,b\n", {}, "did you mean 'sentense2'"),
-        ("sentence1,sentence2\na,b\nc\n", {}, r"new\.csv:3: 1 fields"),
-        (
-            "sentence1,sentence2,score\na,b,1\n",
-            {},
-            "predict would overwrite the column 'score'; rename it",
-        ),
-        (
-            "sentence1,sentence2\na,b\n",
-            {"output": Path("new.csv")},
-            "--output and --input are the same file",
-        ),
-        ("sentence1,sentence2\na,b\n", {"output": Path("x.pdf")}, "unknown format"),
-        ("sentence1,sentence2\na,b\n", {"engine": "fast"}, "allowed: onnx, int8, torch"),
-        ("sentence1,sentence2\na,b\n", {"model": Path("data/model")}, "use data/export"),
-    ],
-)
-def test_names_what_is_wrong_with_the_input(exported, text, options, message):
-    """It is one error, and no half-written output is left."""
-    Path("scored.csv").unlink(missing_ok=True)
-    with pytest.raises(InputError, match=message):
-        score(exported, text, **options)
-    assert not Path("scored.csv").exists()
