@@ -76,17 +76,18 @@ def train(workspace: Path, seeds: int, rows: int, epochs: int) -> Models:
         (workspace / name).parent.mkdir(exist_ok=True)
         (workspace / name).symlink_to(ROOT / name)
 
-    def stage(*arguments: str, seed: int = 1) -> None:
+    def stage(*arguments: str, seed: int = 1, item: str = "") -> None:
         tree["seed"] = seed
         (workspace / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
         environment = os.environ | {"PYTHONPATH": str(ROOT), "TEMPER_TRACKING": "off"}
+        environment |= {"DVC_STAGE": f"item@{item}"} if item else {}
         environment |= {"OMP_WAIT_POLICY": "PASSIVE"}
         command = [sys.executable, "-m", *arguments]
         subprocess.run(command, cwd=workspace, env=environment, check=True, stdout=sys.stderr)
 
-    for folder, files in (("dataset", tree["data"]["files"]), ("model", tree["model"]["files"])):
-        for name, source in files.items():
-            stage("stages.hash_inputs", source, f"data/files/{folder}/{name}.json")
+    for group, folder in (("data", "dataset"), ("model", "model")):
+        for name in tree[group]["files"]:
+            stage("stages.hash_inputs", f"{group}.files", f"data/files/{folder}", item=name)
     stage("stages.download", "dataset", "data/files/dataset", "data/raw")
     stage("stages.download", "model", "data/files/model", "data/base")
     empty = ("data/files/code", "data/files/tokenize", "data/translators")

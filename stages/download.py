@@ -1,10 +1,12 @@
 """A source of data or of a model → data/raw, data/base or a folder of a model used as it is.
 
 The only stage that uses the network. `python -m stages.download dataset data/files/dataset
-data/raw`; `model`, `zero_shot` and `translator` likewise. The second argument is the folder of the
-local files' hashes, which `stages.hash_inputs` writes.
+data/raw`; `model`, `zero_shot` and `translator` likewise, the last two into a folder named by the
+running DVC stage. The second argument is the folder of the local files' hashes, which
+`stages.hash_inputs` writes.
 """
 
+import itertools
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -12,25 +14,25 @@ from pathlib import Path
 from typing import Any
 
 from temper import params
-from temper.core import artifacts, determinism, errors
+from temper.core import artifacts, determinism, errors, names
 from temper.ingest import dataset, local_files
-from temper.ingest.formats import ColumnBatch
+from temper.ingest.columns import ColumnBatch
+from temper.ingest.text_files import Note
 from temper.params import schema
 from temper.params.data import DataParams
 from temper.params.tokenize import Translator
 from temper.tasks.base import registry
 
 
-def open_local_splits(data: DataParams) -> dataset.SourceSplits:
-    """Return a reader of the local files of each split."""
+def open_local_splits(data: DataParams, note: Note) -> dataset.SourceSplits:
+    """Return a reader of the local files of each split, which notes how it reads them."""
 
     def batch_reader(files: list[Path]) -> Callable[[], Iterator[ColumnBatch]]:
-        return lambda: (batch for file in files for batch in local_files.read(file))
+        return lambda: (batch for file in files for batch in local_files.read(file, data.csv, note))
 
-    return {
-        split: batch_reader(local_files.find_files(name, split, data.glob))
-        for split, name in data.files.items()
-    }
+    files = {n: local_files.find_files(name, n, data.glob) for n, name in data.files.items()}
+    local_files.check_csv(itertools.chain(*files.values()), data.csv)
+    return {split: batch_reader(paths) for split, paths in files.items()}
 
 
 def open_hub_splits(data: DataParams) -> tuple[dataset.SourceSplits, dict[str, Any]]:
@@ -52,19 +54,21 @@ def open_hub_splits(data: DataParams) -> tuple[dataset.SourceSplits, dict[str, A
 
 def download_dataset(parameters: params.Params, manifests: Path, target: Path) -> dict[str, Any]:
     """Write data/raw with its summary.json; return the summary."""
-    data = parameters.data
+    data, notes = parameters.data, {}
     origin: dict[str, Any] = {"source": data.source, "name": None, "commit": None}
     if data.source == "hub":
         source, description = open_hub_splits(data)
         origin |= description
     else:
-        source = open_local_splits(data)
+        source = open_local_splits(data, notes.setdefault)
         origin["files"] = {
             split: artifacts.read_json(manifests / f"{split}.json") for split in data.files
         }
     origin["license"] = data.license or origin.get("license")
     origin["description"] = data.description or origin.get("description")
     summary = origin | dataset.write(source, parameters.task, data, target)
+    for text in notes:  # once each, although a file is read twice
+        print(text)
     artifacts.write_json(target / "summary.json", summary)
     return summary
 
@@ -138,9 +142,9 @@ def print_model(summary: dict[str, Any]) -> None:
     """Print a base model's type, its tokens, and the tensors that are new or unused."""
     tokens = f", {summary['num_tokens']} tokens" if "num_tokens" in summary else ""
     print(f"{summary['name']}: {summary['model_type']}{tokens}")
-    for status, names in summary.get("tensors", {}).items():
-        if names:
-            print(f"{status} tensors: {', '.join(names)}")
+    for status, tensors in summary.get("tensors", {}).items():
+        if tensors:
+            print(f"{status} tensors: {', '.join(tensors)}")
 
 
 def main(what: str, manifests: Path, target: Path) -> None:
@@ -162,4 +166,6 @@ def main(what: str, manifests: Path, target: Path) -> None:
 if __name__ == "__main__":
     with errors.exit_on_input_error():
         determinism.prepare(params.load().determinism, offline=False)
-        main(sys.argv[1], *map(Path, sys.argv[2:]))
+        what, manifests, target = sys.argv[1], *map(Path, sys.argv[2:])
+        is_item = what in ("zero_shot", "translator")
+        main(what, manifests, target / names.running_item() if is_item else target)

@@ -1,13 +1,16 @@
-"""A local file or folder → the sha256 of each of its files.
+"""A local file or folder of params.yaml → the sha256 of each of its files.
 
 DVC watches the path, so an edit re-runs the download that reads it; a Hub source has no such stage.
-`python -m stages.hash_inputs data/sample/train.csv data/files/dataset/train.json`
+`DVC_STAGE=data_files@train python -m stages.hash_inputs data.files data/files/dataset`: DVC sets
+the variable, so neither the path nor its name passes through a shell (docs/adr/0020).
 """
 
 import sys
 from pathlib import Path
 
-from temper.core import artifacts, errors
+from temper.core import artifacts, errors, names, yaml_file
+
+PARAMS_FILE = Path("params.yaml")
 
 
 def hash_files(source: Path) -> dict[str, str]:
@@ -17,6 +20,20 @@ def hash_files(source: Path) -> dict[str, str]:
     return {source.name: artifacts.sha256_file(source)}
 
 
+def find_source(group: str, key: str) -> Path:
+    """Return the path that a dotted group of params.yaml gives a name.
+
+    Raises:
+        InputError: params.yaml has no such path.
+    """
+    value = yaml_file.load(PARAMS_FILE)
+    for part in (*group.split("."), key):
+        value = value.get(part) if isinstance(value, dict) else None
+    if not isinstance(value, str):
+        raise errors.InputError(f"{PARAMS_FILE}: {group}.{key} must be a path; found {value!r}")
+    return Path(value)
+
+
 def main(source: Path, manifest: Path) -> None:
     manifest.parent.mkdir(parents=True, exist_ok=True)
     artifacts.write_json(manifest, hash_files(source))
@@ -24,4 +41,6 @@ def main(source: Path, manifest: Path) -> None:
 
 if __name__ == "__main__":
     with errors.exit_on_input_error():
-        main(*map(Path, sys.argv[1:]))
+        parameter, folder = sys.argv[1:]
+        name = names.running_item()
+        main(find_source(parameter, name), Path(folder) / f"{name}.json")

@@ -1,5 +1,6 @@
 """Names that become files, stages or words of a command, and so must not hold anything else."""
 
+import os
 import re
 
 from temper.core.errors import InputError
@@ -22,10 +23,13 @@ def check(name: str) -> str:
     return name
 
 
-def of_item(stage: str) -> str:
-    """Return `train` for `data_files@train`, DVC's name of the running stage (`DVC_STAGE`).
+def running_item() -> str:
+    """Return `train` while DVC runs the stage `data_files@train`, whose name it sets as DVC_STAGE.
 
     Raises:
-        InputError: what stands behind the `@` is not a safe name.
+        InputError: no `foreach` stage is running, or its item is not called by a safe name.
     """
-    return check(stage.rpartition("dvc.yaml:")[2].partition("@")[2])
+    match = re.fullmatch(r"(?:.*dvc\.yaml:)?\w+@(.*)", os.environ.get("DVC_STAGE", ""), re.DOTALL)
+    if match is None:
+        raise InputError("DVC_STAGE: expected a stage such as data_files@train; run `dvc repro`")
+    return check(match[1])

@@ -3,12 +3,15 @@
 `formats.READERS` lists the formats; each may also be compressed with gzip or in a ZIP archive.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from temper.core.errors import InputError
-from temper.ingest import archives
-from temper.ingest.formats import READERS, ColumnBatch
+from temper.ingest import archives, dialect, text_files
+from temper.ingest.columns import ColumnBatch
+from temper.ingest.formats import READERS
+from temper.ingest.text_files import Note
+from temper.params.data import CsvParams
 
 
 def find_files(name: str, split: str, pattern: str, key: str = "") -> list[Path]:
@@ -24,11 +27,16 @@ def find_files(name: str, split: str, pattern: str, key: str = "") -> list[Path]
         InputError: the path does not exist, nothing matches, a format is unknown, or a plain-text
             file, perhaps a README, is among files of other formats.
     """
-    path, key = Path(name), key or f"data.files.{split}"
+    path, fix = Path(name), "" if key else ", or set data.glob to match only those"
+    key = key or f"data.files.{split}"
     glob = pattern.replace("{split}", split)
     files = sorted(p for p in path.glob(glob) if p.is_file()) if path.is_dir() else [path]
     if not path.exists():
-        raise InputError(f"{key}: no such file or folder: {name}")
+        hint = ": a pattern goes into data.glob, beside a folder" if set(name) & set("*?[") else ""
+        hint = f"; `dvc pull` fetches {name}.dvc" if Path(f"{name}.dvc").exists() else hint
+        raise InputError(f"{key}: no such file or folder: {name}{hint}")
+    if not path.is_dir() and not path.is_file():
+        raise InputError(f"{key}: {name} is a pipe or a device; a file or folder is needed")
     if not files:
         raise InputError(
             f"{key}: no file in {name} matches data.glob {pattern!r}; "
@@ -44,33 +52,51 @@ def find_files(name: str, split: str, pattern: str, key: str = "") -> list[Path]
     texts = [file for file in files if archives.suffixes(file.name)[0] == ".txt"]
     if texts and len(texts) < len(files):
         raise InputError(
-            f"{key}: {texts[0]} is plain text among files of other formats; set "
-            f"data.glob to match only the files of {name} that hold examples"
+            f"{key}: {texts[0]} is plain text among files of other formats; "
+            f"keep only files with examples in {name}{fix}"
         )
     return files
 
 
-def read(file: Path) -> Iterator[ColumnBatch]:
-    """Yield a file's rows, up to `formats.ROWS` at a time; an archive's member by member.
+def read(
+    file: Path, csv: CsvParams | None = None, note: Note = text_files.ignore
+) -> Iterator[ColumnBatch]:
+    """Yield a file's rows, up to `text_files.ROWS` at a time; an archive's member by member.
+
+    Args:
+        file: one that `find_files` lists.
+        csv: `data.csv`.
+        note: is told how a file is read where that is not plain from its name.
 
     Raises:
         InputError: a row is broken; names its line.
     """
-    for _, batches in read_members(file):
+    for _, batches in read_members(file, csv, note):
         yield from batches
 
 
-def read_members(file: Path) -> Iterator[tuple[str, Iterator[ColumnBatch]]]:
+def read_members(
+    file: Path, csv: CsvParams | None = None, note: Note = text_files.ignore
+) -> Iterator[tuple[str, Iterator[ColumnBatch]]]:
     """Yield the name of each member, or of the plain file, with its batches; see `read`."""
     for member in archives.open_members(file, READERS):
-        yield member.name, _read_member(member)
+        yield member.name, _read_member(member, csv, note)
 
 
-def _read_member(member: archives.ArchiveMember) -> Iterator[ColumnBatch]:
+def _read_member(
+    member: archives.ArchiveMember, csv: CsvParams | None, note: Note
+) -> Iterator[ColumnBatch]:
     with archives.explain_broken(member):
-        yield from READERS[member.suffix](member)
+        yield from READERS[member.suffix](member, csv, note)
 
 
-def column_names(file: Path) -> list[str]:
+def check_csv(files: Iterable[Path], csv: CsvParams | None) -> None:
+    """Refuse `data.csv` where no file, or member of an archive, is CSV or TSV."""
+    members = (member for file in files for member in archives.open_members(file, READERS))
+    if csv is not None and not any(member.suffix in dialect.DEFAULTS for member in members):
+        raise InputError("data.csv: there is no CSV or TSV file in data.files; remove it")
+
+
+def column_names(file: Path, csv: CsvParams | None = None) -> list[str]:
     """Return a file's columns, from its first batch."""
-    return list(next(read(file), {}))
+    return list(next(read(file, csv), {}))

@@ -34,6 +34,37 @@ class HubDataset(Group):
     )
 
 
+class CsvParams(Group):
+    delimiter: Annotated[str, Field(pattern=r'^[^"\r\n]$')] | None = Field(
+        default=None,
+        description="Character between two columns. "
+        "Absent: comma, semicolon, tab or vertical bar, as the file has it.",
+    )
+    quoting: Literal["double", "none"] | None = Field(
+        default=None,
+        description='`double`: `"` encloses a field; `none`: `"` is a character of it. '
+        "Absent: as the file has it, `double` in CSV and `none` in TSV if it has no quotes.",
+    )
+    encoding: Name | None = Field(
+        default=None,
+        description="Encoding, by Python's name for it, such as cp1250. "
+        "Absent: by the byte order mark, UTF-8, or cp1252 if it is not UTF-8.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.delimiter is None and self.quoting is None and self.encoding is None:
+            raise ValueError("give delimiter, quoting or encoding, or remove csv")
+        try:
+            "".encode(self.encoding or "utf-8")
+        except (LookupError, ValueError):
+            raise ValueError(
+                f"encoding {self.encoding!r} is unknown; utf-8, cp1252, cp1250, cp1251, latin-1, "
+                "utf-16 and gb18030 are some that Python knows"
+            ) from None
+        return self
+
+
 class SplitParams(Group):
     validation: Share = Field(description="Share of train that becomes a missing validation.")
     test: Share = Field(description="Share of train that becomes a missing test.")
@@ -109,6 +140,10 @@ class DataParams(Group):
     hub: HubDataset = Field(
         default=HubDataset(), description="Dataset on the Hub. Absent: none, with `source: files`."
     )
+    csv: CsvParams | None = Field(
+        default=None,
+        description="How CSV and TSV files are written. Absent: recognized in each file.",
+    )
     rename: dict[Name, Name] | None = Field(
         default=None,
         description="Column as it is read → the name that everything else uses. Absent: as read.",
@@ -149,12 +184,8 @@ class DataParams(Group):
             raise ValueError("hub.name is needed while source is 'hub'")
         if self.source == "hub" and self.files:
             raise ValueError("files must be {} while source is 'hub': DVC would watch them")
+        if self.source == "hub" and self.csv is not None:
+            raise ValueError("csv is for local files; remove it while source is 'hub'")
         if len(set((self.rename or {}).values())) < len(self.rename or {}):
             raise ValueError("rename gives two columns the same name")
-        for split, path in self.files.items():
-            if any(sign in path for sign in "*?["):
-                raise ValueError(
-                    f"files.{split} holds a pattern, which DVC cannot watch: name the folder here "
-                    "and put the pattern in data.glob"
-                )
         return self

@@ -1,7 +1,9 @@
 """dvc.yaml depends on the code that its stages run: an edit re-runs what it can change."""
 
 import logging
+import re
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from tests.helpers.imports import (
     module_of,
 )
 
+LAUNCHER = ROOT / "temper/training/launcher.py"
 HASHES = ("data_files", "model_files")
 FETCHES = ("download",)
 ALL = (*HASHES, *FETCHES, "tokenize", "train", "evaluate", "export")
@@ -67,7 +70,7 @@ def test_no_module_of_a_listed_folder_is_out_of_reach():
     """A stage imports each of them; otherwise its edits would re-run stages for nothing."""
     listed = {dep for stage in PIPELINE for dep in code_deps(stage) if (ROOT / dep).is_dir()}
     choices = [*(ROOT / "temper/tasks").glob("*.py"), *(ROOT / "temper/engines").glob("*.py")]
-    roots = [*(ROOT / "stages").glob("*.py"), *choices]
+    roots = [*(ROOT / "stages").glob("*.py"), *choices, LAUNCHER]
     reached = set().union(*map(closure, roots))
     files = {p.relative_to(ROOT).as_posix() for dep in listed for p in (ROOT / dep).rglob("*.py")}
     assert {path for path in files - reached if not is_docstring_only(path)} == set()
@@ -78,11 +81,29 @@ def test_cmd_uses_modules_and_declared_paths(stage):
     """Every cmd runs a module of stages/, and each path in it is a dep or an out."""
     words = body(stage)["cmd"].split()
     assert (ROOT / f"stages/{module_of(stage)}.py").exists()
-    assert words[words.index("-m") + 1] == f"stages.{module_of(stage)}"
-    declared = set(body(stage)["deps"]) | set(body(stage)["outs"])
+    modules = [after for word, after in pairwise(words) if word == "-m"]
+    launcher = ["temper.training.launcher"] if stage == "train" else []
+    assert modules == [*launcher, f"stages.{module_of(stage)}"]
+    outs = [next(iter(out)) if isinstance(out, dict) else out for out in body(stage)["outs"]]
+    declared = {*body(stage)["deps"], *outs, *(out.removesuffix("/${key}") for out in outs)}
+    declared |= {out.removesuffix("/${key}.json") for out in outs}
     for word in words:
         if "/" in word or word.startswith("${item"):
             assert word in declared, word
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_no_value_of_params_reaches_a_shell(stage):
+    """The stages read it from params.yaml themselves."""
+    written_in_dvc_yaml = {"key", "item.out"} if stage == "download" else set()
+    assert set(re.findall(r"\$\{([^}]+)", body(stage)["cmd"])) == written_in_dvc_yaml
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_dvc_deletes_no_out_that_is_called_after_a_key_of_params(stage):
+    """The stage has to refuse `../../folder` first."""
+    if "${" in str(PIPELINE[stage].get("foreach")):
+        assert all(options["persist"] for out in body(stage)["outs"] for options in out.values())
 
 
 def test_no_stage_imports_another():
