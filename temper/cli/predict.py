@@ -42,7 +42,7 @@ def predict(
         Path, typer.Option(help="A file of a format that training reads, or a folder.")
     ],
     output: Annotated[Path, typer.Option(help="CSV, TSV, JSONL or Parquet.")],
-    engine: Annotated[str, typer.Option(help="onnx, int8 or torch.")] = "onnx",
+    engine: Annotated[str, typer.Option(help="auto, onnx, int8 or torch.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Rows per forward pass.")] = 32,
     num_threads: Annotated[int, typer.Option(min=1, help="Threads.")] = os.cpu_count() or 1,
     trust_code: Annotated[

@@ -4,6 +4,7 @@ Shared by evaluate, export and `temper predict`.
 """
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from temper import inference
+from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.inference import RowList
 from temper.models import loading
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 EXAMPLES_PER_WINDOW = 2000  # decoded together
 GRAPHS = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
-ENGINES = (*GRAPHS, "torch")
+ENGINES = ("auto", *GRAPHS, "torch")
 KINDS_WITH_LABEL_NAMES = ("class", "classes", "tags")
 _PLACEHOLDERS = {"text": "a", "texts": ["a", "b"], "image": b"P6 1 1 255 \0\0\0"}
 
@@ -162,7 +164,7 @@ def open_export(
 
     Args:
         folder: of the export.
-        engine: torch, onnx or int8.
+        engine: torch, onnx, int8, or auto: onnx, or torch where the export says why it has no ONNX.
         batch_size: features per forward pass.
         num_threads: of ONNX Runtime.
         trust_code: run the Python files that come with the model.
@@ -174,6 +176,11 @@ def open_export(
     if engine not in ENGINES:
         raise InputError(f"--engine {engine}: unknown; allowed: {', '.join(ENGINES)}")
     config, settings = _stored_settings(folder)
+    if engine == "auto":
+        reason = why_no_graph(folder)
+        engine = "onnx" if reason is None else "torch"
+        if reason is not None:
+            print(f"no ONNX: {reason}; predicting with torch", file=sys.stderr)
     names = [settings.tokenize.encode, config.get("custom_class") if engine == "torch" else None]
     code = exported_code(folder, settings.code, [n for n in names if n], trust_code=trust_code)
     settings = settings.model_copy(update={"code": code})
@@ -258,5 +265,21 @@ def onnx_file(folder: Path, engine: str) -> Path:
     """
     file = folder / "onnx" / GRAPHS[engine]
     if not file.exists():
-        raise InputError(f"--engine {engine}: {file} does not exist")
+        reason = why_no_graph(folder, engine)
+        because = f" (no ONNX: {reason}); use --engine torch" if reason else ""
+        raise InputError(f"--engine {engine}: {file} does not exist{because}")
     return file
+
+
+def why_no_graph(folder: Path, engine: str = "onnx") -> str | None:
+    """Return why an export has no graph for an engine, as its parity.json says; None: it has one.
+
+    Args:
+        folder: of the export.
+        engine: onnx or int8.
+    """
+    try:
+        verified = artifacts.read_json(folder / "parity.json")
+    except (OSError, ValueError):  # an export without it has every graph
+        return None
+    return verified.get("no_onnx") or verified.get(f"no_{engine}")

@@ -145,6 +145,8 @@ def test_int8_needs_a_limit_of_what_it_may_lose(tmp_path):
     """A limit without int8 does no harm: it waits for int8 to be turned on."""
     changes = {"export": {"name": "x", "int8": True}}
     assert "export.max_score_drop: missing; int8: true" in mistakes_changed(tmp_path, changes)
+    changes = {"export": {"name": "x", "int8": True, "max_score_drop": 0.1, "onnx": "off"}}
+    assert "export.int8: remove it, or export.onnx: off" in mistakes_changed(tmp_path, changes)
     assert not load_changed(tmp_path, {"export.int8": False}).export.int8
     assert not load_changed(tmp_path, {"export": {"name": "x"}}).export.int8
 
