@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temper.core.errors import InputError, nearest
+from temper.ingest.columns import ColumnBatch
 from temper.ingest.dataset import SourceSplits
-from temper.ingest.formats import ROWS, ColumnBatch
+from temper.ingest.text_files import ROWS
 from temper.params.data import HubDataset
 
 if TYPE_CHECKING:
@@ -130,9 +131,9 @@ def _batch_reader(dataset: "Dataset") -> Callable[[], Iterator[ColumnBatch]]:
 
 
 def _to_names(value: Any, names: list[str]) -> Any:
-    """Replace a ClassLabel's ids by names; -1 and null stay as they are."""
+    """Replace a ClassLabel's ids by names; -1, which stands for no label there, by null."""
     if not names or value is None:
         return value
     if isinstance(value, list):
         return [_to_names(item, names) for item in value]
-    return names[value] if value >= 0 else value
+    return names[value] if value >= 0 else None

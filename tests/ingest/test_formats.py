@@ -10,14 +10,6 @@ from temper.ingest import columns, local_files
 from tests.helpers.archives import ROWS, columns_of
 from tests.helpers.downloads import SINGLE, get, one_file
 
-CONLL = """-DOCSTART- -X- -X- O
-
-Anna NNP I-NP B-PER
-left VBD I-VP O
-
-Oslo NNP I-NP B-LOC
-"""
-
 
 def test_csv_cells_stay_text(write_params, tmp_path, monkeypatch):
     """NA, None, null, 1 and an empty text stay what they are."""
@@ -44,13 +36,6 @@ def test_names_broken_files(write_params, tmp_path, monkeypatch, text, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=message):
         get(write_params, **SINGLE, **one_file(text))
-
-
-def test_names_the_line_that_is_not_utf8(tmp_path):
-    """Latin-1 files are common."""
-    (tmp_path / "x.csv").write_bytes("text,label\ngood,a\ncaf\xe9,b\n".encode("latin-1"))
-    with pytest.raises(InputError, match=r"x.csv:\d: not UTF-8"):
-        list(local_files.read(tmp_path / "x.csv"))
 
 
 def test_all_formats_give_the_same_rows(tmp_path):
@@ -109,13 +94,6 @@ def read(path: Path) -> dict[str, list]:
     return found
 
 
-def test_reads_conll_files_as_sentences(tmp_path):
-    """Empty lines separate sentences, document marks are skipped, the last column is the tag."""
-    (tmp_path / "train.conll").write_text(CONLL)
-    found = read(tmp_path / "train.conll")
-    assert found == {"words": [["Anna", "left"], ["Oslo"]], "tags": [["B-PER", "O"], ["B-LOC"]]}
-
-
 def test_reads_published_squad_files_as_rows(tmp_path):
     """Articles and paragraphs are flattened, and a question without an answer keeps none."""
     qas = [
@@ -166,9 +144,6 @@ def test_reads_a_text_file_line_by_line(tmp_path):
     assert columns_of(file) == {"text": []}
     file.write_bytes(b"".join(b"%d\n" % i for i in range(2001)))
     assert columns_of(file)["text"] == [str(i) for i in range(2001)]
-    file.write_bytes("good\ncaf\xe9".encode("latin-1"))
-    with pytest.raises(InputError, match=r"x\.txt:\d: not UTF-8"):
-        columns_of(file)
 
 
 def write_as_pandas(file, index):
@@ -186,12 +161,18 @@ def write_as_pandas(file, index):
 
 
 @pytest.mark.parametrize(
-    "index", ["__index_level_0__", "id", {"kind": "range", "start": 0, "stop": 2, "step": 1}]
+    "index", ["__index_level_0__", {"kind": "range", "start": 0, "stop": 2, "step": 1}]
 )
-def test_ignores_the_index_of_pandas(tmp_path, index):
-    """It may be named, unnamed, or a range without a column."""
+def test_ignores_an_index_of_pandas_without_a_name(tmp_path, index):
+    """It is a column of its own or a range."""
     write_as_pandas(tmp_path / "x.parquet", index)
     assert columns_of(tmp_path / "x.parquet") == ROWS
+
+
+def test_an_index_of_pandas_with_a_name_is_a_column(tmp_path):
+    """`set_index` puts a column there that the task may need."""
+    write_as_pandas(tmp_path / "x.parquet", "id")
+    assert columns_of(tmp_path / "x.parquet") == ROWS | {"id": [3, 4]}
 
 
 @pytest.mark.parametrize("name", ["x.yaml", "x.gz", "x.yaml.gz", "x"])
