@@ -1,5 +1,6 @@
 """Git and DVC on this repository: their commands, and how two versions of dvc.lock differ."""
 
+import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,18 +20,27 @@ def git(*arguments: str, cwd: Path | None = None) -> str:
     Raises:
         InputError: it fails; the message holds what git printed.
     """
-    done = subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True)
+    env = os.environ | {"LC_ALL": "C"}  # `try_git` reads a message
+    done = subprocess.run(["git", *arguments], cwd=cwd, env=env, capture_output=True, text=True)
     if done.returncode:
-        output = (done.stderr or done.stdout).strip()
+        output = " ".join((done.stderr or done.stdout).split())
         raise InputError(f"git {' '.join(arguments[:3])} in {cwd or Path.cwd()}: {output}")
     return done.stdout.rstrip("\n")
 
 
 def try_git(*arguments: str, cwd: Path | None = None) -> str | None:
-    """Run a git command and return its output; None where it fails or git is not installed."""
+    """Run a git command and return its output; None where it fails or git is not installed.
+
+    Raises:
+        InputError: git refuses the repository because it belongs to another user.
+    """
     try:
         return git(*arguments, cwd=cwd)
-    except (OSError, InputError):
+    except OSError:
+        return None
+    except InputError as error:
+        if "dubious ownership" in str(error):  # no answer at all, and the message has the remedy
+            raise
         return None
 
 

@@ -4,6 +4,7 @@
 """
 
 import os
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -12,14 +13,11 @@ from temper import params, repo
 from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.evaluation import report
+from temper.prediction.predictor import GRAPHS, why_no_graph
 
 METRICS, REPORT = Path("data/evaluation/metrics.json"), Path("data/evaluation/report.html")
-EXPORT = Path("data/export")
-NEXT = f"""
-next       dvc exp run -S train.learning_rate=1e-4     then
-           temper compare HEAD workspace               is it significantly better?
-           dvc plots show                              curves, confusion matrix
-           temper predict --model {EXPORT} --input new.csv --output scored.csv"""
+EXPORT, STORE = Path("data/export"), Path("mlflow.db")
+COMMITTED = (params.PARAMS_FILE.as_posix(), repo.LOCK.as_posix())
 
 
 def summary() -> None:
@@ -34,17 +32,62 @@ def summary() -> None:
         if name.endswith("_gap"):
             console.print(f"overfitting (train minus validation), {name[:-4]}: {value:+.3f}")
     console.print(f"\nmodel      {EXPORT} ({sizes(EXPORT)})")
+    for engine, name in (("onnx", "ONNX"), ("int8", "int8 ONNX")):
+        if (reason := why_no_graph(EXPORT, engine)) is not None:
+            console.print(f"           no {name}: {reason}", markup=False)
+            break
     console.print(f"report     {REPORT}")
     console.print(f"lock file  {repo.lock_verdict()}")
     console.print(f"runs       {tracking_command()}")
-    console.print(NEXT)
+    commands = next_commands(parameters)
+    width = max(len(command) for command, effect in commands if effect) + 3
+    for i, (command, effect) in enumerate(commands):
+        console.print(f"{'' if i else 'next':10} {command:{width}}{effect}".rstrip())
+
+
+def next_commands(parameters: params.Params) -> list[tuple[str, str]]:
+    """Return commands that work in this state of the repository, in order, and what for."""
+    learning_rate = f"{2 * parameters.train.learning_rate:g}"
+    compare = [
+        (f"dvc exp run -S train.learning_rate={learning_rate}", "then"),
+        ("temper compare HEAD workspace", "is it significantly better?"),
+    ]
+    commands = []
+    if is_comparable("HEAD"):
+        commands = compare
+    elif repo.try_git("status", "--porcelain", "--", *COMMITTED):
+        add = f"git add {' '.join(COMMITTED)} && git commit -m 'First result'"
+        commands = [(add, "so that another can be compared with it, then"), *compare]
+    named = [Path(parameters.data.files.get(split, "")) for split in ("test", "validation")]
+    file = next((path.as_posix() for path in named if path.is_file()), "<file>")
+    engine = "" if (EXPORT / "onnx" / GRAPHS["onnx"]).exists() else " --engine torch"
+    predict = f"temper predict --model {EXPORT} --input {shlex.quote(file)} --output scored.csv"
+    return [
+        *commands,
+        ("dvc plots show", "curves, confusion matrix"),
+        (predict + engine, ""),
+    ]
+
+
+def is_comparable(revision: str) -> bool:
+    """Check whether `temper compare` can read the scores of a git revision."""
+    from temper.compare import compared_models  # DVC takes a second
+
+    try:
+        repo.check_repository()
+        compared_models.find_model(revision, {}).read(compared_models.METRICS)
+    except InputError:
+        return False
+    return True
 
 
 def tracking_command() -> str:
     """Say where the MLflow runs are, without a server's address: it may hold a password."""
-    on_server = "MLFLOW_TRACKING_URI" in os.environ
-    command = "mlflow ui --backend-store-uri sqlite:///mlflow.db"
-    return "on the server of MLFLOW_TRACKING_URI" if on_server else command
+    if "MLFLOW_TRACKING_URI" in os.environ:
+        return "on the server of MLFLOW_TRACKING_URI"
+    if not STORE.exists():
+        return f"none: there is no {STORE}"
+    return f"mlflow ui --backend-store-uri sqlite:///{STORE}"
 
 
 def sizes(folder: Path) -> str:

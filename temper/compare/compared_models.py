@@ -9,12 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from temper import params
 from temper.compare import experiments, mlflow_runs
 from temper.compare.experiments import Experiment
-from temper.core import yaml_file
 from temper.core.errors import InputError, nearest
 from temper.repo import check_repository, hashes, try_git
 
@@ -47,25 +44,22 @@ class ComparedModel:
             InputError: DVC has it neither in the cache nor in a remote.
         """
         try:
-            content = self.experiment.files.read_bytes(path)
-            assert isinstance(content, bytes)
-            return content
-        except OSError:
+            return self.experiment.read_bytes(path)
+        except FileNotFoundError as error:
+            rerun = f"git checkout {self.rev} && dvc repro"
             fetch = {
                 "experiment": f"fetch it with dvc exp pull <git remote> {self.name}, or "
                 f"rerun it with dvc exp apply {self.name} && dvc repro",
                 WORKSPACE: "run dvc repro",
-            }.get(self.source, f"dvc fetch --all-commits, or git checkout {self.rev} && dvc repro")
-            raise InputError(
-                f"{self.name}: {path} is neither in DVC's cache nor in a remote: {fetch}"
-            ) from None
+            }.get(self.source, f"dvc fetch --all-commits, if a remote has it, or {rerun}")
+            raise InputError(f"{self.name}: {path} is {error}: {fetch}") from None
 
     def size(self, path: str) -> int | None:
         """Return the size of an output file in bytes; None where it does not exist."""
         try:
             with self.experiment.files.open(path, "rb") as file:
                 return file.seek(0, 2)
-        except OSError:
+        except Exception:  # as in Experiment.read_bytes
             return None
 
 
@@ -130,10 +124,7 @@ def open_model(name: str, source: str, rev: str | None) -> ComparedModel:
     Raises:
         InputError: it has no finished evaluation, or one of other parameters.
     """
-    try:
-        experiment = experiments.open_experiment(name, rev)
-    except OSError:
-        raise InputError(f"{name}: there is no {params.PARAMS_FILE}") from None
+    experiment = experiments.open_experiment(name, rev)
     lock = read_lock(name, experiment.files)
     return ComparedModel(name=name, source=source, rev=rev, experiment=experiment, lock=lock)
 
@@ -145,13 +136,13 @@ def read_lock(name: str, files: "DVCFileSystem") -> dict[str, Any]:
         InputError: evaluate has not run, or its inputs have changed since.
     """
     try:
-        lock = yaml.load(files.read_text("dvc.lock", encoding="utf-8"), Loader=yaml_file.Loader)
+        text = files.read_text("dvc.lock", encoding="utf-8")
     except OSError:
         raise InputError(
             f"{name}: no dvc.lock, so its results are unknown; commit dvc.lock "
             "after dvc repro, or name the experiment"
         ) from None
-    stages = lock.get("stages", {})
+    stages = experiments.load_yaml(text, f"{name}: dvc.lock").get("stages", {})
     evaluate = next((s for s in stages.values() if EVALUATION in hashes(s, "outs")), None)
     if evaluate is None:
         raise InputError(
@@ -160,7 +151,7 @@ def read_lock(name: str, files: "DVCFileSystem") -> dict[str, Any]:
             f"compare {WORKSPACE}"
         )
     text = files.read_text(params.PARAMS_FILE.as_posix(), encoding="utf-8")
-    tree = yaml.load(text, Loader=yaml_file.Loader)
+    tree = experiments.load_yaml(text, f"{name}: {params.PARAMS_FILE}")
     for key, used in evaluate.get("params", {}).get(params.PARAMS_FILE.as_posix(), {}).items():
         if lookup(tree, key) != used:
             raise InputError(
@@ -223,9 +214,11 @@ def candidates(first: Sequence[str]) -> Iterator[str | None]:
     seen = set()
     log = try_git("log", "--all", "--format=%H", f"--max-count={MAX_COMMITS}", "--", "dvc.lock")
     for commit in (log or "").splitlines():
-        lock = (
-            yaml.load(try_git("show", f"{commit}:./dvc.lock") or "", Loader=yaml_file.Loader) or {}
-        )
+        try:
+            text = try_git("show", f"{commit}:./dvc.lock") or ""
+            lock = experiments.load_yaml(text, f"{commit}: dvc.lock")
+        except InputError:
+            continue
         stages = lock.get("stages", {}).values()
         outs = {hashes(stage, "outs").get(EVALUATION) for stage in stages} - {None}
         if outs and not outs <= seen:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import ValidationError
 
 from temper import params, repo
@@ -29,17 +28,31 @@ class Experiment:
     leaves: dict[str, Any]  # the parameters by dotted key
     files: "DVCFileSystem"  # at its commit
 
+    def read_bytes(self, path: str) -> bytes:
+        """Return the bytes of an output file.
+
+        Raises:
+            FileNotFoundError: DVC has it neither in its cache nor in a remote; holds the reason if
+                that is another.
+        """
+        try:
+            return bytes(self.files.read_bytes(path))
+        except Exception as error:  # DVC and the libraries of its remotes raise anything
+            cause = error.__cause__ or error
+            known = "" if isinstance(cause, OSError) else f" ({cause!s:.200})"
+            raise FileNotFoundError(f"neither in DVC's cache nor in a remote{known}") from error
+
     def read(self, path: str) -> str:
         """Return the text of an output file.
 
         Raises:
-            InputError: the file is not in DVC's cache.
+            InputError: DVC does not have the file.
         """
         try:
-            return str(self.files.read_text(path, encoding="utf-8"))
-        except OSError:
+            return self.read_bytes(path).decode("utf-8")
+        except FileNotFoundError as error:
             raise InputError(
-                f"experiment {self.name}: {path} is not in the cache; rerun it with "
+                f"experiment {self.name}: {path} is {error}; rerun it with "
                 f"dvc exp apply {self.name} && dvc repro, or fetch it with dvc exp pull"
             ) from None
 
@@ -75,14 +88,33 @@ def finished(names: Sequence[str]) -> list[Experiment]:
 
 
 def open_experiment(name: str, rev: str | None) -> Experiment:
-    """Open an experiment by its commit; None opens the workspace."""
-    from dvc.api import DVCFileSystem
+    """Open an experiment by its commit; None opens the workspace.
 
-    files = DVCFileSystem(rev=rev)
-    text = files.read_text(params.PARAMS_FILE.as_posix(), encoding="utf-8")
+    Raises:
+        InputError: it has no params.yaml, or one that this version does not accept.
+    """
+    from dvc.api import DVCFileSystem
+    from dvc.exceptions import DvcException
+
+    try:
+        files = DVCFileSystem(rev=rev)
+        text = files.read_text(params.PARAMS_FILE.as_posix(), encoding="utf-8")
+    except OSError:
+        raise InputError(f"{name}: there is no {params.PARAMS_FILE}") from None
+    except (DvcException, UnicodeDecodeError) as error:
+        raise InputError(f"{name}: {error}") from None
     parameters = parse_params(name, str(text))
     leaves = params.flatten(parameters)
     return Experiment(name=name, parameters=parameters, leaves=leaves, files=files)
+
+
+def load_yaml(text: str, name: str) -> dict[str, Any]:
+    """Return the values of a YAML file's text.
+
+    Raises:
+        InputError: it is not a mapping in YAML; begins with `name`.
+    """
+    return yaml_file.values(yaml_file.parse(text, name), name)
 
 
 def parse_params(name: str, text: str) -> params.Params:
@@ -91,7 +123,7 @@ def parse_params(name: str, text: str) -> params.Params:
     Raises:
         InputError: this version does not accept it.
     """
-    raw, _ = with_current_names(yaml.load(text, Loader=yaml_file.Loader))
+    raw, _ = with_current_names(load_yaml(text, f"{name}: {params.PARAMS_FILE}"))
     try:
         return params.Params.model_validate_json(json.dumps(raw))
     except ValidationError as error:

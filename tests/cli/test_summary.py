@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from temper import repo
+from temper import params, repo
 from temper.cli import summary
 from temper.core import artifacts
 from temper.core.errors import InputError
@@ -73,12 +73,37 @@ def test_shows_scores_sizes_and_next_commands(finished, capsys):
         "data/evaluation/report.html",
         "matches: the same bytes as the committed dvc.lock",
         "mlflow ui --backend-store-uri sqlite:///mlflow.db",
-        "dvc exp run -S train.learning_rate=1e-4",
-        "temper compare HEAD workspace",
-        "temper predict --model data/export",
+        "next       git add params.yaml dvc.lock && git commit",
+        "dvc exp run -S train.learning_rate=0.002 ",
+        "temper compare HEAD workspace ",
+        "temper predict --model data/export --input tests/data/test.csv --output scored.csv\n",
     ):
         assert part in out
     assert "accuracy_train" not in out
+
+
+def test_recommends_only_what_works_now(finished, capsys, monkeypatch):
+    """HEAD is comparable, or becomes so by a commit, or cannot be compared with at all."""
+    parameters = params.load()
+    run = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "all"]
+    subprocess.run(["git", "add", "params.yaml", "dvc.lock"], check=True)
+    subprocess.run(run, check=True)
+    assert [command.split()[:2] for command, _ in summary.next_commands(parameters)] == [
+        ["dvc", "plots"],
+        ["temper", "predict"],
+    ]
+    monkeypatch.setattr(summary, "is_comparable", lambda _: True)
+    commands = [command for command, _ in summary.next_commands(parameters)]
+    assert commands[:2] == [
+        "dvc exp run -S train.learning_rate=0.002",
+        "temper compare HEAD workspace",
+    ]
+    Path("tests/data/test.csv").rename("tests/data/other.csv")
+    (summary.EXPORT / "onnx/model.onnx").unlink()
+    end = "--input tests/data/validation.csv --output scored.csv --engine torch"
+    assert summary.next_commands(parameters)[-1][0].endswith(end)
+    Path("mlflow.db").unlink()
+    assert summary.tracking_command() == "none: there is no mlflow.db"
 
 
 def test_does_not_print_the_tracking_server(finished, capsys, monkeypatch):
@@ -140,3 +165,19 @@ def test_without_a_committed_lock_the_verdict_says_so(write_params):
     """The repository has no git, or the run is its first."""
     write_params()
     assert repo.lock_verdict().startswith("not committed")
+
+
+def test_a_repository_of_another_user_is_no_missing_revision(finished, monkeypatch):
+    """Git answers nothing there; its own message has the remedy."""
+    assert repo.try_git("rev-parse", "HEAD") is not None
+    assert repo.try_git("rev-parse", "--verify", "nothing") is None
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(InputError, match=r"dubious ownership.*safe\.directory"):
+        repo.try_git("rev-parse", "HEAD")
+
+
+def test_says_why_there_is_no_onnx(finished, capsys):
+    """The reason is the export's own."""
+    artifacts.write_json(summary.EXPORT / "parity.json", {"no_onnx": "[ONNX] no operator x"})
+    summary.summary()
+    assert "no ONNX: [ONNX] no operator x\n" in capsys.readouterr().out

@@ -96,7 +96,7 @@ def test_names_a_missing_file_and_how_to_get_it():
     one = model("a", labelled(WANTED, WORSE))
     with pytest.raises(InputError, match=r"a: x is neither .* dvc exp pull <git remote> a, or"):
         one.read("x")
-    with pytest.raises(InputError, match=r"dvc fetch --all-commits, or git checkout 000"):
+    with pytest.raises(InputError, match=r"dvc fetch --all-commits, if .*, or git checkout 000"):
         replace(one, source="revision").read("x")
     with pytest.raises(InputError, match=r"in a remote: run dvc repro"):
         replace(one, source="workspace").read("x")

@@ -1,11 +1,15 @@
 """Experiments are read from their commits, and pooled over folds."""
 
 import re
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from temper import params
 from temper.cli import curve, folds
+from temper.compare.experiments import Experiment
 from temper.core.errors import InputError
 from tests.helpers.commits import Files
 from tests.helpers.predictions import predictions_of
@@ -39,8 +43,8 @@ def commits(monkeypatch, tmp_path):
     import dvc.api
 
     text = (ROOT / "params.yaml").read_text()
-    files = {"a": Files(text), "c": Files(text.replace("seed: 42", "sed: 42"))}
-    rows = [{"Experiment": n, "rev": n, "State": "Running" if n == "b" else None} for n in "abc"]
+    files = {"a": Files(text), "c": Files(text.replace("seed: 42", "sed: 42")), "e": Files("- 1")}
+    rows = [{"Experiment": n, "rev": n, "State": "Running" if n == "b" else None} for n in "abce"]
     monkeypatch.setattr(dvc.api, "exp_show", lambda: [{"Experiment": None}, *rows])
     monkeypatch.setattr(dvc.api, "DVCFileSystem", lambda rev: files[rev])
     (tmp_path / ".dvc").mkdir()
@@ -53,7 +57,8 @@ def commits(monkeypatch, tmp_path):
         ("a", "experiment a has no fold: its data.fold is null"),
         ("b", "experiment b has not finished: Running"),
         ("c", "experiment c: its params.yaml is not valid in this version (2 mistakes)"),
-        ("d", "no experiment 'd' of the current commit; there are a, b, c"),
+        ("e", "e: params.yaml: expected keys and values, found a list"),
+        ("d", "no experiment 'd' of the current commit; there are a, b, c, e"),
     ],
 )
 def test_names_experiments_that_cannot_be_used(commits, name, message):
@@ -65,9 +70,27 @@ def test_names_experiments_that_cannot_be_used(commits, name, message):
 def test_names_a_file_that_is_not_in_the_cache(commits):
     """The message has the two ways to get it."""
     with pytest.raises(
-        InputError, match=r"experiment a: data/evaluation/metrics\.json is not in th"
+        InputError,
+        match=r"a: data/evaluation/metrics\.json is neither in DVC.s cache nor in a remote;",
     ):
         curve.curve(["a"])
+
+
+@pytest.mark.parametrize(
+    ("cause", "says"),
+    [(FileNotFoundError("x.dir"), "a remote$"), (ValueError("no s3fs"), r"a remote \(no s3fs\)$")],
+)
+def test_every_error_of_dvc_and_its_remotes_is_a_missing_file(cause, says):
+    """DVC's index wraps what a folder's storage raised."""
+
+    def read_bytes(path):
+        raise RuntimeError("failed to load directory") from cause
+
+    parameters = params.load(ROOT / "params.yaml")
+    files: Any = SimpleNamespace(read_bytes=read_bytes)
+    experiment = Experiment(name="a", parameters=parameters, leaves={}, files=files)
+    with pytest.raises(FileNotFoundError, match=says):
+        experiment.read_bytes("data/evaluation/metrics.json")
 
 
 def test_needs_a_repository(monkeypatch, tmp_path):

@@ -19,6 +19,9 @@ class Files:
             raise FileNotFoundError(path)
         return self.text
 
+    def read_bytes(self, path):
+        return self.read_text(path, "utf-8").encode()
+
 
 class Written(Files):
     """A commit all of whose files hold one text."""
