@@ -127,6 +127,8 @@ def print_dataset(summary: dict[str, Any]) -> None:
 
 def print_options(summary: dict[str, Any]) -> None:
     """Print what a filter, a subset and a fold did, and how imbalanced the labels are."""
+    for note in summary.get("notes", []):
+        print(note)
     for split, count in summary.get("filtered", {}).items():
         print(f"filter: dropped {count} rows of {split}")
     for split, subset in summary.get("subset", {}).items():

@@ -12,8 +12,9 @@ from temper.check import label_checks
 from temper.check.findings import Findings
 from temper.core.errors import nearest
 from temper.ingest import dataset, labels, local_files, overlap, row_selection
-from temper.ingest.formats import ColumnBatch
+from temper.ingest.columns import ColumnBatch
 from temper.ingest.split_stats import SplitStats, scan_split
+from temper.ingest.text_files import Note
 from temper.params import rules
 from temper.params.schema import Params
 from temper.params.task import TaskParams
@@ -37,19 +38,28 @@ def check(parameters: Params, findings: Findings) -> None:
     for split, name in data.files.items():
         with findings.at(f"data.files.{split}"):
             files = local_files.find_files(name, split, data.glob)
-            batches = iter([{column: [] for column in local_files.column_names(files[0])}])
+            names = local_files.column_names(files[0], data.csv)
+            batches = iter([{column: [] for column in names}])
             with findings.named("data.rename"):
-                columns = list(next(dataset.rename_columns(batches, task, data, split), {}))
+                columns = list(next(dataset.read_source(batches, task, data, split), {}))
                 splits[split] = LocalSplit(files=files, columns=columns)
     before = len(findings.mistakes)
     with findings.named("data"):
         row_selection.check_split_names(data.files, data)
     names_are_valid = len(findings.mistakes) == before
     check_columns(parameters, splits, findings)
+    with findings.named("data.csv"):
+        local_files.check_csv((file for s in splits.values() for file in s.files), data.csv)
     stats: dict[str, SplitStats] = {}
+    notes: dict[str, None] = {}  # on how files are read, once each
     for split, local in splits.items():
         with findings.at(f"data.files.{split}", f"{data.files[split]}: "):
-            stats[split] = scan_split(read(local, split, parameters), task, data, split)
+            batches = read(local, split, parameters, notes.setdefault)
+            stats[split] = scan_split(batches, task, data, split)
+    for split, split_stats in stats.items():
+        notes |= dict.fromkeys(f"{split}: {note}" for note in split_stats.describe_notes())
+    if notes:
+        findings.facts["files"] = "\n".join(notes)
     rows: row_selection.Selection = {}
     filtered: dict[str, int] = {}
     if "train" in stats and names_are_valid:
@@ -82,8 +92,8 @@ def check_columns(parameters: Params, splits: dict[str, LocalSplit], findings: F
     required += [("data.extra_columns", name, list(splits)) for name in data.extra_columns]
     if data.split.group is not None:
         required.append(("data.split.group", data.split.group, ["train"]))
-    if task.target is not None:
-        required.append((key_of(task, task.target[0]), task.target[0], ["train"]))
+    if len(task.label_columns) == 1:  # several are checked where they are joined
+        required.append((key_of(task, task.label_columns[0]), task.label_columns[0], ["train"]))
     for key, name, in_splits in required:
         accepted = {name, name.split(".")[0]}  # a.b is the field b of the column a
         lacking = [s for s in in_splits if s in splits and not accepted & set(splits[s].columns)]
@@ -109,7 +119,7 @@ def key_of(task: TaskParams, column: str) -> str:
     return "task"
 
 
-def read(local: LocalSplit, split: str, parameters: Params) -> Iterator[ColumnBatch]:
+def read(local: LocalSplit, split: str, parameters: Params, note: Note) -> Iterator[ColumnBatch]:
     """Yield a split's batches, missing columns filled in so that the rest is still checked.
 
     Raises:
@@ -117,8 +127,10 @@ def read(local: LocalSplit, split: str, parameters: Params) -> Iterator[ColumnBa
     """
     task, data, start = parameters.task, parameters.data, 0
     numbers = labels.LabelEncoder(task, None)
-    batches = (columns for file in local.files for columns in local_files.read(file))
-    for columns in dataset.rename_columns(batches, task, data, split):
+    batches = (
+        columns for file in local.files for columns in local_files.read(file, data.csv, note)
+    )
+    for columns in dataset.read_source(batches, task, data, split):
         size = len(next(iter(columns.values()), []))
         if task.target and task.target[1] == "number":
             values = columns.get(task.target[0], [])

@@ -43,5 +43,5 @@ class Findings:
         try:
             yield
         except ValueError as error:
-            match = re.match(r"(data(?:\.\w+)+): ", str(error))
+            match = re.match(r"((?:data|task)(?:\.\w+)+): ", str(error))
             self.note(match[1] if match else default_key, str(error))

@@ -5,13 +5,20 @@ converted here, labels in `temper.ingest.labels`. `a.b` names the value b inside
 column a, as in {"translation": {"en": …}}.
 """
 
+import ast
+import contextlib
+import io
+import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from tokenize import NL, STRING, TokenError, generate_tokens
 from typing import Any
 
 from temper.core.errors import InputError, nearest
 from temper.tasks.base import images
 
+MAX_CHARACTERS = 10_000_000  # of a text: a very long novel has 3 million
 ColumnBatch = dict[str, list[Any]]  # column → the values of some consecutive rows
 
 
@@ -69,7 +76,7 @@ def rename_columns(
     batches: Iterator[ColumnBatch],
     names: Mapping[str, str] | None,
     split: str,
-    optional: str | None,
+    optional: Collection[str],
 ) -> Iterator[ColumnBatch]:
     """Yield batches with renamed columns.
 
@@ -77,7 +84,7 @@ def rename_columns(
         batches: as they were read.
         names: column in the source → its name from here on.
         split: name of the split, for errors.
-        optional: a new name whose column the split may lack: the labels to predict.
+        optional: new names whose columns the split may lack: the labels to predict.
 
     Raises:
         InputError: the first batch lacks a column, or a new name is taken.
@@ -87,7 +94,7 @@ def rename_columns(
         return
     for i, batch in enumerate(batches):
         for old, new in names.items() if batch and i == 0 else ():
-            if old not in batch and new != optional:
+            if old not in batch and new not in optional:
                 raise InputError(
                     f"data.rename: {split} has no column {old!r}{nearest(old, list(batch))}; "
                     f"it has {', '.join(batch)}"
@@ -116,7 +123,7 @@ def convert(values: Sequence[Any], value_type: str, where: Callable[[int], str])
     for i, value in enumerate(values):
         try:
             converted.append(converter(value))
-        except (TypeError, ValueError, KeyError, IndexError) as error:
+        except (TypeError, ValueError, KeyError, IndexError, RecursionError) as error:
             raise InputError(f"{where(i)}: {error}; found {value!r:.80}") from None
     return converted
 
@@ -141,14 +148,46 @@ def comparison_key(value: str | list[str] | bytes) -> str:
     return "\x1e".join(value) if isinstance(value, list) else value
 
 
+def parse_list(text: str) -> list[Any]:
+    """Read a list that a table holds as text: in JSON, or as Python prints it.
+
+    Raises:
+        InputError: it is neither; NumPy's `['a' 'b']` is not, which Python would join to `ab`.
+    """
+    parsed = None
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        with contextlib.suppress(ValueError, SyntaxError, MemoryError, TokenError, RecursionError):
+            tokens = generate_tokens(io.StringIO(text.strip()).readline)
+            types = [token.type for token in tokens if token.type != NL]
+            if (STRING, STRING) not in itertools.pairwise(types):
+                parsed = ast.literal_eval(text.strip())
+    if not isinstance(parsed, list):
+        raise InputError(
+            f"expected a list such as [\"a\", \"b\"] or ['a', 'b'], found {text!r:.60}"
+        )
+    return parsed
+
+
 def _text(value: Any) -> str:
-    return "" if value is None else str(value)
+    if value is None:
+        return ""
+    if isinstance(value, list | dict | bytes):
+        raise TypeError(f"expected a text, not a {type(value).__name__}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("expected a text, not a number that is none; a missing text is null")
+    text = str(value)
+    if len(text) > MAX_CHARACTERS:
+        raise ValueError(f"a text of {len(text):,} characters; at most {MAX_CHARACTERS:,} fit")
+    text.encode()  # half of a surrogate pair is a UnicodeEncodeError, a ValueError
+    return text
 
 
 def _texts(value: Any) -> list[str]:
     """Convert a list; in a CSV file a JSON list, or words separated by spaces."""
     if isinstance(value, str):
-        value = json.loads(value) if value.lstrip().startswith("[") else value.split()
+        value = parse_list(value) if value.lstrip().startswith("[") else value.split()
     if not isinstance(value, list | tuple):
         raise TypeError("expected a list of strings, a JSON list, or words separated by spaces")
     return [_text(item) for item in value]
@@ -158,7 +197,7 @@ def _image(value: Any) -> bytes:
     value = value.get("bytes") if isinstance(value, dict) else value
     if not isinstance(value, bytes):
         raise TypeError("expected the bytes of an image")
-    images.num_frames(value)
+    images.remarks(value)  # raises if it is no image
     return value
 
 

@@ -6,6 +6,7 @@ no split's text in memory.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,9 @@ import pyarrow as pa
 
 from temper.core import arrow, artifacts
 from temper.core.errors import InputError
-from temper.ingest import columns, labels, overlap, row_selection, splits
-from temper.ingest.formats import ColumnBatch, num_rows
+from temper.ingest import answers, columns, label_values, labels, overlap, row_selection, splits
+from temper.ingest.columns import ColumnBatch
+from temper.ingest.formats import num_rows
 from temper.ingest.row_selection import Selection, SplitRows
 from temper.ingest.split_stats import SplitStats, scan_split, select_columns
 from temper.params.data import DataParams
@@ -52,14 +54,17 @@ def write(source: SourceSplits, task: TaskParams, data: DataParams, target: Path
     if "train" not in source:
         raise InputError(f"there is no train split; the source has {', '.join(source)}")
     row_selection.check_split_names(source, data)
-    source = _rename_all(source, task, data)
+    source = _read_all(source, task, data)
     stats = {name: scan_split(read(), task, data, name) for name, read in source.items()}
     if task.target is not None and not stats["train"].num_labelled:
         raise InputError(
-            f"train has no labels in column {task.target[0]!r}; all are missing, null or -1"
+            f"train has no labels in column {', '.join(task.label_columns)!r}; all are missing, "
+            "null or -1"
         )
     selection, filtered = row_selection.select_rows(stats, task, data)
-    encoder = labels.build_encoder(task, row_selection.label_counts(stats, selection, data))
+    label_counts = row_selection.label_counts(stats, selection, data)
+    encoder = labels.build_encoder(task, label_counts)
+    labels.check_rows(task, label_counts, labels_are_filtered=row_selection.filters_labels(data))
     num_train = len(selection["train"].rows)
     selection, overlaps = overlap.resolve_overlap(stats, selection, data.overlap)
     num_dropped = num_train - len(selection["train"].rows)
@@ -74,6 +79,7 @@ def write(source: SourceSplits, task: TaskParams, data: DataParams, target: Path
         "filtered": filtered,
         "subset": subsets,
         "fold": data.fold.model_dump() if data.fold is not None else {},
+        "notes": [f"{name}: {note}" for name, s in stats.items() for note in s.describe_notes()],
         "imbalance": imbalance(split_summaries["train"]["label_counts"]),
     }
     return {
@@ -135,6 +141,7 @@ def encode_rows(
     start = 0  # row number of the batch's first row
     for batch in batches:
         encoded = select_columns(batch, schema.task, schema.data, selected.source, start + 1)
+        answers.place(encoded, schema.task, str)
         size = num_rows(encoded)
         first, last = np.searchsorted(selected.rows, (start, start + size))
         rows = selected.rows[first:last]
@@ -146,7 +153,9 @@ def encode_rows(
                 values, selected.source, rows.tolist()
             )
         for name in schema.data.extra_columns:
-            encoded[name] = [None if v is None else labels.label_name(v) for v in encoded[name]]
+            encoded[name] = [
+                None if v is None else label_values.label_name(v) for v in encoded[name]
+            ]
         start += size
         yield encoded
 
@@ -202,16 +211,27 @@ def summarize_texts(
     return {"empty_texts": empty_texts, "mean_characters": round(characters / count, 1)}
 
 
-def rename_columns(
+def read_source(
     batches: Iterator[ColumnBatch], task: TaskParams, data: DataParams, split: str
 ) -> Iterator[ColumnBatch]:
-    """Yield batches with `data.rename` applied; any split but train may lack the target."""
-    optional = task.target[0] if task.target and split != "train" else None
-    return columns.rename_columns(batches, data.rename, split, optional)
+    """Yield batches with `data.rename` applied and label columns of 0 and 1 joined to lists.
+
+    Any split but train may lack the labels.
+    """
+    optional = task.label_columns if split != "train" else ()
+    first_row = 1
+    for batch in columns.rename_columns(batches, data.rename, split, optional):
+        where = partial(_name_row, split, first_row)
+        yield label_values.join_columns(batch, task, split, where)
+        first_row += num_rows(batch)
 
 
-def _rename_all(source: SourceSplits, task: TaskParams, data: DataParams) -> SourceSplits:
+def _name_row(split: str, first_row: int, i: int) -> str:
+    return f"{split} row {first_row + i}"
+
+
+def _read_all(source: SourceSplits, task: TaskParams, data: DataParams) -> SourceSplits:
     return {
-        name: lambda name=name, read=read: rename_columns(read(), task, data, name)
+        name: lambda name=name, read=read: read_source(read(), task, data, name)
         for name, read in source.items()
     }

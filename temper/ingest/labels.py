@@ -1,60 +1,19 @@
 """Label columns as people write them → ids in a fixed order, lists of ids, or numbers."""
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from temper.core.errors import InputError, nearest
+from temper.ingest.label_values import LABEL_TYPES, is_missing, label_names
 from temper.params.task import TaskParams
 
 if TYPE_CHECKING:
     from datasets import ClassLabel, List, Value
 
-MISSING = ("", None, -1, "-1")
-LABEL_TYPES = ("class", "classes", "tags")  # targets that have label names
-
-
-def is_missing(value: Any) -> bool:
-    """Check for a label that is null, empty, -1 or NaN."""
-    return value in MISSING or value == [] or value != value
-
-
-def labels_of(value: Any, task: TaskParams) -> list[Any]:
-    """List the labels of one row: one, or any number for multi-label and tags.
-
-    Raises:
-        InputError: a multi-label string without `task.label_separator`.
-    """
-    name, value_type = task.target or ("", "")
-    if value_type == "tags":
-        return parse_tags(value)
-    if value_type != "classes":
-        return [value]
-    if isinstance(value, str):
-        separator = getattr(task, "label_separator", None)
-        if separator is None:
-            raise InputError(
-                f"column {name!r} holds strings such as {value!r:.60}: set task.label_separator"
-            )
-        return [label.strip() for label in value.split(separator) if label.strip()]
-    return list(value)
-
-
-def parse_tags(value: Any) -> list[Any]:
-    """List the tags of one row, given as a list, a JSON list, or separated by spaces."""
-    if isinstance(value, str):
-        return json.loads(value) if value.lstrip().startswith("[") else value.split()
-    return list(value)
-
-
-def label_name(value: Any) -> str:
-    """Name a label: 1, 1.0 and "1" have the same name, as do True and "true"."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def order_names(names: Iterable[str], given: Sequence[str] | None) -> list[str]:
@@ -67,8 +26,8 @@ def order_names(names: Iterable[str], given: Sequence[str] | None) -> list[str]:
     """
     if given is not None:
         return list(given)
-    unique = set(names)
-    are_numbers = all(name.lstrip("-").isdigit() for name in unique)
+    unique = sorted(set(names))
+    are_numbers = all(name.removeprefix("-").isdecimal() for name in unique)
     return sorted(unique, key=int if are_numbers else None)
 
 
@@ -105,25 +64,34 @@ class LabelEncoder:
         ]
 
     def _encode(self, value: Any, where: str) -> int | float | list[int] | None:
-        if self.value_type in ("classes", "tags"):
-            if value is None:
-                return None
-        elif is_missing(value) and not (self.value_type == "number" and value in (-1, "-1")):
+        if is_missing(value, self.task):
             return -1 if self.value_type == "class" else None
         if self.value_type == "number":
-            try:
-                return float(value)
-            except (TypeError, ValueError):
-                raise InputError(
-                    f"{where}, column {self.column!r}: {value!r} is not a number"
-                ) from None
-        ids = [self._label_id(label, where) for label in labels_of(value, self.task)]
+            return self._number(value, where)
+        try:
+            names = label_names(value, self.task)
+        except InputError as error:
+            raise InputError(f"{where}, column {self.column!r}: {error}") from None
+        ids = [self._label_id(name, where) for name in names]
         if self.value_type == "class":
             return ids[0]
         return ids if self.value_type == "tags" else sorted(set(ids))
 
-    def _label_id(self, value: Any, where: str) -> int:
-        name = label_name(value)
+    def _number(self, value: Any, where: str) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            raise InputError(
+                f"{where}, column {self.column!r}: {value!r:.60} is not a number"
+            ) from None
+        if not abs(number) <= LARGEST:
+            raise InputError(
+                f"{where}, column {self.column!r}: {value!r:.60} is not a finite float32 (at most "
+                f"{LARGEST:.4g}); correct it or remove the row"
+            )
+        return number
+
+    def _label_id(self, name: str, where: str) -> int:
         if name not in self.ids:
             allowed = list(self.ids)
             raise InputError(
@@ -140,17 +108,6 @@ class LabelEncoder:
             return Value("float32")
         feature = ClassLabel(names=list(self.names or ()))
         return feature if self.value_type == "class" else List(feature)
-
-
-def count_labels(values: Iterable[Any], task: TaskParams) -> Counter[str]:
-    """Count label names; missing labels and targets without label names count for nothing."""
-    counts: Counter[str] = Counter()
-    if task.target is None or task.target[1] not in LABEL_TYPES:
-        return counts
-    for value in values:
-        if not is_missing(value):
-            counts.update(label_name(label) for label in labels_of(value, task))
-    return counts
 
 
 def are_label_ids(names: Collection[str], given: Sequence[str] | None) -> bool:
@@ -192,3 +149,32 @@ def build_encoder(task: TaskParams, counts: Mapping[str, Counter[str]]) -> Label
     if len(names) < 2 and task.target[1] != "classes":
         raise InputError(f"train has {len(names)} label ({', '.join(names)}); two are needed")
     return LabelEncoder(task, names, labels_are_ids)
+
+
+def check_rows(
+    task: TaskParams, counts: Mapping[str, Counter[str]], *, labels_are_filtered: bool
+) -> None:
+    """Check that train has rows of every label that params.yaml names.
+
+    Tags may be absent, and so may those that a filter drops where labels are positions in the list.
+
+    Raises:
+        InputError: train lacks one.
+    """
+    names = task.classes
+    if names is None or task.target is None or task.target[1] not in ("class", "classes"):
+        return
+    labels_are_ids = are_label_ids(set().union(*counts.values()), names)
+    if labels_are_ids and labels_are_filtered:
+        return
+    rows = {
+        name: counts["train"][str(i) if labels_are_ids else name] for i, name in enumerate(names)
+    }
+    empty = [name for name, count in rows.items() if not count]
+    if empty:
+        key = "task.label" if len(task.label_columns) > 1 else "task.labels"
+        listed = ", ".join(f"{name} {count:,}" for name, count in list(rows.items())[:20])
+        raise InputError(
+            f"{key}: no row of train has the label {', '.join(empty[:10])}, so it cannot be "
+            f"learned; remove it, or add rows (rows by label: {listed})"
+        )

@@ -168,11 +168,16 @@ def check_filtered_labels(
             )
 
 
+def filters_labels(data: DataParams) -> bool:
+    """Say whether `data.filter` drops labels."""
+    return data.filter is not None and data.filter.labels is not None
+
+
 def label_counts(
     stats: Mapping[str, SplitStats], selection: Selection, data: DataParams
 ) -> dict[str, Counter[str]]:
     """Count the labels of each split of the source, without the rows a label filter drops."""
-    if data.filter is None or data.filter.labels is None:
+    if not filters_labels(data):
         return {name: split_stats.label_counts for name, split_stats in stats.items()}
     counts = {name: Counter[str]() for name in stats}
     for source, rows in selection.values():

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from temper.core.errors import InputError
-from temper.ingest import columns, labels, splits
-from temper.ingest.formats import ColumnBatch, num_rows
+from temper.ingest import answers, columns, label_values, splits
+from temper.ingest.columns import ColumnBatch
+from temper.ingest.formats import num_rows
+from temper.ingest.image_stats import ImageStats
 from temper.params.data import DataParams
 from temper.params.task import TaskParams
 
@@ -30,6 +32,10 @@ class SplitStats:
     row_groups: bytearray = field(default_factory=bytearray)  # keys, with data.split.group
     row_lengths: "array[int]" = field(default_factory=lambda: array("q"))  # with data.filter
     row_empty_texts: "array[int]" = field(default_factory=lambda: array("i"))  # with data.filter
+    notes: Counter[str] = field(default_factory=Counter)  # what reading changed → rows
+    misplaced: list[str] = field(default_factory=list)  # an error for the first such answer
+    num_misplaced: int = 0
+    images: ImageStats = field(default_factory=ImageStats)
     num_labelled: int = 0
     empty_texts: int = 0
     characters: int = 0
@@ -56,6 +62,10 @@ class SplitStats:
     def groups(self) -> np.ndarray:
         """A group number per row, (rows,)."""
         return np.unique(splits.as_keys(self.row_groups), return_inverse=True)[1].reshape(-1)
+
+    def describe_notes(self) -> list[str]:
+        """Say how many values were read as something else than the file holds."""
+        return [f"{count:,} {note}" for note, count in sorted(self.notes.items())]
 
     def text_counts(self, rows: np.ndarray) -> tuple[int, int]:
         """Count the empty texts and the characters of some rows; needs data.filter."""
@@ -112,48 +122,95 @@ def scan_split(
         InputError: the split is empty, only some rows have a label, a row's words and tags differ
             in number, or a row of train has no group.
     """
-    stats, first_unlabelled = SplitStats(), 0
+    stats, unlabelled = SplitStats(), ""
     target, value_type = task.target or ("", "")
     group = data.split.group
     for batch in batches:
         first_row = stats.num_rows + 1
         selected = select_columns(batch, task, data, split, first_row)
         examples = list(zip(*(selected[name] for name in task.inputs), strict=True))
+        where = _locate(split, first_row, target)
+        notes, misplaced = answers.place(selected, task, where)
+        stats.notes += notes
+        stats.misplaced = stats.misplaced or misplaced[:1]
+        stats.num_misplaced += len(misplaced)
         values = selected[target] if target else [""] * len(examples)
-        missing = [_is_missing(value, value_type) for value in values]
-        if any(missing) and not first_unlabelled:
-            first_unlabelled = first_row + missing.index(True)
+        row_labels = read_labels(values, task, where)
+        if None in row_labels and not unlabelled:
+            unlabelled = _describe_unlabelled(values, row_labels, where)
         if value_type == "tags":
-            check_tags(examples, values, _locate(split, first_row, target))
-        _add_labels(stats, values, missing, task)
+            check_tags(examples, row_labels, where)
+        _add_labels(stats, row_labels, is_single=value_type == "class")
         if group is not None and (split == "train" or columns.find_column(batch, group)):
             _add_groups(stats, columns.get_column(batch, group, split), group, split)
         _add_texts(stats, examples, task, data)
+        for name in (name for name, kind in task.inputs.items() if kind == "image"):
+            stats.notes += stats.images.add(selected[name], _locate(split, first_row, name))
+    _check_contents(stats, task, split)
     if not stats.num_rows:
         raise InputError(f"{split} has no rows")
     if value_type == "classes" and not stats.label_counts:
         stats.num_labelled = 0
-    if stats.num_labelled and first_unlabelled:
+    if stats.num_labelled and unlabelled:
         raise InputError(
-            f"{_locate(split, first_unlabelled, target)(0)}: no label, but {stats.num_labelled} "
-            "other rows have one; add it or remove the row (a split without any labels is "
-            "predicted but not scored)"
+            f"{unlabelled}, but {stats.num_labelled} other rows have one; add it or remove the row "
+            "(a split without any labels is predicted but not scored)"
         )
     return stats
 
 
+def _check_contents(stats: SplitStats, task: TaskParams, split: str) -> None:
+    if stats.misplaced:
+        count = stats.num_misplaced
+        raise InputError(f"{stats.misplaced[0]}; {count:,} row{'s' * (count > 1)} in all")
+    if "image" in task.inputs.values():
+        stats.images.check(split, stats.num_rows)
+
+
+def read_labels(
+    values: Sequence[Any], task: TaskParams, where: Callable[[int], str]
+) -> list[list[str] | None]:
+    """Return each row's label names, which only some targets have; None: not labelled.
+
+    Raises:
+        InputError: a value does not hold labels in a form that the task reads.
+    """
+    rows: list[list[str] | None] = []
+    for i, value in enumerate(values):
+        try:
+            missing = label_values.is_missing(value, task)
+            rows.append(None if missing else label_values.label_names(value, task))
+        except InputError as error:
+            raise InputError(f"{where(i)}: {error}") from None
+    return rows
+
+
+def _describe_unlabelled(
+    values: Sequence[Any], row_labels: Sequence[list[str] | None], where: Callable[[int], str]
+) -> str:
+    """Name the first row without a label, and say how -1 becomes one."""
+    first = row_labels.index(None)
+    hint = ""
+    if values[first] in label_values.MINUS_ONE:
+        hint = (
+            ' (-1 stands for no label; to have it as one, list "-1" in task.labels with the rest)'
+        )
+    return f"{where(first)}: no label{hint}"
+
+
 def check_tags(
-    examples: Sequence[tuple[Any, ...]], tags: Sequence[Any], where: Callable[[int], str]
+    examples: Sequence[tuple[Any, ...]],
+    row_tags: Sequence[list[str] | None],
+    where: Callable[[int], str],
 ) -> None:
     """Check that each row has one tag per word, or no tags at all.
 
     Raises:
         InputError: a row does not.
     """
-    for i, ((words, *_), row_tags) in enumerate(zip(examples, tags, strict=True)):
-        count = None if row_tags is None else len(labels.parse_tags(row_tags))
-        if count is not None and len(words) != count:
-            raise InputError(f"{where(i)}: {count} tags for {len(words)} words")
+    for i, ((words, *_), tags) in enumerate(zip(examples, row_tags, strict=True)):
+        if tags is not None and len(words) != len(tags):
+            raise InputError(f"{where(i)}: {len(tags)} tags for {len(words)} words")
 
 
 def _locate(split: str, first_row: int, column: str) -> Callable[[int], str]:
@@ -162,18 +219,16 @@ def _locate(split: str, first_row: int, column: str) -> Callable[[int], str]:
 
 
 def _add_labels(
-    stats: SplitStats, values: Sequence[Any], missing: Sequence[bool], task: TaskParams
+    stats: SplitStats, row_labels: Sequence[list[str] | None], *, is_single: bool
 ) -> None:
     """Count labels; record the id of each row's label where a row has exactly one."""
-    stats.num_labelled += len(values) - sum(missing)
-    stats.label_counts.update(labels.count_labels(values, task))
-    has_one_label = task.target is not None and task.target[1] == "class"
-    for value, is_missing in zip(values, missing, strict=True):
-        if not has_one_label or is_missing:
-            stats.row_labels.append(-1)
+    for names in row_labels:
+        stats.num_labelled += names is not None
+        stats.label_counts.update(names or ())
+        if is_single and names:
+            stats.row_labels.append(stats.label_ids.setdefault(names[0], len(stats.label_ids)))
         else:
-            name = labels.label_name(value)
-            stats.row_labels.append(stats.label_ids.setdefault(name, len(stats.label_ids)))
+            stats.row_labels.append(-1)
 
 
 def _add_groups(stats: SplitStats, values: Sequence[Any], column: str, split: str) -> None:
@@ -183,7 +238,7 @@ def _add_groups(stats: SplitStats, values: Sequence[Any], column: str, split: st
                 f"{_locate(split, stats.num_rows + 1, column)(i)}: no value; data.split.group "
                 f"needs one in every row of {split}, a unique one where a row has no group"
             )
-        stats.row_groups += splits.row_key([labels.label_name(value)])
+        stats.row_groups += splits.row_key([label_values.label_name(value)])
 
 
 def _add_texts(
@@ -201,11 +256,3 @@ def _add_texts(
             stats.row_lengths.extend(lengths)
     for texts in keys:
         stats.row_keys += splits.row_key(texts)
-
-
-def _is_missing(value: Any, value_type: str) -> bool:
-    if value_type == "number" and value in (-1, "-1"):
-        return False  # a valid regression target
-    if value_type not in ("class", "number"):
-        return value is None  # an empty list or string means that no label applies
-    return labels.is_missing(value)

@@ -35,6 +35,11 @@ class TaskSchema(Group):
         raise NotImplementedError
 
     @property
+    def label_columns(self) -> Columns:
+        """The columns that make up the target: itself, or several of 0 and 1."""
+        return (self.target[0],) if self.target else ()
+
+    @property
     def metrics(self) -> str:
         """The module of temper/metrics that scores the task."""
         raise NotImplementedError
@@ -46,7 +51,7 @@ class TaskSchema(Group):
 
     @model_validator(mode="after")
     def _check_columns_and_labels(self) -> Self:
-        columns = [*self.inputs, *([self.target[0]] if self.target else [])]
+        columns = [*self.inputs, *dict.fromkeys(self.label_columns)]
         for name, value in self:  # a mapping holds a repeated name once
             if isinstance(value, tuple) and name != "labels":
                 columns += value[len(set(value)) :]
@@ -72,13 +77,37 @@ class SequenceClassification(TaskSchema):
     text: Columns = Field(
         min_length=1, max_length=2, description="The text column, or the two columns of a pair."
     )
-    label: Name = Field(description="The label column.")
+    label: Name | Annotated[Columns, Field(min_length=1)] = Field(
+        description="The label column; for several labels also a list of columns of 0 and 1, one "
+        "per label and named after it."
+    )
     labels: Labels = None
     label_separator: Name | None = Field(
         default=None,
         description="Separator of multi-label strings such as joy|fear. "
-        "Absent: the column holds lists.",
+        'Absent: the column holds lists, in a text file as ["joy", "fear"].',
     )
+
+    @model_validator(mode="after")
+    def _check_label_columns(self) -> Self:
+        if isinstance(self.label, str):
+            return self
+        if self.problem_type != "multi_label_classification":
+            raise ValueError(
+                f"label is a list of columns, which {self.problem_type} has no use for: name one"
+            )
+        for key in ("labels", "label_separator"):
+            if getattr(self, key) is not None:
+                raise ValueError(f"{key} has no effect with a list of columns in label; remove it")
+        return self
+
+    @property
+    def label_columns(self) -> Columns:
+        return (self.label,) if isinstance(self.label, str) else self.label
+
+    @property
+    def classes(self) -> Columns | None:
+        return self.labels if isinstance(self.label, str) else self.label
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -91,7 +120,8 @@ class SequenceClassification(TaskSchema):
             "multi_label_classification": "classes",
             "regression": "number",
         }
-        return self.label, types[self.problem_type]
+        name = self.label if isinstance(self.label, str) else "labels"
+        return name, types[self.problem_type]
 
     @property
     def metrics(self) -> str:

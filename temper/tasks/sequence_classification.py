@@ -39,7 +39,7 @@ class SequenceClassification(Task):
         config.problem_type = self.params.problem_type
 
     def label_feature(self, raw: Mapping[str, Any]) -> Any:
-        return raw[self.params.label]
+        return raw[self.params.target[0]]
 
     def encode(
         self, examples: Mapping[str, list], processor: "PreTrainedTokenizerBase", *, mode: Mode
@@ -70,8 +70,9 @@ class SequenceClassification(Task):
             columns["full_length"] = columns["length"]  # windows truncate nothing
         else:
             columns["full_length"] = windows.untruncated_lengths(encoded, texts, processor)
-        if self.params.label in examples:
-            values = examples[self.params.label]
+        label, _ = self.params.target
+        if label in examples:
+            values = examples[label]
             columns["labels"] = [values[i] for i in columns.get("example_id", range(len(values)))]
         return columns
 

@@ -2,6 +2,8 @@
 
 import io
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,49 +13,76 @@ from temper.core.errors import InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error)  # of damaged files
-WIDE = ("I", "F")
 GRAY_16 = ("I;16", "I;16L", "I;16B", "I;16N")  # Pillow would clip their values at 255
-BACKGROUND = "white"  # what shows through transparent pixels
+GRAY_32 = ("I", "F")
+BACKGROUND = "white"  # of transparent pixels
 
 
 def open_image(data: bytes) -> "Image":
     """Return an encoded image in RGB, rotated as its EXIF data asks.
 
     16-bit gray keeps its upper eight bits, transparent pixels show `BACKGROUND`, and of several
-    frames the first is taken.
+    frames or pages the first is taken.
 
     Raises:
-        InputError: it is truncated or damaged, or holds no colours.
+        InputError: it is truncated or damaged, or has 32-bit pixels beyond 0 to 255.
     """
     from PIL import Image, ImageOps
 
-    try:
+    with _explain_unreadable(data):
         image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-        if image.mode in GRAY_16:
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        if image.mode in WIDE and not all(0 <= value <= 255 for value in image.getextrema()):
-            raise ValueError("its 32-bit pixels exceed 0 to 255; save it with 8 or 16 bits")
+        if image.mode in (*GRAY_16, *GRAY_32):
+            image = _narrow(image)
         if image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, BACKGROUND), image)
         return image.convert("RGB")
-    except (*UNREADABLE, Image.DecompressionBombError) as error:
-        raise InputError(f"an image of {len(data)} bytes cannot be read: {error}") from None
 
 
-def num_frames(data: bytes) -> int:
-    """Count the frames of an animation or the pages of a TIFF; the views of an MPO photo are one.
+def remarks(data: bytes) -> list[str]:
+    """Say what of an image `open_image` leaves out, from its header.
 
     Raises:
         InputError: not an image, or its header is damaged.
     """
+    from PIL import Image
+
+    with _explain_unreadable(data), Image.open(io.BytesIO(data)) as image:
+        # the frames of an MPO are views of one photo
+        has_frames = image.format != "MPO" and getattr(image, "n_frames", 1) > 1
+        found = {
+            "with several frames or pages: the first is used": has_frames,
+            "of 16-bit gray: the upper 8 bits are used": image.mode in GRAY_16,
+            f"with transparency: shown on {BACKGROUND}": image.has_transparency_data,
+        }
+    return [text for text, applies in found.items() if applies]
+
+
+def _narrow(image: "Image") -> "Image":
+    from PIL import Image
+
+    pixels = np.asarray(image)
+    if image.mode in GRAY_16:
+        return Image.fromarray((pixels >> 8).astype(np.uint8))
+    if not (0 <= pixels.min() and pixels.max() <= 255):
+        raise ValueError("its 32-bit pixels exceed 0 to 255; save it with 8 or 16 bits")
+    return image
+
+
+@contextmanager
+def _explain_unreadable(data: bytes) -> Iterator[None]:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+        yield
     except UnidentifiedImageError:
         raise InputError("not an image format that Pillow can read") from None
-    except (*UNREADABLE, Image.DecompressionBombError) as error:
-        raise InputError(f"the image cannot be read: {error}") from None
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+        struct.error,
+        Image.DecompressionBombError,
+    ) as error:
+        raise InputError(f"an image of {len(data)} bytes cannot be read: {error}") from None
