@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,15 +45,24 @@ def try_git(*arguments: str, cwd: Path | None = None) -> str | None:
         return None
 
 
+def with_own_tools(env: Mapping[str, str]) -> dict[str, str]:
+    """Put this interpreter's folder first in PATH: DVC and the stages are started from there.
+
+    It is not there where `temper` is called by its path and no environment is activated.
+    """
+    return dict(env) | {"PATH": f"{Path(sys.executable).parent}:{env.get('PATH', os.defpath)}"}
+
+
 def dvc(*arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> int:
     """Run a dvc command, whose output goes where this process's goes; return its exit status."""
+    env = with_own_tools(os.environ if env is None else env)
     return subprocess.run(["dvc", *arguments], cwd=cwd, env=env).returncode
 
 
 def dvc_cache() -> Path:
     """Return the folder of DVC's cache."""
-    command = ["dvc", "cache", "dir"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    command, env = ["dvc", "cache", "dir"], with_own_tools(os.environ)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     return Path(done.stdout.rstrip("\n")).resolve()
 
 

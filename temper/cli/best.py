@@ -20,7 +20,7 @@ from temper.core.errors import InputError
 from temper.params import user_code
 from temper.repo import git, try_git
 from temper.sweep import model_registry, objective, ranking, storage, workspace
-from temper.sweep.results import Result, to_result
+from temper.sweep.results import Result, describe_failure, to_result
 from temper.sweep.sweep_config import SweepConfig
 
 CANDIDATE = "candidate"
@@ -94,7 +94,7 @@ def best_trial(folder: Path) -> Winner:
     """Return the winner of a sweep.
 
     Raises:
-        InputError: it has no finished trial, or the winner is on another machine.
+        InputError: it has no finished trial, all have failed, or the winner is on another machine.
     """
     url_file = folder / storage.URL_FILE
     url = url_file.read_text() if url_file.exists() else storage.local_url(folder)
@@ -108,6 +108,8 @@ def best_trial(folder: Path) -> Winner:
     unfinished = sum(result.state in ("RUNNING", "WAITING") for result in results)
     if unfinished:
         print(f"{unfinished} trials of {config.name} are unfinished; the best of the others:")
+    if (failure := describe_failure(results, config.name)) is not None:
+        raise InputError(failure)
     trial, reason = select(
         results, config.num_seeds, config.metric, greater_is_better=greater_is_better
     )

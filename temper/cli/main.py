@@ -35,6 +35,10 @@ class LazyGroup(TyperGroup):
         command.command(name)(getattr(import_module(f"temper.cli.{name}"), name))
         return name, typer.main.get_command(command), arguments
 
+    def invoke(self, ctx: Any) -> Any:
+        with errors.exit_on_input_error():  # typer would end on Ctrl-C without a word
+            return super().invoke(ctx)
+
 
 app = typer.Typer(
     cls=LazyGroup,
@@ -48,5 +52,4 @@ for command_name, first_line in COMMANDS.items():
 
 
 def main() -> None:
-    with errors.exit_on_input_error():
-        app()
+    app()

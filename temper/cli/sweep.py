@@ -6,7 +6,6 @@
 import fcntl
 import os
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from temper.cli.summary import tracking_command
 from temper.core import yaml_file
 from temper.core.errors import InputError
 from temper.sweep import leases, progress_display, ranking, space, start, sweep_config
+from temper.sweep.results import ENDED, describe_failure
 from temper.sweep.runner import Runner
 from temper.sweep.storage import URL_FILE, open_storage
 from temper.sweep.study import Study
@@ -48,12 +48,8 @@ def sweep(
     os.environ["DVC_ROOT"] = str(root)
     prepared = start.prepare(config, file, root, root / SWEEPS / config.name)
     gpus = devices(jobs, prepared.tree)
-    try:
-        with locked(prepared.folder):
-            run(prepared, jobs, gpus)
-    except KeyboardInterrupt:
-        print("interrupted; rerun the same command to resume", file=sys.stderr)
-        raise typer.Exit(130) from None
+    with locked(prepared.folder):
+        run(prepared, jobs, gpus)
 
 
 @contextmanager
@@ -162,6 +158,9 @@ def report(study: Study, console: Console, page_url: str) -> None:
         study: of the sweep.
         console: to print on.
         page_url: address of the trials in MLflow, or ''.
+
+    Raises:
+        InputError: every trial has failed.
     """
     results = study.results()
     console.print(
@@ -170,7 +169,7 @@ def report(study: Study, console: Console, page_url: str) -> None:
         )
     )
     console.print(progress_display.format_counts(results))
-    num_ended = sum(result.state in progress_display.ENDED for result in results)
+    num_ended = sum(result.state in ENDED for result in results)
     if study.max_trials is not None and num_ended < study.max_trials:
         num_left = study.max_trials - num_ended
         console.print(f"budget.minutes is used up with {num_left} trials left; raise it to go on")
@@ -178,6 +177,8 @@ def report(study: Study, console: Console, page_url: str) -> None:
         if result.state == "FAIL":
             reason, log = result.notes.get("reason"), result.notes.get("log")
             console.print(f"trial {result.number} failed: {reason}; log {log}", soft_wrap=True)
+    if (failure := describe_failure(results, study.config.name)) is not None:
+        raise InputError(failure)
     console.print(f"next       temper best {study.config.name}")
     console.print(f"runs       {tracking_command()}")
     if page_url:

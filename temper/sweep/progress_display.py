@@ -14,14 +14,13 @@ from rich.text import Text
 from temper.compare import experiments
 from temper.params import user_code
 from temper.sweep import ranking, space
-from temper.sweep.results import Result
+from temper.sweep.results import ENDED, Result
 from temper.sweep.study import Study
 from temper.sweep.sweep_config import SweepConfig
 from temper.sweep.worker_handle import WorkerHandle
 
 NUM_LIVE_ROWS = 5  # configurations in the live table
 REFRESH_S = 0.5  # between two queries of the database for the live table
-ENDED = ("COMPLETE", "PRUNED", "FAIL")
 STATE_NAMES = {"COMPLETE": "finished", "PRUNED": "stopped early", "FAIL": "failed"}
 
 

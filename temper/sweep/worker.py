@@ -147,9 +147,12 @@ def run_trial(
 
 
 def failure_reason(log: Path, error: Exception) -> str:
-    """Return the last error in a trial's log; without one, DVC's message."""
+    """Return the last error in a trial's log; without one, the stage's last line and its status."""
+    lines: list[str] = []
     with suppress(OSError):
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        starts = [i for i, line in enumerate(lines) if line.startswith("Running stage ")]
+        lines = lines[starts[-1] :] if starts else lines  # a trial that was taken over has more
         cut = next((i for i, line in enumerate(lines) if line.startswith("Traceback")), len(lines))
         reported = [line for line in lines if line.startswith("error: ")]
         raised = [x for x in lines[cut:] if x[:1].strip() and "Error" in x.split(":")[0]]
@@ -157,7 +160,10 @@ def failure_reason(log: Path, error: Exception) -> str:
             return reported[-1].removeprefix("error: ")
         if raised and not raised[0].startswith("dvc."):
             return raised[0]
-    return str(error)
+        lines = [x for x in lines[1:cut] if x.strip() and "%|" not in x and x[:2] != "> "]
+    while error.__cause__ is not None:  # DVC's own is "failed to reproduce 'train'"
+        error = error.__cause__
+    return f"{lines[-1]} ({error})" if lines else str(error)
 
 
 def main(root: Path, folder: Path, baseline: str, commit: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from temper.core.errors import InputError
+from temper.repo import with_own_tools
 from temper.sweep import child_processes
 from temper.sweep.sweep_config import SweepConfig
 from temper.sweep.trial_monitor import TrialMonitor
@@ -52,7 +53,7 @@ class WorkerHandle:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "temper.sweep.worker", *map(str, arguments)],
                 cwd=context.root,
-                env=os.environ | env,
+                env=with_own_tools(os.environ | env),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

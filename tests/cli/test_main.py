@@ -43,3 +43,18 @@ def test_help_of_a_command_begins_with_its_line_of_the_list(name):
     """The list of commands is written apart from their functions, which it does not import."""
     function = getattr(import_module(f"temper.cli.{name}"), name)
     assert main.COMMANDS[name] == function.__doc__.splitlines()[0]
+
+
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_ctrl_c_is_one_line_and_status_130(name, monkeypatch, capsys):
+    """Typer alone would say nothing."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"temper.cli.{name}.{name}", interrupted)
+    monkeypatch.setattr(sys, "argv", ["temper", name])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted; rerun the same command to resume\n"

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import yaml
@@ -137,7 +138,7 @@ def said(folder: Path) -> list[str]:
 def start(folder: Path, *options: str, **more: str) -> subprocess.Popen:
     """Start `temper sweep` in a process group of its own."""
     return subprocess.Popen(
-        ["temper", "sweep", *options],
+        [str(Path(sys.executable).with_name("temper")), "sweep", *options],
         cwd=folder,
         env=variables(folder, **more),
         start_new_session=True,

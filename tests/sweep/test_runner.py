@@ -1,6 +1,7 @@
 """Each trial of a sweep runs once, whatever kills it."""
 
 import os
+import re
 import signal
 from collections import Counter
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
+from temper.cli import best
+from temper.core.errors import InputError
 from temper.sweep import sweep_config
 from tests.helpers import processes, servers, sweeps
 from tests.helpers.repository import clone, run, set_params
@@ -95,6 +98,21 @@ def test_crashed_trials_do_not_end_a_grid(repository):
     assert sweeps.said(repository) == before
     shown = run(repository, "dvc exp show --csv --only-changed").stdout
     assert len([name for name in sweeps.experiments(repository) if name in shown]) == 4
+
+
+@pytest.mark.slow
+def test_a_sweep_of_failures_fails_with_the_cause(repository, monkeypatch):
+    """Also where `temper` is called by its path; `temper best` says the same."""
+    parameters = {"train.batch_size": {"choice": [7]}}
+    sweeps.write(repository, method="grid", parameters=parameters, budget=None, seed=None)
+    text = sweeps.sweep(repository, status=1, PATH="/usr/bin:/bin")
+    failure = "all 1 trials of s failed, the last with: seven rows are too few (log "
+    assert f"error: {failure}" in text
+    assert "rm -r sweeps/s\n" in text
+    assert "temper best" not in text
+    monkeypatch.chdir(repository)
+    with pytest.raises(InputError, match=re.escape(failure)):
+        best.best_trial(repository / "sweeps/s")
 
 
 @pytest.mark.slow
