@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temper.core.errors import InputError
-from temper.tracking import journal, store, uploader
+from temper.tracking import addresses, journal, store, uploader
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-
-MASKED = ":***@"  # in a URI, in place of a password
 
 
 def sync() -> None:
@@ -57,8 +55,8 @@ def find_journals() -> tuple[dict[str | None, str], int, int]:
     if os.environ.get("MLFLOW_TRACKING_URI"):
         stores = {None: store.tracking_uri()} if stores else {}
     for uri in stores.values():
-        if MASKED in uri:
-            raise InputError(f"the password of {uri} is not stored; set MLFLOW_TRACKING_URI")
+        if addresses.HIDDEN in uri:
+            raise InputError(f"the secrets of {uri} are not stored; set MLFLOW_TRACKING_URI")
     return stores, num_left, num_busy
 
 
@@ -87,6 +85,6 @@ def send(recorded: str | None, uri: str) -> list[str]:
 def where_to_look(uri: str, runs: dict[str, "Run"]) -> list[str]:
     """Return the addresses of the runs, or the command that shows them."""
     if uri.startswith("http"):
-        page = store.mask_password(uri).rstrip("/")
+        page = addresses.without_secrets(uri).rstrip("/")
         return [f"{page}/#/experiments/{r.info.experiment_id}/runs/{i}" for i, r in runs.items()]
-    return [f"mlflow ui --backend-store-uri {store.mask_password(uri)}"] if runs else []
+    return [f"mlflow ui --backend-store-uri {addresses.mask(uri)}"] if runs else []

@@ -7,8 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temper.core.errors import InputError
-from temper.tracking import is_off
-from temper.tracking.store import EXPERIMENT, connect, error_message, root
+from temper.tracking import addresses, is_off
+from temper.tracking.store import (
+    EXPERIMENT,
+    connect,
+    error_message,
+    recorded_uri,
+    root,
+    tracking_uri,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -34,7 +41,7 @@ def read_run(run_id: str) -> tuple["Run", bytes, str]:
     except Exception as error:  # a tracker may raise anything
         raise InputError(
             f"{run_id}: neither a git revision nor the id of a run: "
-            f"{error_message(error, store_location())}"
+            f"{error_message(error, tracking_uri())}"
         ) from None
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -44,12 +51,13 @@ def read_run(run_id: str) -> tuple["Run", bytes, str]:
         status = run.data.tags.get("stage.evaluate", "not run")
         raise InputError(
             f"run {run_id} has no {' and '.join(ARTIFACTS)} (stage evaluate: {status}): "
-            f"{first_line(error)}"
+            f"{addresses.hide(first_line(error), tracking_uri())}"
         ) from None
 
 
 def store_location() -> str:
-    return os.environ.get("MLFLOW_TRACKING_URI") or str(root() / "mlflow.db")
+    """Return the store's address as messages show it."""
+    return recorded_uri() or str(root() / "mlflow.db")
 
 
 def first_line(error: Exception) -> str:
@@ -65,7 +73,7 @@ def open_store() -> tuple["MlflowClient | None", str]:
     try:
         return connect(), ""
     except Exception as error:  # a tracker may raise anything
-        return None, error_message(error, store_location())
+        return None, error_message(error, tracking_uri())
 
 
 def costs(
@@ -91,7 +99,7 @@ def costs(
                 known += find_runs(client, experiment.experiment_id, leaves, scores, label)
             measured.append(merge_costs(client, known))
     except Exception as error:  # a tracker may raise anything
-        return nothing, f"no time, latency or memory: {error_message(error, store_location())}"
+        return nothing, f"no time, latency or memory: {error_message(error, tracking_uri())}"
     num_missing = sum(not cost for cost in measured)
     reason = f"no run of {num_missing} of them in {store_location()}" if num_missing else ""
     return measured, reason

@@ -8,7 +8,7 @@ from mlflow.tracking import MlflowClient
 
 from temper import tracking
 from temper.core.errors import InputError
-from temper.tracking import store
+from temper.tracking import addresses, store
 
 MODEL = "model"  # artefact folder of a run
 NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
@@ -44,7 +44,7 @@ def register(name: str, weights: Path, alias: str) -> str:
         version = str(versions[0].version)
         client.set_registered_model_alias(name, alias, version)
     except MlflowException as error:
-        raise InputError(f"MLflow's registry: {error!s:.300}") from None
+        raise InputError(f"MLflow's registry: {describe(error)}") from None
     return version
 
 
@@ -80,9 +80,14 @@ def promote(name: str, alias: str, new_alias: str) -> str:
             raise InputError(
                 f"{name} has no version with the alias {alias}: temper best registers one"
             ) from None
-        raise InputError(f"MLflow's registry: {error!s:.300}") from None
+        raise InputError(f"MLflow's registry: {describe(error)}") from None
     try:
         client.set_registered_model_alias(name, new_alias, version)
     except MlflowException as error:
-        raise InputError(f"--promote {new_alias}: {error!s:.300}") from None
+        raise InputError(f"--promote {new_alias}: {describe(error)}") from None
     return str(version)
+
+
+def describe(error: MlflowException) -> str:
+    """Return the registry's message without the secrets of its address."""
+    return addresses.hide(f"{error!s:.300}", store.tracking_uri())

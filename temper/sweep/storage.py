@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
-import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from temper.core.errors import InputError
+from temper.tracking import addresses
 
 MAX_ATTEMPTS = 10  # to open a database in which another machine is creating tables
 DATABASE, URL_FILE = "trials.db", "storage"  # in a sweep's folder: the database, or its URL
@@ -42,9 +42,9 @@ def open_storage(url: str) -> optuna.storages.RDBStorage:
         except SQLAlchemyError as raised:  # perhaps another machine is creating the same tables
             error = raised
             time.sleep(random.uniform(0.1, 0.5))
-    reason = str(error).splitlines()[0]
+    reason = addresses.hide(str(error).splitlines()[0], url)
     raise InputError(
-        f"storage {mask_password(url)}: {reason}; expected a SQLAlchemy URL such as "
+        f"storage {addresses.mask(url)}: {reason}; expected a SQLAlchemy URL such as "
         "postgresql+psycopg2://user@host/database (pip install psycopg2-binary)"
     )
 
@@ -52,10 +52,3 @@ def open_storage(url: str) -> optuna.storages.RDBStorage:
 def local_url(folder: Path) -> str:
     """Return the URL of the database in a sweep's folder."""
     return f"sqlite:///{folder / DATABASE}"
-
-
-def mask_password(url: str) -> str:
-    try:
-        return sa.make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return url

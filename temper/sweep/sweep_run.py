@@ -1,6 +1,5 @@
 """The MLflow run of a whole sweep, the parent of its trials' runs."""
 
-import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from temper import tracking
-from temper.tracking import store
+from temper.tracking import addresses, store
 
 if TYPE_CHECKING:
     from mlflow.entities import RunInfo
@@ -17,21 +16,21 @@ LOCAL = "http://127.0.0.1:5000"  # address of `mlflow ui`
 
 
 def store_uri() -> str:
-    """Return the URI of the tracking store without its password, since it is stored."""
-    return store.mask_password(store.tracking_uri())
+    """Return the URI of the tracking store without its secrets, since it is stored."""
+    return addresses.mask(store.tracking_uri())
 
 
 def page_url(uri: str, experiment: str, sweep: str, metric: str, *, greater_is_better: bool) -> str:
     """Return the address of MLflow's page that charts the trials together, best first.
 
     Args:
-        uri: of the store; user and password are left out.
+        uri: of the store; its secrets are left out.
         experiment: MLflow's id.
         sweep: its name.
         metric: of validation.
         greater_is_better: for the metric.
     """
-    server = re.sub(r"//[^/@]*@", "//", uri) if uri.startswith("http") else LOCAL
+    server = addresses.without_secrets(uri) if uri.startswith("http") else LOCAL
     settings = {
         "workflowType": "machine_learning",
         "compareRunsMode": "CHART",
@@ -75,10 +74,12 @@ class SweepRun:
             tags = {"mlflow.runName": self.name, "sweep": self.name}
             tags |= {"mlflow.source.name": self.file.name, "mlflow.source.type": "LOCAL"}
             info = client.create_run(store.experiment_id(client), tags=tags).info
-            client.log_artifact(info.run_id, str(self.file))
+            text = addresses.mask_all(self.file.read_text(encoding="utf-8"))  # of `storage`
+            client.log_text(info.run_id, text, self.file.name)
             return info
         except Exception as error:  # a tracker may raise anything; it must not stop a sweep
-            store.warn(f"{error!s:.300}; the trials have no parent run")
+            reason = store.error_message(error, store.tracking_uri())
+            store.warn(f"{reason}; the trials have no parent run")
             return None
 
     def page_url(self, metric: str, *, greater_is_better: bool) -> str:
@@ -104,4 +105,4 @@ class SweepRun:
                 client.set_tag(self.run_id, "best", best)
             client.set_terminated(self.run_id, status)
         except Exception as error:  # as above
-            store.warn(f"{error!s:.300}")
+            store.warn(store.error_message(error, store.tracking_uri()))

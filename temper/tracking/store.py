@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temper.core import artifacts
+from temper.tracking import addresses
 from temper.tracking.journal import locked, root
 
 if TYPE_CHECKING:
@@ -36,13 +37,8 @@ def tracking_uri() -> str:
 
 
 def recorded_uri() -> str:
-    """Return the URI as journals hold it: '' for the repository's own store, without a password."""
-    return mask_password(os.environ.get("MLFLOW_TRACKING_URI", ""))
-
-
-def mask_password(uri: str) -> str:
-    """Replace the password in a URI by ***."""
-    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", uri)
+    """Return the URI without its secrets, as journals hold it; '' for the repository's store."""
+    return addresses.mask(os.environ.get("MLFLOW_TRACKING_URI", ""))
 
 
 def warn(message: str) -> None:
@@ -50,14 +46,15 @@ def warn(message: str) -> None:
 
 
 def error_message(error: BaseException, uri: str) -> str:
-    """Summarise an error of a store in one line without a password."""
+    """Summarise an error of a store in one line without the secrets of its URI."""
+    name = addresses.mask(uri)
     if is_unreachable(error):
-        return f"{mask_password(uri)} cannot be reached"
+        return f"{name} cannot be reached"
     status = re.search(r"too many (\d+) error responses", str(error))
     if status:
-        return f"{mask_password(uri)} answered with status {status[1]}; see its log"
+        return f"{name} answered with status {status[1]}; see its log"
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return f"{mask_password(uri)} refused the request: {first[:300]}"
+    return f"{name} refused the request: {addresses.hide(first, uri)[:300]}"
 
 
 def is_unreachable(error: BaseException | None) -> bool:
@@ -83,6 +80,8 @@ def connect(uri: str | None = None) -> "MlflowClient":
     from mlflow.tracking import MlflowClient
 
     uri = uri or tracking_uri()
+    if addresses.mask(uri) != uri:  # MLflow prints it at the end of a run
+        os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
     with nullcontext() if uri.startswith("http") else locked("store"):
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
@@ -224,7 +223,7 @@ def training_environment(weights: list[Path]) -> dict[str, str] | None:
                 file = client.download_artifacts(run.info.run_id, ENVIRONMENT, folder)
                 return artifacts.read_json(Path(file))
     except Exception as error:  # a tracker may raise anything
-        warn(f"{error!s:.300}")
+        warn(error_message(error, tracking_uri()))
     return None
 
 

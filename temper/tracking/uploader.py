@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
-from temper.tracking import journal, store
+from temper.tracking import addresses, journal, store
 from temper.tracking.journal import Journal
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Uploader(threading.Thread):
         self.ended.set()
         self.join(PATIENCE_S)
         if self.is_alive():
-            name = store.mask_password(self.uri)
+            name = addresses.mask(self.uri)
             slow = f"{name} is slow: not everything was sent within {PATIENCE_S:.0f} s"
             self.warn(f"{slow}; {self._when_sent()}")
 
