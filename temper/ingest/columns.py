@@ -19,6 +19,7 @@ from temper.core.errors import InputError, nearest
 from temper.tasks.base import images
 
 MAX_CHARACTERS = 10_000_000  # of a text: a very long novel has 3 million
+ANSWER_KEYS = {"text": str, "answer_start": int}
 ColumnBatch = dict[str, list[Any]]  # column → the values of some consecutive rows
 
 
@@ -152,22 +153,29 @@ def parse_list(text: str) -> list[Any]:
     """Read a list that a table holds as text: in JSON, or as Python prints it.
 
     Raises:
-        InputError: it is neither; NumPy's `['a' 'b']` is not, which Python would join to `ab`.
+        InputError: it is neither.
     """
-    parsed = None
-    try:
-        parsed = json.loads(text)
-    except ValueError:
-        with contextlib.suppress(ValueError, SyntaxError, MemoryError, TokenError, RecursionError):
-            tokens = generate_tokens(io.StringIO(text.strip()).readline)
-            types = [token.type for token in tokens if token.type != NL]
-            if (STRING, STRING) not in itertools.pairwise(types):
-                parsed = ast.literal_eval(text.strip())
+    parsed = _parse(text)
     if not isinstance(parsed, list):
         raise InputError(
             f"expected a list such as [\"a\", \"b\"] or ['a', 'b'], found {text!r:.60}"
         )
     return parsed
+
+
+def _parse(text: str) -> Any:
+    """Read JSON or what Python prints; None for all else.
+
+    NumPy's `['a' 'b']` is among the rest: Python would join it to `ab`.
+    """
+    with contextlib.suppress(ValueError):
+        return json.loads(text)
+    with contextlib.suppress(ValueError, SyntaxError, MemoryError, TokenError, RecursionError):
+        tokens = generate_tokens(io.StringIO(text.strip()).readline)
+        types = [token.type for token in tokens if token.type != NL]
+        if (STRING, STRING) not in itertools.pairwise(types):
+            return ast.literal_eval(text.strip())
+    return None
 
 
 def _text(value: Any) -> str:
@@ -202,19 +210,37 @@ def _image(value: Any) -> bytes:
 
 
 def _index(value: Any) -> int | None:
-    return None if value in (None, "", -1, "-1") else int(value)
+    if value in (None, "", -1, "-1") or value != value:
+        return None
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError("expected a whole number")
+    return int(value)
 
 
 def _answers(value: Any) -> dict[str, list[Any]] | None:
     if value is None:
         return None
-    value = json.loads(value) if isinstance(value, str) else value
-    if isinstance(value, list):  # SQuAD's nested format
-        value = {name: [answer[name] for answer in value] for name in ("text", "answer_start")}
-    texts, starts = list(value["text"]), [int(start) for start in value["answer_start"]]
+    value = _parse(value) if isinstance(value, str) else value
+    if isinstance(value, list) and all(isinstance(answer, dict) for answer in value):
+        # SQuAD's nested format
+        value = {name: [answer.get(name) for answer in value] for name in ANSWER_KEYS}
+    if not isinstance(value, dict) or not all(
+        isinstance(value.get(name), list | tuple) for name in ANSWER_KEYS
+    ):
+        raise ValueError('expected answers such as {"text": ["a"], "answer_start": [5]}')
+    texts, starts = ([_scalar(item, kind) for item in value[k]] for k, kind in ANSWER_KEYS.items())
     if len(texts) != len(starts):
         raise ValueError("answers: text and answer_start have different lengths")
     return {"text": texts, "answer_start": starts}
+
+
+def _scalar(item: Any, kind: type) -> Any:
+    """Return the text or the position of an answer; a position may be written as text or 5.0."""
+    if kind is int:
+        item = _index(item) if item not in (-1, "-1") else -1
+    if not isinstance(item, kind):
+        raise TypeError(f"expected {kind.__name__} in answers, not {item!r:.40}")
+    return item
 
 
 CONVERTERS: dict[str, Callable[[Any], Any]] = {

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from temper.core.errors import InputError
 from temper.ingest import text_files
 from temper.ingest.archives import ArchiveMember
+from temper.ingest.columns import MAX_CHARACTERS
 from temper.ingest.text_files import Note
 from temper.params.data import CsvParams
 
@@ -40,7 +41,7 @@ class Dialect:
 
     def parse(self, lines: Iterable[str]) -> Any:
         """Return a `csv.reader`."""
-        csv.field_size_limit(text_files.MAX_CHARACTERS)
+        csv.field_size_limit(MAX_CHARACTERS)
         quoting = csv.QUOTE_NONE if self.quoting == "none" else csv.QUOTE_MINIMAL
         return csv.reader(lines, delimiter=self.delimiter, quoting=quoting, strict=True)
 

@@ -5,8 +5,7 @@ import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -75,8 +74,8 @@ def read_excel(member: ArchiveMember) -> Iterator[ColumnBatch]:
     Raises:
         InputError: openpyxl is missing, there are several sheets, or a column has no name.
     """
-    with member.on_disk() as path:
-        sheet = _open_sheet(path, member.name)
+    with member.on_disk() as path, path.open("rb") as stream:
+        sheet = _open_sheet(stream, member.name)
         rows = ((i, row) for i, row in enumerate(sheet, 1) if any(v is not None for v in row))
         _, header = next(rows)
         names = [None if name is None else str(name) for name in header]
@@ -102,7 +101,7 @@ def _add_row(
             raise InputError(f"{where}: {value!r:.80} is in a column whose first row has no name")
 
 
-def _open_sheet(path: Path, name: str) -> Iterator[tuple[Any, ...]]:
+def _open_sheet(stream: IO[bytes], name: str) -> Iterator[tuple[Any, ...]]:
     try:
         import openpyxl
         from openpyxl.utils.exceptions import InvalidFileException
@@ -112,12 +111,12 @@ def _open_sheet(path: Path, name: str) -> Iterator[tuple[Any, ...]]:
             "save the sheet as CSV"
         ) from None
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(stream) as archive:
             size = sum(part.file_size for part in archive.infolist())
         if size > MAX_WORKBOOK:
             raise InputError(f"{name}: {size:,} bytes unpacked; more than {MAX_WORKBOOK:,}")
         warnings.filterwarnings("ignore", module="openpyxl")  # of styles it does not know
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
         sheets = [s for s in book.worksheets if any(map(any, s.iter_rows(values_only=True)))]
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:
         if isinstance(error, InputError):

@@ -10,12 +10,12 @@ from typing import TextIO, TypeVar
 
 from temper.core.errors import InputError
 from temper.ingest.archives import ArchiveMember
+from temper.ingest.columns import MAX_CHARACTERS
 
 Note = Callable[[str], object]  # takes a line about how a file is read
 Row = TypeVar("Row")
 
 ROWS = 1000  # of a batch, at most
-MAX_CHARACTERS = 10_000_000  # of a line or cell: a very long novel has 3 million
 BATCH_CHARACTERS = 5 * MAX_CHARACTERS  # after which a batch ends early
 CHUNK = 1 << 20  # characters
 BROKEN = "\udcff"  # stands for bytes that an encoding does not have; no text can hold it
