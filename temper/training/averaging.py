@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temper.core import artifacts
+from temper.training import checkpoint
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,11 +47,15 @@ def average_weights(folders: list[Path], target: Path) -> None:
 
     Sums are in float64; integer tensors (positions and the like) and the config are those of the
     last folder. A CRF's transitions are also in config.json, which gets the averaged ones.
+
+    Raises:
+        InputError: a folder does not match its manifest.
     """
+    for folder in folders:
+        checkpoint.check_complete(folder)
     target.mkdir(parents=True, exist_ok=True)
     for file in [file for pattern in MODEL_FILES for file in folders[-1].glob(pattern)]:
         shutil.copyfile(file, target / file.name)
-    assert (target / "config.json").exists(), f"{folders[-1]} has no weights"
     if len(folders) > 1:
         _average_tensors(folders, target)
 

@@ -9,6 +9,7 @@ once its files are on disk, and a checkpoint has a manifest that is verified bef
 import fcntl
 import hashlib
 import json
+import math
 import os
 import shutil
 import sys
@@ -129,9 +130,25 @@ def numbered_folders(folder: Path, prefix: str) -> list[Path]:
     return sorted(folder.glob(f"{prefix}-[0-9]*"), key=step_of)
 
 
-def newest_complete(folder: Path) -> Path | None:
-    """Return the newest complete checkpoint; warn about each newer one that is incomplete."""
+def check_complete(folder: Path) -> None:
+    """Raise InputError if a folder of weights does not hold exactly the files of its manifest."""
+    if not is_complete(folder):
+        raise InputError(
+            f"{folder} has changed since it was written: a file does not match {MANIFEST}. Run the "
+            "same command again: these weights are trained again from the checkpoint before them"
+        )
+
+
+def newest_complete(folder: Path, before: float = math.inf) -> Path | None:
+    """Return the newest complete checkpoint; warn about each newer one that is incomplete.
+
+    Args:
+        folder: of the training.
+        before: only checkpoints of earlier steps count.
+    """
     for path in reversed(numbered_folders(folder, "checkpoint")):
+        if step_of(path) >= before:
+            continue
         if is_complete(path):
             return path
         print(f"{path.name} is incomplete; falling back to the previous one", file=sys.stderr)

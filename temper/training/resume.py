@@ -14,7 +14,7 @@ from tqdm import tqdm
 from transformers.trainer_utils import set_seed
 
 from temper.core.errors import InputError
-from temper.training import averaging, batching, checkpoint, losses, memory
+from temper.training import averaging, batching, best_checkpoint, checkpoint, losses, memory
 from temper.training.history import History
 from temper.training.session import TrainingSession
 
@@ -72,7 +72,7 @@ def _noting_signals(session: TrainingSession) -> Iterator[None]:
 
 def _start_or_resume(session: TrainingSession, train: TrainLoop) -> None:
     folder = session.setup.folder
-    newest = checkpoint.newest_complete(folder)
+    newest = _newest_usable(session)
     if newest is None:
         num_bytes = (checkpoint.MAX_CHECKPOINTS + 1) * session.checkpoint_bytes()
         if shutil.disk_usage(folder).free < num_bytes:
@@ -81,12 +81,53 @@ def _start_or_resume(session: TrainingSession, train: TrainLoop) -> None:
         rehearse(session)
         set_seed(session.setup.seed)
     else:
-        session.history = History.load(newest / "history.json")
         averaging.load_ema(session.ema, newest)
         print(f"resuming from step {checkpoint.step_of(newest)}", file=sys.stderr)
         if checkpoint.step_of(newest) >= session.total_steps or session.is_stopped_early():
             return
     train(newest)
+
+
+def _newest_usable(session: TrainingSession) -> Path | None:
+    """Return the checkpoint to resume from, its history loaded; None: train from the start.
+
+    It is the newest complete one. Where weights that its history refers to are damaged or missing,
+    it is the newest from before they were written, and the main process deletes those after it.
+    """
+    folder = session.setup.folder
+    newest = _load_history(session, checkpoint.newest_complete(folder))
+    if newest is None:
+        return None
+    step = checkpoint.step_of(newest)
+    needed = best_checkpoint.needed_weights(
+        session.history,
+        session.setup,
+        step=step,
+        steps_per_epoch=session.steps_per_epoch,
+        is_finished=step >= session.total_steps or session.is_stopped_early(),
+    )
+    damaged = {path: at for path, at in needed.items() if not checkpoint.is_complete(path)}
+    if not damaged:
+        return newest
+    first = min(damaged.values())
+    newest = _load_history(session, checkpoint.newest_complete(folder, before=first))
+    names = ", ".join(path.name for path in damaged)
+    start = "the start" if newest is None else newest.name
+    print(
+        f"{names} in {folder}: missing, or not what was written; training again from {start}",
+        file=sys.stderr,
+    )
+    session.accelerator.wait_for_everyone()
+    if session.args.should_save:
+        for path in checkpoint.numbered_folders(folder, "checkpoint"):
+            if checkpoint.step_of(path) >= first:
+                shutil.rmtree(path)
+    return newest
+
+
+def _load_history(session: TrainingSession, newest: Path | None) -> Path | None:
+    session.history = History() if newest is None else History.load(newest / "history.json")
+    return newest
 
 
 def rehearse(session: TrainingSession) -> None:

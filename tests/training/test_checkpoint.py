@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from stages import train
+from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.training import checkpoint
-from tests.helpers.training import BASE, assert_same, fit, weights
+from tests.helpers.training import BASE, TARGETS, assert_same, fit, trained, weights
 from tests.helpers.workspace import ROOT
 
 
@@ -147,6 +148,44 @@ def test_stop_signals_checkpoint_and_exit_with_their_status(prepare, capsys):
         line = f"{cause} at step {at + 1}; rerun the same command to resume"
         assert line in capsys.readouterr().err.splitlines()
     assert_same(fit(parameters, "cut"), whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"train__keep_checkpoints": "last"},
+        {"train__keep_checkpoints": "all"},
+        {"train__weight_averaging": {"kind": "last", "count": 2}},
+    ],
+)
+def test_damaged_weights_are_trained_again(prepare, capsys, changes):
+    """One bit is another in what becomes data/model or data/checkpoints, or the folder is gone."""
+    parameters = prepare(train__metric_for_best_model="loss", train__save_every=4, **changes)
+    session = trained(parameters)
+    before = [artifacts.sha256_tree(target) for target in TARGETS]
+    sources = {*session.averaged_sources(), *session.kept_checkpoints().values()}
+    for source in sorted(sources):
+        flip_a_bit(source / "model.safetensors")
+        with pytest.raises(InputError, match=f"{source} has changed since it was written"):
+            train.write_outputs(session, BASE, TARGETS)
+        session = trained(parameters)
+        said = f"{source.name} in work/run: missing, or not what was written; training again from"
+        assert said in capsys.readouterr().err
+        assert [artifacts.sha256_tree(target) for target in TARGETS] == before
+    shutil.rmtree(source)
+    trained(parameters)
+    assert said in capsys.readouterr().err
+    assert [artifacts.sha256_tree(target) for target in TARGETS] == before
+    trained(parameters)
+    assert "training again" not in capsys.readouterr().err
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 64
+    path.write_bytes(content)
 
 
 @pytest.mark.slow
