@@ -1,5 +1,7 @@
 """Parameters, data summary and scores → the README.md of an exported model, as the Hub reads it."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from temper.models import loading
 from temper.tasks.base import Task, registry
 
 TEMPLATE = "card.md.j2"
+MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<!\w)_|_(?!\w)")  # _ inside a word is no markup
 
 
 def metadata(
@@ -88,6 +91,29 @@ def write(
         parity=parity,
         task=task,
         needs_temper=needs_temper,
+        runs_code=runs_code(parameters, parity),
         parameters=params.flatten(parameters),
+        md=as_text,
+        code=as_code,
     )
     target.write_text(text + "\n", encoding="utf-8")
+
+
+def runs_code(parameters: params.Params, parity: Mapping[str, Any]) -> bool:
+    """Say whether predict imports the folder's Python files, with its default engine."""
+    needs_class = parameters.model.custom_class is not None and "no_onnx" in parity
+    return parameters.tokenize.encode is not None or needs_class
+
+
+def as_text(value: object) -> str:
+    """Return a value as Markdown that shows it, in one line: neither markup nor HTML."""
+    text = MARKUP.sub(r"\\\g<0>", " ".join(str(value).split()))
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def as_code(value: object) -> str:
+    """Return a value as a code span of a table's cell, in one line."""
+    text = " ".join(str(value).split()).replace("|", r"\|")
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    space = " " * (text[:1] == "`" or text[-1:] == "`")
+    return f"{fence}{space}{text}{space}{fence}"

@@ -1,5 +1,6 @@
 """A text → another text: a summary, a translation."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -109,9 +110,10 @@ class Seq2SeqLM(Task):
     def snippet(self) -> str:
         generation = self.settings.evaluate.generation
         limit = 128 if generation is None else generation.max_new_tokens
+        text = json.dumps(f"{self.params.prefix}a text", ensure_ascii=False)  # as Python writes it
         return auto_model_snippet(
             self.auto_model,
-            f'inputs = tokenizer("{self.params.prefix}a text", return_tensors="pt")',
+            f'inputs = tokenizer({text}, return_tensors="pt")',
             f"written = model.generate(**inputs, max_new_tokens={limit})",
             "tokenizer.decode(written[0], skip_special_tokens=True)",
         )
