@@ -56,6 +56,37 @@ def label_names(value: Any, task: TaskParams) -> list[str]:
     return [label_name(label) for label in found]
 
 
+def read(
+    values: Sequence[Any], task: TaskParams, where: Callable[[int], str]
+) -> list[list[str] | None]:
+    """Return each row's label names, which only some targets have; None: not labelled.
+
+    Raises:
+        InputError: a value does not hold labels in a form that the task reads.
+    """
+    rows: list[list[str] | None] = []
+    for i, value in enumerate(values):
+        try:
+            missing = is_missing(value, task)
+            rows.append(None if missing else label_names(value, task))
+        except InputError as error:
+            raise InputError(f"{where(i)}: {error}") from None
+    return rows
+
+
+def describe_unlabelled(
+    values: Sequence[Any], row_labels: Sequence[list[str] | None], where: Callable[[int], str]
+) -> str:
+    """Name the first row without a label, and say how -1 becomes one."""
+    first = row_labels.index(None)
+    hint = ""
+    if values[first] in MINUS_ONE:
+        hint = (
+            ' (-1 stands for no label; to have it as one, list "-1" in task.labels with the rest)'
+        )
+    return f"{where(first)}: no label{hint}"
+
+
 def parse_tags(value: Any) -> list[Any]:
     """List the tags of one row, given as a list, a list as text, or separated by spaces.
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from temper.core.errors import InputError
-from temper.ingest import answers, columns, label_values, splits
+from temper.ingest import answers, columns, label_values, row_checks, splits, tag_scheme
 from temper.ingest.columns import ColumnBatch
 from temper.ingest.formats import num_rows
 from temper.ingest.image_stats import ImageStats
@@ -135,11 +135,13 @@ def scan_split(
         stats.misplaced = stats.misplaced or misplaced[:1]
         stats.num_misplaced += len(misplaced)
         values = selected[target] if target else [""] * len(examples)
-        row_labels = read_labels(values, task, where)
+        row_labels = label_values.read(values, task, where)
         if None in row_labels and not unlabelled:
-            unlabelled = _describe_unlabelled(values, row_labels, where)
+            unlabelled = label_values.describe_unlabelled(values, row_labels, where)
         if value_type == "tags":
-            check_tags(examples, row_labels, where)
+            row_checks.check_tags(examples, row_labels, where)
+        stats.notes += tag_scheme.count_breaks(row_labels, task, where)
+        row_checks.check_choices(selected, task, where)
         _add_labels(stats, row_labels, is_single=value_type == "class")
         if group is not None and (split == "train" or columns.find_column(batch, group)):
             _add_groups(stats, columns.get_column(batch, group, split), group, split)
@@ -165,52 +167,6 @@ def _check_contents(stats: SplitStats, task: TaskParams, split: str) -> None:
         raise InputError(f"{stats.misplaced[0]}; {count:,} row{'s' * (count > 1)} in all")
     if "image" in task.inputs.values():
         stats.images.check(split, stats.num_rows)
-
-
-def read_labels(
-    values: Sequence[Any], task: TaskParams, where: Callable[[int], str]
-) -> list[list[str] | None]:
-    """Return each row's label names, which only some targets have; None: not labelled.
-
-    Raises:
-        InputError: a value does not hold labels in a form that the task reads.
-    """
-    rows: list[list[str] | None] = []
-    for i, value in enumerate(values):
-        try:
-            missing = label_values.is_missing(value, task)
-            rows.append(None if missing else label_values.label_names(value, task))
-        except InputError as error:
-            raise InputError(f"{where(i)}: {error}") from None
-    return rows
-
-
-def _describe_unlabelled(
-    values: Sequence[Any], row_labels: Sequence[list[str] | None], where: Callable[[int], str]
-) -> str:
-    """Name the first row without a label, and say how -1 becomes one."""
-    first = row_labels.index(None)
-    hint = ""
-    if values[first] in label_values.MINUS_ONE:
-        hint = (
-            ' (-1 stands for no label; to have it as one, list "-1" in task.labels with the rest)'
-        )
-    return f"{where(first)}: no label{hint}"
-
-
-def check_tags(
-    examples: Sequence[tuple[Any, ...]],
-    row_tags: Sequence[list[str] | None],
-    where: Callable[[int], str],
-) -> None:
-    """Check that each row has one tag per word, or no tags at all.
-
-    Raises:
-        InputError: a row does not.
-    """
-    for i, ((words, *_), tags) in enumerate(zip(examples, row_tags, strict=True)):
-        if tags is not None and len(words) != len(tags):
-            raise InputError(f"{where(i)}: {len(tags)} tags for {len(words)} words")
 
 
 def _locate(split: str, first_row: int, column: str) -> Callable[[int], str]:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temper.core.errors import InputError
 from temper.params.schema import Settings
 from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, windows
 from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
@@ -67,21 +66,8 @@ class MultipleChoice(Task):
         full_lengths = windows.untruncated_lengths(encoded, texts, processor)
         columns["full_length"] = [max(full_lengths[a:b]) for a, b in pairwise(ends)]
         if self.params.label in examples:
-            columns["labels"] = self.checked_labels(examples[self.params.label], counts)
+            columns["labels"] = examples[self.params.label]
         return columns
-
-    def checked_labels(self, labels: list[int | None], counts: Sequence[int]) -> list[int | None]:
-        """Return the labels.
-
-        Raises:
-            InputError: one is not a choice of its row.
-        """
-        for label, count in zip(labels, counts, strict=True):
-            if label is not None and not 0 <= label < count:
-                raise InputError(
-                    f"column {self.params.label!r}: choice {label} of {count}; they count from 0"
-                )
-        return labels
 
     def collator(
         self,
