@@ -1,6 +1,7 @@
 """Tagging schemes: which tag may follow which, and which continues an entity."""
 
 OUTSIDE = "O"
+PREFIXES = {"IOB1": "BI", "IOB2": "BI", "BIOES": "BIES"}  # scheme → of tags inside an entity
 PREDECESSORS = {  # scheme → prefixes allowed before a tag that continues an entity
     "IOB1": {"B": "BI"},
     "IOB2": {"I": "BI"},
