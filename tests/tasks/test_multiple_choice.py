@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from temper import inference
+from temper.ingest import row_checks
 from tests.helpers.samples import load
 
 
@@ -31,8 +32,9 @@ def test_rows_may_have_different_numbers_of_choices():
     for row, logits in zip(rows, together, strict=True):
         (alone,) = task.unpad(forward(collate([row])), [row])
         np.testing.assert_allclose(alone, logits, atol=1e-5)
+    row_checks.check_choices(given, task.params, str)
     with pytest.raises(ValueError, match="choice 2 of 2"):
-        task.encode(given | {"label": [2, 0, 0]}, processor, mode="train")
+        row_checks.check_choices(given | {"label": [2, 0, 0]}, task.params, str)
 
 
 def test_stem_begins_every_choice():
