@@ -48,8 +48,9 @@ def save(export_folder: Path, target: Path, task: TaskSchema) -> None:
     from mlflow.models import ModelSignature
     from mlflow.types import Schema
 
-    has_custom_code = (export_folder / "code").is_dir()  # the whole file: it may train too
-    libraries = sorted([*LIBRARIES, "torch"]) if has_custom_code else LIBRARIES
+    needs_torch = (export_folder / "code").is_dir()  # the whole file: it may train too
+    needs_torch |= not (export_folder / "onnx").is_dir()
+    libraries = sorted([*LIBRARIES, "safetensors", "torch"]) if needs_torch else LIBRARIES
     columns: list[ColSpec | TensorSpec] = [
         mlflow_column(name, input_kind) for name, input_kind in task.inputs.items()
     ]
@@ -82,10 +83,11 @@ def public_version(library: str) -> str:
 def mlflow_column(name: str, input_kind: str) -> "ColSpec":
     """Return the MLflow column of an input.
 
-    Texts may be null or numbers, as in files; MLflow's `string` would make "None" of null. JSON has
-    images in base64, which `binary` decodes.
+    MLflow's `string` would make the text "None" of null, and its required columns would refuse a
+    request without rows, so the served code checks both. `binary` decodes the base64 of JSON.
     """
     from mlflow.types import ColSpec, DataType
     from mlflow.types.schema import AnyType
 
-    return ColSpec(DataType.binary if input_kind == "image" else AnyType(), name)
+    kind = DataType.binary if input_kind == "image" else AnyType()
+    return ColSpec(kind, name, required=False)

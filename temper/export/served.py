@@ -14,14 +14,14 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
 class ServedModel(PythonModel):
-    """The exported folder on ONNX Runtime."""
+    """The exported folder on ONNX Runtime, or on torch where it has no ONNX."""
 
     def load_context(self, context: PythonModelContext) -> None:
         from temper.prediction.predictor import open_export
 
         folder, threads = Path(context.artifacts["export"]), os.cpu_count() or 1
         self.predictor = open_export(  # who serves the model runs this file too
-            folder, "onnx", batch_size=32, num_threads=threads, trust_code=True
+            folder, "auto", batch_size=32, num_threads=threads, trust_code=True
         )
 
     def predict(
@@ -33,12 +33,15 @@ class ServedModel(PythonModel):
             MlflowException: a value cannot be read; the server answers with status 400.
         """
         from temper.core.errors import InputError
-        from temper.ingest.columns import read_inputs
+        from temper.ingest.columns import get_column, read_inputs
 
+        inputs = self.predictor.settings.task.inputs
         columns = {str(name): _values(column) for name, column in model_input.items()}
         try:
-            inputs = read_inputs(columns, self.predictor.settings.task.inputs, "request")
-            return pd.DataFrame(self.predictor.predict(inputs))
+            for name in inputs if len(model_input) else ():
+                get_column(columns, name, "request")
+            examples = read_inputs(columns, inputs, "request")
+            return pd.DataFrame(self.predictor.predict(examples))
         except InputError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error
 

@@ -10,13 +10,52 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import warnings
 from contextlib import suppress
+from typing import ClassVar
 
+import pandas as pd
 import pytest
+from mlflow.exceptions import MlflowException
 
 from tests.helpers.export import score
 from tests.helpers.waiting import LIMIT_S
 from tests.helpers.workspace import environment
+
+
+class Echo:
+    """Answers every text with itself in capitals."""
+
+    class settings:
+        class task:
+            inputs: ClassVar = {"text": "text"}
+
+    def predict(self, columns):
+        return {"prediction": [text.upper() for text in columns["text"]]}
+
+
+def answers(records):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # mlflow warns about its own type hints
+        from temper.export import served
+    model = served.ServedModel()
+    model.predictor = Echo()
+    return model.predict(None, pd.DataFrame(records))["prediction"].tolist()
+
+
+def test_values_are_read_as_predict_reads_them():
+    """Null is the empty text, and numbers beside a null stay whole; extra columns do nothing."""
+    assert answers([{"text": "a", "id": 1}, {"text": None}]) == ["A", ""]
+    assert answers([{"text": 5}, {"text": 6}]) == ["5", "6"]
+    assert answers([{"text": 5}, {"text": None}, {}]) == ["5", "", ""]
+    assert answers([{"text": 5}, {"text": "b"}, {"text": None}]) == ["5", "B", ""]
+    assert answers([]) == []
+
+
+def test_a_request_without_a_column_is_refused():
+    """MLflow answers status 400 with the message."""
+    with pytest.raises(MlflowException, match=r"request has no column 'text'.*txt"):
+        answers([{"txt": "a"}])
 
 
 @pytest.mark.slow
@@ -57,15 +96,23 @@ def test_mlflow_serves_the_model_from_an_empty_directory(exported, exported_work
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    rows = [{"sentence1": "It was new.", "sentence2": "It was old."}]
+    rows = [
+        {"sentence1": "It was new.", "sentence2": "It was old."},
+        {"sentence1": None, "sentence2": 5, "extra": 1},
+    ]
+    address = f"http://127.0.0.1:{port}/invocations"
     try:
-        (answer,) = ask(f"http://127.0.0.1:{port}/invocations", {"dataframe_records": rows}, server)
+        found = ask(address, {"dataframe_records": rows}, server)
+        split = {"columns": ["sentence2", "sentence1"], "data": [["It was old.", "It was new."]]}
+        assert ask(address, {"dataframe_split": split}, server) == found[:1]
+        assert ask(address, {"dataframe_records": []}, server) == []
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
-    (row,) = score(exported, "sentence1,sentence2\nIt was new.,It was old.\n")
-    assert answer["prediction"] == row["prediction"]
-    assert answer["score_equivalent"] == pytest.approx(float(row["score_equivalent"]), abs=1e-3)
+    expected = score(exported, "".join(json.dumps(row) + "\n" for row in rows), "jsonl")
+    for answer, row in zip(found, expected, strict=True):
+        assert answer["prediction"] == row["prediction"]
+        assert answer["score_equivalent"] == pytest.approx(float(row["score_equivalent"]), abs=1e-3)
 
 
 def ask(url, body, server):
