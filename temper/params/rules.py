@@ -6,9 +6,10 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from temper.params.model import Head
-from temper.params.schema import Params
+from temper.params.model import Head, ModelParams
+from temper.params.schema import Params, ZeroShot
 from temper.params.task import TASKS
+from temper.params.tokenize import Translator
 from temper.params.train import TrainParams
 
 AUGMENTED = ("sequence_classification", "seq2seq_lm")  # no label belongs to a word of the text
@@ -117,7 +118,7 @@ def conflicts(parameters: Params) -> dict[tuple[str, str], str]:
     The values that `Params` validates one by one are taken as valid.
     """
     messages: dict[tuple[str, str], str] = {}
-    rules = (_task, _head, _frozen, _loss, _schedule, _augmentation, _int8)
+    rules = (_unused_source, _task, _head, _frozen, _loss, _schedule, _augmentation, _int8)
     for rule in rules:
         for dotted, message in rule(parameters):
             group, _, key = dotted.partition(".")
@@ -154,6 +155,22 @@ def users_of_validation(p: TrainParams) -> list[str]:
         "weight_averaging": averages,
     }
     return [f"train.{name}" for name, is_on in in_use.items() if is_on]
+
+
+def _unused_source(p: Params) -> Iterator[Conflict]:
+    """Yield keys about a source that is not read: they would be recorded as where it came from."""
+    hub = p.data.hub.model_dump(exclude_defaults=True)
+    if p.data.source == "files" and hub:
+        yield "data.hub", f"{', '.join(hub)} has no effect with source: files; remove data.hub"
+    if p.data.source == "hub" and p.data.glob != "*":
+        yield "data.glob", "chooses among local files, and source is hub; remove it"
+    models: list[tuple[str, ModelParams | ZeroShot | Translator]] = [("model.revision", p.model)]
+    models += [(f"evaluate.zero_shot.{key}", m) for key, m in p.evaluate.zero_shot.items()]
+    models += [(f"tokenize.translators.{key}", m) for key, m in p.tokenize.translators.items()]
+    for key, model in models:
+        if model.revision is not None and model.name in p.model.files:
+            text = f"revision {model.revision!r} is of a Hub model, and {model.name!r} is a folder "
+            yield key, f"{text}under model.files; remove it"
 
 
 def _task(p: Params) -> Iterator[Conflict]:

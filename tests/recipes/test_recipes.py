@@ -112,6 +112,7 @@ def test_recipe_works_on_small_local_data(name, tmp_path, monkeypatch):
         "data.hub": {"name": None, "config": None, "revision": None, "splits": {}},
         "data.split": {"validation": 0.5, "test": 0.0, "seed": 7},
         "model.name": "local",
+        "model.revision": None,
         "model.files": {"local": "model"},
         "model.from_scratch": True,
         "model.config": sizes,

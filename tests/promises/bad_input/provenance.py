@@ -1,0 +1,166 @@
+"""Sources, ids, revisions and licences that would be recorded wrongly, or cannot be found."""
+
+from tests.promises.bad_input import ABSENT, BadInput
+
+COMMIT = "12040accade4e8a0f71eabdb258fecc2e7e948be"
+FROM_HUB = {"data.source": "hub", "data.files": {}}
+HUB_MODEL = {"model.files": {}, "model.from_scratch": False}
+ZERO_SHOT = {"template": "This is {}."}
+
+
+def zero_shot(**model: str) -> dict:
+    return {"evaluate.zero_shot": {"nli": ZERO_SHOT | model}}
+
+
+CASES = [
+    BadInput(
+        name="hub_name_beside_files",
+        changes={"data.hub": {"name": "nyu-mll/glue"}},
+        says=("params.yaml:", "data.hub: name has no effect with source: files", "remove data.hub"),
+    ),
+    BadInput(
+        name="hub_config_and_revision_beside_files",
+        changes={"data.hub": {"config": "mrpc", "revision": COMMIT}},
+        says=("data.hub: config, revision has no effect with source: files",),
+    ),
+    BadInput(
+        name="hub_splits_beside_files",
+        changes={"data.hub": {"splits": {"train": "train"}}},
+        says=("data.hub: splits has no effect with source: files",),
+    ),
+    BadInput(
+        name="files_beside_hub",
+        changes={"data.source": "hub", "data.hub": {"name": "nyu-mll/glue"}},
+        says=("data: files must be {} while source is 'hub'", "DVC would watch them"),
+    ),
+    BadInput(
+        name="glob_beside_hub",
+        changes=FROM_HUB | {"data.hub": {"name": "nyu-mll/glue"}, "data.glob": "{split}-*.csv"},
+        says=("data.glob: chooses among local files, and source is hub",),
+    ),
+    BadInput(
+        name="hub_without_a_name",
+        changes=FROM_HUB,
+        says=("data: hub.name is needed while source is 'hub'",),
+    ),
+    BadInput(
+        name="unknown_source",
+        changes={"data.source": "huggingface"},
+        says=("data.source: Input should be 'files' or 'hub'; found 'huggingface'",),
+    ),
+    BadInput(
+        name="source_absent",
+        changes={"data.source": ABSENT},
+        says=("data.source: missing; it has no default",),
+    ),
+    BadInput(
+        name="hub_is_a_name",
+        changes=FROM_HUB | {"data.hub": "nyu-mll/glue"},
+        says=("data.hub: ", "found 'nyu-mll/glue'"),
+    ),
+    BadInput(
+        name="hub_split_in_singular",
+        changes=FROM_HUB | {"data.hub": {"name": "nyu-mll/glue", "split": {"train": "train"}}},
+        says=("data.hub.split: unknown key (did you mean 'splits'?)", "config"),
+    ),
+    BadInput(
+        name="hub_split_without_a_name",
+        changes=FROM_HUB | {"data.hub": {"name": "nyu-mll/glue", "splits": {"train": None}}},
+        says=("data.hub.splits.train: expected text; found null",),
+    ),
+    BadInput(
+        name="data_id_with_a_space",
+        changes=FROM_HUB | {"data.hub": {"name": "nyu mll/glue"}},
+        says=("data.hub.name: 'nyu mll/glue' is no id on the Hub",),
+    ),
+    BadInput(
+        name="data_id_is_an_address",
+        changes=FROM_HUB | {"data.hub": {"name": "https://huggingface.co/datasets/nyu-mll/glue"}},
+        says=("data.hub.name: 'https://huggingface.co/datasets/nyu-mll/glue' is no id on the Hub",),
+    ),
+    BadInput(
+        name="data_revision_is_a_number",
+        changes=FROM_HUB | {"data.hub": {"name": "nyu-mll/glue", "revision": 1234567}},
+        says=("data.hub.revision: expected text; found 1234567", 'put it in quotes: "1234567"'),
+    ),
+    BadInput(
+        name="model_revision_beside_a_folder",
+        changes={"model.revision": COMMIT},
+        says=("model.revision: ", f"revision '{COMMIT}' is of a Hub model", "'sample' is a folder"),
+    ),
+    BadInput(
+        name="model_revision_is_a_number",
+        changes=HUB_MODEL | {"model.name": "bert-base-uncased", "model.revision": 12e3},
+        says=("model.revision: expected text; found 12000.0",),
+    ),
+    BadInput(
+        name="model_id_with_three_parts",
+        changes=HUB_MODEL | {"model.name": "models/bert/base"},
+        says=("model.name: 'models/bert/base' is no id on the Hub",),
+    ),
+    BadInput(
+        name="model_id_with_dots",
+        changes=HUB_MODEL | {"model.name": "../bert"},
+        says=("model.name: '../bert' is no id on the Hub",),
+    ),
+    BadInput(
+        name="model_files_beside_a_hub_model",
+        changes={"model.name": "distilbert/distilbert-base-uncased"},
+        says=("model: name is 'distilbert/distilbert-base-uncased' but files holds ['sample']",),
+    ),
+    BadInput(
+        name="model_name_is_empty",
+        changes={"model.name": ""},
+        says=("model.name: ", "at least 1 character"),
+    ),
+    BadInput(
+        name="model_files_is_a_path",
+        changes={"model.files": "data/sample/model"},
+        says=("model.files: ", "found 'data/sample/model'"),
+    ),
+    BadInput(
+        name="zero_shot_revision_beside_a_folder",
+        changes=zero_shot(name="sample", revision="main"),
+        says=("evaluate.zero_shot.nli: revision 'main' is of a Hub model", "remove it"),
+    ),
+    BadInput(
+        name="zero_shot_id_with_a_space",
+        changes=zero_shot(name="facebook/bart large mnli"),
+        says=("evaluate.zero_shot.nli.name: 'facebook/bart large mnli' is no id on the Hub",),
+    ),
+    BadInput(
+        name="translator_revision_beside_a_folder",
+        changes={"tokenize.translators": {"there": {"name": "sample", "revision": "v1"}}},
+        says=("tokenize.translators.there: revision 'v1' is of a Hub model",),
+    ),
+    BadInput(
+        name="translator_id_with_a_colon",
+        changes={"tokenize.translators": {"there": {"name": "hub:opus"}}},
+        says=("tokenize.translators.there.name: 'hub:opus' is no id on the Hub",),
+    ),
+    BadInput(
+        name="data_license_is_a_number",
+        changes={"data.license": 2.0},
+        says=("data.license: expected text; found 2.0", 'put it in quotes: "2.0"'),
+    ),
+    BadInput(
+        name="data_description_is_a_list",
+        changes={"data.description": ["pairs", "of sentences"]},
+        says=("data.description: ", "valid string", "found ['pairs', 'of sentences']"),
+    ),
+    BadInput(
+        name="export_license_is_empty",
+        changes={"export.license": ""},
+        says=("export.license: ", "at least 1 character"),
+    ),
+    BadInput(
+        name="licence_in_british",
+        changes={"export.licence": "mit"},
+        says=("export.licence: unknown key (did you mean 'license'?)",),
+    ),
+    BadInput(
+        name="export_without_a_name",
+        changes={"export.name": ABSENT},
+        says=("export.name: missing; it has no default",),
+    ),
+]
