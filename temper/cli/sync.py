@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temper.core.errors import InputError
-from temper.tracking import addresses, journal, store, uploader
+from temper.tracking import addresses, database, journal, store, uploader
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -75,8 +75,9 @@ def send(recorded: str | None, uri: str) -> list[str]:
                 files = writer.counts["files"]
                 print(f"{name}: {writer.stage}, {values:,} metrics, {files} files", flush=True)
     except Exception as error:  # a tracker may raise anything
-        hint = "start it, or set MLFLOW_TRACKING_URI to another, and run temper sync again"
-        failed.append(f"{store.error_message(error, uri)}; {hint}")
+        hint = "; start it, or set MLFLOW_TRACKING_URI to another, and run temper sync again"
+        hint = "" if database.remedy(error, uri) else hint
+        failed.append(store.error_message(error, uri) + hint)
     for line in where_to_look(uri, runs):
         print(line)
     return failed

@@ -12,10 +12,12 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+from temper.tracking import database
 
 
 def root() -> Path:
@@ -30,7 +32,7 @@ def folder() -> Path:
 def repository() -> str:
     """Return the id of this clone, which tells its runs from another clone's on a shared server."""
     path = folder() / "repository"
-    with locked("store"), suppress(OSError):
+    with database.locked(folder() / "store.lock"), suppress(OSError):
         if not path.exists():
             path.write_text(uuid4().hex[:12])
         return path.read_text()
@@ -130,17 +132,3 @@ def left_behind() -> Iterator[Journal]:
             continue
         finally:
             journal.close()
-
-
-@contextmanager
-def locked(name: str) -> Iterator[None]:
-    """Hold a lock of this repository's tracking, `store` or `sending`.
-
-    Where the folder takes no file there is no lock, but then no journals either.
-    """
-    with ExitStack() as stack:
-        with suppress(OSError):
-            folder().mkdir(parents=True, exist_ok=True)
-            handle = stack.enter_context((folder() / f"{name}.lock").open("w"))
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temper.core import artifacts
-from temper.tracking import addresses
-from temper.tracking.journal import locked, root
+from temper.tracking import addresses, database
+from temper.tracking.journal import root
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -53,6 +53,8 @@ def error_message(error: BaseException, uri: str) -> str:
     status = re.search(r"too many (\d+) error responses", str(error))
     if status:
         return f"{name} answered with status {status[1]}; see its log"
+    if remedy := database.remedy(error, uri):
+        return remedy
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     return f"{name} refused the request: {addresses.hide(first, uri)[:300]}"
 
@@ -71,7 +73,7 @@ def is_unreachable(error: BaseException | None) -> bool:
 def connect(uri: str | None = None) -> "MlflowClient":
     """Return a client of a store that answers.
 
-    A new database is created under a lock: two processes that create its tables fail.
+    A new database is made under the store's lock: two processes that make its tables fail.
 
     Raises:
         Exception: mlflow's, where the store does not answer.
@@ -82,7 +84,7 @@ def connect(uri: str | None = None) -> "MlflowClient":
     uri = uri or tracking_uri()
     if addresses.mask(uri) != uri:  # MLflow prints it at the end of a run
         os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
-    with nullcontext() if uri.startswith("http") else locked("store"):
+    with nullcontext() if uri.startswith("http") else database.ready(uri):
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client

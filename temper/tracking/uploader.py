@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
-from temper.tracking import addresses, journal, store
+from temper.tracking import addresses, database, journal, store
 from temper.tracking.journal import Journal
 
 if TYPE_CHECKING:
@@ -212,7 +212,8 @@ def upload_left_behind(
     Raises:
         Exception: the store cannot be reached any more.
     """
-    with journal.locked("sending"):  # two processes that upload one training would double steps
+    # two processes that upload one training would double steps
+    with database.locked(journal.folder() / "sending.lock"):
         for left in journal.left_behind():
             writer = RunWriter(left)
             try:
