@@ -1,0 +1,97 @@
+"""The database of an MLflow store: made whole or not at all, by one process at a time."""
+
+import fcntl
+import hashlib
+import re
+import shlex
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from temper.core import artifacts
+
+HALF_MADE = r"(table|index) \S+ already exists|no such (table|column)|duplicate column|out-of-date"
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file of a store in SQLite; None for another store."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(uri)
+    except ArgumentError:
+        return None
+    name = url.database if url.drivername.startswith("sqlite") else None
+    return None if not name or name.startswith((":", "file:")) else Path(name).resolve()
+
+
+@contextmanager
+def ready(uri: str) -> Iterator[None]:
+    """Hold the lock of a store, which has its tables then if it is in SQLite.
+
+    All processes of the machine that use the store share its lock, whichever clone they are from.
+    """
+    file = sqlite_file(uri)
+    if file is None:
+        name = hashlib.sha256(uri.encode()).hexdigest()[:16]
+        with locked(Path(tempfile.gettempdir(), f"mlflow-{name}.lock")):
+            yield
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with locked(file.with_name(f"{file.name}.lock")):
+        if not file.exists() or not file.stat().st_size:
+            make_sqlite(file)
+        yield
+
+
+def make_sqlite(file: Path) -> None:
+    """Make a database under another name and rename it: MLflow's migrations are not atomic."""
+    from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    partial = file.with_name(f"{file.name}.partial")
+    for left in (partial, partial.with_name(f"{partial.name}-journal")):
+        left.unlink(missing_ok=True)
+    store = SqlAlchemyStore(f"sqlite:///{partial}", DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH)
+    store.engine.dispose()
+    partial.replace(file)
+    artifacts.fsync_dir(file.parent)
+
+
+def remedy(error: BaseException, uri: str) -> str | None:
+    """Return what to do about a database whose tables are half made and that holds no run."""
+    file = sqlite_file(uri)
+    reason = re.search(HALF_MADE, str(error))
+    if file is None or reason is None or not is_half_made(file):
+        return None
+    return (
+        f"{file} was left half made ({reason[0]}) and holds no run: rm {shlex.quote(str(file))}; "
+        "temper sync"
+    )
+
+
+def is_half_made(file: Path) -> bool:
+    """Check whether a SQLite file has tables of MLflow, but no run."""
+    with (
+        suppress(sqlite3.Error),
+        closing(sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True)) as connection,
+    ):
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        num_runs = connection.execute("SELECT count(*) FROM runs") if "runs" in tables else [(0,)]
+        return bool(tables & {"experiments", "alembic_version"}) and list(num_runs) == [(0,)]
+    return False
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file; where it cannot be written there is none."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = stack.enter_context(path.open("w"))
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
