@@ -1,20 +1,28 @@
-"""Checks of dvc.yaml: the code, modules and parameters it names exist."""
+"""Checks of dvc.yaml: what `dvc repro` would refuse, and the code and parameters it names."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from temper import params
 from temper.core.errors import InputError, nearest
-from temper.core.yaml_file import compose, scalars
+from temper.core.yaml_file import compose, line_of, repeated, scalars
+
+if TYPE_CHECKING:
+    from dvc.stage import Stage
 
 PIPELINE = Path("dvc.yaml")
 CODE = ("stages/", "temper/")
 FOREACH = ("item", "key")  # variables that `foreach` defines
+ADVICE = re.compile(r"To suppress this check.*|Use `dvc remove`.*|To keep reproducib.*", re.DOTALL)
 
 
 def mistakes(parameters: params.Params | None) -> list[str]:
-    """List the names in dvc.yaml that do not exist, each with its line.
+    """List what is wrong with dvc.yaml, each with its line.
 
     Args:
         parameters: the values of `${task.name}` and the like; None skips the checks that need them.
@@ -24,7 +32,7 @@ def mistakes(parameters: params.Params | None) -> list[str]:
     except InputError as error:
         return [str(error)]
     values = params.flatten(parameters) if parameters else {}
-    messages = []
+    messages = [f"{PIPELINE}:{line}: duplicate key {key!r}" for line, key in repeated(tree)]
     for line, under, text in scalars(tree):
         keys = re.findall(r"\$\{([^}]+)\}", text)
         names = [text] if under == "params" and not keys else keys
@@ -33,6 +41,9 @@ def mistakes(parameters: params.Params | None) -> list[str]:
         for key in keys:
             text = text.replace("${" + key + "}", str(values.get(key, "${" + key + "}")))
         messages += [f"{PIPELINE}:{line}: {text}" for text in missing_code(text)]
+        messages += [f"{PIPELINE}:{line}: {text}" for text in wrong_arguments(text)]
+    if parameters and not messages:
+        messages += refused_by_dvc(tree)
     return messages
 
 
@@ -54,3 +65,59 @@ def missing_code(text: str) -> list[str]:
     return [
         f"{path} does not exist{nearest(path, code)}" for path in paths if not Path(path).exists()
     ]
+
+
+def wrong_arguments(command: str) -> Iterator[str]:
+    """Yield a message for each stage module that is not given the arguments its `main` takes."""
+    for module, words in re.findall(r"-m (stages\.\w+)((?:\s+[^\s-]\S*)*)", command):
+        file = Path(f"{module.replace('.', '/')}.py")
+        tree = ast.parse(file.read_text(encoding="utf-8")) if file.exists() else ast.Module([], [])
+        for function in tree.body:
+            if isinstance(function, ast.FunctionDef) and function.name == "main":
+                names, given = [a.arg for a in function.args.args], len(words.split())
+                if given < len(names) or given > len(names) and function.args.vararg is None:
+                    yield f"{module} takes {len(names)} arguments ({', '.join(names)}), not {given}"
+
+
+def refused_by_dvc(tree: yaml.MappingNode) -> list[str]:
+    """List what DVC refuses before it runs a stage: keys, cycles, outputs of two stages, deps."""
+    from dvc.exceptions import DvcException, NotDvcRepoError
+    from dvc.repo import Repo
+    from dvc.repo.graph import build_graph
+
+    try:
+        with Repo(".") as repo:
+            stages = repo.stage.load_all(str(PIPELINE))
+            build_graph(stages)
+            return missing_deps(tree, stages)
+    except NotDvcRepoError:
+        return ["there is no .dvc folder here: clone the repository with git, or run `dvc init`"]
+    except DvcException as error:
+        reasons = [error, *_causes(error)]
+        text = ": ".join(" ".join(ADVICE.sub("", str(reason)).split()) for reason in reasons)
+        keys = re.findall(r"\['(\w+)'\]", text)
+        line = f":{line_of(tree, keys)}" if keys else ""
+        return [f"{PIPELINE}{line}: DVC refuses this: {text}"]
+
+
+def missing_deps(tree: yaml.MappingNode, stages: "list[Stage]") -> list[str]:
+    """List the folders and files that a stage needs, that no stage writes and that are not there.
+
+    Those of params.yaml are checked with what uses them.
+    """
+    outs = [Path(out.fs_path) for stage in stages for out in stage.outs]
+    messages = {}
+    for stage in stages:
+        for path in (Path(dep.fs_path) for dep in stage.deps if dep.protocol == "local"):
+            written = any(path in (out, *out.parents) or out in path.parents for out in outs)
+            if not written and not path.exists() and "@" not in str(stage.name):
+                line = line_of(tree, ("stages", str(stage.name), "deps"))
+                text = f"{stage.name} depends on {path.relative_to(Path.cwd())}, which does not "
+                messages[path] = f"{PIPELINE}:{line}: {text}exist and which no stage writes"
+    return list(messages.values())
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    while error.__cause__ is not None:
+        error = error.__cause__
+        yield error

@@ -1,5 +1,6 @@
 """The result of `temper check`: mistakes with their file and line, and facts about the run."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from temper import params
+from temper.core import errors
 from temper.core.yaml_file import compose, line_of
 
 
@@ -45,3 +47,31 @@ class Findings:
         except ValueError as error:
             match = re.match(r"((?:data|task)(?:\.\w+)+): ", str(error))
             self.note(match[1] if match else default_key, str(error))
+
+    @contextmanager
+    def guarded(self, what: str) -> Iterator[None]:
+        """Record whatever the block raises; `TEMPER_DEBUG=1` raises it again.
+
+        Args:
+            what: is checked.
+        """
+        try:
+            yield
+        except Exception as error:
+            if os.environ.get("TEMPER_DEBUG") == "1":
+                raise
+            self.mistakes.append(unexpected(what, error))
+
+
+def unexpected(what: str, error: Exception) -> str:
+    """Return the message for an error that no check foresaw.
+
+    Args:
+        what: was checked.
+        error: that was raised.
+    """
+    reason = errors.describe(error)
+    if reason is None:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}; this is a fault "
+        reason += "of temper, and TEMPER_DEBUG=1 shows where"
+    return f"temper check could not check {what}: {reason}"

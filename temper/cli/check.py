@@ -3,18 +3,13 @@
 `temper check`
 """
 
-import os
 from pathlib import Path
-
-import yaml
 
 from temper import params
 from temper.check import dvc_yaml
-from temper.check.findings import Findings
-from temper.core.errors import InputError, nearest
+from temper.check.findings import Findings, unexpected
+from temper.core.errors import InputError
 from temper.params import user_code
-
-LAUNCH = Path("launch")
 
 
 def check() -> None:
@@ -26,6 +21,8 @@ def check() -> None:
         parameters = params.load()
     except InputError as error:
         raise InputError("\n  ".join([str(error), *dvc_yaml.mistakes(None)])) from None
+    except Exception as error:
+        raise InputError(unexpected("params.yaml", error)) from error
     mistakes, facts = examine(parameters)
     if mistakes:
         heading = f"{len(mistakes)} mistake{'s' * (len(mistakes) > 1)}; nothing was run"
@@ -38,57 +35,52 @@ def check() -> None:
 
 def examine(parameters: params.Params) -> tuple[list[str], dict[str, str]]:
     """Return the mistakes, and facts about the run: its task, data, model, steps and outputs."""
-    from temper.check import data_checks
+    from temper.check import data_checks, environment_checks, launch_checks
 
     task = parameters.task
     problem_type = getattr(task, "problem_type", None)
     findings = Findings(facts={"task": ", ".join(filter(None, (task.name, problem_type)))})
-    findings.mistakes += dvc_yaml.mistakes(parameters)
-    check_launch(parameters, findings)
-    check_training(parameters, findings)
-    check_augmentation(parameters, findings)
+    checks = {
+        "dvc.yaml": lambda p, f: f.mistakes.extend(dvc_yaml.mistakes(p)),
+        "the environment": environment_checks.check,
+        "the launch file": launch_checks.check,
+        "the paths of params.yaml": check_paths,
+        "train": check_training,
+        "tokenize.augment": check_augmentation,
+    }
     if parameters.data.source == "files":
-        data_checks.check(parameters, findings)
+        checks["the data"] = data_checks.check
     else:
         hub = parameters.data.hub.name
         findings.facts["data"] = f"{hub} on the Hub; checked when it is downloaded"
-    if parameters.model.name in parameters.model.files:
-        check_model(parameters, findings)
-    else:
-        name = parameters.model.name
+    name, folders = parameters.model.name, parameters.model.files
+    if name not in folders:
         findings.facts["model"] = f"{name} on the Hub; checked when it is downloaded"
+    elif Path(folders[name]).is_dir():
+        checks["the model"] = check_model
+    for what, check_part in checks.items():
+        with findings.guarded(what):
+            check_part(parameters, findings)
     findings.facts["results"] = "data/export, data/evaluation/report.html, mlflow.db"
     return findings.mistakes, findings.facts
 
 
-def check_launch(parameters: params.Params, findings: Findings) -> None:
-    """Report a missing launch file, and a number of processes that does not divide the batch."""
-    names = sorted(path.stem for path in LAUNCH.glob("*.yaml"))
-    p, name = parameters.train, parameters.train.launch
-    file = LAUNCH / f"{name}.yaml"
-    if name not in names:
-        findings.add(
-            "train.launch",
-            f"no {file}{nearest(name, names)}; there are {', '.join(names)}",
-        )
-        return
-    settings = yaml.safe_load(file.read_text(encoding="utf-8"))
-    num_processes = settings.get("num_processes") if isinstance(settings, dict) else None
-    if not isinstance(num_processes, int) or num_processes < 1:
-        findings.mistakes.append(
-            f"{file}: num_processes must be 1 or more; found {num_processes!r}"
-        )
-        return
-    per_device = p.per_device_batch_size or p.batch_size // num_processes
-    if per_device == 0 or p.batch_size % (per_device * num_processes):
-        step = num_processes * (per_device or 1)
-        findings.add(
-            "train.batch_size",
-            f"{p.batch_size} is not a multiple of {num_processes} processes ({file}) x "
-            f"{per_device or 1} examples; use a multiple of {step}, or another train.launch",
-        )
-    plural = "es" * (num_processes > 1)
-    findings.facts["launch"] = f"{name}: {num_processes} process{plural} x {per_device} examples"
+def check_paths(parameters: params.Params, findings: Findings) -> None:
+    """Report paths that DVC would miss, used or not; those of data.files are checked when read."""
+    named = {
+        "model.files": parameters.model.files,
+        "code": parameters.code,
+        "tokenize.synonym_files": parameters.tokenize.synonym_files,
+    }
+    for group, paths in named.items():
+        for name, text in paths.items():
+            path, is_folder = Path(text), group == "model.files"
+            if not path.exists():
+                hint = f"; `dvc pull` fetches {text}.dvc" if Path(f"{text}.dvc").exists() else ""
+                findings.add(f"{group}.{name}", f"no such file or folder: {text}{hint}")
+            elif not (path.is_dir() if is_folder else path.is_file()):
+                needed = "folder" if is_folder else "file"
+                findings.add(f"{group}.{name}", f"{text} is no {needed}")
 
 
 def check_training(parameters: params.Params, findings: Findings) -> None:
@@ -96,8 +88,9 @@ def check_training(parameters: params.Params, findings: Findings) -> None:
     from temper import metrics
 
     p = parameters.train
-    for key, message in user_code.check(parameters):
-        findings.add(key, message)
+    if all(Path(file).is_file() for file in parameters.code.values()):
+        for key, message in user_code.check(parameters):
+            findings.add(key, message)
     if "." not in p.metric_for_best_model:
         with findings.at("train.metric_for_best_model"):
             metrics.greater_is_better(p.metric_for_best_model, parameters.task.metrics)
@@ -114,13 +107,6 @@ def check_training(parameters: params.Params, findings: Findings) -> None:
 
         with findings.at("train.optimizer"):
             optimizer.adamw_8bit_class()
-    if os.environ.get("TEMPER_REPORT_TO"):
-        from temper.training import reporters
-
-        try:
-            reporters.names()
-        except InputError as error:
-            findings.mistakes.append(str(error))
 
 
 def check_augmentation(parameters: params.Params, findings: Findings) -> None:
@@ -129,12 +115,12 @@ def check_augmentation(parameters: params.Params, findings: Findings) -> None:
     from temper.ingest import base_model
 
     augment, files = parameters.tokenize.augment, parameters.tokenize.synonym_files
-    if augment and augment.synonyms:
+    if augment and augment.synonyms and Path(files[augment.synonyms.file]).is_file():
         name = augment.synonyms.file
         with findings.at(f"tokenize.synonym_files.{name}", f"tokenize.synonym_files.{name}: "):
             words.read_synonyms(Path(files[name]))
     for name, p in parameters.tokenize.translators.items():
-        if p.name in parameters.model.files:
+        if p.name in parameters.model.files and Path(parameters.model.files[p.name]).is_dir():
             with findings.at(f"tokenize.translators.{name}"):
                 base_model.check_inference_model(Path(parameters.model.files[p.name]), p.name)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from temper.cli import check
-from tests.helpers.checks import examine, only
+from tests.helpers.checks import KEPT, examine, only
 from tests.helpers.workspace import ROOT
 
 
@@ -12,6 +12,8 @@ def test_checks_dvc_yaml_against_code_and_parameters(write_params):
     write_params()
     for name in ("stages", "temper"):
         Path(name).symlink_to(ROOT / name)
+    for name in KEPT:
+        Path(name).mkdir(parents=True)
     own = (ROOT / "dvc.yaml").read_text()
     assert examine(write_params, own)[0] == []
     wrong = own.replace("- evaluate.positive_label", "- evaluate.positiv_label")
@@ -26,7 +28,7 @@ def test_checks_dvc_yaml_against_code_and_parameters(write_params):
 
 def test_names_a_missing_or_broken_dvc_yaml(write_params):
     """It is one mistake, and the rest is still checked."""
-    assert "dvc.yaml: not YAML" in examine(write_params, "stages: [", train__launch="x")[0][0]
+    assert "dvc.yaml:1: not YAML" in examine(write_params, "stages: [", train__launch="x")[0][0]
     parameters = write_params()
     Path("dvc.yaml").unlink()
     assert only(check.examine(parameters)[0]).startswith("dvc.yaml: no such file")

@@ -171,7 +171,7 @@ def test_launch_file_needs_num_processes(write_params):
     write_params()
     Path("launch/odd.yaml").write_text("distributed_type: 'NO'\n")
     found, _ = examine(write_params, train__launch="odd")
-    assert only(found) == "launch/odd.yaml: num_processes must be 1 or more; found None"
+    assert only(found) == "launch/odd.yaml:1: num_processes must be 1 or more; found None"
 
 
 def test_reports_schema_and_pipeline_mistakes_together(write_params):

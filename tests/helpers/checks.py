@@ -8,7 +8,9 @@ import yaml
 from temper import params
 from temper.cli import check
 from temper.core import yaml_file
-from tests.helpers.workspace import ROOT, change
+from tests.helpers.workspace import ROOT, change, init_dvc
+
+KEPT = ("data/files/code", "data/files/tokenize", "data/translators", "data/zero_shot")
 
 
 def examine(write_params, pipeline="stages: {}\n", **changes):
@@ -32,9 +34,10 @@ def check_sample(folder, patch, task: str, rows: list[dict], **changes) -> list[
     """Return what `temper check` says of a sample recipe with these rows as training data."""
     tree = yaml.load((ROOT / f"recipes/sample-{task}.yaml").read_text(), Loader=yaml_file.Loader)
     patch.chdir(folder)
-    for name in ("data/sample", "launch", "stages", "temper", "dvc.yaml"):
+    init_dvc(folder)
+    for name in ("data/sample", "launch", "stages", "temper", "dvc.yaml", *KEPT):
         target = folder / name
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(exist_ok=True, parents=True)
         if not target.exists():
             target.symlink_to(ROOT / name)
     Path("own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def isolate(patch: pytest.MonkeyPatch, folder: Path) -> None:
     for name in ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME", "TEMPER_DEBUG"):
         patch.delenv(name, raising=False)
     patch.setenv("DVC_ROOT", str(folder))
+    patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     patch.setenv("GIT_CEILING_DIRECTORIES", str(folder.parent))
 
 
@@ -30,6 +32,12 @@ def make_store(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         isolate(patch, folder)
         store.connect()
+
+
+def init_dvc(folder: Path) -> None:
+    """Make a DVC repository without git, as `dvc init --no-scm` does in a second."""
+    (folder / ".dvc").mkdir(exist_ok=True)
+    (folder / ".dvc/config").write_text("[core]\n    no_scm = true\n")
 
 
 def change(tree: dict, changes: dict) -> dict:
@@ -48,6 +56,7 @@ def write_params(folder: Path, patch: pytest.MonkeyPatch, **changes) -> params.P
     tree = yaml.load((ROOT / "tests/params.yaml").read_text(), Loader=yaml_file.Loader)
     flat = {key.replace("__", "."): value for key, value in changes.items()}
     (folder / "params.yaml").write_text(yaml.safe_dump(change(tree, flat), sort_keys=False))
+    init_dvc(folder)
     for source in ("tests/data", "data/sample/model", "launch"):
         if not (folder / source).exists():
             shutil.copytree(ROOT / source, folder / source)

@@ -53,6 +53,7 @@ def make_workspace(case: BadInput, folder: Path) -> None:
         text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
     (folder / "params.yaml").write_text(text, encoding="utf-8")
     (folder / "dvc.yaml").write_text("stages: {}\n")
+    workspace.init_dvc(folder)
     for name in ("launch", "data/sample" if case.recipe else "data/sample/model", "tests/data"):
         shutil.copytree(ROOT / name, folder / name)
     for name, content in case.files.items():
