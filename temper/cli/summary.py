@@ -13,7 +13,7 @@ from temper import params, repo
 from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.evaluation import report
-from temper.prediction.predictor import GRAPHS, why_no_graph
+from temper.prediction.predictor import why_no_graph
 
 METRICS, REPORT = Path("data/evaluation/metrics.json"), Path("data/evaluation/report.html")
 EXPORT, STORE = Path("data/export"), Path("mlflow.db")
@@ -60,12 +60,11 @@ def next_commands(parameters: params.Params) -> list[tuple[str, str]]:
         commands = [(add, "so that another can be compared with it, then"), *compare]
     named = [Path(parameters.data.files.get(split, "")) for split in ("test", "validation")]
     file = next((path.as_posix() for path in named if path.is_file()), "<file>")
-    engine = "" if (EXPORT / "onnx" / GRAPHS["onnx"]).exists() else " --engine torch"
     predict = f"temper predict --model {EXPORT} --input {shlex.quote(file)} --output scored.csv"
     return [
         *commands,
         ("dvc plots show", "curves, confusion matrix"),
-        (predict + engine, ""),
+        (predict, ""),
     ]
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, explain_full_disk, nearest
 from temper.ingest.columns import ColumnBatch
 from temper.ingest.dataset import SourceSplits
 from temper.ingest.text_files import ROWS
@@ -26,11 +26,12 @@ def explain_hub_errors(what: str, revision: str | None) -> Iterator[None]:
     """Turn the errors of huggingface_hub and datasets into an `InputError`."""
     import httpx2
     from datasets.exceptions import DatasetNotFoundError
-    from huggingface_hub import errors
+    from huggingface_hub import constants, errors
 
     where = f"{what} at {revision or 'its main branch'}"
     try:
-        yield
+        with explain_full_disk(Path(constants.HF_HOME)):  # of its cache
+            yield
     except (errors.GatedRepoError, errors.RepositoryNotFoundError) as error:
         status = error.response.status_code if error.response is not None else 404
         hint = (

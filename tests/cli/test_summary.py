@@ -99,8 +99,7 @@ def test_recommends_only_what_works_now(finished, capsys, monkeypatch):
         "temper compare HEAD workspace",
     ]
     Path("tests/data/test.csv").rename("tests/data/other.csv")
-    (summary.EXPORT / "onnx/model.onnx").unlink()
-    end = "--input tests/data/validation.csv --output scored.csv --engine torch"
+    end = "--input tests/data/validation.csv --output scored.csv"
     assert summary.next_commands(parameters)[-1][0].endswith(end)
     Path("mlflow.db").unlink()
     assert summary.tracking_command() == "none: there is no mlflow.db"

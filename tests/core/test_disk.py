@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from temper.core import artifacts, disk
 from temper.core.errors import InputError
+from temper.ingest import hub
 
 DATA = np.random.default_rng(0).integers(0, 256, 2**20, dtype=np.uint8)
 
@@ -91,6 +92,17 @@ def test_each_cause_has_its_remedy(error, says):
     """What is not a matter of room is left alone."""
     message = disk.explain(error, Path("x"))
     assert message is None if says is None else says in message
+
+
+def test_full_cache_of_the_hub_is_no_broken_connection(tmp_path, monkeypatch):
+    """The cache may be on another disk than the repository."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path))
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with (
+        pytest.raises(InputError, match=f"cannot write {tmp_path}: the disk is full"),
+        hub.explain_hub_errors("model x", None),
+    ):
+        raise full
 
 
 def test_cause_of_another_error_counts():
