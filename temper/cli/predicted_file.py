@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from temper.core.errors import InputError
+from temper.core.errors import InputError, explain_full_disk
 
 WriteBatch = Callable[[dict[str, list]], None]  # the same columns in every call
 Types = Mapping[str, pa.DataType]
@@ -33,7 +33,7 @@ def open_output(path: Path, types: Types) -> Iterator[WriteBatch]:
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with WRITERS[path.suffix.lower()](partial, types) as write:
+        with explain_full_disk(path), WRITERS[path.suffix.lower()](partial, types) as write:
             yield write
         partial.replace(path)
     except OSError as error:

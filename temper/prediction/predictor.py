@@ -3,14 +3,12 @@
 Shared by evaluate, export and `temper predict`.
 """
 
-import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from temper import inference
 from temper.core import artifacts
@@ -18,9 +16,8 @@ from temper.core.errors import InputError
 from temper.inference import RowList
 from temper.models import loading
 from temper.params import user_code
-from temper.params.renamed import with_current_names
 from temper.params.schema import Settings
-from temper.prediction import generation
+from temper.prediction import generation, stored
 from temper.tasks.base import registry
 from temper.tasks.base.arrays import Rows
 
@@ -81,8 +78,8 @@ class Predictor:
             session = inference.onnx_session(str(file), num_threads)
         except Exception as error:  # ONNX Runtime has many
             raise InputError(
-                f"{file}: ONNX Runtime cannot load it ({_first_line(error)}); copy the file again, "
-                "or export again"
+                f"{file}: ONNX Runtime cannot load it ({stored.first_line(error)}); copy it or "
+                "export again"
             ) from error
         self.forward = inference.onnx_forward(session, self.task)
         if self.settings.evaluate.generation is not None:
@@ -175,14 +172,14 @@ def open_export(
     """
     if engine not in ENGINES:
         raise InputError(f"--engine {engine}: unknown; allowed: {', '.join(ENGINES)}")
-    config, settings = _stored_settings(folder)
+    config, settings = stored.read(folder)
     if engine == "auto":
         reason = why_no_graph(folder)
         engine = "onnx" if reason is None else "torch"
         if reason is not None:
             print(f"no ONNX: {reason}; predicting with torch", file=sys.stderr)
     names = [settings.tokenize.encode, config.get("custom_class") if engine == "torch" else None]
-    code = exported_code(folder, settings.code, [n for n in names if n], trust_code=trust_code)
+    code = stored.code_files(folder, settings.code, [n for n in names if n], trust_code=trust_code)
     settings = settings.model_copy(update={"code": code})
     try:
         return Predictor(
@@ -194,67 +191,10 @@ def open_export(
         if "trust_remote_code" in str(error):
             reason = "the model needs code of its own (auto_map), which predict never runs"
         else:
-            reason = f"cannot be loaded ({_first_line(error)}); copy it again, or export again"
-        raise InputError(f"--model {folder}: {reason}") from error
-
-
-def _stored_settings(folder: Path) -> tuple[dict[str, Any], Settings]:
-    """Return an export's config.json and the parameters stored in it."""
-    file = folder / "config.json"
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-        stored = config.get("temper")
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"--model {folder}: no config.json there; run dvc repro") from None
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise InputError(
-            f"--model {folder}: {file} holds no JSON object ({_first_line(error)}); copy it again"
-        ) from error
-    if stored is None:
-        raise InputError(f"--model {folder}: not written by the export stage; use data/export")
-    try:
-        return config, Settings.model_validate_json(json.dumps(with_current_names(stored)[0]))
-    except (ValidationError, AttributeError, TypeError) as error:
-        count = error.error_count() if isinstance(error, ValidationError) else "all"
-        raise InputError(
-            f"--model {folder}: exported with other parameters than this version knows "
-            f"({count} differ); export it again, or use the version that wrote it"
-        ) from error
-
-
-def exported_code(
-    folder: Path, code: Mapping[str, str], names: Sequence[str], *, trust_code: bool
-) -> dict[str, str]:
-    """Return the modules that the named functions are in, as paths of files in the export.
-
-    Args:
-        folder: of the export.
-        code: `code` of its config.json, module → path in the folder.
-        names: `module.name` of what is to be imported.
-        trust_code: whether it may be.
-
-    Raises:
-        InputError: it may not, or a file is not in the folder.
-    """
-    files = {}
-    for module in sorted({name.rpartition(".")[0] for name in names} & set(code)):
-        path = folder / code[module]
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise InputError(
-                f"--model {folder}: its config.json takes code from {code[module]}, outside the "
-                "folder; only files in the folder are run"
+            reason = (
+                f"cannot be loaded ({stored.first_line(error)}); copy it again, or export again"
             )
-        files[module] = str(path)
-    if files and not trust_code:
-        raise InputError(
-            f"--model {folder}: predicting runs the Python code in {', '.join(files.values())}; "
-            "read it, then add --trust-code"
-        )
-    return files
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error!s:.200}".splitlines()[0]
+        raise InputError(f"--model {folder}: {reason}") from error
 
 
 def onnx_file(folder: Path, engine: str) -> Path:

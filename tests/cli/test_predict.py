@@ -224,7 +224,7 @@ def test_a_full_disk_is_one_line(run):
     """So is any other refusal of the system to write."""
     Path("new.csv").write_text("text\n" + "a\n" * 9)
     Path(".scored.csv.partial").symlink_to("/dev/full")
-    with pytest.raises(InputError, match=r"--output scored\.csv: No space left on device"):
+    with pytest.raises(InputError, match=r"scored\.csv: the disk is full"):
         run("new.csv", "scored.csv")
     assert os.listdir() == ["new.csv"]
 
