@@ -194,7 +194,7 @@ def draw_subsets(
         The selection, and by split the number of rows drawn (`rows`) out of how many (`of`).
 
     Raises:
-        InputError: a subset is larger than its split.
+        InputError: a subset is larger than its split, or train is left with a single label.
     """
     subset_sizes, selection = {}, dict(selection)
     for split, size in (data.subset or {}).items():
@@ -209,4 +209,32 @@ def draw_subsets(
         order = splits.rank_rows(stats[source].strata[rows], data.split.seed)
         selection[split] = SplitRows(source, rows[np.sort(order[:count])])
         subset_sizes[split] = {"rows": count, "of": len(rows)}
+    check_labels_left(stats, selection, data)
     return selection, subset_sizes
+
+
+def check_labels_left(
+    stats: Mapping[str, SplitStats], selection: Selection, data: DataParams
+) -> None:
+    """Check that train has two labels after all rows are dropped, if it had them before.
+
+    Raises:
+        InputError: it has one; names the last option that drops rows of train.
+    """
+    source, rows = selection["train"]
+    if len(stats[source].label_ids) < 2:
+        return
+    counts = stats[source].count_labels(rows)
+    if len(counts) > 1:
+        return
+    options = {
+        "data.subset.train": "train" in (data.subset or {}),
+        "data.overlap": data.overlap == "drop_from_train",
+        "data.filter": data.filter is not None,
+        "data.fold": data.fold is not None,
+    }
+    key = next((name for name, is_on in options.items() if is_on), "data.split")
+    raise InputError(
+        f"{key}: leaves train {len(rows)} row{'s' * (len(rows) > 1)}, all with the label "
+        f"{next(iter(counts))}; two labels are needed: keep more rows"
+    )
