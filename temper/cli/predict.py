@@ -16,6 +16,8 @@ from typing import Annotated, NamedTuple
 
 import pyarrow as pa
 import typer
+import yaml
+from pydantic import ValidationError
 from tqdm import tqdm
 
 from temper.cli import predicted_file
@@ -23,6 +25,8 @@ from temper.core.errors import InputError
 from temper.ingest import local_files
 from temper.ingest.columns import ColumnBatch, find_column, get_column, read_inputs
 from temper.ingest.formats import num_rows
+from temper.ingest.text_files import Note
+from temper.params.data import CsvParams
 from temper.prediction.predictor import open_export
 
 ADDED = ("prediction", "score", "scores", "choice", "entities")
@@ -48,6 +52,10 @@ def predict(
     trust_code: Annotated[
         bool, typer.Option("--trust-code", help="Run the Python files in the model's folder.")
     ] = False,
+    csv: Annotated[
+        str | None,
+        typer.Option(help="How CSV and TSV are written: data.csv, as in {quoting: none}"),
+    ] = None,
 ) -> None:
     """Add predictions to every row of a file, in its order."""
     files = find_input(input)
@@ -56,13 +64,17 @@ def predict(
         model, engine, batch_size=batch_size, num_threads=num_threads, trust_code=trust_code
     )
     inputs, is_parquet = predictor.settings.task.inputs, output.suffix.lower() == ".parquet"
-    count, types = survey(files, inputs, is_typed=is_parquet)
+    notes: dict[str, None] = {}  # on how files are read, once each
+    csv_params = parse_csv(csv)
+    local_files.check_csv(files, csv_params, "--csv")
+    read = partial(read_batches, files, csv_params, notes.setdefault)
+    count, types = survey(read(), inputs, is_typed=is_parquet)
     kept = [name for name in types if is_parquet or inputs.get(name) != "image"]
     with (
         tqdm(total=count, unit="row", unit_scale=True) as bar,
         predicted_file.open_output(output, types) as write,
     ):
-        for source, first_row, columns in read_batches(files):
+        for source, first_row, columns in read():
             size = num_rows(columns)
             if size:
                 given = {name: columns.get(name, [None] * size) for name in kept}
@@ -70,7 +82,7 @@ def predict(
             bar.update(size)
         if not count:
             write({name: [] for name in kept} | predictor.predict({name: [] for name in inputs}))
-    print(f"wrote {count} rows to {output}")
+    print(*notes, f"wrote {count} rows to {output}", sep="\n")
 
 
 def find_input(path: Path) -> list[Path]:
@@ -101,10 +113,28 @@ def check_output(output: Path, files: list[Path]) -> None:
         raise InputError(f"--output {output}: there is no folder {output.parent}; create it")
 
 
-def read_batches(files: list[Path]) -> Iterator[Batch]:
+def parse_csv(text: str | None) -> CsvParams | None:
+    """Read the option --csv, a group of keys in YAML.
+
+    Raises:
+        InputError: it is not like `data.csv` of params.yaml.
+    """
+    if text is None:
+        return None
+    try:
+        return CsvParams.model_validate(yaml.safe_load(text))
+    except (ValidationError, yaml.YAMLError) as error:
+        reasons = error.errors() if isinstance(error, ValidationError) else [{"msg": "not YAML"}]
+        raise InputError(
+            f"--csv {text}: {reasons[0]['msg']}; expected keys of data.csv, such as "
+            "'{delimiter: \";\", quoting: double, encoding: cp1250}'"
+        ) from None
+
+
+def read_batches(files: list[Path], csv: CsvParams | None, note: Note) -> Iterator[Batch]:
     """Yield the rows of all files and members, one after the other."""
     for file in files:
-        for source, batches in local_files.read_members(file):
+        for source, batches in local_files.read_members(file, csv, note):
             first_row = 0
             for columns in batches:
                 yield Batch(source, first_row, columns)
@@ -112,12 +142,12 @@ def read_batches(files: list[Path]) -> Iterator[Batch]:
 
 
 def survey(
-    files: list[Path], inputs: dict[str, str], *, is_typed: bool
+    batches: Iterator[Batch], inputs: dict[str, str], *, is_typed: bool
 ) -> tuple[int, dict[str, pa.DataType]]:
     """Read all rows; return their number and all columns, in the order in which they appear.
 
     Args:
-        files: of the input.
+        batches: of the input.
         inputs: column → type of its values.
         is_typed: find the Arrow type that holds all values of each column; else all are null.
 
@@ -127,9 +157,9 @@ def survey(
     """
     count: int = 0
     types: dict[str, pa.DataType] = {}
-    for source, batches in itertools.groupby(read_batches(files), attrgetter("source")):
+    for source, parts in itertools.groupby(batches, attrgetter("source")):
         names, found = {}, {}
-        for _, first_row, columns in batches:
+        for _, first_row, columns in parts:
             names |= columns
             found |= {k: v for k, v in inputs.items() if find_column(columns, k) is not None}
             read_inputs(columns, found, source, first_row)

@@ -90,11 +90,11 @@ def _read_member(
         yield from READERS[member.suffix](member, csv, note)
 
 
-def check_csv(files: Iterable[Path], csv: CsvParams | None) -> None:
-    """Refuse `data.csv` where no file, or member of an archive, is CSV or TSV."""
+def check_csv(files: Iterable[Path], csv: CsvParams | None, key: str = "data.csv") -> None:
+    """Refuse parameters of CSV where no file, or member of an archive, is CSV or TSV."""
     members = (member for file in files for member in archives.open_members(file, READERS))
     if csv is not None and not any(member.suffix in dialect.DEFAULTS for member in members):
-        raise InputError("data.csv: there is no CSV or TSV file in data.files; remove it")
+        raise InputError(f"{key}: there is no CSV or TSV file to read; remove it")
 
 
 def column_names(file: Path, csv: CsvParams | None = None) -> list[str]:

@@ -39,15 +39,36 @@ def run(tmp_path, monkeypatch):
     """Return a function from an input file's name to what predict writes for it."""
     monkeypatch.chdir(tmp_path)
 
-    def score_file(name, output="scored.jsonl", inputs=None):
+    def score_file(name, output="scored.jsonl", inputs=None, csv=None):
         echo = Echo(inputs or {"text": "text"})
         monkeypatch.setattr(predict, "open_export", lambda *_, **__: echo)
-        predict.predict(Path("model"), Path(name), Path(output), num_threads=1)
+        predict.predict(Path("model"), Path(name), Path(output), num_threads=1, csv=csv)
         found = columns_of(Path(output))
         found.pop("entities", None)
         return {k: [None if v == "" else v for v in values] for k, values in found.items()}
 
     return score_file
+
+
+def test_says_how_the_input_is_read_or_takes_it_from_an_option(run, capsys):
+    """The rules and the keys are those of data.csv."""
+    Path("new.csv").write_bytes("text;id\ncafé, two;1\n".encode("cp1252"))
+    assert run("new.csv")["prediction"] == ["CAFÉ, TWO"]
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[2].split(" (")[0] for line in said] == [
+        "read as cp1252",
+        "columns separated by semicolons",
+        "",
+    ]
+    given = '{delimiter: ";", encoding: cp1250}'
+    assert run("new.csv", csv=given)["prediction"] == ["CAFÉ, TWO"]
+    assert capsys.readouterr().out == "wrote 1 rows to scored.jsonl\n"
+    for wrong in ("{delimeter: x}", "x", "{", "{encoding: utf-9}"):
+        with pytest.raises(InputError, match=r"--csv .*; expected keys of data\.csv, such as"):
+            run("new.csv", csv=wrong)
+    Path("new.jsonl").write_text(lines({"text": "a"}))
+    with pytest.raises(InputError, match="--csv: there is no CSV or TSV file"):
+        run("new.jsonl", csv=given)
 
 
 def lines(*rows):
