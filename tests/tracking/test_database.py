@@ -28,7 +28,7 @@ def uri(tmp_path):
 def test_a_kill_while_the_database_is_made_leaves_none_or_a_whole_one(uri, tmp_path):
     """It is killed at several moments; every time the next process makes the store or finds it."""
     folder, num_cut = tmp_path / "shared", 0  # cut short
-    for delay_s in (0.0, 0.2, 0.5, 0.8):
+    for delay_s in (0.2, 0.6, 1.0, 1.4):
         child = FORK.Process(target=store.connect, args=(uri,))
         child.start()
         wait_until(lambda: list(folder.glob("new.db*")))
