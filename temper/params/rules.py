@@ -6,7 +6,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from temper.core.errors import InputError
 from temper.params.model import Head, ModelParams
+from temper.params.schedule import Conflict, schedule_conflicts
 from temper.params.schema import Params, ZeroShot
 from temper.params.task import TASKS
 from temper.params.tokenize import Translator
@@ -17,7 +19,6 @@ LABELS = ("sequence_classification", "token_classification", "image_classificati
 HEADS = ("sequence_classification", "token_classification")  # tasks of `model.head`
 TEXT = tuple(task for task in TASKS if task != "image_classification")
 NOT_LM = tuple(task for task in TASKS if not task.endswith("_lm"))
-Conflict = tuple[str, str]  # a dotted key, and what is wrong with its value
 
 
 @dataclass(frozen=True)
@@ -89,27 +90,6 @@ TECHNIQUES = {  # off where absent, null, 0 or {}; refused where they have no ef
     "export.max_score_drop": Scope(NOT_LM),
 }
 LOSS_OPTIONS = ("class_weights", "label_smoothing", "focal_gamma", "huber_delta")
-SCHEDULE_OPTIONS = {  # schedule → those of `train.lr_scheduler_kwargs` that it reads
-    "cosine": ("num_cycles",),
-    "cosine_with_restarts": ("num_cycles",),
-    "polynomial": ("power", "lr_end"),
-    "inverse_sqrt": ("timescale",),
-    "cosine_with_min_lr": ("min_lr", "min_lr_rate", "num_cycles"),
-    "cosine_warmup_with_min_lr": ("min_lr", "min_lr_rate", "warmup_lr_rate", "num_cycles"),
-    "warmup_stable_decay": (
-        "num_decay_steps",
-        "warmup_type",
-        "decay_type",
-        "min_lr_ratio",
-        "num_cycles",
-    ),
-}
-NEEDED_OPTIONS = {  # schedule → those of which it needs exactly one
-    "cosine_with_restarts": ("num_cycles",),  # with one cycle it is cosine
-    "cosine_with_min_lr": ("min_lr", "min_lr_rate"),
-    "cosine_warmup_with_min_lr": ("min_lr", "min_lr_rate"),
-    "warmup_stable_decay": ("num_decay_steps",),
-}
 
 
 def conflicts(parameters: Params) -> dict[tuple[str, str], str]:
@@ -118,7 +98,8 @@ def conflicts(parameters: Params) -> dict[tuple[str, str], str]:
     The values that `Params` validates one by one are taken as valid.
     """
     messages: dict[tuple[str, str], str] = {}
-    rules = (_unused_source, _task, _head, _frozen, _loss, _schedule, _augmentation, _int8)
+    rules = (_unused_source, _task, _columns, _phrases, _head, _frozen, _loss, schedule_conflicts)
+    rules += (_augmentation, _int8)
     for rule in rules:
         for dotted, message in rule(parameters):
             group, _, key = dotted.partition(".")
@@ -190,6 +171,21 @@ def _task(p: Params) -> Iterator[Conflict]:
             yield dotted, _no_effect(scope, task)
 
 
+def _columns(p: Params) -> Iterator[Conflict]:
+    kept = {*p.task.inputs, *(p.task.target or ())[:1]}
+    for column in p.data.extra_columns:
+        if column in kept:
+            yield "data.extra_columns", f"{column!r} is kept in any case, by the task; remove it"
+
+
+def _phrases(p: Params) -> Iterator[Conflict]:
+    for name, model in p.evaluate.zero_shot.items():
+        try:
+            model.phrases_of(p.task.classes or ())
+        except InputError as error:
+            yield "evaluate.zero_shot", f"{name}: {error}"
+
+
 def _no_effect(scope: Scope, task: str) -> str:
     hint = f" ({scope.hint})" if scope.hint else ""
     return f"has no effect here with {task}{hint}; remove it"
@@ -232,43 +228,6 @@ def _loss(p: Params) -> Iterator[Conflict]:
             yield f"train.{key}", f"{value!r} has no effect on a custom train.loss; remove it"
         elif p.task.metrics == "regression" and key != "huber_delta":
             yield f"train.{key}", f"{value!r} is about classes, and regression has none; remove it"
-
-
-def _schedule(p: Params) -> Iterator[Conflict]:
-    schedule, options = p.train.lr_scheduler_type, p.train.lr_scheduler_kwargs
-    if schedule == "constant" and p.train.warmup_ratio:
-        yield (
-            "train.warmup_ratio",
-            f"{p.train.warmup_ratio} has no effect with lr_scheduler_type: constant; set it to 0, "
-            "or use constant_with_warmup",
-        )
-    written = [] if options is None else list(options.model_dump(exclude_none=True))
-    readable, needed = SCHEDULE_OPTIONS.get(schedule, ()), NEEDED_OPTIONS.get(schedule)
-    for name in written:
-        if name not in readable:
-            yield (
-                "train.lr_scheduler_kwargs",
-                f"{name} has no effect with lr_scheduler_type: {schedule}, which takes "
-                f"{', '.join(readable) or 'none'}",
-            )
-    if needed and sum(name in written for name in needed) != 1:
-        yield (
-            "train.lr_scheduler_kwargs",
-            f"lr_scheduler_type: {schedule} needs exactly one of {', '.join(needed)} there"
-            if len(needed) > 1
-            else f"lr_scheduler_type: {schedule} needs {needed[0]} there",
-        )
-    if options is None:
-        return
-    for name in ("lr_end", "min_lr"):
-        if (getattr(options, name) or 0) >= p.train.learning_rate:
-            yield "train.lr_scheduler_kwargs", f"{name} must be below train.learning_rate"
-    for name in ("warmup_type", "warmup_lr_rate"):
-        if name in written and not p.train.warmup_ratio:
-            yield "train.lr_scheduler_kwargs", f"{name} has no effect with warmup_ratio: 0"
-    shapes = {options.warmup_type, options.decay_type or "cosine"}
-    if schedule == "warmup_stable_decay" and "num_cycles" in written and "cosine" not in shapes:
-        yield "train.lr_scheduler_kwargs", "num_cycles has no effect without a cosine"
 
 
 def _augmentation(p: Params) -> Iterator[Conflict]:
