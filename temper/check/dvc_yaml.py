@@ -4,16 +4,13 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from temper import params
 from temper.core.errors import InputError, nearest
 from temper.core.yaml_file import compose, line_of, repeated, scalars
-
-if TYPE_CHECKING:
-    from dvc.stage import Stage
 
 PIPELINE = Path("dvc.yaml")
 CODE = ("stages/", "temper/")
@@ -75,7 +72,7 @@ def wrong_arguments(command: str) -> Iterator[str]:
         for function in tree.body:
             if isinstance(function, ast.FunctionDef) and function.name == "main":
                 names, given = [a.arg for a in function.args.args], len(words.split())
-                if given < len(names) or given > len(names) and function.args.vararg is None:
+                if given < len(names) or (given > len(names) and function.args.vararg is None):
                     yield f"{module} takes {len(names)} arguments ({', '.join(names)}), not {given}"
 
 
@@ -100,7 +97,7 @@ def refused_by_dvc(tree: yaml.MappingNode) -> list[str]:
         return [f"{PIPELINE}{line}: DVC refuses this: {text}"]
 
 
-def missing_deps(tree: yaml.MappingNode, stages: "list[Stage]") -> list[str]:
+def missing_deps(tree: yaml.MappingNode, stages: list[Any]) -> list[str]:
     """List the folders and files that a stage needs, that no stage writes and that are not there.
 
     Those of params.yaml are checked with what uses them.

@@ -30,7 +30,7 @@ def check() -> None:
     table = Table(show_header=False, title="temper check: no mistakes found")
     for name, text in facts.items():
         table.add_row(name, text)
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)
 
 
 def examine(parameters: params.Params) -> tuple[list[str], dict[str, str]]:
@@ -91,6 +91,10 @@ def check_training(parameters: params.Params, findings: Findings) -> None:
     if all(Path(file).is_file() for file in parameters.code.values()):
         for key, message in user_code.check(parameters):
             findings.add(key, message)
+        if parameters.code:
+            from temper.check import custom_code_checks
+
+            custom_code_checks.check_kinds(parameters, findings)
     if "." not in p.metric_for_best_model:
         with findings.at("train.metric_for_best_model"):
             metrics.greater_is_better(p.metric_for_best_model, parameters.task.metrics)
@@ -127,7 +131,7 @@ def check_augmentation(parameters: params.Params, findings: Findings) -> None:
 
 def check_model(parameters: params.Params, findings: Findings) -> None:
     """Report what the parameters ask for and the local model folder cannot give."""
-    from temper.check import network_checks
+    from temper.check import custom_code_checks, network_checks
     from temper.ingest import base_model, weights
     from temper.tasks.base import registry
     from temper.tasks.base.windows import check_max_length
@@ -148,6 +152,7 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
         with findings.at("tokenize.max_length"):
             check_max_length(parameters.tokenize, processor, min(len(task.columns), 2))
         network_checks.check(parameters, config, task, findings)
+        custom_code_checks.check_on_rows(parameters, config, processor, findings)
         if not p.from_scratch and p.custom_class is None:
             weights.compare_weights(folder, config, task.auto_model)
         origin = "randomly initialised" if p.from_scratch else "pretrained weights"

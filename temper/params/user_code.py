@@ -111,10 +111,45 @@ def with_custom_encode(task: Any, settings: "Settings") -> Any:
 
         def encode(examples: Mapping[str, list], processor: Any, *, mode: str) -> dict:
             inner = partial(task_encode, processor=processor, mode=mode)
-            return function(examples, processor, inner)
+            columns = function(examples, processor, inner)
+            return _checked_columns(columns, len(next(iter(examples.values()))))
 
         task.encode = encode
     return task
+
+
+def _checked_columns(columns: Any, num_rows: int) -> dict:
+    """Return what `tokenize.encode` returned.
+
+    Raises:
+        InputError: it is no mapping of columns of one length, or it leaves rows out.
+    """
+    if not isinstance(columns, Mapping) or "full_length" not in columns:
+        raise InputError(
+            f"tokenize.encode must return the columns of encode(examples); found {kind_of(columns)}"
+        )
+    sizes = {name: len(values) for name, values in columns.items()}
+    if len(set(sizes.values())) > 1:
+        found = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise InputError(f"tokenize.encode must return columns of one length; found {found}")
+    encoded = set(columns.get("example_id", range(sizes["full_length"])))
+    if encoded != set(range(num_rows)):
+        raise InputError(
+            f"tokenize.encode must return every row; found {len(encoded)} of {num_rows} (to leave "
+            "rows out, use data.filter)"
+        )
+    return dict(columns)
+
+
+def kind_of(value: Any) -> str:
+    """Describe what a custom function returned, for errors."""
+    if hasattr(value, "shape"):
+        return f"an array of shape {tuple(value.shape)}"
+    if isinstance(value, Mapping):
+        return f"{', '.join(map(str, value)) or 'nothing'} in a {type(value).__name__}"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def check(parameters: "Params") -> list[tuple[str, str]]:

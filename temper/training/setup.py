@@ -18,7 +18,7 @@ from temper.params.schema import Params
 from temper.params.train import TrainParams
 from temper.tasks.base import Task, arrays, registry
 from temper.tasks.base.arrays import Collator
-from temper.training import losses, networks, optimizer, reporters
+from temper.training import custom_functions, losses, networks, optimizer, reporters
 from temper.training.losses import DivergenceFunction, LossFunction
 from temper.training.optimizer import OptimizerBuilder
 
@@ -87,7 +87,7 @@ def build_setup(
         InputError: a split without labels that has to have them, or a custom function that cannot
             be imported.
     """
-    train, code = data["train"], parameters.code
+    train = data["train"]
     best_metric = user_code.attribute_name(parameters.train.metric_for_best_model)
     params = parameters.train.model_copy(update={"metric_for_best_model": best_metric})
     task = registry.load(parameters, train.features)
@@ -102,15 +102,14 @@ def build_setup(
         seed=seed,
         train=train,
         validation=validation,
-        train_collator=wrap_collator(
-            user_code.resolve(params.collator, "train.collator", code),
-            task.collator(processor, config, params.augmentation),
+        train_collator=custom_functions.collator(
+            parameters, task.collator(processor, config, params.augmentation)
         ),
         validation_collator=task.collator(processor, config),
         padded_length=padded_length(parameters),
         static_shapes=parameters.tokenize.padding == "max_length",
         task=task,
-        loss_function=user_code.resolve(params.loss, "train.loss", code)
+        loss_function=custom_functions.loss(parameters)
         or build_loss_function(params, train, task, is_crf=is_crf),
         divergence=losses.build_divergence(task.loss),
         compute_metrics=build_compute_metrics(
@@ -128,10 +127,7 @@ def build_setup(
 
 def optimizer_builder(parameters: Params) -> OptimizerBuilder:
     """Return `build_optimizer` with the custom optimizer if `train.optimizer` names one."""
-    name = parameters.train.optimizer
-    custom_optimizer = user_code.resolve(
-        None if name == "adamw_8bit" else name, "train.optimizer", parameters.code
-    )
+    custom_optimizer = custom_functions.optimizer(parameters)
     return partial(optimizer.build_optimizer, custom_optimizer=custom_optimizer)
 
 
@@ -142,8 +138,7 @@ def callbacks(parameters: Params, key: str) -> list[TrainerCallback]:
         parameters: all of them.
         key: of the training.
     """
-    names = parameters.train.callbacks or ()
-    classes = [user_code.resolve(name, "train.callbacks", parameters.code) for name in names]
+    classes = custom_functions.callbacks(parameters)
     return reporters.callbacks(parameters, key) + [build() for build in classes]
 
 
@@ -230,15 +225,6 @@ def build_compute_metrics(
         )
 
     return compute_metrics
-
-
-def wrap_collator(
-    custom_collator: Callable[[Sequence[Any], Collator], Any] | None, collator: Collator
-) -> Collator:
-    """Return the custom collator with the task's as its second argument, or else the task's."""
-    if custom_collator is None:
-        return collator
-    return lambda rows: custom_collator(rows, collator)
 
 
 def training_arguments(

@@ -1,0 +1,202 @@
+"""Custom functions are called on a few rows of train, so that a wrong result is found here."""
+
+import contextlib
+import io
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temper import params
+from temper.check import network_checks
+from temper.check.findings import Findings
+from temper.core.errors import InputError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from torch import Tensor
+    from transformers import PretrainedConfig
+
+    from temper.tasks.base import Task
+
+NUM_ROWS = 16
+Called = Callable[[str], AbstractContextManager[None]]  # key → see `record`
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A few rows of train before and after encoding."""
+
+    raw: "Dataset"
+    encoded: "Dataset"
+
+
+def check_on_rows(
+    parameters: params.Params, config: "PretrainedConfig", processor: Any, findings: Findings
+) -> None:
+    """Report functions that fail on rows of train, or return the wrong kind of thing.
+
+    Args:
+        parameters: all of them; the files under `code` can be imported.
+        config: of the local model.
+        processor: likewise.
+        findings: with the mistakes before; rows are read if there are none.
+    """
+    p = parameters
+    called = partial(record, files=[Path(file) for file in p.code.values()], findings=findings)
+    in_use = (p.train.loss, p.train.collator, p.tokenize.encode, p.evaluate.metrics)
+    if not any(in_use) and "." not in p.train.metric_for_best_model:
+        return
+    if p.data.source == "files" and not findings.mistakes:
+        with tempfile.TemporaryDirectory() as folder:
+            sample = encode_rows(p, processor, Path(folder), called)
+            if sample is not None:
+                check_with_rows(p, sample, deepcopy(config), processor, called)
+
+
+def check_kinds(p: params.Params, findings: Findings) -> None:
+    """Report callbacks and models that are no such classes, and build an optimizer."""
+    import torch
+
+    from temper.params import user_code
+    from temper.training import custom_functions
+
+    called = partial(record, files=[Path(file) for file in p.code.values()], findings=findings)
+    with called("train.callbacks"):
+        custom_functions.callbacks(p)
+    with called("model.custom_class"):
+        found = user_code.resolve(p.model.custom_class, "model.custom_class", p.code)
+        is_module = isinstance(found, type) and issubclass(found, torch.nn.Module)
+        if found is not None and not is_module:
+            kind = user_code.kind_of(found)
+            raise InputError(f"model.custom_class: must be a torch.nn.Module; found {kind}")
+    with called("train.optimizer"):
+        build = custom_functions.optimizer(p)
+        if build is not None:
+            weight = torch.nn.Parameter(torch.zeros(2))
+            group = {"lr": p.train.learning_rate, "weight_decay": p.train.weight_decay}
+            build([group | {"params": [weight]}], p.train)
+
+
+def encode_rows(
+    parameters: params.Params, processor: Any, folder: Path, called: Called
+) -> Sample | None:
+    """Write data/raw and data/tokenized of a few rows of train to a folder, and read them.
+
+    Returns:
+        None where `tokenize.encode` is wrong.
+    """
+    from stages import download, tokenize
+    from temper.core import arrow
+    from temper.ingest import dataset
+    from temper.params import user_code
+    from temper.tasks.base import registry
+
+    p = parameters.data
+    whole = p.split.model_copy(update={"validation": 0.0, "test": 0.0})
+    changes = {"files": {"train": p.files["train"]}, "split": whole, "fold": None}
+    data = p.model_copy(update=changes | {"subset": {"train": NUM_ROWS}})
+    source = download.open_local_splits(data, lambda *_: None)
+    try:
+        dataset.write(source, parameters.task, data, folder / "raw")
+    except InputError:  # fewer rows
+        data = data.model_copy(update={"subset": None})
+        dataset.write(source, parameters.task, data, folder / "raw")
+    raw = arrow.load(folder / "raw")["train"]
+    task = user_code.with_custom_encode(registry.load(parameters), parameters)
+    features = None
+    with called("tokenize.encode"):
+        columns = task.encode(raw[:], processor, mode="train")
+        features = tokenize.make_features(columns, raw.features, task)
+    if features is None:
+        return None
+    encoded = [{name: columns[name] for name in features}]
+    arrow.write_split(folder / "tokenized", "train", features, encoded)
+    arrow.write_index(folder / "tokenized", ["train"])
+    return Sample(raw=raw, encoded=arrow.load(folder / "tokenized")["train"])
+
+
+def check_with_rows(
+    p: params.Params, sample: Sample, config: "PretrainedConfig", processor: Any, called: Called
+) -> None:
+    """Call the collator, the loss and the metrics on the sample."""
+    from temper.params import user_code
+    from temper.tasks.base import registry
+    from temper.training import batching, custom_functions
+
+    task = registry.load(p, sample.encoded.features)
+    task.configure(config, sample.encoded.features)
+    rows = [row | {"draw": (p.seed, 1, 0), "is_padding": False} for row in sample.encoded]
+    collate = task.collator(processor, config, p.train.augmentation)
+    with called("train.collator"):
+        batch = batching.collate_tensors(custom_functions.collator(p, collate), rows)
+        with called("train.loss"):
+            check_loss(p, task, config, batch)
+    references = readable_references(p, task, sample.raw)
+    predictions = references
+    if p.task.name == "question_answering":
+        predictions = [answer["text"][0] if answer["text"] else "" for answer in references]
+    if references:
+        with called("train.metric_for_best_model"):
+            user_code.scores(user_code.trained_metric(p), predictions, references)
+        with called("evaluate.metrics"):
+            user_code.scores(user_code.metrics(p), predictions, references)
+
+
+def check_loss(
+    p: params.Params, task: "Task", config: "PretrainedConfig", batch: "dict[str, Tensor]"
+) -> None:
+    """Call a custom loss with logits of the network's shape; a custom class is not built here."""
+    import torch
+
+    from temper.training import custom_functions
+
+    function, network = custom_functions.loss(p), network_checks.build_network(config, task, p)
+    if function is None or network is None:
+        return
+    inputs = {name: values.to("meta") for name, values in batch.items() if name != "labels"}
+    unmasked = {k: v for k, v in inputs.items() if k != "attention_mask"}  # models look into it
+    try:
+        shape = task.logits(network(**unmasked), inputs).shape
+    except Exception:  # not every model runs without values; the training will see
+        return
+    function(torch.zeros(shape, requires_grad=True), batch["labels"])
+
+
+def readable_references(p: params.Params, task: "Task", raw: "Dataset") -> list:
+    """Return the references of raw rows as custom metrics get them."""
+    from temper import metrics
+
+    name = p.task.metrics
+    references = [value for value in task.references(raw) or [] if value not in (None, -1)]
+    if not metrics.scores_logits(name):
+        return references
+    if name == "multi_label":
+        multi_hot = np.zeros((len(references), len(task.label_names)))
+        for row, ids in zip(multi_hot, references, strict=True):
+            row[ids] = 1
+        references = list(multi_hot)
+    return metrics.to_label_names(name, references, task.label_names)
+
+
+@contextmanager
+def record(key: str, files: Sequence[Path], findings: Findings) -> Iterator[None]:
+    """Record what custom code raises as a mistake in `key`, with its line; hide what it prints."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    except InputError as error:
+        findings.add(key, str(error).removeprefix(key).lstrip(": "))
+    except (Exception, SystemExit) as error:  # custom code may raise anything
+        resolved = {str(file.resolve()): file for file in files}
+        frames = traceback.extract_tb(error.__traceback__)
+        at = [f"{resolved[f.filename]}:{f.lineno}: " for f in frames if f.filename in resolved]
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        findings.add(key, f"{at[-1] if at else ''}fails when called: {reason}")
