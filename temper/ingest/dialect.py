@@ -86,22 +86,15 @@ def read_records(
     lines: Iterable[str], dialect: Dialect, name: str, note: Note
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield each record with the number of its first line; note records that hold rows."""
-    pending: list[str] = []  # lines of the record being read
-
-    def remembered() -> Iterator[str]:
-        for line in lines:
-            pending.append(line)
-            yield line
-
-    reader = dialect.parse(remembered())
+    reader = dialect.parse(lines)
     first, swallowing = 1, []
     try:
         for row in reader:
-            if len(pending) > 1 and _are_rows(pending, dialect.delimiter, len(row)):
-                swallowing.append((first, reader.line_num))
+            last = reader.line_num
+            if last > first and _are_rows(row, dialect.delimiter):
+                swallowing.append((first, last))
             yield first, row
-            first = reader.line_num + 1
-            pending.clear()
+            first = last + 1
     except csv.Error as error:
         until = f" (read up to line {reader.line_num})" if reader.line_num > first else ""
         raise InputError(
@@ -117,9 +110,10 @@ def read_records(
         )
 
 
-def _are_rows(lines: list[str], delimiter: str, width: int) -> bool:
-    """Say whether every line has the fields of a row, quotes aside."""
-    return width > 1 and all(line.count(delimiter) == width - 1 for line in lines)
+def _are_rows(record: list[str], delimiter: str) -> bool:
+    """Say whether every line of a record has as many delimiters as a row."""
+    lines = delimiter.join(record).splitlines()
+    return len(record) > 1 and all(line.count(delimiter) == len(record) - 1 for line in lines)
 
 
 def _find_delimiter(member: ArchiveMember, default: Dialect) -> str:
@@ -185,11 +179,14 @@ def _scan_quotes(member: ArchiveMember, dialect: Dialect) -> Quotes:
     marks = Quotes()
     with dialect.open_lines(member) as text:
         for number, line in enumerate(text_files.read_lines(text, member.name), 1):
+            if '"' not in line and line.count(dialect.delimiter) + 1 == marks.width:
+                marks.whole_columns = set()
+                continue
             fields = line.rstrip("\r\n").split(dialect.delimiter)
             if fields == [""]:
                 continue
             in_quotes = set()
-            for i, field in enumerate(fields) if '"' in line else ():
+            for i, field in enumerate(fields):
                 if not field.startswith('"'):
                     continue
                 inner = field[1:-1]
