@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temper.core.errors import InputError
 from temper.tasks.base import Task
 from temper.tasks.base.arrays import Batch, Collator, Rows
 
@@ -114,7 +115,12 @@ def onnx_forward(session: "InferenceSession", task: Task, *, reduce: bool = True
     names = {tensor.name for tensor in session.get_inputs()}
 
     def forward(batch: Batch) -> np.ndarray:
-        inputs = {name: values for name, values in batch.items() if name in names}
+        if missing := names - set(batch):
+            raise InputError(
+                f"the ONNX graph takes {', '.join(sorted(missing))}, which the tokenizer does not "
+                "return: its files are another model's"
+            )
+        inputs = {name: batch[name] for name in names}
         logits = np.asarray(session.run(["logits"], inputs)[0])
         return np.asarray(task.reduce_logits(logits, batch)) if reduce else logits
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from temper.compare import (
@@ -65,14 +66,14 @@ def compare(
         markdown.write_text(text, encoding="utf-8")
     console = Console(highlight=False)
     for comparison in result.comparisons:
-        console.print(f"[bold]{verdicts.verdict(comparison, result)}[/]", soft_wrap=True)
-        console.print(verdicts.changed_rows(comparison, result), soft_wrap=True)
+        console.print(f"[bold]{escape(verdicts.verdict(comparison, result))}[/]", soft_wrap=True)
+        console.print(verdicts.changed_rows(comparison, result), soft_wrap=True, markup=False)
     for line in seed_lines:
-        console.print(f"[bold]{line}[/]", soft_wrap=True)
+        console.print(f"[bold]{escape(line)}[/]", soft_wrap=True)
     for table in tables:
         console.print(to_rich(table) if table.rows else f"{table.title}: none")
     for note in (verdicts.method(result), *notes[len(seed_lines) :]):
-        console.print(note, soft_wrap=True)
+        console.print(note, soft_wrap=True, markup=False)
     if markdown is not None:
         console.print(f"markdown   {markdown}")
     console.print(f"page       {html}")
@@ -98,12 +99,12 @@ def read_costs(
 
 def to_rich(table: console_tables.Table) -> Table:
     """Convert a table for the console."""
-    rich_table = Table(title=table.title, title_justify="left")
+    rich_table = Table(title=escape(table.title), title_justify="left")
     longest = max((len(str(row[0])) for row in table.rows), default=0)
     for index, name in enumerate(table.head):  # names are wrapped last
         rich_table.add_column(
-            name, overflow="fold", min_width=0 if index else min(longest, NAME_WIDTH)
+            escape(name), overflow="fold", min_width=0 if index else min(longest, NAME_WIDTH)
         )
     for row in table.rows:
-        rich_table.add_row(*row)
+        rich_table.add_row(*map(escape, row))
     return rich_table

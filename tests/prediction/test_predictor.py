@@ -4,11 +4,13 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
+from temper import inference
 from temper.core.errors import InputError
 from temper.prediction import predictor
 from tests.helpers.earlier_export import OF_AN_EARLIER_VERSION
@@ -188,3 +190,15 @@ def test_predicts_with_torch_where_the_export_says_why_it_has_no_onnx(export, ca
     assert capsys.readouterr().err == "no ONNX: no operator x; predicting with torch\n"
     with pytest.raises(InputError, match=r"no ONNX: no operator x\); use --engine torch"):
         open_export(export, "int8")
+
+
+def test_a_tokenizer_that_lacks_an_input_of_the_graph_is_named():
+    """Files of two models in one folder."""
+
+    class Session:
+        def get_inputs(self):
+            return [SimpleNamespace(name=name) for name in ("input_ids", "token_type_ids")]
+
+    forward = inference.onnx_forward(Session(), None)
+    with pytest.raises(InputError, match="takes token_type_ids, which the tokenizer does not"):
+        forward({"input_ids": None, "attention_mask": None})
