@@ -3,13 +3,15 @@
 The weight files are copied unchanged; train adds a head with the data's number of labels.
 """
 
+import math
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temper.core import artifacts
 from temper.core.errors import InputError, nearest
-from temper.ingest import weights
+from temper.ingest import base_tokenizer, model_files, weights
 from temper.models import loading
 from temper.models.config import ModelWithHeadConfig
 from temper.params.model import ModelParams
@@ -19,6 +21,7 @@ from temper.tasks.base.registry import open_processor
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
+COUNTS = re.compile(r"^(num|n|d)_|_(size|sizes|layers?|heads?|embeddings|dim)$|^(dim|hidden)")
 INFERENCE_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm")
 
 
@@ -26,13 +29,9 @@ def check_inference_model(folder: Path, name: str) -> None:
     """Check a model that is used without training: it must load without code it brings along.
 
     Raises:
-        InputError: no config.json, no safetensors, or the model needs code in its repository.
+        InputError: see `check_base_model`.
     """
-    if not (folder / "config.json").is_file():
-        raise InputError(f"model {name}: {folder} has no config.json")
-    if not any(folder.glob("*.safetensors")):
-        raise InputError(f"model {name}: weights must be safetensors, found none in {folder}")
-    if "auto_map" in artifacts.read_json(folder / "config.json"):
+    if model_files.check(folder, name):
         raise InputError(f"model {name} needs the code in its repository, which is not run here")
 
 
@@ -40,21 +39,11 @@ def check_base_model(folder: Path, params: ModelParams) -> None:
     """Check a model folder before anything in it is loaded.
 
     Raises:
-        InputError: no config.json, no safetensors (unless from scratch), or the model needs code in
-            its repository without `model.trust_remote_code`.
+        InputError: no config.json, no whole safetensors (unless from scratch), or the model needs
+            code in its repository without `model.trust_remote_code`.
     """
-    if not (folder / "config.json").is_file():
-        raise InputError(f"model {params.name}: {folder} has no config.json")
-    if not params.from_scratch and not any(folder.glob("*.safetensors")):
-        pickled = sorted(p.name for p in folder.glob("*.bin")) + sorted(
-            p.name for p in folder.glob("*.pt*")
-        )
-        found = f"only {', '.join(pickled)}, which can run code when loaded" if pickled else "none"
-        raise InputError(
-            f"model {params.name}: weights must be safetensors, found {found}; convert them, or "
-            "set model.from_scratch: true"
-        )
-    if not params.trust_remote_code and "auto_map" in artifacts.read_json(folder / "config.json"):
+    needs_code = model_files.check(folder, params.name, needs_weights=not params.from_scratch)
+    if needs_code and not params.trust_remote_code:
         raise InputError(
             f"model {params.name} needs the code in its repository; read it, then set "
             "model.trust_remote_code: true"
@@ -65,10 +54,14 @@ def read_config(folder: Path, params: ModelParams) -> "PretrainedConfig":
     """Load the config and apply the overrides of `model.config`.
 
     Raises:
-        InputError: an unknown key, a value of another type, or a model of a custom class without
-            `model.custom_class`.
+        InputError: transformers does not know the model, an unknown key, a value of another type,
+            or a model of a custom class without `model.custom_class`.
     """
-    config = loading.open_config(folder, trust_remote_code=params.trust_remote_code)
+    try:
+        config = loading.open_config(folder, trust_remote_code=params.trust_remote_code)
+    except Exception as error:  # transformers' config classes raise anything
+        reason = " ".join(str(error).split("\n\n")[0].split())
+        raise InputError(f"model {params.name}: {folder / 'config.json'}: {reason}") from error
     known = sorted({*config.to_dict(), *type(config).attribute_map})
     for key, value in params.config.items():
         if key not in known:
@@ -76,12 +69,15 @@ def read_config(folder: Path, params: ModelParams) -> "PretrainedConfig":
                 f"model.config.{key}: {type(config).__name__} has no such key{nearest(key, known)}"
             )
         old = getattr(config, key)
-        both_numbers = isinstance(old, int | float) and isinstance(value, int | float)
-        if old is not None and not both_numbers and not isinstance(value, type(old)):
+        both_numbers = is_number(old) and is_number(value)
+        has_type = isinstance(value, type(old)) and isinstance(value, bool) == isinstance(old, bool)
+        if old is not None and not both_numbers and not has_type:
             raise InputError(
                 f"model.config.{key}: expected {type(old).__name__} such as {old!r}, "
                 f"found {value!r}"
             )
+        if both_numbers:
+            check_number(key, value, old)
         setattr(config, key, value)
     if getattr(config, "custom_class", None) is not None and params.custom_class is None:
         raise InputError(
@@ -89,6 +85,28 @@ def read_config(folder: Path, params: ModelParams) -> "PretrainedConfig":
             "that class, and add its file under code"
         )
     return config
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def check_number(key: str, value: float, old: float) -> None:
+    """Check the number that replaces another in a config.
+
+    Raises:
+        InputError: a count, size or width below 1 or with a fraction, a dropout rate of 1 or more,
+            or a negative number in place of one that is not.
+    """
+    allowed = None
+    if COUNTS.search(key) and isinstance(old, int) and old > 0:
+        allowed = None if isinstance(value, int) and value > 0 else "a whole number from 1"
+    elif "dropout" in key:
+        allowed = None if 0 <= value < 1 else "a rate from 0 to below 1"
+    elif not math.isfinite(value) or value < 0 <= old:
+        allowed = "a number from 0"
+    if allowed is not None:
+        raise InputError(f"model.config.{key}: expected {allowed} (it is {old}), found {value}")
 
 
 def read_processor(
@@ -103,54 +121,18 @@ def read_processor(
     """
     try:
         processor = open_processor(folder, task, trust_remote_code=params.trust_remote_code)
-    except (OSError, ValueError) as error:
+    except InputError as error:
+        raise InputError(f"model {params.name}: {error}") from error
+    except Exception as error:  # each processor class raises errors of its own
         what = "tokenizer" if task.auto_processor == "AutoTokenizer" else "image processor"
-        raise InputError(f"model {params.name}: no {what} in {folder}: {error}") from None
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(f"model {params.name}: no {what} in {folder}: {reason}") from error
     if task.auto_processor == "AutoTokenizer":
         inner = config.backbone_config() if isinstance(config, ModelWithHeadConfig) else config
-        fit_tokenizer(processor, inner, params)
-        add_tokens(processor, params)
+        base_tokenizer.fit(processor, inner, params)
+        base_tokenizer.check_special_tokens(processor, inner, folder, params, task)
+        base_tokenizer.add_tokens(processor, params)
     return processor
-
-
-def fit_tokenizer(
-    tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig", params: ModelParams
-) -> None:
-    """Check a tokenizer against the model, and limit its length to the model's positions.
-
-    Raises:
-        InputError: more tokens than embeddings, or no token types although the head pools pairs.
-    """
-    vocab_size = getattr(config, "vocab_size", None)
-    if vocab_size is not None and len(tokenizer) > vocab_size:
-        raise InputError(
-            f"model {params.name}: the tokenizer has {len(tokenizer)} tokens, the model embeds "
-            f"{vocab_size}; set model.config.vocab_size to {len(tokenizer)} (from scratch), or use "
-            "the tokenizer that belongs to the model"
-        )
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is not None:
-        offset = (config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0
-        tokenizer.model_max_length = min(tokenizer.model_max_length, positions - offset)
-    is_pair = params.head is not None and params.head.pooling == "pair"
-    if is_pair and "token_type_ids" not in tokenizer.model_input_names:
-        raise InputError(
-            "model.head.pooling: pair needs to know which text each token belongs to, and the "
-            f"tokenizer of {params.name} returns no token_type_ids: use mean, or a model with "
-            "token types such as BERT"
-        )
-
-
-def add_tokens(tokenizer: "PreTrainedTokenizerBase", params: ModelParams) -> None:
-    """Add `model.new_tokens`; train adds their embeddings.
-
-    Raises:
-        InputError: a token is already in the vocabulary.
-    """
-    for token in params.new_tokens or ():
-        if token in tokenizer.get_vocab():
-            raise InputError(f"model.new_tokens: {token!r} is already in the vocabulary; remove it")
-    tokenizer.add_tokens(list(params.new_tokens or ()))
 
 
 def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[str, Any]:
@@ -182,6 +164,9 @@ def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[s
         for pattern in ("*.safetensors", "*.safetensors.index.json"):
             for file in folder.glob(pattern):
                 shutil.copyfile(file, weights_folder / file.name)
+    if base_tokenizer.is_plain_classifier(params, task) and config.pad_token_id is None:
+        pad, end = processor.pad_token_id, processor.eos_token_id
+        config.pad_token_id = end if pad is None else pad  # GPT-2 reads the last token before it
     config._name_or_path = ""
     config.save_pretrained(str(weights_folder))
     if task.auto_processor == "AutoTokenizer":

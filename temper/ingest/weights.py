@@ -4,24 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temper.core.errors import InputError, nearest
+from temper.ingest.model_files import checkpoint_shapes
 from temper.models import loading
 from temper.models.config import ModelWithHeadConfig
 
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PretrainedConfig
-
-
-def checkpoint_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every tensor in the folder's safetensors, without loading the tensors."""
-    from safetensors import safe_open
-
-    shapes = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        with safe_open(str(file), "np") as tensors:
-            for name in tensors.keys():  # noqa: SIM118 (not a mapping)
-                shapes[name] = tuple(tensors.get_slice(name).get_shape())
-    return shapes
 
 
 def build_meta_model(config: "PretrainedConfig", auto_model: str) -> "nn.Module":
@@ -62,7 +51,7 @@ def compare_weights(
         prefix + name if prefix + name in expected else name: shape
         for name, shape in checkpoint_shapes(folder).items()
     }
-    tied = set(getattr(network, "_tied_weights_keys", None) or ())
+    tied = set(getattr(network, "all_tied_weights_keys", None) or ())
     new = [name for name in expected if name not in stored and name not in tied]
     new = [name for name in new if not name.endswith(("position_ids", "token_type_ids"))]
     for name in new:

@@ -27,6 +27,7 @@ def build_task(settings: Settings) -> Task:
 class CausalLM(Task):
     auto_model = "AutoModelForCausalLM"
     pipeline_tag = "text-generation"
+    special_tokens = ("eos_token",)
     is_language_model = True
     predict_outputs_needed = ("tokens",)
 

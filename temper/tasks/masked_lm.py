@@ -25,6 +25,7 @@ def build_task(settings: Settings) -> Task:
 
 class MaskedLM(Task):
     auto_model = "AutoModelForMaskedLM"
+    special_tokens = ("mask_token",)
     pipeline_tag = "fill-mask"
     is_language_model = True
     packing = True

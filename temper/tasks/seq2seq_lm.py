@@ -26,6 +26,7 @@ def build_task(settings: Settings) -> Task:
 
 class Seq2SeqLM(Task):
     auto_model = "AutoModelForSeq2SeqLM"
+    special_tokens = ("eos_token",)
     is_language_model = True
     outputs_needed = ("tokens",)
     predict_outputs_needed = ("tokens",)

@@ -48,6 +48,7 @@ class Task(ABC):
     loss = "cross_entropy"  # a name of temper/training/losses
     auto_processor = "AutoTokenizer"
     processor_kwargs: Mapping[str, Any] = {}  # of its from_pretrained
+    special_tokens: tuple[str, ...] = ()  # those the tokenizer must have, such as `eos_token`
     outputs_needed: tuple[str, ...] = ("logits",)  # what `decode` needs: logits, tokens (generated)
     predict_outputs_needed: tuple[str, ...] = ("logits",)  # what `predict` needs
     is_language_model = False  # logits over a vocabulary are reduced to statistics of tokens

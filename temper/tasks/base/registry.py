@@ -43,11 +43,23 @@ def load_processor(folder: Path, task: Task) -> Any:
 
 
 def open_processor(folder: Path, task: Task, **options: Any) -> Any:
-    """Load a processor as it is, with what the task asks of it."""
+    """Load a processor as it is, with what the task asks of it.
+
+    Raises:
+        InputError: the folder has no tokenizer; transformers makes one without words then.
+    """
     import transformers
 
     options = {"trust_remote_code": False} | options | dict(task.processor_kwargs)
     if (folder / "config.json").is_file() and loading.is_temper_model(folder):
         options["config"] = loading.open_config(folder)  # else transformers warns of the type
     auto = getattr(transformers, task.auto_processor)
-    return auto.from_pretrained(str(folder), local_files_only=True, **options)
+    processor = auto.from_pretrained(str(folder), local_files_only=True, **options)
+    if task.auto_processor == "AutoTokenizer":
+        special = processor.all_special_tokens
+        if len(processor) <= len(special) + 1:  # T5 also has a space
+            raise InputError(
+                f"{folder} has no tokenizer: without its files (tokenizer.json, or a vocabulary) "
+                f"there are only {', '.join(special)}, and every word is unknown; copy them there"
+            )
+    return processor

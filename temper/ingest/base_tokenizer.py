@@ -1,0 +1,102 @@
+"""A base model's tokenizer: checked against model and task, limited to the model's positions."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from temper.core.errors import InputError
+from temper.params.model import ModelParams
+from temper.tasks.base import Task
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+POSITIONS_AFTER_PADDING = (  # and every RoBERTa
+    "camembert", "data2vec-text", "esm", "ibert", "layoutlmv3", "lilt", "longformer", "luke",
+    "markuplm", "mpnet", "xmod",
+)  # fmt: skip
+
+
+def fit(
+    tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig", params: ModelParams
+) -> None:
+    """Check a tokenizer against the model, and limit its length to the model's positions.
+
+    Raises:
+        InputError: more tokens than embeddings, or no token types although the head pools pairs.
+    """
+    vocab_size = getattr(config, "vocab_size", None)
+    if vocab_size is not None and len(tokenizer) > vocab_size:
+        raise InputError(
+            f"model {params.name}: the tokenizer has {len(tokenizer)} tokens, the model embeds "
+            f"{vocab_size}; set model.config.vocab_size to {len(tokenizer)} (from scratch), or use "
+            "the tokenizer that belongs to the model"
+        )
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is not None and positions > 0:  # XLNet says -1: any number
+        offset = (config.pad_token_id or 0) + 1 if starts_after_padding(config) else 0
+        tokenizer.model_max_length = min(tokenizer.model_max_length, positions - offset)
+    is_pair = params.head is not None and params.head.pooling == "pair"
+    if is_pair and "token_type_ids" not in tokenizer.model_input_names:
+        raise InputError(
+            "model.head.pooling: pair needs to know which text each token belongs to, and the "
+            f"tokenizer of {params.name} returns no token_type_ids: use mean, or a model with "
+            "token types such as BERT"
+        )
+
+
+def starts_after_padding(config: "PretrainedConfig") -> bool:
+    """Say whether the first position is that after the pad token's id, as in RoBERTa."""
+    return config.model_type in POSITIONS_AFTER_PADDING or "roberta" in config.model_type
+
+
+def check_special_tokens(
+    tokenizer: "PreTrainedTokenizerBase",
+    config: "PretrainedConfig",
+    folder: Path,
+    params: ModelParams,
+    task: Task,
+) -> None:
+    """Check that the tokenizer has the special tokens that the task, the model and padding need.
+
+    Raises:
+        InputError: it lacks one; says where to set it.
+    """
+    missing = [name for name in task.special_tokens if getattr(tokenizer, name) is None]
+    if tokenizer.pad_token is None and tokenizer.eos_token is None:
+        missing += ["pad_token"] * (not missing)
+    if missing:
+        known = ", ".join(map(repr, tokenizer.all_special_tokens)) or "none"
+        raise InputError(
+            f"model {params.name}: the tokenizer has no {missing[0]}, which {task.params.name} "
+            f"needs; its special tokens are {known}: set {missing[0]} in "
+            f"{folder / 'tokenizer_config.json'}"
+        )
+    if (
+        is_plain_classifier(params, task) and config.is_encoder_decoder
+    ):  # classified by the state of the end token
+        end = config.eos_token_id
+        if end not in tokenizer("a")["input_ids"]:
+            raise InputError(
+                f"model {params.name}: {config.model_type} classifies a text by its end token, "
+                f"{end} in {folder / 'config.json'}, and its tokenizer adds none; set eos_token_id "
+                "to a token that it adds, or use a tokenizer that ends texts"
+            )
+
+
+def is_plain_classifier(params: ModelParams, task: Task) -> bool:
+    """Say whether texts are classified by the head of a transformers class."""
+    has_own_head = params.head is None or params.head.kind == "new"
+    is_classifier = task.auto_model == "AutoModelForSequenceClassification"
+    return is_classifier and has_own_head and params.custom_class is None
+
+
+def add_tokens(tokenizer: "PreTrainedTokenizerBase", params: ModelParams) -> None:
+    """Add `model.new_tokens`; train adds their embeddings.
+
+    Raises:
+        InputError: a token is already in the vocabulary.
+    """
+    for token in params.new_tokens or ():
+        if token in tokenizer.get_vocab():
+            raise InputError(f"model.new_tokens: {token!r} is already in the vocabulary; remove it")
+    tokenizer.add_tokens(list(params.new_tokens or ()))

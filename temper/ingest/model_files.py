@@ -1,0 +1,87 @@
+"""A model folder's config.json and safetensors: whole, or one error that names the file."""
+
+from pathlib import Path
+
+from temper.core import artifacts
+from temper.core.errors import InputError
+
+GIT_LFS = b"version https://git-lfs"  # begins a pointer that stands for a file
+
+
+def check(folder: Path, name: str, *, needs_weights: bool = True) -> bool:
+    """Check config.json and the weights; say whether the model needs code in its repository.
+
+    Raises:
+        InputError: no config.json, no safetensors, or one of the files is damaged.
+    """
+    file = folder / "config.json"
+    if not file.is_file():
+        raise InputError(f"model {name}: {folder} has no config.json")
+    try:
+        config = artifacts.read_json(file)
+    except (ValueError, RecursionError) as error:
+        damage = describe_damage(file, error)
+        raise InputError(f"model {name}: {file} is no JSON: {damage}") from error
+    if not isinstance(config, dict):
+        kind = "a list" if isinstance(config, list) else "one value"
+        raise InputError(f"model {name}: {file}: expected keys and values, found {kind}")
+    if needs_weights:
+        check_weights(folder)
+    if needs_weights and not any(folder.glob("*.safetensors")):
+        pickled = sorted(p.name for p in folder.glob("*.bin")) + sorted(
+            p.name for p in folder.glob("*.pt*")
+        )
+        found = f"only {', '.join(pickled)}, which can run code when loaded" if pickled else "none"
+        raise InputError(
+            f"model {name}: weights must be safetensors, found {found} in {folder}; convert them, "
+            "or train one with model.from_scratch: true"
+        )
+    return "auto_map" in config
+
+
+def check_weights(folder: Path) -> None:
+    """Check that a folder's safetensors are whole, and that its index names no other file.
+
+    Raises:
+        InputError: names the file that is not, or that is missing.
+    """
+    for index in sorted(folder.glob("*.safetensors.index.json")):
+        try:
+            shards = sorted(set(artifacts.read_json(index)["weight_map"].values()))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{index}: not an index of tensors; download it again") from error
+        missing = [shard for shard in shards if not (folder / shard).is_file()]
+        if missing:
+            raise InputError(
+                f"{index}: {len(missing)} of {len(shards)} files are missing, such as "
+                f"{folder / missing[0]}; download them"
+            )
+    checkpoint_shapes(folder)
+
+
+def checkpoint_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor in the folder's safetensors, without loading the tensors.
+
+    Raises:
+        InputError: a file is cut off, empty, or a git-lfs pointer.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    shapes = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(str(file), "np") as tensors:
+                for name in tensors.keys():  # noqa: SIM118 (not a mapping)
+                    shapes[name] = tuple(tensors.get_slice(name).get_shape())
+        except SafetensorError as error:
+            raise InputError(f"{file}: {describe_damage(file, error)}") from error
+    return shapes
+
+
+def describe_damage(file: Path, error: Exception) -> str:
+    """Say why a file of a model cannot be read."""
+    size = file.stat().st_size
+    with file.open("rb") as opened:
+        if opened.read(len(GIT_LFS)) == GIT_LFS:
+            return f"a git-lfs pointer of {size} bytes, not the file itself; run git lfs pull"
+    return f"damaged, {size} bytes ({error}); download it again"
