@@ -18,7 +18,7 @@ from rich.console import Console
 
 from temper.cli.summary import tracking_command
 from temper.core import yaml_file
-from temper.core.errors import InputError
+from temper.core.errors import InputError, explain_full_disk
 from temper.sweep import leases, progress_display, ranking, space, start, sweep_config
 from temper.sweep.results import ENDED, describe_failure
 from temper.sweep.runner import Runner
@@ -48,7 +48,7 @@ def sweep(
     os.environ["DVC_ROOT"] = str(root)
     prepared = start.prepare(config, file, root, root / SWEEPS / config.name)
     gpus = devices(jobs, prepared.tree)
-    with locked(prepared.folder):
+    with locked(prepared.folder), explain_full_disk(prepared.folder):
         run(prepared, jobs, gpus)
 
 

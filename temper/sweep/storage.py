@@ -10,8 +10,9 @@ from pathlib import Path
 import optuna
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from temper.core import disk
 from temper.core.errors import InputError
-from temper.tracking import addresses
+from temper.tracking import addresses, database
 
 MAX_ATTEMPTS = 10  # to open a database in which another machine is creating tables
 DATABASE, URL_FILE = "trials.db", "storage"  # in a sweep's folder: the database, or its URL
@@ -30,7 +31,7 @@ def open_storage(url: str) -> optuna.storages.RDBStorage:
     """Open Optuna's storage at a URL.
 
     Raises:
-        InputError: it cannot be opened.
+        InputError: it cannot be opened, or its disk is full.
     """
     error: Exception | None = None
     for _ in range(MAX_ATTEMPTS):
@@ -40,6 +41,8 @@ def open_storage(url: str) -> optuna.storages.RDBStorage:
             error = raised
             break
         except SQLAlchemyError as raised:  # perhaps another machine is creating the same tables
+            if (full := disk.explain(raised, database.sqlite_file(url) or Path.cwd())) is not None:
+                raise InputError(full) from raised
             error = raised
             time.sleep(random.uniform(0.1, 0.5))
     reason = addresses.hide(str(error).splitlines()[0], url)

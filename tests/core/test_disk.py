@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 from temper.core import artifacts, disk
 from temper.core.errors import InputError
 from temper.ingest import hub
+from temper.sweep import storage
 
 DATA = np.random.default_rng(0).integers(0, 256, 2**20, dtype=np.uint8)
 
@@ -103,6 +104,14 @@ def test_full_cache_of_the_hub_is_no_broken_connection(tmp_path, monkeypatch):
         hub.explain_hub_errors("model x", None),
     ):
         raise full
+
+
+def test_full_disk_of_a_sweep_is_no_wrong_address(small_disk):
+    """SQLite has words of its own."""
+    (small_disk / "full").write_bytes(bytes(270_000))
+    url = storage.local_url(small_disk)
+    with pytest.raises(InputError, match=r"cannot write .*trials.db: the disk is full \(0 MiB"):
+        storage.open_storage(url)
 
 
 def test_cause_of_another_error_counts():
