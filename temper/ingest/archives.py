@@ -3,7 +3,9 @@
 `x.csv.gz` is one member; a ZIP archive has one per file of a known format, in name order.
 """
 
+import errno
 import gzip
+import lzma
 import shutil
 import tempfile
 import zipfile
@@ -18,6 +20,7 @@ from temper.core.errors import InputError
 
 COMPRESSIONS = (".gz", ".zip")
 ENCRYPTED = 0x1  # flag bit of a ZIP member
+BROKEN = (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +73,7 @@ def open_members(file: Path, known_suffixes: Collection[str]) -> Iterator[Archiv
             yield ArchiveMember(
                 name=str(file), suffix=suffix, open=lambda: file.open("rb"), path=file
             )
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError) as error:
         raise InputError(f"{file}: broken ZIP archive: {error}; pack it again") from None
 
 
@@ -79,12 +82,18 @@ def explain_broken(member: ArchiveMember) -> Iterator[None]:
     """Name the member whose compressed bytes cannot be read.
 
     Raises:
-        InputError: they are corrupt or cut short.
+        InputError: they are corrupt, cut short or compressed in a way that Python cannot undo.
     """
     try:
         yield
-    except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (*BROKEN, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # of the disk; a broken archive gives no number, or a position that is none
         raise InputError(f"{member.name}: broken archive: {error}; pack it again") from None
+    except NotImplementedError as error:
+        raise InputError(
+            f"{member.name}: {error}; pack it again, compressed as ZIP usually is (Deflate)"
+        ) from None
 
 
 def _zip_members(

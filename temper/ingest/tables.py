@@ -47,6 +47,7 @@ def read_arrow(member: ArchiveMember) -> Iterator[ColumnBatch]:
             file = pa.ipc.open_file(source)
             batches = (file.get_batch(i) for i in range(file.num_record_batches))
         for batch in batches:
+            batch.validate(full=True)  # a damaged offset would end the process
             yield _to_columns(batch, member.name)
 
 

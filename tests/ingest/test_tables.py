@@ -82,3 +82,21 @@ def test_refuses_two_columns_of_one_name(tmp_path):
     pq.write_table(pa.table([["x"], ["y"]], names=["a", "a"]), tmp_path / "x.parquet")
     with pytest.raises(InputError, match=r"x\.parquet: duplicate column name: a, a"):
         columns_of(tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".csv", ".jsonl"])
+@pytest.mark.parametrize("packed", ["", ".zip"])
+def test_no_damage_is_more_than_an_error(tmp_path, suffix, packed):
+    """Each byte is changed in turn; a text may still be one, but nothing else may happen."""
+    data = contents(suffix, tmp_path)
+    if packed:
+        data = zipped(tmp_path / "whole.zip", {f"a{suffix}": data}).read_bytes()
+    file, errors = tmp_path / f"x{packed or suffix}", []
+    for position in range(0, len(data), 1 + len(data) // 150):
+        file.write_bytes(data[:position] + bytes([data[position] ^ 0xFF]) + data[position + 1 :])
+        try:
+            columns_of(file)
+        except InputError as error:
+            errors.append(str(error))
+    assert errors
+    assert [text for text in errors if not text.startswith(str(file)) or "\n" in text] == []
