@@ -53,12 +53,12 @@ def _import(module: str, file: Path, key: str) -> ModuleType:
     if not file.is_file():
         raise InputError(f"{key}: code.{module} is {file}, and there is no such file")
     spec = importlib.util.spec_from_file_location(f"temper_code_{module}", file)
-    assert spec is not None
-    assert spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise InputError(f"{key}: code.{module} is {file}, which is not a Python file (.py)")
     imported = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(imported)
-    except Exception as error:  # custom code may raise anything
+    except (Exception, SystemExit) as error:  # custom code may raise anything
         raise InputError(f"{key}: {file} fails when it is imported: {error!r}") from error
     return imported
 
