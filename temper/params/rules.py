@@ -220,6 +220,9 @@ def _loss(p: Params) -> Iterator[Conflict]:
     labels, weights = p.task.classes, p.train.class_weights
     if isinstance(weights, tuple) and labels is not None and len(weights) != len(labels):
         yield "train.class_weights", f"has {len(weights)} numbers for {len(labels)} labels"
+    if isinstance(weights, tuple) and (min(weights, default=0) < 0 or not any(weights)):
+        found = list(weights)
+        yield "train.class_weights", f"found {found}; none may be negative, one must be above 0"
     for key in LOSS_OPTIONS:
         value = getattr(p.train, key)
         if not value:

@@ -199,6 +199,11 @@ class TrainParams(Group):
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         description="Mixed precision (autocast); fp16 needs a GPU."
     )
+    compile: bool = Field(
+        default=False,
+        description="Compile the layers: a minute at the start, then faster steps; a GPU, bf16 and "
+        "engine loop. Absent: false.",
+    )
     gradient_checkpointing: bool = Field(
         default=False,
         description="Recompute activations in the backward pass to save memory. Absent: false.",
@@ -278,16 +283,6 @@ class TrainParams(Group):
         default=EarlyStopping(patience=0),
         description="Stop when metric_for_best_model no longer improves. Absent: off.",
     )
-
-    @model_validator(mode="after")
-    def _check_class_weights(self) -> Self:
-        weights = self.class_weights
-        if isinstance(weights, tuple) and (min(weights, default=0) < 0 or not any(weights)):
-            raise ValueError(
-                f"class_weights: found {list(weights)}; none may be negative, and one must be "
-                "above 0"
-            )
-        return self
 
     @model_validator(mode="after")
     def _check_accumulation(self) -> Self:
