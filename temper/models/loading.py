@@ -69,7 +69,8 @@ def load(
 
         return heads.load(folder, build_custom)
     auto_class = getattr(transformers, auto_model)
-    return auto_class.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    options = {"local_files_only": True, "trust_remote_code": False, "use_safetensors": True}
+    return auto_class.from_pretrained(str(folder), **options)
 
 
 def backbone_prefix(model: "nn.Module") -> str:

@@ -156,6 +156,11 @@ DAMAGE = {  # name → what is done to the folder, the engine, what the error sa
     ),
     "tokenizer": (cut("tokenizer.json"), "torch", ["--model export", "copy it again"]),
     "no_weights": (lambda f: (f / "model.safetensors").unlink(), "torch", ["model.safetensors"]),
+    "pickled": (
+        lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"),
+        "torch",
+        ["model.safetensors"],
+    ),
     "cut_weights": (
         cut("model.safetensors", 5000),
         "torch",
