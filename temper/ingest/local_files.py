@@ -24,38 +24,41 @@ def find_files(name: str, split: str, pattern: str, key: str = "") -> list[Path]
         key: names the path in errors. "": the split's key in params.yaml.
 
     Raises:
-        InputError: the path does not exist, nothing matches, a format is unknown, or a plain-text
-            file, perhaps a README, is among files of other formats.
+        InputError: the path does not exist, nothing matches, a pipe, a device, a broken link or a
+            file of an unknown format does, or a plain-text file, perhaps a README, is among files
+            of other formats.
     """
     path, fix = Path(name), "" if key else ", or set data.glob to match only those"
     key = key or f"data.files.{split}"
     glob = pattern.replace("{split}", split)
-    files = sorted(p for p in path.glob(glob) if p.is_file()) if path.is_dir() else [path]
+    found = sorted(p for p in path.glob(glob) if not p.is_dir()) if path.is_dir() else [path]
     if not path.exists():
         hint = ": a pattern goes into data.glob, beside a folder" if set(name) & set("*?[") else ""
         hint = f"; `dvc pull` fetches {name}.dvc" if Path(f"{name}.dvc").exists() else hint
         raise InputError(f"{key}: no such file or folder: {name}{hint}")
-    if not path.is_dir() and not path.is_file():
-        raise InputError(f"{key}: {name} is a pipe or a device; a file or folder is needed")
-    if not files:
+    for file in found:
+        if not file.is_file():
+            kind = "a pipe or a device" if file.exists() else "a link to a file that does not exist"
+            raise InputError(f"{key}: {file} is {kind}; a file or folder is needed")
+    if not found:
         raise InputError(
             f"{key}: no file in {name} matches data.glob {pattern!r}; "
             f"it contains {', '.join(sorted(p.name for p in path.iterdir())[:10]) or 'nothing'}"
         )
-    for file in files:
+    for file in found:
         suffix, compression = archives.suffixes(file.name)
         if suffix not in READERS and compression != ".zip":
             raise InputError(
                 f"{file}: unknown format {suffix!r}; known formats: {', '.join(READERS)}, each "
                 "also with .gz, and .zip archives of them"
             )
-    texts = [file for file in files if archives.suffixes(file.name)[0] == ".txt"]
-    if texts and len(texts) < len(files):
+    texts = [file for file in found if archives.suffixes(file.name)[0] == ".txt"]
+    if texts and len(texts) < len(found):
         raise InputError(
             f"{key}: {texts[0]} is plain text among files of other formats; "
             f"keep only files with examples in {name}{fix}"
         )
-    return files
+    return found
 
 
 def read(

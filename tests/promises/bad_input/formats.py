@@ -18,9 +18,11 @@ NAN = '{"sentence1": NaN}'
 ROW = '{"sentence1": "a", "sentence2": "b", "label": "equivalent"}\n'
 
 
-def train(case: str, file: str, content: FileContent, *says: str, **csv: Any) -> BadInput:
-    """Return a case of one file for train, which the error names, with `data.csv` if given."""
-    changes = {"data.files": {"train": file}} | ({"data.csv": csv} if csv else {})
+def train(
+    case: str, file: str, content: FileContent, *says: str, path: str = "", **csv: Any
+) -> BadInput:
+    """Return a case of one file for train, or of its folder, with `data.csv` if given."""
+    changes = {"data.files": {"train": path or file}} | ({"data.csv": csv} if csv else {})
     return BadInput(name=case, changes=changes, files={file: content}, says=says)
 
 
@@ -245,6 +247,14 @@ TABLES = [
 
 FILES = [
     train("pipe", "x.csv", os.mkfifo, "data.files.train: x.csv is a pipe or a device"),
+    train("pipe_in_a_folder", "x/y.csv", os.mkfifo, "x/y.csv is a pipe or a device", path="x"),
+    train(
+        "broken_link_in_a_folder",
+        "x/y.csv",
+        lambda file: file.symlink_to("z.csv"),
+        "x/y.csv is a link to a file that does not exist",
+        path="x",
+    ),
     train("gzip_cut", "x.csv.gz", gzip.compress(GOOD.encode())[:-9], "x.csv.gz: broken archive"),
     train("gzip_is_csv", "x.csv.gz", GOOD, "x.csv.gz: broken archive", "pack it again"),
     train("zip_is_csv", "x.zip", GOOD, "x.zip: broken ZIP archive", "pack it again"),
