@@ -60,7 +60,7 @@ def read(member: ArchiveMember, note: Note) -> Iterator[ColumnBatch]:
             + (f", tags from column {layout.tag_column + 1}" if layout.tag_column else "")
         )
     with text_files.open_text(member, encoding) as text:
-        sentences = _sentences(text_files.read_lines(text, member.name), layout, member.name)
+        sentences = _sentences(text_files.read_lines(text, member.name), layout, member.name, note)
         for batch in text_files.batched(sentences, lambda rows: sum(len(word) for word, _ in rows)):
             columns = {"words": [[word for word, _ in rows] for rows in batch]}
             if layout.tag_column is not None:
@@ -103,18 +103,25 @@ def _is_numbered(rows: Iterable[str], layout: Layout) -> bool:
     return False
 
 
-def _sentences(lines: Iterable[str], layout: Layout, name: str) -> Iterator[list[tuple[str, str]]]:
-    """Yield the words of each sentence with their tags."""
+def _sentences(
+    lines: Iterable[str], layout: Layout, name: str, note: Note
+) -> Iterator[list[tuple[str, str]]]:
+    """Yield the words of each sentence with their tags; note how many lines are comments."""
     sentence: list[tuple[str, str]] = []
+    num_comments = 0
     for number, line in enumerate(itertools.chain(lines, [""]), 1):
         if not line.strip() or line.startswith(DOCUMENT):
             if sentence:
                 yield sentence
             sentence = []
-        elif sentence or not layout.is_comment(line):
+        elif not sentence and layout.is_comment(line):
+            num_comments += 1
+        else:
             fields = layout.split(line)
             if not (layout.is_numbered and UNWORDED.fullmatch(fields[0])):
                 sentence.append(_word_and_tag(fields, layout, f"{name}:{number}"))
+    if num_comments:
+        note(f"{name}: comment lines (#): {num_comments:,}")
 
 
 def _word_and_tag(fields: list[str], layout: Layout, where: str) -> tuple[str, str]:
@@ -122,9 +129,9 @@ def _word_and_tag(fields: list[str], layout: Layout, where: str) -> tuple[str, s
     separator = "tabs" if layout.has_tabs else "spaces"
     if len(fields) != layout.num_columns:
         raise InputError(
-            f"{where}: {len(fields)} columns, but the first word has {layout.num_columns} "
-            f"(separated by {separator}): {' '.join(fields)[:80]!r}; does the word or its tag "
-            "lack? An empty line ends a sentence, and comments stand before it"
+            f"{where}: {len(fields)} column{'s' * (len(fields) > 1)}, but the first word has "
+            f"{layout.num_columns} (separated by {separator}): {' '.join(fields)[:80]!r}; is the "
+            "word or its tag missing? An empty line ends a sentence, and comments stand before it"
         )
     if layout.is_numbered and not fields[0].isdigit():
         raise InputError(f"{where}: {fields[0]!r:.80} is no number, but other lines begin with one")

@@ -66,7 +66,10 @@ def test_numbered_lines_have_their_word_second(tmp_path):
     file, notes = write(tmp_path, text + "\n1\tPär\tPROPN\tB-PER\tO\n"), []
     (found,) = local_files.read(file, None, notes.append)
     assert found == {"words": [["in", "Oslo"], ["Pär"]], "tags": [["O", "B-LOC"], ["B-PER"]]}
-    assert notes == [f"{file}: numbered lines; words from column 2, tags from column 4"]
+    assert notes == [
+        f"{file}: numbered lines; words from column 2, tags from column 4",
+        f"{file}: comment lines (#): 1",
+    ]
     assert columns_of(write(tmp_path, "1 O\n2 O\n"))["words"] == [["1", "2"]]
     assert columns_of(write(tmp_path, "1 in\n2 Oslo\n")) == {"words": [["in", "Oslo"]]}
 
@@ -76,9 +79,9 @@ def test_numbered_lines_have_their_word_second(tmp_path):
     [
         (
             "a O\nb\n",
-            r"x\.conll:2: 1 columns, but the first word has 2 \(separated by spaces\): 'b'",
+            r"x\.conll:2: 1 column, but the first word has 2 \(separated by spaces\): 'b'",
         ),
-        ("a\tO\n\nb O\n", r"x\.conll:3: 1 columns, but .* \(separated by tabs\)"),
+        ("a\tO\n\nb O\n", r"x\.conll:3: 1 column, but .* \(separated by tabs\)"),
         ("a\nb O\n", r"x\.conll:2: 2 columns, but the first word has 1"),
         ("a O\n# c\n", r"x\.conll:2: '# c'|x\.conll:2: 'c' in the last column is no tag"),
         ("a O\nb ORG\n", r"x\.conll:2: 'ORG' in the last column is no tag; a tag is O, or B-"),

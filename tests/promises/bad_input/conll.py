@@ -24,11 +24,11 @@ def json_line(*tags: str) -> str:
 
 
 CASES = [
-    train("tag_missing", GOOD + "Oslo\n", "x.conll:4: 1 columns, but", "'Oslo'"),
+    train("tag_missing", GOOD + "Oslo\n", "x.conll:4: 1 column, but", "'Oslo'"),
     train("tag_missing_after_tabs", GOOD_TABS + "Oslo\t\n", "x.conll:4: '' in the la"),
     train("word_missing", GOOD_TABS + "\tO\n", "x.conll:4: no word before the tag"),
     train("no_tags_at_all", "Anna\nleft\n", "no column 'tags'", "train has words"),
-    train("spaces_among_tabs", GOOD_TABS + "Oslo O\n", "x.conll:4: 1 columns", "tabs"),
+    train("spaces_among_tabs", GOOD_TABS + "Oslo O\n", "x.conll:4: 1 column", "tabs"),
     train("comment_inside_a_sentence", "a O\n# id 7\n", "x.conll:2: 3 columns", "comments stand"),
     train("type_without_prefix", GOOD + "UNO ORG\n", "x.conll:4: 'ORG'", "no tag", "B-PER"),
     train("numbers_for_tags", "Anna B-PER 0\nleft O 1\n", "x.conll:1: '0' in the last column"),
