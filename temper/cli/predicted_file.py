@@ -1,7 +1,6 @@
 """Columns with predictions → a CSV, TSV, JSON Lines or Parquet file, written batch by batch."""
 
 import base64
-import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from temper.core import csv_file
 from temper.core.errors import InputError, explain_full_disk
 
 WriteBatch = Callable[[dict[str, list]], None]  # the same columns in every call
@@ -98,7 +98,7 @@ def _delimited(delimiter: str) -> Callable[[Path, Types], Any]:
     @contextmanager
     def open_writer(path: Path, types: Types) -> Iterator[WriteBatch]:
         with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+            writer = csv_file.Writer(file, delimiter)
 
             def write(columns: dict[str, list]) -> None:
                 if not file.tell():

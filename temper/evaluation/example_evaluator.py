@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temper import metrics
+from temper.core import csv_file
 from temper.evaluation import bootstrap, tables
 from temper.evaluation.evaluator import select_examples
 from temper.metrics.entities import EntityCounts
@@ -72,7 +73,7 @@ class ExampleEvaluator:
             target.open("w", newline="", encoding="utf-8") as file,
             tqdm(total=len(examples), desc=target.stem, unit="row", leave=False) as bar,
         ):
-            writer = csv.writer(file, lineterminator="\n")
+            writer = csv_file.Writer(file)
             writer.writerow(["row", "reference", "prediction"])
             windows = self.predictor.predictions_by_window(features, examples)
             for start, predictions, window in windows:

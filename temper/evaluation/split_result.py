@@ -5,7 +5,6 @@ probabilities of all labels are kept for a seeded sample of rows only, for the a
 curve. Multi-label predictions and references are sparse.
 """
 
-import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import csr_array, issparse, vstack
 
+from temper.core import csv_file
 from temper.metrics import classification, multi_label, regression
 
 SAMPLED_CELLS = 2_000_000  # rows x labels whose probabilities are kept
@@ -75,7 +75,7 @@ def score_split(
     sampled = sample_rows(num_rows, max(len(spec.label_names), 1), seed)
     scored: list[WindowScores] = []  # with probabilities of the sampled rows only
     with target.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv_file.Writer(file)
         columns = [f"score_{name}" for name in spec.label_names]
         writer.writerow(["row", "reference", "prediction", "score", *columns])
         for start, logits in windows:

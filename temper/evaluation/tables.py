@@ -1,7 +1,6 @@
 """Scored rows → the CSV tables behind DVC's plots and the report."""
 
 import base64
-import csv
 import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temper import metrics
+from temper.core import csv_file
 from temper.evaluation import bootstrap
 from temper.evaluation.split_result import LabelSpec, SplitResult, dense, label_text, scores
 from temper.metrics.aggregates import safe_divide
@@ -35,9 +35,9 @@ def write_csv(path: Path, rows: Table) -> None:
     """Write rows with their keys as header; no file for no rows."""
     if rows:
         with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+            writer = csv_file.Writer(file)
+            writer.writerow(rows[0])
+            writer.writerows([row.get(name) for name in rows[0]] for row in rows)
 
 
 def rounded(value: Any) -> float:

@@ -201,6 +201,10 @@ def test_predict_answers_like_evaluate(done, tmp_path):
     assert len(rows) == 24
     given = rows_of(source, 1000)
     assert [{k: row[k] for k in given[0]} for row in rows] == given
+    options = {"batch_size": 8, "num_threads": 1, "trust_code": False}
+    model = predictor.open_export(Path("data/export"), "onnx", **options)
+    added = model.predict({name: [] for name in model.task.columns})
+    assert [*given[0], *added] == list(rows[0])
     task, kind = registry.load(parameters), parameters.task.metrics
     answers = [row["prediction"] for row in rows]
     if kind == "language":
