@@ -68,7 +68,7 @@ def read_config(folder: Path, params: ModelParams) -> "PretrainedConfig":
             raise InputError(
                 f"model.config.{key}: {type(config).__name__} has no such key{nearest(key, known)}"
             )
-        old = getattr(config, key)
+        old: Any = getattr(config, key)
         both_numbers = is_number(old) and is_number(value)
         has_type = isinstance(value, type(old)) and isinstance(value, bool) == isinstance(old, bool)
         if old is not None and not both_numbers and not has_type:
@@ -125,7 +125,7 @@ def read_processor(
         raise InputError(f"model {params.name}: {error}") from error
     except Exception as error:  # each processor class raises errors of its own
         what = "tokenizer" if task.auto_processor == "AutoTokenizer" else "image processor"
-        reason = str(error).strip().split("\n")[0]
+        reason = " ".join(str(error).split())[:200]
         raise InputError(f"model {params.name}: no {what} in {folder}: {reason}") from error
     if task.auto_processor == "AutoTokenizer":
         inner = config.backbone_config() if isinstance(config, ModelWithHeadConfig) else config
