@@ -74,7 +74,9 @@ def configure(params: Settings, seed: int) -> None:
     torch.set_num_threads(params.num_threads)
     threadpool_limits(params.num_threads, user_api="blas")
     if params.deterministic:
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        # on a GPU attention takes deterministic kernels only where others are errors
+        torch.use_deterministic_algorithms(True, warn_only=not torch.cuda.is_available())
+        torch.utils.deterministic.fill_uninitialized_memory = False  # which nothing reads
         torch.backends.cudnn.benchmark = False
     set_seed(seed)
 
@@ -87,8 +89,9 @@ def end_with_parent() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if "WORLD_SIZE" in os.environ and os.getppid() == 1 and not _launched_by_init():
-            sys.exit(128 + signal.SIGTERM)  # the launcher died before the call
+        was_started = "WORLD_SIZE" in os.environ or "DVC_STAGE" in os.environ
+        if was_started and os.getppid() == 1 and not _launched_by_init():
+            sys.exit(128 + signal.SIGTERM)  # the launcher, or DVC, died before the call
 
 
 def _launched_by_init() -> bool:

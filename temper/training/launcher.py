@@ -13,6 +13,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+import psutil
+
 from temper import params
 from temper.core import determinism, errors
 from temper.core.errors import InputError
@@ -34,8 +36,7 @@ def launch(file: str, arguments: Sequence[str]) -> int:
     os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(SHUTDOWN_TIMEOUT_S))
     parser = launch_command_parser()
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        # Ctrl-C reaches the training, which writes a checkpoint; torchrun replaces this handler
-        signal.signal(signal.SIGINT, lambda *_: None)
+        signal.signal(signal.SIGINT, leave_to_training)  # torchrun replaces it
     try:
         launch_command(parser.parse_args(["--config_file", file, *arguments]))
     except subprocess.CalledProcessError as error:  # of one process
@@ -47,6 +48,12 @@ def launch(file: str, arguments: Sequence[str]) -> int:
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{file}: {error}") from error
     return 0
+
+
+def leave_to_training(*_: object) -> None:
+    """Ignore Ctrl-C once a training runs, which gets it too and writes a checkpoint."""
+    if not psutil.Process().children():
+        raise KeyboardInterrupt
 
 
 def main(*arguments: str) -> None:

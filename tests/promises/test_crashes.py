@@ -1,5 +1,6 @@
 """Killed at any moment and started again, the pipeline ends with the same bytes."""
 
+import os
 import random
 import shutil
 import signal
@@ -14,10 +15,9 @@ from tests.helpers.processes import (
     processes_in,
     start,
     wait_for_none,
-    wait_for_path,
 )
 from tests.helpers.repository import clone, commit, hashes, ran, run, set_params, variables
-from tests.helpers.waiting import LIMIT_S
+from tests.helpers.waiting import LIMIT_S, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untracked")]
 SEEDED = random.Random(3)
@@ -108,20 +108,45 @@ def test_experiment_in_a_temporary_workspace_resumes(quiet, tmp_path):
     assert found != hashes(quiet)
 
 
-def test_sigterm_saves_a_checkpoint_and_never_succeeds(quiet, tmp_path):
-    """DVC must not take the unfinished model of a pre-empted node for the result."""
+def test_stopped_training_saves_a_checkpoint_and_never_succeeds(quiet, tmp_path):
+    """A pre-empted worker, Ctrl-C and a killed DVC leave no unfinished model and no process."""
     folder = clone(quiet, tmp_path / "clone", cache=True)
     (folder / "dvc.lock").unlink()
-    child = start(folder, "dvc repro --no-run-cache --force --single-item train")
-    wait_for_path(folder, "checkpoints/*/checkpoint-3", child)
-    (worker,) = [p for p in processes_in(folder) if p.cmdline()[1:3] == ["-m", "stages.train"]]
-    worker.terminate()
-    assert child.wait(timeout=LIMIT_S) not in (0, -signal.SIGKILL)
-    assert not (folder / "data/model").exists()
+    for stop in (terminate_worker, interrupt_group, kill_dvc):
+        step = newest_step(folder)
+        child = start(folder, "dvc repro --no-run-cache --force --single-item train")
+        wait_until(lambda step=step: newest_step(folder) > step, lambda child=child: runs(child))
+        stop(folder, child)
+        assert child.wait(timeout=LIMIT_S) != 0
+        wait_for_none(folder)
+        assert not (folder / "data/model").exists()
     run(folder, "dvc repro --no-run-cache --single-item train")
     assert {k: v for k, v in hashes(folder).items() if k in hashes(quiet)} == {
         k: v for k, v in hashes(quiet).items() if k in hashes(folder)
     }
+
+
+def terminate_worker(folder, child):
+    (worker,) = [p for p in processes_in(folder) if p.cmdline()[1:3] == ["-m", "stages.train"]]
+    worker.terminate()
+
+
+def interrupt_group(folder, child):
+    os.killpg(child.pid, signal.SIGINT)
+
+
+def kill_dvc(folder, child):
+    child.kill()
+
+
+def newest_step(folder):
+    """Return the step of the last checkpoint."""
+    paths = folder.glob("checkpoints/*/checkpoint-*")
+    return max((int(path.name.split("-")[1]) for path in paths), default=0)
+
+
+def runs(child):
+    assert child.poll() is None
 
 
 def test_two_workers_with_one_fingerprint_do_not_collide(quiet, tmp_path):

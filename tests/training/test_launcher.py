@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import subprocess
 
 import pytest
 
@@ -57,4 +58,8 @@ def test_ctrl_c_is_left_to_the_training(monkeypatch):
         assert launcher.launch(str(SINGLE), ["-m", "worker", "argument"]) == 0
     ignored, handled = found
     assert ignored is signal.SIG_IGN
-    assert handled(signal.SIGINT, None) is None
+    with pytest.raises(KeyboardInterrupt):
+        handled(signal.SIGINT, None)
+    with subprocess.Popen(["sleep", "9"]) as child:
+        assert handled(signal.SIGINT, None) is None
+        child.kill()
