@@ -1,8 +1,10 @@
 """The run above a sweep's runs."""
 
+from pathlib import Path
 from urllib.parse import parse_qs
 
 from temper.sweep import sweep_run
+from temper.tracking import store
 
 
 def test_address_of_the_trials_has_no_password():
@@ -16,3 +18,14 @@ def test_address_of_the_trials_has_no_password():
     assert options["searchFilter"] == "tags.sweep = 's'"
     assert options["orderByKey"] == "metrics.`validation/loss`"
     assert options["orderByAsc"] == "true"
+
+
+def test_the_copy_of_the_plan_holds_no_password(local_store, tmp_path, monkeypatch):
+    """The run has sweep.yaml with its storage masked."""
+    monkeypatch.chdir(tmp_path)
+    plan = tmp_path / "sweep.yaml"
+    plan.write_text("name: s\nstorage: postgresql://me:secret@host/db\n")
+    run_id = sweep_run.SweepRun("s", plan, {}).run_id
+    (tmp_path / "copy").mkdir()
+    copy = store.connect().download_artifacts(run_id, "sweep.yaml", str(tmp_path / "copy"))
+    assert Path(copy).read_text() == "name: s\nstorage: postgresql://me:***@host/db\n"
