@@ -48,9 +48,15 @@ def test_every_library_obeys_the_number_of_threads(write_params, tmp_path, count
 def test_portable_pins_the_instruction_set_and_prepare_the_hash_seed(write_params, tmp_path):
     """Any x86-64 machine uses AVX2 kernels; without it the machine's variable applies."""
     write_params()
-    one, other = facts(tmp_path, PYTHONHASHSEED="5"), facts(tmp_path, PYTHONHASHSEED="6")
+    one, other = (
+        facts(tmp_path, PYTHONHASHSEED="5", NPY_ENABLE_CPU_FEATURES="X86_V4"),
+        facts(tmp_path, PYTHONHASHSEED="6", NPY_DISABLE_CPU_FEATURES="X86_V3"),
+    )
     assert one == other
     assert one["torch.cpu_capability"] == "AVX2"
+    assert one["numpy.cpu_features"] == "X86_V3"
+    assert one["blas"] == "openblas Haswell"
+    assert "avx2" in one["cpu_flags"].split()
     assert one["torch.deterministic_algorithms"] == "true"
     write_params(determinism__portable=False, determinism__deterministic=False)
     found = facts(tmp_path, ATEN_CPU_CAPABILITY="default")
