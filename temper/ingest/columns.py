@@ -168,7 +168,7 @@ def _parse(text: str) -> Any:
 
     NumPy's `['a' 'b']` is among the rest: Python would join it to `ab`.
     """
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         return json.loads(text)
     with contextlib.suppress(ValueError, SyntaxError, MemoryError, TokenError, RecursionError):
         tokens = generate_tokens(io.StringIO(text.strip()).readline)

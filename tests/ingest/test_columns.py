@@ -47,6 +47,12 @@ def test_refuses_impossible_renames(write_params, hundred_rows, names, message):
     ("kind", "value", "message"),
     [
         ("texts", 5, "expected a list of strings"),
+        pytest.param("texts", "[" * 100_000, "expected a list such as", id="deep"),
+        ("text", ["a"], "expected a text, not a list"),
+        ("text", {"en": "a"}, "expected a text, not a dict"),
+        ("text", b"a", "expected a text, not a bytes"),
+        ("text", float("nan"), "a missing text is null"),
+        ("texts", '["\\ud800"]', "surrogates not allowed"),
         ("texts", "[broken", "found '\\[broken'"),
         ("image", b"no image", "not an image format that Pillow can read"),
         ("image", "cat.png", "expected the bytes of an image"),

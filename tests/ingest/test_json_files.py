@@ -12,8 +12,8 @@ from tests.helpers.archives import columns_of
         ('{"text": NaN}', r"x\.jsonl:2: NaN or Infinity, which are no values of JSON; write null"),
         ('{"text": [-Infinity]}', r"x\.jsonl:2: NaN or Infinity"),
         ('{"text": "\\ud83d"}', r"x\.jsonl:2: \\ud83d alone is no character, but half of a pair"),
-        ("[" * 100_000, r"x\.jsonl:2: JSON that Python cannot read: .*recursion"),
-        ('{"n": ' + "1" * 5000 + "}", r"x\.jsonl:2: JSON that Python cannot read: Exceeds"),
+        pytest.param("[" * 100_000, r"x\.jsonl:2: JSON that Python cannot read: .*rec", id="deep"),
+        pytest.param('{"n": ' + "1" * 5000 + "}", r"x\.jsonl:2: JSON that .*: Exceeds", id="long"),
         ("{", r"x\.jsonl:2: not JSON: Expecting property name .* \(column 2\)"),
         ("[1]", r"x\.jsonl:2: expected an object, found \[1\]"),
     ],
@@ -30,7 +30,7 @@ def test_names_the_line_that_is_no_row(tmp_path, line, message):
     [
         ('[{"a": 1},\n{"a": 2},]', r"x\.json:2: not JSON: .* \(column \d+\)"),
         ('[{"a": 1}, {"a": NaN}]', r"x\.json: row 2: NaN or Infinity"),
-        ("[" * 100_000, r"x\.json: JSON that Python cannot read"),
+        pytest.param("[" * 100_000, r"x\.json: JSON that Python cannot read", id="deep"),
         ('{"rows": []}', r"x\.json: expected a list of objects, or one under 'data'"),
         (
             '{"data": [{"paragraphs": []}, {"paragraphs": [{"qas": [{}]}]}]}',
