@@ -47,10 +47,13 @@ def compare_weights(
     network = build_meta_model(config, auto_model)
     prefix = loading.backbone_prefix(network)
     expected = {name: tuple(p.shape) for name, p in network.state_dict().items()}
-    stored = {
-        prefix + name if prefix + name in expected else name: shape
-        for name, shape in checkpoint_shapes(folder).items()
-    }
+    stored = renamed_as_loaded(
+        {
+            prefix + name if prefix + name in expected else name: shape
+            for name, shape in checkpoint_shapes(folder).items()
+        },
+        network,
+    )
     tied = set(getattr(network, "all_tied_weights_keys", None) or ())
     new = [name for name in expected if name not in stored and name not in tied]
     new = [name for name in new if not name.endswith(("position_ids", "token_type_ids"))]
@@ -62,7 +65,7 @@ def compare_weights(
                 "model.from_scratch: true"
             )
     for name, shape in expected.items():
-        if name in stored and stored[name] != shape:
+        if stored.get(name) not in (None, shape):
             if loading.is_head_tensor(name, prefix):
                 new.append(name)
                 continue
@@ -71,3 +74,37 @@ def compare_weights(
                 "model.config changes a size; remove that key, or set model.from_scratch: true"
             )
     return {"new": sorted(new), "unused": sorted(set(stored) - set(expected))}
+
+
+def renamed_as_loaded(
+    stored: dict[str, tuple[int, ...]], network: "nn.Module"
+) -> dict[str, tuple[int, ...] | None]:
+    """Rename tensors as transformers does when it loads an older layout; None: shape unknown.
+
+    Args:
+        stored: shapes by the checkpoint's names.
+        network: that they are loaded into.
+    """
+    from transformers import PreTrainedModel
+    from transformers.conversion_mapping import get_model_conversion_mapping
+    from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
+
+    if not isinstance(network, PreTrainedModel):
+        return dict(stored)
+    expected, mapping = network.state_dict(), get_model_conversion_mapping(network)
+    renamings = [entry for entry in mapping if isinstance(entry, WeightRenaming)]
+    converters = [entry for entry in mapping if isinstance(entry, WeightConverter)]
+    renamed: dict[str, tuple[int, ...] | None] = {}
+    for name, shape in stored.items():
+        new, pattern = rename_source_key(
+            name, renamings, converters, network.base_model_prefix, expected
+        )
+        if name in expected or new not in expected:
+            renamed[name] = shape
+            continue
+        first, *others = next(
+            (c.target_patterns for c in converters if pattern in c.source_patterns), [""]
+        )
+        names = [new, *(new.replace(first, other) for other in others)]
+        renamed |= dict.fromkeys(names, shape if pattern is None else None)
+    return renamed
