@@ -162,7 +162,8 @@ def write_model(family: str, task: registry.Task) -> None:
         options["vocab_size"] = len(tokenizer)
         for name in ("pad_token_id", "bos_token_id", "eos_token_id", "sep_token_id"):
             if getattr(default, name, None) is not None:
-                options[name] = getattr(tokenizer, name) or tokenizer.sep_token_id
+                found = getattr(tokenizer, name)
+                options[name] = tokenizer.sep_token_id if found is None else found
         if default.is_encoder_decoder:
             options["decoder_start_token_id"] = tokenizer.pad_token_id
     config = transformers.AutoConfig.for_model(family, **options)
