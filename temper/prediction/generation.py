@@ -1,5 +1,6 @@
 """Prompts → generated tokens: by transformers' `generate`, or greedily by ONNX Runtime."""
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -63,10 +64,21 @@ def torch_generate(
 
     model.eval()
     device, options = next(model.parameters()).device, settings.model_dump()
+    takes_positions = "position_ids" in inspect.signature(model.forward).parameters
+    counts_padding = not (model.config.is_encoder_decoder or takes_positions)  # such as BART's
     if options["num_beams"] == 1:
         options.pop("length_penalty")
 
     def generate(batch: Batch) -> list[np.ndarray]:
+        lengths = batch["attention_mask"].sum(1)
+        if counts_padding and len(set(lengths)) > 1:
+            generated: list[Any] = [None] * len(lengths)
+            for length in set(lengths):
+                rows = np.flatnonzero(lengths == length)
+                alike = {name: values[rows, -length:] for name, values in batch.items()}
+                for row, ids in zip(rows, generate(alike), strict=True):
+                    generated[row] = ids
+            return generated
         inputs = {name: torch.from_numpy(values).to(device) for name, values in batch.items()}
         with torch.inference_mode():
             ids = model.generate(
