@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
@@ -13,6 +14,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from temper import inference
 from temper.core.errors import InputError
 from temper.prediction import predictor
+from temper.tasks.base import label_predictions
 from tests.helpers.earlier_export import OF_AN_EARLIER_VERSION
 from tests.helpers.workspace import ROOT
 
@@ -207,3 +209,9 @@ def test_a_tokenizer_that_lacks_an_input_of_the_graph_is_named():
     forward = inference.onnx_forward(Session(), None)
     with pytest.raises(InputError, match="takes token_type_ids, which the tokenizer does not"):
         forward({"input_ids": None, "attention_mask": None})
+
+
+def test_labels_of_another_model_are_named():
+    """config.json and weights of two models in one folder."""
+    with pytest.raises(InputError, match=r"2 outputs and its config\.json 1 labels \(a\)"):
+        label_predictions.prediction_columns([np.zeros(2)], ["a"], "class", 0.5)

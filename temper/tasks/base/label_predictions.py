@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from temper.core.errors import InputError
 from temper.tasks.base.arrays import log_softmax
 
 TargetKind = Literal["class", "classes", "number"]
@@ -23,10 +24,18 @@ def prediction_columns(
         label_names: in the order of their ids; none for numbers.
         target_kind: one label, several labels or a number.
         threshold: several labels: the probability that a label needs, one for all or one each.
+
+    Raises:
+        InputError: the model has more or fewer outputs than labels.
     """
     outputs = np.stack(logits).astype(np.float64)
     if target_kind == "number":
         return {"prediction": [float(f"{value:.7g}") for value in outputs[:, 0]]}
+    if outputs.shape[1] != len(label_names):
+        raise InputError(
+            f"the model has {outputs.shape[1]} outputs and its config.json {len(label_names)} "
+            f"labels ({', '.join(label_names)}): they are of two models"
+        )
     if target_kind == "classes":
         probabilities = 1 / (1 + np.exp(-outputs))
         predictions = [
