@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 
 from temper.cli.summary import tracking_command
@@ -136,7 +135,7 @@ def devices(jobs: int, tree: dict[str, Any]) -> list[str]:
     if jobs == 1 or name.startswith("cpu"):
         return []
     if launch.exists():
-        content = yaml.load(launch.read_text(encoding="utf-8"), Loader=yaml_file.Loader)
+        content = yaml_file.load(launch)
         if content.get("num_processes", 1) > 1:
             raise InputError(
                 f"-j {jobs}: a training with {launch} takes every GPU: use -j 1, or train.launch: "

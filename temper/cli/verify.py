@@ -23,7 +23,7 @@ from temper.repo import LOCK, changed, hashes, leaves
 from temper.tracking import store
 
 FETCHED = ("download", "zero_shot", "translators")
-DOWNLOAD = ("data_files", "model_files", "tokenize_files", *FETCHED)  # skipped by --no-download
+DOWNLOAD = ("data_files", "model_files", "synonym_files", *FETCHED)  # skipped by --no-download
 Stages = dict[str, dict[str, Any]]  # `stages` of a dvc.lock
 
 

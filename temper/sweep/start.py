@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import yaml
 
 from temper import params, tracking
 from temper.core import yaml_file
@@ -45,7 +44,8 @@ def prepare(config: SweepConfig, file: Path, root: Path, folder: Path) -> Sweep:
     """
     check_workspace(root, config)
     text = params_text(root, stored_start(config, folder), file)
-    tree = yaml.load(text, Loader=yaml_file.Loader)
+    name = str(params.PARAMS_FILE)
+    tree = yaml_file.values(yaml_file.parse(text, name), name)
     return Sweep(
         config=config,
         file=file,

@@ -145,7 +145,7 @@ def load(path: Path) -> SweepConfig:
             its line.
     """
     tree = yaml_file.compose(path)
-    raw = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml_file.Loader)
+    raw = yaml_file.values(tree, str(path))
     lines = {f"  {path}:{n}: duplicate key {key!r}" for n, key in yaml_file.repeated(tree)}
     config = None
     try:
