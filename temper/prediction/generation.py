@@ -113,6 +113,10 @@ def onnx_generate(
         )
     input_names = {tensor.name for tensor in session.get_inputs()}
     start = getattr(config, "decoder_start_token_id", None)
+    forced = {}  # step → token, as `generate` has it of BART's family
+    if "decoder_input_ids" in input_names:
+        forced[0] = getattr(config, "forced_bos_token_id", None)
+    forced[settings.max_new_tokens - 1] = getattr(config, "forced_eos_token_id", None)
 
     def generate(batch: Batch) -> list[np.ndarray]:
         texts = [ids[mask > 0] for ids, mask in zip(*batch.values(), strict=True)]
@@ -120,14 +124,16 @@ def onnx_generate(
         prefixes = [np.array([start]) if is_seq2seq else ids for ids in texts]
         generated: list[list[int]] = [[] for _ in texts]
         is_running = np.ones(len(texts), dtype=bool)
-        for _ in range(settings.max_new_tokens):
+        for step in range(settings.max_new_tokens):
             rows = [np.append(a, b) for a, b in zip(prefixes, generated, strict=True)]
             inputs = _step_inputs(
                 batch, [row.astype(np.int64) for row in rows], input_names, pad_id(tokenizer)
             )
             logits = np.asarray(session.run(["logits"], inputs)[0])
             for i in np.flatnonzero(is_running):
-                generated[i].append(int(logits[i, len(rows[i]) - 1].argmax()))
+                token = forced.get(step)
+                likeliest = int(logits[i, len(rows[i]) - 1].argmax())
+                generated[i].append(likeliest if token is None else token)
                 is_running[i] = generated[i][-1] != tokenizer.eos_token_id
             if not is_running.any():
                 break
