@@ -4,7 +4,7 @@ READY := .venv/.ready
 # The stages' commands call `python` and `accelerate`: put the environment's own first.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup repro test test-fast lint bench
+.PHONY: setup repro test test-fast lint bench families
 
 # Create .venv with the pinned versions; every other target does this first.
 setup: $(READY)
@@ -34,6 +34,10 @@ bench: setup
 	$(BIN)/python benchmarks/memory.py --model data/export
 	$(BIN)/python benchmarks/memory_data.py
 	test -z "$(MRPC)" || $(BIN)/python benchmarks/mrpc.py --data $(MRPC) --model $(MODEL)
+
+# Take tiny models of many families through every task and write docs/families.md: half an hour.
+families: setup
+	$(BIN)/python -m tests.helpers.families docs/families.md
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -159,7 +159,7 @@ def write_model(family: str, task: registry.Task) -> None:
         options |= {name: True for name in ("is_decoder", "causal") if name in known}
     if task.auto_processor == "AutoTokenizer":
         tokenizer = registry.open_processor(Path("model"), task)
-        options["vocab_size"] = len(tokenizer)
+        options["vocab_size"] = len(tokenizer) + 2  # Qwen adds one that it loads
         for name in ("pad_token_id", "bos_token_id", "eos_token_id", "sep_token_id"):
             if getattr(default, name, None) is not None:
                 found = getattr(tokenizer, name)
@@ -243,7 +243,7 @@ def page(outcomes: Iterable[Outcome]) -> str:
     def key(outcome: Outcome) -> tuple[str, ...]:
         return outcome.family, outcome.trains, outcome.exported, outcome.onnx
 
-    outcomes = sorted(outcomes, key=key, reverse=False)
+    outcomes = sorted(outcomes, key=lambda outcome: (*key(outcome), outcome.task))
     text = PAGE.format(families=len({o.family for o in outcomes}), version=transformers.__version__)
     for (family, *results), group in groupby(outcomes, key=key):
         tasks = ", ".join(outcome.task for outcome in group)

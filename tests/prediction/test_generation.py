@@ -59,3 +59,30 @@ def test_greedy_graph_refuses_beams(writer):
 
     with pytest.raises(ValueError, match="use --engine torch"):
         generation.onnx_generate(Session(), settings, None, None)
+
+
+def test_padding_changes_nothing_that_is_written():
+    """BART's decoder takes no positions, so padding would move its prompts."""
+    import numpy as np
+    import torch
+    from transformers import BartConfig, BartForCausalLM
+
+    task, processor, _ = load("recipes/sample-causal_lm.yaml")
+    torch.manual_seed(3)
+    sizes = dict.fromkeys(("decoder_ffn_dim", "d_model", "max_position_embeddings"), 64)
+    config = BartConfig(vocab_size=1606, decoder_layers=1, decoder_attention_heads=2, **sizes)
+    model = BartForCausalLM(config)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    settings = schema.Generation(
+        max_new_tokens=8, num_beams=1, length_penalty=1.0, no_repeat_ngram_size=0
+    )
+    write = generation.torch_generate(model, settings, processor)
+    prompts = [{"input_ids": [5, 6, 7, 8, 9, 10, 11], "length": 7}, {"input_ids": [9], "length": 1}]
+    together = [
+        ids
+        for _, rows in generation.predict(write, inference.RowList(prompts), task, processor, 2)
+        for ids in rows
+    ]
+    alone = [write(task.prompts([prompt], processor))[0] for prompt in prompts]
+    assert all(np.array_equal(one, other) for one, other in zip(together, alone, strict=True))
