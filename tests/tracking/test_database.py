@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import sqlite3
 import time
 
@@ -33,7 +32,7 @@ def test_a_kill_while_the_database_is_made_leaves_none_or_a_whole_one(uri, tmp_p
         child.start()
         wait_until(lambda: list(folder.glob("new.db*")))
         time.sleep(delay_s)
-        os.kill(child.pid, signal.SIGKILL)
+        child.kill()
         child.join()
         num_cut += (folder / "new.db.partial").exists()
     assert num_cut > 0
