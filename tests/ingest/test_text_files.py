@@ -92,3 +92,10 @@ def test_a_cell_that_no_text_has_is_refused_while_reading(tmp_path, monkeypatch,
         columns_of(tmp_path / "x.csv")
     with pytest.raises(InputError, match="a text of 1,001 characters; at most 1,000 fit"):
         columns.convert(["a" * 1001], "text", str)
+
+
+def test_long_rows_come_in_smaller_batches(tmp_path, monkeypatch):
+    """A thousand of them need not fit into memory."""
+    monkeypatch.setattr("temper.ingest.text_files.BATCH_CHARACTERS", 10)
+    (tmp_path / "x.csv").write_text("text\n" + "abcdef\n" * 5)
+    assert [len(batch["text"]) for batch in local_files.read(tmp_path / "x.csv")] == [2, 2, 1]
