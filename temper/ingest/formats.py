@@ -38,6 +38,7 @@ def _image(member: ArchiveMember) -> Iterator[ColumnBatch]:
 
 Reader = Callable[[ArchiveMember, CsvParams | None, Note], Iterator[ColumnBatch]]
 
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 READERS: dict[str, Reader] = {
     ".csv": delimited.read,
     ".tsv": delimited.read,
@@ -48,5 +49,5 @@ READERS: dict[str, Reader] = {
     ".arrow": lambda member, *_: tables.read_arrow(member),
     ".xlsx": lambda member, *_: tables.read_excel(member),
     ".conll": lambda member, _, note: conll.read(member, note),
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp"), lambda member, *_: _image(member)),
+    **dict.fromkeys(IMAGES, lambda member, *_: _image(member)),
 }
