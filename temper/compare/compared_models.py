@@ -136,7 +136,7 @@ def read_lock(name: str, files: "DVCFileSystem") -> dict[str, Any]:
         InputError: evaluate has not run, or its inputs have changed since.
     """
     try:
-        text = files.read_text("dvc.lock", encoding="utf-8")
+        text = str(files.read_text("dvc.lock", encoding="utf-8"))
     except OSError:
         raise InputError(
             f"{name}: no dvc.lock, so its results are unknown; commit dvc.lock "
@@ -150,7 +150,7 @@ def read_lock(name: str, files: "DVCFileSystem") -> dict[str, Any]:
             "trials; check it out (dvc exp apply, or git checkout), run dvc repro, and "
             f"compare {WORKSPACE}"
         )
-    text = files.read_text(params.PARAMS_FILE.as_posix(), encoding="utf-8")
+    text = str(files.read_text(params.PARAMS_FILE.as_posix(), encoding="utf-8"))
     tree = experiments.load_yaml(text, f"{name}: {params.PARAMS_FILE}")
     for key, used in evaluate.get("params", {}).get(params.PARAMS_FILE.as_posix(), {}).items():
         if lookup(tree, key) != used:

@@ -36,11 +36,13 @@ class Experiment:
                 that is another.
         """
         try:
-            return bytes(self.files.read_bytes(path))
+            content = self.files.read_bytes(path)
         except Exception as error:  # DVC and the libraries of its remotes raise anything
             cause = error.__cause__ or error
             known = "" if isinstance(cause, OSError) else f" ({cause!s:.200})"
             raise FileNotFoundError(f"neither in DVC's cache nor in a remote{known}") from error
+        assert isinstance(content, bytes)
+        return content
 
     def read(self, path: str) -> str:
         """Return the text of an output file.

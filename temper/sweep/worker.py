@@ -161,9 +161,10 @@ def failure_reason(log: Path, error: Exception) -> str:
         if raised and not raised[0].startswith("dvc."):
             return raised[0]
         lines = [x for x in lines[1:cut] if x.strip() and "%|" not in x and x[:2] != "> "]
-    while error.__cause__ is not None:  # DVC's own is "failed to reproduce 'train'"
-        error = error.__cause__
-    return f"{lines[-1]} ({error})" if lines else str(error)
+    cause: BaseException = error
+    while cause.__cause__ is not None:  # DVC's own is "failed to reproduce 'train'"
+        cause = cause.__cause__
+    return f"{lines[-1]} ({cause})" if lines else str(cause)
 
 
 def main(root: Path, folder: Path, baseline: str, commit: str) -> None:

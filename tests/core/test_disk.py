@@ -118,4 +118,6 @@ def test_cause_of_another_error_counts():
     """Libraries raise errors of their own while they handle the system's."""
     error = RuntimeError("cannot generate")
     error.__context__ = OSError(errno.ENOSPC, "")
-    assert "which needs 3 MiB: the disk is full" in disk.explain(error, Path("x"), 3 * 2**20)
+    message = disk.explain(error, Path("x"), 3 * 2**20)
+    assert message is not None
+    assert "which needs 3 MiB: the disk is full" in message

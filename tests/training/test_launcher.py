@@ -1,6 +1,5 @@
 """The launcher ends as the training did, without a traceback of its own."""
 
-import shutil
 import signal
 import subprocess
 
@@ -32,6 +31,16 @@ def test_status_is_that_of_the_training(tmp_path, monkeypatch, status):
     assert exited.value.code == status
 
 
+def test_launch_file_is_the_one_that_params_yaml_names(write_params, monkeypatch):
+    """Its name comes from there, and not through a shell."""
+    write_params(train__launch="cpu_2")
+    found = []
+    monkeypatch.setattr(launcher, "launch", lambda *arguments: found.append(arguments) or 0)
+    with pytest.raises(SystemExit):
+        launcher.main("-m", "stages.train", "data/tokenized")
+    assert found == [("launch/cpu_2.yaml", ("-m", "stages.train", "data/tokenized"))]
+
+
 def test_killed_training_is_said(tmp_path, monkeypatch):
     """It could not say so itself."""
     monkeypatch.chdir(tmp_path)
@@ -42,8 +51,8 @@ def test_killed_training_is_said(tmp_path, monkeypatch):
 
 def test_launch_file_that_accelerate_refuses(tmp_path):
     """The message has the file and accelerate's reason."""
-    file = shutil.copy(SINGLE, tmp_path / "odd.yaml")
-    file.write_text(file.read_text() + "num_proceses: 2\n")
+    file = tmp_path / "odd.yaml"
+    file.write_text(SINGLE.read_text() + "num_proceses: 2\n")
     with pytest.raises(InputError, match=r"odd.yaml: .*num_proceses"):
         launcher.launch(str(file), ["-m", "worker"])
 
