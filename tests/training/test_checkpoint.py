@@ -103,7 +103,7 @@ def test_full_disk_keeps_the_previous_checkpoint(prepare, file):
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
 
     try:
-        with pytest.raises(InputError, match="cannot write .*checkpoint-8, which needs") as caught:
+        with pytest.raises(InputError, match=r"cannot write .*checkpoint-8, which needs") as caught:
             fit(parameters, "cut", fill)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
