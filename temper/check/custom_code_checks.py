@@ -133,7 +133,8 @@ def check_with_rows(
 
     task = registry.load(p, sample.encoded.features)
     task.configure(config, sample.encoded.features)
-    rows = [row | {"draw": (p.seed, 1, 0), "is_padding": False} for row in sample.encoded]
+    marks = {"draw": (p.seed, 1, 0), "is_padding": False}
+    rows = [{**row, **marks} for row in sample.encoded.to_list()]
     collate = task.collator(processor, config, p.train.augmentation)
     with called("train.collator"):
         batch = batching.collate_tensors(custom_functions.collator(p, collate), rows)
