@@ -1,5 +1,6 @@
 """A checkpoint's tensors ↔ those of the network it is loaded into, by name and shape."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,9 +55,18 @@ def compare_weights(
         },
         network,
     )
+    ignored = [
+        *(getattr(network, "_keys_to_ignore_on_save", None) or ()),
+        *(getattr(network, "_keys_to_ignore_on_load_missing", None) or ()),
+    ]
+
+    def computed(name: str) -> bool:  # such as the sinusoids of Marian's positions
+        return any(re.search(pattern, name) for pattern in ignored)
+
     tied = set(getattr(network, "all_tied_weights_keys", None) or ())
     new = [name for name in expected if name not in stored and name not in tied]
     new = [name for name in new if not name.endswith(("position_ids", "token_type_ids"))]
+    new = [name for name in new if loading.is_head_tensor(name, prefix) or not computed(name)]
     for name in new:
         if not loading.is_head_tensor(name, prefix):
             raise InputError(
