@@ -1,15 +1,18 @@
 """The plain Trainer workflow on MRPC, as people copy it: fp32, batch 8, dynamic padding.
 
 `python benchmarks/plain_trainer.py --data DIR --model DIR --seed 1 --max-steps 60` prints
-samples/s as JSON, and with `--max-steps -1` (three epochs) accuracy and F1 too.
+samples/s as JSON, and with `--max-steps -1` (three epochs) accuracy and F1 too. `--gpu`, with
+`--bf16` and `--compile`, is for benchmarks/ladder.py; its samples/s are those of the second half.
 """
 
 import argparse
 import json
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
+import torch
 from datasets import load_dataset
 from sklearn.metrics import f1_score
 from transformers import (
@@ -17,13 +20,24 @@ from transformers import (
     AutoTokenizer,
     DataCollatorWithPadding,
     Trainer,
+    TrainerCallback,
     TrainingArguments,
 )
 
 LABELS = {"not_equivalent": 0, "equivalent": 1}
 
 
-def main(data: Path, model: Path, seed: int, max_steps: int) -> None:
+class Clock(TrainerCallback):
+    """Notes when half of the steps are done."""
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == state.max_steps // 2:
+            self.half_s = time.perf_counter()
+
+
+def train(options: argparse.Namespace) -> dict[str, float]:
+    """Train as people do; return speed and, after three epochs, scores."""
+    data, model, max_steps = options.data, options.model, options.max_steps
     tokenizer = AutoTokenizer.from_pretrained(model)
 
     def encode(rows: dict) -> dict:
@@ -40,22 +54,32 @@ def main(data: Path, model: Path, seed: int, max_steps: int) -> None:
                 output_dir=folder,
                 num_train_epochs=3,
                 max_steps=max_steps,
-                seed=seed,
-                per_device_train_batch_size=8,
+                seed=options.seed,
+                per_device_train_batch_size=options.batch_size,
                 save_strategy="no",
-                use_cpu=True,
+                use_cpu=not options.gpu,
+                bf16=options.bf16,
+                torch_compile=options.compile,
                 disable_tqdm=True,
             ),
             train_dataset=splits["train"],
             data_collator=DataCollatorWithPadding(tokenizer),
         )
-        results = {"samples_per_s": trainer.train().metrics["train_samples_per_second"]}
+        clock = Clock()
+        trainer.add_callback(clock)
+        output = trainer.train()
+        results = {"samples_per_s": output.metrics["train_samples_per_second"]}
+        if options.gpu:
+            rows = (output.global_step - output.global_step // 2) * options.batch_size
+            results["samples_per_s"] = rows / (time.perf_counter() - clock.half_s)
+            results["peak_gib"] = torch.cuda.max_memory_allocated() / 2**30
+            results["train_loss"] = output.training_loss
         if max_steps < 0:
             output = trainer.predict(splits["validation"])
             predictions, references = output.predictions.argmax(-1), output.label_ids
             results["accuracy"] = float(np.mean(predictions == references))
             results["f1"] = float(f1_score(references, predictions))
-    print(json.dumps(results))
+    return results
 
 
 if __name__ == "__main__":
@@ -64,4 +88,7 @@ if __name__ == "__main__":
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--max-steps", type=int, default=-1)
-    main(**vars(parser.parse_args()))
+    parser.add_argument("--batch-size", type=int, default=8)
+    for switch in ("gpu", "bf16", "compile"):
+        parser.add_argument(f"--{switch}", action="store_true")
+    print(json.dumps(train(parser.parse_args())))

@@ -96,7 +96,10 @@ def cross_entropy(
     focal_gamma: float,
 ) -> Tensor:
     """Sum the cross-entropy of logits (…, classes) and label ids (…); see `build_loss`."""
-    if labels.ndim > 1:  # most tokens of a batch may carry no label: drop them early
+    capturing = labels.is_cuda and torch.cuda.is_current_stream_capturing()
+    if labels.ndim > 1 and capturing:  # a CUDA graph has fixed shapes
+        logits, labels = logits.flatten(0, -2), labels.flatten()
+    elif labels.ndim > 1:  # most tokens of a batch may carry no label: drop them early
         mask = label_mask(labels)
         logits, labels = logits[mask], labels[mask]
     logits = logits.float()

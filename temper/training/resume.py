@@ -30,7 +30,8 @@ def fit(session: TrainingSession, train: TrainLoop) -> None:
 
     Raises:
         SystemExit: 143 after SIGTERM, 130 after Ctrl-C, once a checkpoint is written.
-        InputError: the disk is too small for the checkpoints.
+        InputError: the disk is too small for the checkpoints, or `determinism.deterministic` is on
+            and the network has an operation without a deterministic kernel.
         OutOfMemory: a batch does not fit.
     """
     try:
@@ -38,6 +39,11 @@ def fit(session: TrainingSession, train: TrainLoop) -> None:
             _start_or_resume(session, train)
             terminated = session.any_rank_terminated()
     except Exception as error:
+        if "does not have a deterministic implementation" in str(error):
+            raise InputError(
+                f"determinism.deterministic: {str(error).splitlines()[0]:.300}; set it to false, "
+                "and the bytes may differ from run to run"
+            ) from None
         if not memory.is_out_of_memory(error):
             raise
         others_wait = session.args.world_size > 1

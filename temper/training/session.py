@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import nn
 from torch.utils.data import DataLoader
 from transformers import TrainerState
 
@@ -96,7 +95,7 @@ class TrainingSession:
         return self.accelerator.reduce(count.to(device), "sum").clamp(min=1)  # pyright: ignore
 
     def compute_loss(
-        self, network: nn.Module, micro_batch: Tensors, num_items_in_batch: torch.Tensor
+        self, network: Callable[..., Any], micro_batch: Tensors, num_items_in_batch: torch.Tensor
     ) -> torch.Tensor:
         """Compute a micro-batch's share of the global batch's loss, times the number of processes.
 
@@ -219,10 +218,10 @@ class TrainingSession:
 
     def any_rank(self, flag: bool) -> bool:
         """Check whether `flag` is true on any rank; collective."""
+        if self.args.world_size == 1:
+            return flag  # a look at the device would wait for it
         count: torch.Tensor = torch.tensor(int(flag), device=self.args.device)
-        if self.args.world_size > 1:
-            count = self.accelerator.reduce(count, "sum")  # pyright: ignore
-        return bool(count)
+        return bool(self.accelerator.reduce(count, "sum"))
 
     # -- checkpoints -------------------------------------------------------------------------
 

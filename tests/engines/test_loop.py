@@ -1,10 +1,14 @@
 """The loop written out with Accelerate makes the Trainer's steps, and resumes bit-identically."""
 
+import contextlib
+import os
+import pickle
 import shutil
 from pathlib import Path
 
 import pytest
 
+from temper.core import artifacts
 from temper.training import checkpoint
 from tests.helpers.training import assert_same, distance, fit
 
@@ -37,3 +41,28 @@ def test_loop_resumes_to_the_bit(prepare):
     for path in checkpoint.numbered_folders(Path("work/cut"), "checkpoint")[1:]:
         shutil.rmtree(path)
     assert_same(fit(parameters, "cut"), whole)
+
+
+def test_loop_runs_no_code_of_a_checkpoint(prepare):
+    """A pickle beside the state, as accelerate would load it for a scheduler, is not read."""
+    parameters = prepare(train__save_every=4, train__engine="loop")
+    fit(parameters, "cut")
+    folder, *later = checkpoint.numbered_folders(Path("work/cut"), "checkpoint")
+    for path in later:
+        shutil.rmtree(path)
+    assert not list(folder.glob("custom_checkpoint_*"))
+    (folder / "custom_checkpoint_0.pkl").write_bytes(pickle.dumps(Touch()))
+    artifacts.write_json(
+        folder / "manifest.json",
+        {k: v for k, v in artifacts.sha256_tree(folder).items() if k != "manifest.json"},
+    )
+    with contextlib.suppress(RuntimeError):  # accelerate counts such files
+        fit(parameters, "cut")
+    assert not Path("touched").exists()
+
+
+class Touch:
+    """Makes a file where it is unpickled."""
+
+    def __reduce__(self):
+        return os.system, ("touch touched",)

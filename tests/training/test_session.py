@@ -8,6 +8,7 @@ import torch
 
 from stages import train
 from temper.core import arrow
+from temper.core.errors import InputError
 from temper.params.train import EarlyStopping
 from temper.training import checkpoint
 from temper.training.history import History
@@ -129,3 +130,14 @@ def test_every_validation_row_is_scored_once(prepare):
         inputs = tokenizer(row["sentence1"], row["sentence2"], return_tensors="pt")
         right.append(int(network(**inputs).logits.argmax()) == row["label"])
     assert session.history.validation[-1]["accuracy"] == pytest.approx(np.mean(right), abs=1e-6)
+
+
+def test_an_operation_without_a_deterministic_kernel_is_named(prepare, monkeypatch):
+    """torch's error becomes one that names the parameter; only a GPU raises it."""
+
+    def loss(*_, **__):
+        raise RuntimeError("put_ does not have a deterministic implementation, but you set …")
+
+    monkeypatch.setattr("temper.training.session.TrainingSession.compute_loss", loss)
+    with pytest.raises(InputError, match=r"^determinism\.deterministic: put_ .*set it to false"):
+        fit(prepare())

@@ -1,0 +1,240 @@
+"""Whole optimizer steps as CUDA graphs: how engine `loop` trains in bf16 on one GPU.
+
+A small model on a GPU waits for Python: a step launches a thousand kernels. Here a step is recorded
+once per padded length and then replayed by one call (see "CUDA Graphs" in PyTorch's notes): a batch
+gathered from rows that lie on the device, forward, backward, clipping, AdamW.
+
+The network computes with bf16 copies of the fp32 weights, refreshed after each step. Dropout
+depends on (seed, step) alone, so a resumed training ends with the same bytes.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from safetensors.torch import load_file, save_file
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from temper.training import losses, memory, optimizer
+from temper.training.flat_weights import FlatWeights, adamw_, bias_corrections
+from temper.training.row_table import NotRecordable, RowTable
+from temper.training.session import Tensors, TrainingSession
+
+STATE_FILE = "flat_state.safetensors"
+MAX_GRAPHS = 16  # padded lengths that are recorded
+LOG_EVERY = 64  # steps between two looks at loss and gradient norm, which wait for the GPU
+
+Metrics = dict[str, float]  # loss, grad_norm, learning_rate
+
+
+def obstacle(session: TrainingSession) -> str | None:
+    """Return which parameter or network forbids recorded steps; None: nothing does."""
+    params, args = session.setup.params, session.args
+    reasons = {
+        "several processes": args.world_size > 1,
+        f"train.precision is {params.precision}": params.precision != "bf16",
+        "gradient accumulation": args.gradient_accumulation_steps > 1,
+        "train.gradient_checkpointing": params.gradient_checkpointing,
+        f"train.optimizer is {params.optimizer}": params.optimizer is not None,
+        "train.weight_averaging is ema": session.ema is not None,
+        "train.collator": params.collator is not None,
+        "batch normalization": any(isinstance(m, _BatchNorm) for m in session.model.modules()),
+    }
+    return next((reason for reason, applies in reasons.items() if applies), None)
+
+
+class RecordedSteps:
+    """The steps of a session, to be replayed in order.
+
+    Args:
+        session: what is trained; its model moves to the device, its weights become views.
+        accelerator: has the device.
+        groups: of the optimizer.
+        rates: learning rate of each step and group, (steps, groups), on the CPU.
+
+    Raises:
+        NotRecordable: a step cannot be recorded.
+    """
+
+    def __init__(
+        self,
+        session: TrainingSession,
+        accelerator: Accelerator,
+        groups: list[dict[str, Any]],
+        rates: torch.Tensor,
+    ):
+        self.session, self.device, params = session, accelerator.device, session.setup.params
+        self.log_every = 1 if params.callbacks else LOG_EVERY
+        self.rates_on_cpu, self.rates = rates, rates.to(self.device)
+        self.bias_corrections = bias_corrections(params, len(rates)).to(self.device)
+        shape = (session.steps_per_epoch, params.batch_size)
+        self.rows = torch.zeros(shape, dtype=torch.int64, device=self.device)  # of the epoch
+        self.step_number = torch.zeros((), dtype=torch.int64, device=self.device)  # from 0
+        self.metrics = torch.zeros(self.log_every, 2, device=self.device)  # loss, gradient norm
+        self.replays: dict[int, tuple[Callable[[], None], float]] = {}
+        self.num_pending, self.pool = 0, None
+        model = session.model.to(self.device)  # pyright: ignore[reportArgumentType]
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            self.table = RowTable(session, self.device)
+            with accelerator.autocast():
+                groups = self._groups_with_gradients(groups)
+            self.weights = FlatWeights(model, groups, params)
+            self._compile()
+            try:
+                self.replays[self.table.width] = self._record(self.table.width)
+            except Exception as error:
+                if memory.is_out_of_memory(error):
+                    raise
+                reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0]:.200}"
+                raise NotRecordable(reason) from error
+
+    def _compile(self) -> None:
+        """Compile AdamW to one kernel per group and, with `train.compile`, the layers."""
+        if self.device.type == "cuda":
+            self.weights.update_group = torch.compile(adamw_, dynamic=True)
+        if self.session.setup.params.compile:
+            for layer in optimizer.layers(self.weights.compute_model):  # pyright: ignore
+                layer.compile(dynamic=True)
+
+    def _groups_with_gradients(self, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the groups without weights that the loss does not depend on.
+
+        AdamW leaves those alone, while zeros in a flat gradient would decay them.
+        """
+        model, rows = self.session.model, torch.zeros(1, dtype=torch.int64, device=self.device)
+        self._loss(model, self.table.batch(rows, self.table.width)).backward()
+        groups = [g | {"params": [p for p in g["params"] if p.grad is not None]} for g in groups]
+        model.zero_grad()
+        return groups
+
+    def global_batches(self, skip: int) -> Iterator[int]:
+        """Put the rows of the sampler's epoch on the device.
+
+        Returns:
+            The length that each of its batches is padded to, without the first `skip`.
+        """
+        sampler = self.session.sampler
+        batches = sampler.global_batches(sampler.epoch)
+        rows = torch.full(self.rows.shape, len(sampler.lengths))  # the row without a label
+        for i, batch in enumerate(batches):
+            rows[i, : len(batch)] = torch.from_numpy(batch)
+        self.rows.copy_(rows)
+        return (self._recorded_length(batch) for batch in batches[skip:])
+
+    def _recorded_length(self, batch: np.ndarray) -> int:
+        """Round a batch's length up, so that at most `MAX_GRAPHS` lengths are recorded."""
+        width, length = self.table.width, self.table.padded_length(batch)
+        multiple = -(-width // (MAX_GRAPHS * 8)) * 8 or 1
+        return min(width, -(-length // multiple) * multiple)
+
+    def run(self, step: int, length: int) -> float:
+        """Start a step on the GPU, without waiting for it; return its flops.
+
+        Args:
+            step: its number, from 0.
+            length: that its batch is padded to.
+        """
+        if length not in self.replays:
+            self.replays[length] = self._record(length)
+        if self.num_pending == 0:
+            self.step_number.fill_(step)
+        torch.cuda.manual_seed(self.session.args.seed + (step << 32))
+        replay, flops = self.replays[length]
+        replay()
+        self.num_pending += 1
+        return flops
+
+    def take_metrics(self, step: int) -> list[tuple[int, Metrics]]:
+        """Wait for the steps since the last call; return their numbers (from 1) and metrics.
+
+        Args:
+            step: number of the last one, from 1.
+        """
+        values, first = self.metrics.tolist(), step - self.num_pending
+        self.num_pending = 0
+        return [
+            (
+                number + 1,
+                {
+                    "loss": values[number % self.log_every][0],
+                    "grad_norm": values[number % self.log_every][1],
+                    "learning_rate": float(self.rates_on_cpu[number, 0]),
+                },
+            )
+            for number in range(first, step)
+        ]
+
+    def save(self, folder: Path) -> None:
+        save_file(self.weights.state(), folder / STATE_FILE)
+
+    def load(self, folder: Path) -> None:
+        saved = load_file(folder / STATE_FILE, device=str(self.device))
+        for name, tensor in self.weights.state().items():
+            tensor.copy_(saved[name])
+        self.weights.refresh()
+
+    def _record(self, length: int) -> tuple[Callable[[], None], float]:
+        """Record the step of a padded length; return what replays it, and its flops."""
+        flops = self.session.flops(self.table.batch(self.rows[0], length))
+        stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):  # what libraries set up and compile at the first call
+            self._forward_backward(length)
+            self._warm_up_update()
+        torch.cuda.current_stream().wait_stream(stream)
+        self.weights.drop_gradients()
+        with torch.cuda.graph(graph, pool=self.pool):
+            self._step(length)
+        self.weights.drop_gradients()
+        self.pool = graph.pool()
+        return graph.replay, flops
+
+    def _warm_up_update(self) -> None:
+        """Make a step of the optimizer, and undo it."""
+        if self.replays:
+            return
+        saved = {name: tensor.clone() for name, tensor in self.weights.state().items()}
+        try:
+            self.weights.update(self.rates[0], self.bias_corrections[0])
+        except Exception as error:
+            if memory.is_out_of_memory(error):
+                raise
+            print(f"AdamW is not compiled, which is slower: {error!s:.200}", file=sys.stderr)
+            self.weights.update_group = adamw_
+            self.weights.update(self.rates[0], self.bias_corrections[0])
+        for name, tensor in self.weights.state().items():
+            tensor.copy_(saved[name])
+        self.weights.refresh()
+
+    def _step(self, length: int) -> None:
+        loss = self._forward_backward(length)
+        step = self.step_number[None]
+        tables = self.rates, self.bias_corrections
+        norm = self.weights.update(*(table.index_select(0, step)[0] for table in tables))
+        self.metrics.index_copy_(0, step % self.log_every, torch.stack([loss, norm])[None])
+        self.step_number += 1
+
+    def _forward_backward(self, length: int) -> torch.Tensor:
+        index = self.step_number[None] % len(self.rows)
+        batch = self.table.batch(self.rows.index_select(0, index)[0], length)
+        loss = self._loss(self._compute, batch)
+        loss.backward()
+        return loss.detach()
+
+    def _loss(self, model: Callable[..., Any], batch: Tensors) -> torch.Tensor:
+        num_labels = losses.label_mask(batch["labels"]).sum().clamp(min=1)
+        return self.session.compute_loss(model, batch, num_labels)
+
+    def _compute(self, **inputs: torch.Tensor) -> Any:
+        """Call the bf16 network; what it returns is fp32, as under autocast."""
+        dtype = self.weights.dtype
+        inputs = {k: v.to(dtype) if v.is_floating_point() else v for k, v in inputs.items()}
+        outputs = self.weights.compute_model(**inputs)
+        for name, value in outputs.items():
+            if torch.is_tensor(value) and value.is_floating_point():
+                outputs[name] = value.float()
+        return outputs

@@ -1,0 +1,91 @@
+"""All training rows on the device, collated once; a batch is a few of its rows, cut to a length."""
+
+import numpy as np
+import torch
+
+from temper.training import batching
+from temper.training.session import Tensors, TrainingSession
+
+CHUNK = 1024  # rows collated together
+CHECKED_BATCHES = 4
+MAX_MEMORY_SHARE = 0.25  # of what is free on the device
+
+
+class NotRecordable(Exception):
+    """Steps cannot be recorded; the message says why."""
+
+
+class RowTable:
+    """Batches of a session's training split, gathered on the device.
+
+    Args:
+        session: has rows, sampler and collator.
+        device: of the table.
+
+    Attributes:
+        width: tokens per row; 0: rows are not text.
+
+    Raises:
+        NotRecordable: the rows are too large for the device, or a batch that is collated by itself
+            differs from the same rows of the table, because of random changes or another layout.
+    """
+
+    def __init__(self, session: TrainingSession, device: torch.device):
+        self.session, self.device, lengths = session, device, session.sampler.lengths
+        padded_length = session.setup.padded_length
+        self.width = 0 if padded_length is None else padded_length(int(lengths.max()))
+        self.tensors, self.pads_left = self._collate_all(int(np.argmax(lengths))), False
+        if self._differs_from_batches():
+            self.pads_left = True
+            if self._differs_from_batches():
+                raise NotRecordable("batches change from epoch to epoch, or have two lengths")
+
+    def _collate_all(self, longest: int) -> Tensors:
+        """Collate each row at the length of the longest, and a last row that carries no label."""
+        indices = [*range(len(self.session.sampler.lengths)), batching.PADDING_ROW]
+        chunks: list[Tensors] = []
+        for start in range(0, len(indices), CHUNK):
+            batch = self._collate([longest, *indices[start : start + CHUNK]])
+            chunks.append({name: values[1:] for name, values in batch.items()})
+            if start == 0 and self.device.type == "cuda":
+                row_bytes = sum(v[0].numel() * v.element_size() for v in batch.values())
+                free, _ = torch.cuda.mem_get_info(self.device)
+                if row_bytes * len(indices) > MAX_MEMORY_SHARE * free:
+                    raise NotRecordable("the rows take a quarter of the device's memory or more")
+        return {name: torch.cat([c[name] for c in chunks]).to(self.device) for name in chunks[0]}
+
+    def _collate(self, rows: list[int]) -> Tensors:
+        session = self.session
+        rows_of_split = session.train_rows.__getitems__(rows)
+        return batching.collate_tensors(session.setup.train_collator, rows_of_split)
+
+    def _differs_from_batches(self) -> bool:
+        """Check batches of two epochs against the collator itself."""
+        sampler = self.session.sampler
+        for epoch in (0, 1):
+            sampler.set_epoch(epoch)
+            for rows in sampler.global_batches(epoch)[:CHECKED_BATCHES]:
+                expected = self._collate(rows.tolist())
+                index = torch.from_numpy(rows).to(self.device)
+                for name, values in self.batch(index, self.padded_length(rows)).items():
+                    if values.shape != expected[name].shape:
+                        return True
+                    if not torch.equal(values.cpu().nan_to_num(-1), expected[name].nan_to_num(-1)):
+                        return True
+        return False
+
+    def padded_length(self, rows: np.ndarray) -> int:
+        """Return the tokens per row of a batch of these rows; 0: rows are not text."""
+        padded_length = self.session.setup.padded_length
+        if padded_length is None:
+            return 0
+        return padded_length(int(self.session.sampler.lengths[rows].max()))
+
+    def batch(self, rows: torch.Tensor, length: int) -> Tensors:
+        """Gather rows (batch,), and cut them to `length` where they have an axis of tokens."""
+        batch: Tensors = {}
+        for name, values in self.tensors.items():
+            if length and values.ndim > 1 and values.shape[-1] == self.width:
+                values = values[..., -length:] if self.pads_left else values[..., :length]
+            batch[name] = values.index_select(0, rows)
+        return batch

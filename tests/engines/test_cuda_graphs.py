@@ -1,0 +1,163 @@
+"""Recorded steps compute what plain ones do; here each is run again in place of a replay."""
+
+import copy
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages import train
+from temper.core import arrow
+from temper.core.errors import InputError
+from temper.engines import loop
+from temper.training import batching, checkpoint, flat_weights, recorded_steps
+from temper.training.row_table import NotRecordable, RowTable
+from tests.helpers.samples import prepare_sample
+from tests.helpers.training import BASE, assert_same, distance, fit
+
+CHANGES = {"train__engine": "loop", "train__precision": "bf16"}
+
+
+@pytest.fixture
+def on_cpu(monkeypatch):
+    """Let the CPU make the steps that a GPU would replay."""
+
+    def record(self, length):
+        def replay():
+            self._step(length)
+            self.weights.drop_gradients()
+
+        return replay, self.session.flops(self.table.batch(self.rows[0], length))
+
+    monkeypatch.setattr(recorded_steps.RecordedSteps, "_record", record)
+    monkeypatch.setattr(loop, "fastest", loop.RecordedLoop)
+    monkeypatch.setattr(torch.cuda, "manual_seed", torch.manual_seed)
+
+
+@pytest.mark.parametrize("max_grad_norm", [0.0, 0.5])
+def test_flat_adamw_makes_the_steps_of_adamw(max_grad_norm, write_params, monkeypatch):
+    """Weights agree with torch's AdamW per tensor, with two rates, decay and clipping."""
+    monkeypatch.setattr(flat_weights, "DTYPE", torch.float32)
+    params = write_params(train__max_grad_norm=max_grad_norm).train
+    torch.manual_seed(0)
+    layers = torch.nn.Linear(5, 7), torch.nn.Linear(7, 3)
+    reference = torch.nn.Sequential(layers[0], torch.nn.Tanh(), layers[1])
+    model = copy.deepcopy(reference)
+    rates, decays = torch.tensor([0.1, 0.01]), (0.3, 0.0)
+
+    def groups(network):
+        return [
+            {"params": list(network[i].parameters()), "lr": float(rate), "weight_decay": decay}
+            for i, rate, decay in zip((0, 2), rates, decays, strict=True)
+        ]
+
+    adamw = torch.optim.AdamW(groups(reference), betas=(0.9, 0.999), eps=1e-8)
+    flat = flat_weights.FlatWeights(model, groups(model), params)
+    corrections = flat_weights.bias_corrections(params, 5)
+    for step in range(5):
+        inputs = torch.randn(4, 5)
+        for network in (reference, flat.compute_model):
+            network(inputs).pow(2).sum().backward()
+        norm = torch.nn.utils.clip_grad_norm_(reference.parameters(), max_grad_norm or torch.inf)
+        adamw.step()
+        adamw.zero_grad()
+        torch.testing.assert_close(flat.update(rates, corrections[step]), norm)
+        flat.drop_gradients()
+        for p, master in zip(reference.parameters(), model.parameters(), strict=True):
+            torch.testing.assert_close(master, p, rtol=1e-5, atol=1e-6)
+
+
+def test_they_are_the_steps_of_the_loop(prepare, on_cpu, monkeypatch):
+    """In fp32 losses, rates, gradients, scores and weights agree step by step."""
+    monkeypatch.setattr(flat_weights, "DTYPE", torch.float32)
+    parameters = prepare(**CHANGES | {"train__precision": "fp32"})
+    recorded = fit(parameters, "recorded")
+    monkeypatch.setattr(loop, "fastest", lambda plain: plain)
+    plain = fit(parameters, "plain")
+    assert len(recorded.history.train) == 12
+    for name in ("train", "validation"):
+        rows = getattr(recorded.history, name), getattr(plain.history, name)
+        for row, expected in zip(*rows, strict=True):
+            assert row == pytest.approx(expected, rel=1e-4)
+    assert distance(recorded, plain) < 1e-5
+    assert recorded.state.total_flos == pytest.approx(plain.state.total_flos, rel=0.3)
+
+
+def test_they_resume_to_the_bit(prepare, on_cpu):
+    """They continue from a checkpoint in mid-epoch, with dropout."""
+    changes = {"train__save_every": 4, "model__config": {"hidden_dropout_prob": 0.1}}
+    parameters = prepare(**changes, **CHANGES)
+    whole = fit(parameters, "whole")
+    shutil.copytree("work/whole", "work/cut")
+    for path in checkpoint.numbered_folders(Path("work/cut"), "checkpoint")[1:]:
+        shutil.rmtree(path)
+    assert_same(fit(parameters, "cut"), whole)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        "sequence_classification",
+        "token_classification",
+        "multiple_choice",
+        "question_answering",
+        "causal_lm",
+        "image_classification",
+    ],
+)
+def test_table_gives_the_batches_of_the_collator(recipe, tmp_path, monkeypatch):
+    """Every batch of an epoch, in every task whose batches do not change, in bf16 or not."""
+    session = sample_session(recipe, tmp_path, monkeypatch)
+    table, sampler = RowTable(session, torch.device("cpu")), session.sampler
+    sampler.set_epoch(3)
+    for rows in sampler.global_batches(3):
+        batch = table.batch(torch.from_numpy(rows), table.padded_length(rows))
+        expected = batching.collate_tensors(
+            session.setup.train_collator, session.train_rows.__getitems__(rows.tolist())
+        )
+        assert batch.keys() == expected.keys()
+        for name, values in batch.items():
+            torch.testing.assert_close(values, expected[name], rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("recipe", ["masked_lm", "seq2seq_lm"])
+def test_table_refuses_batches_it_cannot_cut(recipe, tmp_path, monkeypatch):
+    """Words are hidden anew in each epoch; sources and targets have lengths of their own."""
+    session = sample_session(recipe, tmp_path, monkeypatch)
+    with pytest.raises(NotRecordable, match="change from epoch to epoch, or have two lengths"):
+        RowTable(session, torch.device("cpu"))
+
+
+def sample_session(recipe, tmp_path, monkeypatch):
+    """Return a session of a sample recipe with a few rows, without an accelerator."""
+    monkeypatch.chdir(tmp_path)
+    changes = {"train.augmentation": None, "train.weight_averaging": None}
+    parameters = prepare_sample(tmp_path, f"recipes/sample-{recipe}.yaml", changes)
+    data = arrow.load(Path("data/tokenized"))
+    return train.build_session(parameters, data, BASE, tmp_path, lambda *_: None, parameters.seed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"train__precision": "fp32"}, "train.precision is fp32"),
+        ({"train__per_device_batch_size": 4}, "gradient accumulation"),
+        ({"train__gradient_checkpointing": True}, "train.gradient_checkpointing"),
+        ({"train__weight_averaging": {"kind": "ema", "decay": 0.9}}, "weight_averaging is ema"),
+        ({}, None),
+    ],
+)
+def test_says_what_forbids_recorded_steps(prepare, tmp_path, changes, reason):
+    """The name of the parameter, where a parameter is the reason."""
+    parameters = prepare(**CHANGES | changes)
+    data = arrow.load(Path("data/tokenized"))
+    session = train.build_session(parameters, data, BASE, tmp_path, lambda *_: None, 1)
+    obstacle = recorded_steps.obstacle(session)
+    assert obstacle is None if reason is None else reason in obstacle
+
+
+def test_compile_needs_recorded_steps(prepare):
+    """On a CPU `train.compile` is an error, not a parameter without effect."""
+    with pytest.raises(InputError, match=r"train.compile: .* there is no GPU: remove it"):
+        fit(prepare(**CHANGES, train__compile=True))
