@@ -5,7 +5,7 @@ from collections import Counter
 from temper.check.findings import Findings
 from temper.core.errors import nearest
 from temper.ingest import labels, row_selection
-from temper.params.schema import Params
+from temper.params.schema import Params, label_phrases
 from temper.params.task import TaskParams
 
 NUM_LABELS = 8
@@ -76,7 +76,7 @@ def check_uses(parameters: Params, counts: dict[str, int], findings: Findings) -
     for name, model in parameters.evaluate.zero_shot.items():
         key = f"evaluate.zero_shot.{name}"
         with findings.at(key, f"{key}: "):
-            model.phrases_of(names)
+            label_phrases(model.phrases, names)
     more = f" and {len(names) - NUM_LABELS} more" if len(names) > NUM_LABELS else ""
     listed = [f"{name} {counts[name]:,}" for name in names[:NUM_LABELS]]
     findings.facts["labels"] = ", ".join(listed) + more

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temper.params.schema import ZeroShot
+from temper.params.schema import ZeroShot, label_phrases
 from temper.tasks.base import Task
 from temper.tasks.base.images import open_image
 
@@ -36,7 +36,7 @@ def predictions(
     from scipy.sparse import csr_array
     from transformers import pipeline
 
-    phrases = p.phrases_of(task.label_names)
+    phrases = label_phrases(p.phrases, task.label_names)
     is_multi_label = task.params.target[1] == "classes"
     options: dict[str, Any] = {"candidate_labels": phrases, "hypothesis_template": p.template}
     if "image" in task.params.inputs.values():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from temper.core.errors import InputError
 from temper.params.model import Head, ModelParams
 from temper.params.schedule import Conflict, schedule_conflicts
-from temper.params.schema import Params, ZeroShot
+from temper.params.schema import Params, ZeroShot, label_phrases
 from temper.params.task import TASKS
 from temper.params.tokenize import Translator
 from temper.params.train import TrainParams
@@ -181,7 +181,7 @@ def _columns(p: Params) -> Iterator[Conflict]:
 def _phrases(p: Params) -> Iterator[Conflict]:
     for name, model in p.evaluate.zero_shot.items():
         try:
-            model.phrases_of(p.task.classes or ())
+            label_phrases(model.phrases, p.task.classes or ())
         except InputError as error:
             yield "evaluate.zero_shot", f"{name}: {error}"
 

@@ -4,7 +4,7 @@
 which task. docs/parameters.md and params.schema.json are generated from here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -81,21 +81,22 @@ class ZeroShot(Group):
             raise ValueError(f"template {self.template!r} has no {{}} for the phrase")
         return self
 
-    def phrases_of(self, labels: Sequence[str]) -> list[str]:
-        """Return the phrase of each label.
 
-        Raises:
-            InputError: two labels have the same one, which scores could not tell apart.
-        """
-        phrases = [(self.phrases or {}).get(label, label.replace("_", " ")) for label in labels]
-        for i, phrase in enumerate(phrases):
-            if phrase in phrases[:i]:
-                first = labels[phrases.index(phrase)]
-                raise InputError(
-                    f"the labels {first!r} and {labels[i]!r} have the same phrase, {phrase!r}; "
-                    "give each its own under phrases"
-                )
-        return phrases
+def label_phrases(phrases: Mapping[str, str] | None, labels: Sequence[str]) -> list[str]:
+    """Return the phrase of each label, of `ZeroShot.phrases` or its name.
+
+    Raises:
+        InputError: two labels have the same one, which scores could not tell apart.
+    """
+    found = [(phrases or {}).get(label, label.replace("_", " ")) for label in labels]
+    for i, phrase in enumerate(found):
+        if phrase in found[:i]:
+            first = labels[found.index(phrase)]
+            raise InputError(
+                f"the labels {first!r} and {labels[i]!r} have the same phrase, {phrase!r}; "
+                "give each its own under phrases"
+            )
+    return found
 
 
 class EvaluateParams(Group):
