@@ -15,13 +15,13 @@ import numpy as np
 from temper import augmentation, params
 from temper.augmentation import Augmentation
 from temper.core import arrow, artifacts, determinism, errors
-from temper.core.errors import InputError
 from temper.params import user_code
 from temper.tasks.base import Mode, Task, registry
+from temper.tasks.base.encoded_columns import make_features
 from temper.tasks.base.windows import check_max_length
 
 if TYPE_CHECKING:
-    from datasets import Dataset, Features
+    from datasets import Dataset
 
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
 
@@ -57,37 +57,6 @@ def raw_batches(dataset: "Dataset", augment: Augmentation | None) -> Iterator[di
         batches, passes = augmentation.batches(dataset, augment), 1 + len(augment.methods)
     total = passes * -(-len(dataset) // arrow.ROWS_PER_BATCH)
     yield from tqdm(batches, total=total, leave=False)
-
-
-def make_features(columns: Mapping[str, list], raw: "Features", task: Task) -> "Features":
-    """Return the types of encoded columns.
-
-    Args:
-        columns: of the first row; `full_length` is left out.
-        raw: columns of data/raw.
-        task: types the labels.
-
-    Raises:
-        InputError: a custom encode function returned an unknown column.
-    """
-    from datasets import Features, List, Value
-
-    integer, integers, small_integers = Value("int32"), List(Value("int32")), List(Value("int8"))
-    if any(isinstance(item, list) for item in columns.get("input_ids", [[]])[0]):
-        integers, small_integers = List(integers), List(small_integers)  # one list per choice
-    known: dict[str, Any] = dict.fromkeys(("length", "example_id", "prompt_length"), integer)
-    known |= dict.fromkeys(("input_ids", "word_ids", "starts", "ends", "shape"), integers)
-    known |= {"token_type_ids": small_integers, "pixel_values": Value("binary")}
-    known |= {arrow.AUGMENTED: Value("bool")}
-    if "labels" in columns:
-        known["labels"] = task.label_feature(raw)
-    for name in columns:
-        if name not in known and name != "full_length":
-            raise InputError(
-                f"tokenize.encode returned an unknown column {name!r}; known columns: "
-                f"{', '.join(known)}"
-            )
-    return Features({name: known[name] for name in columns if name != "full_length"})
 
 
 def summarize(full_lengths: np.ndarray, max_length: int | None) -> dict[str, Any]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PretrainedConfig
 
+    from temper.ingest.columns import ColumnBatch
+    from temper.params.data import DataParams
     from temper.tasks.base import Task
 
 NUM_ROWS = 16
@@ -93,17 +95,18 @@ def encode_rows(
     Returns:
         None where `tokenize.encode` is wrong.
     """
-    from stages import download, tokenize
     from temper.core import arrow
-    from temper.ingest import dataset
+    from temper.ingest import dataset, local_files
     from temper.params import user_code
     from temper.tasks.base import registry
+    from temper.tasks.base.encoded_columns import make_features
 
     p = parameters.data
+    files = local_files.find_files(p.files["train"], "train", p.glob)
     whole = p.split.model_copy(update={"validation": 0.0, "test": 0.0})
     changes = {"files": {"train": p.files["train"]}, "split": whole, "fold": None}
     data = p.model_copy(update=changes | {"subset": {"train": NUM_ROWS}})
-    source = download.open_local_splits(data, lambda *_: None)
+    source = {"train": lambda: read_files(files, p)}
     try:
         dataset.write(source, parameters.task, data, folder / "raw")
     except InputError:  # fewer rows
@@ -114,13 +117,21 @@ def encode_rows(
     features = None
     with called("tokenize.encode"):
         columns = task.encode(raw[:], processor, mode="train")
-        features = tokenize.make_features(columns, raw.features, task)
+        features = make_features(columns, raw.features, task)
     if features is None:
         return None
     encoded = [{name: columns[name] for name in features}]
     arrow.write_split(folder / "tokenized", "train", features, encoded)
     arrow.write_index(folder / "tokenized", ["train"])
     return Sample(raw=raw, encoded=arrow.load(folder / "tokenized")["train"])
+
+
+def read_files(files: list[Path], data: "DataParams") -> "Iterator[ColumnBatch]":
+    """Yield the batches of files, without notes on how they are read."""
+    from temper.ingest import local_files
+
+    for file in files:
+        yield from local_files.read(file, data.csv, lambda *_: None)
 
 
 def check_with_rows(
