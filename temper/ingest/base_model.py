@@ -76,7 +76,7 @@ def read_config(folder: Path, params: ModelParams) -> "PretrainedConfig":
                 f"model.config.{key}: expected {type(old).__name__} such as {old!r}, "
                 f"found {value!r}"
             )
-        if both_numbers:
+        if old is not None and both_numbers:
             check_number(key, value, old)
         setattr(config, key, value)
     if getattr(config, "custom_class", None) is not None and params.custom_class is None:
@@ -125,14 +125,33 @@ def read_processor(
         raise InputError(f"model {params.name}: {error}") from error
     except Exception as error:  # each processor class raises errors of its own
         what = "tokenizer" if task.auto_processor == "AutoTokenizer" else "image processor"
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:400]
         raise InputError(f"model {params.name}: no {what} in {folder}: {reason}") from error
     if task.auto_processor == "AutoTokenizer":
         inner = config.backbone_config() if isinstance(config, ModelWithHeadConfig) else config
+        check_is_causal(inner, params, task)
         base_tokenizer.fit(processor, inner, params)
         base_tokenizer.check_special_tokens(processor, inner, folder, params, task)
         base_tokenizer.add_tokens(processor, params)
     return processor
+
+
+def check_is_causal(config: "PretrainedConfig", params: ModelParams, task: Task) -> None:
+    """Check that a model that continues texts does not see the words it has to predict.
+
+    Raises:
+        InputError: it is an encoder such as BERT, which can be made a decoder.
+    """
+    from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
+
+    is_encoder = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    if task.auto_model != "AutoModelForCausalLM" or not is_encoder or config.is_encoder_decoder:
+        return
+    if getattr(config, "is_decoder", None) is False:
+        raise InputError(
+            f"model {params.name}: {config.model_type} is an encoder, which sees the words that "
+            f"{task.params.name} predicts; set model.config: {{is_decoder: true}}"
+        )
 
 
 def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[str, Any]:

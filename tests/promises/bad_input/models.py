@@ -161,6 +161,23 @@ CASES = [
         },
         changes=SCRATCH,
     ),
+    case(
+        "an_encoder_continues_texts",
+        ("bert is an encoder, which sees the words", "model.config: {is_decoder: true}"),
+        files={
+            f"{CAUSAL}/config.json": json.dumps(
+                {
+                    "model_type": "bert",
+                    "vocab_size": 1606,
+                    "hidden_size": 8,
+                    "num_attention_heads": 2,
+                    "num_hidden_layers": 1,
+                }
+            )
+        },
+        changes=SCRATCH,
+        recipe="sample-causal_lm",
+    ),
     case("no_config", ("data/sample/model has no config.json",), files={CONFIG: removed}),
     case(
         "config_is_a_list",
