@@ -64,7 +64,7 @@ def _narrow(image: "Image") -> "Image":
     pixels = np.asarray(image)
     if image.mode in GRAY_16:
         return Image.fromarray((pixels >> 8).astype(np.uint8))
-    if not (0 <= pixels.min() and pixels.max() <= 255):
+    if not (pixels.min() >= 0 and pixels.max() <= 255):
         raise ValueError("its 32-bit pixels exceed 0 to 255; save it with 8 or 16 bits")
     return image
 
