@@ -2,7 +2,7 @@
 
 DVC watches the path, so an edit re-runs the download that reads it; a Hub source has no such stage.
 `DVC_STAGE=data_files@train python -m stages.hash_inputs data.files data/files/dataset`: DVC sets
-the variable, so neither the path nor its name passes through a shell (docs/adr/0020).
+the variable, so neither the path nor its name passes through a shell (docs/adr/0021).
 """
 
 import sys

@@ -147,12 +147,10 @@ def _with_scope(key: Key) -> str:
     if scope is None:
         return f"{key.description}."
     others = [task for task in TASKS if task not in scope.tasks]
-    tasks = (
-        f"only with {_joined(scope.tasks)}"
-        if len(scope.tasks) <= len(others)
-        else f"not with {_joined(others)}"
-    )
-    hint = scope.hint or tasks
+    hint = scope.hint
+    if not hint and len(scope.tasks) <= len(others):
+        hint = f"only with {_joined(scope.tasks)}"
+    hint = hint or f"not with {_joined(others)}"
     return f"{key.description}. {hint[0].upper()}{hint[1:]}."
 
 

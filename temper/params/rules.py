@@ -70,6 +70,11 @@ TECHNIQUES = {  # off where absent, null, 0 or {}; refused where they have no ef
     "tokenize.synonym_files": Scope(AUGMENTED),
     "tokenize.translators": Scope(AUGMENTED),
     "train.class_weights": Scope(LABELS),
+    "train.compile": Scope(
+        tuple(TASKS),
+        lambda p: p.train.engine == "loop" and p.train.precision == "bf16",
+        "only with engine: loop and precision: bf16",
+    ),
     "train.focal_gamma": Scope(LABELS),
     "train.augmentation": Scope(("image_classification",)),
     "train.huber_delta": Scope(

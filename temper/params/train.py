@@ -201,8 +201,8 @@ class TrainParams(Group):
     )
     compile: bool = Field(
         default=False,
-        description="Compile the layers: a minute at the start, then faster steps; a GPU, bf16 and "
-        "engine loop. Absent: false.",
+        description="Compile the layers, on a GPU: seconds at the start, then faster steps. "
+        "Absent: false.",
     )
     gradient_checkpointing: bool = Field(
         default=False,

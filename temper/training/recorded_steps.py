@@ -89,8 +89,8 @@ class RecordedSteps:
             except Exception as error:
                 if memory.is_out_of_memory(error):
                     raise
-                reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0]:.200}"
-                raise NotRecordable(reason) from error
+                first_line = str(error).strip().partition("\n")[0]
+                raise NotRecordable(f"{type(error).__name__}: {first_line:.200}") from error
 
     def _compile(self) -> None:
         """Compile AdamW to one kernel per group and, with `train.compile`, the layers."""

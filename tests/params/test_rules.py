@@ -28,7 +28,6 @@ MULTI_LABEL = {"task.problem_type": "multi_label_classification", "evaluate.posi
         ("task.labels", ["equivalent"] * 2, "labels holds a name twice"),
         ("task.problem_type", "regression", "regression has no labels; remove labels"),
         ("data.files", {"test": "data/sample/test.csv"}, "files needs a train split"),
-        ("data.files.train", "data/sample/*.csv", "data.glob"),
         ("data.source", "hub", "hub.name is needed"),
         ("model.name", "data/sample", "a folder that DVC does not watch"),
         ("model.name", "sampel", "did you mean 'sample'?"),
@@ -81,6 +80,7 @@ def test_cross_field_checks(tmp_path, key, value, message):
             "train.label_smoothing: 0.1 has no effect on a custom train.loss; remove it",
         ),
         ({"train.loss": "m.f", "train.focal_gamma": 2}, "2.0 has no effect on"),
+        ({"train.compile": True}, "only with engine: loop and precision: bf16"),
         ({"train.loss": "m.f", "train.class_weights": "balanced"}, "'balanced' has no effect"),
         (
             {"train.lr_scheduler_type": "constant"},

@@ -270,6 +270,11 @@ FILES = [
         says=("mine/README.txt is plain text among files of other formats", "data.glob"),
     ),
     BadInput(
+        name="pattern_as_path",
+        changes={"data.files": {"train": "tests/data/*.csv"}},
+        says=("params.yaml:", "data.files.train", "tests/data/*.csv", "data.glob"),
+    ),
+    BadInput(
         name="glob_matches_nothing",
         changes={"data.files": {"train": "mine"}, "data.glob": "*.parquet"},
         files={"mine/x.csv": GOOD},
