@@ -18,6 +18,7 @@ from temper.ingest.text_files import Note
 from temper.params import rules
 from temper.params.schema import Params
 from temper.params.task import TaskParams
+from temper.training import optimizer
 
 WINDOWED = ("question_answering", "causal_lm", "masked_lm")  # an example may give several rows
 
@@ -48,8 +49,9 @@ def check(parameters: Params, findings: Findings) -> None:
         row_selection.check_split_names(data.files, data)
     names_are_valid = len(findings.mistakes) == before
     check_columns(parameters, splits, findings)
-    with findings.named("data.csv"):
-        local_files.check_csv((file for s in splits.values() for file in s.files), data.csv)
+    if len(splits) == len(data.files):  # else a file that was not read may be one
+        with findings.named("data.csv"):
+            local_files.check_csv((file for s in splits.values() for file in s.files), data.csv)
     stats: dict[str, SplitStats] = {}
     notes: dict[str, None] = {}  # on how files are read, once each
     for split, local in splits.items():
@@ -184,5 +186,9 @@ def check_steps(parameters: Params, num_rows: int, findings: Findings) -> None:
         text = f"count is {count}, but training evaluates {num_evaluations} times; see "
         text += "train.evaluate_every"
         findings.add("train.weight_averaging", text)
+    decay = p.lr_scheduler_kwargs.num_decay_steps if p.lr_scheduler_kwargs else None
+    if decay and not about:
+        with findings.named("train.lr_scheduler_kwargs"):
+            optimizer.check_decay(p, math.ceil(steps * p.epochs))
     total = steps * p.epochs * (p.model_soup_size or 1)
     findings.facts["steps"] = f"{about}{steps:,} per epoch, {about}{total:,.0f} in total"

@@ -6,17 +6,21 @@ from temper.core import artifacts
 from temper.core.errors import InputError
 
 GIT_LFS = b"version https://git-lfs"  # begins a pointer that stands for a file
+TEXT_FILES = ("*.json", "*.txt", "*.model", "*.spm")  # configs and vocabularies
 
 
 def check(folder: Path, name: str, *, needs_weights: bool = True) -> bool:
     """Check config.json and the weights; say whether the model needs code in its repository.
 
     Raises:
-        InputError: no config.json, no safetensors, or one of the files is damaged.
+        InputError: no config.json, no safetensors, or one of the files is damaged or a pointer.
     """
     file = folder / "config.json"
     if not file.is_file():
         raise InputError(f"model {name}: {folder} has no config.json")
+    for text_file in sorted(p for pattern in TEXT_FILES for p in folder.glob(pattern)):
+        if is_pointer(text_file):  # a pointer read as a vocabulary makes every word unknown
+            raise InputError(f"{text_file}: {describe_damage(text_file)}")
     try:
         config = artifacts.read_json(file)
     except (ValueError, RecursionError) as error:
@@ -78,10 +82,17 @@ def checkpoint_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def describe_damage(file: Path, error: Exception) -> str:
+def is_pointer(file: Path) -> bool:
+    """Say whether a file is a git-lfs pointer."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as opened:
+        return opened.read(len(GIT_LFS)) == GIT_LFS
+
+
+def describe_damage(file: Path, error: Exception | None = None) -> str:
     """Say why a file of a model cannot be read."""
     size = file.stat().st_size
-    with file.open("rb") as opened:
-        if opened.read(len(GIT_LFS)) == GIT_LFS:
-            return f"a git-lfs pointer of {size} bytes, not the file itself; run git lfs pull"
+    if is_pointer(file):
+        return f"a git-lfs pointer of {size} bytes, not the file itself; run git lfs pull"
     return f"damaged, {size} bytes ({error}); download it again"

@@ -39,12 +39,21 @@ def ignore(note: str) -> None:
 def open_text(
     member: ArchiveMember, encoding: str, newline: str | None = None, errors: str = "strict"
 ) -> Iterator[TextIO]:
-    """Open a member as text, after `find_encoding` has read it without an error."""
+    """Open a member as text, after `find_encoding` has read it without an error.
+
+    Raises:
+        InputError: the encoding needs a byte order mark that is not there.
+    """
     with (
         member.open() as stream,
         io.TextIOWrapper(stream, encoding=encoding, newline=newline, errors=errors) as text,
     ):
-        yield text
+        try:
+            yield text
+        except UnicodeError as error:
+            raise InputError(
+                f"{member.name}: not {encoding}: {error}; see data.csv.encoding"
+            ) from error
 
 
 def read_lines(text: TextIO, name: str) -> Iterator[str]:

@@ -56,7 +56,7 @@ class CsvParams(Group):
         if self.delimiter is None and self.quoting is None and self.encoding is None:
             raise ValueError("give delimiter, quoting or encoding, or remove csv")
         try:
-            "".encode(self.encoding or "utf-8")
+            b"\xff".decode(self.encoding or "utf-8", "replace")  # idna and others cannot replace
         except (LookupError, ValueError):
             raise ValueError(
                 f"encoding {self.encoding!r} is unknown; utf-8, cp1252, cp1250, cp1251, latin-1, "

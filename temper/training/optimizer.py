@@ -178,11 +178,7 @@ def build_lr_scheduler(
     kwargs = {} if options is None else options.model_dump(exclude_none=True)
     optimizer.defaults["lr"] = params.learning_rate  # which transformers reads as the peak
     num_warmup_steps = int(params.warmup_ratio * num_training_steps)
-    if num_warmup_steps + kwargs.get("num_decay_steps", 0) > num_training_steps:
-        raise InputError(
-            f"train.lr_scheduler_kwargs.num_decay_steps: {num_warmup_steps} steps of warm-up and "
-            f"{kwargs['num_decay_steps']} of decay are more than the {num_training_steps} there are"
-        )
+    check_decay(params, num_training_steps)
     return get_scheduler(
         params.lr_scheduler_type,
         optimizer,
@@ -190,6 +186,22 @@ def build_lr_scheduler(
         num_training_steps=num_training_steps,
         scheduler_specific_kwargs=kwargs,
     )
+
+
+def check_decay(params: "TrainParams", num_training_steps: int) -> None:
+    """Check that warm-up and decay fit into the training.
+
+    Raises:
+        InputError: together they are longer.
+    """
+    options = params.lr_scheduler_kwargs
+    decay = (options.num_decay_steps if options else None) or 0
+    warmup = int(params.warmup_ratio * num_training_steps)
+    if warmup + decay > num_training_steps:
+        raise InputError(
+            f"train.lr_scheduler_kwargs.num_decay_steps: {warmup} steps of warm-up and {decay} of "
+            f"decay are more than the {num_training_steps} there are"
+        )
 
 
 def adamw_8bit_class() -> "Callable[..., Optimizer]":

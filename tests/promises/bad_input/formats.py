@@ -157,6 +157,12 @@ CSV = [
         zipped("a.csv", HEADER + "a" * 11_000_000 + ",b,equivalent\n"),
         "x.zip!a.csv:2: a line of more than 10,000,000 characters",
     ),
+    csv_group(
+        "csv_encoding_needs_a_mark",
+        "tests/data/train.csv: not utf-16: UTF-16 stream does not start with BOM",
+        encoding="utf-16",
+    ),
+    csv_group("csv_encoding_idna", "data.csv: encoding 'idna' is unknown", encoding="idna"),
     csv_group("csv_group_empty", "data.csv: give delimiter, quoting or encoding"),
     csv_group("csv_delimiter_of_two_characters", "data.csv.delimiter", "||", delimiter="||"),
     csv_group("csv_quoting_unknown", "data.csv.quoting", "'double' or 'none'", quoting="single"),

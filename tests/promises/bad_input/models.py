@@ -99,8 +99,14 @@ CASES = [
     ),
     case(
         "tokenizer_is_a_pointer",
-        ("model sample: no tokenizer in data/sample/model",),
+        ("data/sample/model/tokenizer.json: a git-lfs pointer of", "git lfs pull"),
         files={"data/sample/model/tokenizer.json": POINTER},
+        changes=SCRATCH,
+    ),
+    case(
+        "vocabulary_is_a_pointer",
+        ("data/sample/model/vocab.txt: a git-lfs pointer of", "git lfs pull"),
+        files={"data/sample/model/tokenizer.json": removed, "data/sample/model/vocab.txt": POINTER},
         changes=SCRATCH,
     ),
     case(
@@ -205,7 +211,7 @@ CASES = [
     ),
     case(
         "config_is_a_pointer",
-        (f"{CONFIG} is no JSON: a git-lfs pointer of", "git lfs pull"),
+        (f"{CONFIG}: a git-lfs pointer of", "git lfs pull"),
         files={CONFIG: POINTER},
         changes=SCRATCH,
     ),

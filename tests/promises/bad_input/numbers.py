@@ -30,6 +30,13 @@ CASES = [
     number("train.class_weights", [0.0, 0.0], "[0.0, 0.0]", "above 0"),
     number("train.class_weights", [], "[]", "above 0"),
     number("train.class_weights", [1.0, NOT_A_NUMBER], "valid number", "nan"),
+    number(
+        "train.lr_scheduler_kwargs.num_decay_steps",
+        100,
+        "1 steps of warm-up and 100 of decay",
+        "12 there are",
+        **{"train.lr_scheduler_type": "warmup_stable_decay"},
+    ),
     number("train.learning_rate", INFINITE, "valid number", ".inf"),
     number("train.learning_rate", 0, "greater than 0", "0"),
     number("train.max_grad_norm", INFINITE, "valid number"),
