@@ -10,7 +10,7 @@ from temper.tasks.base import images
 
 @dataclass
 class ImageStats:
-    """Statistics of the images seen so far; decodes them only until two differ."""
+    """Statistics of the images seen so far; compares their pixels only until two differ."""
 
     first: tuple[tuple[int, int], bytes] | None = None  # size and pixels
     differ: bool = False
@@ -27,15 +27,16 @@ class ImageStats:
         """
         notes: Counter[str] = Counter()
         for i, data in enumerate(values):
-            notes.update(f"images {remark}" for remark in images.remarks(data))
-            if not self.differ:
-                try:
-                    image = images.open_image(data)
-                except InputError as error:
-                    raise InputError(f"{where(i)}: {error}") from None
-                pixels = image.size, image.tobytes()
-                self.differ = self.first not in (None, pixels)
-                self.first = self.first or pixels
+            try:
+                notes.update(f"images {remark}" for remark in images.remarks(data))
+                if self.differ:
+                    continue
+                image = images.open_image(data)
+            except InputError as error:
+                raise InputError(f"{where(i)}: {error}") from None
+            pixels = image.size, image.tobytes()
+            self.differ = self.first not in (None, pixels)
+            self.first = self.first or pixels
         return notes
 
     def check(self, split: str, num_rows: int) -> None:

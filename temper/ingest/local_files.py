@@ -41,9 +41,13 @@ def find_files(name: str, split: str, pattern: str, key: str = "") -> list[Path]
             kind = "a pipe or a device" if file.exists() else "a link to a file that does not exist"
             raise InputError(f"{key}: {file} is {kind}; a file or folder is needed")
     if not found:
+        inner = sorted(path.iterdir())
+        hint = (
+            "; */* are the files in its folders" if inner and all(p.is_dir() for p in inner) else ""
+        )
         raise InputError(
             f"{key}: no file in {name} matches data.glob {pattern!r}; "
-            f"it contains {', '.join(sorted(p.name for p in path.iterdir())[:10]) or 'nothing'}"
+            f"it contains {', '.join(p.name for p in inner[:10]) or 'nothing'}{hint}"
         )
     for file in found:
         suffix, compression = archives.suffixes(file.name)

@@ -206,8 +206,8 @@ def onnx_file(folder: Path, engine: str) -> Path:
     file = folder / "onnx" / GRAPHS[engine]
     if not file.exists():
         reason = why_no_graph(folder, engine)
-        because = f" (no ONNX: {reason}); use --engine torch" if reason else ""
-        raise InputError(f"--engine {engine}: {file} does not exist{because}")
+        because = f" (no ONNX: {reason})" if reason else ""
+        raise InputError(f"--engine {engine}: {file} does not exist{because}; use --engine torch")
     return file
 
 

@@ -62,6 +62,7 @@ def rows(name: str, value: object, *says: str):
 
 
 NOISE = png(np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8))
+PHOTO = png(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8), "JPEG")
 WIDE = png(np.full((8, 8), 70_000, dtype=np.int32), "TIFF")
 CASES = [
     images(
@@ -82,6 +83,31 @@ CASES = [
         {"a/1.png": NOISE[:200], "b/2.png": picture(255)},
         "train row 1, column 'image'",
         "200 bytes",
+    ),
+    images(
+        "later_one_cut_off",
+        {"a/1.png": picture(1), "a/2.png": picture(2), "b/3.png": NOISE[:200]},
+        "own: train row 3, column 'image'",
+        "200 bytes",
+    ),
+    images(
+        "later_one_of_32_bits",
+        {"a/1.png": picture(1), "a/2.png": picture(2), "b/3.tif": WIDE},
+        "own: train row 3, column 'image'",
+        "32-bit",
+    ),
+    images(
+        "later_jpeg_cut_off",
+        {"a/1.png": picture(1), "a/2.png": picture(2), "b/3.jpg": PHOTO[:1000]},
+        "own: train row 3, column 'image'",
+        "1000 bytes",
+    ),
+    BadInput(
+        name="folders_without_glob",
+        recipe="sample-image_classification",
+        files={"own/a/1.png": picture(1)},
+        changes={"data.files": {"train": "own"}},
+        says=("data.glob '*'", "contains a", "*/*"),
     ),
     images("empty_file", {"a/1.png": b"", "b/2.png": picture(9)}, "row 1", "not an image"),
     images("text_file", {"a/1.png": b"hello", "b/2.png": picture(9)}, "row 1", "not an image"),
