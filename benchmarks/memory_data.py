@@ -24,7 +24,7 @@ data |= {"files": {"train": str(source)}, "overlap": "drop_from_train"} | option
 data = DataParams.model_validate_json(json.dumps(data))
 task = p.task.model_copy(update={"text": ("text",), "labels": None})
 target.mkdir()
-dataset.write(download.open_local_splits(data), task, data, target)
+dataset.write(download.open_local_splits(data, {}.setdefault), task, data, target)
 print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 """
 OPTIONS = {

@@ -183,7 +183,8 @@ def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[s
         for pattern in ("*.safetensors", "*.safetensors.index.json"):
             for file in folder.glob(pattern):
                 shutil.copyfile(file, weights_folder / file.name)
-    if base_tokenizer.is_plain_classifier(params, task) and config.pad_token_id is None:
+    needs_padding = getattr(config, "pad_token_id", 0) is None  # a temper head's config has no key
+    if base_tokenizer.is_plain_classifier(params, task) and needs_padding:
         pad, end = processor.pad_token_id, processor.eos_token_id
         config.pad_token_id = end if pad is None else pad  # GPT-2 reads the last token before it
     config._name_or_path = ""

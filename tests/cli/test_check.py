@@ -84,14 +84,6 @@ def test_names_every_mistake_together(write_params):
             "3 numbers for 2 labels (equivalent, not_equivalent)",
         ),
         (
-            {
-                "task__labels": ["not_equivalent", "equivalent", "unsure"],
-                "train__class_weights": "balanced",
-            },
-            "class_weights",
-            "train has no rows of unsure",
-        ),
-        (
             {"train__launch": "cpu_2", "train__batch_size": 7},
             "batch_size",
             "not a multiple of 2 proc",
@@ -122,15 +114,6 @@ def test_names_every_mistake_together(write_params):
             {"model__lora": LORA | {"target_modules": ["q_proj"]}},
             "  lora:",
             "no linear layer is named q_proj; there are dense, key, query, value",
-        ),
-        (
-            {
-                "task__labels": None,
-                "model__config": {"num_hidden_layers": 0},
-                "train__layer_decay": 0.5,
-            },
-            "layer_decay",
-            "has no list of layers",
         ),
         ({"model__files": {"sample": "launch"}}, "sample: launch", "launch has no config.json"),
         ({"model__from_scratch": False}, "sample: data", "weights must be safetensors"),

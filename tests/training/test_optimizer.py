@@ -190,3 +190,17 @@ def test_history_has_the_rates_of_the_schedule(prepare, engine):
     found = [row["learning_rate"] for row in fit(prepare(**changes)).history.train]
     expected = transformers_rates("cosine_with_restarts", options)
     assert found == pytest.approx(expected, rel=1e-5, abs=1e-9)
+
+
+def test_a_network_without_layers_is_named():
+    """Freezing and decaying layer by layer need a list of them."""
+
+    class Flat(torch.nn.Module):
+        config = None
+
+        @property
+        def base_model(self):
+            return self
+
+    with pytest.raises(InputError, match=r"Flat has no list of layers: set train\.freeze\.layers"):
+        optimizer.layers(Flat())

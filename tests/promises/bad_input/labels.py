@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.promises.bad_input import ABSENT, BadInput
 
+TYPES = ("LOC", "ORG", "PER", "DATE")
 ONE_TEXT = {
     "task.text": ["text"],
     "task.labels": ABSENT,
@@ -66,6 +67,18 @@ def choices(name: str, label: Any, *says: str):
 AB = "text,label\nx,a\ny,b\nz,a\n"
 FLAGS = "text,joy,fear\nx,1,0\ny,0,1\n"
 CASES = [
+    BadInput(
+        name="balanced_tag_without_rows",
+        recipe="sample-token_classification",
+        changes={
+            "task.labels": [
+                "O",
+                *(f"{b}-{t}" for t in ("LOC", "ORG", "PER", "DATE") for b in "BI"),
+            ],
+            "train.class_weights": "balanced",
+        },
+        says=("params.yaml:", "train.class_weights", "train has no rows of B-DATE, I-DATE"),
+    ),
     # -1, numbers and truth values as names
     table(
         "minus_one_without_labels",
