@@ -190,5 +190,5 @@ def check_steps(parameters: Params, num_rows: int, findings: Findings) -> None:
     if decay and not about:
         with findings.named("train.lr_scheduler_kwargs"):
             optimizer.check_decay(p, math.ceil(steps * p.epochs))
-    total = steps * p.epochs * (p.model_soup_size or 1)
+    total = math.ceil(steps * p.epochs) * (p.model_soup_size or 1)
     findings.facts["steps"] = f"{about}{steps:,} per epoch, {about}{total:,.0f} in total"

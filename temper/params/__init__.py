@@ -102,7 +102,9 @@ def _describe(tree: yaml.Node, details: "ErrorDetails") -> tuple[tuple[int, str]
         message = f'expected text; found {value}: if it is a name, put it in quotes: "{value}"'
     elif details["type"] != "value_error":
         message = f"{message}; found {details['input']!r}"
-    return (yaml_file.line_of(tree, location), ".".join(map(str, location))), message
+    key = re.match(r"\w+(\.\w+)+", message) if not location else None  # of a rule on several groups
+    line = yaml_file.line_of(tree, key[0].split(".") if key else location)
+    return (line, ".".join(map(str, location))), message
 
 
 def _location(node: yaml.Node, parts: Sequence[str | int]) -> list[str | int]:
