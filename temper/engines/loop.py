@@ -5,6 +5,7 @@ The events are transformers' own, so callbacks and reporters work as with the Tr
 one GPU steps are recorded as CUDA graphs where they can be (`temper/training/recorded_steps.py`).
 """
 
+import pickle
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -23,7 +24,7 @@ from transformers.trainer_callback import CallbackHandler
 
 from temper.core import artifacts
 from temper.core.errors import InputError
-from temper.training import checkpoint, recorded_steps
+from temper.training import checkpoint, memory, recorded_steps
 from temper.training.callbacks import FlowControlCallback
 from temper.training.optimizer import build_lr_scheduler
 from temper.training.recorded_steps import RecordedSteps
@@ -132,11 +133,20 @@ class AccelerateLoop:
         """Restore weights, optimizer, scheduler and random states.
 
         Raises:
-            InputError: recorded steps wrote the checkpoint.
+            InputError: recorded steps wrote the checkpoint, or something else did.
         """
         if not (folder / SCHEDULER_FILE).exists():
             raise other_kind_of_steps(folder)
-        self.accelerator.load_state(str(folder))
+        try:
+            self.accelerator.load_state(str(folder))
+        except (pickle.UnpicklingError, RuntimeError) as error:
+            if memory.is_out_of_memory(error):
+                raise
+            reason = str(error).strip().partition("\n")[0]
+            raise InputError(
+                f"{folder} is no checkpoint of this training ({reason:.200}): remove it, and "
+                "training resumes from the one before"
+            ) from error
         self.lr_scheduler.load_state_dict(artifacts.read_json(folder / SCHEDULER_FILE))
 
     def _save_state(self, folder: Path) -> None:

@@ -1,6 +1,5 @@
 """The loop written out with Accelerate makes the Trainer's steps, and resumes bit-identically."""
 
-import contextlib
 import os
 import pickle
 import shutil
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from temper.core import artifacts
+from temper.core.errors import InputError
 from temper.training import checkpoint
 from tests.helpers.training import assert_same, distance, fit
 
@@ -52,13 +52,20 @@ def test_loop_runs_no_code_of_a_checkpoint(prepare):
         shutil.rmtree(path)
     assert not list(folder.glob("custom_checkpoint_*"))
     (folder / "custom_checkpoint_0.pkl").write_bytes(pickle.dumps(Touch()))
-    artifacts.write_json(
-        folder / "manifest.json",
-        {k: v for k, v in artifacts.sha256_tree(folder).items() if k != "manifest.json"},
-    )
-    with contextlib.suppress(RuntimeError):  # accelerate counts such files
+    write_manifest(folder)
+    with pytest.raises(InputError, match="checkpoint-8 is no checkpoint of this training"):
+        fit(parameters, "cut")
+    (folder / "custom_checkpoint_0.pkl").rename(folder / "optimizer.bin")
+    write_manifest(folder)
+    with pytest.raises(InputError, match="checkpoint-8 is no checkpoint of this training"):
         fit(parameters, "cut")
     assert not Path("touched").exists()
+
+
+def write_manifest(folder):
+    hashes = artifacts.sha256_tree(folder)
+    hashes.pop("manifest.json")
+    artifacts.write_json(folder / "manifest.json", hashes)
 
 
 class Touch:
