@@ -51,7 +51,7 @@ def test_loop_runs_no_code_of_a_checkpoint(prepare):
     for path in later:
         shutil.rmtree(path)
     assert not list(folder.glob("custom_checkpoint_*"))
-    (folder / "custom_checkpoint_0.pkl").write_bytes(pickle.dumps(Touch()))
+    (folder / "custom_checkpoint_0.pkl").write_bytes(pickle.dumps(Touch(), protocol=2))
     write_manifest(folder)
     with pytest.raises(InputError, match="checkpoint-8 is no checkpoint of this training"):
         fit(parameters, "cut")
