@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,9 @@ from temper import params
 from tests.helpers import workspace
 from tests.helpers.custom_code import CODE
 from tests.helpers.downloads import one_file
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background; children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
