@@ -189,7 +189,8 @@ def test_names_what_is_damaged(export, name):
 
 def test_predicts_with_torch_where_the_export_says_why_it_has_no_onnx(export, capsys):
     """An export that merely lacks the file is damaged."""
-    with pytest.raises(InputError, match=r"export/onnx/model\.onnx does not exist; use --engine torch$"):
+    message = r"export/onnx/model\.onnx does not exist; use --engine torch$"
+    with pytest.raises(InputError, match=message):
         open_export(export, "auto")
     (export / "parity.json").write_text('{"no_onnx": "no operator x"}')
     found = open_export(export, "auto").predict({"sentence1": ["a"], "sentence2": ["b"]})
