@@ -86,5 +86,6 @@ def make_prepared(folder: Path) -> None:
 
 def environment(**more: str) -> dict[str, str]:
     """Return an environment for child processes that finds this environment's commands."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
+    prefixes = ("DVC_", "MLFLOW_", "PYTEST_")  # with those a pytest in it is no part of this one
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(prefixes)}
     return kept | {"PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"} | more

@@ -30,7 +30,7 @@ CASES = [
     dvc_yaml(
         "two_owners",
         "stages:\n  a: {cmd: x, outs: [c]}\n  b: {cmd: x, outs: [c]}\n",
-        "DVC refuses this: output 'c' is specified in: - b - a",
+        "DVC refuses this: output 'c' is specified in:",
     ),
     dvc_yaml(
         "twice",
