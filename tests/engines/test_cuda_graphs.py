@@ -4,6 +4,7 @@ import copy
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -119,6 +120,23 @@ def test_table_gives_the_batches_of_the_collator(recipe, tmp_path, monkeypatch):
         assert batch.keys() == expected.keys()
         for name, values in batch.items():
             torch.testing.assert_close(values, expected[name], rtol=0, atol=0, equal_nan=True)
+
+
+def test_table_refuses_labels_as_wide_as_texts(tmp_path, monkeypatch):
+    """It would cut them, even if the first batches are as long as the longest text."""
+    session = sample_session("sequence_classification", tmp_path, monkeypatch)
+    width = session.setup.padded_length(int(session.sampler.lengths.max()))
+    collate, lengths = session.setup.train_collator, session.sampler.lengths
+    batches = sorted(session.sampler.global_batches(0), key=lambda rows: -lengths[rows].max())
+    monkeypatch.setattr(session.sampler, "global_batches", lambda _: batches)
+
+    def wide_labels(rows):
+        return collate(rows) | {"labels": np.zeros((len(rows), width))}
+
+    object.__setattr__(session.setup, "train_collator", wide_labels)
+    assert lengths[batches[-1]].max() < lengths.max()
+    with pytest.raises(NotRecordable):
+        RowTable(session, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("recipe", ["masked_lm", "seq2seq_lm"])
