@@ -28,7 +28,7 @@ def open_local_splits(data: DataParams, note: Note) -> dataset.SourceSplits:
     """Return a reader of the local files of each split, which notes how it reads them."""
 
     def batch_reader(files: list[Path]) -> Callable[[], Iterator[ColumnBatch]]:
-        return lambda: (batch for file in files for batch in local_files.read(file, data.csv, note))
+        return lambda: local_files.read_all(files, data.csv, note)
 
     files = {n: local_files.find_files(name, n, data.glob) for n, name in data.files.items()}
     local_files.check_csv(itertools.chain(*files.values()), data.csv)

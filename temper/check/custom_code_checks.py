@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PretrainedConfig
 
-    from temper.ingest.columns import ColumnBatch
-    from temper.params.data import DataParams
     from temper.tasks.base import Task
 
 NUM_ROWS = 16
@@ -106,7 +104,7 @@ def encode_rows(
     whole = p.split.model_copy(update={"validation": 0.0, "test": 0.0})
     changes = {"files": {"train": p.files["train"]}, "split": whole, "fold": None}
     data = p.model_copy(update=changes | {"subset": {"train": NUM_ROWS}})
-    source = {"train": lambda: read_files(files, p)}
+    source = {"train": lambda: local_files.read_all(files, p.csv)}
     try:
         dataset.write(source, parameters.task, data, folder / "raw")
     except InputError:  # fewer rows
@@ -124,14 +122,6 @@ def encode_rows(
     arrow.write_split(folder / "tokenized", "train", features, encoded)
     arrow.write_index(folder / "tokenized", ["train"])
     return Sample(raw=raw, encoded=arrow.load(folder / "tokenized")["train"])
-
-
-def read_files(files: list[Path], data: "DataParams") -> "Iterator[ColumnBatch]":
-    """Yield the batches of files, without notes on how they are read."""
-    from temper.ingest import local_files
-
-    for file in files:
-        yield from local_files.read(file, data.csv, lambda *_: None)
 
 
 def check_with_rows(

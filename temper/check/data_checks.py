@@ -129,9 +129,7 @@ def read(local: LocalSplit, split: str, parameters: Params, note: Note) -> Itera
     """
     task, data, start = parameters.task, parameters.data, 0
     numbers = labels.LabelEncoder(task, None)
-    batches = (
-        columns for file in local.files for columns in local_files.read(file, data.csv, note)
-    )
+    batches = local_files.read_all(local.files, data.csv, note)
     for columns in dataset.read_source(batches, task, data, split):
         size = len(next(iter(columns.values()), []))
         if task.target and task.target[1] == "number":

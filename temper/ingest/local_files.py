@@ -82,6 +82,14 @@ def read(
         yield from batches
 
 
+def read_all(
+    files: Iterable[Path], csv: CsvParams | None, note: Note = text_files.ignore
+) -> Iterator[ColumnBatch]:
+    """Yield the rows of files, one after the other; see `read`."""
+    for file in files:
+        yield from read(file, csv, note)
+
+
 def read_members(
     file: Path, csv: CsvParams | None = None, note: Note = text_files.ignore
 ) -> Iterator[tuple[str, Iterator[ColumnBatch]]]:
