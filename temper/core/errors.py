@@ -71,6 +71,11 @@ def explain_full_disk(path: Path, needed: int | None = None) -> Iterator[None]:
         raise InputError(message) from error
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its class where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def nearest(name: str, allowed: Sequence[str]) -> str:
     """Suggest the closest allowed name as ` (did you mean 'x'?)`; empty if none is close."""
     matches = get_close_matches(name, allowed, n=1)

@@ -23,7 +23,7 @@ from transformers import DefaultFlowCallback, TrainerControl
 from transformers.trainer_callback import CallbackHandler
 
 from temper.core import artifacts
-from temper.core.errors import InputError
+from temper.core.errors import InputError, first_line
 from temper.training import checkpoint, memory, recorded_steps
 from temper.training.callbacks import FlowControlCallback
 from temper.training.optimizer import build_lr_scheduler
@@ -142,10 +142,9 @@ class AccelerateLoop:
         except (pickle.UnpicklingError, RuntimeError) as error:
             if memory.is_out_of_memory(error):
                 raise
-            reason = str(error).strip().partition("\n")[0]
             raise InputError(
-                f"{folder} is no checkpoint of this training ({reason:.200}): remove it, and "
-                "training resumes from the one before"
+                f"{folder} is no checkpoint of this training ({first_line(error):.200}): remove "
+                "it, and training resumes from the one before"
             ) from error
         self.lr_scheduler.load_state_dict(artifacts.read_json(folder / SCHEDULER_FILE))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temper.core import artifacts
+from temper.core.errors import first_line
 from temper.tracking import addresses, database
 from temper.tracking.journal import root
 
@@ -55,8 +56,7 @@ def error_message(error: BaseException, uri: str) -> str:
         return f"{name} answered with status {status[1]}; see its log"
     if remedy := database.remedy(error, uri):
         return remedy
-    first = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return f"{name} refused the request: {addresses.hide(first, uri)[:300]}"
+    return f"{name} refused the request: {addresses.hide(first_line(error), uri)[:300]}"
 
 
 def is_unreachable(error: BaseException | None) -> bool:

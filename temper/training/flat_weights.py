@@ -118,6 +118,12 @@ class FlatWeights:
         names = ("master", "exp_avg", "exp_avg_sq")
         return {f"{n}.{i}": getattr(g, n) for i, g in enumerate(self.groups) for n in names}
 
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go back to an earlier `state`, whose tensors are copied."""
+        for name, tensor in self.state().items():
+            tensor.copy_(state[name])
+        self.refresh()
+
 
 def bias_corrections(params: "TrainParams", num_steps: int) -> Tensor:
     """Return 1 - beta^t of both moments for t = 1 to `num_steps`, (steps, 2).

@@ -19,6 +19,7 @@ from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from temper.core.errors import first_line
 from temper.training import losses, memory, optimizer
 from temper.training.flat_weights import FlatWeights, adamw_, bias_corrections
 from temper.training.row_table import NotRecordable, RowTable
@@ -89,8 +90,8 @@ class RecordedSteps:
             except Exception as error:
                 if memory.is_out_of_memory(error):
                     raise
-                first_line = str(error).strip().partition("\n")[0]
-                raise NotRecordable(f"{type(error).__name__}: {first_line:.200}") from error
+                reason = f"{type(error).__name__}: {first_line(error):.200}"
+                raise NotRecordable(reason) from error
 
     def _compile(self) -> None:
         """Compile AdamW to one kernel per group and, with `train.compile`, the layers."""
@@ -172,10 +173,7 @@ class RecordedSteps:
         save_file(self.weights.state(), folder / STATE_FILE)
 
     def load(self, folder: Path) -> None:
-        saved = load_file(folder / STATE_FILE, device=str(self.device))
-        for name, tensor in self.weights.state().items():
-            tensor.copy_(saved[name])
-        self.weights.refresh()
+        self.weights.restore(load_file(folder / STATE_FILE, device=str(self.device)))
 
     def _record(self, length: int) -> tuple[Callable[[], None], float]:
         """Record the step of a padded length; return what replays it, and its flops."""
@@ -184,7 +182,8 @@ class RecordedSteps:
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):  # what libraries set up and compile at the first call
             self._forward_backward(length)
-            self._warm_up_update()
+            if not self.replays:
+                self._warm_up_update()
         torch.cuda.current_stream().wait_stream(stream)
         self.weights.drop_gradients()
         with torch.cuda.graph(graph, pool=self.pool):
@@ -195,8 +194,6 @@ class RecordedSteps:
 
     def _warm_up_update(self) -> None:
         """Make a step of the optimizer, and undo it."""
-        if self.replays:
-            return
         saved = {name: tensor.clone() for name, tensor in self.weights.state().items()}
         try:
             self.weights.update(self.rates[0], self.bias_corrections[0])
@@ -206,9 +203,7 @@ class RecordedSteps:
             print(f"AdamW is not compiled, which is slower: {error!s:.200}", file=sys.stderr)
             self.weights.update_group = adamw_
             self.weights.update(self.rates[0], self.bias_corrections[0])
-        for name, tensor in self.weights.state().items():
-            tensor.copy_(saved[name])
-        self.weights.refresh()
+        self.weights.restore(saved)
 
     def _step(self, length: int) -> None:
         loss = self._forward_backward(length)

@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 from transformers.trainer_utils import set_seed
 
-from temper.core.errors import InputError
+from temper.core.errors import InputError, first_line
 from temper.training import averaging, batching, best_checkpoint, checkpoint, losses, memory
 from temper.training.history import History
 from temper.training.session import TrainingSession
@@ -41,7 +41,7 @@ def fit(session: TrainingSession, train: TrainLoop) -> None:
     except Exception as error:
         if "does not have a deterministic implementation" in str(error):
             raise InputError(
-                f"determinism.deterministic: {str(error).splitlines()[0]:.300}; set it to false, "
+                f"determinism.deterministic: {first_line(error):.300}; set it to false, "
                 "and the bytes may differ from run to run"
             ) from None
         if not memory.is_out_of_memory(error):
