@@ -8,14 +8,20 @@ from pathlib import Path
 
 from temper import params, repo
 from temper.check.findings import Findings
+from temper.core import cores
 from temper.core.errors import InputError, nearest
 
 VARIABLES = ("DEBUG", "LOG_EVERY", "PARENT_RUN", "REPORT_TO", "SWEEP", "TRACKING")
 
 
 def check(parameters: params.Params, findings: Findings) -> None:
-    """Report commands and variables that the stages would stumble on, and names no Hub has."""
+    """Report commands and variables that the stages would stumble on, and names no Hub has.
+
+    Also say that there are more threads than cores.
+    """
     findings.mistakes += [*wrong_commands(), *wrong_variables()]
+    if (line := cores.excess_threads(parameters.determinism.num_threads)) is not None:
+        findings.facts["threads"] = line
     try:
         repo.git("rev-parse", "--is-inside-work-tree")
     except InputError as error:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import psutil
 
 from temper import params
-from temper.core import determinism, errors
+from temper.core import cores, determinism, errors
 from temper.core.errors import InputError
 
 SHUTDOWN_TIMEOUT_S = 300  # torchrun's 30 are too few for the checkpoint of a large model
@@ -59,7 +59,10 @@ def leave_to_training(*_: object) -> None:
 def main(*arguments: str) -> None:
     determinism.end_with_parent()
     if arguments[0] == "-m":  # read here, so that its name passes through no shell
-        arguments = (f"launch/{params.load().train.launch}.yaml", *arguments)
+        parameters = params.load()
+        arguments = (f"launch/{parameters.train.launch}.yaml", *arguments)
+        if (line := cores.excess_threads(parameters.determinism.num_threads)) is not None:
+            print(line, file=sys.stderr)
     status = launch(arguments[0], arguments[1:])
     if status < 0:
         name = signal.Signals(-status).name

@@ -48,6 +48,14 @@ def test_names_wrong_variables(write_params, monkeypatch, name, value, message):
     assert only(examine(write_params)[0]).startswith(message)
 
 
+def test_says_that_there_are_more_threads_than_cores(write_params):
+    """It is no mistake: the bytes are the same."""
+    assert "threads" not in examine(write_params, determinism__num_threads=1)[1]
+    mistakes, facts = examine(write_params, determinism__num_threads=999)
+    assert mistakes == []
+    assert facts["threads"].startswith("determinism.num_threads: 999 threads share ")
+
+
 def test_names_the_owner_that_git_refuses(write_params, monkeypatch):
     """The message has git's way out."""
     write_params()

@@ -41,6 +41,15 @@ def test_launch_file_is_the_one_that_params_yaml_names(write_params, monkeypatch
     assert found == [("launch/cpu_2.yaml", ("-m", "stages.train", "data/tokenized"))]
 
 
+def test_more_threads_than_cores_are_said_once(write_params, monkeypatch, capsys):
+    """The launcher says it, which is one process however many train."""
+    write_params(train__launch="cpu_2", determinism__num_threads=999)
+    monkeypatch.setattr(launcher, "launch", lambda *_: 0)
+    with pytest.raises(SystemExit):
+        launcher.main("-m", "stages.train")
+    assert capsys.readouterr().err.startswith("determinism.num_threads: 999 threads share ")
+
+
 def test_killed_training_is_said(tmp_path, monkeypatch):
     """It could not say so itself."""
     monkeypatch.chdir(tmp_path)
