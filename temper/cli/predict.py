@@ -8,7 +8,8 @@ to predict. A row's missing columns are null.
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -21,14 +22,18 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 from temper.cli import predicted_file
+from temper.cli.without_torch import without_torch
 from temper.core.errors import InputError
 from temper.ingest import local_files
 from temper.ingest.columns import ColumnBatch, find_column, get_column, read_inputs
 from temper.ingest.formats import num_rows
 from temper.ingest.text_files import Note
 from temper.params.data import CsvParams
-from temper.prediction.predictor import open_export
+from temper.prediction.batches import BATCH_TOKENS
+from temper.prediction.predictor import open_export, why_no_graph
 
+WINDOW_ROWS = 1000
+WINDOW_CHARACTERS = 10_000_000  # or bytes of images, after which a window ends early
 ADDED = ("prediction", "score", "scores", "choice", "entities")
 
 
@@ -47,7 +52,9 @@ def predict(
     ],
     output: Annotated[Path, typer.Option(help="CSV, TSV, JSONL or Parquet.")],
     engine: Annotated[str, typer.Option(help="auto, onnx, int8 or torch.")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Rows per forward pass.")] = 32,
+    batch_tokens: Annotated[
+        int, typer.Option(min=1, help="Most tokens per forward pass, padding included.")
+    ] = BATCH_TOKENS,
     num_threads: Annotated[int, typer.Option(min=1, help="Threads.")] = os.cpu_count() or 1,
     trust_code: Annotated[
         bool, typer.Option("--trust-code", help="Run the Python files in the model's folder.")
@@ -56,13 +63,16 @@ def predict(
         str | None,
         typer.Option(help="How CSV and TSV are written: data.csv, as in {quoting: none}"),
     ] = None,
+    context: typer.Context = None,  # type: ignore  # there is one where this is a command
 ) -> None:
     """Add predictions to every row of a file, in its order."""
     files = find_input(input)
     check_output(output, files)
-    predictor = open_export(
-        model, engine, batch_size=batch_size, num_threads=num_threads, trust_code=trust_code
-    )
+    needs_torch = trust_code or engine == "torch" or why_no_graph(model) is not None
+    with nullcontext() if needs_torch or context is None else without_torch():
+        predictor = open_export(
+            model, engine, batch_tokens=batch_tokens, num_threads=num_threads, trust_code=trust_code
+        )
     inputs, is_parquet = predictor.settings.task.inputs, output.suffix.lower() == ".parquet"
     notes: dict[str, None] = {}  # on how files are read, once each
     csv_params = parse_csv(csv)
@@ -74,12 +84,9 @@ def predict(
         tqdm(total=count, unit="row", unit_scale=True) as bar,
         predicted_file.open_output(output, types) as write,
     ):
-        for source, first_row, columns in read():
-            size = num_rows(columns)
-            if size:
-                given = {name: columns.get(name, [None] * size) for name in kept}
-                write(given | predictor.predict(read_inputs(columns, inputs, source, first_row)))
-            bar.update(size)
+        for given, examples in windows(read(), kept, inputs):
+            write(given | predictor.predict(examples))
+            bar.update(num_rows(examples))
         if not count:
             write({name: [] for name in kept} | predictor.predict({name: [] for name in inputs}))
     print(*notes, f"wrote {count} rows to {output}", sep="\n")
@@ -139,6 +146,29 @@ def read_batches(files: list[Path], csv: CsvParams | None, note: Note) -> Iterat
             for columns in batches:
                 yield Batch(source, first_row, columns)
                 first_row += num_rows(columns)
+
+
+def windows(
+    batches: Iterator[Batch], kept: Sequence[str], inputs: Mapping[str, str]
+) -> Iterator[tuple[ColumnBatch, ColumnBatch]]:
+    """Yield the columns to write and the model's inputs of rows that are predicted together.
+
+    Small files share a window, so that batches of rows of similar length can be cut from it.
+    """
+    given: ColumnBatch = {name: [] for name in kept}
+    examples: ColumnBatch = {name: [] for name in inputs}
+    size = 0
+    for source, first_row, columns in batches:
+        for name in kept:
+            given[name] += columns.get(name, [None] * num_rows(columns))
+        for name, values in read_inputs(columns, inputs, source, first_row).items():
+            examples[name] += values
+            size += sum(len(value) for value in values if isinstance(value, str | bytes))
+        if num_rows(examples) >= WINDOW_ROWS or size >= WINDOW_CHARACTERS:
+            yield given, examples
+            given, examples, size = {n: [] for n in kept}, {n: [] for n in inputs}, 0
+    if num_rows(examples):
+        yield given, examples
 
 
 def survey(

@@ -4,7 +4,7 @@ Shared by evaluate, export and `temper predict`.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from temper.models import loading
 from temper.params import user_code
 from temper.params.schema import Settings
 from temper.prediction import generation, stored
+from temper.prediction.batches import BATCH_TOKENS, token_batches
 from temper.tasks.base import registry
 from temper.tasks.base.arrays import Rows
 
@@ -38,14 +39,23 @@ class Predictor:
         folder: config, weights or `onnx/`, and the processor's files.
         settings: the parameters the task may read.
         engine: torch, onnx or int8.
-        batch_size: features per forward pass.
         num_threads: of ONNX Runtime.
+        batch_size: features per forward pass of `outputs`.
+        batch_tokens: most padded tokens per forward pass of `predict`.
     """
 
     def __init__(
-        self, folder: Path, settings: Settings, *, engine: str, batch_size: int, num_threads: int
+        self,
+        folder: Path,
+        settings: Settings,
+        *,
+        engine: str,
+        num_threads: int,
+        batch_size: int = 32,
+        batch_tokens: int = BATCH_TOKENS,
     ):
-        self.folder, self.settings, self.batch_size = folder, settings, batch_size
+        self.folder, self.settings = folder, settings
+        self.batch_size, self.batch_tokens = batch_size, batch_tokens
         self.config = loading.open_config(folder)
         self.task = user_code.with_custom_encode(registry.load(settings), settings)
         target = settings.task.target
@@ -88,7 +98,7 @@ class Predictor:
             )
 
     def outputs(
-        self, features: Rows, outputs_needed: tuple[str, ...], first: int | None
+        self, features: Rows, outputs_needed: tuple[str, ...], first: int
     ) -> dict[str, list[np.ndarray]]:
         """Return `logits`, `tokens` or both, an array per feature.
 
@@ -150,19 +160,32 @@ class Predictor:
         examples = RowList(
             {name: values[i] for name, values in columns.items()} for i in range(num_examples)
         )
-        outputs = self.outputs(features, self.task.predict_outputs_needed, None)
+        names = self.task.predict_outputs_needed
+        outputs: dict[str, list[Any]] = {name: [None] * len(features) for name in names}
+        for indices in token_batches(features, self.batch_tokens):
+            rows = [features[i] for i in indices]
+            for name in names:
+                for i, output in zip(indices, self._run(name, rows), strict=True):
+                    outputs[name][i] = output
         return self.task.predict(outputs, features, examples, self.processor)
+
+    def _run(self, name: str, rows: list[Any]) -> Sequence[np.ndarray]:
+        """Return the `logits` or the generated `tokens` of a batch, an array per row."""
+        if name == "logits":
+            return self.task.unpad(self.forward(self.collate(rows)), rows)
+        assert self.generate is not None
+        return self.generate(self.task.prompts(rows, self.processor))
 
 
 def open_export(
-    folder: Path, engine: str, *, batch_size: int, num_threads: int, trust_code: bool
+    folder: Path, engine: str, *, batch_tokens: int, num_threads: int, trust_code: bool
 ) -> Predictor:
     """Load a folder that the export stage wrote, by this version or an earlier one.
 
     Args:
         folder: of the export.
         engine: torch, onnx, int8, or auto: onnx, or torch where the export says why it has no ONNX.
-        batch_size: features per forward pass.
+        batch_tokens: most padded tokens per forward pass.
         num_threads: of ONNX Runtime.
         trust_code: run the Python files that come with the model.
 
@@ -180,10 +203,11 @@ def open_export(
             print(f"no ONNX: {reason}; predicting with torch", file=sys.stderr)
     names = [settings.tokenize.encode, config.get("custom_class") if engine == "torch" else None]
     code = stored.code_files(folder, settings.code, [n for n in names if n], trust_code=trust_code)
-    settings = settings.model_copy(update={"code": code})
+    tokenize = settings.tokenize.model_copy(update={"pad_to_multiple_of": None})  # for training
+    settings = settings.model_copy(update={"code": code, "tokenize": tokenize})
     try:
         return Predictor(
-            folder, settings, engine=engine, batch_size=batch_size, num_threads=num_threads
+            folder, settings, engine=engine, batch_tokens=batch_tokens, num_threads=num_threads
         )
     except InputError:
         raise

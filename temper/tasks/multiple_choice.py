@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temper.params.schema import Settings
-from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, windows
+from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays
 from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
 from temper.tasks.base.snippets import auto_model_snippet
+from temper.tasks.base.texts import encode_texts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,21 +51,15 @@ class MultipleChoice(Task):
             [text for text, n in zip(contexts, counts, strict=True) for _ in range(n)],
             [f"{s} {c}".strip() for s, row in zip(stems, choices, strict=True) for c in row],
         ]
-        encoded = processor(
-            *texts,
-            truncation=True,
-            max_length=self.settings.tokenize.max_length,
-            padding=False,
-        )
+        encoded = encode_texts(processor, texts, self.settings.tokenize.max_length)
         ends = np.cumsum([0, *counts])
-        columns = {
+        columns: dict[str, list] = {
             name: [encoded[name][a:b] for a, b in pairwise(ends)]
             for name in ("input_ids", "token_type_ids")
             if name in encoded
         }
         columns["length"] = [max(map(len, row)) for row in columns["input_ids"]]
-        full_lengths = windows.untruncated_lengths(encoded, texts, processor)
-        columns["full_length"] = [max(full_lengths[a:b]) for a, b in pairwise(ends)]
+        columns["full_length"] = [max(encoded["full_length"][a:b]) for a, b in pairwise(ends)]
         if self.params.label in examples:
             columns["labels"] = examples[self.params.label]
         return columns

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from temper.core.errors import InputError
 from temper.params.schema import Settings
-from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, windows
+from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays
 from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
 from temper.tasks.base.snippets import auto_model_snippet
+from temper.tasks.base.texts import encode_texts
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
@@ -40,12 +41,8 @@ class Seq2SeqLM(Task):
     ) -> dict[str, list]:
         tokenize = self.settings.tokenize
         sources = [self.params.prefix + text for text in examples[self.params.source]]
-        encoded = processor(sources, truncation=True, max_length=tokenize.max_length)
-        columns = {
-            "input_ids": encoded["input_ids"],
-            "length": [len(ids) for ids in encoded["input_ids"]],
-            "full_length": windows.untruncated_lengths(encoded, [sources], processor),
-        }
+        columns = encode_texts(processor, [sources], tokenize.max_length)
+        columns.pop("token_type_ids", None)
         targets = examples.get(self.params.target_text)
         if targets is not None and targets[0] is not None:
             columns["labels"] = processor(

@@ -10,6 +10,7 @@ from temper.params.schema import Settings
 from temper.tasks.base import Mode, Outputs, Task, arrays, label_predictions, windows
 from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
 from temper.tasks.base.snippets import pipeline_snippet
+from temper.tasks.base.texts import encode_texts
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
@@ -45,36 +46,36 @@ class SequenceClassification(Task):
         self, examples: Mapping[str, list], processor: "PreTrainedTokenizerBase", *, mode: Mode
     ) -> dict[str, list]:
         texts = [examples[column] for column in self.params.text]
-        tokenize = self.settings.tokenize
-        windowed = tokenize.overflow == "window"
-        options: dict[str, Any] = {"truncation": True}
-        if windowed:
-            windows.require_fast(processor, "tokenize.overflow: window")
-            options |= {"return_overflowing_tokens": True, "stride": tokenize.stride}
-        if windowed and len(texts) == 2:
-            self.check_room(texts[0], processor)
-            options["truncation"] = "only_second"
-        encoded = processor(
-            texts[0],
-            texts[1] if len(texts) == 2 else None,
-            max_length=tokenize.max_length,
-            padding=False,
-            **options,
-        )
-        columns = {"input_ids": encoded["input_ids"]}
-        if "token_type_ids" in encoded:
-            columns["token_type_ids"] = encoded["token_type_ids"]
-        columns["length"] = [len(ids) for ids in encoded["input_ids"]]
-        if windowed:
-            columns["example_id"] = encoded["overflow_to_sample_mapping"]
-            columns["full_length"] = columns["length"]  # windows truncate nothing
+        if self.settings.tokenize.overflow == "window":
+            columns = self.encode_windows(texts, processor)
         else:
-            columns["full_length"] = windows.untruncated_lengths(encoded, texts, processor)
+            columns = encode_texts(processor, texts, self.settings.tokenize.max_length)
         label, _ = self.params.target
         if label in examples:
             values = examples[label]
             columns["labels"] = [values[i] for i in columns.get("example_id", range(len(values)))]
         return columns
+
+    def encode_windows(
+        self, texts: list[list[str]], tokenizer: "PreTrainedTokenizerBase"
+    ) -> dict[str, list]:
+        """Return overlapping windows of the texts, which truncate nothing."""
+        windows.require_fast(tokenizer, "tokenize.overflow: window")
+        if len(texts) == 2:
+            self.check_room(texts[0], tokenizer)
+        encoded = tokenizer(
+            texts[0],
+            texts[1] if len(texts) == 2 else None,
+            truncation="only_second" if len(texts) == 2 else True,
+            max_length=self.settings.tokenize.max_length,
+            padding=False,
+            return_overflowing_tokens=True,
+            stride=self.settings.tokenize.stride or 0,
+        )
+        columns = {k: encoded[k] for k in ("input_ids", "token_type_ids") if k in encoded}
+        columns["length"] = [len(ids) for ids in columns["input_ids"]]
+        columns["example_id"] = encoded["overflow_to_sample_mapping"]
+        return columns | {"full_length": columns["length"]}
 
     def check_room(self, texts: Sequence[str], tokenizer: "PreTrainedTokenizerBase") -> None:
         """Refuse a pair's first text, which is repeated in every window, if it fills them.

@@ -103,6 +103,25 @@ def test_files_with_other_columns_share_an_output(run, kind, output):
     }
 
 
+def test_rows_of_small_files_are_predicted_together(run, monkeypatch):
+    """So are those of an archive, up to a number of rows or of characters."""
+    Path("new").mkdir()
+    for i in range(5):
+        Path(f"new/{i}.csv").write_text(f"text\nt{i}\n")
+    Path("new/5.csv").write_text("text\n" + "t\n" * 2500)
+    sizes = []
+    answer = Echo.predict
+    monkeypatch.setattr(
+        Echo, "predict", lambda echo, x: sizes.append(len(x["text"])) or answer(echo, x)
+    )
+    expected = [f"T{i}" for i in range(5)] + ["T"] * 2500
+    assert run("new")["prediction"] == expected
+    assert sizes == [1005, 1000, 500]
+    monkeypatch.setattr(predict, "WINDOW_CHARACTERS", 4)
+    assert run("new")["prediction"] == expected
+    assert sizes[3:] == [2, 2, 1001, 1000, 500]
+
+
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_rows_with_other_keys_keep_their_values(run, output):
     """Keys that come first, last or never after the first batch of 1,000 rows stay apart."""
@@ -259,7 +278,7 @@ def test_keeps_columns_and_order_of_the_input(exported):
     assert [row["id"] for row in rows] == ["7", "x"]
     assert rows[0]["note"] == 'a, "b"'
     assert rows[1]["note"] == "NA"
-    alone = score(exported, text, batch_size=1)
+    alone = score(exported, text, batch_tokens=1)
     for row, other in zip(rows, alone, strict=True):
         assert float(row["score"]) == pytest.approx(float(other["score"]), abs=1e-5)
     lines = [json.dumps({"sentence1": "a", "sentence2": "b", "n": 1})]

@@ -27,7 +27,7 @@ def answers(parameters):
 def predicted(engine):
     predict.predict(
         model=Path("data/export"), input=Path("tests/data/test.csv"), output=Path("scored.csv"),
-        engine=engine, batch_size=4, num_threads=1, trust_code=True,
+        engine=engine, batch_tokens=128, num_threads=1, trust_code=True,
     )  # fmt: skip
     with Path("scored.csv").open(newline="") as file:
         return [(row["prediction"], float(row["score"])) for row in csv.DictReader(file)]

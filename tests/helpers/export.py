@@ -35,7 +35,7 @@ def score(exported, text, suffix="csv", **options):
             "input": Path(f"new.{suffix}"),
             "output": Path("scored.csv"),
             "engine": "onnx",
-            "batch_size": 4,
+            "batch_tokens": 128,
             "num_threads": 1,
         }
         | options

@@ -214,7 +214,7 @@ def export_and_predict(parameters: params.Params) -> str | None:
     rows = arrow.load(Path("data/raw"))["test"]
     columns = {name: list(rows[name]) for name in parameters.task.inputs}
     found = [
-        predictor.open_export(target, engine, batch_size=4, num_threads=2, trust_code=False)
+        predictor.open_export(target, engine, batch_tokens=128, num_threads=2, trust_code=False)
         .predict(columns)["prediction"]
         for engine in ("auto", "torch")
     ]  # fmt: skip

@@ -59,7 +59,9 @@ def with_encode(folder: Path, path: str) -> None:
 
 
 def open_export(folder: Path, engine: str = "torch", *, trust_code: bool = False):
-    return predictor.open_export(folder, engine, batch_size=2, num_threads=1, trust_code=trust_code)
+    return predictor.open_export(
+        folder, engine, batch_tokens=64, num_threads=1, trust_code=trust_code
+    )
 
 
 def test_opens_an_export_of_an_earlier_version(export):
@@ -70,6 +72,19 @@ def test_opens_an_export_of_an_earlier_version(export):
     columns = opened.predict({"sentence1": ["a b"], "sentence2": ["a c"]})
     assert columns["prediction"][0] in ("not_equivalent", "equivalent")
     assert opened.predict({"sentence1": [], "sentence2": []}) == {name: [] for name in columns}
+
+
+def test_answers_keep_the_order_of_rows_of_any_length(export):
+    """Batches are cut from sorted rows; the same rows always give the same answer."""
+    texts = ["a b " * (7 * i % 12) for i in range(30)]
+    columns = {"sentence1": texts, "sentence2": texts[::-1]}
+    opened = open_export(export)
+    found = opened.predict(columns)
+    assert found == opened.predict(columns) == open_export(export).predict(columns)
+    for i in range(30):
+        alone = opened.predict({name: values[i : i + 1] for name, values in columns.items()})
+        assert found["score_equivalent"][i] == pytest.approx(alone["score_equivalent"][0], abs=1e-5)
+    assert len(set(found["score_equivalent"])) > 10
 
 
 def test_code_runs_only_where_it_is_trusted(export):

@@ -100,7 +100,7 @@ def test_multi_label_scores_match_scikit_learn(run_stage):
     names = ("model", "evaluation", "tokenized", "raw/summary.json", "export")
     export.main(*(Path("data") / name for name in names))
     predict.predict(
-        Path("data/export"), Path("test.jsonl"), Path("new.csv"), "onnx", 8, num_threads=1
+        Path("data/export"), Path("test.jsonl"), Path("new.csv"), "onnx", 256, num_threads=1
     )
     with Path("new.csv").open(encoding="utf-8") as file:
         found_anew = list(csv.DictReader(file))

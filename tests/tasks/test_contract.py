@@ -196,12 +196,12 @@ def test_predict_answers_like_evaluate(done, tmp_path):
     source, target = Path(parameters.data.files["test"]), tmp_path / "scored.jsonl"
     if source.suffix == ".parquet":
         target = tmp_path / "scored.parquet"
-    predict.predict(Path("data/export"), source, target, "onnx", 8, 1)
+    predict.predict(Path("data/export"), source, target, "onnx", 256, 1)
     rows = rows_of(target, 1000)
     assert len(rows) == 24
     given = rows_of(source, 1000)
     assert [{k: row[k] for k in given[0]} for row in rows] == given
-    options = {"batch_size": 8, "num_threads": 1, "trust_code": False}
+    options = {"batch_tokens": 256, "num_threads": 1, "trust_code": False}
     model = predictor.open_export(Path("data/export"), "onnx", **options)
     added = model.predict({name: [] for name in model.task.columns})
     assert [*given[0], *added] == list(rows[0])

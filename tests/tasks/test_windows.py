@@ -100,7 +100,7 @@ def test_windows_read_the_end_of_a_document(fitted):
         *(Path("data") / n for n in ("model", "evaluation", "tokenized", "raw/summary.json")),
         Path("data/export"),
     )
-    predict.predict(Path("data/export"), Path("test.jsonl"), Path("out.jsonl"), "onnx", 8, 1)
+    predict.predict(Path("data/export"), Path("test.jsonl"), Path("out.jsonl"), "onnx", 256, 1)
     rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert [row["prediction"] for row in rows] == [line.split(",")[2] for line in lines[1:]]
 

@@ -11,7 +11,7 @@ from temper.core.errors import InputError
 from temper.params.tokenize import TokenizeParams
 
 if TYPE_CHECKING:
-    from transformers import BatchEncoding, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 
 def check_max_length(
@@ -56,29 +56,6 @@ def require_fast(tokenizer: "PreTrainedTokenizerBase", needed_by: str) -> "PreTr
             "it (a tokenizer.json beside the model)"
         )
     return tokenizer
-
-
-def untruncated_lengths(
-    encoded: "BatchEncoding", texts: Sequence[Sequence[str]], tokenizer: "PreTrainedTokenizerBase"
-) -> list[int]:
-    """Return the tokens each row would have had without truncation.
-
-    Args:
-        encoded: the rows as they were tokenized.
-        texts: the columns they were tokenized from.
-        tokenizer: tokenizes those that were truncated a second time.
-    """
-    lengths = [len(ids) for ids in encoded["input_ids"]]
-    if encoded.encodings is None:  # a slow tokenizer does not say what it truncated
-        truncated = list(range(len(lengths)))
-    else:
-        truncated = [i for i, row in enumerate(encoded.encodings) if row.overflowing]
-    if truncated:
-        text, *pair = ([column[i] for i in truncated] for column in texts)
-        whole = tokenizer(text, pair[0] if pair else None, padding=False, verbose=False)
-        for i, ids in zip(truncated, whole["input_ids"], strict=True):
-            lengths[i] = len(ids)
-    return lengths
 
 
 def split_blocks(columns: Mapping[str, list], size: int, *, pack: bool) -> dict[str, list]:
