@@ -173,6 +173,9 @@ def check_splits(
 def check_steps(parameters: Params, num_rows: int, findings: Findings) -> None:
     """Count the steps; report an average over more evaluations than there will be."""
     p, augment = parameters.train, parameters.tokenize.augment
+    if p.batch_size is None:
+        findings.facts["steps"] = f"of about {p.batch_tokens:,} tokens, counted by train"
+        return
     rate = sum(method.rate for method in augment.methods.values()) if augment else 0
     steps = -(-round(num_rows * (1 + rate)) // p.batch_size)
     in_windows = parameters.tokenize.overflow == "window" or parameters.task.name in WINDOWED

@@ -80,14 +80,14 @@ def check_batch_size(
 ) -> None:
     """Report a batch that the processes cannot share."""
     p = parameters.train
-    per_device = p.per_device_batch_size or p.batch_size // num_processes
-    if per_device == 0 or p.batch_size % (per_device * num_processes):
+    per_device = p.per_device_batch_size or p.global_batch // num_processes
+    if per_device == 0 or p.global_batch % (per_device * num_processes):
         step = num_processes * (per_device or 1)
         findings.add(
-            "train.batch_size",
-            f"{p.batch_size} is not a multiple of {num_processes} processes ({file}) x "
-            f"{per_device or 1} examples; use a multiple of {step}, or another train.launch",
+            f"train.{p.batch_key}",
+            f"{p.global_batch} is not a multiple of {num_processes} processes ({file}) x "
+            f"{per_device or 1} {p.batch_unit}; use a multiple of {step}, or another train.launch",
         )
     plural = "es" * (num_processes > 1)
-    shares = f"{num_processes} process{plural} x {per_device} examples"
+    shares = f"{num_processes} process{plural} x {per_device} {p.batch_unit}"
     findings.facts["launch"] = f"{p.launch}: {shares}"

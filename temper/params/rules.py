@@ -42,7 +42,6 @@ class Scope:
 TASK_KEYS = {  # needed where they have an effect, refused elsewhere (ADR 8)
     "tokenize.max_length": Scope(TEXT),
     "tokenize.padding": Scope(TEXT),
-    "tokenize.pad_to_multiple_of": Scope(TEXT),
     "tokenize.overflow": Scope(HEADS),
     "tokenize.stride": Scope(
         (*HEADS, "question_answering"),
@@ -69,6 +68,11 @@ TECHNIQUES = {  # off where absent, null, 0 or {}; refused where they have no ef
     ),
     "tokenize.synonym_files": Scope(AUGMENTED),
     "tokenize.translators": Scope(AUGMENTED),
+    "tokenize.pad_to_multiple_of": Scope(TEXT),
+    "train.bucket_window": Scope(TEXT),
+    "train.batch_tokens": Scope(
+        TEXT, lambda p: p.tokenize.padding == "dynamic", "only with padding: dynamic"
+    ),
     "train.class_weights": Scope(LABELS),
     "train.compile": Scope(
         tuple(TASKS),

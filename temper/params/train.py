@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from temper.params.group import Count, Examples, FileName, Group, Name, Share, Steps, Unit
+from temper.params.group import Count, Examples, FileName, Group, Name, Share, Steps, Tokens, Unit
 
 
 class Augmentation(Group):
@@ -138,21 +138,28 @@ class TrainParams(Group):
     epochs: Annotated[float, Field(gt=0), Unit("epochs")] = Field(
         description="Passes over the training split."
     )
-    batch_size: Examples = Field(
-        description="Global batch: examples per optimizer step, over all processes."
+    batch_size: Examples | None = Field(
+        default=None,
+        description="Global batch: examples per optimizer step, over all processes. "
+        "Absent: batch_tokens, one of the two is needed.",
+    )
+    batch_tokens: Tokens | None = Field(
+        default=None,
+        description="Global batch in tokens, about: a few long examples or many short ones, each "
+        "with the same weight in an epoch. Absent: batch_size.",
     )
     per_device_batch_size: Examples | None = Field(
         default=None,
-        description="Examples per device and forward pass; gradients accumulate up to batch_size. "
-        "Absent: the device's whole share of it.",
+        description="Examples (tokens with batch_tokens) per device and forward pass; gradients "
+        "accumulate up to the global batch. Absent: the device's whole share of it.",
     )
     per_device_eval_batch_size: Examples = Field(
         description="Examples per device and forward pass while evaluating."
     )
-    bucket_window: Annotated[Count, Unit("batches")] = Field(
-        default=0,
-        description="Batches whose examples are sorted by length together, which saves padding. "
-        "Absent: 0, no length buckets.",
+    bucket_window: Annotated[Count, Unit("batches")] | None = Field(
+        default=None,
+        description="Batches whose examples are sorted by length together, which saves padding; 0 "
+        "sorts none. Absent: 0, 8, 16, 32, …, the first that keeps padding within 3 %.",
     )
     learning_rate: float = Field(gt=0, description="Peak learning rate.")
     head_learning_rate: float | None = Field(
@@ -284,11 +291,30 @@ class TrainParams(Group):
         description="Stop when metric_for_best_model no longer improves. Absent: off.",
     )
 
+    @property
+    def batch_key(self) -> Literal["batch_size", "batch_tokens"]:
+        """The key that gives the global batch."""
+        return "batch_size" if self.batch_tokens is None else "batch_tokens"
+
+    @property
+    def global_batch(self) -> int:
+        """The value of that key, in `batch_unit`."""
+        return getattr(self, self.batch_key)
+
+    @property
+    def batch_unit(self) -> str:
+        return "examples" if self.batch_tokens is None else "tokens"
+
     @model_validator(mode="after")
-    def _check_accumulation(self) -> Self:
+    def _check_batch(self) -> Self:
+        if self.batch_size is None and self.batch_tokens is None:
+            raise ValueError("batch_size is missing (or batch_tokens in its place)")
+        if self.batch_size is not None and self.batch_tokens is not None:
+            raise ValueError("batch_tokens is there in place of batch_size; remove one of them")
         size = self.per_device_batch_size
-        if size is not None and self.batch_size % size:
+        if size is not None and self.global_batch % size:
             raise ValueError(
-                f"batch_size {self.batch_size} is not a multiple of per_device_batch_size {size}"
+                f"{self.batch_key} {self.global_batch} is not a multiple of per_device_batch_size "
+                f"{size}"
             )
         return self

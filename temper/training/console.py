@@ -101,13 +101,15 @@ def describe(session: "TrainingSession") -> str:
     args, setup = session.args, session.setup
     padding = ""
     if setup.padded_length is not None:
-        padding = f", {session.sampler.padding_share(setup.padded_length):.1%} padding"
+        share, window = session.sampler.padding_share(setup.padded_length), session.sampler.window
+        padding = f", {share:.1%} padding (bucket_window: {window})"
+    unit = "rows" if setup.params.batch_tokens is None else "tokens"
     trainable = sum(p.numel() for p in session.model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in session.model.parameters())
     return (
         f"{len(setup.train):,} rows, {total:,} parameters ({trainable:,} trainable), batch size "
-        f"{setup.params.batch_size} = {args.world_size} process x "
-        f"{args.per_device_train_batch_size} rows x {args.gradient_accumulation_steps} "
+        f"{setup.params.global_batch} = {args.world_size} process x "
+        f"{args.per_device_train_batch_size} {unit} x {args.gradient_accumulation_steps} "
         f"accumulation steps, {session.steps_per_epoch} steps per epoch{padding}"
     )
 
@@ -115,10 +117,10 @@ def describe(session: "TrainingSession") -> str:
 def resource_metrics(session: "TrainingSession | ModelSoup", elapsed_s: float) -> dict[str, float]:
     """Return time, speed, memory and flops, which are tracked and never written to an output."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    params, members = session.setup.params, session.members
+    padded_length, members = session.setup.padded_length, session.members
     num_steps = [member.state.global_step - member.start_step for member in members]
     num_rows = sum(
-        min(steps * params.batch_size, member.sampler.num_rows * params.epochs)
+        steps * member.sampler.num_rows / member.sampler.num_batches
         for steps, member in zip(num_steps, members, strict=True)
     )
     metrics = {
@@ -128,6 +130,9 @@ def resource_metrics(session: "TrainingSession | ModelSoup", elapsed_s: float) -
         "system/total_flos": float(sum(member.state.total_flos for member in members)),
         "system/peak_memory_gib": peak,
     }
+    if padded_length is not None:
+        share = members[-1].sampler.padding_share(padded_length)
+        metrics["system/padding_share"] = share
     if session.args.device.type == "cuda":
         import torch
 

@@ -1,8 +1,8 @@
 """A batch that does not fit → half the per-device batch size, twice the accumulation steps.
 
-The global batch size stays `train.batch_size`. The fitted size is written beside the checkpoints
-and training restarts with it, so the weights equal those of a run that was started with that size;
-a run that is killed and resumed reads the fitted size from there.
+The global batch stays `train.batch_size` or `train.batch_tokens`. The fitted size is written beside
+the checkpoints and training restarts with it, so the weights equal those of a run that was started
+with that size; a run that is killed and resumed reads the fitted size from there.
 """
 
 import gc
@@ -104,14 +104,14 @@ def halve_batch_size(
     Raises:
         InputError: the per-device batch size is 1 already.
     """
-    size = params.per_device_batch_size or params.batch_size // world_size
+    size = params.per_device_batch_size or params.global_batch // world_size
     if size == 1:
         raise InputError(
             f"out of memory at per-device batch size 1 ({reason}): lower tokenize.max_length, use "
             "train.gradient_checkpointing, train.precision: bf16, or a smaller model"
         )
     half = size // 2
-    while params.batch_size % (half * world_size):
+    while params.global_batch % (half * world_size):
         half -= 1
     if write:
         for path in folder.iterdir():
@@ -120,8 +120,8 @@ def halve_batch_size(
         artifacts.write_json(folder / FITTED_FILE, {"per_device_batch_size": half})
         print(
             f"out of memory at per-device batch size {size}; restarting with {half} and "
-            f"{params.batch_size // (half * world_size)} accumulation steps (global batch "
-            f"unchanged: {params.batch_size}). To start with it: train.per_device_batch_size: "
+            f"{params.global_batch // (half * world_size)} accumulation steps (global batch "
+            f"unchanged: {params.global_batch}). To start with it: train.per_device_batch_size: "
             f"{half}",
             file=sys.stderr,
         )

@@ -40,6 +40,7 @@ def obstacle(session: TrainingSession) -> str | None:
         f"train.precision is {params.precision}": params.precision != "bf16",
         "gradient accumulation": args.gradient_accumulation_steps > 1,
         "train.gradient_checkpointing": params.gradient_checkpointing,
+        "train.batch_tokens": params.batch_tokens is not None,
         f"train.optimizer is {params.optimizer}": params.optimizer is not None,
         "train.weight_averaging is ema": session.ema is not None,
         "train.collator": params.collator is not None,
@@ -72,7 +73,7 @@ class RecordedSteps:
         self.log_every = 1 if params.callbacks else LOG_EVERY
         self.rates_on_cpu, self.rates = rates, rates.to(self.device)
         self.bias_corrections = bias_corrections(params, len(rates)).to(self.device)
-        shape = (session.steps_per_epoch, params.batch_size)
+        shape = (session.steps_per_epoch, params.global_batch)
         self.rows = torch.zeros(shape, dtype=torch.int64, device=self.device)  # of the epoch
         self.step_number = torch.zeros((), dtype=torch.int64, device=self.device)  # from 0
         self.metrics = torch.zeros(self.log_every, 2, device=self.device)  # loss, gradient norm

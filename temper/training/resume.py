@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import torch
 from tqdm import tqdm
 from transformers.trainer_utils import set_seed
@@ -161,9 +160,7 @@ def rehearse(session: TrainingSession) -> None:
 def run_longest_batch(session: TrainingSession) -> torch.Tensor:
     """Return the loss of the longest rows, allocating as much memory as a step will."""
     setup, network = session.setup, session.model
-    size, device = session.args.per_device_train_batch_size, session.args.device
-    longest = np.argsort(-session.sampler.lengths, kind="stable")[:size].tolist()
-    longest += [batching.PADDING_ROW] * (size - len(longest))
+    device, longest = session.args.device, session.sampler.longest_micro_batch()
     rows = session.train_rows.__getitems__(longest)
     batch = batching.collate_tensors(setup.train_collator, rows)
     batch = {name: values.to(device) for name, values in batch.items()}
@@ -176,6 +173,6 @@ def run_longest_batch(session: TrainingSession) -> torch.Tensor:
     loss.backward()
     del moments
     if setup.validation is not None:
-        rows = setup.validation.select(range(min(size, len(setup.validation))))
+        rows = setup.validation.select(range(min(len(longest), len(setup.validation))))
         session.validator.predict_outputs(session.eval_model, rows, 0, session.accelerator)
     return loss.detach()

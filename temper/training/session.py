@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from temper.training.networks import Model
 
 Tensors = dict[str, torch.Tensor]
+NUM_COUNTED_ROWS = 4096  # whose labels are counted before training
 
 
 class TrainingSession:
@@ -60,7 +61,8 @@ class TrainingSession:
         self.ema = averaging.build_ema(network, params.weight_averaging)
         self.sampler = BucketSampler(
             np.asarray(setup.train["length"]),
-            batch_size=params.batch_size,
+            batch_size=params.global_batch,
+            in_tokens=params.batch_tokens is not None,
             accumulation_steps=self.args.gradient_accumulation_steps,
             window=params.bucket_window,
             seed=setup.seed,
@@ -71,6 +73,7 @@ class TrainingSession:
             resampling=params.resampling,
         )
         self.train_rows = TrainingRows(setup.train, self.sampler)
+        self.mean_num_labels = self._mean_num_labels() if params.batch_tokens else None
         if params.gradient_checkpointing:
             network.activation_checkpointing_enable()
 
@@ -88,11 +91,26 @@ class TrainingSession:
     def num_items_in_batch(
         self, micro_batches: Sequence[Tensors], device: torch.device
     ) -> torch.Tensor:
-        """Count the labels of the whole global batch, which its loss is divided by."""
+        """Count the labels of the whole global batch, which its loss is divided by.
+
+        With `train.batch_tokens` it is their mean over the batches: a row then weighs the same in
+        a batch of many rows as in one of few.
+        """
+        if self.mean_num_labels is not None:
+            return torch.tensor(self.mean_num_labels, device=device)
         count = torch.stack(
             [losses.label_mask(micro_batch["labels"]).sum() for micro_batch in micro_batches]
         ).sum()
         return self.accelerator.reduce(count.to(device), "sum").clamp(min=1)  # pyright: ignore
+
+    def _mean_num_labels(self) -> float:
+        """Estimate the labels of a batch from rows all over the split."""
+        rows = np.unique(np.linspace(0, len(self.train_rows) - 1, NUM_COUNTED_ROWS).astype(int))
+        batch = batching.collate_tensors(
+            self.setup.train_collator, self.train_rows.__getitems__(rows.tolist())
+        )
+        num_labels = int(losses.label_mask(batch["labels"]).sum())
+        return num_labels / len(rows) * self.sampler.num_rows / self.sampler.num_batches
 
     def compute_loss(
         self, network: Callable[..., Any], micro_batch: Tensors, num_items_in_batch: torch.Tensor

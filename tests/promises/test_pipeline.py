@@ -25,7 +25,8 @@ def test_second_repro_runs_nothing(origin):
     for stage in ("train", "evaluate", "export"):
         assert found.data.tags[f"stage.{stage}"] == "FINISHED"
     assert len(found.data.tags["mlflow.source.git.commit"]) == 40
-    for name in ("train_time_s", "samples_per_s", "peak_memory_gib", "model_int8_latency_ms"):
+    names = ("train_time_s", "samples_per_s", "peak_memory_gib", "model_int8_latency_ms")
+    for name in (*names, "padding_share"):
         assert found.data.metrics[f"system/{name}"] > 0
     assert {i.tags[0].value for i in found.inputs.dataset_inputs} == {"train", "validation", "test"}
 

@@ -13,14 +13,16 @@ from tests.helpers.training import fit
 from tests.helpers.workspace import ROOT
 
 
+@pytest.mark.parametrize("in_tokens", [False, True])
 @pytest.mark.parametrize(("world", "accumulation"), [(1, 1), (2, 1), (1, 4), (2, 2)])
-def test_every_row_is_trained_on_once_per_epoch(world, accumulation):
+def test_every_row_is_trained_on_once_per_epoch(world, accumulation, in_tokens):
     """The layout does not matter, nor a remainder."""
     lengths = np.random.default_rng(1).integers(3, 60, 101)
     samplers = [
         batching.BucketSampler(
             lengths,
-            batch_size=16,
+            batch_size=400 if in_tokens else 16,
+            in_tokens=in_tokens,
             accumulation_steps=accumulation,
             window=3,
             seed=5,
@@ -59,6 +61,78 @@ def test_order_depends_on_seed_and_epoch_alone_and_buckets_save_padding():
     assert first != list(later)
     assert first != other
     assert sampler(8).padding_share(lambda n: n) < 0.5 * sampler(0).padding_share(lambda n: n)
+
+
+@pytest.mark.parametrize("window", [0, 3, None])
+def test_batches_by_tokens_have_about_equal_tokens_in_every_epoch(window):
+    """Their number is fixed; without a window padding is no part of the count."""
+    lengths = np.random.default_rng(1).integers(3, 60, 1000)
+    sampler = batching.BucketSampler(
+        lengths, batch_size=500, in_tokens=True, accumulation_steps=1, window=window, seed=5,
+        rank=0, world_size=1,
+    )  # fmt: skip
+    assert sampler.num_batches == -(-lengths.sum() // 500)
+    for epoch in range(3):
+        batches = sampler.global_batches(epoch)
+        assert len(batches) == sampler.num_batches
+        assert sorted(np.concatenate(batches)) == list(range(1000))
+        tokens = np.array([lengths[batch].sum() for batch in batches])
+        assert tokens.min() > 500 - 2 * 60
+        assert tokens.max() < 500 + 60
+    if window is None:
+        assert max(len(b) * lengths[b].max() for b in batches) < 2 * 500
+        assert max(map(len, batches)) > 5 * min(map(len, batches))
+
+
+def test_batches_by_tokens_are_never_empty():
+    """Not even where a row is longer than a batch, nor with rows that are drawn anew."""
+    lengths = np.array([50] * 10 + [2] * 90)
+    labels = np.array([1] * 10 + [0] * 90)
+    for resampling in (None, "over", "under"):
+        for size in (1, 20, 60, 10**6):
+            sampler = batching.BucketSampler(
+                lengths, batch_size=size, in_tokens=True, accumulation_steps=1, window=8, seed=5,
+                rank=0, world_size=1, resampling=resampling, labels=labels,
+            )  # fmt: skip
+            batches = sampler.global_batches(0)
+            assert len(batches) == sampler.num_batches
+            assert min(map(len, batches)) > 0
+            assert sum(map(len, batches)) == sampler.num_rows
+
+
+def test_an_absent_window_is_the_smallest_that_leaves_little_padding():
+    """Rows of one length need none, and short trainings are sorted as a whole."""
+
+    def sampler(lengths, window, **more):
+        return batching.BucketSampler(
+            lengths, batch_size=16, accumulation_steps=1, window=window, seed=5, rank=0,
+            world_size=1, **more,
+        )  # fmt: skip
+
+    lengths = np.random.default_rng(1).integers(3, 60, 16000)
+    chosen = sampler(lengths, None)
+    assert chosen.window in (16, 32, 64)
+    assert chosen.padding_share(int) <= 0.03
+    assert sampler(lengths, chosen.window // 2).padding_share(int) > 0.03
+    assert sampler(np.full(1000, 64), None).window == 0
+    assert sampler(lengths, None, static_shapes=True).window == 0
+    assert sampler(lengths[:64], None).window == batching.MIN_WINDOW
+
+
+def test_the_longest_micro_batch_is_as_large_as_any():
+    """In rows, filled up where there are too few; in tokens, at least one row."""
+    lengths = np.array([10, 64, 20, 30])
+
+    def longest(size, **more):
+        return batching.BucketSampler(
+            lengths, batch_size=size, accumulation_steps=2, window=0, seed=5, rank=0,
+            world_size=1, **more,
+        ).longest_micro_batch()  # fmt: skip
+
+    assert longest(4) == [1, 3]
+    assert longest(12) == [1, 3, 2, 0, batching.PADDING_ROW, batching.PADDING_ROW]
+    assert longest(256, in_tokens=True) == [1, 3]
+    assert longest(2, in_tokens=True) == [1]
 
 
 @pytest.mark.parametrize(("how", "each"), [("over", 70), ("under", 20)])

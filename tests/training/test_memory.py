@@ -13,6 +13,24 @@ from tests.helpers.training import assert_same, fit
 
 
 @pytest.mark.slow
+def test_halves_a_batch_by_tokens_that_does_not_fit(prepare, monkeypatch, capsys):
+    """Weights and history are those of a run that was started with half the tokens."""
+    loss = TrainingSession.compute_loss
+
+    def narrow(self, network, micro_batch, num_items_in_batch):
+        if micro_batch["input_ids"].numel() > 400:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to …")
+        return loss(self, network, micro_batch, num_items_in_batch)
+
+    changes = {"train__batch_size": None, "train__batch_tokens": 560, "train__epochs": 1.0}
+    started = fit(prepare(**changes, train__per_device_batch_size=280), "started")
+    monkeypatch.setattr(TrainingSession, "compute_loss", narrow)
+    assert_same(fit(prepare(**changes), "halved"), started)
+    message = "out of memory at per-device batch size 560; restarting with 280 and 2 accumulation"
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
 def test_halves_a_batch_that_does_not_fit(prepare, engine, monkeypatch, capsys):
     """Weights, history and steps are those of a run that was started with half the batch."""

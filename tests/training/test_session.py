@@ -1,5 +1,6 @@
 """Each training parameter changes weights or history as its description says."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from temper.params.train import EarlyStopping
 from temper.training import checkpoint
 from temper.training.history import History
 from tests.helpers import workspace
-from tests.helpers.training import distance, fit, weights
+from tests.helpers.training import assert_same, distance, fit, weights
 
 
 def test_patience_p_stops_at_best_plus_p():
@@ -38,6 +39,46 @@ def test_accumulation_equals_one_large_batch(prepare):
     assert 0 < distance(micro_batches, whole) < 1e-5
 
 
+BY_TOKENS = {"train__batch_size": None, "train__batch_tokens": 560}
+
+
+@pytest.mark.slow
+def test_accumulation_of_batches_by_tokens_equals_one_large_batch(prepare):
+    """Micro-batches of 280 tokens give the weights of 560."""
+    whole = fit(prepare(**BY_TOKENS), "whole")
+    micro_batches = fit(prepare(**BY_TOKENS, train__per_device_batch_size=280), "micro_batches")
+    assert micro_batches.args.gradient_accumulation_steps == 2
+    assert 0 < distance(micro_batches, whole) < 1e-5
+
+
+@pytest.mark.slow
+def test_every_row_weighs_the_same_in_an_epoch_of_batches_by_tokens(prepare):
+    """The mean loss of its steps is that of one batch with all rows; the weights stand still."""
+    changes = {"train__learning_rate": 1e-12, "train__epochs": 1.0}
+    (step,) = fit(prepare(**changes, train__batch_size=96), "rows").history.train
+    session = fit(prepare(**changes, **BY_TOKENS), "tokens")
+    sizes = {len(batch) for batch in session.sampler.global_batches(0)}
+    losses = [row["loss"] for row in session.history.train]
+    assert len(losses) == session.sampler.num_batches > 1
+    assert len(sizes) > 1
+    assert np.mean(losses) == pytest.approx(step["loss"], rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["trainer", "loop"])
+def test_resumes_to_the_bit_in_an_epoch_of_batches_by_tokens(prepare, engine):
+    """From a checkpoint in mid-epoch, with dropout."""
+    changes = {"train__save_every": 4, "model__config": {"hidden_dropout_prob": 0.1}}
+    parameters = prepare(**changes, **BY_TOKENS, train__engine=engine, train__epochs=2.0)
+    whole = fit(parameters, "whole")
+    shutil.copytree("work/whole", "work/cut")
+    first, *later = checkpoint.numbered_folders(Path("work/cut"), "checkpoint")
+    assert checkpoint.step_of(first) % whole.steps_per_epoch
+    for path in later:
+        shutil.rmtree(path)
+    assert_same(fit(parameters, "cut"), whole)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
@@ -59,6 +100,7 @@ def test_accumulation_equals_one_large_batch(prepare):
         {"train__focal_gamma": 2.0},
         {"train__bucket_window": 0},
         {"train__batch_size": 32},
+        BY_TOKENS,
         {"model__config": {"hidden_dropout_prob": 0.1}},
         {"seed": 1},
     ],
