@@ -58,10 +58,11 @@ def missing_code(text: str) -> list[str]:
     """List a message for each file, folder or module of code in `text` that does not exist."""
     paths = [f"{name.replace('.', '/')}.py" for name in re.findall(r"-m (stages\.[\w.]+)", text)]
     paths += [text] if text.startswith(CODE) and "$" not in text else []
+    missing = [path for path in paths if not Path(path).exists()]
+    if not missing:
+        return []
     code = [path.as_posix() for folder in CODE for path in Path(folder).rglob("[!_]*")]
-    return [
-        f"{path} does not exist{nearest(path, code)}" for path in paths if not Path(path).exists()
-    ]
+    return [f"{path} does not exist{nearest(path, code)}" for path in missing]
 
 
 def wrong_arguments(command: str) -> Iterator[str]:

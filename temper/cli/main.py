@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from temper.core import errors
+from temper.core import errors, startup
 
 COMMANDS = {  # name of the module and of its function → first line of the function's docstring
     "check": "Report every mistake in params.yaml, dvc.yaml, the data and the model.",
@@ -52,4 +52,5 @@ for command_name, first_line in COMMANDS.items():
 
 
 def main() -> None:
+    startup.collect_rarely()
     app()

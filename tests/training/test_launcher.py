@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from temper.core import yaml_file
 from temper.core.errors import InputError
 from temper.training import launcher
 from tests.helpers.workspace import ROOT
@@ -66,6 +67,19 @@ def test_launch_file_that_accelerate_refuses(tmp_path):
         launcher.launch(str(file), ["-m", "worker"])
 
 
+@pytest.mark.parametrize("name", ["single", "tpu"])
+def test_one_process_starts_as_with_accelerate(monkeypatch, name):
+    """Its command and its environment are what accelerate makes of the launch file."""
+    from accelerate.commands import launch
+
+    file, arguments = ROOT / f"launch/{name}.yaml", ["-m", "stages.train", "data/tokenized"]
+    assert yaml_file.load(file) == launcher.ONE_PROCESS
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    parsed = launch.launch_command_parser().parse_args(["--config_file", str(file), *arguments])
+    checked, *_ = launch._validate_launch_command(parsed)
+    assert launcher.one_process(arguments) == launch.prepare_simple_launcher_cmd_env(checked)
+
+
 def test_ctrl_c_is_left_to_the_training(monkeypatch):
     """The launcher waits for it; only where Ctrl-C is ignored, as in a sweep, it stays so."""
     found = []
@@ -73,7 +87,7 @@ def test_ctrl_c_is_left_to_the_training(monkeypatch):
     monkeypatch.setattr("accelerate.commands.launch.launch_command", seen)
     for before in (signal.SIG_IGN, signal.default_int_handler):
         signal.signal(signal.SIGINT, before)
-        assert launcher.launch(str(SINGLE), ["-m", "worker", "argument"]) == 0
+        assert launcher.launch(str(ROOT / "launch/cpu_2.yaml"), ["-m", "worker", "argument"]) == 0
     ignored, handled = found
     assert ignored is signal.SIG_IGN
     with pytest.raises(KeyboardInterrupt):
