@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from temper import params
-from temper.core import artifacts, determinism, errors, names
+from temper.core import artifacts, determinism, errors, names, startup
 from temper.ingest import dataset, local_files
 from temper.ingest.columns import ColumnBatch
 from temper.ingest.text_files import Note
@@ -166,8 +166,10 @@ def main(what: str, manifests: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
+    startup.collect_rarely()
     with errors.exit_on_input_error():
         determinism.prepare(params.load().determinism, offline=False)
+        startup.postpone("torch")
         what, manifests, target = sys.argv[1], *map(Path, sys.argv[2:])
         is_item = what in ("zero_shot", "translator")
         main(what, manifests, target / names.running_item() if is_item else target)

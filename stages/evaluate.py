@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temper import metrics, params, tracking
-from temper.core import arrow, artifacts, determinism, errors
+from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.core.errors import InputError
 from temper.evaluation import report, tables
 from temper.evaluation.evaluator import Evaluator
@@ -145,6 +145,7 @@ def main(model_folder: Path, tokenized: Path, raw: Path, zero_shot: Path, target
 
 
 if __name__ == "__main__":
+    startup.collect_rarely()
     with errors.exit_on_input_error():
         determinism.prepare(params.load().determinism)
         main(*map(Path, sys.argv[1:]))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temper import params, tracking
-from temper.core import arrow, artifacts, determinism, errors
+from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.export import card, graphs, mlflow_model
 from temper.prediction.predictor import GRAPHS
 
@@ -117,6 +117,7 @@ def main(
 
 
 if __name__ == "__main__":
+    startup.collect_rarely()
     with errors.exit_on_input_error():
         determinism.prepare(params.load().determinism)
         main(*map(Path, sys.argv[1:]))

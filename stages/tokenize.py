@@ -14,7 +14,7 @@ import numpy as np
 
 from temper import augmentation, params
 from temper.augmentation import Augmentation
-from temper.core import arrow, artifacts, determinism, errors
+from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.params import user_code
 from temper.tasks.base import Mode, Task, registry
 from temper.tasks.base.encoded_columns import make_features
@@ -135,6 +135,8 @@ def main(
 
 
 if __name__ == "__main__":
+    startup.collect_rarely()
     with errors.exit_on_input_error():
         determinism.prepare(params.load().determinism)
+        startup.postpone("torch")
         main(*map(Path, sys.argv[1:]))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temper import params, tracking
-from temper.core import arrow, artifacts, determinism, errors
+from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.params import user_code
 from temper.training import averaging, checkpoint, console, distributed
 
@@ -161,6 +161,7 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
 
 
 if __name__ == "__main__":
+    startup.collect_rarely()
     with errors.exit_on_input_error():
         distributed.restrict_visible_gpus(params.load().train.launch)
         determinism.prepare(params.load().determinism)

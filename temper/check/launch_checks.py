@@ -7,6 +7,7 @@ from temper import params
 from temper.check.findings import Findings
 from temper.core import yaml_file
 from temper.core.errors import InputError, nearest
+from temper.training import launcher
 
 LAUNCH = Path("launch")
 COUNTS = {"num_processes": 1, "num_machines": 1, "machine_rank": 0, "main_process_port": 0}  # least
@@ -30,7 +31,9 @@ def check(parameters: params.Params, findings: Findings) -> None:
     wrong = {key: text for key in (*COUNTS, *settings) if (text := wrong_value(settings, key))}
     for key, text in wrong.items():
         findings.mistakes.append(f"{file}:{yaml_file.line_of(tree, (key,))}: {key} {text}")
-    if not wrong and (reason := refused_by_accelerate(file, settings)) is not None:
+    if settings == launcher.ONE_PROCESS:
+        check_batch_size(parameters, file, 1, findings)
+    elif not wrong and (reason := refused_by_accelerate(file, settings)) is not None:
         findings.mistakes.append(f"{file}: {reason}")
     elif not wrong:
         check_batch_size(parameters, file, settings["num_processes"], findings)

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import platform
+import random
 import re
 import signal
 import socket
@@ -66,10 +67,10 @@ def configure(params: Settings, seed: int) -> None:
     OpenBLAS caps `OPENBLAS_NUM_THREADS` at the number of cores, but accepts more through its API,
     which makes the thread count the same on every machine.
     """
+    import numpy as np
     import scipy.linalg  # noqa: F401  (loads the BLAS of scikit-learn)
     import torch
     from threadpoolctl import threadpool_limits
-    from transformers import set_seed
 
     torch.set_num_threads(params.num_threads)
     threadpool_limits(params.num_threads, user_api="blas")
@@ -79,7 +80,9 @@ def configure(params: Settings, seed: int) -> None:
         # nothing reads it, and filling it is 12 % of a small model's step on a GPU
         torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore
         torch.backends.cudnn.benchmark = False
-    set_seed(seed)
+    random.seed(seed)  # as transformers.set_seed, which imports peft
+    np.random.seed(seed)
+    torch.manual_seed(seed)
 
 
 def end_with_parent() -> None:

@@ -12,8 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
-
 from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.params.train import TrainParams
@@ -45,6 +43,8 @@ class OutOfMemory(Exception):
 
 def is_out_of_memory(error: Exception) -> bool:
     """Check whether an error means that a GPU or the CPU ran out of memory."""
+    from accelerate.utils.memory import should_reduce_batch_size
+
     if isinstance(error, MemoryError) or should_reduce_batch_size(error):
         return True
     return isinstance(error, RuntimeError) and any(m in str(error) for m in CPU_MESSAGES)
@@ -130,5 +130,7 @@ def halve_batch_size(
 
 def free_memory() -> None:
     """Release what a failed attempt still holds."""
+    from accelerate.utils.memory import clear_device_cache
+
     gc.collect()
     clear_device_cache()

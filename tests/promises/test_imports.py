@@ -1,0 +1,86 @@
+"""A process imports what it uses: the large packages take seconds each."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers.workspace import ROOT, TOKENIZED, environment
+
+LARGE = {  # package → a module that is imported if it is, and does not only wait to be
+    "accelerate": "accelerate",
+    "datasets": "datasets",
+    "dvc": "dvc.repo",
+    "mlflow": "mlflow",
+    "onnxruntime": "onnxruntime",
+    "pandas": "pandas",
+    "sklearn": "sklearn",
+    "torch": "torch._C",
+    "transformers": "transformers",
+}
+IMPORTED = f"""
+import sys
+print("imported:", *[name for name, module in {LARGE}.items() if module in sys.modules])
+"""
+STAGE = "import runpy; runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+
+
+def imported(code: str, *arguments: str) -> set[str]:
+    """Return the large packages that a process has imported once it has run some code."""
+    code = f"import sys\n{code}\n{IMPORTED}"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=environment(PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.rpartition("imported:")[2].split())
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        *(f"stages.{name}" for name in ("hash_inputs", "download", "tokenize", "train")),
+        *("stages.evaluate", "stages.export", "temper.training.launcher", "temper.cli.check"),
+    ],
+)
+def test_a_module_that_starts_a_process_imports_nothing_large(module):
+    """A stage imports its modules twice, for it starts again with the variables it needs."""
+    assert imported(f"import {module}") == set()
+
+
+def test_help_imports_nothing_large():
+    """Neither do the other commands' libraries."""
+    code = "from temper.cli.main import main\ntry: main()\nexcept SystemExit: pass"
+    assert imported(code, "--help") == set()
+
+
+def test_one_process_starts_without_accelerate():
+    """The launcher only has to wait for it."""
+    code = "from temper.training import launcher\nlauncher.launch(sys.argv[1], ['-m', 'platform'])"
+    assert imported(code, str(ROOT / "launch/single.yaml")) == set()
+
+
+def test_torch_is_not_imported_before_train(prepare):
+    """Rows are written by datasets, a tokenizer is read by transformers; neither needs torch."""
+    prepare()
+    dataset = ("stages.download", "dataset", "data/files/dataset", "data/raw")
+    model = ("stages.download", "model", "data/files/model", "data/base")
+    tokenize = ("stages.tokenize", *(f"data/{name}" for name in TOKENIZED))
+    assert imported(STAGE, *dataset) == {"datasets", "pandas"}
+    assert imported(STAGE, *model) == {"transformers"}
+    assert imported(STAGE, *tokenize) == {"datasets", "pandas", "transformers"}
+
+
+def test_a_package_that_waits_is_imported_on_its_first_use(tmp_path, monkeypatch):
+    """Until then it is only a name."""
+    (tmp_path / "slow_package.py").write_text("print('loaded')\nVALUE = 3\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    code = (
+        "from temper.core import startup\nstartup.postpone('slow_package')\n"
+        "import slow_package\nprint('waits')\nprint(slow_package.VALUE)"
+    )
+    command = [sys.executable, "-c", code]
+    out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert out.split() == ["waits", "loaded", "3"]
