@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from temper import params, tracking
 from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.params import user_code
-from temper.training import averaging, checkpoint, console, distributed
+from temper.training import averaging, checkpoint, console, distributed, precision
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -116,9 +116,19 @@ def build_session(
 
 
 def write_outputs(
-    result: "TrainingSession | ModelSoup", base: Path, targets: tuple[Path, Path, Path]
+    result: "TrainingSession | ModelSoup",
+    base: Path,
+    targets: tuple[Path, Path, Path],
+    chosen: dict[str, str] | None = None,
 ) -> None:
-    """Write data/model, data/checkpoints and data/history, each atomically."""
+    """Write data/model, data/checkpoints and data/history, each atomically.
+
+    Args:
+        result: of the training.
+        base: the base model.
+        targets: the three folders.
+        chosen: by auto, by key; part of the history.
+    """
     model_target, checkpoints_target, history_target = targets
     with artifacts.atomic_dir(model_target) as target:
         averaging.average_weights(result.averaged_sources(), target)
@@ -128,10 +138,13 @@ def write_outputs(
             averaging.average_weights([source], target / name)
     with artifacts.atomic_dir(history_target) as target:
         result.history.write_csv(target)
+        if chosen:
+            artifacts.write_json(target / precision.CHOSEN_FILE, chosen)
 
 
 def main(tokenized: Path, base: Path, *targets: Path) -> None:
-    parameters, world_size = params.load(), distributed.world_size()
+    parameters, chosen = precision.resolve(params.load())
+    world_size = distributed.world_size()
     determinism.configure(parameters.determinism, parameters.seed)
     launch = Path("launch") / f"{parameters.train.launch}.yaml"
     fingerprint = checkpoint.fingerprint(parameters, [tokenized, base], launch, world_size)
@@ -154,7 +167,7 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
 
         run.log_dataset(arrow.digests(tokenized))
         result = fine_tune(parameters, data, base, folder, on_metrics, table.on_start)
-        write_outputs(result, base, targets)  # type: ignore[arg-type]
+        write_outputs(result, base, targets, chosen)  # type: ignore[arg-type]
         run.log_metrics(console.resource_metrics(result, time.monotonic() - start_s))
         run.set_model(targets[0])
         run.log_artifacts(targets[2], "history")

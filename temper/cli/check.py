@@ -35,7 +35,7 @@ def check() -> None:
 
 def examine(parameters: params.Params) -> tuple[list[str], dict[str, str]]:
     """Return the mistakes, and facts about the run: its task, data, model, steps and outputs."""
-    from temper.check import data_checks, environment_checks, launch_checks
+    from temper.check import data_checks, environment_checks, launch_checks, precision_checks
 
     task = parameters.task
     problem_type = getattr(task, "problem_type", None)
@@ -46,6 +46,7 @@ def examine(parameters: params.Params) -> tuple[list[str], dict[str, str]]:
         "the launch file": launch_checks.check,
         "the paths of params.yaml": check_paths,
         "train": check_training,
+        "train.precision": precision_checks.check,
         "tokenize.augment": check_augmentation,
     }
     if parameters.data.source == "files":
@@ -98,14 +99,6 @@ def check_training(parameters: params.Params, findings: Findings) -> None:
     if "." not in p.metric_for_best_model:
         with findings.at("train.metric_for_best_model"):
             metrics.greater_is_better(p.metric_for_best_model, parameters.task.metrics)
-    if p.precision == "fp16":
-        import torch
-
-        if not torch.cuda.is_available():
-            findings.add(
-                "train.precision",
-                "fp16 needs a GPU, and there is none; use bf16 or fp32",
-            )
     if p.optimizer == "adamw_8bit":
         from temper.training import optimizer
 

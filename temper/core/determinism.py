@@ -23,7 +23,8 @@ PORTABLE_VARIABLES = {
     "ARROW_USER_SIMD_LEVEL": "AVX2",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # numpy has no "at most AVX2"
 }
-CPU_FLAGS = r"avx2|fma|avx512f|avx512bw|\w*_vnni|amx_int8"  # ONNX Runtime picks its kernels by them
+# ONNX Runtime and oneDNN pick their kernels by them.
+CPU_FLAGS = r"avx2|fma|avx512f|avx512bw|avx512_bf16|\w*_vnni|amx_int8|amx_bf16"
 
 
 class Settings(Protocol):
@@ -154,13 +155,23 @@ def torch_environment() -> dict[str, str]:
 
 def _cpu() -> dict[str, str]:
     """Describe the CPU, and the C library, whose mathematical functions it picks the kernels of."""
-    record = {"libc": " ".join(platform.libc_ver()), "cpu": platform.processor()}
+    return {
+        "libc": " ".join(platform.libc_ver()),
+        "cpu": _cpuinfo().get("model name", platform.processor()),
+        "cpu_flags": " ".join(sorted(f for f in cpu_flags() if re.fullmatch(CPU_FLAGS, f))),
+    }
+
+
+def cpu_flags() -> set[str]:
+    """Return what the CPU can do, in Linux's words such as `avx512_bf16`; empty where unknown."""
+    return set(_cpuinfo().get("flags", "").split())
+
+
+def _cpuinfo() -> dict[str, str]:
+    """Return the model name and flags of an x86 CPU; {} where the system does not tell."""
     with contextlib.suppress(OSError), open("/proc/cpuinfo") as file:
-        found = dict(re.findall(r"(?m)^(model name|flags)\s*: (.*)", file.read()))
-        record["cpu"] = found.get("model name", record["cpu"])
-        flags = found.get("flags", "").split()
-        record["cpu_flags"] = " ".join(sorted(f for f in flags if re.fullmatch(CPU_FLAGS, f)))
-    return record
+        return dict(re.findall(r"(?m)^(model name|flags)\s*: (.*)", file.read()))
+    return {}
 
 
 def refuse_network() -> None:

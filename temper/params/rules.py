@@ -76,8 +76,8 @@ TECHNIQUES = {  # off where absent, null, 0 or {}; refused where they have no ef
     "train.class_weights": Scope(LABELS),
     "train.compile": Scope(
         tuple(TASKS),
-        lambda p: p.train.engine == "loop" and p.train.precision == "bf16",
-        "only with engine: loop and precision: bf16",
+        lambda p: p.train.engine == "loop" and p.train.precision in ("auto", "bf16"),
+        "only with engine: loop and precision: bf16 or auto",
     ),
     "train.focal_gamma": Scope(LABELS),
     "train.augmentation": Scope(("image_classification",)),

@@ -203,8 +203,10 @@ class TrainParams(Group):
     max_grad_norm: float = Field(
         ge=0, description="Gradients are clipped to this norm; 0 turns it off."
     )
-    precision: Literal["fp32", "bf16", "fp16"] = Field(
-        description="Mixed precision (autocast); fp16 needs a GPU."
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        default="auto",
+        description="Mixed precision (autocast); fp16 needs a GPU. auto: bf16 where a GPU, or a "
+        "CPU with portable: false, has units for it, else fp32; train says which. Absent: auto.",
     )
     compile: bool = Field(
         default=False,

@@ -245,6 +245,7 @@ def training_arguments(
     params: TrainParams, seed: int, folder: Path, world_size: int
 ) -> TrainingArguments:
     """Build TrainingArguments with everything off that the session does itself."""
+    assert params.precision != "auto"  # the stage has resolved it
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=params.epochs,

@@ -128,16 +128,6 @@ def test_names_each_mistake_at_its_line(write_params, changes, key, message):
     assert mistake.startswith(f"params.yaml:{line_of(key)}: ")
 
 
-def test_fp16_needs_a_gpu(write_params, monkeypatch):
-    """It is refused without a GPU and accepted with one."""
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert "fp16 needs a GPU" in only(examine(write_params, train__precision="fp16")[0])
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert examine(write_params, train__precision="fp16")[0] == []
-
-
 def test_names_what_the_machine_lacks(write_params, monkeypatch):
     """8-bit AdamW without a GPU and a reporter without its package are refused first."""
     import torch

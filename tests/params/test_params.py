@@ -41,7 +41,7 @@ def test_every_mistake_is_reported_with_its_line_and_the_nearest_key(tmp_path):
     assert "train.learning_rate: missing" in text
     assert f"params.yaml:{line_of('num_threads')}: determinism.num_threads" in text
     assert "found 'two'" in text
-    assert "'fp32', 'bf16' or 'fp16'" in text
+    assert "'auto', 'fp32', 'bf16' or 'fp16'" in text
 
 
 def test_reads_numbers_and_words_by_yaml_1_2(tmp_path):

@@ -72,7 +72,7 @@ def test_types_are_in_words():
     assert values["train.batch_size"] == "int ≥ 1 (examples)"
     assert values["train.warmup_ratio"] == "float ≥ 0 and < 1"
     assert values["train.freeze.layers"] == "int ≥ 0 (layers) | `all`"
-    assert values["train.precision"] == "`fp32` | `bf16` | `fp16`"
+    assert values["train.precision"] == "`auto` | `fp32` | `bf16` | `fp16`"
     assert values["tokenize.max_length"] == "int ≥ 1 (tokens)"
     assert values["model.files"] == "name → text"
     assert values["task.text"] in ("list of text (1 to 2)", "text")  # of the last task with one

@@ -80,7 +80,7 @@ def test_cross_field_checks(tmp_path, key, value, message):
             "train.label_smoothing: 0.1 has no effect on a custom train.loss; remove it",
         ),
         ({"train.loss": "m.f", "train.focal_gamma": 2}, "2.0 has no effect on"),
-        ({"train.compile": True}, "only with engine: loop and precision: bf16"),
+        ({"train.compile": True}, "only with engine: loop and precision: bf16 or auto"),
         ({"train.loss": "m.f", "train.class_weights": "balanced"}, "'balanced' has no effect"),
         (
             {"train.lr_scheduler_type": "constant"},
