@@ -162,6 +162,7 @@ def sample_session(recipe, tmp_path, monkeypatch):
         ({"train__precision": "fp32"}, "train.precision is fp32"),
         ({"train__per_device_batch_size": 4}, "gradient accumulation"),
         ({"train__gradient_checkpointing": True}, "train.gradient_checkpointing"),
+        ({"train__batch_size": None, "train__batch_tokens": 560}, "train.batch_tokens"),
         ({"train__weight_averaging": {"kind": "ema", "decay": 0.9}}, "weight_averaging is ema"),
         ({}, None),
     ],

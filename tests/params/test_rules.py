@@ -34,7 +34,9 @@ MULTI_LABEL = {"task.problem_type": "multi_label_classification", "evaluate.posi
         ("train.warmup_ratio", 1.0, "less than 1"),
         ("train.epochs", 0, "greater than 0"),
         ("train.evaluate_every", 0, "train.evaluate_every"),
-        ("train.per_device_batch_size", 5, "not a multiple"),
+        ("train.per_device_batch_size", 5, "batch_size 32 is not a multiple"),
+        ("train.batch_size", None, "train: batch_size is missing (or batch_tokens in its place)"),
+        ("train.batch_tokens", 2048, "in place of batch_size; remove one of them"),
         ("train.class_weights", [1.0], "1 numbers for 2 labels"),
         ("train.early_stopping", {"min_delta": 0.1}, "train.early_stopping.patience: missing"),
         ("train.weight_averaging", {"kind": "last"}, "weight_averaging.count is needed for last"),
@@ -80,6 +82,18 @@ def test_cross_field_checks(tmp_path, key, value, message):
             "train.label_smoothing: 0.1 has no effect on a custom train.loss; remove it",
         ),
         ({"train.loss": "m.f", "train.focal_gamma": 2}, "2.0 has no effect on"),
+        (
+            {"train.batch_size": None, "train.batch_tokens": 999, "tokenize.padding": "max_length"},
+            "train.batch_tokens: has no effect here with sequence_classification (only with paddin",
+        ),
+        (
+            {
+                "train.batch_size": None,
+                "train.batch_tokens": 999,
+                "train.per_device_batch_size": 10,
+            },
+            "batch_tokens 999 is not a multiple of per_device_batch_size 10",
+        ),
         ({"train.compile": True}, "only with engine: loop and precision: bf16 or auto"),
         ({"train.loss": "m.f", "train.class_weights": "balanced"}, "'balanced' has no effect"),
         (
