@@ -5,10 +5,13 @@ data/translators data/tokenized`. Runs in one process: a fast tokenizer already 
 worker processes (`num_proc`) make it slower.
 """
 
+import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +26,8 @@ from temper.tasks.base.windows import check_max_length
 if TYPE_CHECKING:
     from datasets import Dataset
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
 
 
@@ -31,14 +36,16 @@ def encode_split(
     task: Task,
     processor: Any,
     mode: Mode,
-    full_lengths: list[np.ndarray],
+    full_lengths: Counter[int],
 ) -> Iterator[Mapping[str, list]]:
-    """Yield encoded columns batch by batch; append each batch's full lengths to `full_lengths`."""
+    """Yield encoded columns batch by batch; count rows by full length in `full_lengths`.
+
+    A thread encodes the next batch while the caller writes this one.
+    """
     first = 0
-    for examples in batches:
+    for examples, columns in _ahead(lambda x: (x, task.encode(x, processor, mode=mode)), batches):
         size = augmentation.num_rows(examples)
-        columns = task.encode(examples, processor, mode=mode)
-        full_lengths.append(np.array(columns.pop("full_length"), dtype=np.int64))
+        full_lengths.update(columns.pop("full_length"))
         if arrow.AUGMENTED in examples:
             marks = examples[arrow.AUGMENTED]
             columns[arrow.AUGMENTED] = [marks[i] for i in columns.get("example_id", range(size))]
@@ -46,6 +53,18 @@ def encode_split(
             columns["example_id"] = [first + i for i in columns["example_id"]]
         first += size
         yield columns
+
+
+def _ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield the results of a function in order, one computed ahead of the caller."""
+    with ThreadPoolExecutor(1) as pool:
+        results: list[Future[Result]] = []
+        for item in items:
+            results.append(pool.submit(function, item))
+            if len(results) > 1:
+                yield results.pop(0).result()
+        for result in results:
+            yield result.result()
 
 
 def raw_batches(dataset: "Dataset", augment: Augmentation | None) -> Iterator[dict[str, list]]:
@@ -59,18 +78,26 @@ def raw_batches(dataset: "Dataset", augment: Augmentation | None) -> Iterator[di
     yield from tqdm(batches, total=total, leave=False)
 
 
-def summarize(full_lengths: np.ndarray, max_length: int | None) -> dict[str, Any]:
-    """Return row, token and truncation counts and the quantiles of the full lengths."""
-    max_length = max_length or int(full_lengths.max())
-    truncated = int((full_lengths > max_length).sum())
+def summarize(full_lengths: Counter[int], max_length: int | None) -> dict[str, Any]:
+    """Return row, token and truncation counts and the quantiles of the full lengths.
+
+    Args:
+        full_lengths: length → number of rows.
+        max_length: `tokenize.max_length`.
+    """
+    lengths = np.array(sorted(full_lengths), dtype=np.int64)
+    counts = np.array([full_lengths[length] for length in lengths.tolist()])
+    max_length = max_length or int(lengths[-1])
+    num_rows, truncated = int(counts.sum()), int(counts[lengths > max_length].sum())
+    up_to = counts.cumsum()
     return {
-        "rows": len(full_lengths),
-        "tokens": int(np.minimum(full_lengths, max_length).sum()),
+        "rows": num_rows,
+        "tokens": int(np.minimum(lengths, max_length) @ counts),
         "truncated": truncated,
-        "truncated_share": round(truncated / len(full_lengths), 6),
+        "truncated_share": round(truncated / num_rows, 6),
         "full_length": {
-            f"{quantile:g}": int(np.quantile(full_lengths, quantile, method="higher"))
-            for quantile in QUANTILES
+            f"{q:g}": int(lengths[np.searchsorted(up_to, math.ceil(q * (num_rows - 1)), "right")])
+            for q in QUANTILES
         },
     }
 
@@ -98,11 +125,11 @@ def tokenize(
         if split_augment is not None:
             first[arrow.AUGMENTED] = [False]
         features = make_features(first, dataset.features, task)
-        full_lengths: list[np.ndarray] = []
+        full_lengths: Counter[int] = Counter()
         batches = raw_batches(dataset, split_augment)
         encoded = encode_split(batches, task, processor, mode, full_lengths)
         arrow.write_split(target, str(split), features, encoded)
-        report[split] = summarize(np.concatenate(full_lengths), p.max_length)
+        report[split] = summarize(full_lengths, p.max_length)
     if augment is not None:
         report["augmented"] = augment.report()
     arrow.write_index(target, map(str, raw))

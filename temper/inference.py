@@ -36,7 +36,7 @@ def predict(
     collator: Collator,
     batch_size: int,
     task: Task,
-    first_row: int | None = 0,
+    first_row: int = 0,
     *,
     static_shapes: bool = False,
 ) -> Iterator[tuple[int, list[np.ndarray]]]:
@@ -50,15 +50,13 @@ def predict(
         collator: of the task.
         batch_size: rows per forward pass.
         task: removes the padding of an output.
-        first_row: its number in the split seeds what a collator draws; None: no seeds.
+        first_row: its number in the split seeds what a collator draws.
         static_shapes: pad the last batch, so that every batch has the same number of rows.
     """
     window_size = batch_size * BATCHES_PER_WINDOW
     for start in range(0, len(features), window_size):
         stop = min(start + window_size, len(features))
-        rows = [features[i] for i in range(start, stop)]
-        if first_row is not None:
-            rows = [row | {"draw": (0, first_row + start + i)} for i, row in enumerate(rows)]
+        rows = [features[i] | {"draw": (0, first_row + i)} for i in range(start, stop)]
         order = np.argsort([-row["length"] for row in rows], kind="stable")
         outputs: list[Any] = [None] * len(rows)
         for batch_start in range(0, len(rows), batch_size):

@@ -2,12 +2,16 @@
 
 import csv
 import json
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
+from stages import tokenize
 from temper.core import arrow, artifacts
 from temper.core.errors import InputError
 from temper.tasks.base import registry
@@ -41,6 +45,32 @@ def test_counts_truncated_texts(prepare):
     assert report["truncated"] == sum(length > 30 for length in full) > 0
     assert report["full_length"]["1"] == max(full)
     assert max(found["length"]) == 30
+
+
+def test_quantiles_are_those_of_all_lengths():
+    """They are found without a list of as many numbers as rows."""
+    random = np.random.default_rng(1)
+    for num_rows in (1, 2, 99, 100, 101, 1000):
+        lengths = random.integers(1, 300, num_rows)
+        found = tokenize.summarize(Counter(lengths.tolist()), 128)
+        assert found["rows"] == num_rows
+        assert found["tokens"] == np.minimum(lengths, 128).sum()
+        assert found["truncated"] == (lengths > 128).sum()
+        assert found["full_length"] == {
+            f"{q:g}": np.quantile(lengths, q, method="higher") for q in tokenize.QUANTILES
+        }
+
+
+def test_batches_keep_their_order_and_errors_their_kind():
+    """Encoding runs in a thread, one batch ahead."""
+    task = SimpleNamespace(encode=lambda x, *_, **__: {"full_length": [1 // n for n in x["n"]]})
+    batches = [{"n": [i]} for i in (1, 1, 1, 0, 1)]
+    counts = Counter()
+    encoded = tokenize.encode_split(batches, task, None, "train", counts)
+    assert [next(encoded), next(encoded), next(encoded)] == [{}] * 3
+    assert counts == {1: 3}
+    with pytest.raises(ZeroDivisionError):
+        next(encoded)
 
 
 @pytest.mark.parametrize(("length", "message"), [(65, "positions for 64 tokens"), (4, "need 5")])
