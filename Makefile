@@ -15,7 +15,8 @@ repro: setup
 	$(BIN)/dvc repro
 	$(BIN)/temper summary
 
-# Run all tests. PASSIVE keeps the threads of two parallel trainings from spinning.
+# Run all tests. PASSIVE keeps the threads of two parallel trainings from spinning: many run in
+# pytest's own processes, where no stage sets GOMP_SPINCOUNT.
 test: setup
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -n 2 --dist worksteal --durations 8
 

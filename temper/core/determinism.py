@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+# Threads that wait for work spin so often before they sleep. libgomp's own 300,000 are milliseconds
+# in which nothing else gets the core (benchmarks/README.md#a-busy-machine).
+SPIN_COUNT = "1000"
 PORTABLE_VARIABLES = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -49,6 +52,8 @@ def prepare(params: Settings, *, offline: bool = True) -> None:
     required = dict.fromkeys(THREAD_VARIABLES, str(params.num_threads))
     required |= {"PYTHONHASHSEED": "0", "TOKENIZERS_PARALLELISM": "true"}
     required |= PORTABLE_VARIABLES if params.portable else {}
+    is_chosen = "GOMP_SPINCOUNT" in os.environ or "OMP_WAIT_POLICY" in os.environ
+    required |= {} if is_chosen else {"GOMP_SPINCOUNT": SPIN_COUNT}
     required |= {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"} if params.deterministic else {}
     required |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"} if offline else {}
     conflicting = {"OMP_DYNAMIC", "OMP_THREAD_LIMIT"} & set(os.environ)

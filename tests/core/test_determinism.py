@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from temper.core import determinism
 from tests.helpers.workspace import ROOT
 
 FACTS = """
@@ -22,6 +23,27 @@ facts = determinism.environment()
 facts["pools"] = sorted({pool["num_threads"] for pool in threadpool_info()})
 facts["hash"] = hash("temper")
 print(json.dumps(facts))
+"""
+
+PREPARE = """
+import os
+from types import SimpleNamespace
+from temper.core import determinism
+determinism.prepare(SimpleNamespace(num_threads=2, portable=True, deterministic=True))
+print([os.environ.get(name) for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")])
+"""
+TRAIN = """
+import hashlib, torch
+torch.manual_seed(0)
+torch.set_num_threads(2)
+network = torch.nn.TransformerEncoderLayer(64, 4, 256, dropout=0.1)
+optimizer = torch.optim.AdamW(network.parameters())
+for _ in range(20):
+    network(torch.randn(64, 8, 64)).square().mean().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+weights = torch.nn.utils.parameters_to_vector(network.parameters())
+print(hashlib.sha256(weights.detach().numpy().tobytes()).hexdigest())
 """
 
 
@@ -62,6 +84,35 @@ def test_portable_pins_the_instruction_set_and_prepare_the_hash_seed(write_param
     found = facts(tmp_path, ATEN_CPU_CAPABILITY="default")
     assert found["torch.cpu_capability"] == "DEFAULT"
     assert found["torch.deterministic_algorithms"] == "false"
+
+
+def output(code, **variables):
+    """Return what a process prints that has these variables and no others of OpenMP."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}
+    command, env = [sys.executable, "-c", code], inherited | variables
+    return subprocess.run(
+        command, cwd=ROOT, env=env, check=True, capture_output=True, text=True
+    ).stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, [determinism.SPIN_COUNT, None]),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, [None, "ACTIVE"]),
+        ({"GOMP_SPINCOUNT": "5"}, ["5", None]),
+    ],
+)
+def test_waiting_threads_spin_shortly_unless_the_user_says(variables, expected):
+    """A variable of the user's is kept, also where it leaves the count to libgomp."""
+    assert output(PREPARE, **variables) == f"{expected}\n"
+
+
+@pytest.mark.slow
+def test_how_long_threads_spin_changes_no_byte():
+    """Weights are the same with libgomp's default, without spinning, and with ours."""
+    counts = ("300000", "0", determinism.SPIN_COUNT)
+    assert len({output(TRAIN, GOMP_SPINCOUNT=count) for count in counts}) == 1
 
 
 def test_the_network_is_refused_after_download():
