@@ -28,3 +28,20 @@ def perplexity(totals: np.ndarray, nll_column: int, count_column: int) -> np.nda
     """Return the exponential of the mean -log p; infinite where that overflows."""
     with np.errstate(over="ignore"):
         return np.exp(mean(totals, nll_column, count_column))
+
+
+def area_under_roc(scores: np.ndarray, is_positive: np.ndarray) -> float:
+    """Return the share of pairs of a positive and a negative row that scores put in order.
+
+    A tie counts half, so this is the area under the ROC curve (Mann and Whitney 1947). It is
+    scikit-learn's roc_auc_score, which takes a second to import.
+
+    Args:
+        scores: (rows,).
+        is_positive: booleans (rows,), neither all true nor all false.
+    """
+    _, groups, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (counts.cumsum() - (counts - 1) / 2)[groups]  # of ties: their mean
+    positive = int(is_positive.sum())
+    pairs = positive * (len(scores) - positive)
+    return float((ranks[is_positive].sum() - positive * (positive + 1) / 2) / pairs)

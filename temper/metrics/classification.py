@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from temper.metrics.aggregates import safe_divide
+from temper.metrics.aggregates import area_under_roc, safe_divide
 
 HEADLINE = ("accuracy", "f1", "precision", "recall", "f1_macro", "mcc")
 GREATER_IS_BETTER = {
@@ -108,12 +108,11 @@ def roc_auc(
 
     None where a class is missing: it is not defined then.
     """
-    from sklearn.metrics import roc_auc_score
-
     present = np.unique(references)
     if len(present) < probabilities.shape[-1] or len(present) < 2:
         return None
     if probabilities.shape[-1] == 2:
         positive = 1 if positive is None else positive
-        return float(roc_auc_score(references == positive, probabilities[:, positive]))
-    return float(roc_auc_score(references, probabilities, multi_class="ovr"))
+        return area_under_roc(probabilities[:, positive], references == positive)
+    areas = [area_under_roc(column, references == i) for i, column in enumerate(probabilities.T)]
+    return float(np.mean(areas))

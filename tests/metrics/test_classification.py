@@ -5,7 +5,7 @@ import pytest
 import sklearn.metrics as reference
 
 from temper import metrics
-from temper.metrics import classification
+from temper.metrics import aggregates, classification
 
 RANDOM = np.random.default_rng(3)
 
@@ -33,6 +33,14 @@ def test_classification_scores_are_scikit_learns(classes):
     }
     for name, value in expected.items():
         assert found[name] == pytest.approx(value), name
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 12])
+def test_area_under_roc_counts_a_tie_half(decimals):
+    """With rounded scores most pairs are ties."""
+    scores, is_positive = RANDOM.random(300).round(decimals), RANDOM.random(300) < 0.3
+    found = aggregates.area_under_roc(scores, is_positive)
+    assert found == pytest.approx(reference.roc_auc_score(is_positive, scores), abs=1e-14)
 
 
 def test_calibration_error_matches_a_hand_made_example():
