@@ -33,4 +33,4 @@ def _before(value: str) -> str:
     before = artifacts.read_json(CHOSEN).get(precision.KEY) if CHOSEN.exists() else None
     if before in (None, value):
         return ""
-    return f"; data/model was trained in {before}: train.precision: {before} keeps its bytes"
+    return f"; data/model was trained in {before}: to stay with it, write train.precision: {before}"

@@ -58,7 +58,8 @@ def bf16_units(parameters: Params) -> tuple[bool | None, str]:
     """
     if find_spec("torch_xla") is not None:
         return None, "bf16 was never tried on XLA"
-    if (gpu := _gpu_units()) is not None:
+    on_cpu = parameters.train.launch.startswith("cpu")  # the stage then hides every GPU
+    if not on_cpu and (gpu := _gpu_units()) is not None:
         return gpu
     flags = determinism.cpu_flags()
     found = [unit for unit in CPU_UNITS if unit in flags]

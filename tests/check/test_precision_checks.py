@@ -54,6 +54,6 @@ def test_names_what_another_machine_chose(write_params, units):
     units(False)
     _, facts = examine(write_params, train__precision="auto")
     assert facts["precision"] == (
-        "fp32, chosen by auto: the reason; data/model was trained in bf16: train.precision: bf16 "
-        "keeps its bytes"
+        "fp32, chosen by auto: the reason; data/model was trained in bf16: to stay with it, write "
+        "train.precision: bf16"
     )

@@ -15,7 +15,7 @@ import torch
 from stages import evaluate, export, train
 from temper.core import artifacts
 from temper.engines import loop
-from temper.training import checkpoint
+from temper.training import checkpoint, precision
 from tests.helpers.training import BASE, TARGETS, assert_same, distance, fit, trained, weights
 from tests.helpers.waiting import LIMIT_S
 from tests.helpers.workspace import ROOT
@@ -31,16 +31,23 @@ GRAPHS = {"train__engine": "loop", "train__precision": "bf16"}
 
 
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
-@pytest.mark.parametrize(("precision", "limit"), [("bf16", 0.05), ("fp16", 0.02)])
-def test_half_precision_trains_as_fp32_does(prepare, engine, precision, limit):
+@pytest.mark.parametrize(("half_precision", "limit"), [("bf16", 0.05), ("fp16", 0.02)])
+def test_half_precision_trains_as_fp32_does(prepare, engine, half_precision, limit):
     """Losses of the first epoch and the whole weight vector are near those of fp32."""
     full = fit(prepare(train__engine=engine), "fp32")
-    half = fit(prepare(train__engine=engine, train__precision=precision), precision)
+    half = fit(prepare(train__engine=engine, train__precision=half_precision), half_precision)
     assert all(p.dtype == torch.float32 for p in half.model.parameters())
     for row, expected in zip(half.history.train[:6], full.history.train[:6], strict=True):
         assert row["loss"] == pytest.approx(expected["loss"], rel=limit)
     assert distance(half, full) < limit
     assert not torch.equal(weights(half), weights(full))
+
+
+def test_auto_takes_bf16_where_the_card_has_units(prepare):
+    """From compute capability 8 on."""
+    has_units = torch.cuda.get_device_capability()[0] >= 8
+    chosen, _ = precision.choose(prepare(train__precision="auto"))
+    assert chosen == ("bf16" if has_units else "fp32")
 
 
 @pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")

@@ -24,6 +24,7 @@ def machine(monkeypatch):
     """Return a function that makes this a machine with these CPU flags, and one GPU or none."""
 
     def be(*flags, gpu_has_bf16=None):
+        monkeypatch.setattr(precision, "find_spec", lambda _: None)
         monkeypatch.setattr(determinism, "cpu_flags", lambda: set(flags))
         monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu_has_bf16 is not None)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "A card")
@@ -52,6 +53,12 @@ def test_auto_takes_bf16_where_there_are_units(
     machine(*flags, gpu_has_bf16=gpu_has_bf16)
     parameters = write_params(train__precision="auto", determinism__portable=portable)
     assert precision.choose(parameters) == expected
+
+
+def test_a_launch_on_the_cpu_leaves_the_gpu_out(write_params, machine):
+    """`temper check` sees the GPU that train will not."""
+    machine("avx2", gpu_has_bf16=True)
+    assert precision.choose(write_params(train__launch="cpu_2")) == ("fp32", NO_UNITS)
 
 
 def test_auto_takes_fp32_on_xla(write_params, machine, monkeypatch):
