@@ -77,6 +77,8 @@ def train_session(
     """
     from temper.training import memory
 
+    memory.keep_freed_memory()
+
     def attempt(train_params: "TrainParams") -> "TrainingSession":
         fitted = parameters.model_copy(update={"train": train_params})
         session = build_session(fitted, data, base, folder, on_metrics, seed)

@@ -13,7 +13,10 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -99,6 +102,45 @@ def publish(partial: Path, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)
     artifacts.fsync_dir(target.parent)
+
+
+class Publisher:
+    """Publishes folders one after the other in a thread, while training goes on.
+
+    After one has failed, nothing is published or deleted any more.
+    """
+
+    def __init__(self) -> None:
+        self.executor = ThreadPoolExecutor(max_workers=1)
+        self.pending: dict[Path, Future[None]] = {}
+        self.has_failed = False
+
+    def submit(self, target: Path, publish: Callable[[], None]) -> None:
+        """Call `publish` after what was submitted before."""
+
+        def run() -> None:
+            if self.has_failed:
+                return
+            self.has_failed = True
+            publish()
+            self.has_failed = False
+
+        self.pending[target] = self.executor.submit(run)
+
+    def wait_for(self, target: Path) -> None:
+        """Wait until a folder of this name is published; raise what its thread raised."""
+        if future := self.pending.pop(target, None):
+            future.result()
+
+    def wait(self) -> None:
+        """Wait until all folders are published; raise what the first that failed raised."""
+        for target in list(self.pending):
+            self.wait_for(target)
+
+    def settle(self) -> None:
+        """Wait until nothing submitted before is being published, failed or not."""
+        if threading.current_thread() is threading.main_thread():  # else it is the next in turn
+            futures.wait(self.pending.values())
 
 
 def disk_full_error(folder: Path, name: str, num_bytes: int, error: Exception) -> InputError:

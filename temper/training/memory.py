@@ -5,7 +5,9 @@ the checkpoints and training restarts with it, so the weights equal those of a r
 with that size; a run that is killed and resumed reads the fitted size from there.
 """
 
+import ctypes
 import gc
+import platform
 import shutil
 import sys
 from collections.abc import Callable
@@ -25,6 +27,8 @@ CPU_MESSAGES = (
     "Cannot allocate memory",
 )
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
+
 T = TypeVar("T")
 
 
@@ -39,6 +43,18 @@ class OutOfMemory(Exception):
     def __init__(self, reason: str, *, on_all_ranks: bool):
         super().__init__(reason)
         self.on_all_ranks = on_all_ranks
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep what a step frees for the next one.
+
+    By default large tensors go back to the kernel, which clears every page again at the next step:
+    a tenth of a small model's time.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, 2**30)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def is_out_of_memory(error: Exception) -> bool:

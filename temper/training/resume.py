@@ -37,6 +37,7 @@ def fit(session: TrainingSession, train: TrainLoop) -> None:
         with _noting_signals(session):
             _start_or_resume(session, train)
             terminated = session.any_rank_terminated()
+            session.wait_for_checkpoints()
     except Exception as error:
         if "does not have a deterministic implementation" in str(error):
             raise InputError(
@@ -47,6 +48,8 @@ def fit(session: TrainingSession, train: TrainLoop) -> None:
             raise
         others_wait = session.args.world_size > 1
         raise memory.OutOfMemory(str(error)[:200], on_all_ranks=not others_wait) from None
+    finally:
+        session.publisher.settle()
     if terminated:
         number = session.stop_signal or signal.SIGTERM  # another rank's
         cause = "interrupted" if number == signal.SIGINT else "stopped by SIGTERM"

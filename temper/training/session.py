@@ -7,7 +7,7 @@ step, so they evaluate, save and stop at the same steps.
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from temper.core import disk
 from temper.core.errors import InputError
 from temper.training import averaging, batching, best_checkpoint, checkpoint, losses, networks
 from temper.training.batching import BucketSampler, TrainingRows
+from temper.training.dropout import SeededDropout, has_dropout
 from temper.training.history import History, rounded
 from temper.training.setup import TrainingSetup, training_arguments
 from temper.training.validator import Validator
@@ -76,6 +77,18 @@ class TrainingSession:
         self.mean_num_labels = self._mean_num_labels() if params.batch_tokens else None
         if params.gradient_checkpointing:
             network.activation_checkpointing_enable()
+        self.dropout, self.publisher = self._build_dropout(), checkpoint.Publisher()
+
+    def _build_dropout(self) -> SeededDropout | None:
+        """Return what replaces torch's dropout.
+
+        None on a GPU, which draws fast, and where activations are computed again in the backward
+        pass, which restores the state of torch's generator alone.
+        """
+        on_cpu = self.args.device.type == "cpu"
+        if not on_cpu or self.setup.params.gradient_checkpointing or not has_dropout(self.model):
+            return None
+        return SeededDropout(self.setup.seed, self.args.process_index)
 
     # -- batches and losses ------------------------------------------------------------------
 
@@ -125,7 +138,8 @@ class TrainingSession:
         inputs = {name: values for name, values in micro_batch.items() if name != "labels"}
         if alpha:
             inputs = {name: torch.cat([values, values]) for name, values in inputs.items()}
-        outputs = network(**inputs)
+        with self.dropout.of_micro_batch(self.state.global_step) if self.dropout else nullcontext():
+            outputs = network(**inputs)
         logits, kwargs = setup.task.logits(outputs, inputs), losses.loss_kwargs(outputs)
         if not alpha:
             loss = setup.loss_function(logits, labels, **kwargs)
@@ -201,6 +215,7 @@ class TrainingSession:
         step = self.state.global_step
         epoch, index = divmod(step - 1, self.steps_per_epoch)
         rows = self.sampler.global_batches(epoch)[index]
+        self.publisher.wait()
         checkpoints = checkpoint.numbered_folders(self.setup.folder, "checkpoint")
         last = f"{checkpoints[-1].name} is kept" if checkpoints else "there is no checkpoint yet"
         return InputError(
@@ -265,29 +280,55 @@ class TrainingSession:
         if self.args.should_save:
             best_step = best_checkpoint.best_step(self.history, self.setup)
             averaged_steps = best_checkpoint.averaged_steps(self.history, self.setup)
-            checkpoint.prune(self.setup.folder, best_step, averaged_steps)
+            folder = self.setup.folder
+            self.publisher.submit(
+                folder, lambda: checkpoint.prune(folder, best_step, averaged_steps)
+            )
 
     @contextmanager
     def atomic_checkpoint_dir(self, name: str) -> Iterator[Path]:
-        """Yield a folder that becomes `<folder>/<name>` once all ranks have written to it.
+        """Yield a folder that becomes `<folder>/<name>` some time after all ranks have written it.
+
+        Hashing it and waiting for the disk is left to a thread; see `wait_for_checkpoints`.
 
         Raises:
             InputError: the disk is full.
         """
-        partial = self.setup.folder / "partial" / name
-        partial.mkdir(parents=True, exist_ok=True)
-        try:
+        partial, target = self.setup.folder / "partial" / name, self.setup.folder / name
+        with self._explaining_full_disk(name):
+            self.publisher.wait_for(target)
+            partial.mkdir(parents=True, exist_ok=True)
             yield partial
-            self.accelerator.wait_for_everyone()
-            if self.args.should_save:
-                checkpoint.publish(partial, self.setup.folder / name)
+        self.accelerator.wait_for_everyone()
+
+        def publish() -> None:
+            with self._explaining_full_disk(name):
+                checkpoint.publish(partial, target)
+
+        if self.args.should_save:
+            self.publisher.submit(target, publish)
+
+    @contextmanager
+    def _explaining_full_disk(self, name: str) -> Iterator[None]:
+        """Turn the error of a disk that is full into one that says what did not fit."""
+        folder = self.setup.folder
+        try:
+            yield
         except Exception as error:
             if disk.reason(error) is None:
                 raise
-            shutil.rmtree(partial, ignore_errors=True)
-            raise checkpoint.disk_full_error(
-                self.setup.folder, name, self.checkpoint_bytes(), error
-            ) from error
+            shutil.rmtree(folder / "partial" / name, ignore_errors=True)
+            self.publisher.settle()
+            num_bytes = self.checkpoint_bytes()
+            raise checkpoint.disk_full_error(folder, name, num_bytes, error) from error
+
+    def wait_for_checkpoints(self) -> None:
+        """Wait until everything saved is in its final place, on all ranks; collective.
+
+        Raises:
+            InputError: the disk is full.
+        """
+        self.publisher.wait()
         self.accelerator.wait_for_everyone()
 
     def checkpoint_bytes(self) -> int:

@@ -96,10 +96,12 @@ class ModelSoup:
 
     def average_members(self, custom_class: "BuildCustom | None") -> None:
         """Write the mean of the members' weights to the last one's folder, and load it."""
-        with self.members[-1].atomic_checkpoint_dir("soup") as partial:
+        session = self.members[-1]
+        with session.atomic_checkpoint_dir("soup") as partial:
             if self.args.should_save:
                 sources = [path for member in self.members for path in member.averaged_sources()]
                 averaging.average_weights(sources, partial)
+        session.wait_for_checkpoints()
         (folder,) = self.averaged_sources()
         network = loading.load(folder, self.setup.task.auto_model, custom_class)
         self.model = network  # type: ignore[assignment]

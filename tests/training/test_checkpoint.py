@@ -1,5 +1,6 @@
 """Checkpoints: training resumes from the newest complete one and ends with the same bits."""
 
+import errno
 import os
 import resource
 import shutil
@@ -200,3 +201,39 @@ def test_skips_an_incomplete_checkpoint(prepare, capsys):
     assert (
         "checkpoint-12 is incomplete; falling back to the previous one" in capsys.readouterr().err
     )
+
+
+def test_publishes_in_order_and_nothing_after_a_failure():
+    publisher, done = checkpoint.Publisher(), []
+
+    def fail():
+        raise OSError("no space")
+
+    publisher.submit(Path("a"), lambda: done.append("a"))
+    publisher.wait_for(Path("a"))
+    assert done == ["a"]
+    publisher.submit(Path("b"), fail)
+    publisher.submit(Path("c"), lambda: done.append("c"))
+    publisher.settle()
+    with pytest.raises(OSError, match="no space"):
+        publisher.wait()
+    assert done == ["a"]
+
+
+@pytest.mark.slow
+def test_disk_that_fills_up_behind_training_ends_it_at_the_next_checkpoint(prepare, monkeypatch):
+    """The failed checkpoint does not appear; the run resumes from the one before it."""
+    parameters = prepare(train__save_every=4)
+    whole, fsync_tree = fit(parameters, "whole"), artifacts.fsync_tree
+
+    def full(folder):
+        if folder.name == "checkpoint-8":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync_tree(folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(artifacts, "fsync_tree", full)
+        with pytest.raises(InputError, match=r"checkpoint-8.*checkpoint-4 is complete"):
+            fit(parameters, "cut")
+    assert checkpoint.step_of(checkpoint.newest_complete(Path("work/cut"))) == 4
+    assert torch.equal(weights(fit(parameters, "cut")), weights(whole))
