@@ -28,14 +28,7 @@ def test_intervals_contain_the_score():
     for rows in (100, 1600):
         wanted = RANDOM.normal(size=rows)
         predicted = wanted + RANDOM.normal(size=rows)
-        numbers = SplitResult(
-            predictions=predicted,
-            references=wanted,
-            confidence=predicted,
-            loss=(predicted - wanted) ** 2,
-            sampled_rows=np.arange(rows),
-            probabilities=np.empty((rows, 0)),
-        )
+        numbers = scored_numbers(predicted, wanted)
         kind = spec("regression", (), None)
         found = bootstrap.intervals(numbers, kind, 300, 1)
         score = scores(numbers, kind)["pearson"]
@@ -55,3 +48,28 @@ def test_intervals_contain_the_score():
     kind = spec("multi_label", "abc", None)
     found, score = bootstrap.intervals(many, kind, 300, 1), scores(many, kind)["f1_micro"]
     assert found["f1_micro_low"] < score < found["f1_micro_high"]
+
+
+def test_spearman_intervals_are_those_of_scipy_on_the_same_rows():
+    """Numbers of one digit: many ranks are shared."""
+    from scipy.stats import spearmanr
+
+    wanted = RANDOM.normal(size=50).round(1)
+    predicted = (wanted + RANDOM.normal(size=50)).round(1)
+    numbers = scored_numbers(predicted, wanted)
+    found = bootstrap.intervals(numbers, spec("regression", (), None), 200, 7)
+    rows = np.random.default_rng(7).integers(0, 50, (200, 50))
+    values = [spearmanr(predicted[sample], wanted[sample])[0] for sample in rows]
+    low, high = np.quantile(values, (0.025, 0.975))
+    assert (found["spearman_low"], found["spearman_high"]) == pytest.approx((low, high))
+
+
+def scored_numbers(predicted, wanted):
+    return SplitResult(
+        predictions=predicted,
+        references=wanted,
+        confidence=predicted,
+        loss=(predicted - wanted) ** 2,
+        sampled_rows=np.arange(len(wanted)),
+        probabilities=np.empty((len(wanted), 0)),
+    )
