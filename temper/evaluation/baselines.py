@@ -1,15 +1,11 @@
 """Training texts or images, and labels → predictions of models that take seconds to fit."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from temper.evaluation.split_result import LabelSpec
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
 
 MAX_ROWS = 50_000  # training rows a baseline learns from; a seeded sample where there are more
 MAX_FEATURES = 50_000
@@ -31,7 +27,9 @@ def predictions(
         spec: of the task.
         seed: picks the training rows where there are too many.
     """
-    num_rows, is_image = labels.shape[0], isinstance(train, np.ndarray)
+    from threadpoolctl import threadpool_limits
+
+    num_rows = labels.shape[0]
     if num_rows > MAX_ROWS:
         rows = np.sort(np.random.default_rng(seed).choice(num_rows, MAX_ROWS, replace=False))
         if isinstance(train, np.ndarray):
@@ -39,16 +37,17 @@ def predictions(
         else:
             train = [[column[i] for i in rows.tolist()] for column in train]
         labels = labels[rows]
-    vectorize: Callable[[Any], Any] = (
-        (lambda pixels: pixels) if isinstance(train, np.ndarray) else fit_vectorizer(train)
-    )
-    features = {split: vectorize(inputs) for split, inputs in splits.items()}
+    is_image = isinstance(train, np.ndarray)
+    features: Mapping[str, Any]
+    train_features, features = (train, splits) if is_image else tfidf(train, splits)
     sizes = {split: rows.shape[0] for split, rows in features.items()}
     by_baseline = {constant_name(spec): constant(labels, sizes, spec)}
-    train_features = vectorize(train)
-    for name, model in (image_estimators() if is_image else text_estimators(spec)).items():
-        model.fit(train_features, labels)
-        by_baseline[name] = {split: model.predict(rows) for split, rows in features.items()}
+    models = image_estimators() if is_image else text_estimators(spec)
+    # of sparse features threads share vectors alone, and wait for each other longer than they add
+    with threadpool_limits(None if is_image else 1, user_api="blas"):
+        for name, model in models.items():
+            model.fit(train_features, labels)
+            by_baseline[name] = {split: model.predict(rows) for split, rows in features.items()}
     return by_baseline
 
 
@@ -70,37 +69,47 @@ def constant(labels: Any, sizes: Mapping[str, int], spec: LabelSpec) -> dict[str
     return {split: np.repeat(np.asarray(prediction)[None], n, 0) for split, n in sizes.items()}
 
 
-def fit_vectorizer(train: Texts) -> "Callable[[Texts], csr_matrix]":
-    """Return a function from texts to TF-IDF of words and word pairs.
+def tfidf(train: Texts, splits: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return sparse TF-IDF of words and word pairs, of the training texts and of each split.
 
     For pairs of texts also their difference and product, so that a linear model can compare.
     """
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+
+    counter: Any = CountVectorizer(ngram_range=(1, 2), token_pattern=r"\S+")
+    counts = counter.fit_transform([text for column in train for text in column])
+    counts.sort_indices()
+    terms = most_frequent(counts)
+    counts = counts[:, terms]
+    transformer = TfidfTransformer().fit(counts)
+    starts = range(0, counts.shape[0], len(train[0]))
+    train_features = [transformer.transform(counts[i : i + len(train[0])]) for i in starts]
+    return with_comparison(train_features), {
+        split: with_comparison(
+            [transformer.transform(counter.transform(column)[:, terms]) for column in columns]
+        )
+        for split, columns in splits.items()
+    }
+
+
+def with_comparison(matrices: list[Any]) -> Any:
+    """Return the columns' features side by side; of two columns also difference and product."""
     from scipy.sparse import hstack
-    from sklearn.feature_extraction.text import TfidfVectorizer
 
-    texts = [text or "" for column in train for text in column]
-    options: dict[str, Any] = {"ngram_range": (1, 2), "token_pattern": r"\S+"}
-    terms = most_frequent(map(TfidfVectorizer(**options).build_analyzer(), texts))
-    vectorizer = TfidfVectorizer(**options, vocabulary=terms).fit(texts)
-
-    def vectorize(texts: Texts) -> Any:
-        matrices: list[Any] = [vectorizer.transform(column) for column in texts]
-        if len(matrices) == 2:
-            first, second = matrices
-            matrices += [abs(first - second), first.multiply(second)]
-        return hstack(matrices, format="csr")
-
-    return vectorize
+    if len(matrices) == 2:
+        first, second = matrices
+        matrices = [first, second, abs(first - second), first.multiply(second)]
+    return hstack(matrices, format="csr")
 
 
-def most_frequent(documents: Iterable[Sequence[str]]) -> list[str]:
-    """Return the `MAX_FEATURES` most frequent terms, sorted; of equally frequent ones, the first.
+def most_frequent(counts: Any) -> np.ndarray:
+    """Return the `MAX_FEATURES` most frequent columns, sorted; of equally frequent ones, the first.
 
     scikit-learn's `max_features` breaks ties by an argsort that is not stable, so that the CPU's
     vector width decides (docs/adr/0020).
     """
-    counts = Counter(term for document in documents for term in document)
-    return sorted(sorted(counts, key=lambda term: (-counts[term], term))[:MAX_FEATURES])
+    frequencies = np.asarray(counts.sum(0)).ravel()
+    return np.sort(np.argsort(-frequencies, kind="stable")[:MAX_FEATURES])
 
 
 def thumbnail_pixels(feature: Any) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Predictions and references → scores. Each module scores one form of prediction.
 
-Labels and numbers (`classification`, `multi_label`, `regression`) are scored from logits, with
-scikit-learn and SciPy where they have the metric. `evaluate.load("temper/hf_metric.py",
+Labels and numbers (`classification`, `multi_label`, `regression`) are scored from logits, as
+scikit-learn and SciPy score them. `evaluate.load("temper/hf_metric.py",
 "classification")` gives the same numbers outside of the pipeline.
 
 Everything else is scored from sums over examples: a module has `per_example_stats(predictions,

@@ -1,6 +1,9 @@
 """Baselines learn what a word gives away."""
 
+from collections import Counter
+
 import numpy as np
+import pytest
 
 from temper.evaluation import baselines
 from tests.helpers.evaluation import spec
@@ -17,8 +20,29 @@ def test_linear_baseline_learns_a_telling_word():
 
 
 def test_equally_frequent_terms_are_kept_in_the_order_of_the_alphabet(monkeypatch):
-    """Which rows they come from, and in which order, does not matter."""
-    monkeypatch.setattr(baselines, "MAX_FEATURES", 30)
-    words = [f"w{i:03}" for i in range(200)]
-    for rows in (words, words[::-1]):
-        assert baselines.most_frequent([["z", "z"], rows]) == [*words[:29], "z"]
+    """Columns are terms in the order of the alphabet."""
+    monkeypatch.setattr(baselines, "MAX_FEATURES", 3)
+    counts = np.array([[1, 0, 1, 0, 2], [0, 1, 0, 1, 0]])
+    assert baselines.most_frequent(counts).tolist() == [0, 1, 4]
+
+
+@pytest.mark.parametrize("most", [50_000, 12])
+def test_features_are_scikit_learns(monkeypatch, most):
+    """It is given the terms to keep; two columns are followed by difference and product."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    monkeypatch.setattr(baselines, "MAX_FEATURES", most)
+    random = np.random.default_rng(5)
+    columns = [[" ".join(random.choice([*"abcdef"], 9)) for _ in range(40)] for _ in range(2)]
+    train, features = baselines.tfidf(columns, {"test": [columns[1], columns[0]]})
+    options = {"ngram_range": (1, 2), "token_pattern": r"\S+"}
+    texts = columns[0] + columns[1]
+    counts = Counter(
+        t for text in map(TfidfVectorizer(**options).build_analyzer(), texts) for t in text
+    )
+    terms = sorted(sorted(counts, key=lambda term: (-counts[term], term))[:most])
+    vectorizer = TfidfVectorizer(**options, vocabulary=terms).fit(texts)
+    first, second = (vectorizer.transform(column).toarray() for column in columns)
+    shared = [abs(first - second), first * second]
+    assert np.array_equal(train.toarray(), np.hstack([first, second, *shared]))
+    assert np.array_equal(features["test"].toarray(), np.hstack([second, first, *shared]))
