@@ -76,7 +76,7 @@ def copy_code(code: Mapping[str, str], target: Path) -> dict[str, str]:
 def latencies(target: Path, tokenized: Path, parameters: params.Params) -> dict[str, float]:
     """Return the median milliseconds of one row of median length, for each ONNX file."""
     _, features = comparison_split(arrow.load(tokenized))
-    lengths = np.asarray(features["length"])
+    lengths = np.asarray(features["length"][:])
     median_row = int(np.argsort(lengths, kind="stable")[len(features) // 2])
     median_ms = {}
     for engine, name in GRAPHS.items():

@@ -3,7 +3,7 @@
 Shared by training, evaluate, export's parity check and `temper predict`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +22,15 @@ BATCHES_PER_WINDOW = 64
 
 
 class RowList(list):
-    """A list of rows that also returns columns by name, as a `Dataset` does."""
+    """A list of rows that also returns columns by name and rows by numbers, as a `Dataset` does."""
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
             return [row[key] for row in self]
         return super().__getitem__(key)
+
+    def __getitems__(self, indices: Sequence[int]) -> list:
+        return [self[i] for i in indices]
 
 
 def predict(
@@ -56,7 +59,8 @@ def predict(
     window_size = batch_size * BATCHES_PER_WINDOW
     for start in range(0, len(features), window_size):
         stop = min(start + window_size, len(features))
-        rows = [features[i] | {"draw": (0, first_row + i)} for i in range(start, stop)]
+        numbered = enumerate(features.__getitems__(range(start, stop)), first_row + start)
+        rows = [row | {"draw": (0, i)} for i, row in numbered]
         order = np.argsort([-row["length"] for row in rows], kind="stable")
         outputs: list[Any] = [None] * len(rows)
         for batch_start in range(0, len(rows), batch_size):

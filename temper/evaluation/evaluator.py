@@ -65,8 +65,8 @@ def select_examples(features: "Dataset", rows: np.ndarray) -> Any:
     """
     if "example_id" not in features.features:
         return features.select(rows)
-    ids = np.asarray(features["example_id"])
+    ids = np.asarray(features["example_id"][:])
     selected = features.select(np.flatnonzero(np.isin(ids, rows)))
-    renumbered = np.searchsorted(rows, np.asarray(selected["example_id"]))
+    renumbered = np.searchsorted(rows, np.asarray(selected["example_id"][:]))
     without_ids: Any = selected.remove_columns("example_id")
     return without_ids.add_column("example_id", renumbered.tolist())

@@ -132,7 +132,7 @@ class Predictor:
         """
         ids = np.arange(len(features))
         if "example_id" in features.features:
-            ids = np.asarray(features["example_id"])
+            ids = np.asarray(features["example_id"][:])
         for start in range(0, len(examples), EXAMPLES_PER_WINDOW):
             stop = min(start + EXAMPLES_PER_WINDOW, len(examples))
             first, last = (int(row) for row in np.searchsorted(ids, (start, stop)))

@@ -17,13 +17,15 @@ IGNORE_INDEX = -100  # a label with this value counts in no loss and no metric; 
 
 
 class Rows(Protocol):
-    """A row by its number, a column by its name: a `Dataset`, or a list that answers like one."""
+    """Rows by their numbers, a column by its name: a `Dataset`, or a list that answers like one."""
 
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[Any]: ...
 
     def __getitem__(self, key: Any, /) -> Any: ...
+
+    def __getitems__(self, indices: Any, /) -> list: ...
 
 
 def pad(rows: Sequence[Any], length: int, fill: int, *, left: bool = False) -> np.ndarray:

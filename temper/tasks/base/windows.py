@@ -98,7 +98,7 @@ def _numbered_through(word_ids: Sequence[Sequence[int]]) -> list[list[int]]:
 
 def example_slices(example_ids: Any, num_examples: int) -> Iterator[slice]:
     """Yield the slice of each example's features; they are adjacent, and each example has one."""
-    ids = np.asarray(example_ids)
+    ids = np.asarray(example_ids[:])
     ids = ids - ids[0]
     starts = np.searchsorted(ids, np.arange(num_examples + 1))
     yield from (slice(start, stop) for start, stop in pairwise(starts))
