@@ -1,5 +1,6 @@
 """Scores of tasks that give an example labels or a number: sequences and images."""
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from temper.evaluation.split_result import LabelSpec, SplitResult, dense
 from temper.metrics import multi_label
 from temper.params import user_code
 from temper.params.schema import Params
-from temper.prediction.predictor import Predictor
+from temper.prediction.predictor import EXAMPLES_PER_WINDOW, Predictor
 from temper.tasks.base import label_predictions
 
 if TYPE_CHECKING:
@@ -57,12 +58,14 @@ class LabelEvaluator:
         )
         self.headline: tuple[str, ...] = metrics.load(parameters.task.metrics).HEADLINE
         self.custom_metrics = user_code.metrics(parameters)
+        self.known_logits: dict[str, np.ndarray] = {}  # of splits that are scored twice
 
     def prepare(self, target: Path) -> None:
         """Tune the multi-label thresholds on validation and write them to `target`."""
         if self.params.threshold != "tuned" or self.target_kind != "classes":
             return
         split = "validation" if "validation" in self.features else "train"
+        self.known_logits[split] = self.logits_on_disk(split, target)
         result = self.score(split, target / "predictions" / f"{split}.csv")
         assert result.references is not None
         references = result.references[result.sampled_rows].toarray()
@@ -75,7 +78,7 @@ class LabelEvaluator:
 
     def references(self, examples: "Dataset") -> Any | None:
         """Return ids, sparse booleans (rows, labels) or numbers; None where there are none."""
-        values = list(examples[self.target_column])
+        values = examples[self.target_column][:]
         if all(value is None or value == -1 for value in values) and self.target_kind != "number":
             return None
         if self.target_kind == "classes":
@@ -89,22 +92,38 @@ class LabelEvaluator:
 
     def score(self, split: str, target: Path, rows: np.ndarray | None = None) -> SplitResult:
         """Predict a split, or some rows of it, and keep what the tables need."""
-        from tqdm import tqdm
-
         features, examples = self.features[split], self.raw[split]
         if rows is not None:
             features, examples = select_examples(features, rows), examples.select(rows)
-        with tqdm(total=len(examples), desc=target.stem, unit="row", leave=False) as bar:
+        logits = self.known_logits.get(split) if rows is None else None
+        if logits is None:
+            windows = self.predict(features, examples, target.stem)
+        else:
+            starts = range(0, len(logits), EXAMPLES_PER_WINDOW)
+            windows = ((start, logits[start : start + EXAMPLES_PER_WINDOW]) for start in starts)
+        return split_result.score_split(
+            windows, self.references(examples), len(examples), self.spec, target, self.seed
+        )
 
-            def windows() -> Iterator[tuple[int, np.ndarray]]:
-                for start, logits, _ in self.predictor.predictions_by_window(features, examples):
-                    bar.update(len(logits))
-                    yield start, np.stack(logits)
+    def predict(
+        self, features: "Dataset", examples: "Dataset", name: str
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield `(first row, logits)` of each window, and show how far it is."""
+        from tqdm import tqdm
 
-            references = self.references(examples)
-            return split_result.score_split(
-                windows(), references, len(examples), self.spec, target, self.seed
-            )
+        with tqdm(total=len(examples), desc=name, unit="row", leave=False) as bar:
+            for start, logits, _ in self.predictor.predictions_by_window(features, examples):
+                bar.update(len(logits))
+                yield start, np.stack(logits)
+
+    def logits_on_disk(self, split: str, folder: Path) -> np.ndarray:
+        """Return a split's logits, mapped from a file in `folder` that has no name."""
+        shape = len(self.raw[split]), len(self.spec.label_names)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            logits = np.memmap(file, np.float32, "w+", shape=shape)
+        for start, window in self.predict(self.features[split], self.raw[split], split):
+            logits[start : start + len(window)] = window
+        return logits
 
     def scores(self, result: SplitResult) -> dict[str, float]:
         scores = split_result.scores(result, self.spec)
@@ -146,7 +165,7 @@ class LabelEvaluator:
         """Return texts by column, or pixels (rows, values)."""
         if "pixel_values" in self.features[split].features:
             return np.stack([baselines.thumbnail_pixels(row) for row in self.features[split]])
-        return [list(self.raw[split][name]) for name in self.predictor.task.columns]
+        return [self.raw[split][name][:] for name in self.predictor.task.columns]
 
     def make_tables(self, split: str, result: SplitResult) -> dict[str, tables.Table]:
         spec, p, examples = self.spec, self.params, self.raw[split]

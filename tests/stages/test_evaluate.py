@@ -11,6 +11,7 @@ from stages import evaluate, export
 from temper.cli import predict
 from temper.core import artifacts
 from temper.core.errors import InputError
+from temper.prediction.predictor import Predictor
 from tests.helpers.evaluation import untrained
 
 
@@ -82,11 +83,22 @@ def test_scores_of_single_texts_match_scikit_learn(run_stage):
 
 
 @pytest.mark.slow
-def test_multi_label_scores_match_scikit_learn(run_stage):
-    """Micro F1 is recomputed from predictions/test.csv, and tuned thresholds are stored."""
+def test_multi_label_scores_match_scikit_learn(run_stage, monkeypatch):
+    """Micro F1 is recomputed from predictions/test.csv, and tuned thresholds are stored.
+
+    Every split is predicted once, validation too, which the thresholds are tuned on.
+    """
+    predict_windows, predicted_rows = Predictor.predictions_by_window, []
+
+    def counted(self, features, examples):
+        predicted_rows.append(len(examples))
+        return predict_windows(self, features, examples)
+
+    monkeypatch.setattr(Predictor, "predictions_by_window", counted)
     found = run_stage(
         "multi_label_classification", ["never", "old", "red"], evaluate__threshold="tuned"
     )
+    assert predicted_rows == [40, 40, 60]  # validation, test, training rows
     rows = read_predictions()
     pairs = [(set(r["reference"].split("|")), set(r["prediction"].split("|"))) for r in rows]
     hit = sum(len(wanted & got - {""}) for wanted, got in pairs)
