@@ -15,6 +15,7 @@ from temper.export import onnx, parity
 from temper.params.schema import Generation
 from temper.prediction import generation
 from temper.prediction.predictor import GRAPHS, Predictor
+from temper.tasks.base import Task
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -58,8 +59,11 @@ def write(
     graphs.mkdir()
     verified: dict[str, Any] = {}
     measured: dict[str, float] = {}
+    trained_outputs: list[np.ndarray] = []
     with _optional("onnx", parameters, verified):
-        largest, limits = write_onnx(predictor, features, graphs / GRAPHS["onnx"], parameters)
+        largest, trained_outputs, limits = write_onnx(
+            predictor, features, graphs / GRAPHS["onnx"], parameters
+        )
         verified, measured = limits, {"onnx_max_difference": largest}
     if "no_onnx" in verified:
         shutil.rmtree(graphs)
@@ -69,7 +73,13 @@ def write(
         if "no_int8" in verified:
             (graphs / GRAPHS["int8"]).unlink(missing_ok=True)
         else:
-            limits, differences = compare_int8(predictor, outputs, features, parameters)  # pyright: ignore
+            limits, differences = compare_int8(
+                predictor.task,
+                trained_outputs,
+                outputs,  # pyright: ignore
+                features,
+                parameters.export.max_score_drop or 0.0,
+            )
             verified, measured = verified | limits, measured | differences
     return verified, measured
 
@@ -106,8 +116,11 @@ def first_line(error: Exception) -> str:
 
 def write_onnx(
     predictor: Predictor, features: "Dataset", file: Path, parameters: params.Params
-) -> tuple[float, dict[str, Any]]:
-    """Write the ONNX graph; return how far it is from the trained model, and what was verified.
+) -> tuple[float, list[np.ndarray], dict[str, Any]]:
+    """Write the ONNX graph and compare it with the trained model.
+
+    Returns:
+        how far it is, the trained model's output for each feature, and what was verified.
 
     Raises:
         InputError: too far.
@@ -120,12 +133,12 @@ def write_onnx(
         inference.torch_forward(predictor.model, task, reduce=False),
         inference.onnx_forward(session, task, reduce=False),
     )
-    largest = parity.check_onnx(*forwards, features, predictor.collate, task)
+    largest, outputs = parity.check_onnx(*forwards, features, predictor.collate, task)
     verified: dict[str, Any] = {"rows": len(features), "onnx_tolerance": parity.TOLERANCE}
     if parameters.evaluate.generation is not None:
         settings = parameters.evaluate.generation
         verified["written_alike"] = check_generation(predictor, session, features, settings)
-    return largest, verified
+    return largest, outputs, verified
 
 
 def check_generation(
@@ -152,20 +165,26 @@ def int8_outputs(features: "Dataset", target: Path, parameters: params.Params) -
 
 
 def compare_int8(
-    predictor: Predictor,
+    task: Task,
+    trained_outputs: list[np.ndarray],
     outputs: list[np.ndarray],
     features: "Dataset",
-    parameters: params.Params,
+    max_drop: float,
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Return the limit, and how often int8 predicts the same and how much of the score it loses.
 
+    Args:
+        task: turns outputs into predictions and scores.
+        trained_outputs: of the trained model, one per feature.
+        outputs: of the int8 one.
+        features: the encoded rows.
+        max_drop: the largest loss allowed, `export.max_score_drop`.
+
     Raises:
-        InputError: it loses more than `export.max_score_drop`.
+        InputError: it loses more than that.
     """
-    max_drop = parameters.export.max_score_drop or 0.0
-    trained_outputs = predictor.outputs(features, ("logits",), 0)["logits"]
-    agreement = parity.agreement(predictor.task, outputs, trained_outputs, features)
-    if not predictor.task.is_labelled(features):
+    agreement = parity.agreement(task, outputs, trained_outputs, features)
+    if not task.is_labelled(features):
         if 1 - agreement > max_drop:
             raise InputError(
                 f"the int8 model agrees in {agreement:.4f} of the rows; "
@@ -173,7 +192,7 @@ def compare_int8(
             )
         return {"int8_min_agreement": round(1 - max_drop, 6)}, {"int8_agreement": agreement}
     score, int8_score = (
-        parity.score(predictor.task, logits, features) for logits in (trained_outputs, outputs)
+        parity.score(task, logits, features) for logits in (trained_outputs, outputs)
     )
     drop = parity.check_int8(score, int8_score, max_drop)
     measured = {"int8_agreement": agreement, "int8_score_drop": drop}

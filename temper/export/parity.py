@@ -1,5 +1,6 @@
 """Exported graphs against the trained model, over a whole split: they agree or the stage fails."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,29 +37,48 @@ class DisagreementError(InputError):
 
 def check_onnx(
     trained: Forward, exported: Forward, features: "Dataset", collate: Collator, task: Task
-) -> float:
-    """Return the largest difference of two models' logits, every row in both.
+) -> tuple[float, list[np.ndarray]]:
+    """Return the largest difference of two models' logits, and the trained one's output per row.
+
+    Args:
+        trained: returns logits that are not reduced.
+        exported: likewise.
+        features: the encoded rows; both models see every one.
+        collate: of the task.
+        task: reduces the logits to outputs.
 
     Raises:
-        DisagreementError: it is above `TOLERANCE`; says by how much and in which row.
+        DisagreementError: the difference is above `TOLERANCE`; says by how much and in which row.
     """
-    order = np.argsort(np.asarray(features["length"]), kind="stable")
-    singles = order[np.unique(np.linspace(0, len(order) - 1, SINGLES).astype(int))]
-    largest, largest_row = 0.0, 0
-    for size, rows in ((BATCH_SIZE, order), (1, singles)):
-        for start in range(0, len(rows), size):
-            indices = rows[start : start + size]
-            batch = collate([features[int(i)] | {"draw": (0, int(i))} for i in indices])
-            differences = row_differences(trained(batch), exported(batch), batch)
-            if not differences.max() <= largest:  # also where it is NaN
-                largest, largest_row = float(differences.max()), int(indices[differences.argmax()])
-    if not largest <= TOLERANCE:
+    differences = np.zeros(len(features))
+    outputs: list[Any] = [None] * len(features)
+    for indices in compared_batches(np.asarray(features["length"][:])):
+        numbered = zip(indices, features.__getitems__(indices), strict=True)
+        rows = [row | {"draw": (0, i)} for i, row in numbered]
+        batch = collate(rows)
+        logits = trained(batch)
+        found = row_differences(logits, exported(batch), batch)
+        differences[indices] = np.maximum(differences[indices], found)
+        reduced = task.unpad(np.asarray(task.reduce_logits(logits, batch)), rows)
+        for i, output in zip(indices, reduced, strict=True):
+            outputs[i] = output
+    row = int(differences.argmax())  # NaN counts as the largest
+    if not differences[row] <= TOLERANCE:
         summary = "the ONNX model does not agree with the trained one: logits differ by "
         raise DisagreementError(
-            f"{summary}{largest:.4g} in row {largest_row}, allowed are {TOLERANCE:g}",
+            f"{summary}{differences[row]:.4g} in row {row}, allowed are {TOLERANCE:g}",
             f"{summary}more than {TOLERANCE:g}",
         )
-    return largest
+    return float(differences[row]), outputs
+
+
+def compared_batches(lengths: np.ndarray) -> Iterator[list[int]]:
+    """Yield the rows that are compared together: some alone, then all by length."""
+    order = np.argsort(lengths, kind="stable")
+    singles = order[np.unique(np.linspace(0, len(order) - 1, SINGLES).astype(int))]
+    for size, rows in ((1, singles), (BATCH_SIZE, order)):
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size].tolist()
 
 
 def row_differences(first: np.ndarray, second: np.ndarray, batch: Batch) -> np.ndarray:

@@ -5,6 +5,7 @@ import pytest
 
 from temper.core.errors import InputError
 from temper.export import parity
+from temper.inference import RowList
 from temper.tasks.base import registry
 
 
@@ -20,3 +21,21 @@ def test_agreement_counts_equal_answers(write_params):
     task = registry.load(write_params())
     one = np.array([[1.0, 0], [1, 0], [0, 1], [0, 1]])
     assert parity.agreement(task, list(one[[0, 1, 2, 0]]), list(one), [{}] * 4) == 0.75
+
+
+def test_a_logit_that_is_no_number_fails(write_params):
+    """Whatever the batches after it say."""
+    rows = RowList({"length": i, "row": i} for i in range(100))
+
+    def collate(batch):
+        return {"logits": np.array([[row["row"], 0.0] for row in batch])}
+
+    def exported(batch):
+        return np.where(batch["logits"] == 3, np.nan, batch["logits"])
+
+    arguments = rows, collate, registry.load(write_params())
+    with pytest.raises(InputError, match="differ by nan in row 3,"):
+        parity.check_onnx(lambda batch: batch["logits"], exported, *arguments)
+    same = parity.check_onnx(*[lambda batch: batch["logits"]] * 2, *arguments)
+    assert same[0] == 0
+    assert np.stack(same[1])[:, 0].tolist() == [*range(100)]
