@@ -102,8 +102,9 @@ class BucketSampler:
         self.lengths, self.batch_size, self.in_tokens = lengths, batch_size, in_tokens
         self.accumulation_steps, self.rank, self.world_size = accumulation_steps, rank, world_size
         self.static_shapes, self.resampling, self.labels = static_shapes, resampling, labels
-        self.seed, self.epoch = seed, 0
+        self.seed, self.epoch = 0, 0
         self.window = self._choose_window() if window is None else window
+        self.seed = seed
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -116,7 +117,7 @@ class BucketSampler:
         """Global batches per epoch, the same in every epoch."""
         if not self.in_tokens:
             return -(-self.num_rows // self.batch_size)
-        num_tokens = self.num_rows * float(self.lengths.mean())
+        num_tokens = self.num_rows * int(self.lengths.sum()) / len(self.lengths)
         return min(math.ceil(num_tokens / self.batch_size), self.num_rows)
 
     @cached_property
@@ -167,7 +168,8 @@ class BucketSampler:
         """Return the smallest window with a share of padding of at most `MAX_PADDING`.
 
         0 if that is enough; otherwise `MIN_WINDOW`, doubled until it is or the whole epoch is
-        sorted. It depends on the lengths alone, not on the device or a multiple they are padded to.
+        sorted. It depends on the lengths alone, not on the seed, nor on the device and the multiple
+        that they are padded to.
         """
         self.window = 0
         if self.static_shapes:

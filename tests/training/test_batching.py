@@ -103,9 +103,9 @@ def test_batches_by_tokens_are_never_empty():
 def test_an_absent_window_is_the_smallest_that_leaves_little_padding():
     """Rows of one length need none, and short trainings are sorted as a whole."""
 
-    def sampler(lengths, window, **more):
+    def sampler(lengths, window, seed=0, **more):
         return batching.BucketSampler(
-            lengths, batch_size=16, accumulation_steps=1, window=window, seed=5, rank=0,
+            lengths, batch_size=16, accumulation_steps=1, window=window, seed=seed, rank=0,
             world_size=1, **more,
         )  # fmt: skip
 
@@ -114,6 +114,8 @@ def test_an_absent_window_is_the_smallest_that_leaves_little_padding():
     assert chosen.window in (16, 32, 64)
     assert chosen.padding_share(int) <= 0.03
     assert sampler(lengths, chosen.window // 2).padding_share(int) > 0.03
+    short = np.random.default_rng(1).integers(3, 60, 850)
+    assert len({sampler(short, None, seed).window for seed in range(20)}) == 1
     assert sampler(np.full(1000, 64), None).window == 0
     assert sampler(lengths, None, static_shapes=True).window == 0
     assert sampler(lengths[:64], None).window == batching.MIN_WINDOW
