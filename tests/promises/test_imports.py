@@ -73,14 +73,12 @@ def test_torch_is_not_imported_before_train(prepare):
     assert imported(STAGE, *tokenize) == {"datasets", "pandas", "transformers"}
 
 
-def test_a_package_that_waits_is_imported_on_its_first_use(tmp_path, monkeypatch):
-    """Until then it is only a name."""
-    (tmp_path / "slow_package.py").write_text("print('loaded')\nVALUE = 3\n")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    code = (
-        "from temper.core import startup\nstartup.postpone('slow_package')\n"
-        "import slow_package\nprint('waits')\nprint(slow_package.VALUE)"
-    )
-    command = [sys.executable, "-c", code]
-    out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    assert out.split() == ["waits", "loaded", "3"]
+def test_scores_of_classes_need_no_scikit_learn():
+    """Train computes them after each evaluation."""
+    code = """
+import numpy as np
+from temper import metrics
+for name, labels in (("classification", np.arange(4) % 2), ("multi_label", np.eye(4)[:, :2])):
+    metrics.compute_from_logits(name, np.random.randn(4, 2), labels)
+"""
+    assert imported(code) == set()
