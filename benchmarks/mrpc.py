@@ -32,7 +32,7 @@ CHANGES = {
         "weight_decay": 0.0,
         "warmup_ratio": 0.1,
         "precision": "bf16",
-        "keep": "last",
+        "keep_checkpoints": "last",
         "metric_for_best_model": "loss",
     },
 }
