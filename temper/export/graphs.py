@@ -61,9 +61,8 @@ def write(
     measured: dict[str, float] = {}
     trained_outputs: list[np.ndarray] = []
     with _optional("onnx", parameters, verified):
-        largest, trained_outputs, limits = write_onnx(
-            predictor, features, graphs / GRAPHS["onnx"], parameters
-        )
+        file = graphs / GRAPHS["onnx"]
+        largest, trained_outputs, limits = write_onnx(predictor, features, file, parameters)
         verified, measured = limits, {"onnx_max_difference": largest}
     if "no_onnx" in verified:
         shutil.rmtree(graphs)
@@ -73,13 +72,8 @@ def write(
         if "no_int8" in verified:
             (graphs / GRAPHS["int8"]).unlink(missing_ok=True)
         else:
-            limits, differences = compare_int8(
-                predictor.task,
-                trained_outputs,
-                outputs,  # pyright: ignore
-                features,
-                parameters.export.max_score_drop or 0.0,
-            )
+            both = trained_outputs, outputs  # pyright: ignore
+            limits, differences = compare_int8(predictor.task, *both, features, parameters)
             verified, measured = verified | limits, measured | differences
     return verified, measured
 
@@ -169,7 +163,7 @@ def compare_int8(
     trained_outputs: list[np.ndarray],
     outputs: list[np.ndarray],
     features: "Dataset",
-    max_drop: float,
+    parameters: params.Params,
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Return the limit, and how often int8 predicts the same and how much of the score it loses.
 
@@ -178,11 +172,12 @@ def compare_int8(
         trained_outputs: of the trained model, one per feature.
         outputs: of the int8 one.
         features: the encoded rows.
-        max_drop: the largest loss allowed, `export.max_score_drop`.
+        parameters: all of them.
 
     Raises:
-        InputError: it loses more than that.
+        InputError: it loses more than `export.max_score_drop`.
     """
+    max_drop = parameters.export.max_score_drop or 0.0
     agreement = parity.agreement(task, outputs, trained_outputs, features)
     if not task.is_labelled(features):
         if 1 - agreement > max_drop:
