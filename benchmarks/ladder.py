@@ -85,7 +85,7 @@ def write_params(data: Path, model: Path, batch_size: int, config: dict[str, Any
     tree["data"]["split"] |= {"validation": 0.0, "test": 0.0}
     tree["model"] |= {"name": "base", "files": {"base": str(model)}}
     tree["model"] |= {"from_scratch": bool(config), "config": config}
-    tree["tokenize"]["max_length"] = 128
+    tree["tokenize"] |= {"max_length": 128, "pad_to_multiple_of": None}
     tree["determinism"] |= {"num_threads": 4 if ON_A_GPU else 2, "portable": False}
     tree["train"] |= {"batch_size": batch_size, "learning_rate": 5e-5, "epochs": 2}
     tree["train"] |= {"evaluate_every": 10**6, "save_every": 10**6, "keep_checkpoints": "last"}
@@ -186,7 +186,7 @@ def main(options: argparse.Namespace) -> None:
                     task = measure_plain, (row, data, plain_model, size, options.plain_steps)
                 else:
                     epochs = options.epochs if row in RECORDED else options.slow_epochs
-                    task = measure, (row, tree, epochs, Path(folder, f"{row}-{size}"))
+                    task = measure, (row, tree, epochs, Path(folder, f"{row}-{len(rows)}"))
                 rows.append({"row": row, "batch_size": size} | pool.apply(*task))
                 print(json.dumps(rows[-1]), flush=True)
     print(table(rows))

@@ -17,7 +17,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # Threads that wait for work spin so often before they sleep. libgomp's own 300,000 are milliseconds
 # in which nothing else gets the core (benchmarks/README.md#a-busy-machine).
-SPIN_COUNT = "1000"
+SPIN_COUNT = "10000"
 PORTABLE_VARIABLES = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "ATEN_CPU_CAPABILITY": "avx2",
