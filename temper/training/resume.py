@@ -154,6 +154,8 @@ def rehearse(session: TrainingSession) -> None:
                 raise
             reason = str(error)[:200]
     session.model.zero_grad()
+    if session.dropout is not None:
+        session.dropout.step = -1  # the first step begins with its first masks
     if session.any_rank(bool(reason)):
         raise memory.OutOfMemory(reason or "on another rank", on_all_ranks=True)
     if not torch.isfinite(loss):

@@ -38,21 +38,30 @@ def _encode(tokenizer: Any, texts: Columns, **options: Any) -> Mapping[str, list
     """Return what a call of the tokenizer does.
 
     A fast tokenizer's call takes as long for offsets, masks and dictionaries as for the tokens. It
-    is made for one row, which sets up the Rust tokenizer behind it; that one encodes all rows.
+    is made for one row, which sets up the Rust tokenizer behind it; that one encodes all rows,
+    unless the tokenizer's class may change texts before, or ids afterwards.
     """
 
     def call(num_rows: int | None) -> Any:
         columns = (column[:num_rows] for column in texts)
         return tokenizer(*columns, padding=False, verbose=False, **options)
 
-    if not tokenizer.is_fast:
+    if not tokenizer.is_fast or _has_own_call(tokenizer):
         return call(None)
     called = call(1)
     pairs = list(zip(*texts, strict=True)) if len(texts) == 2 else texts[0]
     rows = tokenizer.backend_tokenizer.encode_batch_fast(pairs)
-    if called["input_ids"] != [rows[0].ids]:  # its class changes texts before or ids afterwards
+    if called["input_ids"] != [rows[0].ids]:
         return call(None)
     columns = {"input_ids": [row.ids for row in rows]}
     if "token_type_ids" in called:
         columns["token_type_ids"] = [row.type_ids for row in rows]
     return columns
+
+
+def _has_own_call(tokenizer: Any) -> bool:
+    """Check whether a class replaces what transformers' fast tokenizers share."""
+    from transformers import PreTrainedTokenizerFast
+
+    cls, names = type(tokenizer), ("__call__", "_encode_plus")
+    return any(getattr(cls, name) is not getattr(PreTrainedTokenizerFast, name) for name in names)
