@@ -1,8 +1,8 @@
 """Where the time of a training step goes, beside the matrix products this machine can do.
 
 `python benchmarks/profile_step.py --data path/to/mrpc --model path/to/all-MiniLM-L6-v2` trains with
-`train.engine: loop` and prints a table; `--set train.precision=bf16` changes parameters. Run it on
-an idle machine. What is not named in the table is the loop's own.
+`train.engine: loop` and prints two tables, of the parts of a step and of the operators of forward
+and backward; `--set train.precision=bf16` changes parameters. Run it on an idle machine.
 """
 
 import argparse
@@ -27,9 +27,12 @@ from temper import params
 from temper.core import arrow, determinism
 from temper.engines import loop
 from temper.sweep import space
+from temper.training import memory
 from temper.training.session import TrainingSession
 
 WARM_UP = 5  # steps that are not counted
+OPERATOR_STEPS = 5  # in which operators are counted
+MIN_SHARE = 0.015  # of an operator in the table
 
 
 class Stopwatch:
@@ -67,8 +70,8 @@ class ProfiledLoop(loop.AccelerateLoop):
         super().__init__(session)
         self.watch, self.num_steps, self.num_tokens, self.start = watch, num_steps, 0, 0.0
 
-    def profile(self) -> float:
-        """Train `num_steps` steps after the warm-up; return their seconds."""
+    def profile(self) -> tuple[dict[str, float], float]:
+        """Train `num_steps` steps after the warm-up; return the seconds of each part, and all."""
         watch, session, accelerator = self.watch, self.session, self.accelerator
         session.compute_loss = watch.time("forward", session.compute_loss)
         accelerator.backward = watch.time("backward", accelerator.backward)
@@ -94,7 +97,11 @@ class ProfiledLoop(loop.AccelerateLoop):
             session.state.global_step += 1
             self._call_event("on_step_end")
             self._log(metrics)
-        return time.perf_counter() - start
+        parts, seconds = dict(watch.seconds), time.perf_counter() - start
+        with torch.profiler.profile() as self.operators:
+            for micro_batches, _ in zip(batches, range(OPERATOR_STEPS), strict=False):
+                self._backward(micro_batches)
+        return parts, seconds
 
 
 def matmul_flops(rows: int, inner: int, columns: int) -> float:
@@ -115,6 +122,7 @@ def profile(num_steps: int) -> str:
         parameters, data, Path("data/base"), folder, lambda *_: None, parameters.seed
     )
     watch = Stopwatch()
+    memory.keep_freed_memory()
     profiled = ProfiledLoop(session, watch, num_steps)
     config = session.model.config
     rows = parameters.train.batch_size * 64
@@ -122,8 +130,20 @@ def profile(num_steps: int) -> str:
         matmul_flops(rows, config.hidden_size, 4 * config.hidden_size),
         matmul_flops(2048, 2048, 2048),
     ]
-    seconds = profiled.profile()
-    return table(watch.seconds, seconds, session, profiled.num_tokens, num_steps, peaks)
+    parts, seconds = profiled.profile()
+    steps = table(parts, seconds, session, profiled.num_tokens, num_steps, peaks)
+    return f"{steps}\n\n{operator_table(profiled.operators)}"
+
+
+def operator_table(profiler: torch.profiler.profile) -> str:
+    """Return the operators' shares of forward and backward as Markdown."""
+    averages = sorted(profiler.key_averages(), key=lambda op: -op.self_cpu_time_total)
+    total = sum(op.self_cpu_time_total for op in averages)
+    shares = {op.key: op.self_cpu_time_total / total for op in averages}
+    shares = {name: share for name, share in shares.items() if share >= MIN_SHARE}
+    shares["all others"] = 1 - sum(shares.values())
+    lines = ["| operator | share |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| `{name}` | {share:.1%} |" for name, share in shares.items())])
 
 
 def table(
