@@ -83,7 +83,7 @@ def check_batch_size(
 ) -> None:
     """Report a batch that the processes cannot share."""
     p = parameters.train
-    per_device = p.per_device_batch_size or p.global_batch // num_processes
+    per_device = p.per_device_batch(num_processes)
     if per_device == 0 or p.global_batch % (per_device * num_processes):
         step = num_processes * (per_device or 1)
         findings.add(

@@ -303,6 +303,10 @@ class TrainParams(Group):
         """The value of that key, in `batch_unit`."""
         return getattr(self, self.batch_key)
 
+    def per_device_batch(self, num_processes: int) -> int:
+        """Return what a device takes per forward pass, in `batch_unit`; 0: too many processes."""
+        return self.per_device_batch_size or self.global_batch // num_processes
+
     @property
     def batch_unit(self) -> str:
         return "examples" if self.batch_tokens is None else "tokens"

@@ -120,7 +120,7 @@ def halve_batch_size(
     Raises:
         InputError: the per-device batch size is 1 already.
     """
-    size = params.per_device_batch_size or params.global_batch // world_size
+    size = params.per_device_batch(world_size)
     if size == 1:
         raise InputError(
             f"out of memory at per-device batch size 1 ({reason}): lower tokenize.max_length, use "

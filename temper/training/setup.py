@@ -249,8 +249,7 @@ def training_arguments(
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=params.epochs,
-        per_device_train_batch_size=params.per_device_batch_size
-        or params.global_batch // world_size,
+        per_device_train_batch_size=params.per_device_batch(world_size),
         gradient_accumulation_steps=accumulation_steps(params, world_size),
         lr_scheduler_type=params.lr_scheduler_type,
         max_grad_norm=params.max_grad_norm,
@@ -275,9 +274,7 @@ def accumulation_steps(params: TrainParams, world_size: int) -> int:
     Raises:
         InputError: the global batch does not divide into them.
     """
-    size = params.per_device_batch_size
-    if size is None:
-        size = params.global_batch // world_size
+    size = params.per_device_batch(world_size)
     if size == 0 or params.global_batch % (size * world_size):
         raise InputError(
             f"train.{params.batch_key} {params.global_batch} is not a multiple of {world_size} "
