@@ -111,7 +111,8 @@ def test_experiment_in_a_temporary_workspace_resumes(quiet, tmp_path):
 def test_stopped_training_saves_a_checkpoint_and_never_succeeds(quiet, tmp_path):
     """A pre-empted worker, Ctrl-C and a killed DVC leave no unfinished model and no process.
 
-    The training is long, so that it does not end before the signal reaches it.
+    The training is long, so that it does not end before the signal reaches it. The shell is sh,
+    which outlives DVC where it does not exec its command.
     """
     folder = clone(quiet, tmp_path / "clone", cache=True)
     set_params(
@@ -125,7 +126,8 @@ def test_stopped_training_saves_a_checkpoint_and_never_succeeds(quiet, tmp_path)
     shutil.rmtree(folder / "checkpoints")
     for stop in (terminate_worker, interrupt_group, kill_dvc):
         step = newest_step(folder)
-        child = start(folder, "dvc repro --no-run-cache --force --single-item train")
+        command = "dvc repro --no-run-cache --force --single-item train"
+        child = start(folder, command, SHELL="/bin/sh")
         wait_until(lambda step=step: newest_step(folder) > step, lambda child=child: runs(child))
         stop(folder, child)
         assert child.wait(timeout=LIMIT_S) != 0

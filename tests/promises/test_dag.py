@@ -80,6 +80,7 @@ def test_no_module_of_a_listed_folder_is_out_of_reach():
 def test_cmd_uses_modules_and_declared_paths(stage):
     """Every cmd runs a module of stages/, and each path in it is a dep or an out."""
     words = body(stage)["cmd"].split()
+    assert words[:3] == ["exec", "python", "-m"]  # DVC is the parent, and the stage ends with it
     assert (ROOT / f"stages/{module_of(stage)}.py").exists()
     modules = [after for word, after in pairwise(words) if word == "-m"]
     launcher = ["temper.training.launcher"] if stage == "train" else []
