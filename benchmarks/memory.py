@@ -14,20 +14,27 @@ from pathlib import Path
 SCORING = """
 import json, resource, sys, tempfile
 from pathlib import Path
+from types import SimpleNamespace
 import numpy as np
-from temper.evaluation.split_result import LabelSpec, score_split, scores
-from temper.evaluation.bootstrap import intervals
+from datasets import Dataset
+from temper.evaluation.label_evaluator import LabelEvaluator
 rows, labels = int(sys.argv[1]), int(sys.argv[2])
-spec = LabelSpec(metrics="classification", label_names=[f"l{i}" for i in range(labels)],
-              positive=None, threshold=0.5)
 random = np.random.default_rng(1)
-references = random.integers(0, labels, rows)
-def windows():
+examples = Dataset.from_dict({"label": random.integers(0, labels, rows)})
+def windows(features, examples):
     for start in range(0, rows, 8192):
-        yield start, random.normal(size=(min(8192, rows - start), labels)).astype(np.float32)
+        window = examples.select(range(start, min(start + 8192, rows)))
+        yield start, random.normal(size=(len(window), labels)).astype(np.float32), window
+task = SimpleNamespace(label_names=[f"l{i}" for i in range(labels)],
+                       params=SimpleNamespace(target=("label", "class")))
+predictor = SimpleNamespace(task=task, predictions_by_window=windows)
+settings = SimpleNamespace(seed=1, task=SimpleNamespace(metrics="classification"), code={},
+    evaluate=SimpleNamespace(metrics=None, positive_label=None, threshold=None,
+                             bootstrap_samples=100))
+evaluator = LabelEvaluator(predictor, settings, {"test": examples}, {"test": examples}, Path())
 with tempfile.TemporaryDirectory() as folder:
-    scored = score_split(windows(), references, rows, spec, Path(folder) / "p.csv", 1)
-scores(scored, spec), intervals(scored, spec, 100, 1)
+    result = evaluator.score("test", Path(folder) / "p.csv")
+evaluator.scores(result), evaluator.intervals(result.stats)
 print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
 """
 

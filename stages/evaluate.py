@@ -14,7 +14,6 @@ from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.core.errors import InputError
 from temper.evaluation import report, tables
 from temper.evaluation.evaluator import Evaluator
-from temper.evaluation.example_evaluator import ExampleEvaluator
 from temper.evaluation.label_evaluator import LabelEvaluator
 from temper.prediction.predictor import Predictor
 
@@ -30,7 +29,7 @@ def build_evaluator(
     raw: "DatasetDict",
     zero_shot_folder: Path,
     parameters: params.Params,
-) -> Evaluator[Any]:
+) -> Evaluator:
     """Load the model and return what scores the task's splits by it.
 
     Raises:
@@ -52,35 +51,34 @@ def build_evaluator(
     originals = {str(split): arrow.drop_augmented(rows) for split, rows in features.items()}
     examples = {str(split): rows for split, rows in raw.items()}
     has_labels = metrics.scores_logits(parameters.task.metrics)
-    evaluator_class = LabelEvaluator if has_labels else ExampleEvaluator
+    evaluator_class = LabelEvaluator if has_labels else Evaluator
     return evaluator_class(predictor, parameters, originals, examples, zero_shot_folder)
 
 
-def evaluate(evaluator: Evaluator[Any], target: Path) -> dict[str, Any]:
+def evaluate(evaluator: Evaluator, target: Path) -> dict[str, Any]:
     """Write every table and return metrics.json's content."""
     (target / "predictions").mkdir()
-    evaluator.prepare(target)
-    results = {
-        split: evaluator.score(split, target / "predictions" / f"{split}.csv")
-        for split in evaluator.raw
-        if split != "train"
-    }
-    labelled = {split: result for split, result in results.items() if result.has_references}
+    splits = [split for split in evaluator.raw if split != "train"]
+    files = {split: target / "predictions" / f"{split}.csv" for split in splits}
+    results = {split: evaluator.score(split, file) for split, file in files.items()}
+    evaluator.write_thresholds(target)
+    labelled = {split: result for split, result in results.items() if result.stats is not None}
     scores: dict[str, Any] = {
-        split: evaluator.scores(result) | evaluator.intervals(result)
+        split: evaluator.scores(result) | evaluator.intervals(result.stats)
         for split, result in labelled.items()
     }
-    scores["baseline"] = evaluator.baselines(labelled)
+    scores["baseline"] = evaluator.baselines(list(labelled))
     scores["gap"] = score_gap(evaluator, scores.get("validation"), target)
     main_split = "test" if "test" in labelled else next(iter(labelled), None)
     if main_split is not None:
-        for name, table in evaluator.make_tables(main_split, labelled[main_split]).items():
+        by_name = evaluator.make_tables(main_split, labelled[main_split], files[main_split])
+        for name, table in by_name.items():
             tables.write_csv(target / f"{name}.csv", table)
     return rounded(scores)
 
 
 def score_gap(
-    evaluator: Evaluator[Any], validation: dict[str, float] | None, target: Path
+    evaluator: Evaluator, validation: dict[str, float] | None, target: Path
 ) -> dict[str, float]:
     """Return overfitting: the scores of training rows, minus those of validation.
 

@@ -12,13 +12,12 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
-from scipy.sparse import csr_array
 
 from temper import metrics
 from temper.compare import experiments
 from temper.compare.experiments import Experiment
 from temper.core.errors import InputError
-from temper.evaluation.split_result import LabelSpec, SplitResult, scores
+from temper.metrics.labels import LabelOutputs
 from temper.params import user_code
 
 METRICS = "data/evaluation/metrics.json"
@@ -152,30 +151,23 @@ def pooled_label_scores(
     The files hold probabilities with 6 digits, which limits the precision of the log-loss.
     """
     names = [key.removeprefix("score_") for key in rows[0] if key.startswith("score_")]
-    at = names.index(positive) if positive in names else None
-    spec = LabelSpec(metrics=module, label_names=names, positive=at, threshold=0.5)
     probabilities = np.array([[float(row[f"score_{name}"]) for name in names] for row in rows])
-    clipped = np.clip(probabilities, 5e-7, 1 - 5e-7)
     predictions, references = (
         np.array([parse(row[column], module, names) for row in rows])
         for column in ("prediction", "reference")
     )
-    if module == "classification":
-        loss = -np.log(clipped[np.arange(len(rows)), references])
-    elif module == "multi_label":
-        loss = -np.where(references, np.log(clipped), np.log(1 - clipped)).mean(-1)
-        predictions, references = csr_array(predictions), csr_array(references)
-    else:
+    if module == "regression":
         loss = (predictions - references) ** 2
-    result = SplitResult(
+    else:
+        loss = metrics.load(module).log_loss(probabilities, references, floor=5e-7)
+    outputs = LabelOutputs(
         predictions=predictions,
-        references=references,
         confidence=np.array([float(row["score"]) for row in rows]),
         loss=loss,
-        sampled_rows=np.arange(len(rows)),
         probabilities=probabilities,
     )
-    return scores(result, spec)
+    positive_id = names.index(positive) if positive in names else None
+    return metrics.compute_from_outputs(module, outputs, references, positive_id)
 
 
 def parse(text: str, module: str, names: list[str]) -> float | int | list[bool]:

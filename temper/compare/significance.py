@@ -5,17 +5,16 @@ trained models on rows like these; whether two configurations differ takes sever
 each (Dietterich 1998, Neural Computation 10:1895).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from temper.compare.row_scores import RowScores
-from temper.evaluation.bootstrap import chunk_sizes
+from temper.evaluation import bootstrap
 
 LEVEL = 0.05
-MAX_COLUMNS = 8  # of statistics; with more, rows seldom repeat
 DIGITS = 12  # values that differ only by the order of additions are equal
 
 
@@ -59,44 +58,21 @@ def resample(models: Sequence[RowScores], samples: int, seed: int) -> dict[str, 
     """Return each score of each model in each bootstrap sample, (models, samples).
 
     The rows of a sample are drawn with replacement, the same for all models (Efron & Tibshirani
-    1993, An Introduction to the Bootstrap). Where rows have repeated statistics, their counts are
-    drawn from a multinomial distribution, which is equivalent and faster.
+    1993, An Introduction to the Bootstrap).
     """
-    random = np.random.default_rng(seed)
-    rows, counts = patterns(models)
-    statistics = [model.per_example_stats[rows] for model in models]
-    width = max(len(rows), *(model.width for model in models))
+    from scipy.sparse import hstack, issparse
+
+    stats = [model.per_example_stats for model in models]
+    joint: Any = hstack(stats, "csr") if issparse(stats[0]) else np.hstack(stats)
+    rows, counts = bootstrap.distinct_rows(joint)
+    distinct, width = [part[rows] for part in stats], max(len(rows), joint.shape[1])
     parts: dict[str, list[np.ndarray]] = {}
-    for weights in _weights(random, counts, samples, width):
-        pairs = zip(models, statistics, strict=True)
+    for weights in bootstrap.draw(counts, samples, width, seed):
+        pairs = zip(models, distinct, strict=True)
         scores = [model.scores(weights, values) for model, values in pairs]
         for name in scores[0]:
             parts.setdefault(name, []).append(np.stack([values[name] for values in scores]))
     return {name: np.concatenate(chunk, axis=1) for name, chunk in parts.items()}
-
-
-def patterns(models: Sequence[RowScores]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distinct rows (equal statistics in every model) and their counts."""
-    size = models[0].example_loss.size
-    dense = [m.per_example_stats for m in models if isinstance(m.per_example_stats, np.ndarray)]
-    if len(dense) < len(models) or sum(part.shape[1] for part in dense) > MAX_COLUMNS:
-        return np.arange(size), np.ones(size, dtype=int)
-    _, rows, counts = np.unique(np.hstack(dense), axis=0, return_index=True, return_counts=True)
-    return rows, counts
-
-
-def _weights(
-    random: np.random.Generator, counts: np.ndarray, samples: int, width: int
-) -> Iterator[np.ndarray]:
-    """Yield how often each distinct row is drawn, (samples of a chunk, distinct rows)."""
-    total, num_distinct = int(counts.sum()), len(counts)
-    for size in chunk_sizes(samples, width):
-        if num_distinct < total:
-            yield random.multinomial(total, counts / total, size).astype(float)
-        else:
-            drawn = random.integers(0, total, (size, total)) + total * np.arange(size)[:, None]
-            flat = np.bincount(drawn.reshape(-1), minlength=size * total)
-            yield flat.reshape(size, total).astype(float)
 
 
 def difference(metric: str, observed: np.ndarray, resampled: np.ndarray) -> Difference:

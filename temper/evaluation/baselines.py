@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from temper.evaluation.split_result import LabelSpec
-
 MAX_ROWS = 50_000  # training rows a baseline learns from; a seeded sample where there are more
 MAX_FEATURES = 50_000
 THUMBNAIL_SIZE = 16  # side of the images that a linear model sees, px
@@ -16,15 +14,15 @@ Inputs = Texts | np.ndarray  # texts, or pixels (rows, values)
 
 
 def predictions(
-    train: Inputs, labels: Any, splits: Mapping[str, Inputs], spec: LabelSpec, seed: int
+    train: Inputs, labels: Any, splits: Mapping[str, Inputs], metrics_module: str, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Fit every baseline on the training split; return predictions by baseline and split.
 
     Args:
         train: of the training split: texts, one list per column, or pixels.
-        labels: its references, shaped as in `SplitResult`.
+        labels: its references: ids or numbers (rows,), or sparse booleans (rows, labels).
         splits: inputs of the splits to predict.
-        spec: of the task.
+        metrics_module: of the task.
         seed: picks the training rows where there are too many.
     """
     from threadpoolctl import threadpool_limits
@@ -40,33 +38,43 @@ def predictions(
     is_image = isinstance(train, np.ndarray)
     features: Mapping[str, Any]
     train_features, features = (train, splits) if is_image else tfidf(train, splits)
-    sizes = {split: rows.shape[0] for split, rows in features.items()}
-    by_baseline = {constant_name(spec): constant(labels, sizes, spec)}
-    models = image_estimators() if is_image else text_estimators(spec)
+    always, name = constant(labels, metrics_module)
+    by_baseline = {
+        name: {s: always[np.zeros(rows.shape[0], dtype=int)] for s, rows in features.items()}
+    }
     # of sparse features threads share vectors alone, and wait for each other longer than they add
     with threadpool_limits(None if is_image else 1, user_api="blas"):
-        for name, model in models.items():
+        for name, model in estimators(metrics_module, is_image).items():
             model.fit(train_features, labels)
             by_baseline[name] = {split: model.predict(rows) for split, rows in features.items()}
     return by_baseline
 
 
-def constant_name(spec: LabelSpec) -> str:
-    return "mean" if spec.metrics == "regression" else "majority"
-
-
-def constant(labels: Any, sizes: Mapping[str, int], spec: LabelSpec) -> dict[str, Any]:
-    """Return the same prediction for every row: the mean, or the majority (of each label)."""
+def constant(labels: Any, metrics_module: str) -> tuple[Any, str]:
+    """Return one row of predictions that serves for every row, and the baseline's name."""
     from scipy.sparse import csr_array
 
-    if spec.metrics == "regression":
-        prediction = labels.mean()
-    elif spec.metrics == "multi_label":
-        row = csr_array(labels.mean(0)[None] > 0.5)
-        return {split: row[np.zeros(size, dtype=int)] for split, size in sizes.items()}
-    else:
-        prediction = np.bincount(labels, minlength=len(spec.label_names)).argmax()
-    return {split: np.repeat(np.asarray(prediction)[None], n, 0) for split, n in sizes.items()}
+    if metrics_module == "regression":
+        return labels.mean(keepdims=True), "mean"
+    if metrics_module == "multi_label":
+        return csr_array(labels.mean(0)[None] > 0.5), "majority"
+    return np.array([np.bincount(labels).argmax()]), "majority"
+
+
+def estimators(metrics_module: str, is_image: bool) -> dict[str, Any]:
+    """Return scikit-learn's models by the baseline's name."""
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.naive_bayes import MultinomialNB
+
+    if metrics_module == "regression":
+        return {"tfidf_ridge": Ridge(solver="lsqr")}
+    if is_image:
+        return {"pixel_logistic_regression": LogisticRegression(C=0.01, max_iter=1000)}
+    logistic, bayes = LogisticRegression(max_iter=300), MultinomialNB()
+    if metrics_module == "multi_label":
+        logistic, bayes = OneVsRestClassifier(logistic), OneVsRestClassifier(bayes)
+    return {"tfidf_logistic_regression": logistic, "naive_bayes": bayes}
 
 
 def tfidf(train: Texts, splits: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -120,25 +128,3 @@ def thumbnail_pixels(feature: Any) -> np.ndarray:
     size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
     image = Image.fromarray(pixels.transpose(1, 2, 0)).resize(size)
     return np.asarray(image, dtype=np.float32).ravel() / 255
-
-
-def image_estimators() -> dict[str, Any]:
-    from sklearn.linear_model import LogisticRegression
-
-    return {"pixel_logistic_regression": LogisticRegression(C=0.01, max_iter=1000)}
-
-
-def text_estimators(spec: LabelSpec) -> dict[str, Any]:
-    from sklearn.linear_model import LogisticRegression, Ridge
-    from sklearn.multiclass import OneVsRestClassifier
-    from sklearn.naive_bayes import MultinomialNB
-
-    if spec.metrics == "regression":
-        return {"tfidf_ridge": Ridge(solver="lsqr")}
-    logistic, bayes = LogisticRegression(max_iter=300), MultinomialNB()
-    if spec.metrics == "multi_label":
-        return {
-            "tfidf_logistic_regression": OneVsRestClassifier(logistic),
-            "naive_bayes": OneVsRestClassifier(bayes),
-        }
-    return {"tfidf_logistic_regression": logistic, "naive_bayes": bayes}

@@ -1,152 +1,74 @@
-"""Scores → 95 % bootstrap percentile intervals (Efron & Tibshirani 1993), by resampling rows.
-
-Scores that depend on counts alone are resampled as counts: drawing rows is drawing the cells of
-the confusion matrix from a multinomial distribution, which takes milliseconds.
-"""
+"""Statistics per example → 95 % bootstrap percentile intervals (Efron & Tibshirani 1993)."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
-
-from temper import metrics
-from temper.evaluation.split_result import LabelSpec, SplitResult
-from temper.metrics import classification, multi_label
 
 CELLS = 4_000_000  # numbers in memory at a time
 QUANTILES = (0.025, 0.975)
 
-Resampled = dict[str, np.ndarray]  # metric → its value in each sample
+WeightedScores = Callable[[np.ndarray, Any], dict[str, np.ndarray]]
 
 
 def intervals(
-    result: SplitResult, spec: LabelSpec, num_samples: int, seed: int
-) -> dict[str, float]:
-    """Return `<metric>_low` and `<metric>_high` of the metrics that carry intervals.
-
-    Args:
-        result: a split with references.
-        spec: of the task.
-        num_samples: how often the rows are drawn.
-        seed: of the draws.
-    """
-    random = np.random.default_rng(seed)
-    resample = {
-        "classification": _resample_classes,
-        "multi_label": _resample_labels,
-        "regression": _resample_numbers,
-    }[spec.metrics]
-    chunks = list(resample(result, spec, num_samples, random))
-    bounds = {}
-    for name in metrics.load(spec.metrics).HEADLINE:
-        if name in chunks[0]:
-            values = np.concatenate([chunk[name] for chunk in chunks])
-            low, high = np.nanquantile(values, QUANTILES)
-            bounds |= {f"{name}_low": float(low), f"{name}_high": float(high)}
-    return bounds
-
-
-def example_intervals(
-    per_example_stats: np.ndarray,
-    aggregate: Callable[[np.ndarray], Resampled],
+    stats: Any,
+    weighted_scores: WeightedScores,
     headline: Sequence[str],
     num_samples: int,
     seed: int,
 ) -> dict[str, float]:
-    """Return `<metric>_low` and `<metric>_high` of metrics that are functions of sums.
+    """Return `<metric>_low` and `<metric>_high`.
 
     Args:
-        per_example_stats: (examples, columns).
-        aggregate: turns totals (samples, columns) into scores.
+        stats: of the examples, (examples, columns), sparse or dense.
+        weighted_scores: turns weights (samples, examples) and statistics into scores (samples,).
         headline: names of the metrics.
         num_samples: how often the examples are drawn.
         seed: of the draws.
     """
-    random, num_rows = np.random.default_rng(seed), len(per_example_stats)
-    chunks = [
-        aggregate(_row_weights(random, num_rows, size) @ per_example_stats)
-        for size in chunk_sizes(num_samples, num_rows)
-    ]
+    rows, counts = distinct_rows(stats)
+    distinct, width = stats[rows], max(len(rows), stats.shape[1])
+    weights = draw(counts, num_samples, width, seed)
+    chunks = [weighted_scores(chunk, distinct) for chunk in weights]
     bounds = {}
     for name in headline:
-        low, high = np.quantile(np.concatenate([chunk[name] for chunk in chunks]), QUANTILES)
+        low, high = np.nanquantile(np.concatenate([chunk[name] for chunk in chunks]), QUANTILES)
         bounds |= {f"{name}_low": float(low), f"{name}_high": float(high)}
     return bounds
 
 
-def chunk_sizes(num_samples: int, sample_size: int) -> Iterator[int]:
-    """Yield how many samples to draw at a time, so that `CELLS` numbers are enough."""
-    size = max(1, min(num_samples, CELLS // max(sample_size, 1)))
-    for start in range(0, num_samples, size):
-        yield min(size, num_samples - start)
+def distinct_rows(stats: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first of each kind of equal rows, and how many there are of each.
 
-
-def _row_weights(random: np.random.Generator, num_rows: int, size: int) -> np.ndarray:
-    """Return how often each row is drawn, (size, rows)."""
-    return random.multinomial(num_rows, np.full(num_rows, 1 / num_rows), size).astype(float)
-
-
-def _resample_classes(
-    result: SplitResult, spec: LabelSpec, num_samples: int, random: np.random.Generator
-) -> Iterator[Resampled]:
-    assert result.references is not None
-    num_labels = len(spec.label_names)
-    cells = result.references.astype(np.int64) * num_labels + result.predictions
-    present, counts = np.unique(cells, return_counts=True)
-    for size in chunk_sizes(num_samples, num_labels * num_labels):
-        drawn = random.multinomial(len(cells), counts / len(cells), size)
-        matrices = np.zeros((size, num_labels * num_labels))
-        matrices[:, present] = drawn
-        matrices = matrices.reshape(size, num_labels, num_labels)
-        yield classification.from_confusion(matrices, spec.positive)
-
-
-def _resample_labels(
-    result: SplitResult, spec: LabelSpec, num_samples: int, random: np.random.Generator
-) -> Iterator[Resampled]:
-    assert result.references is not None
-    predicted, actual = result.predictions, result.references
-    hits, exact = predicted.multiply(actual), multi_label.exact_match(predicted, actual)
-    num_rows = len(exact)
-    for size in chunk_sizes(num_samples, num_rows):
-        weights = _row_weights(random, num_rows, size)
-        averages = multi_label.from_counts(weights @ hits, weights @ predicted, weights @ actual)
-        yield averages | {"accuracy": weights @ exact / num_rows}
-
-
-def _resample_numbers(
-    result: SplitResult, spec: LabelSpec, num_samples: int, random: np.random.Generator
-) -> Iterator[Resampled]:
-    assert result.references is not None
-    num_rows = len(result.references)
-    for size in chunk_sizes(num_samples, num_rows):
-        rows = random.integers(0, num_rows, (size, num_rows))
-        predictions = result.predictions[rows]
-        references = result.references.astype(float)[rows]
-        error = predictions - references
-        ranks = _ranks(result.predictions, rows), _ranks(result.references, rows)
-        yield {
-            "mse": (error**2).mean(1),
-            "mae": np.abs(error).mean(1),
-            "pearson": _correlation(predictions, references),
-            "spearman": _correlation(*ranks),
-        }
-
-
-def _ranks(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return the rank of each drawn value in its sample, (samples, rows); equals share the mean.
-
-    Counting how often each value was drawn is 15 times as fast as sorting every sample.
+    Sparse rows hold integers, and are compared by a hash of 64 bits: their sums with random factors
+    modulo 2^64, which are the same on every CPU.
     """
-    _, codes = np.unique(values, return_inverse=True)
-    drawn, num_codes = codes[rows], codes.max() + 1
-    cells = drawn + num_codes * np.arange(len(rows))[:, None]
-    counts = np.bincount(cells.ravel(), minlength=len(rows) * num_codes).reshape(-1, num_codes)
-    ranks = counts.cumsum(1) - (counts - 1) / 2
-    return np.take_along_axis(ranks, drawn, 1)
+    values, axis = stats, 0
+    if not isinstance(stats, np.ndarray):
+        factors = np.random.default_rng(0).integers(2**63, size=stats.shape[1], dtype=np.int64)
+        values, axis = stats.astype(np.int64) @ factors, None
+    _, rows, counts = np.unique(values, return_index=True, return_counts=True, axis=axis)
+    return rows, counts
 
 
-def _correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return Pearson's r of each row, NaN where one side is constant."""
-    x, y = x - x.mean(1, keepdims=True), y - y.mean(1, keepdims=True)
-    norm = np.sqrt((x**2).sum(1) * (y**2).sum(1))
-    return np.divide((x * y).sum(1), norm, out=np.full(len(x), np.nan), where=norm > 0)
+def draw(counts: np.ndarray, num_samples: int, width: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield how often each distinct row is drawn with replacement, (samples of a chunk, rows).
+
+    Args:
+        counts: of each distinct row, (rows,). Few of them take a draw from a multinomial
+            distribution, milliseconds whatever the number of examples.
+        num_samples: of all chunks.
+        width: numbers held per sample, which bounds the samples of a chunk.
+        seed: of the draws.
+    """
+    random, total, num_rows = np.random.default_rng(seed), int(counts.sum()), len(counts)
+    chunk = max(1, min(num_samples, CELLS // max(width, 1)))
+    for start in range(0, num_samples, chunk):
+        size = min(chunk, num_samples - start)
+        if num_rows < total:
+            yield random.multinomial(total, counts / total, size).astype(float)
+        else:
+            drawn = random.integers(0, total, (size, total)) + total * np.arange(size)[:, None]
+            flat = np.bincount(drawn.reshape(-1), minlength=size * total)
+            yield flat.reshape(size, total).astype(float)

@@ -1,8 +1,9 @@
 """Scores of tasks that give an example labels or a number: sequences and images."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,172 +12,174 @@ from scipy.sparse import csr_array
 
 from temper import metrics
 from temper.core import artifacts
-from temper.evaluation import baselines, bootstrap, split_result, tables, zero_shot
-from temper.evaluation.baselines import Inputs
-from temper.evaluation.evaluator import select_examples
-from temper.evaluation.split_result import LabelSpec, SplitResult, dense
-from temper.metrics import multi_label
-from temper.params import user_code
-from temper.params.schema import Params
-from temper.prediction.predictor import EXAMPLES_PER_WINDOW, Predictor
+from temper.evaluation import baselines, tables, zero_shot
+from temper.evaluation.evaluator import Evaluator, Scores, SplitResult, sample_mask
+from temper.evaluation.tables import Table
+from temper.metrics import labels, multi_label
+from temper.prediction.predictor import EXAMPLES_PER_WINDOW
 from temper.tasks.base import label_predictions
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 
-class LabelEvaluator:
-    """An `Evaluator` of label tasks.
+class LabelEvaluator(Evaluator):
+    """Scores labels and numbers, from the logits that the task decodes."""
 
-    Args:
-        predictor: the trained model.
-        parameters: all of them.
-        features: the tokenized splits.
-        raw: their examples.
-        zero_shot_folder: holds the zero-shot models by name.
-    """
+    def __init__(self, *args: Any):
+        super().__init__(*args)
+        names, positive = self.task.label_names, self.params.positive_label
+        self.target_column, self.target_kind = self.task.params.target
+        self.columns = ("score", *(f"score_{name}" for name in names))
+        self.positive = names.index(positive) if positive in names else None
+        self.per_example_stats = partial(self.module.per_example_stats, num_labels=len(names))
+        if self.target_kind == "class":
+            self.score_options = {"positive": self.positive}
+        self.tunes = self.target_kind == "classes" and self.params.threshold == "tuned"
+        self.tuning_split = "validation" if "validation" in self.features else "train"
 
-    def __init__(
-        self,
-        predictor: Predictor,
-        parameters: Params,
-        features: Mapping[str, "Dataset"],
-        raw: Mapping[str, "Dataset"],
-        zero_shot_folder: Path,
-    ):
-        self.predictor, self.features, self.raw = predictor, features, raw
-        self.zero_shot_folder = zero_shot_folder
-        self.params, self.seed = parameters.evaluate, parameters.seed
-        names, positive = predictor.task.label_names, self.params.positive_label
-        assert parameters.task.target is not None
-        self.target_column, self.target_kind = parameters.task.target
-        self.spec = LabelSpec(
-            metrics=parameters.task.metrics,
-            label_names=names,
-            positive=None if positive not in names else names.index(positive),
-            threshold=label_predictions.thresholds(self.params.threshold, names),
-        )
-        self.headline: tuple[str, ...] = metrics.load(parameters.task.metrics).HEADLINE
-        self.custom_metrics = user_code.metrics(parameters)
-        self.known_logits: dict[str, np.ndarray] = {}  # of splits that are scored twice
-
-    def prepare(self, target: Path) -> None:
-        """Tune the multi-label thresholds on validation and write them to `target`."""
-        if self.params.threshold != "tuned" or self.target_kind != "classes":
-            return
-        split = "validation" if "validation" in self.features else "train"
-        self.known_logits[split] = self.logits_on_disk(split, target)
-        result = self.score(split, target / "predictions" / f"{split}.csv")
-        assert result.references is not None
-        references = result.references[result.sampled_rows].toarray()
-        thresholds = multi_label.tune_thresholds(result.probabilities, references)
-        self.spec = replace(self.spec, threshold=thresholds)
-        by_label = zip(self.spec.label_names, thresholds, strict=True)
-        artifacts.write_json(
-            target / "thresholds.json", {name: round(float(t), 4) for name, t in by_label}
-        )
-
-    def references(self, examples: "Dataset") -> Any | None:
-        """Return ids, sparse booleans (rows, labels) or numbers; None where there are none."""
-        values = examples[self.target_column][:]
-        if all(value is None or value == -1 for value in values) and self.target_kind != "number":
-            return None
-        if self.target_kind == "classes":
-            ends = np.cumsum([0, *map(len, values)])
-            ids = np.concatenate([np.asarray(row, dtype=int) for row in values])
-            shape = (len(values), len(self.spec.label_names))
-            return csr_array((np.ones(len(ids), dtype=bool), ids, ends), shape=shape)
-        if any(value is None for value in values):
-            return None
-        return np.asarray(values)
-
-    def score(self, split: str, target: Path, rows: np.ndarray | None = None) -> SplitResult:
-        """Predict a split, or some rows of it, and keep what the tables need."""
-        features, examples = self.features[split], self.raw[split]
-        if rows is not None:
-            features, examples = select_examples(features, rows), examples.select(rows)
-        logits = self.known_logits.get(split) if rows is None else None
-        if logits is None:
-            windows = self.predict(features, examples, target.stem)
-        else:
-            starts = range(0, len(logits), EXAMPLES_PER_WINDOW)
-            windows = ((start, logits[start : start + EXAMPLES_PER_WINDOW]) for start in starts)
-        return split_result.score_split(
-            windows, self.references(examples), len(examples), self.spec, target, self.seed
-        )
-
-    def predict(
-        self, features: "Dataset", examples: "Dataset", name: str
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield `(first row, logits)` of each window, and show how far it is."""
-        from tqdm import tqdm
-
-        with tqdm(total=len(examples), desc=name, unit="row", leave=False) as bar:
-            for start, logits, _ in self.predictor.predictions_by_window(features, examples):
-                bar.update(len(logits))
-                yield start, np.stack(logits)
-
-    def logits_on_disk(self, split: str, folder: Path) -> np.ndarray:
-        """Return a split's logits, mapped from a file in `folder` that has no name."""
-        shape = len(self.raw[split]), len(self.spec.label_names)
-        with tempfile.TemporaryFile(dir=folder) as file:
+    @cached_property
+    def tuning_logits(self) -> np.ndarray:
+        """The logits that thresholds are tuned on, mapped from a file without a name."""
+        shape = len(self.raw[self.tuning_split]), len(self.task.label_names)
+        with tempfile.TemporaryFile(dir=Path.cwd()) as file:
             logits = np.memmap(file, np.float32, "w+", shape=shape)
-        for start, window in self.predict(self.features[split], self.raw[split], split):
+        for start, window, _ in super().outputs_by_window(self.tuning_split):
             logits[start : start + len(window)] = window
         return logits
 
-    def scores(self, result: SplitResult) -> dict[str, float]:
-        scores = split_result.scores(result, self.spec)
-        if self.custom_metrics:
-            predictions, references = (
-                metrics.to_label_names(self.spec.metrics, dense(ids), self.spec.label_names)
-                for ids in (result.predictions, result.references)
+    @cached_property
+    def threshold(self) -> float | np.ndarray:
+        """The probability that a label needs, one for all or one each."""
+        names = self.task.label_names
+        if not self.tunes:
+            return label_predictions.thresholds(self.params.threshold, names)
+        examples = self.raw[self.tuning_split]
+        sampled = sample_mask(len(examples), len(names), self.seed)
+        logits = self.tuning_logits[sampled].astype(np.float64)
+        probabilities = multi_label.outputs(logits, None, 0.5).probabilities
+        return multi_label.tune_thresholds(
+            probabilities, labels.dense(self.references(examples)[sampled])
+        )
+
+    def write_thresholds(self, target: Path) -> None:
+        if self.tunes:
+            by_label = zip(self.task.label_names, np.atleast_1d(self.threshold), strict=True)
+            rounded = {name: round(float(threshold), 4) for name, threshold in by_label}
+            artifacts.write_json(target / "thresholds.json", rounded)
+
+    def is_labelled(self, examples: "Dataset") -> bool:
+        values = examples[self.target_column][:]
+        is_number = self.target_kind == "number"
+        return None not in values and (is_number or any(value != -1 for value in values))
+
+    def references(self, examples: "Dataset") -> Any:
+        """Return ids, numbers (rows,), or sparse booleans (rows, labels)."""
+        values = examples[self.target_column][:]
+        if self.target_kind != "classes":
+            return np.asarray(values)
+        ends = np.cumsum([0, *map(len, values)])
+        ids = np.concatenate([np.asarray(row, dtype=int) for row in values])
+        shape = (len(values), len(self.task.label_names))
+        return csr_array((np.ones(len(ids), dtype=bool), ids, ends), shape=shape)
+
+    def outputs_by_window(
+        self, split: str, rows: np.ndarray | None = None
+    ) -> Iterator[tuple[int, Any, "Dataset"]]:
+        """Yield logits; those that thresholds were tuned on are not predicted again."""
+        if rows is not None or not self.tunes or split != self.tuning_split:
+            yield from super().outputs_by_window(split, rows)
+            return
+        for start in range(0, len(self.tuning_logits), EXAMPLES_PER_WINDOW):
+            logits = self.tuning_logits[start : start + EXAMPLES_PER_WINDOW]
+            yield start, logits, self.raw[split].select(range(start, start + len(logits)))
+
+    def score_window(
+        self, outputs: Sequence[np.ndarray], references: Any | None, sampled: np.ndarray
+    ) -> tuple[SplitResult, list[list[str]]]:
+        logits = np.stack(outputs).astype(np.float64)
+        dense = None if references is None else labels.dense(references)
+        scored = self.module.outputs(logits, dense, self.threshold)
+        predicted = self.named(scored.predictions)
+        actual = [""] * len(logits) if dense is None else self.named(dense)
+        cells = [
+            [_text(r), _text(p), *(f"{number:.6f}" for number in (confidence, *probabilities))]
+            for r, p, confidence, probabilities in zip(
+                actual, predicted, scored.confidence, scored.probabilities, strict=True
             )
-            scores |= user_code.scores(self.custom_metrics, predictions, references)
-        return scores
+        ]
+        predictions, keep = scored.predictions, sampled[: len(logits)]
+        return SplitResult(
+            stats=None if dense is None else self.per_example_stats(predictions, references),
+            decoded_predictions=predicted if self.custom_metrics else (),
+            decoded_references=actual if self.custom_metrics else (),
+            outputs=replace(
+                scored,
+                predictions=predictions if predictions.ndim == 1 else csr_array(predictions),
+                probabilities=scored.probabilities[keep],
+                sampled_rows=keep,
+            ),
+            references=references,
+        ), cells
 
-    def intervals(self, result: SplitResult) -> dict[str, float]:
-        return bootstrap.intervals(result, self.spec, self.params.bootstrap_samples, self.seed)
+    def named(self, values: np.ndarray) -> list:
+        """Return numbers, or label names instead of ids."""
+        return metrics.to_label_names(self.metrics_module, values, self.task.label_names)
 
-    def baselines(
-        self, results: Mapping[str, SplitResult]
-    ) -> dict[str, dict[str, dict[str, float]]]:
-        train_labels = self.references(self.raw["train"])
-        assert train_labels is not None
-        inputs = {split: self.baseline_inputs(split) for split in ("train", *results)}
+    def scores(self, result: SplitResult) -> Scores:
+        """Return also what sums do not give; the AUC is that of the sampled rows."""
+        probability_scores = self.module.probability_scores(
+            result.outputs, result.references, **self.score_options
+        )
+        return super().scores(result) | probability_scores
+
+    def baseline_predictions(self, splits: Sequence[str]) -> dict[str, dict[str, Any]]:
+        inputs = {split: self.baseline_inputs(split) for split in ("train", *splits)}
         by_baseline = baselines.predictions(
-            inputs.pop("train"), train_labels, inputs, self.spec, self.seed
+            inputs.pop("train"),
+            self.references(self.raw["train"]),
+            inputs,
+            self.metrics_module,
+            self.seed,
         )
         for name, p in self.params.zero_shot.items():
             folder = self.zero_shot_folder / name
             by_baseline[f"zero_shot_{name}"] = {
-                split: zero_shot.predictions(folder, p, self.raw[split], self.predictor.task)
-                for split in results
+                split: zero_shot.predictions(folder, p, self.raw[split], self.task)
+                for split in splits
             }
-        return {
-            name: {
-                split: split_result.prediction_scores(rows, results[split].references, self.spec)
-                for split, rows in predictions.items()
-            }
-            for name, predictions in by_baseline.items()
-        }
+        return by_baseline
 
-    def baseline_inputs(self, split: str) -> Inputs:
+    def baseline_inputs(self, split: str) -> baselines.Inputs:
         """Return texts by column, or pixels (rows, values)."""
         if "pixel_values" in self.features[split].features:
             return np.stack([baselines.thumbnail_pixels(row) for row in self.features[split]])
-        return [self.raw[split][name][:] for name in self.predictor.task.columns]
+        return [self.raw[split][name][:] for name in self.task.columns]
 
-    def make_tables(self, split: str, result: SplitResult) -> dict[str, tables.Table]:
-        spec, p, examples = self.spec, self.params, self.raw[split]
-        named: dict[str, tables.Table] = {}
-        if self.target_kind != "number":
-            named["per_class"] = tables.per_class(result, spec)
-            named |= tables.curves(result, spec)
+    def make_tables(self, split: str, result: SplitResult, predictions: Path) -> dict[str, Table]:
+        by_name, names = super().make_tables(split, result, predictions), self.task.label_names
+        if self.target_kind == "number":
+            return by_name
+        assert result.outputs is not None
+        counts = labels.totals_by_label(result.stats.sum(0)[None])
+        by_name["per_class"] = tables.per_class(
+            names, counts.hits[0], counts.predicted[0], counts.actual[0]
+        )
+        by_name |= tables.curves(result.outputs, result.references, self.positive)
         if self.target_kind == "class":
-            named["confusion"], named["confused_pairs"] = tables.confusion(result, spec)
-        slices = {name: examples[name] for name in p.slices}
-        named["slices"] = tables.label_slices(result, slices, spec, p.bootstrap_samples, self.seed)
-        inputs = tables.input_formatters(examples, self.predictor.task)
-        named["worst"] = tables.worst_examples(result, inputs, spec, p.num_worst_examples)
-        return named
+            by_name["confusion"], by_name["confused_pairs"] = tables.confusion(
+                result.outputs.predictions, result.references, names
+            )
+        return by_name
+
+    def example_loss(self, result: SplitResult) -> np.ndarray:
+        assert result.outputs is not None
+        assert result.outputs.loss is not None
+        return result.outputs.loss
+
+
+def _text(value: float | str | list[str]) -> str:
+    """Return a number, a label, or several joined by "|"."""
+    if isinstance(value, list):
+        return "|".join(value)
+    return value if isinstance(value, str) else f"{value:.6g}"

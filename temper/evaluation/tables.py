@@ -1,6 +1,7 @@
 """Scored rows → the CSV tables behind DVC's plots and the report."""
 
 import base64
+import csv
 import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -9,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temper import metrics
 from temper.core import csv_file
-from temper.evaluation import bootstrap
-from temper.evaluation.split_result import LabelSpec, SplitResult, dense, label_text, scores
-from temper.metrics.aggregates import safe_divide
+from temper.metrics.aggregates import precision_recall_f1
+from temper.metrics.labels import LabelOutputs, dense
 from temper.tasks.base import Task
 from temper.tasks.base.images import open_image
 
@@ -37,44 +36,51 @@ def write_csv(path: Path, rows: Table) -> None:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv_file.Writer(file)
             writer.writerow(rows[0])
-            writer.writerows([row.get(name) for name in rows[0]] for row in rows)
+            writer.writerows(row.values() for row in rows)
 
 
 def rounded(value: Any) -> float:
     return round(float(value), 6)
 
 
-def per_class(result: SplitResult, spec: LabelSpec) -> Table:
-    """Return precision, recall, F1 and support of each label, by support."""
-    predictions, references = result.predictions, result.references
-    assert references is not None
-    num_labels = len(spec.label_names)
-    if spec.metrics == "multi_label":
-        hits = predictions.multiply(references).sum(0)
-        predicted, actual = predictions.sum(0), references.sum(0)
-    else:
-        hits = np.bincount(references[predictions == references], minlength=num_labels)
-        predicted = np.bincount(predictions, minlength=num_labels)
-        actual = np.bincount(references, minlength=num_labels)
-    columns = {
-        "precision": safe_divide(hits.astype(float), predicted),
-        "recall": safe_divide(hits.astype(float), actual),
-        "f1": safe_divide(2.0 * hits, actual + predicted),
-    }
-    by_support = np.argsort(-actual, kind="stable")
+def per_class(
+    names: Sequence[str], hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray
+) -> Table:
+    """Return precision, recall, F1 and support of each label, by support.
+
+    Args:
+        names: of the labels.
+        hits: rows or entities that a label is predicted for and right, (labels,).
+        predicted: those that it is predicted for.
+        actual: those that it holds for.
+    """
+    scores = precision_recall_f1(hits.astype(float), predicted, actual)
     return [
-        {"label": spec.label_names[i], "support": int(actual[i]), "predicted": int(predicted[i])}
-        | {name: rounded(values[i]) for name, values in columns.items()}
-        for i in by_support
+        {"label": names[i], "support": int(actual[i]), "predicted": int(predicted[i])}
+        | {name: rounded(values[i]) for name, values in scores.items()}
+        for i in np.argsort(-actual, kind="stable")
     ]
 
 
-def confusion(result: SplitResult, spec: LabelSpec) -> tuple[Table, Table]:
-    """Return (actual, predicted) per row for the most frequent labels, and the worst pairs."""
-    assert result.references is not None
-    names, references = spec.label_names, result.references.tolist()
-    cells = Counter(zip(references, result.predictions.tolist(), strict=True))
-    support = Counter(references)
+def per_type(counts: Counter[tuple[str, str]]) -> Table:
+    """Return the `per_class` of entities, from `entities.counts_by_type`."""
+    names = sorted({name for name, _ in counts})
+    columns = ("hits", "predicted", "actual")
+    return per_class(names, *(np.array([counts[n, c] for n in names], float) for c in columns))
+
+
+def confusion(
+    predictions: np.ndarray, references: np.ndarray, names: Sequence[str]
+) -> tuple[Table, Table]:
+    """Return (actual, predicted) per row for the most frequent labels, and the worst pairs.
+
+    Args:
+        predictions: ids, (rows,).
+        references: ids, (rows,).
+        names: of the labels.
+    """
+    cells = Counter(zip(references.tolist(), predictions.tolist(), strict=True))
+    support = Counter(references.tolist())
     frequent = {label for label, _ in support.most_common(MOST_LABELS)}
     rows = [
         {"actual": names[actual], "predicted": names[predicted]}
@@ -95,7 +101,7 @@ def confusion(result: SplitResult, spec: LabelSpec) -> tuple[Table, Table]:
     return rows, pairs
 
 
-def curves(result: SplitResult, spec: LabelSpec) -> dict[str, Table]:
+def curves(outputs: LabelOutputs, references: Any, positive: int | None) -> dict[str, Table]:
     """Return the points of the ROC, precision-recall and calibration curves.
 
     The first two are the positive class's, or those of all labels together (multi-label); with
@@ -103,18 +109,17 @@ def curves(result: SplitResult, spec: LabelSpec) -> dict[str, Table]:
     """
     from sklearn.metrics import precision_recall_curve, roc_curve
 
-    assert result.references is not None
-    is_multi_label = spec.metrics == "multi_label"
-    sampled = dense(result.references[result.sampled_rows])
+    sampled, probabilities = dense(references[outputs.sampled_rows]), outputs.probabilities
+    is_multi_label = sampled.ndim == 2
     if is_multi_label:
-        truth, score = sampled.ravel(), result.probabilities.ravel()
+        truth, score = sampled.ravel(), probabilities.ravel()
         confidence, is_right = score, truth
     else:
-        positive = 1 if spec.positive is None else spec.positive
-        truth, score = sampled == positive, result.probabilities[:, positive]
-        confidence, is_right = result.confidence, result.predictions == result.references
+        positive = 1 if positive is None else positive
+        truth, score = sampled == positive, probabilities[:, positive]
+        confidence, is_right = outputs.confidence, outputs.predictions == references
     points: dict[str, Table] = {}
-    if (len(spec.label_names) == 2 or is_multi_label) and truth.any() and not truth.all():
+    if (is_multi_label or probabilities.shape[1] == 2) and truth.any() and not truth.all():
         false_positives, true_positives, _ = roc_curve(truth, score)
         points["roc"] = thinned(
             false_positive_rate=false_positives, true_positive_rate=true_positives
@@ -144,21 +149,6 @@ def thinned(**columns: np.ndarray) -> Table:
     return [{name: rounded(values[i]) for name, values in columns.items()} for i in points]
 
 
-def select_rows(result: SplitResult, rows: np.ndarray) -> SplitResult:
-    """Return some rows of a split."""
-    assert result.references is not None
-    assert result.loss is not None
-    inside = np.isin(result.sampled_rows, rows)
-    return SplitResult(
-        predictions=result.predictions[rows],
-        references=result.references[rows],
-        confidence=result.confidence[rows],
-        loss=result.loss[rows],
-        sampled_rows=np.searchsorted(rows, result.sampled_rows[inside]),
-        probabilities=result.probabilities[inside],
-    )
-
-
 def slice_table(
     columns: Mapping[str, Sequence],
     scores_of: Callable[[np.ndarray], dict[str, float]],
@@ -176,43 +166,35 @@ def slice_table(
     for column, values in columns.items():
         texts = np.array(["" if value is None else str(value) for value in values])
         for value, count in sorted(Counter(texts.tolist()).most_common(MOST_VALUES)):
-            part = scores_of(np.flatnonzero(texts == value))
-            numbers = {key: rounded(part[key]) if key in part else "" for key in keys}
+            scores = scores_of(np.flatnonzero(texts == value))
+            numbers = {key: "" if np.isnan(scores[key]) else rounded(scores[key]) for key in keys}
             table.append({"column": column, "value": value, "rows": count, **numbers})
     return table
 
 
-def label_slices(
-    result: SplitResult,
-    columns: Mapping[str, Sequence],
-    spec: LabelSpec,
-    num_samples: int,
-    seed: int,
-) -> Table:
-    """Return the `slice_table` of a label task."""
+def worst_rows(predictions: Path, loss: np.ndarray, inputs: InputFormatters, count: int) -> Table:
+    """Return the rows with the highest loss, worst first, with their inputs.
 
-    def scores_of(rows: np.ndarray) -> dict[str, float]:
-        part = select_rows(result, rows)
-        return scores(part, spec) | bootstrap.intervals(part, spec, num_samples, seed)
-
-    return slice_table(columns, scores_of, metrics.load(spec.metrics).HEADLINE)
-
-
-def worst_examples(
-    result: SplitResult, inputs: InputFormatters, spec: LabelSpec, count: int
-) -> Table:
-    """Return the rows with the highest loss, worst first, with their inputs."""
-    assert result.references is not None
-    assert result.loss is not None
-    order = np.argsort(-result.loss, kind="stable")[:count]
+    Args:
+        predictions: the predictions file of the rows.
+        loss: (rows,).
+        inputs: of the task.
+        count: of the rows to return.
+    """
+    order = np.argsort(-loss, kind="stable")[:count].tolist()
+    with predictions.open(newline="", encoding="utf-8") as file:
+        reader, listed = csv.reader(file), set(order)
+        header = next(reader)
+        rows = {i: row for i, row in enumerate(reader) if i in listed}
+    written = {i: dict(zip(header, row, strict=True)) for i, row in rows.items()}
     return [
         {
-            "row": int(i),
-            "loss": rounded(result.loss[i]),
-            "reference": label_text(result.references[i], spec),
-            "prediction": label_text(result.predictions[i], spec),
-            "score": rounded(result.confidence[i]),
-            **{name: text(int(i)) for name, text in inputs.items()},
+            "row": i,
+            "loss": rounded(loss[i]),
+            "reference": written[i]["reference"],
+            "prediction": written[i]["prediction"],
+            **({"score": rounded(written[i]["score"])} if "score" in header else {}),
+            **{name: text(i) for name, text in inputs.items()},
         }
         for i in order
     ]

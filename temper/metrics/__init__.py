@@ -1,12 +1,12 @@
 """Predictions and references → scores. Each module scores one form of prediction.
 
-Labels and numbers (`classification`, `multi_label`, `regression`) are scored from logits, as
-scikit-learn and SciPy score them. `evaluate.load("temper/hf_metric.py",
-"classification")` gives the same numbers outside of the pipeline.
+A module has `per_example_stats(predictions, references)`, a row of numbers per example, and
+`aggregate(totals)`, the scores of any number of summed samples, so that a bootstrap interval costs
+one matrix product (docs/adr/0007). `regression` has `weighted_scores(weights, stats)` in its place.
 
-Everything else is scored from sums over examples: a module has `per_example_stats(predictions,
-references)`, a row of numbers per example, and `aggregate(totals)`, the scores of any number of
-summed samples, so that a bootstrap interval costs one matrix product.
+Labels and numbers (`classification`, `multi_label`, `regression`) are predicted from logits by
+`outputs`, and have `probability_scores`, those that are no functions of sums.
+`evaluate.load("temper/hf_metric.py", "classification")` gives their scores outside of the pipeline.
 
 Every module has `GREATER_IS_BETTER`, and `HEADLINE`: the metrics that carry intervals, the main one
 first. Where training computes others on validation (only evaluate generates texts), they are in
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from temper.core.errors import InputError, nearest
+from temper.metrics.labels import LabelOutputs
 
 MODULES = (
     "classification",
@@ -35,6 +36,7 @@ MODULES = (
     "translation",
 )
 LOGIT_MODULES = MODULES[:3]
+MAY_BE_UNDEFINED = ("roc_auc", "pearson", "spearman")  # where rows do not vary
 UNBOUNDED = ("mse", "rmse", "mae", "log_loss", "loss", "perplexity", "bleu", "chrf")
 
 CustomMetrics = Mapping[str, Callable[[list, list], float]]
@@ -50,6 +52,52 @@ def scores_logits(name: str) -> bool:
     return name in LOGIT_MODULES
 
 
+def weighted_scores(
+    name: str, weights: np.ndarray, stats: Any, **options: Any
+) -> dict[str, np.ndarray]:
+    """Return the scores of samples of examples, (samples,) each.
+
+    Args:
+        name: of the module.
+        weights: how often each sample has each example, (samples, examples).
+        stats: of the module's `per_example_stats`, (examples, columns), sparse or dense.
+        options: of classification, `positive`: the id that precision, recall and F1 are about.
+    """
+    module = load(name)
+    if hasattr(module, "weighted_scores"):
+        return module.weighted_scores(weights, stats)
+    return module.aggregate(weights @ stats, **options)
+
+
+def scores(name: str, stats: Any, **options: Any) -> dict[str, float]:
+    """Return the scores of all examples together; arguments as of `weighted_scores`."""
+    module = load(name)
+    if hasattr(module, "weighted_scores"):
+        values = module.weighted_scores(np.ones((1, len(stats))), stats)
+    else:
+        values = module.aggregate(stats.sum(0)[None], **options)
+    return {metric: float(samples[0]) for metric, samples in values.items()}
+
+
+def compute_from_outputs(
+    name: str, outputs: LabelOutputs, references: Any, positive: int | None = None
+) -> dict[str, float]:
+    """Return every metric of one of `LOGIT_MODULES` that is defined on these rows.
+
+    Args:
+        name: of the module.
+        outputs: the predictions.
+        references: ids (rows,), booleans (rows, labels), sparse or dense, or numbers (rows,).
+        positive: binary: the class that precision, recall and F1 are about.
+    """
+    module, num_labels = load(name), outputs.probabilities.shape[1]
+    options = {"positive": positive} if name == "classification" else {}
+    stats = module.per_example_stats(outputs.predictions, references, num_labels)
+    values = scores(name, stats, **options)
+    values |= module.probability_scores(outputs, references, **options)
+    return {k: v for k, v in values.items() if k not in MAY_BE_UNDEFINED or not np.isnan(v)}
+
+
 def compute_from_logits(
     name: str,
     logits: np.ndarray,
@@ -58,7 +106,7 @@ def compute_from_logits(
     positive: int | None = None,
     threshold: float | np.ndarray = 0.5,
 ) -> dict[str, float]:
-    """Return every metric of one of `LOGIT_MODULES` that is defined on these rows.
+    """Return the metrics of `compute_from_outputs`.
 
     Args:
         name: of the module.
@@ -67,9 +115,8 @@ def compute_from_logits(
         positive: binary: the class that precision, recall and F1 are about.
         threshold: multi-label: a probability, or one per label.
     """
-    return load(name).scores(
-        logits.astype(np.float64), references, positive=positive, threshold=threshold
-    )
+    outputs = load(name).outputs(logits.astype(np.float64), references, threshold)
+    return compute_from_outputs(name, outputs, references, positive)
 
 
 def compute_with_loss(
@@ -81,18 +128,13 @@ def compute_with_loss(
 
 
 def compute_from_predictions(name: str, predictions: list, references: list) -> dict[str, float]:
-    """Return every metric of a module that scores from sums over examples."""
-    module = load(name)
-    totals = module.per_example_stats(predictions, references).sum(0, keepdims=True)
-    return {metric: float(values[0]) for metric, values in module.aggregate(totals).items()}
+    """Return every metric of a module that scores decoded predictions."""
+    return scores(name, load(name).per_example_stats(predictions, references))
 
 
 def predictions_from_logits(name: str, logits: Any) -> np.ndarray:
     """Return numbers (rows,), ids (rows,), or booleans (rows, labels) for several labels."""
-    logits = np.asarray(logits)
-    if name == "regression":
-        return logits[:, 0]
-    return logits.argmax(-1) if name == "classification" else logits > 0
+    return load(name).outputs(np.asarray(logits), None, 0.5).predictions
 
 
 def to_label_names(name: str, values: Any, label_names: list[str]) -> list:

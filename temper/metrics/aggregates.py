@@ -1,4 +1,4 @@
-"""Columns of totals, (samples, columns) → the quotients that most scores are."""
+"""Columns of totals → the quotients that most scores are; ranks, correlation, area under ROC."""
 
 import numpy as np
 
@@ -14,13 +14,14 @@ def mean(totals: np.ndarray, sum_column: int, count_column: int) -> np.ndarray:
     return safe_divide(totals[:, sum_column], totals[:, count_column])
 
 
-def precision_recall_f1(totals: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the scores of the first three columns: hits, predicted, actual."""
-    hits, predicted, actual = totals[:, 0], totals[:, 1], totals[:, 2]
+def precision_recall_f1(
+    hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the three scores of counts, which have one shape."""
     return {
-        "f1": safe_divide(2 * hits, predicted + actual),
         "precision": safe_divide(hits, predicted),
         "recall": safe_divide(hits, actual),
+        "f1": safe_divide(2 * hits, predicted + actual),
     }
 
 
@@ -28,6 +29,41 @@ def perplexity(totals: np.ndarray, nll_column: int, count_column: int) -> np.nda
     """Return the exponential of the mean -log p; infinite where that overflows."""
     with np.errstate(over="ignore"):
         return np.exp(mean(totals, nll_column, count_column))
+
+
+def negative_log(probabilities: np.ndarray, floor: float = 1e-15) -> np.ndarray:
+    """Return -log p of each probability, none counted as less than `floor`."""
+    return -np.log(np.clip(probabilities, floor, 1))
+
+
+def ranks(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the rank of each row's value in each sample, (samples, rows); ties share their mean.
+
+    Args:
+        weights: how often each sample has each row, (samples, rows).
+        values: (rows,).
+    """
+    from scipy.sparse import csr_array
+
+    _, groups = np.unique(values, return_inverse=True)
+    membership = csr_array((np.ones(len(groups)), (np.arange(len(groups)), groups)))
+    counts = weights @ membership  # (samples, distinct values)
+    return (counts.cumsum(1) - (counts - 1) / 2)[:, groups]
+
+
+def correlation(weights: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return Pearson's r in each sample, (samples,); NaN where one side is constant.
+
+    Args:
+        weights: as in `ranks`.
+        first: (rows,), or (samples, rows) where each sample has its own values.
+        second: likewise.
+    """
+    total = weights.sum(1, keepdims=True)
+    x, y = (v - (weights * v).sum(1, keepdims=True) / total for v in (first, second))
+    norm = np.sqrt((weights * x**2).sum(1) * (weights * y**2).sum(1))
+    covariance = (weights * x * y).sum(1)
+    return np.divide(covariance, norm, out=np.full(len(norm), np.nan), where=norm > 0)
 
 
 def area_under_roc(scores: np.ndarray, is_positive: np.ndarray) -> float:
@@ -40,8 +76,7 @@ def area_under_roc(scores: np.ndarray, is_positive: np.ndarray) -> float:
         scores: (rows,).
         is_positive: booleans (rows,), neither all true nor all false.
     """
-    _, groups, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (counts.cumsum() - (counts - 1) / 2)[groups]  # of ties: their mean
     positive = int(is_positive.sum())
     pairs = positive * (len(scores) - positive)
-    return float((ranks[is_positive].sum() - positive * (positive + 1) / 2) / pairs)
+    rank_sum = ranks(np.ones((1, len(scores))), scores)[0, is_positive].sum()
+    return float((rank_sum - positive * (positive + 1) / 2) / pairs)

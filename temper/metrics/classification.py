@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from temper.metrics.aggregates import area_under_roc, safe_divide
+from temper.metrics import aggregates, labels
+from temper.metrics.aggregates import safe_divide
+from temper.metrics.labels import LabelOutputs
 
 HEADLINE = ("accuracy", "f1", "precision", "recall", "f1_macro", "mcc")
 GREATER_IS_BETTER = {
@@ -21,6 +23,8 @@ GREATER_IS_BETTER = {
 }
 BINS = 15
 
+per_example_stats = labels.per_example_stats
+
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Return the softmax over the last axis, (rows, labels)."""
@@ -28,91 +32,76 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return exponentials / exponentials.sum(-1, keepdims=True)
 
 
-def scores(
-    logits: np.ndarray, references: np.ndarray, *, positive: int | None = None, **_: Any
-) -> dict[str, float]:
-    """Return the metrics; with two classes precision, recall and F1 are the positive class's.
-
-    Args:
-        logits: (rows, labels).
-        references: ids, (rows,).
-        positive: id of the positive class where there are two.
-    """
+def outputs(logits: np.ndarray, references: np.ndarray | None, threshold: Any) -> LabelOutputs:
+    """Return the likeliest class of logits (rows, labels); `threshold` is for several labels."""
     probabilities = softmax(logits)
-    predictions, confidence = probabilities.argmax(-1), probabilities.max(-1)
-    metrics = label_scores(predictions, references, logits.shape[-1], positive)
-    likelihood = probabilities[np.arange(len(probabilities)), references]
-    metrics["log_loss"] = float(-np.log(np.clip(likelihood, 1e-15, 1)).mean())
-    metrics["calibration_error"] = calibration_error(confidence, predictions == references)
-    auc = roc_auc(probabilities, references, positive)
-    return metrics if auc is None else metrics | {"roc_auc": auc}
+    return LabelOutputs(
+        predictions=probabilities.argmax(-1),
+        confidence=probabilities.max(-1),
+        loss=None if references is None else log_loss(probabilities, references),
+        probabilities=probabilities,
+    )
 
 
-def label_scores(
-    predictions: np.ndarray, references: np.ndarray, num_labels: int, positive: int | None
-) -> dict[str, float]:
-    """Return the metrics that need predicted ids only."""
-    counts = np.zeros((num_labels, num_labels))
-    np.add.at(counts, (references, predictions), 1)
-    return {k: float(v[0]) for k, v in from_confusion(counts[None], positive).items()}
+def log_loss(probabilities: np.ndarray, references: np.ndarray, floor: float = 1e-15) -> np.ndarray:
+    """Return the log-loss of each row, (rows,), from probabilities (rows, labels) and ids."""
+    return aggregates.negative_log(probabilities[np.arange(len(references)), references], floor)
 
 
-def from_confusion(counts: np.ndarray, positive: int | None) -> dict[str, np.ndarray]:
-    """Return the metrics of many confusion matrices.
+def aggregate(totals: np.ndarray, positive: int | None = None) -> dict[str, np.ndarray]:
+    """Return the scores of summed statistics (samples, columns); MCC as of Gorodkin 2004.
 
     Args:
-        counts: (samples, actual, predicted).
-        positive: binary: the class that precision, recall and F1 are about.
-
-    Returns:
-        Arrays of shape (samples,). MCC is the multi-class one (Gorodkin 2004).
+        totals: of `labels.per_example_stats`.
+        positive: binary: the class that precision, recall and F1 are about; otherwise they are the
+            mean over the classes that occur.
     """
-    hits = np.einsum("sii->si", counts)
-    actual, predicted = counts.sum(2), counts.sum(1)
-    total = actual.sum(1)
-    precision, recall = safe_divide(hits, predicted), safe_divide(hits, actual)
-    f1 = safe_divide(2 * hits, actual + predicted)
+    hits, predicted, actual, right, rows = labels.totals_by_label(totals)
+    by_class = aggregates.precision_recall_f1(hits, predicted, actual)
     present = (actual + predicted > 0).astype(float)
 
     def macro(values: np.ndarray) -> np.ndarray:
         return safe_divide((values * present).sum(1), present.sum(1))
 
-    def binary_or_macro(values: np.ndarray) -> np.ndarray:
-        return macro(values) if positive is None else values[:, positive]
-
-    covariance = hits.sum(1) * total - (actual * predicted).sum(1)
-    variances = (total**2 - (predicted**2).sum(1)) * (total**2 - (actual**2).sum(1))
+    covariance = right * rows - (actual * predicted).sum(1)
+    variances = (rows**2 - (predicted**2).sum(1)) * (rows**2 - (actual**2).sum(1))
     return {
-        "accuracy": hits.sum(1) / total,
-        "precision": binary_or_macro(precision),
-        "recall": binary_or_macro(recall),
-        "f1": binary_or_macro(f1),
-        "f1_macro": macro(f1),
-        "f1_weighted": (f1 * actual).sum(1) / total,
+        "accuracy": right / rows,
+        **{k: macro(v) if positive is None else v[:, positive] for k, v in by_class.items()},
+        "f1_macro": macro(by_class["f1"]),
+        "f1_weighted": (by_class["f1"] * actual).sum(1) / rows,
         "mcc": safe_divide(covariance, np.sqrt(variances)),
+    }
+
+
+def probability_scores(
+    outputs: LabelOutputs, references: np.ndarray, positive: int | None = None
+) -> dict[str, float]:
+    """Return the log-loss, the calibration error and the area under the ROC curve."""
+    assert outputs.loss is not None
+    is_right = outputs.predictions == references
+    return {
+        "log_loss": float(outputs.loss.mean()),
+        "calibration_error": calibration_error(outputs.confidence, is_right),
+        "roc_auc": roc_auc(outputs.probabilities, references[outputs.sampled_rows], positive),
     }
 
 
 def calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
     """Return the expected calibration error over equal-width bins (Naeini et al. 2015)."""
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    counts = np.bincount(bins, minlength=BINS)
     gaps = np.bincount(bins, correct - confidence, BINS)
-    return float(np.abs(gaps).sum() / counts.sum())
+    return float(np.abs(gaps).sum() / len(bins))
 
 
-def roc_auc(
-    probabilities: np.ndarray, references: np.ndarray, positive: int | None
-) -> float | None:
+def roc_auc(probabilities: np.ndarray, references: np.ndarray, positive: int | None) -> float:
     """Return the area under the ROC curve, one-vs-rest macro for more than two classes.
 
-    None where a class is missing: it is not defined then.
+    NaN where a class is missing: it is not defined then.
     """
-    present = np.unique(references)
-    if len(present) < probabilities.shape[-1] or len(present) < 2:
-        return None
-    if probabilities.shape[-1] == 2:
-        positive = 1 if positive is None else positive
-        return area_under_roc(probabilities[:, positive], references == positive)
-    areas = [area_under_roc(column, references == i) for i, column in enumerate(probabilities.T)]
+    num_labels = probabilities.shape[-1]
+    if num_labels < 2 or len(np.unique(references)) < num_labels:
+        return np.nan
+    ids = range(num_labels) if num_labels > 2 else [1 if positive is None else positive]
+    areas = [aggregates.area_under_roc(probabilities[:, i], references == i) for i in ids]
     return float(np.mean(areas))

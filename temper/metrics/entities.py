@@ -4,12 +4,10 @@ An entity is right when its type, first and last word are (Tjong Kim Sang & De M
 """
 
 from collections import Counter
-from typing import Any
 
 import numpy as np
 
 from temper.metrics import aggregates
-from temper.metrics.aggregates import safe_divide
 
 HEADLINE = ("f1", "precision", "recall", "accuracy")
 GREATER_IS_BETTER = {"f1": True, "precision": True, "recall": True, "accuracy": True}
@@ -34,7 +32,8 @@ def per_example_stats(predictions: list, references: list) -> np.ndarray:
 
 def aggregate(totals: np.ndarray) -> dict[str, np.ndarray]:
     """Return the scores of summed statistics (samples, 5); `accuracy` is that of words."""
-    return aggregates.precision_recall_f1(totals) | {"accuracy": aggregates.mean(totals, 3, 4)}
+    scores = aggregates.precision_recall_f1(totals[:, 0], totals[:, 1], totals[:, 2])
+    return scores | {"accuracy": aggregates.mean(totals, 3, 4)}
 
 
 def example_loss(stats: np.ndarray) -> np.ndarray:
@@ -42,36 +41,12 @@ def example_loss(stats: np.ndarray) -> np.ndarray:
     return stats[:, 1] + stats[:, 2] - 2 * stats[:, 0]
 
 
-class EntityCounts:
-    """Hits, predicted and actual entities by type, added up over batches of examples."""
-
-    def __init__(self) -> None:
-        self.hits: Counter[str] = Counter()
-        self.predicted: Counter[str] = Counter()
-        self.actual: Counter[str] = Counter()
-
-    def update(self, predictions: list, references: list) -> None:
-        """Add the entities of some examples."""
-        for predicted_tags, actual_tags in zip(predictions, references, strict=True):
-            predicted, actual = entities(predicted_tags), entities(actual_tags)
-            self.hits.update(entity_type for entity_type, *_ in predicted & actual)
-            self.predicted.update(entity_type for entity_type, *_ in predicted)
-            self.actual.update(entity_type for entity_type, *_ in actual)
-
-    def per_class(self) -> list[dict[str, Any]]:
-        """Return support, precision, recall and F1 of each entity type, by support."""
-        types = sorted({*self.predicted, *self.actual}, key=lambda name: (-self.actual[name], name))
-        hits, predicted, actual = (
-            np.array([counter[name] for name in types], dtype=float)
-            for counter in (self.hits, self.predicted, self.actual)
-        )
-        scores = {
-            "precision": safe_divide(hits, predicted),
-            "recall": safe_divide(hits, actual),
-            "f1": safe_divide(2 * hits, predicted + actual),
-        }
-        return [
-            {"label": name, "support": self.actual[name], "predicted": self.predicted[name]}
-            | {metric: round(float(values[i]), 6) for metric, values in scores.items()}
-            for i, name in enumerate(types)
-        ]
+def counts_by_type(predictions: list, references: list) -> Counter[tuple[str, str]]:
+    """Count hits, predicted and actual entities: `("PER", "hits")` and so on."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for predicted_tags, actual_tags in zip(predictions, references, strict=True):
+        predicted, actual = entities(predicted_tags), entities(actual_tags)
+        found = {"hits": predicted & actual, "predicted": predicted, "actual": actual}
+        for column, spans in found.items():
+            counts.update((entity_type, column) for entity_type, *_ in spans)
+    return counts

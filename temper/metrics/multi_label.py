@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from temper.metrics.aggregates import area_under_roc, safe_divide
+from temper.metrics import aggregates, labels
+from temper.metrics.labels import LabelOutputs
 
 HEADLINE = ("f1_micro", "f1_macro", "precision_micro", "accuracy")
 GREATER_IS_BETTER = {
@@ -17,71 +18,57 @@ GREATER_IS_BETTER = {
     "log_loss": False,
 }
 
-
-def sigmoid(logits: np.ndarray) -> np.ndarray:
-    """Return the logistic function of each logit, (rows, labels)."""
-    return 1 / (1 + np.exp(-logits))
+per_example_stats = labels.per_example_stats
 
 
-def scores(
-    logits: np.ndarray, references: np.ndarray, *, threshold: float | np.ndarray = 0.5, **_: Any
-) -> dict[str, float]:
-    """Return the metrics; `accuracy` is the share of rows with all labels right.
+def outputs(
+    logits: np.ndarray, references: np.ndarray | None, threshold: float | np.ndarray
+) -> LabelOutputs:
+    """Return the labels whose probability reaches the threshold, of logits (rows, labels).
 
     Args:
         logits: (rows, labels).
         references: multi-hot, (rows, labels).
-        threshold: of the probability, one for all labels or one each.
+        threshold: one for all labels, or one each.
     """
-    probabilities = sigmoid(logits)
-    multi_hot = references.astype(bool)
-    metrics = label_scores(probabilities >= threshold, multi_hot)
-    clipped = np.clip(probabilities, 1e-15, 1 - 1e-15)
-    metrics["log_loss"] = float(-np.where(multi_hot, np.log(clipped), np.log(1 - clipped)).mean())
-    auc = roc_auc(probabilities, multi_hot)
-    return metrics if auc is None else metrics | {"roc_auc": auc}
+    probabilities = 1 / (1 + np.exp(-logits))
+    return LabelOutputs(
+        predictions=probabilities >= threshold,
+        confidence=probabilities.max(-1),
+        loss=None if references is None else log_loss(probabilities, references),
+        probabilities=probabilities,
+    )
 
 
-def roc_auc(probabilities: np.ndarray, references: np.ndarray) -> float | None:
-    """Return the mean area under the ROC curve over labels with positive and negative rows."""
-    varies = references.any(0) & ~references.all(0)
-    if not varies.any():
-        return None
-    areas = map(area_under_roc, probabilities[:, varies].T, references[:, varies].T)
-    return float(np.mean(list(areas)))
+def log_loss(probabilities: np.ndarray, references: np.ndarray, floor: float = 1e-15) -> np.ndarray:
+    """Return the log-loss of each row, (rows,), the mean over its labels."""
+    likelihoods = np.where(references > 0, probabilities, 1 - probabilities)
+    return aggregates.negative_log(likelihoods, floor).mean(-1)
 
 
-def label_scores(predictions: Any, references: Any) -> dict[str, float]:
-    """Return the metrics that need predicted labels only.
-
-    Args:
-        predictions: booleans (rows, labels), sparse or dense.
-        references: likewise.
-    """
-    from scipy.sparse import csr_array
-
-    predicted, actual = csr_array(predictions), csr_array(references)
-    counts = (predicted.multiply(actual), predicted, actual)
-    averages = from_counts(*(count.sum(0)[None].astype(float) for count in counts))
-    accuracy = float(exact_match(predicted, actual).mean())
-    return {"accuracy": accuracy, **{name: float(v[0]) for name, v in averages.items()}}
-
-
-def exact_match(predictions: Any, references: Any) -> np.ndarray:
-    """Return whether all labels of a row are right, (rows,), of two sparse (rows, labels)."""
-    return np.diff((predictions != references).tocsr().indptr) == 0
-
-
-def from_counts(
-    hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Return micro and macro scores from counts per label, (samples, labels) each."""
+def aggregate(totals: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the scores of summed statistics; `accuracy` is the share of rows all right."""
+    counts = labels.totals_by_label(totals)
+    by_label = (counts.hits, counts.predicted, counts.actual)
+    micro = aggregates.precision_recall_f1(*(values.sum(1) for values in by_label))
     return {
-        "f1_micro": safe_divide(2 * hits.sum(1), (predicted + actual).sum(1)),
-        "f1_macro": safe_divide(2 * hits, predicted + actual).mean(1),
-        "precision_micro": safe_divide(hits.sum(1), predicted.sum(1)),
-        "recall_micro": safe_divide(hits.sum(1), actual.sum(1)),
+        "accuracy": counts.right / counts.rows,
+        "f1_micro": micro["f1"],
+        "f1_macro": aggregates.precision_recall_f1(*by_label)["f1"].mean(1),
+        "precision_micro": micro["precision"],
+        "recall_micro": micro["recall"],
     }
+
+
+def probability_scores(outputs: LabelOutputs, references: Any) -> dict[str, float]:
+    """Return the log-loss and the mean area under the ROC curve of labels that vary, else NaN."""
+    assert outputs.loss is not None
+    actual = labels.dense(references[outputs.sampled_rows]).astype(bool)
+    varies = actual.any(0) & ~actual.all(0)
+    columns = zip(outputs.probabilities[:, varies].T, actual[:, varies].T, strict=True)
+    areas = [aggregates.area_under_roc(*column) for column in columns]
+    auc = float(np.mean(areas)) if areas else np.nan
+    return {"log_loss": float(outputs.loss.mean()), "roc_auc": auc}
 
 
 def tune_thresholds(probabilities: np.ndarray, references: np.ndarray) -> np.ndarray:
@@ -95,6 +82,6 @@ def tune_thresholds(probabilities: np.ndarray, references: np.ndarray) -> np.nda
     actual = references.astype(bool)
     predicted = probabilities[None] >= grid[:, None, None]
     hits = (predicted & actual[None]).sum(1)
-    f1 = safe_divide(2.0 * hits, (predicted.sum(1) + actual.sum(0)[None]).astype(float))
+    f1 = aggregates.safe_divide(2.0 * hits, (predicted.sum(1) + actual.sum(0)[None]).astype(float))
     tie_breaker = np.abs(grid - 0.5)[:, None] * 1e-9  # of equals, the one nearest one half
     return grid[(f1 - tie_breaker).argmax(0)]

@@ -4,24 +4,52 @@ from typing import Any
 
 import numpy as np
 
+from temper.metrics import aggregates
+from temper.metrics.labels import LabelOutputs
+
 HEADLINE = ("pearson", "mse", "spearman", "mae")
 GREATER_IS_BETTER = {"mse": False, "rmse": False, "mae": False, "pearson": True, "spearman": True}
 
 
-def scores(logits: np.ndarray, references: np.ndarray, **_: Any) -> dict[str, float]:
-    """Return the metrics; correlations of a constant are not defined and left out.
+def outputs(logits: np.ndarray, references: np.ndarray | None, threshold: Any) -> LabelOutputs:
+    """Return the numbers that logits (rows, 1) or (rows,) are, with their squared errors."""
+    predictions = logits.reshape(-1)
+    return LabelOutputs(
+        predictions=predictions,
+        confidence=predictions,
+        loss=None if references is None else (predictions - references) ** 2,
+        probabilities=np.empty((len(predictions), 0)),
+    )
+
+
+def per_example_stats(predictions: Any, references: Any, num_labels: int = 0) -> np.ndarray:
+    """Return prediction and reference of each row, (rows, 2)."""
+    return np.stack([predictions, np.asarray(references, dtype=float)], 1)
+
+
+def weighted_scores(weights: np.ndarray, stats: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the scores of samples, (samples,) each; correlations of a constant are NaN.
+
+    They are not functions of sums: ranks are those in the sample.
 
     Args:
-        logits: (rows, 1) or (rows,).
-        references: (rows,).
+        weights: how often each sample has each row, (samples, rows).
+        stats: of `per_example_stats`.
     """
-    from scipy.stats import pearsonr, spearmanr
+    columns, total = stats.T, weights.sum(1)
+    error = columns[0] - columns[1]
+    mse = (weights * error**2).sum(1) / total
+    spearman = aggregates.correlation(weights, *(aggregates.ranks(weights, c) for c in columns))
+    pearson = aggregates.correlation(weights, *columns)
+    return {
+        "mse": mse,
+        "rmse": np.sqrt(mse),
+        "mae": (weights * np.abs(error)).sum(1) / total,
+        "pearson": np.where(np.isnan(spearman), np.nan, pearson),  # ranks have no rounding error
+        "spearman": spearman,
+    }
 
-    predictions, targets = logits.reshape(-1), references.astype(np.float64)
-    error = predictions - targets
-    mse = float((error**2).mean())
-    metrics = {"mse": mse, "rmse": mse**0.5, "mae": float(np.abs(error).mean())}
-    if len(predictions) > 1 and np.ptp(predictions) > 0 and np.ptp(targets) > 0:
-        metrics["pearson"] = float(pearsonr(predictions, targets)[0])  # type: ignore[arg-type]
-        metrics["spearman"] = float(spearmanr(predictions, targets)[0])  # type: ignore[arg-type]
-    return metrics
+
+def probability_scores(outputs: LabelOutputs, references: Any) -> dict[str, float]:
+    """Return nothing: a number has no probability."""
+    return {}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from temper.compare import row_scores, significance
+from temper.metrics import classification
 from tests.helpers.comparisons import NAMES, WANTED, labelled
 
 
@@ -36,12 +37,14 @@ def test_equal_models_are_called_different_in_about_5_percent():
     for i in range(repeats):
         wanted = random.integers(0, 2, size)
         right = random.random((2, size)) < chance
-        cells = wanted * 2 + np.where(right, wanted, 1 - wanted)
         pair = [
             replace(
-                plain, per_example_stats=c[:, None].astype(float), right=r, example_loss=1.0 - r
+                plain,
+                per_example_stats=classification.per_example_stats(predicted, wanted, 2),
+                right=r,
+                example_loss=1.0 - r,
             )
-            for c, r in zip(cells, right, strict=True)
+            for predicted, r in zip(np.where(right, wanted, 1 - wanted), right, strict=True)
         ]
         seen, drawn = significance.observed(pair), significance.resample(pair, 500, i)
         for name in ("accuracy", "f1"):

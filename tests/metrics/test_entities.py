@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from temper import metrics
+from temper.evaluation import tables
 
 
 def test_entity_scores_are_seqevals():
@@ -21,11 +22,9 @@ def test_entity_scores_are_seqevals():
     assert scores["f1"] == pytest.approx(f1_score(wanted, found))
     assert scores["precision"] == pytest.approx(precision_score(wanted, found))
     assert scores["recall"] == pytest.approx(recall_score(wanted, found))
-    module = metrics.load("entities")
-    counts = module.EntityCounts()
-    counts.update(found[:20], wanted[:20])
-    counts.update(found[20:], wanted[20:])
+    count_types = metrics.load("entities").counts_by_type
+    counts = count_types(found[:20], wanted[:20]) + count_types(found[20:], wanted[20:])
     report = classification_report(wanted, found, output_dict=True)
-    for row in counts.per_class():
+    for row in tables.per_type(counts):
         assert row["f1"] == pytest.approx(report[row["label"]]["f1-score"], abs=1e-6)
         assert row["support"] == report[row["label"]]["support"]
