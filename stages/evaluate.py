@@ -12,15 +12,13 @@ import numpy as np
 from temper import metrics, params, tracking
 from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.core.errors import InputError
-from temper.evaluation import report, tables
+from temper.evaluation import report, tables, train_sample
 from temper.evaluation.evaluator import Evaluator
 from temper.evaluation.label_evaluator import LabelEvaluator
 from temper.prediction.predictor import Predictor
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
-
-TRAIN_SAMPLE = 1000  # training rows scored to measure overfitting
 
 
 def build_evaluator(
@@ -50,6 +48,10 @@ def build_evaluator(
         )
     originals = {str(split): arrow.drop_augmented(rows) for split, rows in features.items()}
     examples = {str(split): rows for split, rows in raw.items()}
+    if not predictor.task.packing:
+        originals[train_sample.NAME], examples[train_sample.NAME] = train_sample.select(
+            originals["train"], examples["train"], train_sample.MAX_SCORED, parameters.seed
+        )
     has_labels = metrics.scores_logits(parameters.task.metrics)
     evaluator_class = LabelEvaluator if has_labels else Evaluator
     return evaluator_class(predictor, parameters, originals, examples, zero_shot_folder)
@@ -58,7 +60,7 @@ def build_evaluator(
 def evaluate(evaluator: Evaluator, target: Path) -> dict[str, Any]:
     """Write every table and return metrics.json's content."""
     (target / "predictions").mkdir()
-    splits = [split for split in evaluator.raw if split != "train"]
+    splits = [split for split in evaluator.raw if split not in ("train", train_sample.NAME)]
     files = {split: target / "predictions" / f"{split}.csv" for split in splits}
     results = {split: evaluator.score(split, file) for split, file in files.items()}
     evaluator.write_thresholds(target)
@@ -84,13 +86,10 @@ def score_gap(
 
     A task that packs texts has no training rows, so there the gap is left out.
     """
-    if validation is None or evaluator.predictor.task.packing:
+    if validation is None or train_sample.NAME not in evaluator.raw:
         return {}
-    num_rows = len(evaluator.raw["train"])
-    random = np.random.default_rng(evaluator.seed)
-    rows = np.sort(random.choice(num_rows, min(num_rows, TRAIN_SAMPLE), replace=False))
     predictions_file = target / "train_sample.csv"
-    train = evaluator.scores(evaluator.score("train", predictions_file, rows))
+    train = evaluator.scores(evaluator.score(train_sample.NAME, predictions_file))
     predictions_file.unlink()
     names = [name for name in evaluator.headline[:2] if name in train and name in validation]
     return {f"train_{name}": train[name] for name in names} | {

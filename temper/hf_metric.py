@@ -11,27 +11,19 @@ import numpy as np
 
 from temper import metrics
 
-IS_LIST = {  # configuration → whether a row's predictions are a list, and its references
-    "classification": (True, False),
-    "multi_label": (True, True),
-    "regression": (True, False),
-}
-
 
 class TemperMetrics(evaluate.Metric):
-    """All metrics of one module of `temper.metrics`, which the configuration names."""
+    """All metrics of one of `temper.metrics.LOGIT_MODULES`, which the configuration names."""
 
     def _info(self) -> evaluate.MetricInfo:
         number = datasets.Value("float64")
-        predictions, references = (
-            datasets.Sequence(number) if is_list else number
-            for is_list in IS_LIST[str(self.config_name)]
-        )
+        numbers = datasets.Sequence(number)
+        references = numbers if self.config_name == "multi_label" else number
         return evaluate.MetricInfo(
             description="Every score temper computes for labels or numbers.",
             citation="",
             inputs_description="predictions: logits (rows, outputs); references: as in the data",
-            features=datasets.Features({"predictions": predictions, "references": references}),
+            features=datasets.Features({"predictions": numbers, "references": references}),
         )
 
     def _compute(self, predictions: Any, references: Any, **options: Any) -> dict[str, float]:

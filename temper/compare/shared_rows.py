@@ -200,9 +200,8 @@ def input_texts(model: ComparedModel, split: str, indices: Sequence[int]) -> lis
     if columns is None:
         return [{} for _ in indices]
     part = columns.take(pa.array(indices, pa.int64()))
-    formats = {"image": tables.thumbnail, "texts": " ".join, "text": str}
     texts = {
-        name: [formats[value_type](value) for value in part[name].to_pylist()]
-        for name, value_type in model.experiment.parameters.task.inputs.items()
+        name: [tables.input_text(value, input_kind) for value in part[name].to_pylist()]
+        for name, input_kind in model.experiment.parameters.task.inputs.items()
     }
     return [{name: values[i] for name, values in texts.items()} for i in range(len(indices))]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-MAX_ROWS = 50_000  # training rows a baseline learns from; a seeded sample where there are more
+MAX_ROWS = 50_000  # training rows that baselines learn from; a seeded sample where there are more
 MAX_FEATURES = 50_000
 THUMBNAIL_SIZE = 16  # side of the images that a linear model sees, px
 
@@ -14,27 +14,18 @@ Inputs = Texts | np.ndarray  # texts, or pixels (rows, values)
 
 
 def predictions(
-    train: Inputs, labels: Any, splits: Mapping[str, Inputs], metrics_module: str, seed: int
+    train: Inputs, labels: Any, splits: Mapping[str, Inputs], metrics_module: str
 ) -> dict[str, dict[str, Any]]:
-    """Fit every baseline on the training split; return predictions by baseline and split.
+    """Fit every baseline on training rows; return predictions by baseline and split.
 
     Args:
-        train: of the training split: texts, one list per column, or pixels.
-        labels: its references: ids or numbers (rows,), or sparse booleans (rows, labels).
+        train: texts, one list per column, or pixels.
+        labels: their references: ids or numbers (rows,), or sparse booleans (rows, labels).
         splits: inputs of the splits to predict.
         metrics_module: of the task.
-        seed: picks the training rows where there are too many.
     """
     from threadpoolctl import threadpool_limits
 
-    num_rows = labels.shape[0]
-    if num_rows > MAX_ROWS:
-        rows = np.sort(np.random.default_rng(seed).choice(num_rows, MAX_ROWS, replace=False))
-        if isinstance(train, np.ndarray):
-            train = train[rows]
-        else:
-            train = [[column[i] for i in rows.tolist()] for column in train]
-        labels = labels[rows]
     is_image = isinstance(train, np.ndarray)
     features: Mapping[str, Any]
     train_features, features = (train, splits) if is_image else tfidf(train, splits)

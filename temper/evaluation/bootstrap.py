@@ -18,7 +18,7 @@ def intervals(
     num_samples: int,
     seed: int,
 ) -> dict[str, float]:
-    """Return `<metric>_low` and `<metric>_high`.
+    """Return `<metric>_low` and `<metric>_high` of the headline metrics.
 
     Args:
         stats: of the examples, (examples, columns), sparse or dense.
@@ -55,12 +55,8 @@ def distinct_rows(stats: Any) -> tuple[np.ndarray, np.ndarray]:
 def draw(counts: np.ndarray, num_samples: int, width: int, seed: int) -> Iterator[np.ndarray]:
     """Yield how often each distinct row is drawn with replacement, (samples of a chunk, rows).
 
-    Args:
-        counts: of each distinct row, (rows,). Few of them take a draw from a multinomial
-            distribution, milliseconds whatever the number of examples.
-        num_samples: of all chunks.
-        width: numbers held per sample, which bounds the samples of a chunk.
-        seed: of the draws.
+    A draw of few distinct rows is one of a multinomial distribution, which takes microseconds
+    whatever their counts (rows,) are. `width` numbers per sample bound the samples of a chunk.
     """
     random, total, num_rows = np.random.default_rng(seed), int(counts.sum()), len(counts)
     chunk = max(1, min(num_samples, CELLS // max(width, 1)))

@@ -7,6 +7,7 @@ slice is a sum over some rows, and a bootstrap sample a weighted one (docs/adr/0
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,42 +83,31 @@ class Evaluator:
         """Return the references of examples of a labelled split, in the form of predictions."""
         return self.task.references(examples) or [None] * len(examples)
 
-    def score(self, split: str, target: Path, rows: np.ndarray | None = None) -> SplitResult:
-        """Predict a split, or some rows of it, and write the predictions to `target`.
-
-        Args:
-            split: its name.
-            target: the CSV file.
-            rows: numbers of the examples, sorted.
-        """
-        examples = self.raw[split] if rows is None else self.raw[split].select(rows)
+    def score(self, split: str, target: Path) -> SplitResult:
+        """Predict a split and write the predictions to `target`, a CSV file."""
+        examples = self.raw[split]
         is_labelled = self.is_labelled(examples)
         sampled = sample_mask(len(examples), len(self.task.label_names), self.seed)
         parts = []
         with target.open("w", newline="", encoding="utf-8") as file:
             writer = csv_file.Writer(file)
             writer.writerow(["row", "reference", "prediction", *self.columns])
-            for start, outputs, window in self.outputs_by_window(split, rows):
+            for start, outputs, window in self.outputs_by_window(split):
                 references = self.references(window) if is_labelled else None
                 part, cells = self.score_window(outputs, references, sampled[start:])
                 writer.writerows([start + i, *row] for i, row in enumerate(cells))
                 parts.append(part)
         return joined(parts)
 
-    def outputs_by_window(
-        self, split: str, rows: np.ndarray | None = None
-    ) -> Iterator[tuple[int, list, "Dataset"]]:
+    def outputs_by_window(self, split: str) -> Iterator[tuple[int, Any, "Dataset"]]:
         """Yield `(first row, outputs, examples)` of each window, and show how far it is."""
         from tqdm import tqdm
 
         features, examples = self.features[split], self.raw[split]
-        if rows is not None:
-            features, examples = select_examples(features, rows), examples.select(rows)
         with tqdm(total=len(examples), desc=split, unit="row", leave=False) as bar:
-            windows = self.predictor.predictions_by_window(features, examples)
-            for start, outputs, window in windows:
-                bar.update(len(outputs))
-                yield start, outputs, window
+            for window in self.predictor.predictions_by_window(features, examples):
+                bar.update(len(window[-1]))
+                yield window
 
     def score_window(
         self, outputs: list, references: Any | None, sampled: np.ndarray
@@ -151,14 +141,9 @@ class Evaluator:
 
     def intervals(self, stats: Any) -> Scores:
         """Return `<metric>_low` and `<metric>_high` of the headline metrics of some examples."""
-
-        def weighted_scores(weights: np.ndarray, stats: Any) -> dict[str, np.ndarray]:
-            return metrics.weighted_scores(
-                self.metrics_module, weights, stats, **self.score_options
-            )
-
+        score = partial(metrics.weighted_scores, self.metrics_module, **self.score_options)
         num_samples = self.params.bootstrap_samples
-        return bootstrap.intervals(stats, weighted_scores, self.headline, num_samples, self.seed)
+        return bootstrap.intervals(stats, score, self.headline, num_samples, self.seed)
 
     def baselines(self, splits: Sequence[str]) -> dict[str, dict[str, Scores]]:
         """Return scores by baseline and split."""
@@ -189,19 +174,20 @@ class Evaluator:
         """
         examples, count = self.raw[split], self.params.num_worst_examples
         slices = {name: examples[name] for name in self.params.slices}
-        inputs = tables.input_formatters(examples, self.task)
+        inputs = self.task.params.inputs
+
+        def slice_scores(rows: np.ndarray) -> Scores:
+            return self.total_scores(result.stats[rows]) | self.intervals(result.stats[rows])
+
         by_name = {
-            "slices": tables.slice_table(
-                slices, lambda rows: self.slice_scores(result.stats[rows]), self.headline
+            "slices": tables.slice_table(slices, slice_scores, self.headline),
+            "worst": tables.worst_rows(
+                predictions, self.example_loss(result), examples, inputs, count
             ),
-            "worst": tables.worst_rows(predictions, self.example_loss(result), inputs, count),
         }
         if result.type_counts is not None:
             by_name["per_class"] = tables.per_type(result.type_counts)
         return by_name
-
-    def slice_scores(self, stats: Any) -> Scores:
-        return self.total_scores(stats) | self.intervals(stats)
 
     def example_loss(self, result: SplitResult) -> np.ndarray:
         """Return what ranks the examples, the worst one highest, (examples,)."""
@@ -209,22 +195,6 @@ class Evaluator:
 
     def write_thresholds(self, target: Path) -> None:
         """Write `thresholds.json` where thresholds were tuned."""
-
-
-def select_examples(features: "Dataset", rows: np.ndarray) -> Any:
-    """Return the features of some examples, in order.
-
-    Args:
-        features: a tokenized split.
-        rows: numbers of the examples, sorted; they are counted from 0 in the result.
-    """
-    if "example_id" not in features.features:
-        return features.select(rows)
-    ids = np.asarray(features["example_id"][:])
-    selected = features.select(np.flatnonzero(np.isin(ids, rows)))
-    renumbered = np.searchsorted(rows, np.asarray(selected["example_id"][:]))
-    without_ids: Any = selected.remove_columns("example_id")
-    return without_ids.add_column("example_id", renumbered.tolist())
 
 
 def sample_mask(num_rows: int, num_labels: int, seed: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from temper import metrics
 from temper.core import artifacts
-from temper.evaluation import baselines, tables, zero_shot
+from temper.evaluation import baselines, tables, train_sample, zero_shot
 from temper.evaluation.evaluator import Evaluator, Scores, SplitResult, sample_mask
 from temper.evaluation.tables import Table
 from temper.metrics import labels, multi_label
@@ -83,12 +83,10 @@ class LabelEvaluator(Evaluator):
         shape = (len(values), len(self.task.label_names))
         return csr_array((np.ones(len(ids), dtype=bool), ids, ends), shape=shape)
 
-    def outputs_by_window(
-        self, split: str, rows: np.ndarray | None = None
-    ) -> Iterator[tuple[int, Any, "Dataset"]]:
+    def outputs_by_window(self, split: str) -> Iterator[tuple[int, Any, "Dataset"]]:
         """Yield logits; those that thresholds were tuned on are not predicted again."""
-        if rows is not None or not self.tunes or split != self.tuning_split:
-            yield from super().outputs_by_window(split, rows)
+        if not self.tunes or split != self.tuning_split:
+            yield from super().outputs_by_window(split)
             return
         for start in range(0, len(self.tuning_logits), EXAMPLES_PER_WINDOW):
             logits = self.tuning_logits[start : start + EXAMPLES_PER_WINDOW]
@@ -134,13 +132,14 @@ class LabelEvaluator(Evaluator):
         return super().scores(result) | probability_scores
 
     def baseline_predictions(self, splits: Sequence[str]) -> dict[str, dict[str, Any]]:
-        inputs = {split: self.baseline_inputs(split) for split in ("train", *splits)}
+        features, examples = train_sample.select(
+            self.features["train"], self.raw["train"], baselines.MAX_ROWS, self.seed
+        )
         by_baseline = baselines.predictions(
-            inputs.pop("train"),
-            self.references(self.raw["train"]),
-            inputs,
+            self.baseline_inputs(features, examples),
+            self.references(examples),
+            {s: self.baseline_inputs(self.features[s], self.raw[s]) for s in splits},
             self.metrics_module,
-            self.seed,
         )
         for name, p in self.params.zero_shot.items():
             folder = self.zero_shot_folder / name
@@ -150,11 +149,11 @@ class LabelEvaluator(Evaluator):
             }
         return by_baseline
 
-    def baseline_inputs(self, split: str) -> baselines.Inputs:
+    def baseline_inputs(self, features: "Dataset", examples: "Dataset") -> baselines.Inputs:
         """Return texts by column, or pixels (rows, values)."""
-        if "pixel_values" in self.features[split].features:
-            return np.stack([baselines.thumbnail_pixels(row) for row in self.features[split]])
-        return [self.raw[split][name][:] for name in self.task.columns]
+        if "pixel_values" in features.features:
+            return np.stack([baselines.thumbnail_pixels(row) for row in features])
+        return [examples[name][:] for name in self.task.columns]
 
     def make_tables(self, split: str, result: SplitResult, predictions: Path) -> dict[str, Table]:
         by_name, names = super().make_tables(split, result, predictions), self.task.label_names

@@ -1,6 +1,7 @@
 """Scores and tables → report.html, one file without links, and the summary on the console."""
 
 import csv
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ Scores = dict[str, Any]  # the content of metrics.json
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """Return a CSV file's rows, none where the file does not exist."""
+    """Return the rows of a CSV file, none where it does not exist."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -27,17 +28,11 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 
 def score_rows(scores: Scores, metrics_module: str) -> list[dict[str, Any]]:
-    """Return a row per scored split and model, the trained one before its baselines.
-
-    Args:
-        scores: of metrics.json.
-        metrics_module: the module of temper/metrics they come from.
-    """
+    """Return a row per scored split and model, the trained one before its baselines."""
     rows = []
-    splits = [split for split in scores if split not in ("test", "baseline", "gap")]
-    if "test" in scores:
-        splits.insert(0, "test")
-    for split in splits:
+    for split in ("test", "validation"):
+        if split not in scores:
+            continue
         names = [n for n in metrics.load(metrics_module).HEADLINE if n in scores[split]][:2]
         by_model = {"this model": scores[split]} | {
             baseline.replace("_", " "): by_split[split]
@@ -45,23 +40,20 @@ def score_rows(scores: Scores, metrics_module: str) -> list[dict[str, Any]]:
             if split in by_split
         }
         rows += [
-            {"model": model, "split": split, "scores": _cells(values, names)}
+            {"model": model, "split": split, "scores": [_cell(name, values) for name in names]}
             for model, values in by_model.items()
         ]
     return rows
 
 
-def _cells(scores: dict[str, float], names: list[str]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "value": scores.get(name),
-            "low": scores.get(f"{name}_low"),
-            "high": scores.get(f"{name}_high"),
-            "bounded": name not in metrics.UNBOUNDED,
-        }
-        for name in names
-    ]
+def _cell(name: str, scores: dict[str, float]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "value": scores.get(name),
+        "low": scores.get(f"{name}_low"),
+        "high": scores.get(f"{name}_high"),
+        "bounded": name not in metrics.UNBOUNDED,
+    }
 
 
 def svg_path(rows: list[dict[str, str]], x: str, y: str) -> str:
@@ -72,30 +64,19 @@ def svg_path(rows: list[dict[str, str]], x: str, y: str) -> str:
 
 
 def confusion_matrix(rows: list[dict[str, str]], names: list[str]) -> dict[str, Any] | None:
-    """Return the confusion matrix as counts and shares of the actual label.
-
-    Args:
-        rows: actual and predicted label of each example.
-        names: the labels in the order of their ids.
-    """
+    """Return the confusion matrix as counts and shares of the actual label, in order of ids."""
     if not rows:
         return None
     present = {row["actual"] for row in rows}
     labels = [name for name in names if name in present]
-    counts = {(actual, predicted): 0 for actual in labels for predicted in labels}
-    for row in rows:
-        if (row["actual"], row["predicted"]) in counts:
-            counts[row["actual"], row["predicted"]] += 1
+    counts = Counter((row["actual"], row["predicted"]) for row in rows)
     lines = []
     for actual in labels:
-        total = max(sum(counts[actual, predicted] for predicted in labels), 1)
+        row = [counts[actual, predicted] for predicted in labels]
+        total = max(sum(row), 1)
         cells = [
-            {
-                "count": counts[actual, predicted],
-                "share": counts[actual, predicted] / total,
-                "right": predicted == actual,
-            }
-            for predicted in labels
+            {"count": count, "share": count / total, "right": predicted == actual}
+            for predicted, count in zip(labels, row, strict=True)
         ]
         lines.append({"name": actual, "cells": cells})
     return {"names": labels, "lines": lines}
@@ -108,15 +89,7 @@ def write(
     parameters: params.Params,
     label_names: list[str],
 ) -> None:
-    """Write report.html from metrics.json's content and the CSV tables in `folder`.
-
-    Args:
-        folder: data/evaluation.
-        scores: of metrics.json.
-        data_summary: of data/raw/summary.json.
-        parameters: all of them; listed.
-        label_names: in the order of their ids, if any.
-    """
+    """Write report.html from the scores and the CSV tables in `folder`; it lists all parameters."""
     tables = {name: read_table(folder / f"{name}.csv") for name in TABLES}
     curves = [
         {"title": title, "x": x, "y": y, "path": svg_path(tables[table], x, y), "table": table}
@@ -145,9 +118,7 @@ def print_summary(scores: Scores, metrics_module: str) -> None:
     from rich.table import Table
 
     header, *rows = _text_table(scores, metrics_module)
-    table = Table(title="scores with 95 % intervals")
-    for name in header:
-        table.add_column(name)
+    table = Table(*header, title="scores with 95 % intervals")
     for row in rows:
         table.add_row(*row)
     Console().print(table)

@@ -6,18 +6,14 @@ import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from temper.core import csv_file
 from temper.metrics.aggregates import precision_recall_f1
 from temper.metrics.labels import LabelOutputs, dense
-from temper.tasks.base import Task
 from temper.tasks.base.images import open_image
-
-if TYPE_CHECKING:
-    from datasets import Dataset
 
 MOST_LABELS = 30  # in the confusion matrix; the most frequent ones
 MOST_PAIRS = 30
@@ -27,7 +23,6 @@ BINS = 10  # of the calibration curve
 THUMBNAIL_SIZE = 96  # longest side of a listed image, px
 
 Table = list[dict[str, Any]]
-InputFormatters = dict[str, Callable[[int], str]]  # column → row number → text
 
 
 def write_csv(path: Path, rows: Table) -> None:
@@ -46,14 +41,7 @@ def rounded(value: Any) -> float:
 def per_class(
     names: Sequence[str], hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray
 ) -> Table:
-    """Return precision, recall, F1 and support of each label, by support.
-
-    Args:
-        names: of the labels.
-        hits: rows or entities that a label is predicted for and right, (labels,).
-        predicted: those that it is predicted for.
-        actual: those that it holds for.
-    """
+    """Return precision, recall, F1 and support of each label, by support; counts are (labels,)."""
     scores = precision_recall_f1(hits.astype(float), predicted, actual)
     return [
         {"label": names[i], "support": int(actual[i]), "predicted": int(predicted[i])}
@@ -72,13 +60,7 @@ def per_type(counts: Counter[tuple[str, str]]) -> Table:
 def confusion(
     predictions: np.ndarray, references: np.ndarray, names: Sequence[str]
 ) -> tuple[Table, Table]:
-    """Return (actual, predicted) per row for the most frequent labels, and the worst pairs.
-
-    Args:
-        predictions: ids, (rows,).
-        references: ids, (rows,).
-        names: of the labels.
-    """
+    """Return (actual, predicted) per row for the most frequent labels, and the worst pairs."""
     cells = Counter(zip(references.tolist(), predictions.tolist(), strict=True))
     support = Counter(references.tolist())
     frequent = {label for label, _ in support.most_common(MOST_LABELS)}
@@ -156,10 +138,7 @@ def slice_table(
 ) -> Table:
     """Return count, scores and intervals for each of the most frequent values of each column.
 
-    Args:
-        columns: the slice columns of the raw examples.
-        scores_of: returns scores and intervals of some rows.
-        headline: the metrics; the first two are listed.
+    `scores_of` scores some rows; of the headline metrics the first two are listed.
     """
     table = []
     keys = [key for name in headline[:2] for key in (name, f"{name}_low", f"{name}_high")]
@@ -172,13 +151,16 @@ def slice_table(
     return table
 
 
-def worst_rows(predictions: Path, loss: np.ndarray, inputs: InputFormatters, count: int) -> Table:
-    """Return the rows with the highest loss, worst first, with their inputs.
+def worst_rows(
+    predictions: Path, loss: np.ndarray, examples: Any, inputs: Mapping[str, str], count: int
+) -> Table:
+    """Return the rows of a predictions file with the highest loss, worst first, with their inputs.
 
     Args:
-        predictions: the predictions file of the rows.
+        predictions: the file.
         loss: (rows,).
-        inputs: of the task.
+        examples: the raw rows.
+        inputs: kind of each input column.
         count: of the rows to return.
     """
     order = np.argsort(-loss, kind="stable")[:count].tolist()
@@ -194,23 +176,17 @@ def worst_rows(predictions: Path, loss: np.ndarray, inputs: InputFormatters, cou
             "reference": written[i]["reference"],
             "prediction": written[i]["prediction"],
             **({"score": rounded(written[i]["score"])} if "score" in header else {}),
-            **{name: text(i) for name, text in inputs.items()},
+            **{name: input_text(examples[i][name], kind) for name, kind in inputs.items()},
         }
         for i in order
     ]
 
 
-def input_formatters(examples: "Dataset", task: Task) -> InputFormatters:
-    """Return for each input column a function from a row number to its text or thumbnail."""
-
-    def formatter(name: str, input_kind: str) -> Callable[[int], str]:
-        if input_kind == "image":
-            return lambda i: thumbnail(examples[i][name])
-        if input_kind == "texts":
-            return lambda i: " ".join(examples[i][name])
-        return lambda i: examples[i][name]
-
-    return {name: formatter(name, input_kind) for name, input_kind in task.params.inputs.items()}
+def input_text(value: Any, input_kind: str) -> str:
+    """Return an input of a task as text, an image as a data URL."""
+    if input_kind == "image":
+        return thumbnail(value)
+    return " ".join(value) if input_kind == "texts" else value
 
 
 def thumbnail(data: bytes) -> str:

@@ -27,11 +27,7 @@ def predictions(
 ) -> "np.ndarray | csr_array":
     """Return ids (rows,), or sparse booleans (rows, labels) for several labels.
 
-    Args:
-        folder: the fetched model.
-        p: template and phrases.
-        examples: raw rows; a pair of texts is joined by a space.
-        task: of the run; gives columns and labels.
+    A pair of texts is joined by a space.
     """
     from scipy.sparse import csr_array
     from transformers import pipeline
@@ -55,10 +51,8 @@ def predictions(
 def phrase_probabilities(output: Any, phrases: list[str]) -> list[float]:
     """Return the probability of each phrase from what a pipeline gives for one row.
 
-    Args:
-        output: `{"labels": [...], "scores": [...]}` of texts, or `[{"label": …, "score": …}, …]` of
-            images; the likeliest comes first.
-        phrases: the candidate labels.
+    That is `{"labels": [...], "scores": [...]}` of texts, or `[{"label": …, "score": …}, …]` of
+    images, the likeliest first.
     """
     if isinstance(output, dict):
         by_phrase = dict(zip(output["labels"], output["scores"], strict=True))

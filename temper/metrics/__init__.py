@@ -23,19 +23,11 @@ import numpy as np
 from temper.core.errors import InputError, nearest
 from temper.metrics.labels import LabelOutputs
 
+LOGIT_MODULES = ("classification", "multi_label", "regression")
 MODULES = (
-    "classification",
-    "multi_label",
-    "regression",
-    "entities",
-    "answers",
-    "choices",
-    "language",
-    "completions",
-    "summarization",
-    "translation",
+    *LOGIT_MODULES,
+    *("entities", "answers", "choices", "language", "completions", "summarization", "translation"),
 )
-LOGIT_MODULES = MODULES[:3]
 MAY_BE_UNDEFINED = ("roc_auc", "pearson", "spearman")  # where rows do not vary
 UNBOUNDED = ("mse", "rmse", "mae", "log_loss", "loss", "perplexity", "bleu", "chrf")
 
@@ -84,11 +76,7 @@ def compute_from_outputs(
 ) -> dict[str, float]:
     """Return every metric of one of `LOGIT_MODULES` that is defined on these rows.
 
-    Args:
-        name: of the module.
-        outputs: the predictions.
-        references: ids (rows,), booleans (rows, labels), sparse or dense, or numbers (rows,).
-        positive: binary: the class that precision, recall and F1 are about.
+    References are ids or numbers (rows,), or booleans (rows, labels), sparse or dense.
     """
     module, num_labels = load(name), outputs.probabilities.shape[1]
     options = {"positive": positive} if name == "classification" else {}
@@ -158,22 +146,22 @@ def training_metrics(name: str) -> dict[str, bool]:
     return getattr(module, "TRAINING_METRICS", module.GREATER_IS_BETTER)
 
 
-def directions(name: str, custom: CustomMetrics = MappingProxyType({})) -> dict[str, bool]:
-    """Return whether greater is better of each metric that training computes, and of `loss`.
-
-    Args:
-        name: of the module.
-        custom: functions from the user's code; see `custom_directions`.
-    """
-    return {"loss": False} | training_metrics(name) | custom_directions(custom)
-
-
 def custom_directions(custom: CustomMetrics) -> dict[str, bool]:
     """Return whether greater is better of each custom metric.
 
     It is unless the function has an attribute `greater_is_better = False`.
     """
     return {name: getattr(f, "greater_is_better", True) for name, f in custom.items()}
+
+
+def directions(name: str, custom: CustomMetrics = MappingProxyType({})) -> dict[str, bool]:
+    """Return whether greater is better of each metric that training computes, and of `loss`.
+
+    Args:
+        name: of the module.
+        custom: functions from the user's code.
+    """
+    return {"loss": False} | training_metrics(name) | custom_directions(custom)
 
 
 def greater_is_better(metric: str, name: str, custom: CustomMetrics = MappingProxyType({})) -> bool:

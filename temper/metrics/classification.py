@@ -10,14 +10,7 @@ from temper.metrics.labels import LabelOutputs
 
 HEADLINE = ("accuracy", "f1", "precision", "recall", "f1_macro", "mcc")
 GREATER_IS_BETTER = {
-    "accuracy": True,
-    "precision": True,
-    "recall": True,
-    "f1": True,
-    "f1_macro": True,
-    "f1_weighted": True,
-    "mcc": True,
-    "roc_auc": True,
+    **dict.fromkeys((*HEADLINE, "f1_weighted", "roc_auc"), True),
     "log_loss": False,
     "calibration_error": False,
 }

@@ -10,7 +10,7 @@ import numpy as np
 from temper.metrics import aggregates
 
 HEADLINE = ("f1", "precision", "recall", "accuracy")
-GREATER_IS_BETTER = {"f1": True, "precision": True, "recall": True, "accuracy": True}
+GREATER_IS_BETTER = dict.fromkeys(HEADLINE, True)
 
 
 def entities(tags: list[str]) -> set[tuple[str, int, int]]:

@@ -9,12 +9,7 @@ from temper.metrics.labels import LabelOutputs
 
 HEADLINE = ("f1_micro", "f1_macro", "precision_micro", "accuracy")
 GREATER_IS_BETTER = {
-    "accuracy": True,
-    "f1_micro": True,
-    "f1_macro": True,
-    "precision_micro": True,
-    "recall_micro": True,
-    "roc_auc": True,
+    **dict.fromkeys((*HEADLINE, "recall_micro", "roc_auc"), True),
     "log_loss": False,
 }
 

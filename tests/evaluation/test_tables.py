@@ -20,13 +20,13 @@ def test_tables_match_a_hand_made_example(tmp_path):
         ("a", "b", 1),
         ("c", "b", 1),
     ]
-    file = tmp_path / "test.csv"
+    file, examples = tmp_path / "test.csv", [{"text": letter} for letter in "rstuvwx"]
     written = [
         {"row": i, "reference": names[r], "prediction": names[p]}
         for i, (p, r) in enumerate(zip(predictions, references, strict=True))
     ]
     tables.write_csv(file, written)
-    worst = tables.worst_rows(file, np.arange(7.0), {"text": list("rstuvwx").__getitem__}, 2)
+    worst = tables.worst_rows(file, np.arange(7.0), examples, {"text": "text"}, 2)
     assert [row["text"] for row in worst] == ["x", "w"]
     assert (worst[0]["reference"], worst[0]["prediction"]) == ("c", "b")
 
