@@ -1,4 +1,4 @@
-"""Peak memory of writing data/raw by rows: the download stage's two passes over a CSV file.
+"""Peak memory of writing data/raw by rows: the download stage's pass over a CSV file.
 
 `python benchmarks/memory_data.py`: each measurement runs in a new process.
 """

@@ -9,14 +9,12 @@ running DVC stage. The second argument is the folder of the local files' hashes,
 import itertools
 import shutil
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from temper import params
 from temper.core import artifacts, determinism, errors, names, startup
 from temper.ingest import dataset, local_files
-from temper.ingest.columns import ColumnBatch
 from temper.ingest.text_files import Note
 from temper.params import schema
 from temper.params.data import DataParams
@@ -25,18 +23,14 @@ from temper.tasks.base import registry
 
 
 def open_local_splits(data: DataParams, note: Note) -> dataset.SourceSplits:
-    """Return a reader of the local files of each split, which notes how it reads them."""
-
-    def batch_reader(files: list[Path]) -> Callable[[], Iterator[ColumnBatch]]:
-        return lambda: local_files.read_all(files, data.csv, note)
-
+    """Return the rows of the local files of each split; how these are read is noted."""
     files = {n: local_files.find_files(name, n, data.glob) for n, name in data.files.items()}
     local_files.check_csv(itertools.chain(*files.values()), data.csv)
-    return {split: batch_reader(paths) for split, paths in files.items()}
+    return {split: local_files.read_all(paths, data.csv, note) for split, paths in files.items()}
 
 
 def open_hub_splits(data: DataParams) -> tuple[dataset.SourceSplits, dict[str, Any]]:
-    """Return a reader of each split of a Hub dataset, and its description for summary.json."""
+    """Return the rows of each split of a Hub dataset, and its description for summary.json."""
     from temper.ingest import hub
 
     info = hub.resolve_dataset(data.hub)
@@ -67,7 +61,7 @@ def download_dataset(parameters: params.Params, manifests: Path, target: Path) -
     origin["license"] = data.license or origin.get("license")
     origin["description"] = data.description or origin.get("description")
     summary = origin | dataset.write(source, parameters.task, data, target)
-    for text in notes:  # once each, although a file is read twice
+    for text in notes:
         print(text)
     artifacts.write_json(target / "summary.json", summary)
     return summary

@@ -104,10 +104,11 @@ def encode_rows(
     whole = p.split.model_copy(update={"validation": 0.0, "test": 0.0})
     changes = {"files": {"train": p.files["train"]}, "split": whole, "fold": None}
     data = p.model_copy(update=changes | {"subset": {"train": NUM_ROWS}})
-    source = {"train": lambda: local_files.read_all(files, p.csv)}
     try:
+        source = {"train": local_files.read_all(files, p.csv)}
         dataset.write(source, parameters.task, data, folder / "raw")
     except InputError:  # fewer rows
+        source = {"train": local_files.read_all(files, p.csv)}
         data = data.model_copy(update={"subset": None})
         dataset.write(source, parameters.task, data, folder / "raw")
     raw = arrow.load(folder / "raw")["train"]

@@ -11,8 +11,8 @@ from pathlib import Path
 from temper.check import label_checks
 from temper.check.findings import Findings
 from temper.core.errors import nearest
-from temper.ingest import dataset, labels, local_files, overlap, row_selection
-from temper.ingest.columns import ColumnBatch
+from temper.ingest import dataset, local_files, overlap, row_selection
+from temper.ingest.columns import ColumnBatch, num_rows
 from temper.ingest.split_stats import SplitStats, scan_split
 from temper.ingest.text_files import Note
 from temper.params import rules
@@ -42,7 +42,7 @@ def check(parameters: Params, findings: Findings) -> None:
             names = local_files.column_names(files[0], data.csv)
             batches = iter([{column: [] for column in names}])
             with findings.named("data.rename"):
-                columns = list(next(dataset.read_source(batches, task, data, split), {}))
+                columns = list(next(dataset.rename_columns(batches, task, data, split), {}))
                 splits[split] = LocalSplit(files=files, columns=columns)
     before = len(findings.mistakes)
     with findings.named("data"):
@@ -125,19 +125,13 @@ def read(local: LocalSplit, split: str, parameters: Params, note: Note) -> Itera
     """Yield a split's batches, missing columns filled in so that the rest is still checked.
 
     Raises:
-        InputError: a broken row, or with regression a label that is not a number.
+        InputError: a broken row.
     """
-    task, data, start = parameters.task, parameters.data, 0
-    numbers = labels.LabelEncoder(task, None)
+    task, data = parameters.task, parameters.data
+    empty = {name: "?" if name == data.split.group else "" for name in local.missing}
     batches = local_files.read_all(local.files, data.csv, note)
-    for columns in dataset.read_source(batches, task, data, split):
-        size = len(next(iter(columns.values()), []))
-        if task.target and task.target[1] == "number":
-            values = columns.get(task.target[0], [])
-            numbers.encode(values, split, range(start, start + len(values)))
-        start += size
-        empty = {name: "?" if name == data.split.group else "" for name in local.missing}
-        yield columns | {name: [value] * size for name, value in empty.items()}
+    for columns in dataset.rename_columns(batches, task, data, split):
+        yield columns | {name: [value] * num_rows(columns) for name, value in empty.items()}
 
 
 def check_splits(

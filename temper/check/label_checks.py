@@ -33,12 +33,10 @@ def check(parameters: Params, counts: dict[str, Counter[str]], findings: Finding
             is_filtered = row_selection.filters_labels(parameters.data)
             labels.check_rows(task, counts, labels_are_filtered=is_filtered)
         encoder = labels.build_encoder(task, counts)
-        names = encoder.names or []
+        names, ids = (encoder.names, encoder.ids) if encoder else ([], {})
         if labels.are_label_ids(set().union(*counts.values()), task.classes):
             findings.facts["label ids"] = ", ".join(f"{i} → {n}" for i, n in enumerate(names))
-        check_uses(
-            parameters, {names[i]: counts["train"][raw] for raw, i in encoder.ids.items()}, findings
-        )
+        check_uses(parameters, {names[i]: counts["train"][raw] for raw, i in ids.items()}, findings)
 
 
 def check_uses(parameters: Params, counts: dict[str, int], findings: Findings) -> None:

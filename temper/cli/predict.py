@@ -25,8 +25,7 @@ from temper.cli import predicted_file
 from temper.cli.without_torch import without_torch
 from temper.core.errors import InputError
 from temper.ingest import local_files
-from temper.ingest.columns import ColumnBatch, find_column, get_column, read_inputs
-from temper.ingest.formats import num_rows
+from temper.ingest.columns import ColumnBatch, find_column, get_column, num_rows, read_inputs
 from temper.ingest.text_files import Note
 from temper.params.data import CsvParams
 from temper.prediction.batches import BATCH_TOKENS

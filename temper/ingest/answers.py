@@ -3,53 +3,27 @@
 Other languages count in UTF-16 units (JavaScript, Java, C#) or UTF-8 bytes (Go, Rust).
 """
 
-from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from temper.core.errors import InputError
-from temper.ingest.columns import ColumnBatch
-from temper.params.task import QuestionAnswering, TaskParams
 
 UNITS = (("UTF-16 units", "utf-16-le", 2), ("UTF-8 bytes", "utf-8", 1))
 
 
-def place(
-    batch: ColumnBatch, task: TaskParams, where: Callable[[int], str]
-) -> tuple[Counter[str], list[str]]:
-    """Correct the `answer_start` of a batch's answers, in place, where that is unambiguous.
+def place(context: str, answers: dict[str, list[Any]] | None) -> set[str]:
+    """Correct the `answer_start` of a row's answers, in place; return the reasons.
 
-    Args:
-        batch: converted columns.
-        task: names them; of other tasks nothing is looked at.
-        where: from a position in the batch to its split, row and column.
-
-    Returns:
-        How many rows were corrected, by the reason, and an error for each row that could not be.
+    Raises:
+        InputError: one cannot be corrected without doubt.
     """
-    notes: Counter[str] = Counter()
-    errors: list[str] = []
-    if not isinstance(task, QuestionAnswering):
-        return notes, errors
-    rows = zip(batch[task.context], batch[task.answers], strict=True)
-    for i, (context, answers) in enumerate(rows):
-        try:
-            notes.update(_place_row(context, answers))
-        except InputError as error:
-            errors.append(f"{where(i)}: {error}")
-    return notes, errors
-
-
-def _place_row(context: str, answers: dict[str, list[Any]] | None) -> set[str]:
     reasons: set[str] = set()
     if answers is None:
         return reasons
     for i, text in enumerate(answers["text"]):
         start = answers["answer_start"][i]
-        if start >= 0 and context.startswith(text, start):
-            continue
-        answers["answer_start"][i], reason = find_start(context, text, start)
-        reasons.add(f"answers {reason}")
+        if start < 0 or not context.startswith(text, start):
+            answers["answer_start"][i], reason = find_start(context, text, start)
+            reasons.add(f"answers {reason}")
     return reasons
 
 

@@ -18,7 +18,6 @@ from typing import IO
 
 from temper.core.errors import InputError
 
-COMPRESSIONS = (".gz", ".zip")
 ENCRYPTED = 0x1  # flag bit of a ZIP member
 BROKEN = (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
 
@@ -29,7 +28,7 @@ class ArchiveMember:
 
     name: str  # for errors: x.csv, or x.zip!member.csv
     suffix: str  # of the format
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], IO[bytes] | gzip.GzipFile]
     path: Path | None = None  # None: compressed
 
     @contextmanager
@@ -49,7 +48,7 @@ def suffixes(name: str) -> tuple[str, str]:
     *_, inner, last = ["", "", *(suffix.lower() for suffix in PurePosixPath(name).suffixes)]
     if last == ".zip":
         return "", last
-    return (inner, last) if last in COMPRESSIONS else (last, "")
+    return (inner, last) if last == ".gz" else (last, "")
 
 
 def open_members(file: Path, known_suffixes: Collection[str]) -> Iterator[ArchiveMember]:
@@ -63,18 +62,16 @@ def open_members(file: Path, known_suffixes: Collection[str]) -> Iterator[Archiv
         InputError: the archive is broken or encrypted, or has no member of a known format.
     """
     suffix, compression = suffixes(file.name)
-    try:
-        if compression == ".zip":
+    if compression == ".gz":
+        yield ArchiveMember(name=str(file), suffix=suffix, open=lambda: gzip.GzipFile(file))
+    elif compression != ".zip":
+        yield ArchiveMember(name=str(file), suffix=suffix, open=lambda: file.open("rb"), path=file)
+    else:
+        try:
             with zipfile.ZipFile(file) as archive:
                 yield from _zip_members(archive, file, known_suffixes)
-        elif compression == ".gz":
-            yield ArchiveMember(name=str(file), suffix=suffix, open=lambda: _open_gzip(file))
-        else:
-            yield ArchiveMember(
-                name=str(file), suffix=suffix, open=lambda: file.open("rb"), path=file
-            )
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise InputError(f"{file}: broken ZIP archive: {error}; pack it again") from None
+        except (zipfile.BadZipFile, NotImplementedError) as error:
+            raise InputError(f"{file}: broken ZIP archive: {error}; pack it again") from None
 
 
 @contextmanager
@@ -99,13 +96,9 @@ def explain_broken(member: ArchiveMember) -> Iterator[None]:
 def _zip_members(
     archive: zipfile.ZipFile, file: Path, known_suffixes: Collection[str]
 ) -> Iterator[ArchiveMember]:
-    members = {
-        member.filename: member
-        for member in archive.infolist()
-        if not member.is_dir() and not _is_hidden(member.filename)
-    }
-    formats = {name: suffixes(name)[0] for name in sorted(members) if suffixes(name)[1] == ""}
-    readable = {name: suffix for name, suffix in formats.items() if suffix in known_suffixes}
+    members = {m.filename: m for m in archive.infolist() if not m.is_dir() and not _is_hidden(m)}
+    known = [(suffix, "") for suffix in known_suffixes]
+    readable = [name for name in sorted(members) if suffixes(name) in known]
     if not readable:
         raise InputError(
             f"{file}: contains no file of a known format; it contains "
@@ -115,16 +108,15 @@ def _zip_members(
     for name in readable:
         if members[name].flag_bits & ENCRYPTED:
             raise InputError(f"{file}!{name}: encrypted; pack it without a password")
-    for name, suffix in readable.items():
+    for name in readable:
         yield ArchiveMember(
-            name=f"{file}!{name}", suffix=suffix, open=lambda name=name: archive.open(name)
+            name=f"{file}!{name}",
+            suffix=suffixes(name)[0],
+            open=lambda name=name: archive.open(name),
         )
 
 
-def _open_gzip(file: Path) -> IO[bytes]:
-    return gzip.open(file)  # type: ignore[return-value]
-
-
-def _is_hidden(name: str) -> bool:
+def _is_hidden(member: zipfile.ZipInfo) -> bool:
     """Recognize files that operating systems add: `__MACOSX/._x.csv`, `.DS_Store`."""
-    return any(part == "__MACOSX" or part.startswith(".") for part in PurePosixPath(name).parts)
+    parts = PurePosixPath(member.filename).parts
+    return any(part == "__MACOSX" or part.startswith(".") for part in parts)

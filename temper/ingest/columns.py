@@ -11,7 +11,7 @@ import io
 import itertools
 import json
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from tokenize import NL, STRING, TokenError, generate_tokens
 from typing import Any
 
@@ -19,8 +19,14 @@ from temper.core.errors import InputError, nearest
 from temper.tasks.base import images
 
 MAX_CHARACTERS = 10_000_000  # of a text: a very long novel has 3 million
-ANSWER_KEYS = {"text": str, "answer_start": int}
+ANSWER_KEYS = ("text", "answer_start")
 ColumnBatch = dict[str, list[Any]]  # column → the values of some consecutive rows
+Locate = Callable[[str], Callable[[int], str]]  # column → position → its split, row and column
+
+
+def num_rows(batch: Mapping[str, list[Any]]) -> int:
+    """Count the rows of a batch; 0 without columns."""
+    return len(next(iter(batch.values()), []))
 
 
 def find_column(batch: Mapping[str, list[Any]], name: str) -> list[Any] | None:
@@ -62,50 +68,14 @@ def read_inputs(
     Raises:
         InputError: a value cannot be converted.
     """
-    size = len(next(iter(batch.values()), []))
     return {
         name: convert(
-            find_column(batch, name) or [None] * size,
+            find_column(batch, name) or [None] * num_rows(batch),
             value_type,
             lambda i, name=name: f"{where} row {first_row + i + 1}, column {name!r}",
         )
         for name, value_type in inputs.items()
     }
-
-
-def rename_columns(
-    batches: Iterator[ColumnBatch],
-    names: Mapping[str, str] | None,
-    split: str,
-    optional: Collection[str],
-) -> Iterator[ColumnBatch]:
-    """Yield batches with renamed columns.
-
-    Args:
-        batches: as they were read.
-        names: column in the source → its name from here on.
-        split: name of the split, for errors.
-        optional: new names whose columns the split may lack: the labels to predict.
-
-    Raises:
-        InputError: the first batch lacks a column, or a new name is taken.
-    """
-    if not names:
-        yield from batches
-        return
-    for i, batch in enumerate(batches):
-        for old, new in names.items() if batch and i == 0 else ():
-            if old not in batch and new not in optional:
-                raise InputError(
-                    f"data.rename: {split} has no column {old!r}{nearest(old, list(batch))}; "
-                    f"it has {', '.join(batch)}"
-                )
-        for old, new in names.items():
-            if old in batch and new in batch and new not in names:
-                raise InputError(
-                    f"data.rename: {split} already has a column {new!r}; give {old!r} another name"
-                )
-        yield {names.get(column, column): values for column, values in batch.items()}
 
 
 def convert(values: Sequence[Any], value_type: str, where: Callable[[int], str]) -> list[Any]:
@@ -130,10 +100,15 @@ def convert(values: Sequence[Any], value_type: str, where: Callable[[int], str])
 
 
 def feature(value_type: str) -> Any:
-    """Return the `datasets` feature of a converted column."""
+    """Return the `datasets` feature of a converted column; labels are names."""
     from datasets import List, Value
 
+    names = List(Value("string"))
     return {
+        "class": names,
+        "classes": names,
+        "tags": names,
+        "number": Value("float32"),
         "text": Value("string"),
         "texts": List(Value("string")),
         "image": Value("binary"),
@@ -142,11 +117,13 @@ def feature(value_type: str) -> Any:
     }[value_type]
 
 
-def comparison_key(value: str | list[str] | bytes) -> str:
-    """Turn an input value into a string that is equal for equal values only."""
-    if isinstance(value, bytes):
-        return value.hex()
-    return "\x1e".join(value) if isinstance(value, list) else value
+def split_words(text: str) -> list[Any]:
+    """Read words that a table holds as a list, as text, or separated by spaces.
+
+    Raises:
+        InputError: the text begins as a list and is none.
+    """
+    return parse_list(text) if text.lstrip().startswith("[") else text.split()
 
 
 def parse_list(text: str) -> list[Any]:
@@ -193,16 +170,14 @@ def _text(value: Any) -> str:
 
 
 def _texts(value: Any) -> list[str]:
-    """Convert a list; in a CSV file a JSON list, or words separated by spaces."""
-    if isinstance(value, str):
-        value = parse_list(value) if value.lstrip().startswith("[") else value.split()
+    value = split_words(value) if isinstance(value, str) else value
     if not isinstance(value, list | tuple):
         raise TypeError("expected a list of strings, a JSON list, or words separated by spaces")
     return [_text(item) for item in value]
 
 
 def _image(value: Any) -> bytes:
-    value = value.get("bytes") if isinstance(value, dict) else value
+    value = value.get("bytes") if isinstance(value, dict) else value  # datasets' form
     if not isinstance(value, bytes):
         raise TypeError("expected the bytes of an image")
     images.remarks(value)  # raises if it is no image
@@ -228,19 +203,15 @@ def _answers(value: Any) -> dict[str, list[Any]] | None:
         isinstance(value.get(name), list | tuple) for name in ANSWER_KEYS
     ):
         raise ValueError('expected answers such as {"text": ["a"], "answer_start": [5]}')
-    texts, starts = ([_scalar(item, kind) for item in value[k]] for k, kind in ANSWER_KEYS.items())
+    texts = list(value["text"])
+    starts = [-1 if start in (-1, "-1") else _index(start) for start in value["answer_start"]]
+    for kind, items in ((str, texts), (int, starts)):
+        for item in items:
+            if not isinstance(item, kind):
+                raise TypeError(f"expected {kind.__name__} in answers, not {item!r:.40}")
     if len(texts) != len(starts):
         raise ValueError("answers: text and answer_start have different lengths")
     return {"text": texts, "answer_start": starts}
-
-
-def _scalar(item: Any, kind: type) -> Any:
-    """Return the text or the position of an answer; a position may be written as text or 5.0."""
-    if kind is int:
-        item = _index(item) if item not in (-1, "-1") else -1
-    if not isinstance(item, kind):
-        raise TypeError(f"expected {kind.__name__} in answers, not {item!r:.40}")
-    return item
 
 
 CONVERTERS: dict[str, Callable[[Any], Any]] = {

@@ -59,8 +59,8 @@ def read(member: ArchiveMember, note: Note) -> Iterator[ColumnBatch]:
             f"{member.name}: numbered lines; words from column 2"
             + (f", tags from column {layout.tag_column + 1}" if layout.tag_column else "")
         )
-    with text_files.open_text(member, encoding) as text:
-        sentences = _sentences(text_files.read_lines(text, member.name), layout, member.name, note)
+    with text_files.open_lines(member, encoding) as lines:
+        sentences = _sentences(lines, layout, member.name, note)
         for batch in text_files.batched(sentences, lambda rows: sum(len(word) for word, _ in rows)):
             columns = {"words": [[word for word, _ in rows] for rows in batch]}
             if layout.tag_column is not None:
@@ -73,8 +73,8 @@ def find_layout(member: ArchiveMember, encoding: str) -> Layout:
 
     def rows() -> Iterator[str]:
         """Yield the lines of words, and empty ones."""
-        with text_files.open_text(member, encoding) as text:
-            for line in text_files.read_lines(text, member.name):
+        with text_files.open_lines(member, encoding) as lines:
+            for line in lines:
                 if not line.startswith(("#", DOCUMENT)):
                     yield line.strip(" \r\n")
 

@@ -18,31 +18,29 @@ def read(member: ArchiveMember, params: CsvParams | None, note: Note) -> Iterato
         InputError: a row or the header is broken, or can be read in two ways.
     """
     dialect = find_dialect(member, params, note)
-    with dialect.open_lines(member) as text:
-        lines = text_files.read_lines(text, member.name)
+    with dialect.open_lines(member) as lines:
         records = read_records(lines, dialect, member.name, note)
         _, header = next(records, (1, []))
-        width = _named_width(header, member.name)
-        rows = _check_widths(records, header, width, member.name)
+        names = _named_columns(header, member.name)
+        rows = _check_widths(records, header, len(names), member.name)
         for batch in text_files.batched(rows, lambda row: sum(map(len, row))):
-            values = zip(*batch, strict=True) if batch else [()] * width
-            yield {name: list(v) for name, v in zip(header[:width], values, strict=True)}
+            yield {name: [row[i] for row in batch] for i, name in enumerate(names)}
 
 
-def _named_width(header: list[str], name: str) -> int:
-    """Count the columns up to the last one with a name."""
-    width = len(header)
-    while width and not header[width - 1].strip():
-        width -= 1
-    if not width:
+def _named_columns(header: list[str], name: str) -> list[str]:
+    """Return the header up to the last column with a name."""
+    names = list(header)
+    while names and not names[-1].strip():
+        names.pop()
+    if not names:
         raise InputError(f"{name}:1: no header; the first line must name the columns")
-    repeated = sorted({column for column in header[:width] if header[:width].count(column) > 1})
+    repeated = sorted({column for column in names if names.count(column) > 1})
     if repeated:
         raise InputError(
             f"{name}:1: duplicate column name: {', '.join(map(repr, repeated))}; the header is "
             f"{', '.join(header)}"
         )
-    return width
+    return names
 
 
 def _check_widths(
@@ -56,8 +54,7 @@ def _check_widths(
                 f"({', '.join(header)}); is a quote or separator missing? data.csv can set "
                 "delimiter and quoting"
             )
-        if any(row[width:]):
-            value = next(filter(None, row[width:]))
+        for value in filter(None, row[width:]):
             raise InputError(
                 f"{name}:{line}: {value!r:.80} is in a column without a name; name the column in "
                 "the header, or put the text it belongs to in quotes"

@@ -6,10 +6,12 @@ are possible and differ, `data.csv` has to say which is meant.
 """
 
 import csv
+import itertools
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, TextIO
+from typing import Any
 
 from temper.core.errors import InputError
 from temper.ingest import text_files
@@ -24,7 +26,8 @@ MEANINGS = {
     "double": 'quotes (") enclose fields',
     "none": 'quotes (") are ordinary characters',
 }
-SAMPLE_LINES = 100  # that decide about the delimiter
+SAMPLE_LINES, SAMPLE_CHARACTERS = 100, 1 << 20  # that decide about the delimiter, at most
+ENCLOSED = re.compile('"[^"]*(?:""[^"]*)*"')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +38,9 @@ class Dialect:
     delimiter: str
     quoting: str  # double or none
 
-    def open_lines(self, member: ArchiveMember) -> AbstractContextManager[TextIO]:
-        """Open the member as text whose lines keep their ends."""
-        return text_files.open_text(member, self.encoding, newline="")
+    def open_lines(self, member: ArchiveMember) -> AbstractContextManager[Iterator[str]]:
+        """Open the member as lines that keep their ends."""
+        return text_files.open_lines(member, self.encoding, newline="")
 
     def parse(self, lines: Iterable[str]) -> Any:
         """Return a `csv.reader`."""
@@ -54,8 +57,7 @@ class Quotes:
     is_table: bool = True  # every line has as many
     opened: int = 0  # first line with a field that a quote begins and no quote ends
     enclosed: int = 0  # first line with a field in quotes
-    has_doubled: bool = False  # a field in quotes holds two quotes in a row
-    whole_columns: set[int] | None = None  # columns in quotes, header and all
+    must_enclose: bool = False  # a field in quotes holds two quotes in a row, or names a column
 
 
 def find_dialect(member: ArchiveMember, params: CsvParams | None, note: Note) -> Dialect:
@@ -65,20 +67,25 @@ def find_dialect(member: ArchiveMember, params: CsvParams | None, note: Note) ->
         InputError: two readings are possible, or the bytes are in no known encoding.
     """
     given = params.model_dump(exclude_none=True) if params is not None else {}
-    delimiter, quoting = DEFAULTS[member.suffix]
-    dialect = Dialect(
-        encoding=text_files.find_encoding(member, note, given.get("encoding")),
-        delimiter=given.get("delimiter", delimiter),
-        quoting=given.get("quoting", quoting),
-    )
-    if "delimiter" not in given:
-        dialect = replace(dialect, delimiter=_find_delimiter(member, dialect))
-        if dialect.delimiter != delimiter:
-            note(f"{member.name}: columns separated by {DELIMITERS[dialect.delimiter]}")
-    if "quoting" not in given:
-        dialect = replace(dialect, quoting=_find_quoting(member, dialect))
-        if dialect.quoting != quoting:
-            note(f"{member.name}: {MEANINGS[dialect.quoting]}")
+    default = dict(zip(("delimiter", "quoting"), DEFAULTS[member.suffix], strict=True))
+    encoding = text_files.find_encoding(member, note, given.get("encoding"))
+    dialect = Dialect(**default | given | {"encoding": encoding})
+    with dialect.open_lines(member) as lines:
+        sample, num_characters = [], 0
+        for line in itertools.islice(lines, SAMPLE_LINES):
+            sample.append(line)
+            num_characters += len(line)
+            if num_characters > SAMPLE_CHARACTERS:
+                break
+        if "delimiter" not in given:
+            dialect = replace(dialect, delimiter=_find_delimiter(sample, dialect, member.name))
+        if "quoting" not in given:
+            quotes = _scan_quotes(itertools.chain(sample, lines), dialect.delimiter)
+            dialect = replace(dialect, quoting=_find_quoting(member, dialect, quotes))
+    if dialect.delimiter != given.get("delimiter", default["delimiter"]):
+        note(f"{member.name}: columns separated by {DELIMITERS[dialect.delimiter]}")
+    if dialect.quoting != given.get("quoting", default["quoting"]):
+        note(f"{member.name}: {MEANINGS[dialect.quoting]}")
     return dialect
 
 
@@ -116,21 +123,19 @@ def _are_rows(record: list[str], delimiter: str) -> bool:
     return len(record) > 1 and all(line.count(delimiter) == len(record) - 1 for line in lines)
 
 
-def _find_delimiter(member: ArchiveMember, default: Dialect) -> str:
-    """Return the delimiter with which the first lines are a table of several columns."""
-    with default.open_lines(member) as text:
-        sample = text_files.take_sample(text_files.read_lines(text, member.name), SAMPLE_LINES)
+def _find_delimiter(sample: list[str], default: Dialect, name: str) -> str:
+    """Return the delimiter with which a file's first lines are a table of several columns."""
     possible = [
         delimiter
         for delimiter in DELIMITERS
         if any(
             _is_table(sample, replace(default, delimiter=delimiter, quoting=quoting))
-            for quoting in ("double", "none")
+            for quoting in MEANINGS
         )
     ]
     if len(possible) > 1:
         raise InputError(
-            f"{member.name}:1: columns may be separated by "
+            f"{name}:1: columns may be separated by "
             f"{' or '.join(DELIMITERS[delimiter] for delimiter in possible)}: {sample[0][:80]!r}; "
             "set data.csv.delimiter"
         )
@@ -148,87 +153,70 @@ def _is_table(lines: list[str], dialect: Dialect) -> bool:
     return len(widths) == 1 and min(widths) > 1
 
 
-def _find_quoting(member: ArchiveMember, default: Dialect) -> str:
+def _find_quoting(member: ArchiveMember, default: Dialect, quotes: Quotes) -> str:
     """Return `double` if quotes enclose fields, `none` if they are characters.
 
     Raises:
         InputError: both are possible, and the rows would differ.
     """
-    quoted = replace(default, quoting="double")
-    marks = _scan_quotes(member, default)
-    if default.quoting == "double":
-        if not (marks.is_table and marks.opened and marks.width > 1) or marks.enclosed:
-            return "double"
-        if _is_quoted_table(member, quoted, may_join_rows=True):
-            raise _ambiguous(member, marks.opened)
-        return "none"
-    if not marks.is_table:
-        is_quoted = marks.opened and _is_quoted_table(member, quoted, may_join_rows=False)
-        return "double" if is_quoted else "none"
-    if marks.opened:
-        if marks.width == 1 and _is_quoted_table(member, quoted, may_join_rows=True):
-            raise _ambiguous(member, marks.opened)
-        return "none"
-    if marks.enclosed and not (marks.has_doubled or marks.whole_columns):
-        raise _ambiguous(member, marks.enclosed)
-    return "double" if marks.enclosed else "none"
+    is_csv = default.quoting == "double"
+    ambiguous_line = 0
+    if not quotes.is_table:
+        is_quoted = is_csv or (
+            quotes.opened and _is_quoted_table(member, default, joins_rows=False)
+        )
+    elif quotes.opened:
+        is_quoted = is_csv and (quotes.width == 1 or quotes.enclosed)
+        could_be_either = is_csv == (quotes.width > 1) and not is_quoted
+        if could_be_either and _is_quoted_table(member, default, joins_rows=True):
+            ambiguous_line = quotes.opened
+    else:
+        is_quoted = is_csv or quotes.enclosed
+        if not is_csv and not quotes.must_enclose:
+            ambiguous_line = quotes.enclosed
+    if ambiguous_line:
+        raise InputError(
+            f'{member.name}:{ambiguous_line}: this quote (") may enclose a field or be a character '
+            "of it; set data.csv.quoting to double or none"
+        )
+    return "double" if is_quoted else "none"
 
 
-def _scan_quotes(member: ArchiveMember, dialect: Dialect) -> Quotes:
-    """Read a member up to the first line of another width."""
-    marks = Quotes()
-    with dialect.open_lines(member) as text:
-        for number, line in enumerate(text_files.read_lines(text, member.name), 1):
-            if '"' not in line and line.count(dialect.delimiter) + 1 == marks.width:
-                marks.whole_columns = set()
-                continue
-            fields = line.rstrip("\r\n").split(dialect.delimiter)
-            if fields == [""]:
-                continue
-            in_quotes = set()
-            for i, field in enumerate(fields):
-                if not field.startswith('"'):
-                    continue
-                inner = field[1:-1]
-                if len(field) > 1 and field[-1] == '"' and '"' not in inner.replace('""', ""):
-                    marks.enclosed = marks.enclosed or number
-                    marks.has_doubled |= '""' in inner
-                    in_quotes.add(i)
-                else:
-                    marks.opened = marks.opened or number
-            if marks.whole_columns is None:
-                marks.width, marks.whole_columns = len(fields), in_quotes
-            marks.whole_columns &= in_quotes
-            if len(fields) != marks.width:
-                marks.is_table = False
-                break
-    return marks
+def _scan_quotes(lines: Iterable[str], delimiter: str) -> Quotes:
+    """Look at the fields of lines up to the first one of another width."""
+    quotes = Quotes()
+    for number, line in enumerate(lines, 1):
+        fields = line.rstrip("\r\n").split(delimiter)
+        if fields == [""]:
+            continue
+        for field in fields if '"' in line else ():
+            if ENCLOSED.fullmatch(field):
+                quotes.must_enclose |= not quotes.width or '""' in field[1:-1]
+                quotes.enclosed = quotes.enclosed or number
+            elif field.startswith('"'):
+                quotes.opened = quotes.opened or number
+        quotes.width = quotes.width or len(fields)
+        if len(fields) != quotes.width:
+            quotes.is_table = False
+            break
+    return quotes
 
 
-def _is_quoted_table(member: ArchiveMember, dialect: Dialect, *, may_join_rows: bool) -> bool:
+def _is_quoted_table(member: ArchiveMember, dialect: Dialect, *, joins_rows: bool) -> bool:
     """Say whether all rows have equally many fields where quotes enclose fields.
 
     Args:
         member: to read.
-        dialect: with quotes that enclose.
-        may_join_rows: accept a row whose lines could each be one.
+        dialect: its other properties.
+        joins_rows: accept a row whose lines could each be one.
     """
-    joined: list[str] = []
-    width = 0
+    dialect, joined, widths = replace(dialect, quoting="double"), [], set[int]()
     try:
-        with dialect.open_lines(member) as text:
-            lines = text_files.read_lines(text, member.name)
+        with dialect.open_lines(member) as lines:
             for _, row in read_records(lines, dialect, member.name, joined.append):
-                width = width or len(row)
-                if row and len(row) != width:
+                widths |= {len(row)} if row else set()
+                if len(widths) > 1:
                     return False
     except InputError:
         return False
-    return may_join_rows or not joined
-
-
-def _ambiguous(member: ArchiveMember, line: int) -> InputError:
-    return InputError(
-        f'{member.name}:{line}: this quote (") may enclose a field or be a character of it; set '
-        "data.csv.quoting to double or none"
-    )
+    return joins_rows or not joined

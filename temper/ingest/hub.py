@@ -3,15 +3,15 @@
 `HF_TOKEN` and `HF_ENDPOINT` are read by huggingface_hub itself and never written to disk.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from temper.core import arrow
 from temper.core.errors import InputError, explain_full_disk, nearest
 from temper.ingest.columns import ColumnBatch
 from temper.ingest.dataset import SourceSplits
-from temper.ingest.text_files import ROWS
 from temper.params.data import HubDataset
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def open_dataset(params: HubDataset, commit: str) -> SourceSplits:
                 f"data.hub.splits.{split}: no split {hub_split!r}{nearest(hub_split, available)}; "
                 f"the dataset has {', '.join(available)}"
             )
-    return {split: _batch_reader(loaded[hub_split]) for split, hub_split in hub_splits.items()}
+    return {split: _batches(loaded[hub_split]) for split, hub_split in hub_splits.items()}
 
 
 def fetch_model(name: str, commit: str) -> Path:
@@ -108,27 +108,19 @@ def fetch_model(name: str, commit: str) -> Path:
     return Path(folder)
 
 
-def _batch_reader(dataset: "Dataset") -> Callable[[], Iterator[ColumnBatch]]:
-    """Return a function that reads a split, with images as bytes and labels as names."""
+def _batches(dataset: "Dataset") -> Iterator[ColumnBatch]:
+    """Yield a split's rows, with images as bytes and labels as names."""
     from datasets import Image
 
     for column, feature in dataset.features.items():
         if isinstance(feature, Image):
             dataset = dataset.cast_column(column, Image(decode=False))
-
-    def read() -> Iterator[ColumnBatch]:
-        label_names = {
-            column: list(getattr(getattr(f, "feature", f), "names", None) or [])
-            for column, f in dataset.features.items()
-        }
-        for start in range(0, len(dataset), ROWS):
-            columns = dataset[start : start + ROWS]
-            yield {
-                name: [_to_names(value, label_names[name]) for value in values]
-                for name, values in columns.items()
-            }
-
-    return read
+    label_names = {
+        column: list(getattr(getattr(f, "feature", f), "names", None) or [])
+        for column, f in dataset.features.items()
+    }
+    for batch in arrow.column_batches(dataset):
+        yield {n: [_to_names(v, label_names[n]) for v in values] for n, values in batch.items()}
 
 
 def _to_names(value: Any, names: list[str]) -> Any:

@@ -21,9 +21,8 @@ def read_lines(member: ArchiveMember, note: Note) -> Iterator[ColumnBatch]:
         InputError: a line is not an object; names the line.
     """
     encoding = text_files.find_encoding(member, note)
-    with text_files.open_text(member, encoding) as text:
-        records = _records(text_files.read_lines(text, member.name), member.name)
-        for batch in text_files.batched(records, lambda pair: pair[0]):
+    with text_files.open_lines(member, encoding) as lines:
+        for batch in text_files.batched(_records(lines, member.name), lambda pair: pair[0]):
             yield _from_records([record for _, record in batch])
 
 

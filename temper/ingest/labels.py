@@ -1,19 +1,16 @@
-"""Label columns as people write them → ids in a fixed order, lists of ids, or numbers."""
+"""Label names of all splits → ids in a fixed order, and a row's names → its ids."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from temper.core.errors import InputError, nearest
-from temper.ingest.label_values import LABEL_TYPES, is_missing, label_names
+from temper.ingest.label_values import LABEL_TYPES
 from temper.params.task import TaskParams
 
 if TYPE_CHECKING:
-    from datasets import ClassLabel, List, Value
-
-LARGEST = float(np.finfo(np.float32).max)
+    from datasets import ClassLabel, List
 
 
 def order_names(names: Iterable[str], given: Sequence[str] | None) -> list[str]:
@@ -31,82 +28,28 @@ def order_names(names: Iterable[str], given: Sequence[str] | None) -> list[str]:
     return sorted(unique, key=int if are_numbers else None)
 
 
+@dataclass(frozen=True, kw_only=True)
 class LabelEncoder:
-    """Encodes a data set's label column as ids or numbers.
+    """Encodes label names as ids."""
 
-    Args:
-        task: target column and type, separator.
-        names: in the order of ids; None where the target has no label names.
-        labels_are_ids: the data holds positions in `names`, 0 … n-1.
-    """
+    value_type: str  # class, classes or tags
+    names: list[str]  # in the order of ids
+    ids: dict[str, int]  # by the names, or positions, that the data holds
 
-    def __init__(self, task: TaskParams, names: list[str] | None, labels_are_ids: bool = False):
-        self.task, self.names = task, names
-        self.column, self.value_type = task.target or ("", "")
-        self.ids = {name: i for i, name in enumerate(names or [])}
-        if labels_are_ids:
-            self.ids = {str(i): i for i in range(len(names or []))}
-
-    def encode(self, values: Sequence[Any], split: str, rows: Iterable[int]) -> list[Any]:
-        """Encode labels as ids, lists of ids, or floats; missing ones as -1 or None.
-
-        Args:
-            values: labels as they were read.
-            split: the source's split, for errors.
-            rows: each value's row number in the source, from 0.
-
-        Raises:
-            InputError: an unknown label or a value that is not a number.
-        """
-        return [
-            self._encode(value, f"{split} row {row + 1}")
-            for value, row in zip(values, rows, strict=True)
-        ]
-
-    def _encode(self, value: Any, where: str) -> int | float | list[int] | None:
-        if is_missing(value, self.task):
-            return -1 if self.value_type == "class" else None
-        if self.value_type == "number":
-            return self._number(value, where)
-        try:
-            names = label_names(value, self.task)
-        except InputError as error:
-            raise InputError(f"{where}, column {self.column!r}: {error}") from None
-        ids = [self._label_id(name, where) for name in names]
+    def encode(self, rows: Iterable[Sequence[str] | None]) -> list[Any]:
+        """Encode each row's label names as an id or as a list of ids; none as -1 or None."""
         if self.value_type == "class":
-            return ids[0]
-        return ids if self.value_type == "tags" else sorted(set(ids))
+            return [self.ids[names[0]] if names else -1 for names in rows]
+        ids = [None if names is None else [self.ids[name] for name in names] for names in rows]
+        if self.value_type == "classes":
+            return [row and sorted(set(row)) for row in ids]
+        return ids
 
-    def _number(self, value: Any, where: str) -> float:
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            raise InputError(
-                f"{where}, column {self.column!r}: {value!r:.60} is not a number"
-            ) from None
-        if not abs(number) <= LARGEST:
-            raise InputError(
-                f"{where}, column {self.column!r}: {value!r:.60} is not a finite float32 (at most "
-                f"{LARGEST:.4g}); correct it or remove the row"
-            )
-        return number
-
-    def _label_id(self, name: str, where: str) -> int:
-        if name not in self.ids:
-            allowed = list(self.ids)
-            raise InputError(
-                f"{where}, column {self.column!r}: unknown label {name!r}"
-                f"{nearest(name, allowed)}; allowed: {', '.join(allowed[:20])}"
-            )
-        return self.ids[name]
-
-    def feature(self) -> "ClassLabel | List | Value":
+    def feature(self) -> "ClassLabel | List":
         """Return the `datasets` feature of the encoded column."""
-        from datasets import ClassLabel, List, Value
+        from datasets import ClassLabel, List
 
-        if self.value_type == "number":
-            return Value("float32")
-        feature = ClassLabel(names=list(self.names or ()))
+        feature = ClassLabel(names=self.names)
         return feature if self.value_type == "class" else List(feature)
 
 
@@ -117,25 +60,28 @@ def are_label_ids(names: Collection[str], given: Sequence[str] | None) -> bool:
     return set(names) <= {str(i) for i in range(len(given))}
 
 
-def build_encoder(task: TaskParams, counts: Mapping[str, Counter[str]]) -> LabelEncoder:
+def build_encoder(task: TaskParams, counts: Mapping[str, Counter[str]]) -> LabelEncoder | None:
     """Fix the order of the labels, from the parameters or from the labels of all splits.
 
     Args:
         task: may fix the names.
         counts: split → rows by label name.
 
+    Returns:
+        None where the target has no label names.
+
     Raises:
         InputError: `task.labels` lacks a label of the data, train lacks a label of another split,
             or there are fewer than two labels.
     """
     if task.target is None or task.target[1] not in LABEL_TYPES:
-        return LabelEncoder(task, None)
+        return None
     all_names = set().union(*counts.values())
     names = order_names(all_names, task.classes)
-    labels_are_ids = are_label_ids(all_names, task.classes)
-    known = {str(i) for i in range(len(names))} if labels_are_ids else set(names)
+    are_ids = are_label_ids(all_names, task.classes)
+    ids = {str(i) if are_ids else name: i for i, name in enumerate(names)}
     for split, label_counts in counts.items():
-        for name in sorted(set(label_counts) - known):
+        for name in sorted(set(label_counts) - set(ids)):
             raise InputError(
                 f"{split}: {label_counts[name]} rows have the label {name!r}, which task.labels "
                 f"lacks{nearest(name, names)}; it has {', '.join(names[:20])}"
@@ -148,7 +94,7 @@ def build_encoder(task: TaskParams, counts: Mapping[str, Counter[str]]) -> Label
             )
     if len(names) < 2 and task.target[1] != "classes":
         raise InputError(f"train has {len(names)} label ({', '.join(names)}); two are needed")
-    return LabelEncoder(task, names, labels_are_ids)
+    return LabelEncoder(value_type=task.target[1], names=names, ids=ids)
 
 
 def check_rows(
@@ -164,12 +110,10 @@ def check_rows(
     names = task.classes
     if names is None or task.target is None or task.target[1] not in ("class", "classes"):
         return
-    labels_are_ids = are_label_ids(set().union(*counts.values()), names)
-    if labels_are_ids and labels_are_filtered:
+    are_ids = are_label_ids(set().union(*counts.values()), names)
+    if are_ids and labels_are_filtered:
         return
-    rows = {
-        name: counts["train"][str(i) if labels_are_ids else name] for i, name in enumerate(names)
-    }
+    rows = {name: counts["train"][str(i) if are_ids else name] for i, name in enumerate(names)}
     empty = [name for name, count in rows.items() if not count]
     if empty:
         key = "task.label" if len(task.label_columns) > 1 else "task.labels"

@@ -1,17 +1,52 @@
 """A local file, plain or compressed, or a folder → batches of columns.
 
-`formats.READERS` lists the formats; each may also be compressed with gzip or in a ZIP archive.
+`READERS` lists the formats; each may also be compressed with gzip or in a ZIP archive. An error
+names the line of a broken row.
 """
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
 
 from temper.core.errors import InputError
-from temper.ingest import archives, dialect, text_files
+from temper.ingest import archives, conll, delimited, dialect, json_files, tables, text_files
+from temper.ingest.archives import ArchiveMember
 from temper.ingest.columns import ColumnBatch
-from temper.ingest.formats import READERS
 from temper.ingest.text_files import Note
 from temper.params.data import CsvParams
+
+MAX_IMAGE = 100_000_000  # bytes: a photograph of 50 megapixels without compression has 150 MB
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
+
+def _read_text(member: ArchiveMember, note: Note) -> Iterator[ColumnBatch]:
+    """Yield non-empty lines as the column `text`."""
+    with text_files.open_lines(member, text_files.find_encoding(member, note)) as lines:
+        for batch in text_files.batched((line.rstrip("\n") for line in lines if line.strip()), len):
+            yield {"text": batch}
+
+
+def _read_image(member: ArchiveMember) -> Iterator[ColumnBatch]:
+    """Yield one row: the file's bytes, and its folder's name as the label."""
+    path = PurePosixPath(member.path.as_posix() if member.path else member.name.rpartition("!")[2])
+    with member.open() as stream:
+        data = stream.read(MAX_IMAGE + 1)
+    if len(data) > MAX_IMAGE:
+        raise InputError(f"{member.name}: an image of more than {MAX_IMAGE:,} bytes; scale it down")
+    yield {"image": [data], "label": [path.parent.name], "file": [path.name]}
+
+
+READERS: dict[str, Callable[[ArchiveMember, CsvParams | None, Note], Iterator[ColumnBatch]]] = {
+    ".csv": delimited.read,
+    ".tsv": delimited.read,
+    ".txt": lambda member, _, note: _read_text(member, note),
+    ".json": lambda member, _, note: json_files.read(member, note),
+    ".jsonl": lambda member, _, note: json_files.read_lines(member, note),
+    ".parquet": lambda member, *_: tables.read_parquet(member),
+    ".arrow": lambda member, *_: tables.read_arrow(member),
+    ".xlsx": lambda member, *_: tables.read_excel(member),
+    ".conll": lambda member, _, note: conll.read(member, note),
+    **dict.fromkeys(IMAGES, lambda member, *_: _read_image(member)),
+}
 
 
 def find_files(name: str, split: str, pattern: str, key: str = "") -> list[Path]:
@@ -30,17 +65,14 @@ def find_files(name: str, split: str, pattern: str, key: str = "") -> list[Path]
     """
     path, fix = Path(name), "" if key else ", or set data.glob to match only those"
     key = key or f"data.files.{split}"
-    glob = pattern.replace("{split}", split)
-    found = sorted(p for p in path.glob(glob) if not p.is_dir()) if path.is_dir() else [path]
     if not path.exists():
         hint = ": a pattern goes into data.glob, beside a folder" if set(name) & set("*?[") else ""
         hint = f"; `dvc pull` fetches {name}.dvc" if Path(f"{name}.dvc").exists() else hint
         raise InputError(f"{key}: no such file or folder: {name}{hint}")
-    for file in found:
-        if not file.is_file():
-            kind = "a pipe or a device" if file.exists() else "a link to a file that does not exist"
-            raise InputError(f"{key}: {file} is {kind}; a file or folder is needed")
-    if not found:
+    files = [path]
+    if path.is_dir():
+        files = sorted(p for p in path.glob(pattern.replace("{split}", split)) if not p.is_dir())
+    if not files:
         inner = sorted(path.iterdir())
         hint = (
             "; */* are the files in its folders" if inner and all(p.is_dir() for p in inner) else ""
@@ -49,25 +81,30 @@ def find_files(name: str, split: str, pattern: str, key: str = "") -> list[Path]
             f"{key}: no file in {name} matches data.glob {pattern!r}; "
             f"it contains {', '.join(p.name for p in inner[:10]) or 'nothing'}{hint}"
         )
-    for file in found:
-        suffix, compression = archives.suffixes(file.name)
-        if suffix not in READERS and compression != ".zip":
-            raise InputError(
-                f"{file}: unknown format {suffix!r}; known formats: {', '.join(READERS)}, each "
-                "also with .gz, and .zip archives of them"
-            )
-    texts = [file for file in found if archives.suffixes(file.name)[0] == ".txt"]
-    if texts and len(texts) < len(found):
+    texts = [file for file in files if _checked_suffix(file, key) == ".txt"]
+    if texts and len(texts) < len(files):
         raise InputError(
             f"{key}: {texts[0]} is plain text among files of other formats; "
             f"keep only files with examples in {name}{fix}"
         )
-    return found
+    return files
 
 
-def read(
-    file: Path, csv: CsvParams | None = None, note: Note = text_files.ignore
-) -> Iterator[ColumnBatch]:
+def _checked_suffix(file: Path, key: str) -> str:
+    """Return the suffix of a file's format; "" of a ZIP archive."""
+    if not file.is_file():
+        kind = "a pipe or a device" if file.exists() else "a link to a file that does not exist"
+        raise InputError(f"{key}: {file} is {kind}; a file or folder is needed")
+    suffix, compression = archives.suffixes(file.name)
+    if suffix not in READERS and compression != ".zip":
+        raise InputError(
+            f"{file}: unknown format {suffix!r}; known formats: {', '.join(READERS)}, each "
+            "also with .gz, and .zip archives of them"
+        )
+    return suffix
+
+
+def read(file: Path, csv: CsvParams | None = None, note: Note = str) -> Iterator[ColumnBatch]:
     """Yield a file's rows, up to `text_files.ROWS` at a time; an archive's member by member.
 
     Args:
@@ -83,7 +120,7 @@ def read(
 
 
 def read_all(
-    files: Iterable[Path], csv: CsvParams | None, note: Note = text_files.ignore
+    files: Iterable[Path], csv: CsvParams | None, note: Note = str
 ) -> Iterator[ColumnBatch]:
     """Yield the rows of files, one after the other; see `read`."""
     for file in files:
@@ -91,16 +128,14 @@ def read_all(
 
 
 def read_members(
-    file: Path, csv: CsvParams | None = None, note: Note = text_files.ignore
+    file: Path, csv: CsvParams | None, note: Note
 ) -> Iterator[tuple[str, Iterator[ColumnBatch]]]:
     """Yield the name of each member, or of the plain file, with its batches; see `read`."""
     for member in archives.open_members(file, READERS):
         yield member.name, _read_member(member, csv, note)
 
 
-def _read_member(
-    member: archives.ArchiveMember, csv: CsvParams | None, note: Note
-) -> Iterator[ColumnBatch]:
+def _read_member(member: ArchiveMember, csv: CsvParams | None, note: Note) -> Iterator[ColumnBatch]:
     with archives.explain_broken(member):
         yield from READERS[member.suffix](member, csv, note)
 
@@ -112,6 +147,6 @@ def check_csv(files: Iterable[Path], csv: CsvParams | None, key: str = "data.csv
         raise InputError(f"{key}: there is no CSV or TSV file to read; remove it")
 
 
-def column_names(file: Path, csv: CsvParams | None = None) -> list[str]:
+def column_names(file: Path, csv: CsvParams | None) -> list[str]:
     """Return a file's columns, from its first batch."""
     return list(next(read(file, csv), {}))

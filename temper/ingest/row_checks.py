@@ -1,38 +1,72 @@
-"""What a row's inputs and its labels must have in common."""
+"""What a row's inputs and its labels must have in common, for tags and choices."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import itertools
+from collections import Counter
+from collections.abc import Callable
 
 from temper.core.errors import InputError
 from temper.ingest.columns import ColumnBatch
-from temper.params.task import MultipleChoice, TaskParams
+from temper.params.task import MultipleChoice, TokenClassification
+from temper.tasks.base.tags import OUTSIDE, PREFIXES, is_allowed
 
 
-def check_tags(
-    examples: Sequence[tuple[Any, ...]],
-    row_tags: Sequence[list[str] | None],
-    where: Callable[[int], str],
-) -> None:
-    """Check that each row has one tag per word, or no tags at all.
-
-    Raises:
-        InputError: a row does not.
-    """
-    for i, ((words, *_), tags) in enumerate(zip(examples, row_tags, strict=True)):
-        if tags is not None and len(words) != len(tags):
-            raise InputError(f"{where(i)}: {len(tags)} tags for {len(words)} words")
-
-
-def check_choices(batch: ColumnBatch, task: TaskParams, where: Callable[[int], str]) -> None:
+def check_choices(batch: ColumnBatch, task: MultipleChoice, where: Callable[[int], str]) -> None:
     """Check that the index of multiple_choice is one of its row's choices.
 
     Raises:
         InputError: a row's is not.
     """
-    if not isinstance(task, MultipleChoice):
-        return
     first, is_list = batch[task.choices[0]], len(task.choices) == 1
     for i, index in enumerate(batch[task.label]):
         count = len(first[i]) if is_list else len(task.choices)
         if index is not None and not 0 <= index < count:
             raise InputError(f"{where(i)}: choice {index} of {count}; they count from 0")
+
+
+def check_tags(
+    batch: ColumnBatch, task: TokenClassification, where: Callable[[int], str]
+) -> Counter[str]:
+    """Check that each row has one tag per word, or none; count the tags that break the scheme.
+
+    Args:
+        batch: words, and tags by name or by position in `task.labels`; None: not labelled.
+        task: names the columns and the scheme.
+        where: from a row's position to its place, for errors.
+
+    Returns:
+        How many tags may not stand where they do, by kind.
+
+    Raises:
+        InputError: the words and tags of a row differ in number, or a tag is none of the scheme.
+    """
+    given = task.labels or ()
+    names = {str(i): name for i, name in enumerate(given) if str(i) not in given}
+    pairs: Counter[tuple[str | None, str | None]] = Counter()
+    for i, (words, tags) in enumerate(zip(batch[task.words], batch[task.tags], strict=True)):
+        if tags is not None and len(words) != len(tags):
+            raise InputError(f"{where(i)}: {len(tags)} tags for {len(words)} words")
+        named = [str(names.get(tag, tag)) for tag in tags or ()]
+        for tag in dict.fromkeys(named):
+            _check_tag(tag, task.scheme, where(i))
+        pairs.update(itertools.pairwise([None, *named, None]))
+    kinds: Counter[str] = Counter()
+    for (before, tag), count in pairs.items():
+        if not is_allowed(tag, before, task.scheme):
+            kinds[f"tags break task.scheme {task.scheme}: {_describe(before, tag)}"] += count
+    return kinds
+
+
+def _check_tag(tag: str, scheme: str, where: str) -> None:
+    prefix, separator, entity_type = tag.partition("-")
+    if tag != OUTSIDE and (prefix not in PREFIXES[scheme] or (separator and not entity_type)):
+        allowed = ", ".join([OUTSIDE, *(f"{prefix}-…" for prefix in PREFIXES[scheme])])
+        raise InputError(f"{where}: {tag!r:.80} is no tag of task.scheme {scheme} ({allowed})")
+
+
+def _describe(before: str | None, tag: str | None) -> str:
+    """Name a pair of tags by their prefixes, such as `I- after O`."""
+    first, second = (t and t.partition("-") for t in (before, tag))
+    differ = first and second and first[2] and second[2] and first[2] != second[2]
+    start = "the start" if first is None else f"{first[0]}{first[1]}"
+    end = "the end" if second is None else f"{second[0]}{second[1]}"
+    return f"{end} after {start}{' of another type' if differ else ''}"

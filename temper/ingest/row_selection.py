@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from temper.core.errors import InputError, nearest
-from temper.ingest import row_filter, splits
+from temper.ingest import labels, splits
 from temper.ingest.split_stats import SplitStats
 from temper.params.data import DataParams
 from temper.params.task import TaskParams
@@ -67,77 +67,75 @@ def select_rows(
         The selection, and the number of rows the filter dropped by split.
 
     Raises:
-        InputError: more folds than rows or groups, an unknown label in the filter, or a filter
-            that drops every row.
+        InputError: more folds than rows or groups, a group in both train and a given split, an
+            unknown label in the filter, a filter that drops every row, or one that drops a label
+            from some splits alone.
     """
-    selection = create_splits(stats, data)
+    selection = _create_splits(stats, data)
     if data.filter is None:
         return selection, {}
-    kept_labels = row_filter.labels_to_keep(stats, task, data.filter.labels)
+    kept_labels = _labels_to_keep(stats, task, data.filter.labels)
     dropped = {}
     for split in data.filter.applies_to:
-        if split not in selection:
-            raise InputError(
-                f"data.filter.applies_to: train has too few rows to create a {split} split"
-            )
-        source, rows = selection[split]
-        passing = rows[row_filter.filter_mask(stats[source], rows, data.filter, kept_labels)]
-        if not len(passing):
+        source, rows = _get(selection, split, "data.filter.applies_to")
+        records, ids = stats[source].rows[rows], stats[source].label_ids
+        mask = records["characters"] >= (data.filter.min_characters or 0)
+        if data.filter.max_characters is not None:
+            mask &= records["characters"] <= data.filter.max_characters
+        if kept_labels is not None:
+            mask &= np.isin(records["label"], [ids[name] for name in ids if name in kept_labels])
+        if not mask.any():
             raise InputError(f"data.filter: drops all {len(rows)} rows of {split}")
-        selection[split] = SplitRows(source, passing)
-        dropped[split] = len(rows) - len(passing)
-    if kept_labels is not None:
-        check_filtered_labels(stats, selection, kept_labels)
+        selection[split] = SplitRows(source, rows[mask])
+        dropped[split] = int((~mask).sum())
+    for split, (source, rows) in selection.items():
+        counts = stats[source].count_labels(rows)
+        names = sorted(set(counts) - (kept_labels or set(counts)))
+        if names:
+            raise InputError(
+                f"data.filter.applies_to: {split} still has {sum(counts[n] for n in names)} rows "
+                f"with labels that data.filter.labels drops ({', '.join(names[:10])}); add {split}"
+            )
     return selection, dropped
 
 
-def create_splits(stats: Mapping[str, SplitStats], data: DataParams) -> Selection:
-    """Select all rows of the source; rows of missing splits are taken from train.
-
-    Raises:
-        InputError: more folds than rows or groups, or a group in both train and a given split.
-    """
-    selection = {name: SplitRows(name, np.arange(s.num_rows)) for name, s in stats.items()}
-    check_groups(stats, data)
-    missing = [name for name in CREATED_SPLITS if name not in stats]
-    if not missing:
-        return selection
-    strata = stats["train"].strata
-    groups = stats["train"].groups if data.split.group is not None else None
-    assigned = splits.assign_splits(strata, data.split, missing, groups)
-    if data.fold is not None:  # test has the same rows as without folds
-        validation = assigned.get("validation", np.array([], dtype=int))
-        pool = np.sort(np.concatenate([assigned["train"], validation]))
-        in_fold = fold_mask(pool, strata, groups, data)
-        assigned |= {"train": pool[~in_fold], "validation": pool[in_fold]}
-    return selection | {name: SplitRows("train", rows) for name, rows in assigned.items()}
+def _get(selection: Selection, split: str, key: str) -> SplitRows:
+    """Look up the rows of a split that an option names."""
+    if split not in selection:
+        raise InputError(f"{key}: train has too few rows to create a {split} split")
+    return selection[split]
 
 
-def check_groups(stats: Mapping[str, SplitStats], data: DataParams) -> None:
-    """Check that no group of train is also in a given split that has the group column.
-
-    Raises:
-        InputError: one is.
-    """
-    train_groups = splits.as_keys(stats["train"].row_groups)
-    for name, split_stats in stats.items():
-        shared = np.intersect1d(train_groups, splits.as_keys(split_stats.row_groups))
+def _create_splits(stats: Mapping[str, SplitStats], data: DataParams) -> Selection:
+    """Select all rows of the source; rows of missing splits are taken from train."""
+    train, groups = stats["train"], None
+    if data.split.group is not None:
+        groups = np.unique(train.rows["group"], return_inverse=True)[1].reshape(-1)
+    for name, given in stats.items() if groups is not None else ():
+        shared = np.intersect1d(train.rows["group"], given.rows["group"])
         if name != "train" and len(shared):
             raise InputError(
                 f"data.split.group: {len(shared)} values of {data.split.group!r} are in both train "
                 f"and {name}, which the source provides: move each group's rows to one of them, or "
                 "set data.split.group to null"
             )
+    selection = {name: SplitRows(name, np.arange(s.num_rows)) for name, s in stats.items()}
+    missing = [name for name in CREATED_SPLITS if name not in stats]
+    if not missing:
+        return selection
+    assigned = splits.assign_splits(train.strata, data.split, missing, groups)
+    if data.fold is not None:  # test has the same rows as without folds
+        validation = assigned.get("validation", np.array([], dtype=int))
+        pool = np.sort(np.concatenate([assigned["train"], validation]))
+        in_fold = _fold_mask(pool, train.strata, groups, data)
+        assigned |= {"train": pool[~in_fold], "validation": pool[in_fold]}
+    return selection | {name: SplitRows("train", rows) for name, rows in assigned.items()}
 
 
-def fold_mask(
+def _fold_mask(
     pool: np.ndarray, strata: np.ndarray, groups: np.ndarray | None, data: DataParams
 ) -> np.ndarray:
-    """Return which rows of a pool are in the fold that becomes validation, (len(pool),).
-
-    Raises:
-        InputError: there are more folds than rows or groups.
-    """
+    """Return which rows of a pool are in the fold that becomes validation, (len(pool),)."""
     assert data.fold is not None
     pool_groups = None if groups is None else np.unique(groups[pool], return_inverse=True)[1]
     count = len(pool) if pool_groups is None else int(pool_groups.max(initial=-1)) + 1
@@ -150,22 +148,22 @@ def fold_mask(
     return folds == data.fold.index
 
 
-def check_filtered_labels(
-    stats: Mapping[str, SplitStats], selection: Selection, kept_labels: Collection[str]
-) -> None:
-    """Check that no split still has a label that the filter drops from another split.
-
-    Raises:
-        InputError: one has.
-    """
-    for split, (source, rows) in selection.items():
-        counts = stats[source].count_labels(rows)
-        names = sorted(set(counts) - set(kept_labels))
-        if names:
+def _labels_to_keep(
+    stats: Mapping[str, SplitStats], task: TaskParams, names: Collection[str] | None
+) -> set[str] | None:
+    """Translate `data.filter.labels` to the labels as the data writes them: names or ids."""
+    if names is None:
+        return None
+    in_data = {name for split_stats in stats.values() for name in split_stats.label_counts}
+    known = labels.order_names(in_data, task.classes)
+    for name in names:
+        if name not in known:
             raise InputError(
-                f"data.filter.applies_to: {split} still has {sum(counts[n] for n in names)} rows "
-                f"with labels that data.filter.labels drops ({', '.join(names[:10])}); add {split}"
+                f"data.filter.labels: no row has the label {name!r}{nearest(name, known)}; "
+                f"labels in the data: {', '.join(known[:20])}"
             )
+    are_ids = labels.are_label_ids(in_data, task.classes)
+    return {str(known.index(name)) for name in names} if are_ids else set(names)
 
 
 def filters_labels(data: DataParams) -> bool:
@@ -198,34 +196,24 @@ def draw_subsets(
     """
     subset_sizes, selection = {}, dict(selection)
     for split, size in (data.subset or {}).items():
-        if split not in selection:
-            raise InputError(
-                f"data.subset.{split}: train has too few rows to create a {split} split"
-            )
-        source, rows = selection[split]
+        source, rows = _get(selection, split, f"data.subset.{split}")
         count = size if isinstance(size, int) else max(int(size * len(rows) + 0.5), 1)
         if count > len(rows):
             raise InputError(f"data.subset.{split}: {count} rows, but {split} has only {len(rows)}")
         order = splits.rank_rows(stats[source].strata[rows], data.split.seed)
         selection[split] = SplitRows(source, rows[np.sort(order[:count])])
         subset_sizes[split] = {"rows": count, "of": len(rows)}
-    check_labels_left(stats, selection, data)
+    _check_labels_left(stats, selection, data)
     return selection, subset_sizes
 
 
-def check_labels_left(
+def _check_labels_left(
     stats: Mapping[str, SplitStats], selection: Selection, data: DataParams
 ) -> None:
-    """Check that train has two labels after all rows are dropped, if it had them before.
-
-    Raises:
-        InputError: it has one; names the last option that drops rows of train.
-    """
+    """Check that train has two labels after all rows are dropped, if it had them before."""
     source, rows = selection["train"]
-    if len(stats[source].label_ids) < 2:
-        return
     counts = stats[source].count_labels(rows)
-    if len(counts) > 1:
+    if len(stats[source].label_ids) < 2 or len(counts) > 1:
         return
     options = {
         "data.subset.train": "train" in (data.subset or {}),

@@ -1,11 +1,11 @@
-"""Row keys, labels and groups → splits, folds, subsets and counts of duplicate rows.
+"""Row keys, labels and groups → splits, folds and subsets.
 
 Works on one fixed-size key and a few integers per row, so no text is held in memory.
 """
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -28,10 +28,6 @@ def assign_splits(
 ) -> dict[str, np.ndarray]:
     """Divide rows into train and the missing splits, stratified by label.
 
-    Each label's rows are shuffled by the seed and shared out by largest remainder, carried over
-    from label to label. So each split gets its share overall, and of each label its share to within
-    whole rows. A label with a single row stays in train.
-
     Args:
         strata: a label id per row; all 0: not stratified.
         params: shares and the seed.
@@ -43,27 +39,36 @@ def assign_splits(
     """
     shares = {split: getattr(params, split) for split in missing if getattr(params, split) > 0}
     rng = np.random.default_rng(params.seed)
-    if groups is not None:
-        return _assign_whole_groups(strata, groups, shares, rng)
-    chunks: dict[str, list[np.ndarray]] = {split: [np.array([], dtype=int)] for split in shares}
-    owed = dict.fromkeys(shares, 0.0)
+    if groups is None:
+        parts = _assign_rows(strata, list(shares.values()), rng)
+    else:
+        train_share = max(1 - sum(shares.values()), 1e-9)
+        parts = assign_groups(strata, groups, [train_share, *shares.values()], rng)
+    assigned = {name: np.flatnonzero(parts == i) for i, name in enumerate(["train", *shares])}
+    return {name: rows for name, rows in assigned.items() if len(rows) or name == "train"}
+
+
+def _assign_rows(
+    strata: np.ndarray, shares: Sequence[float], rng: np.random.Generator
+) -> np.ndarray:
+    """Assign each row to a part, 1 to the number of shares, or to 0, the rest; (rows,).
+
+    Each label's rows are shuffled and shared out by largest remainder, carried over from label to
+    label. So each part gets its share overall, and of each label its share to within whole rows. A
+    label with a single row stays in the rest.
+    """
+    parts = np.zeros(len(strata), dtype=int)
+    owed = [0.0] * len(shares)
     for stratum in np.unique(strata):
         rows = rng.permutation(np.flatnonzero(strata == stratum))
-        if len(rows) == 1:
-            continue
         start = 0
-        for split, share in shares.items():
-            owed[split] += share * len(rows)
-            count = min(int(owed[split] + 0.5), len(rows) - 1 - start)
-            owed[split] -= count
-            chunks[split].append(rows[start : start + count])
+        for i, share in enumerate(shares) if len(rows) > 1 else ():
+            owed[i] += share * len(rows)
+            count = min(int(owed[i] + 0.5), len(rows) - 1 - start)
+            owed[i] -= count
+            parts[rows[start : start + count]] = i + 1
             start += count
-    assigned = {split: np.sort(np.concatenate(parts)) for split, parts in chunks.items()}
-    in_train = np.ones(len(strata), dtype=bool)
-    for rows in assigned.values():
-        in_train[rows] = False
-    train = {"train": np.flatnonzero(in_train)}
-    return train | {split: rows for split, rows in assigned.items() if len(rows)}
+    return parts
 
 
 def assign_folds(
@@ -85,15 +90,6 @@ def assign_folds(
     folds = np.empty(len(strata), dtype=int)
     folds[np.concatenate(rows)] = np.arange(len(strata)) % k
     return folds
-
-
-def _assign_whole_groups(
-    strata: np.ndarray, groups: np.ndarray, shares: Mapping[str, float], rng: np.random.Generator
-) -> dict[str, np.ndarray]:
-    all_shares = {"train": max(1 - sum(shares.values()), 1e-9), **shares}
-    parts = assign_groups(strata, groups, list(all_shares.values()), rng)
-    assigned = {split: np.flatnonzero(parts == i) for i, split in enumerate(all_shares)}
-    return {split: rows for split, rows in assigned.items() if len(rows) or split == "train"}
 
 
 def assign_groups(
@@ -150,14 +146,3 @@ def rank_rows(strata: np.ndarray, seed: int) -> np.ndarray:
         positions[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
         positions[rows[0]] = -len(rows)
     return np.lexsort((strata, positions))
-
-
-def as_keys(buffer: bytearray) -> np.ndarray:
-    """View a buffer of `row_key`s as an array, (rows,), without copying."""
-    return np.frombuffer(buffer, dtype=f"S{KEY_BYTES}")
-
-
-def count_duplicates(keys: np.ndarray) -> int:
-    """Count the rows that repeat an earlier one."""
-    ordered = np.sort(keys)
-    return int((ordered[1:] == ordered[:-1]).sum())

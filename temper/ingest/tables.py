@@ -1,5 +1,6 @@
 """A Parquet, Arrow or Excel file → batches of columns."""
 
+import itertools
 import re
 import warnings
 import zipfile
@@ -84,22 +85,17 @@ def read_excel(member: ArchiveMember) -> Iterator[ColumnBatch]:
         if len(set(named)) < len(named):
             raise InputError(f"{member.name}: duplicate column name: {', '.join(named)}")
         for batch in text_files.batched(rows, lambda row: 0):
-            columns: ColumnBatch = {name: [] for name in named}
-            for number, row in batch:
-                _add_row(columns, names, row, f"{member.name}: row {number}")
-            yield columns
+            cells = [_named_cells(names, row, f"{member.name}: row {i}") for i, row in batch]
+            yield {name: [row[i] for row in cells] for i, name in enumerate(named)}
 
 
-def _add_row(
-    columns: ColumnBatch, names: list[str | None], row: tuple[Any, ...], where: str
-) -> None:
-    values = [*row, *[None] * (len(names) - len(row))]
-    names = [*names, *[None] * (len(values) - len(names))]
-    for name, value in zip(names, values, strict=True):
-        if name is not None:
-            columns[name].append(value)
-        elif value is not None:
+def _named_cells(names: list[str | None], row: tuple[Any, ...], where: str) -> list[Any]:
+    """Return the cells below the header's names; a row may be shorter or longer than the header."""
+    cells = list(itertools.zip_longest(names, row))
+    for name, value in cells:
+        if name is None and value is not None:
             raise InputError(f"{where}: {value!r:.80} is in a column whose first row has no name")
+    return [value for name, value in cells if name is not None]
 
 
 def _open_sheet(stream: IO[bytes], name: str) -> Iterator[tuple[Any, ...]]:

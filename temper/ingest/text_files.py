@@ -2,7 +2,6 @@
 
 import codecs
 import io
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -31,10 +30,6 @@ BYTE_ORDER_MARKS = {  # UTF-32's begins with UTF-16's
 codecs.register_error("temper-broken", lambda error: (BROKEN, getattr(error, "end")))  # noqa: B009
 
 
-def ignore(note: str) -> None:
-    """Take a note and do nothing."""
-
-
 @contextmanager
 def open_text(
     member: ArchiveMember, encoding: str, newline: str | None = None, errors: str = "strict"
@@ -56,12 +51,20 @@ def open_text(
             ) from error
 
 
-def read_lines(text: TextIO, name: str) -> Iterator[str]:
-    """Yield lines with their ends.
+@contextmanager
+def open_lines(
+    member: ArchiveMember, encoding: str, newline: str | None = None, errors: str = "strict"
+) -> Iterator[Iterator[str]]:
+    """Open a member as lines with their ends.
 
     Raises:
-        InputError: a line is longer than `MAX_CHARACTERS`.
+        InputError: a line is longer than `MAX_CHARACTERS`; see also `open_text`.
     """
+    with open_text(member, encoding, newline, errors) as text:
+        yield _bounded_lines(text, member.name)
+
+
+def _bounded_lines(text: TextIO, name: str) -> Iterator[str]:
     for number, line in enumerate(iter(partial(text.readline, MAX_CHARACTERS + 1), ""), 1):
         if len(line) > MAX_CHARACTERS:
             raise InputError(
@@ -110,46 +113,41 @@ def find_encoding(member: ArchiveMember, note: Note, given: str | None = None) -
     encoding = given or marked or "utf-8"
     if codecs.lookup(encoding).name == "utf-8" and marked == "utf-8-sig":
         encoding = marked  # the mark is no part of the first column's name
-    num_broken, num_foreign, foreign_letters = _scan(member, encoding)
-    if given or marked:
-        if num_broken:
-            hint = "" if given else ", which its first bytes announce"
-            raise _undecodable(member, encoding, f"not {encoding.upper()}{hint}")
-        if marked not in (None, "utf-8-sig"):
-            note(f"{member.name}: read as {encoding.upper()}, by its byte order mark")
-        return encoding
-    if not num_broken:
-        return encoding
-    if num_foreign:
+    num_broken, num_foreign, _ = _scan(member, encoding)
+    if num_broken and (given or marked):
+        hint = "" if given else ", which its first bytes announce"
+        raise _undecodable(member, encoding, f"not {encoding.upper()}{hint}")
+    if num_broken and num_foreign:
         raise _undecodable(member, encoding, "not UTF-8, though other lines are")
-    num_broken, _, foreign_letters = _scan(member, "cp1252")
-    if num_broken or foreign_letters > MAX_FOREIGN_LETTERS:
-        raise _undecodable(member, encoding, "not UTF-8, and no cp1252 (Western Europe) either")
-    note(f"{member.name}: read as cp1252 (Windows, Western Europe), as it is not UTF-8")
-    return "cp1252"
+    if num_broken:
+        num_broken, _, sample = _scan(member, "cp1252")
+        letters = [character for character in sample if character.isalpha()]
+        num_foreign = sum(not letter.isascii() for letter in letters)
+        if num_broken or num_foreign > MAX_FOREIGN_LETTERS * len(letters):
+            raise _undecodable(member, encoding, "not UTF-8, and no cp1252 (Western Europe) either")
+        note(f"{member.name}: read as cp1252 (Windows, Western Europe), as it is not UTF-8")
+        return "cp1252"
+    if marked not in (None, "utf-8-sig"):
+        note(f"{member.name}: read as {encoding.upper()}, by its byte order mark")
+    return encoding
 
 
-def _scan(member: ArchiveMember, encoding: str) -> tuple[int, int, float]:
-    """Count the broken places and the other characters beyond ASCII of a whole member.
+def _scan(member: ArchiveMember, encoding: str) -> tuple[int, int, str]:
+    """Count a member's broken places and its other characters beyond ASCII.
 
-    Returns: both counts and the share of the first chunk's letters that are beyond ASCII.
+    Returns: both counts, and the first chunk that has any.
     """
     num_broken = num_foreign = 0
-    share: float | None = None
+    sample = ""
     with open_text(member, encoding, errors="temper-broken") as text:
         for chunk in iter(partial(text.read, CHUNK), ""):
-            if share is None:
-                _refuse_binary(chunk, member.name)
-            if chunk.isascii():
-                share = share or 0.0
-                continue
-            broken = chunk.count(BROKEN)
-            num_broken += broken
-            num_foreign += sum(not c.isascii() for c in chunk) - broken if not num_foreign else 0
-            if not share:
-                letters = [c for c in chunk if c.isalpha()]
-                share = sum(not c.isascii() for c in letters) / max(1, len(letters))
-    return num_broken, num_foreign, share or 0.0
+            _refuse_binary(chunk, member.name)
+            if not chunk.isascii():
+                sample = sample or chunk
+                broken = chunk.count(BROKEN)
+                num_broken += broken
+                num_foreign += len(chunk) - len(chunk.encode("ascii", "ignore")) - broken
+    return num_broken, num_foreign, sample
 
 
 def _refuse_binary(chunk: str, name: str) -> None:
@@ -165,23 +163,10 @@ def _refuse_binary(chunk: str, name: str) -> None:
 
 def _undecodable(member: ArchiveMember, encoding: str, what: str) -> InputError:
     """Return the error that names the first line with bytes that an encoding does not have."""
-    with open_text(member, encoding, errors="temper-broken") as text:
-        lines = enumerate(read_lines(text, member.name), 1)
-        number, line = next(((i, line) for i, line in lines if BROKEN in line), (0, ""))
+    with open_lines(member, encoding, errors="temper-broken") as lines:
+        number, line = next((i, line) for i, line in enumerate(lines, 1) if BROKEN in line)
     around = line[: line.find(BROKEN)][-20:].lstrip()
     ways = "save the file as UTF-8"
     if member.suffix in (".csv", ".tsv"):
         ways += ", or name its encoding in data.csv.encoding (cp1252, cp1250, cp1251, gb18030, …)"
     return InputError(f"{member.name}:{number}: {what}, after {around!r}; {ways}")
-
-
-def take_sample(lines: Iterable[str], count: int) -> list[str]:
-    """Return the first lines, up to `CHUNK` characters."""
-    sample: list[str] = []
-    num_characters = 0
-    for line in itertools.islice(lines, count):
-        sample.append(line)
-        num_characters += len(line)
-        if num_characters > CHUNK:
-            break
-    return sample

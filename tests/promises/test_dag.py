@@ -31,7 +31,7 @@ EDITS = {  # file → the stages of the embedded pipeline that run again
     "temper/tasks/base/arrays.py": ALL[2:],
     "temper/tasks/sequence_classification.py": ALL[2:],
     "temper/tasks/causal_lm.py": (),
-    "temper/ingest/formats.py": FETCHES,
+    "temper/ingest/local_files.py": FETCHES,
     "temper/augmentation/words.py": ("tokenize",),
     "temper/training/losses.py": ("train",),
     "temper/engines/trainer.py": ("train",),

@@ -3,7 +3,7 @@
 import pytest
 
 from temper.core.errors import InputError
-from temper.ingest.tag_scheme import count_breaks
+from temper.ingest.row_checks import check_tags
 from temper.params.task import TokenClassification
 
 
@@ -11,7 +11,9 @@ def breaks(scheme, *rows, labels=None):
     task = TokenClassification(
         name="token_classification", words="words", tags="tags", labels=labels, scheme=scheme
     )
-    found = count_breaks([row and row.split() for row in rows], task, lambda i: f"row {i + 1}")
+    tags = [row and row.split() for row in rows]
+    batch = {"words": [row or [] for row in tags], "tags": tags}
+    found = check_tags(batch, task, lambda i: f"row {i + 1}")
     return {kind.removeprefix(f"tags break task.scheme {scheme}: "): n for kind, n in found.items()}
 
 
