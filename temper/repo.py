@@ -132,16 +132,17 @@ def hashes(stage: dict[str, Any], section: str) -> dict[str, str]:
 
 def leaves(stage: dict[str, Any]) -> dict[str, Any]:
     """Flatten a locked stage's parameters to dotted keys."""
-    flat: dict[str, Any] = {}
-    groups = [("", values) for values in stage.get("params", {}).values()]
-    while groups:
-        prefix, values = groups.pop()
-        for key, value in values.items():
-            if isinstance(value, dict):
-                groups.append((f"{prefix}{key}.", value))
-            else:
-                flat[prefix + key] = value
-    return flat
+    files = stage.get("params", {}).values()
+    return {key: value for values in files for key, value in flatten(values).items()}
+
+
+def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Flatten nested mappings and lists to dotted keys."""
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        name = f"{prefix}{key}"
+        leaves |= flatten(value, f"{name}.") if isinstance(value, dict | list) else {name: value}
+    return leaves
 
 
 def changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

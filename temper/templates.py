@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+SHARED = Path(__file__).with_name("evaluation")  # holds page.html.j2, which every page imports
+
 
 def render(file: Path, *, autoescape: bool = True, **values: Any) -> str:
     """Render a template.
@@ -18,7 +20,7 @@ def render(file: Path, *, autoescape: bool = True, **values: Any) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(file.parent),
+        loader=FileSystemLoader([file.parent, SHARED]),
         autoescape=autoescape,
         undefined=StrictUndefined,
         trim_blocks=True,

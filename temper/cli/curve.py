@@ -4,41 +4,25 @@
 """
 
 import math
-from dataclasses import dataclass
+import statistics
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from temper import metrics, templates
 from temper.compare import experiments
-from temper.compare.experiments import Experiment
+from temper.compare.experiments import METRICS, Experiment
+from temper.compare.tables import Table
 from temper.core.errors import InputError, nearest
 from temper.params import user_code
 
-METRICS = "data/evaluation/metrics.json"
 VARIED = ("data.subset", "data.subset.train", "seed")
 TEMPLATE = "curve.html.j2"
-WIDTH, HEIGHT = 720, 360  # of the plot, px
 TOLERANCE = 0.01  # relative to the best score: a score this near counts as equal
 
-
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """The runs with the same number of training rows."""
-
-    rows: int
-    scores: list[float]
-
-    @property
-    def mean(self) -> float:
-        return sum(self.scores) / len(self.scores)
-
-    @property
-    def deviation(self) -> float:
-        return experiments.deviation(self.scores) or 0.0
+Points = dict[int, list[float]]  # number of training rows, ascending → score of each run
 
 
 def curve(
@@ -64,20 +48,18 @@ def curve(
     experiments.check_alike(runs, VARIED, "temper curve")
     name, greater_is_better = select_metric(runs[0], metric)
     points = measure(runs, name)
+    cells = [
+        [f"{rows:,}", str(len(scores)), experiments.format_mean(scores)]
+        for rows, scores in points.items()
+    ]
     title = f"validation {name} by training rows"
-    table = Table(title=title, min_width=len(title))
-    for column in ("training rows", "runs", name):
-        table.add_column(column)
-    for point in points:
-        mean = experiments.format_mean(point.scores)
-        table.add_row(f"{point.rows:,}", str(len(point.scores)), mean)
-    console = Console(highlight=False)
-    console.print(table)
+    table = Table(title, ["training rows", "runs", name], cells)
     enough = near_best(points, greater_is_better)
     verdict = f"within {TOLERANCE:.0%} of the best with {enough:,} training rows"
+    console = Console(highlight=False)
+    console.print(table.to_rich())
     console.print(verdict)
-    title = runs[0].parameters.export.name
-    out.write_text(page(points, name, verdict, title), encoding="utf-8")
+    out.write_text(page(points, table, verdict, runs[0].parameters.export.name), encoding="utf-8")
     console.print(f"page       {out}")
 
 
@@ -101,78 +83,43 @@ def select_metric(experiment: Experiment, metric: str | None) -> tuple[str, bool
     return name, known[name]
 
 
-def measure(runs: list[Experiment], metric: str) -> list[Point]:
-    """Return a point for each number of training rows, in ascending order.
+def measure(runs: list[Experiment], metric: str) -> Points:
+    """Return the scores by number of training rows, in ascending order.
 
     Raises:
         InputError: an experiment lacks the score.
     """
-    scores: dict[int, list[float]] = {}
+    scores: Points = {}
     for run in runs:
         validation = run.read_json(METRICS).get("validation", {})
         if metric not in validation:
             raise InputError(f"experiment {run.name}: {METRICS} has no validation {metric}")
         rows = run.read_json("data/raw/summary.json")["splits"]["train"]["rows"]
         scores.setdefault(rows, []).append(validation[metric])
-    return [Point(rows=rows, scores=scores[rows]) for rows in sorted(scores)]
+    return dict(sorted(scores.items()))
 
 
-def near_best(points: list[Point], greater_is_better: bool) -> int:
+def near_best(points: Points, greater_is_better: bool) -> int:
     """Return the smallest number of rows whose mean score is within TOLERANCE of the best."""
-    best = (max if greater_is_better else min)(point.mean for point in points)
-    return next(p.rows for p in points if abs(p.mean - best) <= TOLERANCE * abs(best))
+    means = {rows: statistics.fmean(scores) for rows, scores in points.items()}
+    best = (max if greater_is_better else min)(means.values())
+    return next(rows for rows, mean in means.items() if abs(mean - best) <= TOLERANCE * abs(best))
 
 
-def page(points: list[Point], metric: str, verdict: str, title: str) -> str:
-    """Render the curve as a self-contained HTML page."""
+def page(points: Points, table: Table, verdict: str, title: str) -> str:
+    """Render the curve, with a bar of one standard deviation per point, as a page."""
+    curve, bars = [], []
+    for rows, scores in points.items():
+        x, mean = math.log(rows), statistics.fmean(scores)
+        deviation = statistics.stdev(scores) if len(scores) > 1 else 0
+        curve.append((x, mean))
+        bars.append([(x, mean - deviation), (x, mean + deviation)])
     return templates.render(
         Path(__file__).with_name(TEMPLATE),
         title=title,
-        metric=metric,
+        table=table,
         verdict=verdict,
-        points=points,
-        dots=(dots := plot_points(points)),
-        path=" ".join(f"{'L' if i else 'M'}{d['x']},{d['y']}" for i, d in enumerate(dots)),
-        ticks=ticks(points),
-        width=WIDTH,
-        height=HEIGHT,
+        curve=curve,
+        bars=bars,
+        ticks=[(math.log(rows), f"{rows:,}") for rows in points],
     )
-
-
-def bounds(points: list[Point]) -> tuple[float, float]:
-    """Return the lowest and highest value of the y axis."""
-    low = min(point.mean - point.deviation for point in points)
-    high = max(point.mean + point.deviation for point in points)
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
-
-
-def plot_points(points: list[Point]) -> list[dict[str, Any]]:
-    """Return pixel positions of the points (x is logarithmic) and of their error bars."""
-    low, high = bounds(points)
-    first, last = math.log(points[0].rows), math.log(points[-1].rows)
-
-    def y_of(value: float) -> float:
-        return round((high - value) / (high - low) * HEIGHT, 1)
-
-    def x_of(rows: int) -> float:
-        return round((math.log(rows) - first) / (last - first) * WIDTH if last > first else 0, 1)
-
-    return [
-        {
-            "rows": point.rows,
-            "x": x_of(point.rows),
-            "y": y_of(point.mean),
-            "top": y_of(point.mean + point.deviation),
-            "bottom": y_of(point.mean - point.deviation),
-        }
-        for point in points
-    ]
-
-
-def ticks(points: list[Point]) -> list[dict[str, Any]]:
-    """Return the y axis: five labels and their pixel positions."""
-    low, high = bounds(points)
-    return [
-        {"y": round(HEIGHT * i / 4, 1), "text": f"{high - (high - low) * i / 4:.3f}"}
-        for i in range(5)
-    ]

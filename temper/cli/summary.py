@@ -74,7 +74,7 @@ def is_comparable(revision: str) -> bool:
 
     try:
         repo.check_repository()
-        compared_models.find_model(revision, {}).read(compared_models.METRICS)
+        compared_models.find_model(revision, {}).read_bytes(METRICS.as_posix())
     except InputError:
         return False
     return True

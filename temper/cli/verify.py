@@ -22,8 +22,10 @@ from temper.core.errors import InputError, nearest
 from temper.repo import LOCK, changed, hashes, leaves
 from temper.tracking import store
 
-FETCHED = ("download", "zero_shot", "translators")
-DOWNLOAD = ("data_files", "model_files", "synonym_files", *FETCHED)  # skipped by --no-download
+DOWNLOAD = (  # skipped by --no-download
+    *("data_files", "model_files", "synonym_files"),
+    *("download", "zero_shot", "translators"),
+)
 Stages = dict[str, dict[str, Any]]  # `stages` of a dvc.lock
 
 
@@ -80,9 +82,10 @@ def select(names: list[str], committed: Stages, download: bool) -> list[str]:
                 f"{LOCK} has no stage {name}{nearest(name, list(committed))}; "
                 f"it has {', '.join(committed)}"
             )
+    upstream = {stage: upstream_of([stage], committed) for stage in committed}
     return [
         stage
-        for stage in in_order(committed)
+        for stage in TopologicalSorter(upstream).static_order()
         if (not names or any(matches(stage, name) for name in names))
         and (download or not any(matches(stage, name) for name in DOWNLOAD))
     ]
@@ -92,29 +95,20 @@ def matches(stage: str, name: str) -> bool:
     return stage == name or stage.startswith(f"{name}@")
 
 
-def in_order(committed: Stages) -> list[str]:
-    """Sort the stages topologically."""
-    return list(
-        TopologicalSorter(
-            {
-                stage: [up for up in committed if depends_on(committed[stage], committed[up])]
-                for stage in committed
-            }
-        ).static_order()
-    )
+def upstream_of(stages: list[str], committed: Stages) -> list[str]:
+    """Return the stages whose outputs some stages read."""
+    deps = [dep for stage in stages for dep in hashes(committed[stage], "deps")]
+    return list(dict.fromkeys(maker for dep in deps for maker in makers(dep, committed)))
 
 
-def depends_on(stage: dict[str, Any], upstream: dict[str, Any]) -> bool:
-    """Check whether a dep of `stage` overlaps an out of `upstream`."""
-    return any(overlaps_out(dep, upstream) for dep in hashes(stage, "deps"))
-
-
-def overlaps_out(path: str, stage: dict[str, Any]) -> bool:
-    """Check whether a path is an out of `stage`, is inside one, or contains one."""
-    return any(
-        Path(path).is_relative_to(out) or Path(out).is_relative_to(path)
+def makers(path: str, committed: Stages) -> list[str]:
+    """Return the stages with an out that is the path, is inside of it, or contains it."""
+    return [
+        name
+        for name, stage in committed.items()
         for out in hashes(stage, "outs")
-    )
+        if Path(path).is_relative_to(out) or Path(out).is_relative_to(path)
+    ]
 
 
 def make_clone(clone: Path, committed: Stages, selected: list[str], cache: Path) -> None:
@@ -126,20 +120,14 @@ def make_clone(clone: Path, committed: Stages, selected: list[str], cache: Path)
     repo.git("clone", "-q", ".", str(clone))
     dvc(clone, "config", "--local", "cache.dir", str(clone / ".dvc/cache"))
     dvc(clone, "remote", "add", "-q", "--local", "verified", str(cache))
-    earlier = [
-        stage
-        for stage in committed
-        if stage not in selected
-        and any(depends_on(committed[down], committed[stage]) for down in selected)
-    ]
+    earlier = [stage for stage in upstream_of(selected, committed) if stage not in selected]
     if earlier and dvc(clone, "pull", "-q", "-r", "verified", *earlier):
         raise InputError(
             f"the cache lacks outputs of {', '.join(earlier)}: run dvc pull or dvc repro, or "
             "verify those stages too"
         )
     for dep in {dep for stage in selected for dep in hashes(committed[stage], "deps")}:
-        is_output = any(overlaps_out(dep, stage) for stage in committed.values())
-        if not is_output and not (clone / dep).exists():
+        if not makers(dep, committed) and not (clone / dep).exists():
             copy(Path(dep), clone / dep)
 
 
@@ -185,14 +173,12 @@ def report(
 
 def changed_inputs(committed: Stages, rebuilt: Stages, selected: list[str]) -> list[str]:
     """List the files and parameters of the commit that differ from those dvc.lock was made with."""
-    outputs = {out for stage in committed.values() for out in hashes(stage, "outs")}
     messages: dict[str, None] = {}
     for stage in selected:
         before, now = committed[stage], rebuilt[stage]
         for path in changed(hashes(before, "deps"), hashes(now, "deps")):
-            if any(Path(path).is_relative_to(out) for out in outputs):
-                continue
-            for file in repo.changed_since_lock(path) or [path]:
+            inputs = [] if makers(path, committed) else repo.changed_since_lock(path) or [path]
+            for file in inputs:
                 messages[f"{file} is not what {LOCK} was made with"] = None
         old, new = leaves(before), leaves(now)
         for key in changed(old, new):
@@ -214,10 +200,9 @@ def changed_environment(weights: list[Path], clone: Path) -> list[str]:
 def trained_weights(committed: Stages, cache: Path) -> list[Path]:
     """List the committed train stage's weight files in the cache; [] where they are missing."""
     paths = [
-        file_diff.cache_path(cache, inside[name])
+        file_diff.cache_path(cache, file_md5)
         for md5 in hashes(committed.get("train", {}), "outs").values()
-        for inside in [file_diff.files(cache, md5) or {}]
-        for name in sorted(inside)
+        for name, file_md5 in sorted((file_diff.files(cache, md5) or {}).items())
         if name.endswith(".safetensors") and "/" not in name
     ]
     return [path for path in paths if path.exists()]
@@ -231,5 +216,4 @@ def dvc(clone: Path, *arguments: str) -> int:
 def environment() -> dict[str, str]:
     private = ("DVC_", "MLFLOW_", "TEMPER_")
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(private)}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{inherited.get('PATH', '')}"
-    return inherited | {"PATH": path, "TEMPER_TRACKING": "off"}
+    return inherited | {"TEMPER_TRACKING": "off"}

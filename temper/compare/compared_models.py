@@ -4,66 +4,31 @@ All files are read from DVC. An MLflow run is matched to the commit that has the
 the revision in its tags is the one it started from, before its results were committed.
 """
 
+import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temper import params
-from temper.compare import experiments, mlflow_runs
-from temper.compare.experiments import Experiment
+from temper.compare import experiments
+from temper.compare.experiments import METRICS, Experiment
 from temper.core.errors import InputError, nearest
 from temper.repo import check_repository, hashes, try_git
+from temper.tracking import store
 
 if TYPE_CHECKING:
     from dvc.api import DVCFileSystem
-    from mlflow.entities import Run
 
-EVALUATION, METRICS = "data/evaluation", "data/evaluation/metrics.json"
+EVALUATION = "data/evaluation"
 WORKSPACE = "workspace"
-EXPERIMENT_REF = re.compile(r"^(\w+) refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)$")
+EXPERIMENT_REF = re.compile(r"^(\w+) refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)$", re.MULTILINE)
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 MAX_COMMITS = 300  # searched for the results of an MLflow run, newest first
 
 
-@dataclass(frozen=True, kw_only=True)
-class ComparedModel:
-    """A model to compare: its name, parameters and output files."""
-
-    name: str
-    source: str  # experiment, revision, workspace or run
-    rev: str | None  # a commit; None for the working folder
-    experiment: Experiment
-    lock: dict[str, Any]  # `stages` of its dvc.lock
-    run: "Run | None" = None  # the MLflow run that was named
-
-    def read(self, path: str) -> bytes:
-        """Return the bytes of an output file.
-
-        Raises:
-            InputError: DVC has it neither in the cache nor in a remote.
-        """
-        try:
-            return self.experiment.read_bytes(path)
-        except FileNotFoundError as error:
-            rerun = f"git checkout {self.rev} && dvc repro"
-            fetch = {
-                "experiment": f"fetch it with dvc exp pull <git remote> {self.name}, or "
-                f"rerun it with dvc exp apply {self.name} && dvc repro",
-                WORKSPACE: "run dvc repro",
-            }.get(self.source, f"dvc fetch --all-commits, if a remote has it, or {rerun}")
-            raise InputError(f"{self.name}: {path} is {error}: {fetch}") from None
-
-    def size(self, path: str) -> int | None:
-        """Return the size of an output file in bytes; None where it does not exist."""
-        try:
-            with self.experiment.files.open(path, "rb") as file:
-                return file.seek(0, 2)
-        except Exception:  # as in Experiment.read_bytes
-            return None
-
-
-def resolve(names: Sequence[str]) -> list[ComparedModel]:
+def resolve(names: Sequence[str]) -> list[Experiment]:
     """Open the named models, in order, each once.
 
     Raises:
@@ -84,53 +49,48 @@ def experiment_commits() -> dict[str, list[str]]:
     """Return the commits of each experiment name, whatever their baselines."""
     commits: dict[str, list[str]] = {}
     refs = try_git("for-each-ref", "refs/exps", "--format=%(objectname) %(refname)") or ""
-    for match in filter(None, map(EXPERIMENT_REF.match, refs.splitlines())):
-        commits.setdefault(match[2], []).append(match[1])
+    for commit, name in EXPERIMENT_REF.findall(refs):
+        commits.setdefault(name, []).append(commit)
     return commits
 
 
-def find_model(name: str, known: dict[str, list[str]]) -> ComparedModel:
+def find_model(name: str, known: dict[str, list[str]]) -> Experiment:
     """Open the model of one name.
 
     Raises:
         InputError: the name is unknown or ambiguous, or the run has not finished.
     """
     if name == WORKSPACE:
-        return open_model(name, WORKSPACE, None)
-    commits = dict.fromkeys(known.get(name, ()), "experiment")
+        return open_model(name, None)
     revision = try_git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-    if revision:
-        commits.setdefault(revision, "revision")
+    commits = [*known.get(name, ())]
+    if revision and revision not in commits:
+        commits.append(revision)
     if len(commits) > 1:
-        raise InputError(
-            f"{name} is ambiguous: "
-            + ", ".join(f"{source} {commit[:10]}" for commit, source in commits.items())
-            + "; give the commit"
-        )
+        raise InputError(f"{name} is ambiguous: give one of the commits {', '.join(commits)}")
     if commits:
-        [(commit, source)] = commits.items()
-        return open_model(name, source, commit)
+        return open_model(name, commits[0])
     if RUN_ID.fullmatch(name):
-        return open_run(name, known)
+        return open_run(name)
     raise InputError(
         f"{name}: no finished experiment, git revision or MLflow run{nearest(name, list(known))}; "
         f"experiments: {', '.join(known) or 'none'} (dvc queue status lists unfinished ones)"
     )
 
 
-def open_model(name: str, source: str, rev: str | None) -> ComparedModel:
+def open_model(name: str, rev: str | None) -> Experiment:
     """Open the model of a commit, or of the workspace.
 
     Raises:
         InputError: it has no finished evaluation, or one of other parameters.
     """
     experiment = experiments.open_experiment(name, rev)
-    lock = read_lock(name, experiment.files)
-    return ComparedModel(name=name, source=source, rev=rev, experiment=experiment, lock=lock)
+    check_lock(name, experiment.files)
+    return experiment
 
 
-def read_lock(name: str, files: "DVCFileSystem") -> dict[str, Any]:
-    """Read the stages of dvc.lock, and check that they belong to params.yaml and to one another.
+def check_lock(name: str, files: "DVCFileSystem") -> None:
+    """Check that the evaluation in dvc.lock belongs to params.yaml and to the other stages.
 
     Raises:
         InputError: evaluate has not run, or its inputs have changed since.
@@ -163,7 +123,6 @@ def read_lock(name: str, files: "DVCFileSystem") -> dict[str, Any]:
     for path, md5 in hashes(evaluate, "deps").items():
         if outs.get(path, md5) != md5:
             raise InputError(f"{name}: {path} changed after it was evaluated; run dvc repro")
-    return stages
 
 
 def lookup(tree: Any, key: str) -> Any:
@@ -173,54 +132,44 @@ def lookup(tree: Any, key: str) -> Any:
     return tree
 
 
-def open_run(run_id: str, known: dict[str, list[str]]) -> ComparedModel:
+def open_run(run_id: str) -> Experiment:
     """Open the commit that has the evaluation of an MLflow run.
 
     Raises:
-        InputError: MLflow does not answer or has no such run, the run has not finished, or no
-            commit of this repository has its results.
+        InputError: MLflow does not have the run's results, or no commit of this repository does.
     """
-    run, metrics, text = mlflow_runs.read_run(run_id)
-    tags = run.data.tags
-    name = f"{tags.get('mlflow.runName', 'run')} {run_id[:8]}"
-    exp_name = tags.get("dvc.exp_name", "")
-    for rev in candidates(known.get(exp_name, [])):
+    name, metrics = read_run(run_id)
+    arguments = ("--all", "--format=%H", f"--max-count={MAX_COMMITS}", "--", "dvc.lock")
+    for rev in (None, *(try_git("log", *arguments) or "").split()):
         try:
-            model = open_model(name, "run", rev)
-            is_same = model.read(METRICS) == metrics
+            model = open_model(name, rev)
+            if model.read_bytes(METRICS) == metrics:
+                return model
         except InputError:
             continue
-        if is_same:
-            parameters = experiments.parse_params(name, text)
-            leaves = params.flatten(parameters)
-            experiment = replace(model.experiment, parameters=parameters, leaves=leaves)
-            return replace(model, experiment=experiment, run=run)
-    source = f"experiment {exp_name}" if exp_name else "dvc repro"
-    started = tags.get("mlflow.source.git.commit", "")[:10] or "an unknown commit"
     raise InputError(
         f"run {run_id}: no commit or experiment of this repository, nor {WORKSPACE}, has its "
-        f"metrics.json, so its test rows are unknown. It was made by {source} from {started}"
-        f"{' with uncommitted changes' if tags.get('git_dirty') == 'true' else ''}. "
-        f"Fetch it (dvc exp pull <git remote> {exp_name or '<name>'}; dvc fetch --all-commits), "
-        "or rerun it: mlflow artifacts download -r "
+        "metrics.json, so its test rows are unknown. Fetch it (dvc exp pull <git remote> <name>; "
+        "dvc fetch --all-commits), or rerun it: mlflow artifacts download -r "
         f"{run_id} -a params.yaml, then dvc repro, then name {WORKSPACE}"
     )
 
 
-def candidates(first: Sequence[str]) -> Iterator[str | None]:
-    """Yield commits with different results: the given ones, the workspace, all others."""
-    yield from first
-    yield None
-    seen = set()
-    log = try_git("log", "--all", "--format=%H", f"--max-count={MAX_COMMITS}", "--", "dvc.lock")
-    for commit in (log or "").splitlines():
-        try:
-            text = try_git("show", f"{commit}:./dvc.lock") or ""
-            lock = experiments.load_yaml(text, f"{commit}: dvc.lock")
-        except InputError:
-            continue
-        stages = lock.get("stages", {}).values()
-        outs = {hashes(stage, "outs").get(EVALUATION) for stage in stages} - {None}
-        if outs and not outs <= seen:
-            seen |= outs
-            yield commit
+def read_run(run_id: str) -> tuple[str, bytes]:
+    """Return the name of an MLflow run and its metrics.json; a store is never created.
+
+    Raises:
+        InputError: the store does not answer or lacks the run, or the run has no evaluation.
+    """
+    database, remedy = store.root() / "mlflow.db", "; name experiments or git revisions instead"
+    if not os.environ.get("MLFLOW_TRACKING_URI") and not database.exists():
+        raise InputError(f"run {run_id}: there is no {database}{remedy}")
+    try:
+        client = store.connect()
+        name = client.get_run(run_id).data.tags.get("mlflow.runName", "run")
+        with tempfile.TemporaryDirectory() as folder:
+            file = client.download_artifacts(run_id, "evaluation/metrics.json", folder)
+            return f"{name} {run_id[:8]}", Path(file).read_bytes()
+    except Exception as error:  # a tracker may raise anything
+        reason = store.error_message(error, store.tracking_uri())
+        raise InputError(f"run {run_id}: {reason}{remedy}") from None

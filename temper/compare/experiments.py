@@ -1,9 +1,12 @@
 """Read finished DVC experiments, their parameters and output files, without a checkout."""
 
+import csv
+import io
 import json
 import statistics
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -16,50 +19,53 @@ from temper.params.renamed import with_current_names
 if TYPE_CHECKING:
     from dvc.api import DVCFileSystem
 
+METRICS = "data/evaluation/metrics.json"
 FINISHED = (None, "Success")  # states of an experiment that ran directly, or in the queue
 
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """A finished experiment of this repository."""
+    """The parameters and output files of an experiment, a revision or the workspace."""
 
     name: str
+    rev: str | None  # a commit; None for the workspace
     parameters: params.Params
-    leaves: dict[str, Any]  # the parameters by dotted key
     files: "DVCFileSystem"  # at its commit
+
+    @cached_property
+    def leaves(self) -> dict[str, Any]:
+        """The parameters by dotted key."""
+        return params.flatten(self.parameters)
 
     def read_bytes(self, path: str) -> bytes:
         """Return the bytes of an output file.
 
         Raises:
-            FileNotFoundError: DVC has it neither in its cache nor in a remote; holds the reason if
-                that is another.
+            InputError: DVC has it neither in its cache nor in a remote.
         """
         try:
-            content = self.files.read_bytes(path)
+            return self.files.read_bytes(path)  # type: ignore[return-value]
         except Exception as error:  # DVC and the libraries of its remotes raise anything
             cause = error.__cause__ or error
             known = "" if isinstance(cause, OSError) else f" ({cause!s:.200})"
-            raise FileNotFoundError(f"neither in DVC's cache nor in a remote{known}") from error
-        assert isinstance(content, bytes)
-        return content
+            remedy = (
+                f"fetch it (dvc exp pull <git remote> {self.name}, dvc fetch --all-commits) or "
+                f"rerun it (dvc exp apply {self.name} or git checkout {self.rev}, then dvc repro)"
+            )
+            raise InputError(
+                f"{self.name}: {path} is neither in DVC's cache nor in a remote{known}; "
+                f"{'run dvc repro' if self.rev is None else remedy}"
+            ) from error
 
     def read(self, path: str) -> str:
-        """Return the text of an output file.
-
-        Raises:
-            InputError: DVC does not have the file.
-        """
-        try:
-            return self.read_bytes(path).decode("utf-8")
-        except FileNotFoundError as error:
-            raise InputError(
-                f"experiment {self.name}: {path} is {error}; rerun it with "
-                f"dvc exp apply {self.name} && dvc repro, or fetch it with dvc exp pull"
-            ) from None
+        return self.read_bytes(path).decode("utf-8")
 
     def read_json(self, path: str) -> Any:
-        return json.loads(self.read(path))
+        return json.loads(self.read_bytes(path))
+
+    def read_csv(self, path: str) -> list[dict[str, str]]:
+        """Return the rows of a CSV file, keeping line breaks inside texts."""
+        return list(csv.DictReader(io.StringIO(self.read(path), newline="")))
 
 
 def finished(names: Sequence[str]) -> list[Experiment]:
@@ -105,9 +111,15 @@ def open_experiment(name: str, rev: str | None) -> Experiment:
         raise InputError(f"{name}: there is no {params.PARAMS_FILE}") from None
     except (DvcException, UnicodeDecodeError) as error:
         raise InputError(f"{name}: {error}") from None
-    parameters = parse_params(name, str(text))
-    leaves = params.flatten(parameters)
-    return Experiment(name=name, parameters=parameters, leaves=leaves, files=files)
+    raw, _ = with_current_names(load_yaml(str(text), f"{name}: {params.PARAMS_FILE}"))
+    try:
+        parameters = params.Params.model_validate_json(json.dumps(raw))
+    except ValidationError as error:
+        raise InputError(
+            f"experiment {name}: its params.yaml is not valid in this version "
+            f"({error.error_count()} mistakes); name other experiments"
+        ) from None
+    return Experiment(name=name, rev=rev, parameters=parameters, files=files)
 
 
 def load_yaml(text: str, name: str) -> dict[str, Any]:
@@ -119,20 +131,15 @@ def load_yaml(text: str, name: str) -> dict[str, Any]:
     return yaml_file.values(yaml_file.parse(text, name), name)
 
 
-def parse_params(name: str, text: str) -> params.Params:
-    """Parse an experiment's params.yaml.
-
-    Raises:
-        InputError: this version does not accept it.
-    """
-    raw, _ = with_current_names(load_yaml(text, f"{name}: {params.PARAMS_FILE}"))
-    try:
-        return params.Params.model_validate_json(json.dumps(raw))
-    except ValidationError as error:
-        raise InputError(
-            f"experiment {name}: its params.yaml is not valid in this version "
-            f"({error.error_count()} mistakes); name other experiments"
-        ) from None
+def by_parameters(
+    experiments: Sequence[Experiment], ignored: Collection[str]
+) -> list[list[Experiment]]:
+    """Group experiments whose parameters are equal, except for the ignored ones."""
+    groups: dict[str, list[Experiment]] = {}
+    for experiment in experiments:
+        fixed = {key: value for key, value in experiment.leaves.items() if key not in ignored}
+        groups.setdefault(json.dumps(fixed, sort_keys=True), []).append(experiment)
+    return list(groups.values())
 
 
 def check_alike(experiments: Sequence[Experiment], varied: Collection[str], command: str) -> None:
@@ -141,27 +148,19 @@ def check_alike(experiments: Sequence[Experiment], varied: Collection[str], comm
     Raises:
         InputError: lists the sets that agree, and the parameters that differ between them.
     """
-    sets: dict[str, list[Experiment]] = {}
-    for experiment in experiments:
-        fixed = {key: value for key, value in experiment.leaves.items() if key not in varied}
-        sets.setdefault(json.dumps(fixed, sort_keys=True), []).append(experiment)
-    if len(sets) < 2:
+    groups = by_parameters(experiments, varied)
+    if len(groups) < 2:
         return
-    first, second, *_ = (members[0] for members in sets.values())
+    (first, *_), (second, *_), *_ = groups
     differing = [key for key in repo.changed(first.leaves, second.leaves) if key not in varied]
-    lines = [" ".join([command, *(member.name for member in members)]) for members in sets.values()]
+    lines = [" ".join([command, *(member.name for member in group)]) for group in groups]
     raise InputError(
         f"the experiments also differ in {', '.join(differing)}; name those of one set:\n  "
         + "\n  ".join(lines)
     )
 
 
-def deviation(values: Sequence[float]) -> float | None:
-    """Return the sample standard deviation; None for a single value."""
-    return statistics.stdev(values) if len(values) > 1 else None
-
-
 def format_mean(values: Sequence[float]) -> str:
-    """Format mean ± standard deviation as `0.9120 ± 0.0130`; a single value alone."""
-    mean, spread = sum(values) / len(values), deviation(values)
-    return f"{mean:.4f}" if spread is None else f"{mean:.4f} ± {spread:.4f}"
+    """Format mean ± sample standard deviation as `0.9120 ± 0.0130`; a single value alone."""
+    mean = f"{statistics.fmean(values):.4f}"
+    return f"{mean} ± {statistics.stdev(values):.4f}" if len(values) > 1 else mean

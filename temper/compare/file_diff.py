@@ -2,15 +2,16 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from temper.repo import changed, hashes
+from temper.repo import changed, flatten, hashes
 
 MAX_FILES = 5
 MAX_CHARACTERS = 60  # of a value
+UNKNOWN = "differs; the old bytes are not in the cache (dvc pull)"
 
 
 def differences(
@@ -26,32 +27,30 @@ def differences(
     """
     old, new = hashes(before, "outs"), hashes(now, "outs")
     lines = []
-    for path in changed(old, new):
-        if path not in old or path not in new:
-            lines.append(f"{path}: {'added' if path in new else 'removed'}")
-            continue
-        old_files, new_files = files(old_cache, old[path]), files(new_cache, new[path])
+    for out in changed(old, new):
+        old_files, new_files = files(old_cache, old.get(out)), files(new_cache, new.get(out))
         if old_files is None or new_files is None:
-            lines.append(f"{path}: differs; the old bytes are not in the cache (dvc pull)")
+            lines.append(f"{out}: {UNKNOWN}")
             continue
         names = changed(old_files, new_files)
-        for name in names[:MAX_FILES]:
-            full_name = f"{path}/{name}" if name else path
-            if name not in old_files or name not in new_files:
-                lines.append(f"{full_name}: {'added' if name in new_files else 'removed'}")
-            else:
-                before_path = cache_path(old_cache, old_files[name])
-                now_path = cache_path(new_cache, new_files[name])
-                lines.append(
-                    f"{full_name}: {describe(Path(path, name).suffix, before_path, now_path)}"
+        for path, name in [(Path(out, name), name) for name in names[:MAX_FILES]]:
+            if name in old_files and name in new_files:
+                paths = (
+                    cache_path(old_cache, old_files[name]),
+                    cache_path(new_cache, new_files[name]),
                 )
+                lines.append(f"{path}: {describe(path.suffix, *paths)}")
+            else:
+                lines.append(f"{path}: {'added' if name in new_files else 'removed'}")
         if len(names) > MAX_FILES:
-            lines.append(f"{path}: {len(names) - MAX_FILES} more files")
+            lines.append(f"{out}: {len(names) - MAX_FILES} more files")
     return lines
 
 
-def files(cache: Path, md5: str) -> dict[str, str] | None:
+def files(cache: Path, md5: str | None) -> dict[str, str] | None:
     """Return the md5 of each file of an output by its path below it; None where unknown."""
+    if md5 is None:
+        return {}
     if not cache_path(cache, md5).exists():
         return None
     if not md5.endswith(".dir"):
@@ -67,19 +66,19 @@ def cache_path(cache: Path, md5: str) -> Path:
 def describe(suffix: str, before: Path, now: Path) -> str:
     """Describe how a file differs from its old version, by tensors, cells, keys or bytes."""
     if not before.exists():
-        return "differs; the old bytes are not in the cache (dvc pull)"
-    if suffix in TENSORS:
-        return diff_tensors(TENSORS[suffix](before), TENSORS[suffix](now))
-    if suffix in TABLES:
-        return diff_tables(TABLES[suffix](before), TABLES[suffix](now))
+        return UNKNOWN
+    if suffix in (".safetensors", ".onnx"):
+        load = safetensors if suffix == ".safetensors" else onnx_initializers
+        return diff_tensors(load(before), load(now))
+    if suffix in (".arrow", ".csv"):
+        load_rows = arrow_rows if suffix == ".arrow" else csv_rows
+        return diff_tables(load_rows(before), load_rows(now))
     if suffix == ".json":
         return diff_json(*(flatten(json.loads(path.read_text())) for path in (before, now)))
     return diff_bytes(before.read_bytes(), now.read_bytes())
 
 
-# -- tables ------------------------------------------------------------------------------------
-
-Rows = tuple[list[str], Iterator[tuple]]
+Rows = tuple[list[str], Iterator[tuple]]  # of a table, with the names of its columns
 
 
 def arrow_rows(path: Path) -> Rows:
@@ -93,7 +92,7 @@ def arrow_rows(path: Path) -> Rows:
 def csv_rows(path: Path) -> Rows:
     with path.open(encoding="utf-8", newline="") as file:
         names, *rows = csv.reader(file)
-    return names, iter([tuple(row) for row in rows])
+    return names, map(tuple, rows)
 
 
 def diff_tables(before: Rows, now: Rows) -> str:
@@ -101,9 +100,9 @@ def diff_tables(before: Rows, now: Rows) -> str:
     (old_names, old_rows), (names, rows) = before, now
     if old_names != names:
         return f"columns {', '.join(old_names)} before, {', '.join(names)} now"
-    first, differing, counts = "", 0, [0, 0]
+    first, differing, num_old, num_new = "", 0, 0, 0
     for index, (old, new) in enumerate(zip_longest(old_rows, rows)):
-        counts = [counts[0] + (old is not None), counts[1] + (new is not None)]
+        num_old, num_new = num_old + (old is not None), num_new + (new is not None)
         differing += old != new
         if old != new and not first and old is not None and new is not None:
             column = next(i for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b)
@@ -111,11 +110,8 @@ def diff_tables(before: Rows, now: Rows) -> str:
                 f"first in row {index}, column {names[column]}: "
                 f"{truncate(old[column])} before, {truncate(new[column])} now"
             )
-    size = f"{counts[0]} rows" if counts[0] == counts[1] else f"{counts[0]} → {counts[1]} rows"
+    size = f"{num_old} rows" if num_old == num_new else f"{num_old} → {num_new} rows"
     return f"{differing} of {size} differ; {first}" if first else f"{size}; the common ones agree"
-
-
-# -- tensors -----------------------------------------------------------------------------------
 
 
 def safetensors(path: Path) -> Mapping[str, Any]:
@@ -151,28 +147,12 @@ def diff_tensors(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return f"{len(differing)} of {len(before)} tensors differ, first {name} {size}"
 
 
-# -- anything else -----------------------------------------------------------------------------
-
-
-def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Flatten nested JSON to dotted keys."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    leaves: dict[str, Any] = {}
-    for key, inner in pairs:
-        name = f"{prefix}{key}"
-        leaves |= flatten(inner, f"{name}.") if isinstance(inner, dict | list) else {name: inner}
-    return leaves
-
-
 def diff_json(before: dict[str, Any], now: dict[str, Any]) -> str:
     keys = changed(before, now)
     if not keys:
         return "same values, different formatting"
-    key = keys[0]
-    return (
-        f"{len(keys)} values differ, first {key}: {truncate(before.get(key))} before, "
-        f"{truncate(now.get(key))} now"
-    )
+    old, new = truncate(before.get(keys[0])), truncate(now.get(keys[0]))
+    return f"{len(keys)} values differ, first {keys[0]}: {old} before, {new} now"
 
 
 def diff_bytes(before: bytes, now: bytes) -> str:
@@ -189,10 +169,3 @@ def diff_bytes(before: bytes, now: bytes) -> str:
 def truncate(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"
-
-
-TENSORS: dict[str, Callable[[Path], Mapping[str, Any]]] = {
-    ".safetensors": safetensors,
-    ".onnx": onnx_initializers,
-}
-TABLES: dict[str, Callable[[Path], Rows]] = {".arrow": arrow_rows, ".csv": csv_rows}

@@ -5,7 +5,7 @@ the perplexity (to four digits), `completions` the exact match.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +14,6 @@ import numpy as np
 
 from temper import metrics
 from temper.evaluation.bootstrap import WeightedScores
-from temper.metrics import classification, multi_label, regression
 
 Row = dict[str, str]
 PERPLEXITY = re.compile(r"perplexity (\S+) of (\d+) tokens")
@@ -43,103 +42,76 @@ def from_rows(
 
     Raises:
         ValueError: a cell has another format than evaluate writes.
+        KeyError: likewise.
     """
-    if module == "classification":
-        return _classes(rows, names, positive)
-    if module == "multi_label":
-        return _labels(rows, names)
-    if module == "regression":
-        return _numbers(rows)
-    if module == "language":
-        return _language(rows)
-    return _examples(module, rows)
-
-
-def _classes(rows: Sequence[Row], names: Sequence[str], positive: str | None) -> RowScores:
     ids = {name: i for i, name in enumerate(names)}
-    predicted, actual = (
-        np.array([ids[row[column]] for row in rows]) for column in ("prediction", "reference")
-    )
-    probabilities = np.array([float(row.get(f"score_{row['reference']}", 0)) for row in rows])
-    options = {"positive": ids.get(positive or "")}
-    return RowScores(
-        per_example_stats=classification.per_example_stats(predicted, actual, len(names)),
-        scores=partial(metrics.weighted_scores, "classification", **options),
-        right=predicted == actual,
-        example_loss=1 - probabilities,
-    )
-
-
-def _labels(rows: Sequence[Row], names: Sequence[str]) -> RowScores:
-    predicted, actual = (
-        np.array([[name in row[column].split("|") for name in names] for row in rows])
-        for column in ("prediction", "reference")
-    )
-    return RowScores(
-        per_example_stats=multi_label.per_example_stats(predicted, actual, len(names)),
-        scores=partial(metrics.weighted_scores, "multi_label"),
-        right=(predicted == actual).all(1),
-        example_loss=(predicted != actual).sum(1).astype(float),
-    )
-
-
-def _numbers(rows: Sequence[Row]) -> RowScores:
-    predicted, actual = (
-        [float(row[column]) for row in rows] for column in ("prediction", "reference")
-    )
-    stats = regression.per_example_stats(predicted, actual)
+    predictions, references = (parse(rows, c, module, ids) for c in ("prediction", "reference"))
+    options = {"positive": ids.get(positive or "")} if module == "classification" else {}
+    num_labels = (len(names),) if metrics.scores_logits(module) else ()
+    stats = metrics.load(module).per_example_stats(predictions, references, *num_labels)
     return RowScores(
         per_example_stats=stats,
-        scores=partial(metrics.weighted_scores, "regression"),
-        right=None,
-        example_loss=np.abs(stats[:, 0] - stats[:, 1]),
+        scores=partial(metrics.weighted_scores, module, **options),
+        right=is_right(module, stats, predictions, references),
+        example_loss=example_loss(module, rows, stats, predictions, references),
     )
 
 
-def _language(rows: Sequence[Row]) -> RowScores:
-    matches = [PERPLEXITY.fullmatch(row["prediction"]) for row in rows]
-    parsed = [(float(m[1]), int(m[2])) if m else (1.0, 0) for m in matches]
-    values, tokens = np.array(parsed, dtype=float).reshape(-1, 2).T
-    nll, unknown = np.log(values), np.full(len(values), np.nan)
-    return RowScores(
-        per_example_stats=np.stack([nll * tokens, unknown, tokens], 1),
-        scores=partial(metrics.weighted_scores, "language"),
-        right=None,
-        example_loss=nll,
-    )
+def label_names(rows: Iterable[Row]) -> list[str]:
+    """Return the labels with a column of probabilities."""
+    columns = dict.fromkeys(column for row in rows for column in row)
+    return [name.removeprefix("score_") for name in columns if name.startswith("score_")]
 
 
-def _examples(module_name: str, rows: Sequence[Row]) -> RowScores:
-    """Score rows with a module whose scores are functions of sums over examples."""
-    module: Any = metrics.load(module_name)
-    predictions: list[Any] = [row["prediction"] for row in rows]
-    references: list[Any] = [row["reference"] for row in rows]
-    if module_name == "entities":
-        predictions, references = ([text.split() for text in t] for t in (predictions, references))
-    elif module_name == "answers":
-        references = [{"text": text.split(" | ")} for text in references]
-    elif module_name == "completions":
-        predictions = [(text, None) for text in predictions]
-    per_example_stats = module.per_example_stats(predictions, references)
-    example_loss = (
-        1 - per_example_stats[:, 3]
-        if module_name == "completions"
-        else module.example_loss(per_example_stats)
-    )
-    return RowScores(
-        per_example_stats=per_example_stats,
-        scores=partial(metrics.weighted_scores, module_name),
-        right=_right(module_name, per_example_stats, predictions, references),
-        example_loss=example_loss,
-    )
+def parse(rows: Sequence[Row], column: str, module: str, ids: Mapping[str, int]) -> Any:
+    """Return the predictions or references as `per_example_stats` of the module takes them."""
+    texts = [row[column] for row in rows]
+    match module, column:
+        case "classification", _:
+            return np.array([ids[text] for text in texts])
+        case "multi_label", _:
+            return np.array([[name in text.split("|") for name in ids] for text in texts])
+        case "regression", _:
+            return np.array(texts, dtype=float)
+        case "entities", _:
+            return [text.split() for text in texts]
+        case "answers", "reference":
+            return [{"text": text.split(" | ")} for text in texts]
+        case "completions", "prediction":
+            return [(text, None) for text in texts]
+        case "language", "prediction":
+            return [token_stats(text) for text in texts]
+    return texts
 
 
-def _right(
-    module_name: str, per_example_stats: np.ndarray, predictions: list, references: list
-) -> np.ndarray | None:
-    """Return which rows are right as a whole: all tags, the answer, the choice, the completion."""
-    if module_name == "entities":
+def token_stats(text: str) -> tuple[float, float, int]:
+    """Return -log p, hits (unknown) and tokens of a text."""
+    match = PERPLEXITY.fullmatch(text)
+    if match is None:
+        return 0.0, np.nan, 0
+    return np.log(float(match[1])) * int(match[2]), np.nan, int(match[2])
+
+
+def is_right(module: str, stats: Any, predictions: Any, references: Any) -> np.ndarray | None:
+    """Return which rows are right as a whole: all labels or tags, the answer, the completion."""
+    if module in ("classification", "multi_label", "entities", "choices"):
         pairs = zip(predictions, references, strict=True)
-        return np.array([prediction == reference for prediction, reference in pairs], dtype=bool)
-    column = {"choices": 0, "answers": 1, "completions": 3}.get(module_name)
-    return None if column is None else per_example_stats[:, column] > 0
+        return np.array([np.array_equal(*pair) for pair in pairs], dtype=bool)
+    column = {"answers": 1, "completions": 3}.get(module)
+    return None if column is None else stats[:, column] > 0
+
+
+def example_loss(
+    module: str, rows: Sequence[Row], stats: Any, predictions: Any, references: Any
+) -> np.ndarray:
+    """Return how bad each prediction is, (rows,)."""
+    match module:
+        case "classification":
+            return 1 - np.array([float(row.get(f"score_{row['reference']}", 0)) for row in rows])
+        case "multi_label":
+            return (predictions != references).sum(1).astype(float)
+        case "regression":
+            return np.abs(predictions - references)
+        case "completions":
+            return 1 - stats[:, 3]
+    return metrics.load(module).example_loss(stats)

@@ -1,66 +1,82 @@
 """Group models that differ in `seed` alone, and compare the groups over their seeds."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-from temper.compare import significance
-from temper.compare.compared_models import ComparedModel
+from temper.compare import experiments, significance
+from temper.compare.model_comparison import Comparison
+from temper.compare.shared_rows import EvaluatedModel
+from temper.compare.tables import Table
+from temper.compare.verdicts import format_number, format_p
 
 NOT_TRAINED_WITH = ("seed", "export.name", "export.license", "data.license", "data.description")
+MAX_SCORES = 4  # in the table
+
+Group = list[EvaluatedModel]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Configuration:
-    """Trainings that differ in the seed alone."""
-
-    names: list[str]
-    values: dict[str, list[float]]  # of each score, by seed
-    welch: tuple[float, float, float] | None  # low, high and p of the difference from the first
-
-
-def differing(models: Sequence[ComparedModel]) -> dict[str, list[Any]]:
-    """Return the parameters whose values differ, with the value of each model."""
-    keys = dict.fromkeys(key for model in models for key in model.experiment.leaves)
-    values_of = {key: [model.experiment.leaves.get(key) for model in models] for key in keys}
-    return {key: values for key, values in values_of.items() if any(v != values[0] for v in values)}
-
-
-def group(
-    models: Sequence[ComparedModel],
-    scores: Sequence[Mapping[str, float]],
-    names: Sequence[str],
-) -> list[Configuration]:
+def group(models: Sequence[EvaluatedModel]) -> list[Group]:
     """Group models by configuration, in the order of the first ones; [] where each has one seed.
 
     Of models with the same parameters and seed only the first counts.
-
-    Args:
-        models: of any configurations.
-        scores: of each model.
-        names: of the scores; the first is tested.
     """
-    groups: dict[str, dict[int, int]] = {}
-    for i, model in enumerate(models):
-        leaves = model.experiment.leaves.items()
-        relevant = {k: v for k, v in leaves if k not in NOT_TRAINED_WITH}
-        seeds = groups.setdefault(json.dumps(relevant, sort_keys=True), {})
-        seeds.setdefault(model.experiment.parameters.seed, i)
-    if all(len(seeds) == 1 for seeds in groups.values()):
+    by_name = {model.name: model for model in models}
+    groups = []
+    opened = [model.experiment for model in models]
+    for members in experiments.by_parameters(opened, NOT_TRAINED_WITH):
+        seeds: dict[int, EvaluatedModel] = {}
+        for member in members:
+            seeds.setdefault(member.parameters.seed, by_name[member.name])
+        groups.append(list(seeds.values()))
+    return groups if any(len(members) > 1 for members in groups) else []
+
+
+def names(members: Group) -> str:
+    return ", ".join(model.name for model in members)
+
+
+def scores(members: Group, metric: str) -> list[float]:
+    """Return a score of each model; [] where one lacks it."""
+    known = [model.scores[metric] for model in members if metric in model.scores]
+    return known if len(known) == len(members) else []
+
+
+def table(groups: Sequence[Group], result: Comparison) -> Table:
+    """Return mean ± standard deviation of each configuration over its seeds."""
+    metrics = [n for n in result.greater_is_better if any(scores(g, n) for g in groups)]
+    metrics = metrics[:MAX_SCORES]
+    rows = []
+    for members in groups:
+        values = [scores(members, metric) for metric in metrics]
+        means = [experiments.format_mean(value) if value else "" for value in values]
+        rows.append([names(members), str(len(members)), *means])
+    head = ["trainings", "seeds", *metrics]
+    return Table("configurations, mean ± standard deviation over seeds", head, rows)
+
+
+def verdicts(groups: Sequence[Group], result: Comparison) -> list[str]:
+    """Compare each configuration with the first one over their seeds, a line each."""
+    if not groups:
         return []
-    first: list[float] = []
-    configurations = []
-    for members in (list(seeds.values()) for seeds in groups.values()):
-        values = {
-            name: [scores[i][name] for i in members] for name in names
-            if all(name in scores[i] for i in members)
-        }  # fmt: skip
-        main = values.get(names[0], [])
-        is_tested = len(first) > 1 and len(main) > 1
-        welch = significance.welch(first, main) if is_tested else None
-        first = first or main
-        configurations.append(
-            Configuration(names=[models[i].name for i in members], values=values, welch=welch)
+    first, *others = groups
+    lines = [
+        f"{model.name} and {first[0].name} differ in the seed alone: their difference is training "
+        "noise"
+        for model in first[1:]
+    ]
+    main = result.main
+    before = scores(first, main)
+    for members in others:
+        after = scores(members, main)
+        if len(before) < 2 or len(after) < 2:
+            continue
+        low, high, p = significance.welch(before, after)
+        value = (low + high) / 2
+        side = "better" if (value > 0) == result.greater_is_better[main] else "worse"
+        kind = f"significantly {side}" if p <= significance.LEVEL else "not significant"
+        shown = [format_number(number, main, sign=True) for number in (value, low, high)]
+        lines.append(
+            f"configuration {names(members)} vs {names(first)}: {kind} "
+            f"over {len(members)} and {len(first)} seeds ({main} {shown[0]}, "
+            f"95 % CI {shown[1]} to {shown[2]}, Welch {format_p(p)})"
         )
-    return configurations
+    return lines

@@ -140,13 +140,11 @@ def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float
 
     Welch's t-test (Welch 1947, Biometrika 34:28): the seeds vary, the test rows are as they are.
     """
-    from scipy.stats import t
+    from scipy.stats import ttest_ind
 
     value = float(np.mean(second) - np.mean(first))
-    first_var, second_var = (np.var(scores, ddof=1) / len(scores) for scores in (first, second))
-    spread = float(np.sqrt(first_var + second_var))
-    if spread < 10.0**-DIGITS:
+    if max(np.ptp(first), np.ptp(second)) < 10.0**-DIGITS:
         return value, value, float(abs(value) < 10.0**-DIGITS)
-    freedom = spread**4 / (first_var**2 / (len(first) - 1) + second_var**2 / (len(second) - 1))
-    reach = float(t.ppf(1 - LEVEL / 2, freedom)) * spread
-    return value - reach, value + reach, float(2 * t.sf(abs(value) / spread, freedom))
+    test: Any = ttest_ind(second, first, equal_var=False)  # scipy's class has dynamic attributes
+    low, high = test.confidence_interval(1 - LEVEL)
+    return float(low), float(high), float(test.pvalue)

@@ -1,89 +1,54 @@
 """Decide which scores can be tested row by row, and say why the others cannot."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from temper import metrics
-from temper.compare import row_scores, shared_rows, significance
-from temper.compare.compared_models import ComparedModel
-from temper.compare.row_scores import RowScores
+from temper.compare import significance
+from temper.compare.experiments import Experiment
+from temper.compare.shared_rows import EvaluatedModel
 from temper.core.errors import InputError, nearest
 
 TOLERANCE = {"language": 2e-3}  # relative: the files hold perplexities with four digits
 DEFAULT_TOLERANCE = 1e-4  # rounding between metrics.json and the predictions
 
 
-def common_metrics_module(models: Sequence[ComparedModel]) -> str:
+def common_metrics_module(experiments: Sequence[Experiment]) -> str:
     """Return the module of temper/metrics that scores all models.
 
     Raises:
         InputError: their tasks differ.
     """
-    first = models[0].experiment.parameters.task
-    for model in models[1:]:
-        task = model.experiment.parameters.task
+    first = experiments[0].parameters.task
+    for experiment in experiments[1:]:
+        task = experiment.parameters.task
         if task.metrics != first.metrics:
             raise InputError(
-                f"{models[0].name} and {model.name} have different tasks, whose scores "
+                f"{experiments[0].name} and {experiment.name} have different tasks, whose scores "
                 f"are not comparable: {first.name} ({first.metrics}), {task.name} ({task.metrics})"
             )
     return first.metrics
 
 
-def score_rows(
-    models: Sequence[ComparedModel], data: shared_rows.SharedRows, module: str
-) -> list[RowScores]:
-    """Score the rows of each model, with the same order of the labels.
-
-    Raises:
-        InputError: a predictions file has another format than this version writes.
-    """
-    names: dict[str, None] = {}
-    for rows in data.rows:
-        names |= dict.fromkeys(k.removeprefix("score_") for k in rows[0] if k.startswith("score_"))
-    positive = models[0].experiment.parameters.evaluate.positive_label
-    scored = []
-    for model, rows in zip(models, data.rows, strict=True):
-        try:
-            scored.append(row_scores.from_rows(module, rows, list(names), positive))
-        except (ValueError, KeyError) as error:
-            raise InputError(
-                f"{model.name}: data/evaluation/predictions/{data.split}.csv has another format "
-                f"than this version writes for {module}: {error!r}; run evaluate again"
-            ) from None
-    return scored
-
-
-def check_scores(
-    models: Sequence[ComparedModel],
-    scored: Sequence[RowScores],
-    reported: Sequence[dict[str, Any]],
-    module: str,
-) -> tuple[list[str], list[str]]:
-    """Return the main scores that follow from the rows, and notes on those that do not.
-
-    Args:
-        models: to compare.
-        scored: their rows.
-        reported: their scores in metrics.json.
-        module: of temper/metrics.
-    """
+def check_scores(models: Sequence[EvaluatedModel], module: str) -> tuple[list[str], list[str]]:
+    """Return the main scores that follow from the rows, and notes on those that do not."""
+    scored = [model.scored for model in models]
     computed_scores, testable, notes = significance.observed(scored), [], []
     tokens = [rows.per_example_stats[:, -1] for rows in scored] if module == "language" else []
     for name in metrics.load(module).HEADLINE:
-        if not all(name in values for values in reported):
+        if not all(name in model.scores for model in models):
             continue
-        expected = np.array([values[name] for values in reported])
+        expected = np.array([model.scores[name] for model in models])
         computed = computed_scores.get(name, np.full(len(expected), np.nan))
         tolerance = TOLERANCE.get(module, DEFAULT_TOLERANCE) * np.maximum(1, np.abs(expected))
+        excess = np.abs(computed - expected) - tolerance
         if not np.isfinite(computed).all():
             reason = "it cannot be computed row by row from the predictions"
         elif any(not np.array_equal(tokens[0], others) for others in tokens[1:]):
             reason = "the models split the texts into different tokens, so it is not comparable"
-        elif (np.abs(computed - expected) > tolerance).any():
-            i = int(np.argmax(np.abs(computed - expected) - tolerance))
+        elif (excess > 0).any():
+            i = int(np.argmax(excess))
             reason = (
                 f"the predictions of {models[i].name} give {computed[i]:.4f}, its metrics.json has "
                 f"{expected[i]:.4f} (another evaluate.positive_label?)"

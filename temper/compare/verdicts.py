@@ -1,9 +1,6 @@
 """Put the tests of two models into words."""
 
-from collections.abc import Sequence
-
 from temper.compare.model_comparison import Comparison, ModelComparison
-from temper.compare.seed_groups import Configuration
 from temper.compare.significance import LEVEL, Difference
 from temper.metrics import UNBOUNDED
 
@@ -16,47 +13,51 @@ MEANING = (
 )
 
 
-def outcome(comparison: ModelComparison, greater_is_better: bool) -> str:
+def outcome(comparison: ModelComparison, result: Comparison) -> str:
     """Return better, worse, open (not significant), same (no row differs) or untested."""
     if not comparison.differences:
         return "untested"
     main = comparison.differences[0]
-    num_changed = comparison.num_better + comparison.num_worse
-    if main.value == 0 and main.low == main.high and not num_changed:
+    if main.low == main.high == 0 and not any(rows.count for rows in comparison.changed):
         return "same"
-    if main.adjusted > LEVEL:
+    return side(main, result)
+
+
+def side(difference: Difference, result: Comparison) -> str:
+    """Return better, worse or open (not significant)."""
+    if difference.adjusted > LEVEL:
         return "open"
-    return "better" if (main.value > 0) == greater_is_better else "worse"
+    is_better = (difference.value > 0) == result.greater_is_better[difference.metric]
+    return "better" if is_better else "worse"
 
 
 def verdict(comparison: ModelComparison, result: Comparison) -> str:
     """Say in one line whether a model is better than the first."""
-    greater_is_better = result.greater_is_better.get(result.main, True)
-    kind = outcome(comparison, greater_is_better)
-    pair, rows = f"{comparison.name} vs {comparison.first}", f"{result.num_rows:,} {result.split}"
+    kind = outcome(comparison, result)
+    pair = f"{comparison.name} vs {comparison.first}"
     if kind == "untested":
         return f"{pair}: no paired test is possible; see their scores and intervals"
     if kind == "same":
-        return f"{pair}: the same score on each of {rows} rows"
+        return f"{pair}: the same score on each of {result.rows}"
     main, num_models = comparison.differences[0], len(result.comparisons)
     statistics = f"{main.metric} {format_difference(main)}, {format_p(main.adjusted)}"
     if kind == "open":
         unadjusted = f", unadjusted {format_p(main.p)}" if main.p <= LEVEL else ""
         detectable = format_number(main.margin, main.metric)
         return (
-            f"{pair}: not significant on {rows} rows ({statistics}{unadjusted}; "
+            f"{pair}: not significant on {result.rows} ({statistics}{unadjusted}; "
             f"detectable from about {detectable})"
         )
     holm = f", Holm over {num_models} models" if num_models > 1 else ""
-    lower = "" if greater_is_better else "; lower is better"
-    return f"{pair}: significantly {kind} on {rows} rows ({statistics}{holm}{lower})"
+    lower = "" if result.greater_is_better[main.metric] else "; lower is better"
+    return f"{pair}: significantly {kind} on {result.rows} ({statistics}{holm}{lower})"
 
 
 def changed_rows(comparison: ModelComparison, result: Comparison) -> str:
     """Say how many rows changed, and in which direction."""
     first, name = comparison.first, comparison.name
-    num_better, num_worse = f"{comparison.num_better:,}", f"{comparison.num_worse:,}"
-    same = f"{comparison.num_same:,} of {result.num_rows:,} predictions are the same"
+    num_better, num_worse = (f"{rows.count:,}" for rows in comparison.changed)
+    same = f"{comparison.num_same:,} of {len(result.models[0].rows):,} predictions are the same"
     if comparison.mcnemar is None:
         return f"{num_better} rows are better with {name}, {num_worse} with {first}; {same}"
     return (
@@ -65,48 +66,17 @@ def changed_rows(comparison: ModelComparison, result: Comparison) -> str:
     )
 
 
-def seed_verdicts(configurations: Sequence[Configuration], result: Comparison) -> list[str]:
-    """Compare each configuration with the first one over their seeds, a line each."""
-    main, greater_is_better = result.main, result.greater_is_better.get(result.main, True)
-    first = configurations[0] if configurations else None
-    lines = []
-    if first is not None and result.names[0] in first.names:
-        lines = [
-            f"{name} and {first.names[0]} differ in the seed alone: their difference is training "
-            "noise"
-            for name in first.names[1:]
-        ]
-    for configuration in configurations:
-        if first is None or configuration.welch is None:
-            continue
-        first_mean, mean = (
-            sum(c.values[main]) / len(c.values[main]) for c in (first, configuration)
-        )
-        low, high, p = configuration.welch
-        side = "better" if (mean > first_mean) == greater_is_better else "worse"
-        kind = f"significantly {side}" if p <= LEVEL else "not significant"
-        value, low, high = (
-            format_number(number, main, sign=True) for number in (mean - first_mean, low, high)
-        )
-        lines.append(
-            f"configuration {', '.join(configuration.names)} vs {', '.join(first.names)}: {kind} "
-            f"over {len(configuration.names)} and {len(first.names)} seeds ({main} {value}, "
-            f"95 % CI {low} to {high}, Welch {format_p(p)})"
-        )
-    return lines
-
-
 def method(result: Comparison) -> str:
     """Say how the intervals and p-values were computed."""
     num_models = len(result.comparisons)
     holm = (
         f"; p-values of each score are Holm-adjusted for {num_models} models compared with "
-        f"{result.names[0]}"
+        f"{result.models[0].name}"
         if num_models > 1
         else ""
     )
     return (
-        f"paired bootstrap over {result.num_rows:,} {result.split} rows, {result.samples:,} "
+        f"paired bootstrap over {result.rows}, {result.samples:,} "
         f"samples, 95 % intervals{holm}; about these trained models, not their configurations"
     )
 

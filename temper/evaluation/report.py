@@ -8,7 +8,6 @@ from typing import Any
 from temper import metrics, params, templates
 
 TEMPLATE = "report.html.j2"
-PLOT_SIZE = (305, 230)  # width and height of a curve, px
 TABLES = ("per_class", "confused_pairs", "slices", "worst", "roc", "pr", "calibration")
 CURVES = (  # table, title, x, y
     ("roc", "ROC", "false_positive_rate", "true_positive_rate"),
@@ -56,13 +55,6 @@ def _cell(name: str, scores: dict[str, float]) -> dict[str, Any]:
     }
 
 
-def svg_path(rows: list[dict[str, str]], x: str, y: str) -> str:
-    """Return an SVG path through points of the unit square."""
-    width, height = PLOT_SIZE
-    points = [(float(row[x]) * width, (1 - float(row[y])) * height) for row in rows]
-    return " ".join(f"{'L' if i else 'M'}{a:.1f},{b:.1f}" for i, (a, b) in enumerate(points))
-
-
 def confusion_matrix(rows: list[dict[str, str]], names: list[str]) -> dict[str, Any] | None:
     """Return the confusion matrix as counts and shares of the actual label, in order of ids."""
     if not rows:
@@ -92,10 +84,11 @@ def write(
     """Write report.html from the scores and the CSV tables in `folder`; it lists all parameters."""
     tables = {name: read_table(folder / f"{name}.csv") for name in TABLES}
     curves = [
-        {"title": title, "x": x, "y": y, "path": svg_path(tables[table], x, y), "table": table}
+        {"title": title, "x": x, "y": y, "table": table,
+         "points": [(float(row[x]), float(row[y])) for row in tables[table]]}
         for table, title, x, y in CURVES
         if tables[table]
-    ]
+    ]  # fmt: skip
     html = templates.render(
         Path(__file__).with_name(TEMPLATE),
         title=parameters.export.name,
@@ -106,7 +99,6 @@ def write(
         curves=curves,
         confusion=confusion_matrix(read_table(folder / "confusion.csv"), label_names),
         inputs=parameters.task.inputs,
-        plot_size=PLOT_SIZE,
         parameters=params.flatten(parameters, without="export"),
     )
     (folder / "report.html").write_text(html + "\n", encoding="utf-8")

@@ -1,8 +1,11 @@
 """`temper curve` draws a learning curve."""
 
+import re
+
 import pytest
 
 from temper.cli import curve
+from temper.compare.tables import Table
 from temper.core.errors import InputError
 from tests.helpers.commits import experiment
 from tests.helpers.tables import cells
@@ -35,10 +38,17 @@ def test_draws_a_learning_curve(inside, capsys, tmp_path):
 
 def test_points_are_drawn_to_scale():
     """Rows are on a logarithmic axis and high scores are up; a single point is drawn too."""
-    points = [curve.Point(rows=n, scores=[s]) for n, s in ((10, 0.5), (100, 0.9), (1000, 0.895))]
-    dots = curve.plot_points(points)
-    assert [dot["x"] for dot in dots] == [0, curve.WIDTH / 2, curve.WIDTH]
-    assert (dots[0]["y"], dots[1]["y"]) == (curve.HEIGHT, 0)
+    points = {10: [0.5], 100: [0.9], 1000: [0.895]}
+    table = Table("accuracy", ["rows"], [["10"]])
+    dots = drawn(curve.page(points, table, "verdict", "title"))
+    assert [x for x, _ in dots] == [0, 360, 720]
+    assert dots[0][1] > dots[2][1] > dots[1][1]
     assert curve.near_best(points, True) == 100
     assert curve.near_best(points, False) == 10
-    assert curve.plot_points(points[:1])[0]["y"] == curve.HEIGHT / 2
+    assert drawn(curve.page({10: [0.5]}, table, "verdict", "title")) == [(360, 180)]
+
+
+def drawn(html: str) -> list[tuple[float, float]]:
+    """Return the centres of the circles in a page."""
+    found = re.findall(r'<circle cx="([0-9.]+)" cy="([0-9.]+)"', html)
+    return [(float(x), float(y)) for x, y in found]

@@ -1,19 +1,19 @@
 """`temper folds` puts a cross-validation together."""
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from temper import params
 from temper.cli import curve, folds
 from temper.compare import experiments
 from temper.core.errors import InputError
 from tests.helpers.commits import Written, experiment
 from tests.helpers.repository import run
 from tests.helpers.tables import cells
+from tests.helpers.workspace import ROOT
 
 
 @pytest.mark.slow
@@ -42,9 +42,7 @@ def test_summarizes_a_cross_validation(inside, capsys):
         [f"f{i}", str(30 + i), f"{scores[i]:.4f}"] for i in range(3)
     ]
     assert table["mean"][2] == f"{np.mean(scores):.4f} ± {np.std(scores, ddof=1):.4f}"
-    rows = [
-        row for one in found for row in csv.DictReader(io.StringIO(one.read(folds.PREDICTIONS)))
-    ]
+    rows = [row for one in found for row in one.read_csv(folds.PREDICTIONS)]
     assert len(rows) == 93
     hits = np.mean([row["reference"] == row["prediction"] for row in rows])
     assert table["pooled"][1:3] == ["93", f"{hits:.4f}"]
@@ -61,7 +59,9 @@ def test_folds_without_a_common_score_are_an_error():
     """Folds need a shared validation score, and a curve needs its score in every experiment."""
     with pytest.raises(InputError, match="the folds share no validation score of classification"):
         folds.main_scores("classification", [{"accuracy": 1.0}, {}])
-    one = experiments.Experiment(name="a", parameters=None, leaves={}, files=Written("{}"))  # type: ignore[arg-type]
+    one = experiments.Experiment(
+        name="a", rev=None, parameters=params.load(ROOT / "params.yaml"), files=Written("{}")
+    )
     with pytest.raises(InputError, match=r"experiment a: .* has no validation accuracy"):
         curve.measure([one], "accuracy")
 
@@ -74,7 +74,7 @@ def test_folds_and_curve_show_custom_metrics(write_params):
     named = {"train__metric_for_best_model": "mine.misses", "evaluate__metrics": ["mine.misses"]}
     p = write_params(code={"mine": "mine.py"}, **named)
     files: Any = Written('{"validation": {"accuracy": 0.5, "misses": 3}}')
-    one = experiments.Experiment(name="a", parameters=p, leaves={}, files=files)
+    one = experiments.Experiment(name="a", rev=None, parameters=p, files=files)
     assert curve.select_metric(one, None) == ("misses", False)
     assert curve.select_metric(one, "accuracy") == ("accuracy", True)
     scores = one.read_json(folds.METRICS)["validation"]

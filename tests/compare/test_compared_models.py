@@ -1,6 +1,7 @@
 """Experiments, revisions and the working folder are compared by name."""
 
 import re
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -55,7 +56,7 @@ def test_too_few_or_unknown_names_are_refused(monkeypatch):
         compared_models.resolve(["puffy-dhal", "puffy-dhal"])
     with pytest.raises(InputError, match=r"pufy-dhal: no finished .*did you mean 'puffy-dhal'"):
         compared_models.resolve(["pufy-dhal", "puffy-dhal"])
-    with pytest.raises(InputError, match=r"x is ambiguous: experiment 111.*, experiment 2"):
+    with pytest.raises(InputError, match=r"x is ambiguous: give one of the commits 1+, 2+$"):
         compared_models.find_model("x", {"x": ["1" * 40, "2" * 40]})
     with pytest.raises(InputError, match=r"run 0+: there is no .*mlflow\.db; name experiments"):
         compared_models.find_model("0" * 32, {})
@@ -85,23 +86,24 @@ def test_refuses_results_of_other_parameters(stages, text, message):
     if stages is not None:
         files["dvc.lock"] = yaml.safe_dump({"stages": stages}).encode()
     with pytest.raises(InputError, match=re.escape(message)):
-        compared_models.read_lock("x", Memory(files))
+        compared_models.check_lock("x", Memory(files))
     good = {"params.yaml": b"{seed: 42, export: {name: x}}"}
     good["dvc.lock"] = yaml.safe_dump({"stages": LOCK}).encode()
-    assert compared_models.read_lock("x", Memory(good)) == LOCK
+    compared_models.check_lock("x", Memory(good))
 
 
 def test_names_a_missing_file_and_how_to_get_it():
-    """The advice fits an experiment, a revision and the working folder."""
+    """The advice fits a commit and the working folder."""
     one = model("a", labelled(WANTED, WORSE))
-    with pytest.raises(InputError, match=r"a: x is neither .* dvc exp pull <git remote> a, or"):
+    message = (
+        r"a: x is neither .* remote; fetch it \(dvc exp pull <git remote> a, .* git checkout 000"
+    )
+    with pytest.raises(InputError, match=message):
         one.read("x")
-    with pytest.raises(InputError, match=r"dvc fetch --all-commits, if .*, or git checkout 000"):
-        replace(one, source="revision").read("x")
-    with pytest.raises(InputError, match=r"in a remote: run dvc repro"):
-        replace(one, source="workspace").read("x")
-    assert one.size("x") is None
-    assert shared_rows.input_texts(one, "test", [0, 1]) == [{}, {}]
+    with pytest.raises(InputError, match=r"in a remote; run dvc repro$"):
+        replace(one, rev=None).read("x")
+    first, _ = shared_rows.load([one, replace(one, name="b")], None)
+    assert shared_rows.input_texts(first, [0, 1]) == [{}, {}]
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +127,6 @@ def test_opens_experiments_revisions_and_the_workspace_by_name(stub, monkeypatch
         r"^longer vs HEAD: significantly better .*\(accuracy \+0\.\d+, .*, p = 0\.002\)", text
     )
     assert ["train.epochs", "1", "4"] in [row[:3] for row in cells(text)]
-    assert "no time, latency or memory: there is no" in text
     assert (stub / "c.md").read_text().startswith("# sample-paraphrase: comparison")
     assert "longer vs HEAD: significantly better" in (stub / "c.html").read_text()
     with pytest.raises(InputError, match=r"HEAD~1: no dvc\.lock, so its results are unknown"):
@@ -139,3 +140,36 @@ def test_opens_experiments_revisions_and_the_workspace_by_name(stub, monkeypatch
     assert re.search(
         r"workspace vs HEAD: (significantly better|not significant)", capsys.readouterr().out
     )
+
+
+def test_a_store_that_does_not_answer_is_one_line(monkeypatch):
+    """The run is named, and what can be named instead."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    with pytest.raises(InputError, match=r"^run 0+: http://127.0.0.1:1 cannot be reached; name"):
+        compared_models.open_run("0" * 32)
+
+
+@pytest.mark.slow
+def test_finds_the_dvc_files_of_a_run(origin, tmp_path, monkeypatch, capsys):
+    """Its metrics.json identifies them."""
+    folder = repository.clone(origin, tmp_path / "clone", cache=True)
+    shutil.copy(origin / "mlflow.db", folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DVC_ROOT", str(folder))
+    monkeypatch.setenv("COLUMNS", "200")
+    run_id = next(path.name for path in (origin / "mlruns").iterdir())
+    compare.compare([run_id, "HEAD"], samples=500, html=tmp_path / "c.html")
+    name = f"sample-paraphrase {run_id[:8]}"
+    assert f"HEAD vs {name}: the same score on each of 24 test rows" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"^run 0+: sqlite.*/mlflow\.db refused .*; name exp"):
+        compared_models.open_run("0" * 32)
+    shutil.rmtree(folder / ".dvc/cache")
+    shutil.rmtree(folder / "data/evaluation")
+    with pytest.raises(
+        InputError, match=r"run \w+: no commit or experiment of this repo\w+, nor workspace, has"
+    ):
+        compare.compare([run_id, "HEAD"], html=tmp_path / "c.html")
+    with pytest.raises(
+        InputError, match=r"HEAD: .*csv|metrics\.json is neither in DVC's cache nor"
+    ):
+        compare.compare(["HEAD", "workspace"], html=tmp_path / "c.html")

@@ -41,11 +41,13 @@ def other_texts():
         ),
         (
             lambda: model("b", labelled(WANTED[:9], BETTER[:9])),
-            "not scored on the same test rows, so they cannot be compared: 600 and 9 rows",
+            r"compared:\n  591 rows are only in a, the first: row 9 \| equivalent\nscore both",
         ),
         (
             lambda: model("b", labelled(flipped(WANTED, [7]), BETTER)),
-            r"1 labels differ, the first in row 7: 'equivalent' and 'not_equivalent'",
+            r"  1 rows have the same inputs and another label\n"
+            r"  1 rows are only in a, the first: row 7 \| equivalent\n"
+            r"  1 rows are only in b, the first: row 7 \| not_equivalent\n",
         ),
         (
             lambda: model("b", [{"reference": "1", "prediction": "2"}] * 3, kind="number"),
@@ -53,7 +55,7 @@ def other_texts():
         ),
         (
             lambda: model("b", [{"reference": "odd", "prediction": "odd"}] * 600, scores={"f1": 1}),
-            "600 labels differ",
+            "  600 rows have the same inputs and another label",
         ),
     ],
 )
@@ -70,4 +72,4 @@ def test_names_a_split_without_scores():
     with pytest.raises(InputError, match=r"--metric acuracy: .*did you mean 'accuracy'"):
         model_comparison.compare(two(), None, "acuracy", SAMPLES)
     found = model_comparison.compare(two(), None, "mcc", SAMPLES)
-    assert found.metric_names[0] == found.comparisons[0].differences[0].metric == "mcc"
+    assert found.main == found.comparisons[0].differences[0].metric == "mcc"

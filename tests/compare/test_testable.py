@@ -2,7 +2,7 @@
 
 import re
 
-from temper.compare import console_tables, model_comparison, page, verdicts
+from temper.compare import model_comparison, page, tables, verdicts
 from tests.helpers.comparisons import BETTER, SAMPLES, WANTED, labelled, model, two
 
 
@@ -11,7 +11,7 @@ def test_scores_that_the_predictions_do_not_give_are_not_tested():
     odd = model("b", labelled(WANTED, BETTER), scores={"accuracy": 0.9166667, "f1": 0.2})
     found = model_comparison.compare([two()[0], odd], None, None, SAMPLES)
     assert [d.metric for d in found.comparisons[0].differences] == ["accuracy"]
-    assert found.metric_names[:2] == ["accuracy", "f1"]
+    assert list(found.greater_is_better)[:2] == ["accuracy", "f1"]
     assert re.fullmatch(
         r"f1: no paired test, since the predictions of b give 0\.9\d+, its metrics\.json has "
         r"0\.2000 \(another evaluate\.positive_label\?\)",
@@ -50,5 +50,5 @@ def test_perplexities_of_other_tokens_are_not_tested():
         "c vs a: no paired test is possible"
     )
     assert "split the texts into different tokens" in found.notes[0]
-    assert console_tables.scores(found).rows[0] == ["perplexity", "4 (3 to 5)", "2"]
-    assert page.page([first, third], found, [], [], "t")
+    assert tables.scores(found).rows[0] == ["perplexity", "4 (3 to 5)", "2"]
+    assert page.page(found, [], [], "t")

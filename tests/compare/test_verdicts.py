@@ -19,10 +19,11 @@ def test_a_better_model_is_called_better():
     assert main.low == pytest.approx(50 / 600 - 1.96 * spread, abs=0.003)
     assert main.high == pytest.approx(50 / 600 + 1.96 * spread, abs=0.003)
     assert (one.mcnemar.gained, one.mcnemar.lost) == (60, 10)
-    assert (one.num_better, one.num_worse, one.num_same) == (60, 10, 530)
-    assert {row.row for row in one.worse} == set(range(590, 600))
-    assert one.better[0].inputs == {"sentence1": "first 40", "sentence2": "second 40"}
-    assert one.better[0].predictions == ("equivalent (0.90)", "not_equivalent (0.90)")
+    better, worse = one.changed
+    assert (better.count, worse.count, one.num_same) == (60, 10, 530)
+    assert {row.row for row in worse.rows} == set(range(590, 600))
+    assert better.rows[0].inputs == {"sentence1": "first 40", "sentence2": "second 40"}
+    assert better.rows[0].predictions == ["equivalent (0.90)", "not_equivalent (0.90)"]
     text = verdicts.verdict(one, found)
     assert re.fullmatch(
         r"b vs a: significantly better on 600 test rows \(accuracy \+0\.083, "

@@ -9,7 +9,7 @@ import pyarrow as pa
 import yaml
 
 from temper import params
-from temper.compare import compared_models, experiments, row_scores, significance
+from temper.compare import experiments, row_scores, significance
 from temper.core.arrow import SHARD
 from tests.helpers.workspace import ROOT, change
 
@@ -48,9 +48,6 @@ class Memory:
     def read_text(self, path, encoding):
         return self.read_bytes(path).decode(encoding)
 
-    def open(self, path, mode):
-        return io.BytesIO(self.read_bytes(path))
-
 
 def as_csv(table):
     target = io.StringIO(newline="")
@@ -88,16 +85,13 @@ def model(name, table, texts=None, *, settings=None, scores=None, sha256="same",
         scores = {key: round(float(v[0]), 6) for key, v in seen.items() if np.isfinite(v[0])}
     files = {
         "data/evaluation/predictions/test.csv": as_csv(table),
-        "data/evaluation/metrics.json": json.dumps({"test": scores}).encode(),
+        experiments.METRICS: json.dumps({"test": scores}).encode(),
         "data/raw/summary.json": json.dumps({"splits": {"test": {"sha256": sha256}}}).encode(),
     }
     if texts is not None:
         files[f"data/raw/test/{SHARD}"] = as_arrow(texts)
-    one = experiments.Experiment(
-        name=name, parameters=parameters, leaves=params.flatten(parameters), files=Memory(files)
-    )
-    return compared_models.ComparedModel(
-        name=name, source="experiment", rev="0" * 40, experiment=one, lock={}
+    return experiments.Experiment(
+        name=name, rev="0" * 40, parameters=parameters, files=Memory(files)
     )
 
 

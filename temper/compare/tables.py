@@ -1,0 +1,144 @@
+"""Tables of a comparison, for the console and for Markdown."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from rich import table as rich_table
+from rich.markup import escape
+
+from temper.compare import verdicts
+from temper.compare.experiments import Experiment
+from temper.compare.model_comparison import ChangedRows, Comparison, ModelComparison
+from temper.compare.verdicts import format_number, format_p
+
+MAX_LISTED = 10  # changed rows in Markdown, in each direction
+MAX_CHARACTERS = 160  # of a text there
+NAME_WIDTH = 24  # columns of the console that a name has before it is wrapped
+
+
+class Table(NamedTuple):
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+
+    def to_rich(self) -> rich_table.Table:
+        """Convert it for the console; names in the first column are wrapped last."""
+        table = rich_table.Table(title=escape(self.title), title_justify="left")
+        longest = max((len(row[0]) for row in self.rows), default=0)
+        for index, name in enumerate(self.head):
+            width = 0 if index else min(longest, NAME_WIDTH)
+            table.add_column(escape(name), overflow="fold", min_width=width)
+        for row in self.rows:
+            table.add_row(*map(escape, row))
+        return table
+
+    def to_markdown(self) -> str:
+        """Convert it to a section of Markdown."""
+        rows = [self.head, ["---"] * len(self.head), *self.rows]
+        lines = ("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows)
+        return "\n".join([f"## {self.title[0].upper()}{self.title[1:]}", "", *lines])
+
+
+def scores(result: Comparison) -> Table:
+    names = list(result.greater_is_better)
+    rows = [
+        [model.name, *(verdicts.format_score(model.scores, name) for name in names)]
+        for model in result.models
+    ]
+    lines = [["", *names], *rows]
+    if len(rows) <= len(names):  # transposed, the table is narrower
+        lines = [list(line) for line in zip(*lines, strict=True)]
+    title = f"scores on {result.rows}, 95 % intervals"
+    return Table(title, lines[0], lines[1:])
+
+
+def differences(result: Comparison) -> Table:
+    """Return the differences of each model from the first, for every score that is tested."""
+    is_adjusted = len(result.comparisons) > 1
+    head = ["", "score", f"minus {result.models[0].name}", "95 % interval", "p"]
+    rows = [
+        [
+            comparison.name if not i else "",
+            d.metric,
+            format_number(d.value, d.metric, sign=True),
+            " to ".join(format_number(v, d.metric, sign=True) for v in (d.low, d.high)),
+            format_p(d.p),
+            *([format_p(d.adjusted)] if is_adjusted else []),
+        ]
+        for comparison in result.comparisons
+        for i, d in enumerate(comparison.differences)
+    ]
+    head += ["Holm"] if is_adjusted else []
+    return Table("differences on the same rows", head, rows)
+
+
+def parameters(experiments: Sequence[Experiment]) -> Table:
+    """Return the parameters whose values differ, with the value of each model."""
+    keys = dict.fromkeys(key for experiment in experiments for key in experiment.leaves)
+    values = {key: [experiment.leaves.get(key) for experiment in experiments] for key in keys}
+    rows = [
+        [key, *map(format_value, row)]
+        for key, row in values.items()
+        if any(value != row[0] for value in row)
+    ]
+    return Table("parameters that differ", ["parameter", *(e.name for e in experiments)], rows)
+
+
+def format_value(value: Any) -> str:
+    """Format a parameter as in params.yaml."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(format_value, value)) + "]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def changed_rows(comparison: ModelComparison, changed: ChangedRows) -> Table:
+    """Return the first `MAX_LISTED` changed rows, with truncated texts."""
+    more = f", {MAX_LISTED} of them" if changed.count > MAX_LISTED else ""
+    inputs = list(changed.rows[0].inputs) if changed.rows else []
+    cells = [
+        [str(row.row), *map(truncate, (*row.inputs.values(), row.reference, *row.predictions))]
+        for row in changed.rows[:MAX_LISTED]
+    ]
+    head = ["row", *inputs, "true", comparison.first, comparison.name]
+    return Table(f"{changed.count:,} rows {changed.heading}{more}", head, cells)
+
+
+def truncate(text: str) -> str:
+    if text.startswith("data:image"):
+        return "(image)"
+    flat = " ".join(text.split())
+    return flat if len(flat) <= MAX_CHARACTERS else flat[: MAX_CHARACTERS - 1] + "…"
+
+
+def as_markdown(
+    result: Comparison, tables: Sequence[Table], title: str, notes: Sequence[str]
+) -> str:
+    """Render the whole comparison as Markdown.
+
+    Args:
+        result: its verdicts come first, its changed rows last.
+        tables: between them.
+        title: of the document.
+        notes: what is missing or could not be tested.
+    """
+    parts = [f"# {title}: comparison"]
+    parts.append(
+        "\n".join(
+            f"- **{verdicts.verdict(comparison, result)}**\n"
+            f"  {verdicts.changed_rows(comparison, result)}"
+            for comparison in result.comparisons
+        )
+    )
+    parts += ["\n".join(f"- {note}" for note in notes)] if notes else []
+    changed = [
+        changed_rows(comparison, rows)
+        for comparison in result.comparisons
+        for rows in comparison.changed
+    ]
+    parts += [table.to_markdown() for table in (*tables, *changed) if table.rows]
+    parts.append(f"{verdicts.method(result)}. {verdicts.MEANING}\n")
+    return "\n\n".join(parts)
