@@ -14,7 +14,7 @@ from rich.console import Console
 from temper import metrics, templates
 from temper.compare import experiments
 from temper.compare.experiments import METRICS, Experiment
-from temper.compare.tables import Table
+from temper.compare.table import Table
 from temper.core.errors import InputError, nearest
 from temper.params import user_code
 

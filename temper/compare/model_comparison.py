@@ -12,28 +12,18 @@ from temper.compare.experiments import Experiment
 from temper.compare.row_scores import Row
 from temper.compare.shared_rows import EvaluatedModel
 from temper.compare.significance import Difference, McNemar
+from temper.compare.table import Table
 from temper.params import user_code
 
 MAX_ROWS = 100  # listed in each direction
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChangedRow:
-    """A row on which one model is right (or better) and the other is not."""
-
-    row: int
-    inputs: dict[str, str]
-    reference: str
-    predictions: list[str]  # of the first model and of the second
-
-
-@dataclass(frozen=True, kw_only=True)
 class ChangedRows:
     """The rows that changed in one direction."""
 
-    heading: str  # which
     count: int
-    rows: list[ChangedRow]  # at most `MAX_ROWS`, those that changed most first
+    table: Table  # at most `MAX_ROWS`, those that changed most first; its title says which
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,28 +150,26 @@ def changed_rows(first: EvaluatedModel, second: EvaluatedModel) -> tuple[Changed
         )
     order = np.argsort(-np.abs(gain), kind="stable")
     better, worse = (
-        ChangedRows(
-            heading=heading,
-            count=int(mask.sum()),
-            rows=list_rows(first, second, order[mask[order]][:MAX_ROWS].tolist()),
-        )
+        list_rows(first, second, order[mask[order]], heading)
         for heading, mask in zip(headings, masks, strict=True)
     )
     return better, worse
 
 
-def list_rows(first: EvaluatedModel, second: EvaluatedModel, rows: list[int]) -> list[ChangedRow]:
+def list_rows(
+    first: EvaluatedModel, second: EvaluatedModel, rows: np.ndarray, heading: str
+) -> ChangedRows:
     """Return some rows with their inputs and both predictions."""
-    inputs = shared_rows.input_texts(first, rows)
-    return [
-        ChangedRow(
-            row=i,
-            inputs=texts,
-            reference=first.rows[i]["reference"],
-            predictions=[format_prediction(model.rows[i]) for model in (first, second)],
-        )
-        for i, texts in zip(rows, inputs, strict=True)
-    ]
+    listed = rows[:MAX_ROWS].tolist()
+    inputs = shared_rows.input_texts(first, listed)
+    cells = [
+        [str(i), *inputs[i].values(), first.rows[i]["reference"],
+         *(format_prediction(model.rows[i]) for model in (first, second))]
+        for i in listed
+    ]  # fmt: skip
+    names = list(inputs[listed[0]]) if listed else []
+    head = ["row", *names, "true", first.name, second.name]
+    return ChangedRows(count=len(rows), table=Table(f"{len(rows):,} rows {heading}", head, cells))
 
 
 def format_prediction(row: Row) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from temper import templates
 from temper.compare import verdicts
 from temper.compare.model_comparison import Comparison
-from temper.compare.tables import Table
+from temper.compare.table import Table
 from temper.core.errors import InputError
 
 TEMPLATE = "comparison.html.j2"

@@ -94,9 +94,11 @@ def token_stats(text: str) -> tuple[float, float, int]:
 
 def is_right(module: str, stats: Any, predictions: Any, references: Any) -> np.ndarray | None:
     """Return which rows are right as a whole: all labels or tags, the answer, the completion."""
-    if module in ("classification", "multi_label", "entities", "choices"):
+    if module in ("classification", "multi_label"):
+        return (predictions == references).reshape(len(references), -1).all(1)
+    if module in ("entities", "choices"):
         pairs = zip(predictions, references, strict=True)
-        return np.array([np.array_equal(*pair) for pair in pairs], dtype=bool)
+        return np.array([prediction == reference for prediction, reference in pairs], dtype=bool)
     column = {"answers": 1, "completions": 3}.get(module)
     return None if column is None else stats[:, column] > 0
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from temper.compare import experiments, significance
 from temper.compare.model_comparison import Comparison
 from temper.compare.shared_rows import EvaluatedModel
-from temper.compare.tables import Table
+from temper.compare.table import Table
 from temper.compare.verdicts import format_number, format_p
 
 NOT_TRAINED_WITH = ("seed", "export.name", "export.license", "data.license", "data.description")

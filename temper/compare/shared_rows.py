@@ -179,13 +179,16 @@ def describe_mismatch(
     return "\n".join(lines)
 
 
-def input_texts(model: EvaluatedModel, rows: Sequence[int]) -> list[dict[str, str]]:
+def input_texts(model: EvaluatedModel, rows: Sequence[int]) -> dict[int, dict[str, str]]:
     """Return the inputs of some rows as text, images as data URLs; {} where DVC lacks them."""
     columns = read_raw(model)
     if columns is None:
-        return [{} for _ in rows]
+        return {row: {} for row in rows}
     inputs = model.experiment.parameters.task.inputs
-    return [
-        {name: tables.input_text(columns[name][row].as_py(), kind) for name, kind in inputs.items()}
+    return {
+        row: {
+            name: tables.input_text(columns[name][row].as_py(), input_kind)
+            for name, input_kind in inputs.items()
+        }
         for row in rows
-    ]
+    }

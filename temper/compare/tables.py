@@ -1,42 +1,16 @@
 """Tables of a comparison, for the console and for Markdown."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
-
-from rich import table as rich_table
-from rich.markup import escape
+from typing import Any
 
 from temper.compare import verdicts
 from temper.compare.experiments import Experiment
-from temper.compare.model_comparison import ChangedRows, Comparison, ModelComparison
+from temper.compare.model_comparison import Comparison
+from temper.compare.table import Table
 from temper.compare.verdicts import format_number, format_p
 
 MAX_LISTED = 10  # changed rows in Markdown, in each direction
 MAX_CHARACTERS = 160  # of a text there
-NAME_WIDTH = 24  # columns of the console that a name has before it is wrapped
-
-
-class Table(NamedTuple):
-    title: str
-    head: list[str]
-    rows: list[list[str]]
-
-    def to_rich(self) -> rich_table.Table:
-        """Convert it for the console; names in the first column are wrapped last."""
-        table = rich_table.Table(title=escape(self.title), title_justify="left")
-        longest = max((len(row[0]) for row in self.rows), default=0)
-        for index, name in enumerate(self.head):
-            width = 0 if index else min(longest, NAME_WIDTH)
-            table.add_column(escape(name), overflow="fold", min_width=width)
-        for row in self.rows:
-            table.add_row(*map(escape, row))
-        return table
-
-    def to_markdown(self) -> str:
-        """Convert it to a section of Markdown."""
-        rows = [self.head, ["---"] * len(self.head), *self.rows]
-        lines = ("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows)
-        return "\n".join([f"## {self.title[0].upper()}{self.title[1:]}", "", *lines])
 
 
 def scores(result: Comparison) -> Table:
@@ -95,18 +69,6 @@ def format_value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def changed_rows(comparison: ModelComparison, changed: ChangedRows) -> Table:
-    """Return the first `MAX_LISTED` changed rows, with truncated texts."""
-    more = f", {MAX_LISTED} of them" if changed.count > MAX_LISTED else ""
-    inputs = list(changed.rows[0].inputs) if changed.rows else []
-    cells = [
-        [str(row.row), *map(truncate, (*row.inputs.values(), row.reference, *row.predictions))]
-        for row in changed.rows[:MAX_LISTED]
-    ]
-    head = ["row", *inputs, "true", comparison.first, comparison.name]
-    return Table(f"{changed.count:,} rows {changed.heading}{more}", head, cells)
-
-
 def truncate(text: str) -> str:
     if text.startswith("data:image"):
         return "(image)"
@@ -134,11 +96,11 @@ def as_markdown(
         )
     )
     parts += ["\n".join(f"- {note}" for note in notes)] if notes else []
-    changed = [
-        changed_rows(comparison, rows)
-        for comparison in result.comparisons
-        for rows in comparison.changed
-    ]
-    parts += [table.to_markdown() for table in (*tables, *changed) if table.rows]
+    parts += [table.to_markdown() for table in tables if table.rows]
+    for changed in [rows for comparison in result.comparisons for rows in comparison.changed]:
+        listed = [list(map(truncate, row)) for row in changed.table.rows[:MAX_LISTED]]
+        more = f", {MAX_LISTED} of them" if changed.count > MAX_LISTED else ""
+        table = Table(f"{changed.table.title}{more}", changed.table.head, listed)
+        parts += [table.to_markdown()] if listed else []
     parts.append(f"{verdicts.method(result)}. {verdicts.MEANING}\n")
     return "\n\n".join(parts)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from temper.cli import curve
-from temper.compare.tables import Table
+from temper.compare.table import Table
 from temper.core.errors import InputError
 from tests.helpers.commits import experiment
 from tests.helpers.tables import cells

@@ -103,7 +103,7 @@ def test_names_a_missing_file_and_how_to_get_it():
     with pytest.raises(InputError, match=r"in a remote; run dvc repro$"):
         replace(one, rev=None).read("x")
     first, _ = shared_rows.load([one, replace(one, name="b")], None)
-    assert shared_rows.input_texts(first, [0, 1]) == [{}, {}]
+    assert shared_rows.input_texts(first, [0, 1]) == {0: {}, 1: {}}
 
 
 @pytest.fixture(scope="module")

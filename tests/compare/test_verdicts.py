@@ -21,9 +21,10 @@ def test_a_better_model_is_called_better():
     assert (one.mcnemar.gained, one.mcnemar.lost) == (60, 10)
     better, worse = one.changed
     assert (better.count, worse.count, one.num_same) == (60, 10, 530)
-    assert {row.row for row in worse.rows} == set(range(590, 600))
-    assert better.rows[0].inputs == {"sentence1": "first 40", "sentence2": "second 40"}
-    assert better.rows[0].predictions == ["equivalent (0.90)", "not_equivalent (0.90)"]
+    assert {row[0] for row in worse.table.rows} == {str(i) for i in range(590, 600)}
+    assert better.table.head == ["row", "sentence1", "sentence2", "true", "a", "b"]
+    predicted = ["not_equivalent", "equivalent (0.90)", "not_equivalent (0.90)"]
+    assert better.table.rows[0] == ["40", "first 40", "second 40", *predicted]
     text = verdicts.verdict(one, found)
     assert re.fullmatch(
         r"b vs a: significantly better on 600 test rows \(accuracy \+0\.083, "

@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from temper.compare.tables import Table
+from temper.compare.table import Table
 
 
 def test_square_brackets_are_text():
