@@ -24,9 +24,7 @@ BuildCustom = Callable[[PretrainedConfig], nn.Module]
 class ModelWithHead(nn.Module):
     """Hidden states (batch, tokens, hidden) → logits (batch, labels) or (batch, tokens, labels).
 
-    Args:
-        config: head, labels, and the backbone's config.
-        backbone: the network under the head, or a custom one that outputs the logits.
+    Without `config.head` the backbone is a custom network that outputs the logits.
     """
 
     base_model_prefix = "backbone"
@@ -34,10 +32,10 @@ class ModelWithHead(nn.Module):
     def __init__(self, config: ModelWithHeadConfig, backbone: nn.Module):
         super().__init__()
         self.config, self.backbone = config, backbone
-        self.head = None if config.head is None else _build_head(config)
+        self.head = None if config.head is None else _build_head(config, config.head)
         self.transitions = None
         if config.head is not None and config.head.get("crf"):
-            num_labels: Any = config.num_labels  # transformers types it as optional
+            num_labels = config.num_labels or 0
             self.transitions = nn.Parameter(torch.zeros(num_labels + 2, num_labels))
 
     @property
@@ -99,13 +97,12 @@ def build(
     """Build a randomly initialized head on a pretrained backbone, or on one from scratch.
 
     Args:
-        config: head, labels, and the backbone's config.
+        config: of the model.
         folder: a checkpoint with the backbone's safetensors; None: from scratch.
         build_custom: builds the custom network from the backbone's config.
 
     Raises:
-        InputError: the backbone is an encoder-decoder, or no tensor of the checkpoint fits the
-            custom network.
+        InputError: the backbone is an encoder-decoder, or the custom network fits no tensor.
     """
     inner = config.backbone_config()
     if build_custom is not None:
@@ -125,12 +122,7 @@ def build(
 
 
 def load(folder: Path, build_custom: BuildCustom | None = None) -> ModelWithHead:
-    """Load a model that `save` wrote, in eval mode.
-
-    Args:
-        folder: with config.json and model.safetensors.
-        build_custom: builds the custom network, if the config names one.
-    """
+    """Load a model that `save` wrote, in eval mode."""
     from safetensors.torch import load_model
 
     config = ModelWithHeadConfig.from_pretrained(str(folder))
@@ -147,14 +139,7 @@ def load(folder: Path, build_custom: BuildCustom | None = None) -> ModelWithHead
 def continue_from(
     config: ModelWithHeadConfig, folder: Path, build_custom: BuildCustom | None, *, new_head: bool
 ) -> ModelWithHead:
-    """Load an earlier model to train further.
-
-    Args:
-        config: of the model to train.
-        folder: the earlier model.
-        build_custom: builds the custom network from the backbone's config.
-        new_head: replace the head. One with another number of labels always is.
-    """
+    """Load an earlier model to train further; one with another number of labels gets a new head."""
     if build_custom is not None:
         return build(config, folder, build_custom)
     model = load(folder)
@@ -174,9 +159,8 @@ def save(model: ModelWithHead, folder: Path) -> None:
     save_model(model, str(folder / WEIGHTS), metadata={"format": "pt"})
 
 
-def _build_head(config: ModelWithHeadConfig) -> nn.Module:
-    head, num_inputs = config.head or {}, config.backbone_config().hidden_size
-    num_labels: Any = config.num_labels
+def _build_head(config: ModelWithHeadConfig, head: dict[str, Any]) -> nn.Module:
+    num_inputs, num_labels = config.backbone_config().hidden_size, config.num_labels or 0
     num_inputs *= 4 if head.get("pooling") == "pair" else 1
     if head["kind"] == "linear":
         return nn.Sequential(nn.Dropout(head["dropout"]), nn.Linear(num_inputs, num_labels))
@@ -201,14 +185,14 @@ def _init_head(model: ModelWithHead) -> ModelWithHead:
             nn.init.normal_(module.weight, std=std)
             nn.init.zeros_(module.bias)
     if model.head is not None and (model.config.head or {}).get("pooling") == "pair":
-        nn.init.zeros_(model.head[-1].weight)  # type: ignore[index]
+        nn.init.zeros_(list(model.head.parameters())[-2])  # the weight before the bias
     return model
 
 
 def _drop_pooler(backbone: nn.Module) -> nn.Module:
     """Remove the pooler: no head reads it, so it would never be trained."""
     if getattr(backbone, "pooler", None) is not None:
-        backbone.pooler = None  # type: ignore[assignment]
+        backbone.register_module("pooler", None)
     return backbone
 
 

@@ -54,13 +54,7 @@ def load(
     auto_model: str,
     build_custom: "Callable[[PretrainedConfig], nn.Module] | None" = None,
 ) -> "nn.Module":
-    """Load a trained model's safetensors on the CPU.
-
-    Args:
-        folder: with config.json and model.safetensors.
-        auto_model: name of the AutoModelFor… class, for transformers' models.
-        build_custom: builds the custom network from the backbone's config, if the config names one.
-    """
+    """Load a trained model's safetensors on the CPU; `build_custom` is for a custom class."""
     import transformers
 
     transformers.logging.disable_progress_bar()
@@ -80,10 +74,5 @@ def backbone_prefix(model: "nn.Module") -> str:
 
 
 def is_head_tensor(name: str, prefix: str) -> bool:
-    """Check whether a tensor belongs to the head or pooler, which a checkpoint may lack.
-
-    Args:
-        name: of the tensor.
-        prefix: that of `backbone_prefix`.
-    """
+    """Check whether a tensor belongs to the head or pooler; `prefix` is `backbone_prefix`."""
     return not name.startswith(prefix) or name.removeprefix(prefix).split(".")[0] in HEAD_MODULES

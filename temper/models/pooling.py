@@ -5,12 +5,9 @@ from torch import nn
 
 
 def pool_tokens(hidden: torch.Tensor, mask: torch.Tensor | None, method: str) -> torch.Tensor:
-    """Pool hidden states (batch, tokens, hidden) to (batch, hidden), ignoring padding.
+    """Pool hidden states (batch, tokens, hidden) to (batch, hidden) by first, mean or max.
 
-    Args:
-        hidden: the states.
-        mask: attention mask (batch, tokens); None: no padding.
-        method: first, mean or max.
+    What the mask (batch, tokens) leaves out does not count; None: no padding.
     """
     if mask is None:
         mask = hidden.new_ones(hidden.shape[:2])
@@ -28,11 +25,6 @@ def pool_pair(hidden: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> 
 
     The model encodes the two texts as one sequence; token type 1 marks the second. These are the
     features of Conneau et al. 2017. Each mean is scaled to the norm √hidden, as a layer norm would.
-
-    Args:
-        hidden: states (batch, tokens, hidden).
-        mask: attention mask (batch, tokens).
-        types: token types (batch, tokens).
     """
     first, second = (
         nn.functional.normalize(pool_tokens(hidden, mask * (types == text), "mean"), dim=-1)
