@@ -137,7 +137,7 @@ def main(model_folder: Path, tokenized: Path, raw: Path, zero_shot: Path, target
             report.write(folder, scores, data_summary, parameters, label_names)
         run.log_metrics(tracked(scores, evaluator.headline[0]))
         run.describe(report.as_markdown(scores, metrics_module))
-        run.log_artifacts(target, "evaluation")
+        run.log_artifact(target, "evaluation")
     report.print_summary(scores, metrics_module)
 
 

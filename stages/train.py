@@ -172,7 +172,7 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
         write_outputs(result, base, targets, chosen)  # type: ignore[arg-type]
         run.log_metrics(console.resource_metrics(result, time.monotonic() - start_s))
         run.set_model(targets[0])
-        run.log_artifacts(targets[2], "history")
+        run.log_artifact(targets[2], "history")
 
 
 if __name__ == "__main__":

@@ -82,18 +82,12 @@ class Run:
         self._write("metrics", metrics=finite, step=step)
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
-        """Record a copy of a file."""
+        """Record a copy of a file, or of the files in a folder."""
         if self.journal is not None:
             try:
                 self._write("artifact", file=self.journal.keep(path), folder=folder)
             except OSError as error:
                 self._warn_unwritten(error)
-
-    def log_artifacts(self, folder: Path, name: str | None = None) -> None:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            below = path.parent.relative_to(folder).as_posix()
-            parts = [part for part in (name, below) if part and part != "."]
-            self.log_artifact(path, "/".join(parts) or None)
 
     def log_model(self, save: Callable[..., None], *arguments: Any) -> None:
         """Record the MLflow model folder that `save(source, target, …)` writes."""
@@ -109,7 +103,7 @@ class Run:
         except Exception as error:  # a model that MLflow cannot serve is still exported
             self.warn(f"no MLflow model: {error!s:.300}")
             return
-        self._write("model", file="model")
+        self._write("artifact", file="model", folder="model")
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         self._write("tags", tags={k: str(v) for k, v in tags.items()})

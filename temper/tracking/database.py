@@ -1,11 +1,9 @@
 """The database of an MLflow store: made whole or not at all, by one process at a time."""
 
 import fcntl
-import hashlib
 import re
 import shlex
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -29,23 +27,14 @@ def sqlite_file(uri: str) -> Path | None:
     return None if not name or name.startswith((":", "file:")) else Path(name).resolve()
 
 
-@contextmanager
-def ready(uri: str) -> Iterator[None]:
-    """Hold the lock of a store, which has its tables then if it is in SQLite.
-
-    All processes of the machine that use the store share its lock, whichever clone they are from.
-    """
+def ensure(uri: str) -> None:
+    """Make the database of a store in SQLite if there is none, under a lock file beside it."""
     file = sqlite_file(uri)
-    if file is None:
-        name = hashlib.sha256(uri.encode()).hexdigest()[:16]
-        with locked(Path(tempfile.gettempdir(), f"mlflow-{name}.lock")):
-            yield
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with locked(file.with_name(f"{file.name}.lock")):
-        if not file.exists() or not file.stat().st_size:
-            make_sqlite(file)
-        yield
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with locked(file.with_name(f"{file.name}.lock")):
+            if not file.exists() or not file.stat().st_size:
+                make_sqlite(file)
 
 
 def make_sqlite(file: Path) -> None:

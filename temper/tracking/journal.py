@@ -79,11 +79,11 @@ class Journal:
         return records
 
     def keep(self, path: Path) -> str:
-        """Copy a file; return the path of the copy below `files`."""
+        """Copy a file or folder; return the path of the copy below `files`."""
         target = self.files / str(self.num_files) / path.name
         self.num_files += 1
         target.parent.mkdir(parents=True)
-        shutil.copyfile(path, target)
+        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, target)
         return target.relative_to(self.files).as_posix()
 
     def remove(self) -> None:
@@ -98,11 +98,9 @@ class Journal:
 
 
 def create(name: str, warn: Callable[[OSError], None]) -> Journal:
-    """Create a journal that this process owns; in memory where the disk takes no file.
+    """Create a journal that this process owns; in memory, after `warn`, where the disk takes none.
 
-    Args:
-        name: of the stage and execution; a time stamp before it sorts the oldest journal first.
-        warn: called with the error if the journal is in memory.
+    The time stamp in its name sorts the oldest journal first.
     """
     path, descriptor = folder() / f"{time.time_ns()}-{name}.jsonl", None
     try:

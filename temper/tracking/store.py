@@ -6,7 +6,6 @@ import os
 import re
 import sys
 import tempfile
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,9 +70,7 @@ def is_unreachable(error: BaseException | None) -> bool:
 
 
 def connect(uri: str | None = None) -> "MlflowClient":
-    """Return a client of a store that answers.
-
-    A new database is made under the store's lock: two processes that make its tables fail.
+    """Return a client of a store that answers; a new SQLite database is made.
 
     Raises:
         Exception: mlflow's, where the store does not answer.
@@ -84,9 +81,10 @@ def connect(uri: str | None = None) -> "MlflowClient":
     uri = uri or tracking_uri()
     if addresses.mask(uri) != uri:  # MLflow prints it at the end of a run
         os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
-    with nullcontext() if uri.startswith("http") else database.ready(uri):
-        client = MlflowClient(uri)
-        client.search_experiments(max_results=1)
+    if not uri.startswith("http"):
+        database.ensure(uri)
+    client = MlflowClient(uri)
+    client.search_experiments(max_results=1)
     return client
 
 
@@ -104,12 +102,7 @@ def connect_quietly() -> None:
 
 
 def open_run(client: "MlflowClient", record: dict[str, Any]) -> tuple["Run", bool]:
-    """Return the run a stage belongs to, and whether it is new.
-
-    Args:
-        client: of the store.
-        record: the first of the stage's journal.
-    """
+    """Return the run of the stage whose journal begins with `record`, and whether it is new."""
     from mlflow.entities import Param
 
     tags, stage = record["tags"], record["stage"]
@@ -172,9 +165,7 @@ def find_run(
 
     The latter is of the same training, which was killed, or of the same model and experiment.
     """
-    for key in ("execution", "fingerprint", "model_sha256"):
-        if key not in tags:
-            continue
+    for key in [k for k in ("execution", "fingerprint", "model_sha256") if k in tags]:
         query = f"tags.{key} = '{tags[key]}'"
         for run in client.search_runs([experiment], query, max_results=50):
             its = run.data.tags
@@ -203,12 +194,11 @@ def find_trainer(
     client: "MlflowClient", experiment: str, tags: dict[str, str], run_id: str
 ) -> str | None:
     """Return the first run other than `run_id` that did the training of this stage's model."""
-    for key in ("fingerprint", "model_sha256"):
-        if key in tags:
-            query = f"tags.{key} = '{tags[key]}'"
-            for run in client.search_runs([experiment], query, order_by=["start_time ASC"]):
-                if "fingerprint" in run.data.tags and run.info.run_id != run_id:
-                    return run.info.run_id
+    for key in [k for k in ("fingerprint", "model_sha256") if k in tags]:
+        query = f"tags.{key} = '{tags[key]}' and tags.fingerprint != ''"
+        for run in client.search_runs([experiment], query, order_by=["start_time ASC"]):
+            if run.info.run_id != run_id:
+                return run.info.run_id
     return None
 
 

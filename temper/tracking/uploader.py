@@ -85,15 +85,6 @@ class RunWriter:
         self.stage, self.last_ms, self.is_closed = "", 0, False
         self.known_steps: dict[str, set[int]] | None = None  # by metric; None for a new run
         self.counts: Counter[str] = Counter()  # of metric values and files
-        self.senders: dict[str, Callable[[MlflowClient, dict[str, Any]], None]] = {
-            "open": self._send_open,
-            "text": self._send_text,
-            "tags": self._send_tags,
-            "dataset": self._send_dataset,
-            "artifact": self._send_artifact,
-            "model": self._send_model,
-            "close": self._send_close,
-        }
 
     def first_record(self) -> dict[str, Any] | None:
         """Return the first record, which names the run and store; None for an empty journal."""
@@ -118,7 +109,7 @@ class RunWriter:
                 del self.pending[: len(batch)]
                 continue
             try:
-                self.senders[record["kind"]](client, record)
+                self._send_record(client, record)
             except Exception as error:
                 if record["kind"] not in FILES or store.is_unreachable(error):
                     raise
@@ -134,13 +125,31 @@ class RunWriter:
         if self.run is not None and not self.is_closed:
             client.set_terminated(self.run_id, "KILLED", self.last_ms)
 
-    def _send_open(self, client: "MlflowClient", record: dict[str, Any]) -> None:
-        self.stage, self.tags = record["stage"], record["tags"]
-        self.run, is_new = store.open_run(client, record)
-        self.known_steps = None if is_new else {}
+    def _send_record(self, client: "MlflowClient", record: dict[str, Any]) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    def _send_text(self, client: "MlflowClient", record: dict[str, Any]) -> None:
-        client.log_text(self.run_id, record["text"], record["path"])
+        if record["kind"] == "open":
+            self.stage, self.tags = record["stage"], record["tags"]
+            self.run, is_new = store.open_run(client, record)
+            self.known_steps = None if is_new else {}
+        elif record["kind"] == "text":
+            client.log_text(self.run_id, record["text"], record["path"])
+        elif record["kind"] == "tags":
+            store.set_tags(client, self.run_id, record["tags"])
+        elif record["kind"] == "dataset":
+            dataset = Dataset(record["name"], record["digest"], "local", record["source"])
+            context = InputTag("mlflow.data.context", record["split"])
+            client.log_inputs(self.run_id, [DatasetInput(dataset, [context])])
+        elif record["kind"] == "close":
+            if self.stage == "train" and record["status"] == "FINISHED":
+                store.link_trainer(client, self.run_id, self.tags)
+            client.set_tag(self.run_id, f"stage.{self.stage}", record["status"])
+            client.set_terminated(self.run_id, record["status"], record["time_ms"])
+            self.is_closed = True
+        elif (path := self.journal.files / record["file"]).exists():
+            log = client.log_artifacts if path.is_dir() else client.log_artifact
+            log(self.run_id, str(path), record.get("folder", "model"))  # temper 0.1 omits it
+            self.counts["files"] += sum(p.is_file() for p in (path, *path.rglob("*")))
 
     def _send_metrics(self, client: "MlflowClient", records: list[dict[str, Any]]) -> None:
         from mlflow.entities import Metric
@@ -163,35 +172,6 @@ class RunWriter:
             history = client.get_metric_history(self.run_id, name)
             self.known_steps[name] = {row.step for row in history}
         return step in self.known_steps[name]
-
-    def _send_tags(self, client: "MlflowClient", record: dict[str, Any]) -> None:
-        store.set_tags(client, self.run_id, record["tags"])
-
-    def _send_dataset(self, client: "MlflowClient", record: dict[str, Any]) -> None:
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
-        dataset = Dataset(record["name"], record["digest"], "local", record["source"])
-        context = InputTag("mlflow.data.context", record["split"])
-        client.log_inputs(self.run_id, [DatasetInput(dataset, [context])])
-
-    def _send_artifact(self, client: "MlflowClient", record: dict[str, Any]) -> None:
-        path = self.journal.files / record["file"]
-        if path.exists():
-            client.log_artifact(self.run_id, str(path), record["folder"])
-            self.counts["files"] += 1
-
-    def _send_model(self, client: "MlflowClient", record: dict[str, Any]) -> None:
-        path = self.journal.files / record["file"]
-        if path.exists():
-            client.log_artifacts(self.run_id, str(path), "model")
-            self.counts["files"] += 1
-
-    def _send_close(self, client: "MlflowClient", record: dict[str, Any]) -> None:
-        if self.stage == "train" and record["status"] == "FINISHED":
-            store.link_trainer(client, self.run_id, self.tags)
-        client.set_tag(self.run_id, f"stage.{self.stage}", record["status"])
-        client.set_terminated(self.run_id, record["status"], record["time_ms"])
-        self.is_closed = True
 
     @property
     def run_id(self) -> str:
