@@ -11,18 +11,24 @@ import numpy as np
 
 from temper.core.errors import InputError
 from temper.tasks.base import Task
-from temper.tasks.base.arrays import Batch, Collator, Rows
+from temper.tasks.base.arrays import Batch, Collator, Columns, Logits, Rows
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from torch import nn
 
 Forward = Callable[[Batch], np.ndarray]
+RunBatch = Callable[[list], Sequence[np.ndarray]]  # encoded rows → an output each
 BATCHES_PER_WINDOW = 64
 
 
 class RowList(list):
     """A list of rows that also returns columns by name and rows by numbers, as a `Dataset` does."""
+
+    @classmethod
+    def of_columns(cls, columns: Columns) -> "RowList":
+        rows = zip(*columns.values(), strict=True)
+        return cls(dict(zip(columns, row, strict=True)) for row in rows)
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
@@ -34,25 +40,21 @@ class RowList(list):
 
 
 def predict(
-    forward: Forward,
+    run_batch: RunBatch,
     features: Rows,
-    collator: Collator,
     batch_size: int,
-    task: Task,
     first_row: int = 0,
     *,
     static_shapes: bool = False,
-) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """Yield `(index of its first row, outputs)` of each window of rows, in row order.
+) -> Iterator[np.ndarray]:
+    """Yield the output of each row, in row order.
 
     Within a window rows are batched by length, which saves padding.
 
     Args:
-        forward: from `torch_forward` or `onnx_forward`.
+        run_batch: from `logits_runner`, or a function of rows that generates tokens.
         features: the encoded rows, with `length`.
-        collator: of the task.
-        batch_size: rows per forward pass.
-        task: removes the padding of an output.
+        batch_size: rows per batch.
         first_row: its number in the split seeds what a collator draws.
         static_shapes: pad the last batch, so that every batch has the same number of rows.
     """
@@ -67,10 +69,19 @@ def predict(
             indices = order[batch_start : batch_start + batch_size]
             batch = [rows[i] for i in indices]
             batch += batch[:1] * (batch_size - len(batch)) * static_shapes
-            unpadded = task.unpad(forward(collator(batch)), batch)
-            for i, output in zip(indices, unpadded, strict=False):  # without the padding rows
+            for i, output in zip(indices, run_batch(batch), strict=False):  # no padding rows
                 outputs[i] = output
-        yield start, outputs
+        yield from outputs
+
+
+def logits_runner(forward: Forward, collate: Collator, task: Task) -> RunBatch:
+    """Return a function from rows to the logits of each, without padding."""
+
+    def run_batch(rows: list) -> Logits:
+        batch = collate(rows)
+        return task.unpad(forward(batch), batch)
+
+    return run_batch
 
 
 def torch_forward(

@@ -8,12 +8,12 @@ to predict. A row's missing columns are null.
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import pyarrow as pa
 import typer
@@ -29,10 +29,11 @@ from temper.ingest.columns import ColumnBatch, find_column, get_column, num_rows
 from temper.ingest.text_files import Note
 from temper.params.data import CsvParams
 from temper.prediction.batches import BATCH_TOKENS
-from temper.prediction.predictor import open_export, why_no_graph
+from temper.prediction.predictor import Predictor, open_export, why_no_graph
 
 WINDOW_ROWS = 1000
 WINDOW_CHARACTERS = 10_000_000  # or bytes of images, after which a window ends early
+NOT_A_COMMAND: Any = None  # the context where Python code calls `predict`
 ADDED = ("prediction", "score", "scores", "choice", "entities")
 
 
@@ -62,7 +63,7 @@ def predict(
         str | None,
         typer.Option(help="How CSV and TSV are written: data.csv, as in {quoting: none}"),
     ] = None,
-    context: typer.Context = None,  # type: ignore  # there is one where this is a command
+    context: typer.Context = NOT_A_COMMAND,
 ) -> None:
     """Add predictions to every row of a file, in its order."""
     files = find_input(input)
@@ -72,11 +73,19 @@ def predict(
         predictor = open_export(
             model, engine, batch_tokens=batch_tokens, num_threads=num_threads, trust_code=trust_code
         )
-    inputs, is_parquet = predictor.settings.task.inputs, output.suffix.lower() == ".parquet"
-    notes: dict[str, None] = {}  # on how files are read, once each
-    csv_params = parse_csv(csv)
+    csv_params, notes = parse_csv(csv), {}  # on how files are read, once each
     local_files.check_csv(files, csv_params, "--csv")
-    read = partial(read_batches, files, csv_params, notes.setdefault)
+    count = write_predictions(
+        predictor, partial(read_batches, files, csv_params, notes.setdefault), output
+    )
+    print(*notes, f"wrote {count} rows to {output}", sep="\n")
+
+
+def write_predictions(
+    predictor: Predictor, read: Callable[[], Iterator[Batch]], output: Path
+) -> int:
+    """Write all rows with their predictions, and return their number; they are read twice."""
+    inputs, is_parquet = predictor.settings.task.inputs, output.suffix.lower() == ".parquet"
     count, types = survey(read(), inputs, is_typed=is_parquet)
     kept = [name for name in types if is_parquet or inputs.get(name) != "image"]
     with (
@@ -88,7 +97,7 @@ def predict(
             bar.update(num_rows(examples))
         if not count:
             write({name: [] for name in kept} | predictor.predict({name: [] for name in inputs}))
-    print(*notes, f"wrote {count} rows to {output}", sep="\n")
+    return count
 
 
 def find_input(path: Path) -> list[Path]:

@@ -50,15 +50,10 @@ def locate(source: str, first_row: int, name: str, i: int) -> str:
 
 
 def widen(known: pa.DataType, values: list, where: Callable[[int], str]) -> pa.DataType:
-    """Return the Arrow type that holds what a column held so far and more values.
-
-    Args:
-        known: type of the values so far; null: none.
-        values: the next ones.
-        where: from a value's position to its place, for errors.
+    """Return the Arrow type that holds what a column held so far (null: nothing) and more values.
 
     Raises:
-        InputError: a value is of another type than those before it.
+        InputError: a value is of another type than those before it; `where` names its place.
     """
 
     def with_values(more: list) -> pa.DataType:

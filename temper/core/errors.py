@@ -76,6 +76,12 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def summary(error: BaseException) -> str:
+    """Return an error in one line, with its class unless it is an `InputError`."""
+    text = first_line(error)
+    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
+
+
 def nearest(name: str, allowed: Sequence[str]) -> str:
     """Suggest the closest allowed name as ` (did you mean 'x'?)`; empty if none is close."""
     matches = get_close_matches(name, allowed, n=1)

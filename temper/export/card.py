@@ -6,51 +6,44 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from huggingface_hub import EvalResult, ModelCardData
 
 from temper import metrics, params, templates
 from temper.models import loading
 from temper.tasks.base import Task, registry
 
-TEMPLATE = "card.md.j2"
 MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<!\w)_|_(?!\w)")  # _ inside a word is no markup
 
 
 def metadata(
-    parameters: params.Params,
-    data_summary: dict[str, Any],
-    scores: dict[str, Any],
-    task: Task,
-    library: str,
-) -> dict[str, Any]:
-    """Return the Hub's metadata block, with one model-index result per scored split."""
+    p: params.Params, data_summary: dict[str, Any], scores: dict[str, Any], task: Task, library: str
+) -> ModelCardData:
+    """Return the Hub's metadata, with a result per scored split and metric."""
     name = data_summary.get("name")
-    dataset = {"name": name or "local files", "type": name or "files"}
     results = [
-        {
-            "task": {"type": task.pipeline_tag},
-            "dataset": dataset | {"split": split},
-            "metrics": [
-                {"type": metric, "value": scores[split][metric]}
-                for metric in listed_metrics(parameters)
-                if metric in scores[split]
-            ],
-        }
+        EvalResult(
+            task_type=task.pipeline_tag,
+            dataset_name=name or "local files",
+            dataset_type=name or "files",
+            dataset_split=split,
+            metric_type=metric,
+            metric_value=scores[split][metric],
+        )
         for split in ("validation", "test")
-        if split in scores
+        for metric in listed_metrics(p)
+        if metric in scores.get(split, {})
     ]
-    block: dict[str, Any] = {
-        "library_name": library,
-        "pipeline_tag": task.pipeline_tag,
-        "tags": ["temper", getattr(parameters.task, "problem_type", parameters.task.name)],
-        "model-index": [{"name": parameters.export.name, "results": results}],
-    }
-    if parameters.export.license:
-        block["license"] = parameters.export.license
-    if not parameters.model.files and not parameters.model.from_scratch:
-        block["base_model"] = parameters.model.name
-    if data_summary["source"] == "hub":
-        block["datasets"] = [data_summary["name"]]
-    return block
+    is_named = not p.model.files and not p.model.from_scratch
+    return ModelCardData(
+        model_name=p.export.name,
+        eval_results=results,
+        library_name=library,
+        pipeline_tag=task.pipeline_tag,
+        tags=["temper", getattr(p.task, "problem_type", p.task.name)],
+        license=p.export.license or None,
+        base_model=p.model.name if is_named else None,
+        datasets=[data_summary["name"]] if data_summary["source"] == "hub" else None,
+    )
 
 
 def listed_metrics(parameters: params.Params) -> tuple[str, ...]:
@@ -67,23 +60,15 @@ def write(
     scores: dict[str, Any],
     parity: dict[str, Any],
 ) -> None:
-    """Write the card.
-
-    Args:
-        target: README.md in the exported folder.
-        parameters: all of them; listed.
-        data_summary: of data/raw/summary.json.
-        scores: of metrics.json.
-        parity: of parity.json.
-    """
+    """Write the card, README.md of an exported folder."""
     task = registry.load(parameters)
     needs_temper = loading.is_temper_model(target.parent)
     library = "temper" if needs_temper else "transformers"
-    block = metadata(parameters, data_summary, scores, task, library)
+    data = metadata(parameters, data_summary, scores, task, library)
     text = templates.render(
-        Path(__file__).with_name(TEMPLATE),
+        Path(__file__).with_name("card.md.j2"),
         autoescape=False,
-        metadata=yaml.safe_dump(block, sort_keys=True),
+        metadata=yaml.safe_dump(data.to_dict(), sort_keys=True),
         p=parameters,
         data_summary=data_summary,
         scores=scores,

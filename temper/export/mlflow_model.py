@@ -37,13 +37,7 @@ LIBRARIES = (
 
 
 def save(export_folder: Path, target: Path, task: TaskSchema) -> None:
-    """Write the model folder: the export, the code that runs it, pinned requirements, signature.
-
-    Args:
-        export_folder: data/export.
-        target: the MLflow model.
-        task: the task's parameters; the inputs become the signature.
-    """
+    """Write the model folder: the export, the code that runs it, pinned requirements, signature."""
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import Schema

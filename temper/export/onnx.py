@@ -36,11 +36,7 @@ FUSION_TYPES = {  # transformers' model type → ONNX Runtime's
 def write(model: "nn.Module", task: Task, sample: Batch, target: Path) -> None:
     """Export a model to one ONNX file with dynamic axes for text, its output `logits`.
 
-    Args:
-        model: on the CPU; exported with eager attention, which is what the fusions know.
-        task: makes logits of the model's outputs.
-        sample: a collated batch; its keys become the inputs, in their order.
-        target: the file.
+    The keys of the sample, a collated batch, become the inputs, in their order.
     """
     import onnx
     import torch

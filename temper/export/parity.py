@@ -8,7 +8,7 @@ import numpy as np
 
 from temper import metrics
 from temper.core.errors import InputError
-from temper.inference import Forward
+from temper.inference import Forward, predict
 from temper.prediction import generation
 from temper.tasks.base import Task
 from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
@@ -20,7 +20,6 @@ TOLERANCE = 1e-3  # of an ONNX logit
 BATCH_SIZE = 32
 SINGLES = 64  # rows also run alone, the shortest and the longest among them
 GENERATED_ROWS = 32  # rows whose greedy tokens are compared
-GENERATION_BATCH_SIZE = 8
 
 
 class DisagreementError(InputError):
@@ -40,12 +39,7 @@ def check_onnx(
 ) -> tuple[float, list[np.ndarray]]:
     """Return the largest difference of two models' logits, and the trained one's output per row.
 
-    Args:
-        trained: returns logits that are not reduced.
-        exported: likewise.
-        features: the encoded rows; both models see every one.
-        collate: of the task.
-        task: reduces the logits to outputs.
+    Both return logits that are not reduced, and see every row.
 
     Raises:
         DisagreementError: the difference is above `TOLERANCE`; says by how much and in which row.
@@ -57,9 +51,9 @@ def check_onnx(
         rows = [row | {"draw": (0, i)} for i, row in numbered]
         batch = collate(rows)
         logits = trained(batch)
-        found = row_differences(logits, exported(batch), batch)
-        differences[indices] = np.maximum(differences[indices], found)
-        reduced = task.unpad(np.asarray(task.reduce_logits(logits, batch)), rows)
+        by_row = row_differences(logits, exported(batch), batch)
+        differences[indices] = np.maximum(differences[indices], by_row)
+        reduced = task.unpad(np.asarray(task.reduce_logits(logits, batch)), batch)
         for i, output in zip(indices, reduced, strict=True):
             outputs[i] = output
     row = int(differences.argmax())  # NaN counts as the largest
@@ -105,15 +99,9 @@ def check_generation(
     Raises:
         DisagreementError: a row differs.
     """
-    rows = features.select(range(min(GENERATED_ROWS, len(features))))
+    prompts = features.select(range(min(GENERATED_ROWS, len(features))))
     expected, actual = (
-        [
-            ids
-            for _, window in generation.predict(
-                generate, rows, task, tokenizer, GENERATION_BATCH_SIZE
-            )
-            for ids in window
-        ]
+        predict(lambda rows, generate=generate: generate(task.prompts(rows, tokenizer)), prompts, 8)
         for generate in (trained, exported)
     )
     for row, (a, b) in enumerate(zip(expected, actual, strict=True)):
@@ -122,7 +110,34 @@ def check_generation(
             raise DisagreementError(
                 f"{summary} in row {row}: {b.tolist()[:20]} instead of {a.tolist()[:20]}", summary
             )
-    return len(rows)
+    return len(prompts)
+
+
+def compare_int8(
+    task: Task,
+    trained_outputs: list[np.ndarray],
+    outputs: list[np.ndarray],
+    features: "Dataset",
+    max_drop: float,
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the limit, and how often int8 predicts the same and how much of the score it loses.
+
+    Raises:
+        InputError: it loses more than `max_drop`.
+    """
+    alike = agreement(task, outputs, trained_outputs, features)
+    if not task.is_labelled(features):
+        if 1 - alike > max_drop:
+            raise InputError(
+                f"the int8 model agrees in {alike:.4f} of the rows; "
+                f"export.max_score_drop allows {max_drop:g} to differ"
+            )
+        return {"int8_min_agreement": round(1 - max_drop, 6)}, {"int8_agreement": alike}
+    drop = check_int8(
+        score(task, trained_outputs, features), score(task, outputs, features), max_drop
+    )
+    measured = {"int8_agreement": alike, "int8_score_drop": drop}
+    return {"int8_max_score_drop": max_drop}, measured
 
 
 def check_int8(score: float, int8_score: float, max_drop: float) -> float:
@@ -144,16 +159,9 @@ def check_int8(score: float, int8_score: float, max_drop: float) -> float:
 def agreement(
     task: Task, outputs: list[np.ndarray], trained_outputs: list[np.ndarray], features: Any
 ) -> float:
-    """Return the share of features with the same prediction; for numbers, the R² of the two.
-
-    Args:
-        task: turns an output into a prediction.
-        outputs: of the exported model, one per feature.
-        trained_outputs: of the trained one.
-        features: the encoded rows.
-    """
+    """Return the share of features with the same prediction; for numbers, the R² of the two."""
     if task.params.metrics == "regression":
-        return r_squared(np.stack(outputs)[:, 0], np.stack(trained_outputs)[:, 0])
+        return r_squared(outputs, np.stack(trained_outputs)[:, 0])
     pairs = zip(outputs, trained_outputs, features, strict=True)
     predict = task.hard_prediction
     return float(np.mean([(predict(a, row) == predict(b, row)).all() for a, b, row in pairs]))
@@ -163,20 +171,15 @@ def score(task: Task, outputs: list[np.ndarray], features: Any) -> float:
     """Return the main score; for numbers R², for which a drop means as much as for accuracy."""
     name = task.params.metrics
     if name == "regression":
-        return r_squared(np.stack(outputs)[:, 0], np.asarray(features["labels"]))
-    if metrics.scores_logits(name):
-        compute = partial(metrics.compute_with_loss, name)
-    else:
-        compute = partial(metrics.compute_from_predictions, name)
-    return task.score(outputs, features, compute)[main_training_metric(name)]
+        return r_squared(outputs, np.asarray(features["labels"]))
+    scores_logits = metrics.scores_logits(name)
+    compute = metrics.compute_with_loss if scores_logits else metrics.compute_from_predictions
+    known = metrics.training_metrics(name)  # the headline may have others
+    main = next((m for m in metrics.load(name).HEADLINE if m in known), next(iter(known)))
+    return task.score(outputs, features, partial(compute, name))[main]
 
 
-def main_training_metric(name: str) -> str:
-    """Return the first headline metric that training computes."""
-    known = metrics.training_metrics(name)
-    return next((m for m in metrics.load(name).HEADLINE if m in known), next(iter(known)))
+def r_squared(outputs: list[np.ndarray], references: np.ndarray) -> float:
+    from sklearn.metrics import r2_score
 
-
-def r_squared(predictions: np.ndarray, references: np.ndarray) -> float:
-    variance = float(((references - references.mean()) ** 2).mean())
-    return 1 - float(((predictions - references) ** 2).mean()) / max(variance, 1e-12)
+    return float(r2_score(references, np.stack(outputs)[:, 0]))

@@ -27,7 +27,7 @@ class ServedModel(PythonModel):
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None
-    ) -> pd.DataFrame:
+    ) -> Any:
         """Return the columns that `temper predict` adds.
 
         Raises:

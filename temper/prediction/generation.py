@@ -1,16 +1,14 @@
 """Prompts → generated tokens: by transformers' `generate`, or greedily by ONNX Runtime."""
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temper.core.errors import InputError
-from temper.inference import BATCHES_PER_WINDOW
 from temper.params.schema import Generation
-from temper.tasks.base import Task
-from temper.tasks.base.arrays import Batch, Rows, pad, pad_id
+from temper.tasks.base.arrays import Batch, pad_ids
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -19,46 +17,12 @@ if TYPE_CHECKING:
 Generate = Callable[[Batch], list[np.ndarray]]
 
 
-def predict(
-    generate: Generate,
-    features: Rows,
-    task: Task,
-    tokenizer: "PreTrainedTokenizerBase",
-    batch_size: int,
-) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """Yield `(first row, token ids)` for windows of rows, in row order.
-
-    Within a window rows are batched by length, so that little is padded.
-
-    Args:
-        generate: from `torch_generate` or `onnx_generate`.
-        features: the encoded rows.
-        task: makes prompts of rows.
-        tokenizer: pads them.
-        batch_size: prompts per call of `generate`.
-    """
-    size = batch_size * BATCHES_PER_WINDOW
-    for start in range(0, len(features), size):
-        rows = [features[i] for i in range(start, min(start + size, len(features)))]
-        order = np.argsort([-row["length"] for row in rows], kind="stable")
-        outputs: list[Any] = [None] * len(rows)
-        for first in range(0, len(rows), batch_size):
-            indices = order[first : first + batch_size]
-            prompts = task.prompts([rows[i] for i in indices], tokenizer)
-            for i, ids in zip(indices, generate(prompts), strict=True):
-                outputs[i] = ids
-        yield start, outputs
-
-
 def torch_generate(
     model: Any, settings: Generation, tokenizer: "PreTrainedTokenizerBase"
 ) -> Generate:
     """Return a function from prompts to the tokens a model generates, without the end token.
 
-    Args:
-        model: a transformers model, put into evaluation mode; runs on its device.
-        settings: `evaluate.generation`; nothing is sampled.
-        tokenizer: gives the pad and end ids.
+    The model is put into evaluation mode and runs on its device; nothing is sampled.
     """
     import torch
 
@@ -70,15 +34,6 @@ def torch_generate(
         options.pop("length_penalty")
 
     def generate(batch: Batch) -> list[np.ndarray]:
-        lengths = batch["attention_mask"].sum(1)
-        if counts_padding and len(set(lengths)) > 1:
-            generated: list[Any] = [None] * len(lengths)
-            for length in set(lengths):
-                rows = np.flatnonzero(lengths == length)
-                alike = {name: values[rows, -length:] for name, values in batch.items()}
-                for row, ids in zip(rows, generate(alike), strict=True):
-                    generated[row] = ids
-            return generated
         inputs = {name: torch.from_numpy(values).to(device) for name, values in batch.items()}
         with torch.inference_mode():
             ids = model.generate(
@@ -91,7 +46,23 @@ def torch_generate(
         start = 1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
         return [before_end(row, tokenizer.eos_token_id) for row in ids[:, start:].cpu().numpy()]
 
-    return generate
+    return by_length(generate) if counts_padding else generate
+
+
+def by_length(generate: Generate) -> Generate:
+    """Return a function that generates from prompts of one length at a time, without padding."""
+
+    def generate_by_length(batch: Batch) -> list[np.ndarray]:
+        lengths = batch["attention_mask"].sum(1)
+        generated: list[Any] = [None] * len(lengths)
+        for length in set(lengths):
+            rows = np.flatnonzero(lengths == length)
+            alike = {name: values[rows, -length:] for name, values in batch.items()}
+            for row, ids in zip(rows, generate(alike), strict=True):
+                generated[row] = ids
+        return generated
+
+    return generate_by_length
 
 
 def onnx_generate(
@@ -100,9 +71,7 @@ def onnx_generate(
     tokenizer: "PreTrainedTokenizerBase",
     config: "PretrainedConfig",
 ) -> Generate:
-    """Return a function like `torch_generate`'s from an ONNX graph.
-
-    It decodes greedily and has no cache: each step runs over the whole text.
+    """Return a function like `torch_generate`'s that decodes greedily, without a cache.
 
     Raises:
         InputError: the settings ask for beam search or n-gram blocking.
@@ -111,47 +80,31 @@ def onnx_generate(
         raise InputError(
             "the ONNX graph decodes greedily; evaluate.generation asks for more: use --engine torch"
         )
-    input_names = {tensor.name for tensor in session.get_inputs()}
-    start = getattr(config, "decoder_start_token_id", None)
-    forced = {}  # step → token, as `generate` has it of BART's family
-    if "decoder_input_ids" in input_names:
-        forced[0] = getattr(config, "forced_bos_token_id", None)
-    forced[settings.max_new_tokens - 1] = getattr(config, "forced_eos_token_id", None)
+    is_seq2seq = "decoder_input_ids" in {tensor.name for tensor in session.get_inputs()}
+    first = getattr(config, "forced_bos_token_id", None) if is_seq2seq else None  # as of BART
+    forced = {0: first, settings.max_new_tokens - 1: getattr(config, "forced_eos_token_id", None)}
 
     def generate(batch: Batch) -> list[np.ndarray]:
-        texts = [ids[mask > 0] for ids, mask in zip(*batch.values(), strict=True)]
-        is_seq2seq = "decoder_input_ids" in input_names
-        prefixes = [np.array([start]) if is_seq2seq else ids for ids in texts]
-        generated: list[list[int]] = [[] for _ in texts]
-        is_running = np.ones(len(texts), dtype=bool)
+        rows = [ids[mask > 0].tolist() for ids, mask in zip(*batch.values(), strict=True)]
+        if is_seq2seq:
+            rows = [[config.decoder_start_token_id] for _ in rows]
+        starts, running = [len(row) for row in rows], [*range(len(rows))]
         for step in range(settings.max_new_tokens):
-            rows = [np.append(a, b) for a, b in zip(prefixes, generated, strict=True)]
-            inputs = _step_inputs(
-                batch, [row.astype(np.int64) for row in rows], input_names, pad_id(tokenizer)
-            )
+            padded = pad_ids(rows, max(map(len, rows)), tokenizer)
+            inputs = batch | {"decoder_input_ids": padded["input_ids"]} if is_seq2seq else padded
             logits = np.asarray(session.run(["logits"], inputs)[0])
-            for i in np.flatnonzero(is_running):
-                token = forced.get(step)
-                likeliest = int(logits[i, len(rows[i]) - 1].argmax())
-                generated[i].append(likeliest if token is None else token)
-                is_running[i] = generated[i][-1] != tokenizer.eos_token_id
-            if not is_running.any():
+            ends = [len(row) - 1 for row in rows]
+            likeliest = logits[range(len(rows)), ends].argmax(-1).tolist()
+            token = forced.get(step)
+            for i in running:
+                rows[i].append(likeliest[i] if token is None else token)
+            running = [i for i in running if rows[i][-1] != tokenizer.eos_token_id]
+            if not running:
                 break
-        return [before_end(np.array(ids), tokenizer.eos_token_id) for ids in generated]
+        written = [np.array(row[start:]) for row, start in zip(rows, starts, strict=True)]
+        return [before_end(ids, tokenizer.eos_token_id) for ids in written]
 
     return generate
-
-
-def _step_inputs(
-    batch: Batch, rows: Sequence[np.ndarray], input_names: set[str], fill: int
-) -> Batch:
-    """Return the graph's inputs for the tokens so far, padded on the right."""
-    length = max(map(len, rows))
-    ids = pad(rows, length, fill)
-    if "decoder_input_ids" in input_names:
-        return {**batch, "decoder_input_ids": ids}
-    mask = pad([np.ones(len(row)) for row in rows], length, 0)
-    return {"input_ids": ids, "attention_mask": mask}
 
 
 def before_end(ids: np.ndarray, end: Any) -> np.ndarray:

@@ -5,6 +5,7 @@ Shared by evaluate, export and `temper predict`.
 
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from temper import inference
 from temper.core import artifacts
-from temper.core.errors import InputError
+from temper.core.errors import InputError, summary
 from temper.inference import RowList
 from temper.models import loading
 from temper.params import user_code
@@ -24,6 +25,7 @@ from temper.tasks.base.arrays import Rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from onnxruntime import InferenceSession
 
 EXAMPLES_PER_WINDOW = 2000  # decoded together
 GRAPHS = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
@@ -54,82 +56,45 @@ class Predictor:
         batch_size: int = 32,
         batch_tokens: int = BATCH_TOKENS,
     ):
-        self.folder, self.settings = folder, settings
+        self.settings = settings
         self.batch_size, self.batch_tokens = batch_size, batch_tokens
-        self.config = loading.open_config(folder)
-        self.task = user_code.with_custom_encode(registry.load(settings), settings)
+        self.config = config = loading.open_config(folder)
+        task = user_code.with_custom_encode(registry.load(settings), settings)
         target = settings.task.target
         if target is not None and target[1] in KINDS_WITH_LABEL_NAMES:
-            label_names: Any = self.config.id2label or {}
-            self.task.label_names = [label_names[i] for i in range(len(label_names))]
+            label_names: Any = config.id2label or {}
+            task.label_names = [label_names[i] for i in range(len(label_names))]
             if not label_names:
                 raise InputError(f"{folder}/config.json has no id2label, the names of the labels")
-        self.task.load_decoder_state(self.config)
-        self.processor = registry.load_processor(folder, self.task)
-        self.collate = self.task.collator(self.processor, self.config)
-        self.generate: generation.Generate | None = None
+        self.task = task = task.for_model(config)
+        self.processor = processor = registry.load_processor(folder, task)
+        self.collate = task.collator(processor, config)
         if engine == "torch":
-            self._load_torch()
+            name = getattr(config, "custom_class", None)
+            custom_class = user_code.resolve(name, "model.custom_class", settings.code)
+            self.model = loading.load(folder, task.auto_model, custom_class)
+            self.forward = inference.torch_forward(self.model, task)
+            build_generate = partial(generation.torch_generate, self.model)
         else:
-            self._load_onnx(onnx_file(folder, engine), num_threads)
-
-    def _load_torch(self) -> None:
-        name, settings = getattr(self.config, "custom_class", None), self.settings
-        custom_class = user_code.resolve(name, "model.custom_class", settings.code)
-        self.model = loading.load(self.folder, self.task.auto_model, custom_class)
-        self.forward = inference.torch_forward(self.model, self.task)
+            session = open_session(onnx_file(folder, engine), num_threads)
+            self.forward = inference.onnx_forward(session, task)
+            build_generate = partial(generation.onnx_generate, session, config=config)
+        self.run_batch = {"logits": inference.logits_runner(self.forward, self.collate, task)}
         if settings.evaluate.generation is not None:
-            self.generate = generation.torch_generate(
-                self.model, settings.evaluate.generation, self.processor
-            )
+            generate = build_generate(settings.evaluate.generation, processor)
+            self.run_batch["tokens"] = lambda rows: generate(task.prompts(rows, processor))
 
-    def _load_onnx(self, file: Path, num_threads: int) -> None:
-        try:
-            session = inference.onnx_session(str(file), num_threads)
-        except Exception as error:  # ONNX Runtime has many
-            raise InputError(
-                f"{file}: ONNX Runtime cannot load it ({stored.first_line(error)}); copy it or "
-                "export again"
-            ) from error
-        self.forward = inference.onnx_forward(session, self.task)
-        if self.settings.evaluate.generation is not None:
-            self.generate = generation.onnx_generate(
-                session, self.settings.evaluate.generation, self.processor, self.config
-            )
-
-    def outputs(
-        self, features: Rows, outputs_needed: tuple[str, ...], first: int
-    ) -> dict[str, list[np.ndarray]]:
-        """Return `logits`, `tokens` or both, an array per feature.
-
-        Args:
-            features: the encoded rows.
-            outputs_needed: names of outputs; see `Task.outputs_needed`.
-            first: the row number of the first one; see `inference.predict`.
-        """
-        outputs: dict[str, list[np.ndarray]] = {}
-        for name in outputs_needed:
-            if name == "logits":
-                windows = inference.predict(
-                    self.forward, features, self.collate, self.batch_size, self.task, first
-                )
-            else:
-                assert self.generate is not None
-                windows = generation.predict(
-                    self.generate, features, self.task, self.processor, self.batch_size
-                )
-            outputs[name] = [output for _, window in windows for output in window]
-        return outputs
+    def outputs(self, features: Rows, names: Sequence[str], first: int) -> dict[str, list]:
+        """Return `logits`, `tokens` or both, one per feature; `first` is the first row's number."""
+        return {
+            name: list(inference.predict(self.run_batch[name], features, self.batch_size, first))
+            for name in names
+        }
 
     def predictions_by_window(
         self, features: "Dataset", examples: "Dataset"
     ) -> Iterator[tuple[int, list, "Dataset"]]:
-        """Yield `(first example, predictions, examples)`, `EXAMPLES_PER_WINDOW` at a time.
-
-        Args:
-            features: a tokenized split.
-            examples: its raw rows.
-        """
+        """Yield `(first example, predictions, examples)` of windows of a split's raw rows."""
         ids = np.arange(len(features))
         if "example_id" in features.features:
             ids = np.asarray(features["example_id"][:])
@@ -154,27 +119,15 @@ class Predictor:
             return {name: [] for name in self.predict(one)}
         encoded = self.task.encode(columns, self.processor, mode="predict")
         encoded.pop("full_length")
-        features = RowList(
-            dict(zip(encoded, row, strict=True)) for row in zip(*encoded.values(), strict=True)
-        )
-        examples = RowList(
-            {name: values[i] for name, values in columns.items()} for i in range(num_examples)
-        )
+        features, examples = RowList.of_columns(encoded), RowList.of_columns(columns)
         names = self.task.predict_outputs_needed
         outputs: dict[str, list[Any]] = {name: [None] * len(features) for name in names}
         for indices in token_batches(features, self.batch_tokens):
             rows = [features[i] for i in indices]
             for name in names:
-                for i, output in zip(indices, self._run(name, rows), strict=True):
+                for i, output in zip(indices, self.run_batch[name](rows), strict=True):
                     outputs[name][i] = output
         return self.task.predict(outputs, features, examples, self.processor)
-
-    def _run(self, name: str, rows: list[Any]) -> Sequence[np.ndarray]:
-        """Return the `logits` or the generated `tokens` of a batch, an array per row."""
-        if name == "logits":
-            return self.task.unpad(self.forward(self.collate(rows)), rows)
-        assert self.generate is not None
-        return self.generate(self.task.prompts(rows, self.processor))
 
 
 def open_export(
@@ -212,13 +165,24 @@ def open_export(
     except InputError:
         raise
     except Exception as error:  # transformers, tokenizers and safetensors raise anything
+        reason = f"cannot be loaded ({summary(error):.200}); copy it again, or export again"
         if "trust_remote_code" in str(error):
             reason = "the model needs code of its own (auto_map), which predict never runs"
-        else:
-            reason = (
-                f"cannot be loaded ({stored.first_line(error)}); copy it again, or export again"
-            )
         raise InputError(f"--model {folder}: {reason}") from error
+
+
+def open_session(file: Path, num_threads: int) -> "InferenceSession":
+    """Open an ONNX model on the CPU with a fixed number of threads.
+
+    Raises:
+        InputError: ONNX Runtime cannot load it.
+    """
+    try:
+        return inference.onnx_session(str(file), num_threads)
+    except Exception as error:  # ONNX Runtime has many
+        raise InputError(
+            f"{file}: ONNX Runtime cannot load it ({summary(error):.200}); copy it or export again"
+        ) from error
 
 
 def onnx_file(folder: Path, engine: str) -> Path:
@@ -236,12 +200,7 @@ def onnx_file(folder: Path, engine: str) -> Path:
 
 
 def why_no_graph(folder: Path, engine: str = "onnx") -> str | None:
-    """Return why an export has no graph for an engine, as its parity.json says; None: it has one.
-
-    Args:
-        folder: of the export.
-        engine: onnx or int8.
-    """
+    """Return why an export has no graph for onnx or int8, as parity.json says; None: it has."""
     try:
         verified = artifacts.read_json(folder / "parity.json")
     except (OSError, ValueError):  # an export without it has every graph

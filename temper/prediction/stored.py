@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from temper.core.errors import InputError
+from temper.core.errors import InputError, summary
 from temper.params.renamed import with_current_names
 from temper.params.schema import Settings
 
@@ -26,7 +26,7 @@ def read(folder: Path) -> tuple[dict[str, Any], Settings]:
         raise InputError(f"--model {folder}: no config.json there; run dvc repro") from None
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(
-            f"--model {folder}: {file} holds no JSON object ({first_line(error)}); copy it again"
+            f"--model {folder}: {file} holds no JSON object ({summary(error):.200}); copy it again"
         ) from error
     if stored is None:
         raise InputError(f"--model {folder}: not written by the export stage; use data/export")
@@ -43,13 +43,7 @@ def read(folder: Path) -> tuple[dict[str, Any], Settings]:
 def code_files(
     folder: Path, code: Mapping[str, str], names: Sequence[str], *, trust_code: bool
 ) -> dict[str, str]:
-    """Return the modules that the named functions are in, as paths of files in the export.
-
-    Args:
-        folder: of the export.
-        code: `code` of its config.json, module → path in the folder.
-        names: `module.name` of what is to be imported.
-        trust_code: whether it may be.
+    """Return the modules that `module.name`s are in, as paths of files in the export.
 
     Raises:
         InputError: it may not, or a file is not in the folder.
@@ -69,8 +63,3 @@ def code_files(
             "read it, then add --trust-code"
         )
     return files
-
-
-def first_line(error: Exception) -> str:
-    """Return a library's error in one line, with its class."""
-    return f"{type(error).__name__}: {error!s:.200}".splitlines()[0]

@@ -10,24 +10,18 @@ import numpy as np
 
 from temper.params.schema import Settings
 from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, language, windows
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
-from temper.tasks.base.snippets import pipeline_snippet
+from temper.tasks.base.arrays import Batch, Columns, Features, Rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
-
-    from temper.params.train import Augmentation
-
-
-def build_task(settings: Settings) -> Task:
-    return CausalLM(settings)
+    from transformers import PretrainedConfig
 
 
 class CausalLM(Task):
     auto_model = "AutoModelForCausalLM"
     pipeline_tag = "text-generation"
     special_tokens = ("eos_token",)
+    pipeline_input = '"a prompt"'
     is_language_model = True
     predict_outputs_needed = ("tokens",)
 
@@ -42,9 +36,7 @@ class CausalLM(Task):
         lengths = zip(features["length"][:1000], features["prompt_length"][:1000], strict=True)
         return any(length > prompt_length for length, prompt_length in lengths)
 
-    def encode(
-        self, examples: Mapping[str, list], processor: "PreTrainedTokenizerBase", *, mode: Mode
-    ) -> dict[str, list]:
+    def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
         texts = examples.get(self.params.text)
         if self.params.prompt is not None:
             return self.encode_prompts(examples[self.params.prompt], texts, processor)
@@ -59,11 +51,8 @@ class CausalLM(Task):
         return windows.split_blocks(columns, max_length, pack=mode == "train")
 
     def encode_prompts(
-        self,
-        prompts: list[str],
-        completions: list[str] | None,
-        tokenizer: "PreTrainedTokenizerBase",
-    ) -> dict[str, list]:
+        self, prompts: list[str], completions: list[str] | None, tokenizer: Any
+    ) -> Columns:
         """Return prompts and, where there are any, their completions and the end token."""
         max_length, end = self.settings.tokenize.max_length or 0, tokenizer.eos_token_id
         ids = tokenizer(prompts, padding=False, truncation=False, verbose=False)["input_ids"]
@@ -79,40 +68,20 @@ class CausalLM(Task):
             "example_id": list(range(len(full))),
         }
 
-    def collator(
-        self,
-        processor: "PreTrainedTokenizerBase",
-        config: "PretrainedConfig",
-        augmentation: "Augmentation | None" = None,
-    ) -> Collator:
-        def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
-            ids = [row["input_ids"] for row in rows]
-            length = arrays.padded_length(map(len, ids), self.settings)
-            labels = [  # of the next token: shifted here
-                [
-                    IGNORE_INDEX if i < row.get("prompt_length", 1) else token
-                    for i, token in enumerate(tokens)
-                ][1:]
-                for row, tokens in zip(rows, ids, strict=True)
-            ]
-            return {  # (batch, tokens) each, always padded on the right
-                "input_ids": arrays.pad(ids, length, arrays.pad_id(processor)),
-                "attention_mask": arrays.pad([np.ones(len(row)) for row in ids], length, 0),
-                "labels": arrays.pad(labels, length, IGNORE_INDEX),
-            }
+    def collate(self, rows: Features, processor: Any, config: "PretrainedConfig") -> Batch:
+        ids = [row["input_ids"] for row in rows]
+        length = arrays.padded_length(map(len, ids), self.settings)
+        labels = []  # of the next token
+        for row in rows:
+            start = max(row.get("prompt_length", 1), 1)
+            labels.append([arrays.IGNORE_INDEX] * (start - 1) + list(row["input_ids"][start:]))
+        batch = arrays.pad_ids(ids, length, processor)  # (batch, tokens) each
+        return batch | {"labels": arrays.pad(labels, length, arrays.IGNORE_INDEX)}
 
-        return collate
-
-    def prompts(
-        self, features: Sequence[Mapping[str, Any]], tokenizer: "PreTrainedTokenizerBase"
-    ) -> Batch:
+    def prompts(self, features: Features, tokenizer: Any) -> Batch:
         """Return the prompts alone, padded on the left."""
         ids = [row["input_ids"][: row.get("prompt_length")] for row in features]
-        length = max(len(row) for row in ids)
-        return {
-            "input_ids": arrays.pad(ids, length, arrays.pad_id(tokenizer), left=True),
-            "attention_mask": arrays.pad([np.ones(len(row)) for row in ids], length, 0, left=True),
-        }
+        return arrays.pad_ids(ids, max(map(len, ids)), tokenizer, left=True)
 
     def baselines(self, train: SplitData, splits: Mapping[str, SplitData]) -> Baselines:
         """Return a bigram model's statistics, or the most frequent completion."""
@@ -134,9 +103,7 @@ class CausalLM(Task):
             }
         }
 
-    def decode(
-        self, outputs: Outputs, features: Rows, examples: Rows, processor: "PreTrainedTokenizerBase"
-    ) -> list:
+    def decode(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> list:
         """Return each text's token statistics; with prompts (generated text, statistics)."""
         stats = language.sum_by_example(outputs["logits"], features, len(examples))
         if "tokens" not in outputs:
@@ -144,13 +111,8 @@ class CausalLM(Task):
         texts = processor.batch_decode(outputs["tokens"], skip_special_tokens=True)
         return list(zip(texts, stats, strict=True))
 
-    def predict(
-        self, outputs: Outputs, features: Rows, examples: Rows, processor: "PreTrainedTokenizerBase"
-    ) -> dict[str, list]:
+    def predict(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> Columns:
         return {"prediction": processor.batch_decode(outputs["tokens"], skip_special_tokens=True)}
-
-    def snippet(self) -> str:
-        return pipeline_snippet(self.pipeline_tag, '"a prompt"')
 
     def format_value(self, value: Any) -> str:
         if isinstance(value, tuple):

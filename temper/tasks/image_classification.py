@@ -1,16 +1,14 @@
 """Images → one label. Pixels stay uint8 until the collator augments, scales and normalises."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temper.params.schema import Settings
-from temper.tasks.base import Mode, Outputs, Task, label_predictions
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
+from temper.tasks.base import Mode, Outputs, Task, arrays, label_predictions
+from temper.tasks.base.arrays import Batch, Columns, ComputeMetrics, Features, Logits, Rows, Scores
 from temper.tasks.base.images import open_image
-from temper.tasks.base.snippets import pipeline_snippet
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -18,26 +16,18 @@ if TYPE_CHECKING:
     from temper.params.train import Augmentation
 
 
-def build_task(settings: Settings) -> Task:
-    return ImageClassification(settings)
-
-
 class ImageClassification(Task):
     auto_model = "AutoModelForImageClassification"
     pipeline_tag = "image-classification"
     auto_processor = "AutoImageProcessor"
+    pipeline_input = '"image.png"'
     processor_kwargs = MappingProxyType({"backend": "pil"})  # torchvision would change pixels
 
-    def label_feature(self, raw: Mapping[str, Any]) -> Any:
-        return raw[self.params.label]
-
-    def encode(
-        self, examples: Mapping[str, list], processor: Any, *, mode: Mode
-    ) -> dict[str, list]:
+    def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
         images = [open_image(data) for data in examples[self.params.image]]
         pixels = processor(images, do_rescale=False, do_normalize=False, return_tensors="np")
         rounded = np.clip(np.round(pixels["pixel_values"]), 0, 255).astype(np.uint8)
-        columns: dict[str, list] = {
+        columns: Columns = {
             "pixel_values": [image.tobytes() for image in rounded],
             "shape": [list(image.shape) for image in rounded],  # channels, height, width
             "length": [1] * len(images),
@@ -47,74 +37,50 @@ class ImageClassification(Task):
             columns["labels"] = examples[self.params.label]
         return columns
 
-    def collator(
-        self,
-        processor: Any,
-        config: "PretrainedConfig",
-        augmentation: "Augmentation | None" = None,
-    ) -> Collator:
+    def augmented(self, row: Mapping[str, Any], p: "Augmentation") -> Mapping[str, Any]:
+        pixels = augment(pixels_of(row), row["draw"], p)
+        return {**row, "pixel_values": pixels.tobytes()}
+
+    def collate(self, rows: Features, processor: Any, config: "PretrainedConfig") -> Batch:
+        """Return scaled and normalized pixels, (batch, channels, height, width) float32."""
         mean, deviation = (
             np.array(values, dtype=np.float32)[:, None, None]
             for values in (processor.image_mean, processor.image_std)
         )
         scale = np.float32(processor.rescale_factor if processor.do_rescale else 1)
+        pixels = np.stack([pixels_of(row) for row in rows]).astype(np.float32) * scale
+        if processor.do_normalize:
+            pixels = (pixels - mean) / deviation
+        batch: Batch = {"pixel_values": pixels}
+        if "labels" in rows[0]:
+            batch["labels"] = arrays.label_ids(row["labels"] for row in rows)
+        return batch
 
-        def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
-            images = [
-                np.frombuffer(row["pixel_values"], dtype=np.uint8).reshape(row["shape"])
-                for row in rows
-            ]
-            if augmentation is not None:
-                images = [
-                    augment(i, r["draw"], augmentation) for i, r in zip(images, rows, strict=True)
-                ]
-            pixels = np.stack(images).astype(np.float32) * scale
-            if processor.do_normalize:
-                pixels = (pixels - mean) / deviation
-            batch: Batch = {"pixel_values": pixels}  # (batch, channels, height, width), float32
-            if "labels" in rows[0]:
-                labels = [IGNORE_INDEX if row["labels"] is None else row["labels"] for row in rows]
-                batch["labels"] = np.where(np.array(labels) < 0, IGNORE_INDEX, labels)
-            return batch
-
-        return collate
-
-    def score(
-        self,
-        outputs: Sequence[np.ndarray],
-        features: Rows,
-        compute_metrics: Callable[..., dict[str, float]],
-    ) -> dict[str, float]:
-        names, positive = self.label_names, self.settings.evaluate.positive_label
+    def score(self, outputs: Logits, features: Rows, compute_metrics: ComputeMetrics) -> Scores:
+        positive = self.settings.evaluate.positive_label
         return compute_metrics(
             np.asarray(outputs, dtype=np.float64),
             np.asarray(features["labels"]),
-            positive=names.index(positive) if positive in names else None,
+            positive=label_predictions.positive_id(positive, self.label_names),
         )
 
     def decode(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> list:
         """Return the logits of each example."""
         return list(outputs["logits"])
 
-    def predict(
-        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
-    ) -> dict[str, list]:
+    def predict(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> Columns:
         return label_predictions.prediction_columns(
             outputs["logits"], self.label_names, "class", 0.5
         )
 
-    def snippet(self) -> str:
-        return pipeline_snippet(self.pipeline_tag, '"image.png"')
+
+def pixels_of(row: Mapping[str, Any]) -> np.ndarray:
+    """Return the pixels of a feature, (channels, height, width) uint8."""
+    return np.frombuffer(row["pixel_values"], dtype=np.uint8).reshape(row["shape"])
 
 
 def augment(pixels: np.ndarray, draw: Sequence[int], p: "Augmentation") -> np.ndarray:
-    """Return an augmented copy of an image (channels, height, width), uint8.
-
-    Args:
-        pixels: the image.
-        draw: seeds the random numbers, e.g. (seed, epoch, row).
-        p: what may change, and by how much.
-    """
+    """Return an augmented copy of an image (channels, height, width), uint8; `draw` is the seed."""
     from PIL import Image, ImageEnhance
 
     random = np.random.default_rng(draw)

@@ -1,41 +1,32 @@
 """Unlabelled texts → a model of their domain: hidden words are predicted from their context."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temper.params.schema import Settings
 from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, language, windows
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
-from temper.tasks.base.snippets import pipeline_snippet
+from temper.tasks.base.arrays import Batch, Columns, Features, Rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
-
-    from temper.params.train import Augmentation
+    from transformers import PretrainedConfig
 
 MASKED, RANDOM = 0.8, 0.1  # of the hidden tokens; the rest stays (Devlin et al. 2019)
-
-
-def build_task(settings: Settings) -> Task:
-    return MaskedLM(settings)
 
 
 class MaskedLM(Task):
     auto_model = "AutoModelForMaskedLM"
     special_tokens = ("mask_token",)
     pipeline_tag = "fill-mask"
+    pipeline_input = '"a text with a [MASK]"'
     is_language_model = True
     packing = True
 
     def is_labelled(self, features: "Dataset") -> bool:
         return True
 
-    def encode(
-        self, examples: Mapping[str, list], processor: "PreTrainedTokenizerBase", *, mode: Mode
-    ) -> dict[str, list]:
+    def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
         texts, size = examples[self.params.text], self.settings.tokenize.max_length or 0
         encoded = windows.require_fast(processor, "masked_lm")(
             texts, padding=False, truncation=False, verbose=False
@@ -47,35 +38,16 @@ class MaskedLM(Task):
         columns = {"input_ids": encoded["input_ids"], "word_ids": word_ids}
         return windows.split_blocks(columns, size, pack=mode == "train")
 
-    def collator(
-        self,
-        processor: "PreTrainedTokenizerBase",
-        config: "PretrainedConfig",
-        augmentation: "Augmentation | None" = None,
-    ) -> Collator:
-        def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
-            if "draw" not in rows[0]:  # in `temper predict` the user has set the masks
-                return arrays.pad_texts(rows, processor, self.settings)
-            masked = [self.mask(row, processor) for row in rows]
-            batch = arrays.pad_texts(
-                [{"input_ids": ids} for ids, _ in masked], processor, self.settings
-            )
-            length = batch["input_ids"].shape[1]
-            batch["labels"] = arrays.pad(
-                [labels for _, labels in masked],
-                length,
-                IGNORE_INDEX,
-                left=arrays.pads_left(processor),
-            )
-            return batch  # (batch, tokens) each
+    def collate(self, rows: Features, processor: Any, config: "PretrainedConfig") -> Batch:
+        if "draw" not in rows[0]:  # in `temper predict` the user has set the masks
+            return arrays.pad_texts(rows, processor, self.settings)
+        ids, labels = zip(*(self.mask(row, processor) for row in rows), strict=True)
+        batch = arrays.pad_texts([{"input_ids": row} for row in ids], processor, self.settings)
+        return arrays.pad_labels(labels, batch, processor)  # (batch, tokens) each
 
-        return collate
-
-    def mask(
-        self, row: Mapping[str, Any], tokenizer: "PreTrainedTokenizerBase"
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def mask(self, row: Mapping[str, Any], tokenizer: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return a row's tokens with some hidden, and its labels; drawn from `draw`."""
-        random, mask_id = np.random.default_rng(row["draw"]), cast(int, tokenizer.mask_token_id)
+        random = np.random.default_rng(row["draw"])
         ids, words = np.array(row["input_ids"]), np.array(row["word_ids"])
         units = words if self.params.whole_word else np.where(words < 0, -1, np.arange(len(ids)))
         candidates = np.unique(units[units >= 0])
@@ -84,8 +56,8 @@ class MaskedLM(Task):
             drawn = random.choice(candidates, 1)
         hidden, draw = np.isin(units, drawn), random.random(len(ids))
         random_ids = random.integers(0, len(tokenizer), len(ids))
-        labels = np.where(hidden, ids, IGNORE_INDEX)
-        ids = np.where(hidden & (draw < MASKED), mask_id, ids)
+        labels = np.where(hidden, ids, arrays.IGNORE_INDEX)
+        ids = np.where(hidden & (draw < MASKED), tokenizer.mask_token_id, ids)
         replaced = hidden & (draw >= MASKED) & (draw < MASKED + RANDOM)
         return np.where(replaced, random_ids, ids), labels
 
@@ -103,7 +75,7 @@ class MaskedLM(Task):
             stats = []
             for index, row in enumerate(data.features):
                 labels = data.collate([row | {"draw": (0, index)}])["labels"][0]
-                ids = np.minimum(labels[labels != IGNORE_INDEX], len(nll) - 1)
+                ids = np.minimum(labels[labels != arrays.IGNORE_INDEX], len(nll) - 1)
                 stats.append(np.array([nll[ids].sum(), (ids == most_frequent).sum(), len(ids)]))
             return language.sum_by_example(stats, data.features, len(data.examples))
 
@@ -113,9 +85,7 @@ class MaskedLM(Task):
         """Return the statistics of each example's hidden tokens."""
         return language.sum_by_example(outputs["logits"], features, len(examples))
 
-    def predict(
-        self, outputs: Outputs, features: Rows, examples: Rows, processor: "PreTrainedTokenizerBase"
-    ) -> dict[str, list]:
+    def predict(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> Columns:
         """Return the texts with the likeliest token in place of each mask."""
         texts = []
         for part in windows.example_slices(features["example_id"], len(examples)):
@@ -127,9 +97,6 @@ class MaskedLM(Task):
             ]
             texts.append(processor.decode(ids, skip_special_tokens=True))
         return {"prediction": texts}
-
-    def snippet(self) -> str:
-        return pipeline_snippet(self.pipeline_tag, '"a text with a [MASK]"')
 
     def format_value(self, value: Any) -> str:
         return language.format_stats(value)

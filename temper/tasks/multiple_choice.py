@@ -1,28 +1,20 @@
 """A context and any number of choices → the index of the right one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temper.params.schema import Settings
 from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
-from temper.tasks.base.snippets import auto_model_snippet
+from temper.tasks.base.arrays import Batch, Columns, ComputeMetrics, Features, Logits, Rows, Scores
 from temper.tasks.base.texts import encode_texts
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
-
-    from temper.params.train import Augmentation
+    from transformers import PretrainedConfig
 
 PADDING_LOGIT = -1e4  # of a choice that only pads the batch
-
-
-def build_task(settings: Settings) -> Task:
-    return MultipleChoice(settings)
 
 
 class MultipleChoice(Task):
@@ -41,9 +33,7 @@ class MultipleChoice(Task):
             return list(columns[0])
         return [list(row) for row in zip(*columns, strict=True)]
 
-    def encode(
-        self, examples: Mapping[str, list], processor: "PreTrainedTokenizerBase", *, mode: Mode
-    ) -> dict[str, list]:
+    def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
         choices, contexts = self.choices(examples), examples[self.params.context]
         stems = examples[self.params.stem] if self.params.stem else [""] * len(choices)
         counts = [len(row) for row in choices]
@@ -53,7 +43,7 @@ class MultipleChoice(Task):
         ]
         encoded = encode_texts(processor, texts, self.settings.tokenize.max_length)
         ends = np.cumsum([0, *counts])
-        columns: dict[str, list] = {
+        columns: Columns = {
             name: [encoded[name][a:b] for a, b in pairwise(ends)]
             for name in ("input_ids", "token_type_ids")
             if name in encoded
@@ -64,54 +54,34 @@ class MultipleChoice(Task):
             columns["labels"] = examples[self.params.label]
         return columns
 
-    def collator(
-        self,
-        processor: "PreTrainedTokenizerBase",
-        config: "PretrainedConfig",
-        augmentation: "Augmentation | None" = None,
-    ) -> Collator:
+    def collate(self, rows: Features, processor: Any, config: "PretrainedConfig") -> Batch:
         padding = {"input_ids": [arrays.pad_id(processor)], "token_type_ids": [0]}
-
-        def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
-            num_choices = max(len(row["input_ids"]) for row in rows)
-            names = [name for name in padding if name in rows[0]]
-            choices = [
-                {
-                    name: row[name][i] if i < len(row["input_ids"]) else padding[name]
-                    for name in names
-                }
-                for row in rows
-                for i in range(num_choices)
-            ]
-            batch = arrays.pad_texts(choices, processor, self.settings)
-            batch = {name: v.reshape(len(rows), num_choices, -1) for name, v in batch.items()}
-            if "labels" in rows[0]:
-                labels = [IGNORE_INDEX if row["labels"] is None else row["labels"] for row in rows]
-                batch["labels"] = np.array(labels)
-            return batch  # (batch, choices, tokens); a choice of a single token is padding
-
-        return collate
+        num_choices = max(len(row["input_ids"]) for row in rows)
+        names = [name for name in padding if name in rows[0]]
+        choices = [
+            {name: row[name][i] if i < len(row["input_ids"]) else padding[name] for name in names}
+            for row in rows
+            for i in range(num_choices)
+        ]
+        batch = arrays.pad_texts(choices, processor, self.settings)
+        batch = {name: v.reshape(len(rows), num_choices, -1) for name, v in batch.items()}
+        if "labels" in rows[0]:
+            batch["labels"] = arrays.label_ids(row["labels"] for row in rows)
+        return batch  # (batch, choices, tokens); a choice of a single token is padding
 
     def logits(self, outputs: Any, batch: Mapping[str, Any]) -> "Tensor":
         is_padding = batch["attention_mask"].sum(-1) <= 1
         return outputs.logits.masked_fill(is_padding, PADDING_LOGIT)  # (batch, choices)
 
-    def unpad(
-        self, outputs: np.ndarray, features: Sequence[Mapping[str, Any]]
-    ) -> Sequence[np.ndarray]:
-        pairs = zip(outputs, features, strict=True)
-        return [logits[: len(feature["input_ids"])] for logits, feature in pairs]
+    def unpad(self, outputs: np.ndarray, batch: Batch) -> Logits:
+        is_choice = batch["attention_mask"].sum(-1) > 1
+        return [logits[row] for logits, row in zip(outputs, is_choice, strict=True)]
 
-    def score(
-        self,
-        outputs: Sequence[np.ndarray],
-        features: Rows,
-        compute_metrics: Callable[..., dict[str, float]],
-    ) -> dict[str, float]:
+    def score(self, outputs: Logits, features: Rows, compute_metrics: ComputeMetrics) -> Scores:
         labels = list(features["labels"])
         losses = [-arrays.log_softmax(o)[y] for o, y in zip(outputs, labels, strict=True)]
-        predictions = [int(logits.argmax()) for logits in outputs]
-        return {"loss": float(np.mean(losses)), **compute_metrics(predictions, labels)}
+        scores = compute_metrics([int(logits.argmax()) for logits in outputs], labels)
+        return {"loss": float(np.mean(losses)), **scores}
 
     def baselines(self, train: SplitData, splits: Mapping[str, SplitData]) -> Baselines:
         predictions: Baselines = {"longest_choice": {}, "word_overlap": {}}
@@ -130,9 +100,7 @@ class MultipleChoice(Task):
         """Return the index of the choice with the highest logit."""
         return [int(np.argmax(logits)) for logits in outputs["logits"]]
 
-    def predict(
-        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
-    ) -> dict[str, list]:
+    def predict(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> Columns:
         indices = self.decode(outputs, features, examples, processor)
         probabilities = [
             np.exp(arrays.log_softmax(logits)).round(6) for logits in outputs["logits"]
@@ -146,8 +114,7 @@ class MultipleChoice(Task):
         }
 
     def snippet(self) -> str:
-        return auto_model_snippet(
-            self.auto_model,
+        return self.auto_model_snippet(
             'choices = ["one ending", "another ending"]',
             'inputs = tokenizer(["a context"] * 2, choices, padding=True, return_tensors="pt")',
             "model(**{name: values[None] for name, values in inputs.items()}).logits.argmax()",

@@ -1,27 +1,19 @@
 """A question and a context → the span that answers it, or none; long contexts in windows."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temper.params.schema import Settings
-from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, spans, windows
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
-from temper.tasks.base.snippets import auto_model_snippet
+from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, windows
+from temper.tasks.base.arrays import Batch, Columns, ComputeMetrics, Features, Logits, Rows, Scores
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
-
-    from temper.params.train import Augmentation
+    from transformers import PretrainedConfig
 
 SENTENCE, WORD = re.compile(r"[^.!?\n]+[.!?]*"), re.compile(r"\w+")
-
-
-def build_task(settings: Settings) -> Task:
-    return QuestionAnswering(settings)
 
 
 class QuestionAnswering(Task):
@@ -36,26 +28,13 @@ class QuestionAnswering(Task):
 
         return List(Value("int32"))
 
-    def encode(
-        self, examples: Mapping[str, list], processor: "PreTrainedTokenizerBase", *, mode: Mode
-    ) -> dict[str, list]:
-        tokenize = self.settings.tokenize
-        encoded = windows.require_fast(processor, "question_answering")(
-            self.shortened(examples[self.params.question], processor),
-            examples[self.params.context],
-            truncation="only_second",
-            max_length=tokenize.max_length,
-            stride=tokenize.stride or 0,
-            padding=False,
-            return_overflowing_tokens=True,
-            return_offsets_mapping=True,
+    def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
+        questions = examples[self.params.question]
+        windows.require_fast(processor, "question_answering")
+        texts = [self.shortened(questions, processor), examples[self.params.context]]
+        columns, encoded = windows.encode_windows(
+            processor, texts, self.settings.tokenize, return_offsets_mapping=True
         )
-        columns: dict[str, list] = {"input_ids": encoded["input_ids"]}
-        if "token_type_ids" in encoded:
-            columns["token_type_ids"] = encoded["token_type_ids"]
-        columns["length"] = [len(ids) for ids in encoded["input_ids"]]
-        columns["full_length"] = columns["length"]  # windows truncate nothing
-        columns["example_id"] = encoded["overflow_to_sample_mapping"]
         for column, end in (("starts", 0), ("ends", 1)):  # characters of the context, -1 elsewhere
             columns[column] = [
                 [
@@ -67,14 +46,14 @@ class QuestionAnswering(Task):
         if self.params.answers in examples:
             answers = examples[self.params.answers]
             columns["labels"] = [
-                spans.answer_tokens(answers[example], starts, ends)
+                answer_tokens(answers[example], starts, ends)
                 for example, starts, ends in zip(
                     *(columns[name] for name in ("example_id", "starts", "ends")), strict=True
                 )
             ]
         return columns
 
-    def shortened(self, questions: list[str], tokenizer: "PreTrainedTokenizerBase") -> list[str]:
+    def shortened(self, questions: list[str], tokenizer: Any) -> list[str]:
         """Return the questions stripped, and cut to half of a window."""
         most = (self.settings.tokenize.max_length or 0) // 2
         stripped = [text.strip() for text in questions]
@@ -84,44 +63,24 @@ class QuestionAnswering(Task):
             for text, offsets in zip(stripped, encoded["offset_mapping"], strict=True)
         ]
 
-    def collator(
-        self,
-        processor: "PreTrainedTokenizerBase",
-        config: "PretrainedConfig",
-        augmentation: "Augmentation | None" = None,
-    ) -> Collator:
-        left = self.pads_left = arrays.pads_left(processor)
-
-        def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
-            batch = arrays.pad_texts(rows, processor, self.settings)
-            if "labels" in rows[0]:
-                labels = np.array([row["labels"] or (IGNORE_INDEX,) * 2 for row in rows])
-                length = batch["input_ids"].shape[1]
-                offsets = [[length - len(row["input_ids"])] if left else [0] for row in rows]
-                shifted = labels + np.array(offsets)
-                batch["labels"] = np.where(labels < 0, IGNORE_INDEX, shifted)  # (batch, 2)
-            return batch
-
-        return collate
+    def collate(self, rows: Features, processor: Any, config: "PretrainedConfig") -> Batch:
+        batch = arrays.pad_texts(rows, processor, self.settings)
+        if "labels" in rows[0]:
+            labels = np.array([row["labels"] or (arrays.IGNORE_INDEX,) * 2 for row in rows])
+            first_tokens = batch["attention_mask"].argmax(1)[:, None]  # not 0 with left padding
+            batch["labels"] = np.where(labels < 0, arrays.IGNORE_INDEX, labels + first_tokens)
+        return batch  # labels: (batch, 2)
 
     def logits(self, outputs: Any, batch: Mapping[str, Any]) -> "Tensor":
         import torch
 
         return torch.stack([outputs.start_logits, outputs.end_logits], 1)  # (batch, 2, tokens)
 
-    def unpad(
-        self, outputs: np.ndarray, features: Sequence[Mapping[str, Any]]
-    ) -> Sequence[np.ndarray]:
-        lengths = [len(feature["input_ids"]) for feature in features]
-        by_token = arrays.unpad(outputs.swapaxes(1, 2), lengths, left=self.pads_left)
-        return [logits.T for logits in by_token]  # (2, tokens) each
+    def unpad(self, outputs: np.ndarray, batch: Batch) -> Logits:
+        pairs = zip(outputs, batch["attention_mask"] > 0, strict=True)
+        return [logits[:, is_token] for logits, is_token in pairs]  # (2, tokens) each
 
-    def score(
-        self,
-        outputs: Sequence[np.ndarray],
-        features: Rows,
-        compute_metrics: Callable[..., dict[str, float]],
-    ) -> dict[str, float]:
+    def score(self, outputs: Logits, features: Rows, compute_metrics: ComputeMetrics) -> Scores:
         """Return loss, and how often both ends of a window's span are right."""
         losses, hits = [], []
         for logits, labels in zip(outputs, features["labels"], strict=True):
@@ -161,23 +120,18 @@ class QuestionAnswering(Task):
                 strict=True,
             ):
                 no_answer = min(no_answer, float(logits[:, 0].sum()))
-                candidates.append(
-                    spans.best_span(logits, starts, ends, p.n_best, p.max_answer_length)
-                )
+                candidates.append(best_span(logits, starts, ends, p.n_best, p.max_answer_length))
             score, start, end = max(candidates)
             margin, threshold = score - no_answer, p.no_answer_threshold
             has_no_answer = threshold is not None and -margin > threshold
             yield "" if has_no_answer else context[start:end], margin
 
-    def predict(
-        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
-    ) -> dict[str, list]:
+    def predict(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> Columns:
         texts, margins = zip(*self.answers(outputs, features, examples), strict=True)
         return {"prediction": list(texts), "score": [round(float(m), 6) for m in margins]}
 
     def snippet(self) -> str:
-        return auto_model_snippet(
-            self.auto_model,
+        return self.auto_model_snippet(
             'inputs = tokenizer("a question", "a text that answers it", return_tensors="pt")',
             "outputs = model(**inputs)",
             "start, end = outputs.start_logits.argmax(), outputs.end_logits.argmax()",
@@ -193,3 +147,54 @@ def most_similar_sentence(question: str, context: str) -> str:
     words = set(WORD.findall(question.lower()))
     sentences = [text.strip() for text in SENTENCE.findall(context)] or [""]
     return max(sentences, key=lambda text: len(words & set(WORD.findall(text.lower()))))
+
+
+def answer_tokens(
+    answers: Mapping[str, Any] | None, starts: Sequence[int], ends: Sequence[int]
+) -> list[int] | None:
+    """Return the tokens where the first answer starts and ends.
+
+    Args:
+        answers: SQuAD's `{"text": [...], "answer_start": [...]}`; None: not labelled.
+        starts: each token's first character in the context, -1 outside of it.
+        ends: the character after its last one.
+
+    Returns:
+        0, 0 where there is no answer or this window does not hold it whole; None where `answers`
+        is None.
+    """
+    if answers is None:
+        return None
+    if not answers["text"]:
+        return [0, 0]
+    first = answers["answer_start"][0]
+    last = first + len(answers["text"][0])
+    inside = [i for i, end in enumerate(ends) if end > first and 0 <= starts[i] < last]
+    is_whole = inside and starts[inside[0]] <= first and ends[inside[-1]] >= last
+    return [inside[0], inside[-1]] if is_whole else [0, 0]
+
+
+def best_span(
+    logits: np.ndarray, starts: Sequence[int], ends: Sequence[int], n_best: int, max_length: int
+) -> tuple[float, int, int]:
+    """Return a window's best span: its score, first character and the one after its last.
+
+    Args:
+        logits: of start and end, (2, tokens).
+        starts: as in `answer_tokens`.
+        ends: likewise.
+        n_best: likeliest starts and ends to combine.
+        max_length: most tokens of a span.
+
+    Returns:
+        -inf, 0, 0 where there is no span.
+    """
+    inside = np.flatnonzero(np.asarray(starts) >= 0)
+    likeliest = [inside[np.argsort(-row[inside], kind="stable")[:n_best]] for row in logits]
+    spans = [
+        (float(logits[0, a] + logits[1, b]), starts[a], ends[b])
+        for a in likeliest[0]
+        for b in likeliest[1]
+        if a <= b < a + max_length
+    ]
+    return max(spans, default=(-np.inf, 0, 0))

@@ -2,27 +2,20 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from temper.core.errors import InputError
 from temper.params.schema import Settings
 from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
-from temper.tasks.base.snippets import auto_model_snippet
+from temper.tasks.base.arrays import Batch, Columns, Features, Rows
 from temper.tasks.base.texts import encode_texts
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
-
-    from temper.params.train import Augmentation
+    from transformers import PretrainedConfig
 
 SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 LEAD = 3
-
-
-def build_task(settings: Settings) -> Task:
-    return Seq2SeqLM(settings)
 
 
 class Seq2SeqLM(Task):
@@ -36,9 +29,7 @@ class Seq2SeqLM(Task):
         super().__init__(settings)
         self.pipeline_tag = self.params.problem_type
 
-    def encode(
-        self, examples: Mapping[str, list], processor: "PreTrainedTokenizerBase", *, mode: Mode
-    ) -> dict[str, list]:
+    def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
         tokenize = self.settings.tokenize
         sources = [self.params.prefix + text for text in examples[self.params.source]]
         columns = encode_texts(processor, [sources], tokenize.max_length)
@@ -50,41 +41,30 @@ class Seq2SeqLM(Task):
             )["input_ids"]
         return columns
 
+    def configure(self, config: "PretrainedConfig", features: Mapping[str, Any]) -> None:
+        if config.decoder_start_token_id is None:
+            raise InputError(
+                "the model's config has no decoder_start_token_id; set it under model.config"
+            )
+
     def label_feature(self, raw: Mapping[str, Any]) -> Any:
         from datasets import List, Value
 
         return List(Value("int32"))
 
-    def collator(
-        self,
-        processor: "PreTrainedTokenizerBase",
-        config: "PretrainedConfig",
-        augmentation: "Augmentation | None" = None,
-    ) -> Collator:
-        start: Any = config.decoder_start_token_id
-        if start is None:
-            raise InputError(
-                "the model's config has no decoder_start_token_id; set it under model.config"
-            )
+    def collate(self, rows: Features, processor: Any, config: "PretrainedConfig") -> Batch:
+        batch = arrays.pad_texts(rows, processor, self.settings)
+        if "labels" in rows[0]:
+            labels = [row["labels"] or [] for row in rows]
+            length = max(1, *map(len, labels))
+            if self.settings.tokenize.padding == "max_length":
+                length = self.settings.tokenize.max_target_length or length
+            shifted = [[config.decoder_start_token_id, *ids[:-1]] for ids in labels]
+            batch["decoder_input_ids"] = arrays.pad(shifted, length, arrays.pad_id(processor))
+            batch["labels"] = arrays.pad(labels, length, arrays.IGNORE_INDEX)
+        return batch  # (batch, tokens) and (batch, target tokens)
 
-        def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
-            batch = arrays.pad_texts(rows, processor, self.settings)
-            if "labels" in rows[0]:
-                labels = [row["labels"] or [] for row in rows]
-                length = max(1, *map(len, labels))
-                if self.settings.tokenize.padding == "max_length":
-                    length = self.settings.tokenize.max_target_length or length
-                shifted = [[start, *ids[:-1]] for ids in labels]
-                pad_id = arrays.pad_id(processor)
-                batch["decoder_input_ids"] = arrays.pad(shifted, length, pad_id)
-                batch["labels"] = arrays.pad(labels, length, IGNORE_INDEX)
-            return batch  # (batch, tokens) and (batch, target tokens)
-
-        return collate
-
-    def prompts(
-        self, features: Sequence[Mapping[str, Any]], tokenizer: "PreTrainedTokenizerBase"
-    ) -> Batch:
+    def prompts(self, features: Features, tokenizer: Any) -> Batch:
         """Return the sources alone."""
         return arrays.pad_texts(features, tokenizer, self.settings)
 
@@ -99,9 +79,7 @@ class Seq2SeqLM(Task):
         }
         return {f"lead_{LEAD}": lead}
 
-    def decode(
-        self, outputs: Outputs, features: Rows, examples: Rows, processor: "PreTrainedTokenizerBase"
-    ) -> list:
+    def decode(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> list:
         """Return the text that was generated for each example."""
         return processor.batch_decode(outputs["tokens"], skip_special_tokens=True)
 
@@ -109,8 +87,7 @@ class Seq2SeqLM(Task):
         generation = self.settings.evaluate.generation
         limit = 128 if generation is None else generation.max_new_tokens
         text = json.dumps(f"{self.params.prefix}a text", ensure_ascii=False)  # as Python writes it
-        return auto_model_snippet(
-            self.auto_model,
+        return self.auto_model_snippet(
             f'inputs = tokenizer({text}, return_tensors="pt")',
             f"written = model.generate(**inputs, max_new_tokens={limit})",
             "tokenizer.decode(written[0], skip_special_tokens=True)",

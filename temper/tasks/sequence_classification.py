@@ -1,6 +1,6 @@
 """Single texts or pairs → one label, several labels or a number (`problem_type`)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,18 +8,11 @@ import numpy as np
 from temper.core.errors import InputError
 from temper.params.schema import Settings
 from temper.tasks.base import Mode, Outputs, Task, arrays, label_predictions, windows
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
-from temper.tasks.base.snippets import pipeline_snippet
+from temper.tasks.base.arrays import Batch, Columns, ComputeMetrics, Features, Logits, Rows, Scores
 from temper.tasks.base.texts import encode_texts
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
-
-    from temper.params.train import Augmentation
-
-
-def build_task(settings: Settings) -> Task:
-    return SequenceClassification(settings)
+    from transformers import PretrainedConfig
 
 
 class SequenceClassification(Task):
@@ -31,6 +24,8 @@ class SequenceClassification(Task):
         self.target_kind: label_predictions.TargetKind = self.params.target[1]
         losses = {"classes": "binary_cross_entropy", "number": "squared_error"}
         self.loss = losses.get(self.target_kind, "cross_entropy")
+        if len(self.params.text) == 2:
+            self.pipeline_input = '{"text": "first text", "text_pair": "second text"}'
 
     def num_outputs(self, features: Mapping[str, Any]) -> int:
         return len(self.read_label_names(features) or [0])
@@ -39,15 +34,13 @@ class SequenceClassification(Task):
         super().configure(config, features)
         config.problem_type = self.params.problem_type
 
-    def label_feature(self, raw: Mapping[str, Any]) -> Any:
-        return raw[self.params.target[0]]
-
-    def encode(
-        self, examples: Mapping[str, list], processor: "PreTrainedTokenizerBase", *, mode: Mode
-    ) -> dict[str, list]:
+    def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
         texts = [examples[column] for column in self.params.text]
         if self.settings.tokenize.overflow == "window":
-            columns = self.encode_windows(texts, processor)
+            tokenizer = windows.require_fast(processor, "tokenize.overflow: window")
+            if len(texts) == 2:
+                self.check_room(texts[0], tokenizer)
+            columns, _ = windows.encode_windows(tokenizer, texts, self.settings.tokenize)
         else:
             columns = encode_texts(processor, texts, self.settings.tokenize.max_length)
         label, _ = self.params.target
@@ -56,34 +49,13 @@ class SequenceClassification(Task):
             columns["labels"] = [values[i] for i in columns.get("example_id", range(len(values)))]
         return columns
 
-    def encode_windows(
-        self, texts: list[list[str]], tokenizer: "PreTrainedTokenizerBase"
-    ) -> dict[str, list]:
-        """Return overlapping windows of the texts, which truncate nothing."""
-        windows.require_fast(tokenizer, "tokenize.overflow: window")
-        if len(texts) == 2:
-            self.check_room(texts[0], tokenizer)
-        encoded = tokenizer(
-            texts[0],
-            texts[1] if len(texts) == 2 else None,
-            truncation="only_second" if len(texts) == 2 else True,
-            max_length=self.settings.tokenize.max_length,
-            padding=False,
-            return_overflowing_tokens=True,
-            stride=self.settings.tokenize.stride or 0,
-        )
-        columns = {k: encoded[k] for k in ("input_ids", "token_type_ids") if k in encoded}
-        columns["length"] = [len(ids) for ids in columns["input_ids"]]
-        columns["example_id"] = encoded["overflow_to_sample_mapping"]
-        return columns | {"full_length": columns["length"]}
-
-    def check_room(self, texts: Sequence[str], tokenizer: "PreTrainedTokenizerBase") -> None:
+    def check_room(self, texts: list[str], tokenizer: Any) -> None:
         """Refuse a pair's first text, which is repeated in every window, if it fills them.
 
         Raises:
             InputError: names the longest.
         """
-        p, encoded = self.settings.tokenize, tokenizer(list(texts), add_special_tokens=False)
+        p, encoded = self.settings.tokenize, tokenizer(texts, add_special_tokens=False)
         lengths = [len(ids) for ids in encoded["input_ids"]]
         taken = (p.stride or 0) + tokenizer.num_special_tokens_to_add(pair=True)
         room, longest = (p.max_length or 0) - taken, int(np.argmax(lengths))
@@ -95,28 +67,19 @@ class SequenceClassification(Task):
                 "longer text second in task.text, or set tokenize.overflow: truncate"
             )
 
-    def collator(
-        self,
-        processor: "PreTrainedTokenizerBase",
-        config: "PretrainedConfig",
-        augmentation: "Augmentation | None" = None,
-    ) -> Collator:
-        def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
-            batch = arrays.pad_texts(rows, processor, self.settings)
-            if "labels" in rows[0]:
-                values = [row["labels"] for row in rows]
-                batch["labels"] = self.target_array(values, config.num_labels or 0)
-            return batch
-
-        return collate
+    def collate(self, rows: Features, processor: Any, config: "PretrainedConfig") -> Batch:
+        batch = arrays.pad_texts(rows, processor, self.settings)
+        if "labels" in rows[0]:
+            labels = [row["labels"] for row in rows]
+            batch["labels"] = self.target_array(labels, config.num_labels or 0)
+        return batch
 
     def target_array(self, values: Sequence[Any], num_labels: int) -> np.ndarray:
         """Return ids (batch,), multi-hot rows (batch, labels) or numbers (batch,)."""
         if self.target_kind == "number":
             return np.array([np.nan if y is None else y for y in values], dtype=np.float32)
         if self.target_kind == "class":
-            ids = np.array([IGNORE_INDEX if y is None else y for y in values], dtype=np.int64)
-            return np.where(ids < 0, IGNORE_INDEX, ids)
+            return arrays.label_ids(values)
         multi_hot = np.zeros((len(values), num_labels), dtype=np.float32)
         for row, ids in zip(multi_hot, values, strict=True):
             row[:] = np.nan if ids is None else 0.0
@@ -126,12 +89,7 @@ class SequenceClassification(Task):
     def hard_prediction(self, output: np.ndarray, feature: Mapping[str, Any]) -> np.ndarray:
         return output > 0 if self.target_kind == "classes" else output.argmax(-1)
 
-    def score(
-        self,
-        outputs: Sequence[np.ndarray],
-        features: Rows,
-        compute_metrics: Callable[..., dict[str, float]],
-    ) -> dict[str, float]:
+    def score(self, outputs: Logits, features: Rows, compute_metrics: ComputeMetrics) -> Scores:
         logits, values = np.asarray(outputs, dtype=np.float64), list(features["labels"])
         if "example_id" in features[0]:
             ids = np.unique(features["example_id"], return_inverse=True)[1]
@@ -139,11 +97,8 @@ class SequenceClassification(Task):
             logits = np.stack([self.pool(logits[part]) for part in slices])
             values = [values[part.start] for part in slices]
         names, positive = self.label_names, self.settings.evaluate.positive_label
-        return compute_metrics(
-            logits,
-            self.target_array(values, len(names)),
-            positive=names.index(positive) if positive in names else None,
-        )
+        positive_id = label_predictions.positive_id(positive, names)
+        return compute_metrics(logits, self.target_array(values, len(names)), positive=positive_id)
 
     def pool(self, logits: np.ndarray) -> np.ndarray:
         """Return an example's logits (outputs,) from its windows' (windows, outputs)."""
@@ -158,16 +113,9 @@ class SequenceClassification(Task):
         slices = windows.example_slices(features["example_id"], len(examples))
         return [self.pool(np.asarray(logits[part])) for part in slices]
 
-    def predict(
-        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
-    ) -> dict[str, list]:
+    def predict(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> Columns:
         logits = self.decode(outputs, features, examples, processor)
         threshold = label_predictions.thresholds(self.settings.evaluate.threshold, self.label_names)
         return label_predictions.prediction_columns(
             logits, self.label_names, self.target_kind, threshold
         )
-
-    def snippet(self) -> str:
-        is_pair = len(self.params.text) == 2
-        inputs = '{"text": "first text", "text_pair": "second text"}' if is_pair else '"a text"'
-        return pipeline_snippet(self.pipeline_tag, inputs)

@@ -5,120 +5,81 @@ before; one that `tokenize.max_length` cut off is outside. Both count in every s
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temper.params.schema import Settings
-from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, crf, windows
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Rows
-from temper.tasks.base.snippets import pipeline_snippet
-from temper.tasks.base.tags import OUTSIDE, continuation
+from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, windows
+from temper.tasks.base.arrays import Batch, Columns, ComputeMetrics, Features, Logits, Rows, Scores
+from temper.tasks.base.tags import OUTSIDE, continuation, crf_loss, viterbi_path
 
 if TYPE_CHECKING:
     from torch import nn
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
-
-    from temper.params.train import Augmentation
-
-
-def build_task(settings: Settings) -> Task:
-    return TokenClassification(settings)
+    from transformers import PretrainedConfig
 
 
 class TokenClassification(Task):
     auto_model = "AutoModelForTokenClassification"
     pipeline_tag = "token-classification"
+    pipeline_input = '"a sentence"'
     processor_kwargs = MappingProxyType({"add_prefix_space": True})  # words, not parts of words
     transitions: np.ndarray | None = None  # of a CRF
 
-    def load_decoder_state(self, model: "nn.Module | PretrainedConfig") -> None:
-        """Take a CRF's transitions, from a network or from the config of a saved one."""
-        transitions: Any = getattr(model, "transitions", None)
+    def for_model(self, model: "nn.Module | PretrainedConfig") -> Task:
+        """Return the task with a CRF's transitions, of a network or the config of a saved one."""
+        task, transitions = copy(self), getattr(model, "transitions", None)
         if transitions is not None and not isinstance(transitions, list):
             transitions = transitions.detach().cpu()
-        self.transitions = None if transitions is None else np.asarray(transitions, np.float64)
+        task.transitions = None if transitions is None else np.asarray(transitions, np.float64)
+        return task
 
-    def label_feature(self, raw: Mapping[str, Any]) -> Any:
-        return raw[self.params.tags]
-
-    def encode(
-        self, examples: Mapping[str, list], processor: "PreTrainedTokenizerBase", *, mode: Mode
-    ) -> dict[str, list]:
-        tokenize = self.settings.tokenize
-        windowed = tokenize.overflow == "window"
-        encoded = windows.require_fast(processor, "token_classification")(
-            examples[self.params.words],
-            is_split_into_words=True,
-            truncation=True,
-            max_length=tokenize.max_length,
-            padding=False,
-            return_overflowing_tokens=True,
-            stride=(tokenize.stride or 0) if windowed else 0,
+    def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
+        tokenize, words = self.settings.tokenize, examples[self.params.words]
+        windows.require_fast(processor, "token_classification")
+        columns, encoded = windows.encode_windows(
+            processor, [words], tokenize, is_split_into_words=True
         )
-        example_of = encoded["overflow_to_sample_mapping"]
-        firsts = [i for i, e in enumerate(example_of) if i == 0 or e != example_of[i - 1]]
-        selected = range(len(example_of)) if windowed else firsts
-        columns: dict[str, list] = {"input_ids": [encoded["input_ids"][i] for i in selected]}
-        if "token_type_ids" in encoded:
-            columns["token_type_ids"] = [encoded["token_type_ids"][i] for i in selected]
-        columns["length"] = [len(ids) for ids in columns["input_ids"]]
-        num_windows = Counter(example_of)
-        truncated = [0 if windowed else num_windows[example_of[i]] - 1 for i in selected]
-        columns["full_length"] = [
-            length + lost_windows * (tokenize.max_length or 0)
-            for length, lost_windows in zip(columns["length"], truncated, strict=True)
-        ]
-        columns["example_id"] = [example_of[i] for i in selected]
+        selected = list(range(len(columns["example_id"])))
+        if tokenize.overflow != "window":  # the first of each example
+            _, firsts, num_windows = np.unique(
+                columns["example_id"], return_index=True, return_counts=True
+            )
+            selected = firsts.tolist()
+            columns = {name: [values[i] for i in selected] for name, values in columns.items()}
+            lost = (num_windows - 1) * (tokenize.max_length or 0)
+            columns["full_length"] = (columns["length"] + lost).tolist()
         columns["word_ids"] = windows.assign_words(
             [encoded.word_ids(i) for i in selected], columns["example_id"]
         )
         if self.params.tags in examples:
             if mode != "train":  # nothing is learned from a word without a token
                 windows.append_words_without_tokens(
-                    columns["word_ids"], columns["example_id"], examples[self.params.words]
+                    columns["word_ids"], columns["example_id"], words
                 )
             columns["labels"] = first_token_labels(
                 examples[self.params.tags], columns["word_ids"], columns["example_id"]
             )
         return columns
 
-    def collator(
-        self,
-        processor: "PreTrainedTokenizerBase",
-        config: "PretrainedConfig",
-        augmentation: "Augmentation | None" = None,
-    ) -> Collator:
-        left = self.pads_left = arrays.pads_left(processor)
+    def collate(self, rows: Features, processor: Any, config: "PretrainedConfig") -> Batch:
+        batch = arrays.pad_texts(rows, processor, self.settings)  # (batch, tokens) each
+        if "labels" not in rows[0]:
+            return batch
+        labels = [row["labels"][: len(row["input_ids"])] for row in rows]
+        return arrays.pad_labels(labels, batch, processor)
 
-        def collate(rows: Sequence[Mapping[str, Any]]) -> Batch:
-            batch = arrays.pad_texts(rows, processor, self.settings)
-            if "labels" in rows[0]:
-                labels = [row["labels"][: len(row["input_ids"])] for row in rows]
-                length = batch["input_ids"].shape[1]
-                batch["labels"] = arrays.pad(labels, length, IGNORE_INDEX, left=left)
-            return batch  # (batch, tokens) each
-
-        return collate
-
-    def unpad(
-        self, outputs: np.ndarray, features: Sequence[Mapping[str, Any]]
-    ) -> Sequence[np.ndarray]:
-        lengths = [len(feature["input_ids"]) for feature in features]
-        return arrays.unpad(outputs, lengths, left=self.pads_left)
+    def unpad(self, outputs: np.ndarray, batch: Batch) -> Logits:
+        is_token = batch["attention_mask"] > 0
+        return [logits[mask] for logits, mask in zip(outputs, is_token, strict=True)]
 
     def hard_prediction(self, output: np.ndarray, feature: Mapping[str, Any]) -> np.ndarray:
         return output.argmax(-1)[np.asarray(feature["word_ids"][: len(output)]) >= 0]
 
-    def score(
-        self,
-        outputs: Sequence[np.ndarray],
-        features: Rows,
-        compute_metrics: Callable[..., dict[str, float]],
-    ) -> dict[str, float]:
+    def score(self, outputs: Logits, features: Rows, compute_metrics: ComputeMetrics) -> Scores:
         """Return the loss of words with a token, and the metrics of all words, as evaluate does."""
         losses, predictions, references = [], [], []
         rows = zip(
@@ -128,10 +89,12 @@ class TokenClassification(Task):
             _, word_ids, labels, logits = zip(*group, strict=True)
             tag_of: dict[int, int] = {}
             for words, ids, values in zip(word_ids, labels, logits, strict=True):
-                first = np.asarray(ids[: len(values)]) != IGNORE_INDEX
+                first = np.asarray(ids[: len(values)]) != arrays.IGNORE_INDEX
                 known = np.asarray(ids)[: len(values)][first]
                 losses.append(self._losses(values[first].astype(np.float64), known))
-                tag_of |= {w: tag for w, tag in zip(words, ids, strict=True) if tag != IGNORE_INDEX}
+                tag_of |= {
+                    w: tag for w, tag in zip(words, ids, strict=True) if tag != arrays.IGNORE_INDEX
+                }
             tags = self._tags(logits, word_ids, max(tag_of, default=-1) + 1)
             predictions.append([tags[word] for word in sorted(tag_of)])
             references.append([self.label_names[tag_of[word]] for word in sorted(tag_of)])
@@ -142,17 +105,14 @@ class TokenClassification(Task):
         """Return a loss per tag; a CRF's loss is its path's, in equal shares."""
         if self.transitions is None or not len(ids):
             return arrays.negative_log_likelihood(logits, ids)
-        return np.full(len(ids), crf.crf_loss(logits, ids, self.transitions) / len(ids))
+        return np.full(len(ids), crf_loss(logits, ids, self.transitions) / len(ids))
 
     def _tags(
         self, logits: Sequence[np.ndarray], word_ids: Sequence[Sequence[int]], num_words: int
     ) -> list[str]:
         """Return the likeliest tags of an example's words that follow the scheme.
 
-        Args:
-            logits: of each feature of the example, (tokens, labels).
-            word_ids: of each of these features.
-            num_words: of the example, with and without tokens.
+        The logits (tokens, labels) and word ids are of its features.
         """
         names, scheme = self.label_names, self.params.scheme
         of_word = {
@@ -163,7 +123,7 @@ class TokenClassification(Task):
         }
         seen = sorted(of_word)
         stacked = np.array([of_word[word] for word in seen])
-        path = crf.viterbi_path(stacked, names, scheme, self.transitions)
+        path = viterbi_path(stacked, names, scheme, self.transitions)
         tag_of = {word: names[i] for word, i in zip(seen, path, strict=True)}
         tokenize, outside = self.settings.tokenize, OUTSIDE if OUTSIDE in names else names[0]
         is_cut = tokenize.overflow == "truncate" and len(logits[-1]) == tokenize.max_length
@@ -207,9 +167,7 @@ class TokenClassification(Task):
         values = super().references(examples)
         return values and [[self.label_names[i] for i in tags] for tags in values]
 
-    def predict(
-        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
-    ) -> dict[str, list]:
+    def predict(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> Columns:
         from seqeval.metrics.sequence_labeling import get_entities
 
         predictions = self.decode(outputs, features, examples, processor)
@@ -222,9 +180,6 @@ class TokenClassification(Task):
         ]
         return {"prediction": predictions, "entities": entities}
 
-    def snippet(self) -> str:
-        return pipeline_snippet(self.pipeline_tag, '"a sentence"')
-
     def format_value(self, value: Any) -> str:
         return " ".join(value or ())
 
@@ -234,16 +189,10 @@ def first_token_labels(
     word_ids: Sequence[Sequence[int]],
     example_ids: Sequence[int],
 ) -> list[list[int]]:
-    """Return each token's label: the tag of the word it begins, else `IGNORE_INDEX`.
-
-    Args:
-        tags: ids per word, by example; None: not labelled.
-        word_ids: by feature; those of words without a token come after the tokens'.
-        example_ids: by feature.
-    """
+    """Return each token's label by feature: the tag of the word it begins, else `IGNORE_INDEX`."""
 
     def label(word: int, example_tags: Sequence[int] | None) -> int:
-        return IGNORE_INDEX if word < 0 or example_tags is None else example_tags[word]
+        return arrays.IGNORE_INDEX if word < 0 or example_tags is None else example_tags[word]
 
     return [
         [label(word, tags[example]) for word in words]

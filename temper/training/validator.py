@@ -38,11 +38,11 @@ class Validator:
             size = -(-num_rows // world_size)  # every process runs the same number of batches
             first_row = size * self.args.process_index
             share = dataset.select(np.minimum(np.arange(size) + first_row, num_rows - 1))
-        self.setup.task.load_decoder_state(model)
         outputs = self.predict_outputs(model, share, first_row, accelerator)
         if world_size > 1:
             outputs = gather_object(outputs)[:num_rows]
-        return self.setup.task.score(outputs, dataset, self.setup.compute_metrics)
+        task = self.setup.task.for_model(model)
+        return task.score(outputs, dataset, self.setup.compute_metrics)
 
     def predict_outputs(
         self,
@@ -60,18 +60,19 @@ class Validator:
             accelerator: has the precision to compute in.
         """
         forward = inference.torch_forward(model, self.setup.task, accelerator.autocast)  # type: ignore
+        run_batch = inference.logits_runner(
+            forward, self.setup.validation_collator, self.setup.task
+        )
         while True:
             try:
-                windows = inference.predict(
-                    forward,
+                outputs = inference.predict(
+                    run_batch,
                     dataset,
-                    self.setup.validation_collator,
                     self.batch_size,
-                    self.setup.task,
                     first_row,
                     static_shapes=self.setup.static_shapes,
                 )
-                return [output for _, outputs in windows for output in outputs]
+                return list(outputs)
             except Exception as error:
                 if not memory.is_out_of_memory(error) or self.batch_size == 1:
                     raise

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from temper.models import pooling
-from temper.tasks.base import crf
+from temper.tasks.base import tags
 from temper.training import losses
 
 
@@ -59,13 +59,13 @@ def test_crf_matches_brute_force():
         all_paths = brute(row[at], transitions)
         chosen = list(itertools.product(range(3), repeat=int(at.sum()))).index(tuple(ids[at]))
         loss = np.logaddexp.reduce(all_paths) - all_paths[chosen]
-        assert crf.crf_loss(row[at], ids[at], transitions) == pytest.approx(loss)
+        assert tags.crf_loss(row[at], ids[at], transitions) == pytest.approx(loss)
         expected += loss
     found = losses.crf(
         torch.tensor(logits), torch.tensor(labels), transitions=torch.tensor(transitions)
     )
     assert float(found) == pytest.approx(expected, rel=1e-5)
-    free = crf.viterbi_path(logits[0, :3], ["O", "X", "Y"], "IOB1", transitions)
+    free = tags.viterbi_path(logits[0, :3], ["O", "X", "Y"], "IOB1", transitions)
     assert tuple(free) == paths[int(brute(logits[0, :3], transitions).argmax())]
 
 

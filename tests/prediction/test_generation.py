@@ -26,8 +26,10 @@ def writer():
         defaults = {"num_beams": 1, "length_penalty": 1.0, "no_repeat_ngram_size": 0}
         settings = schema.Generation(**{"max_new_tokens": 12} | defaults | changes)
         write = generation.torch_generate(model, settings, processor)
-        found = generation.predict(write, inference.RowList(rows), task, processor, 2)
-        return [row.tolist() for _, written in found for row in written]
+        found = inference.predict(
+            lambda r: write(task.prompts(r, processor)), inference.RowList(rows), 2
+        )
+        return [row.tolist() for row in found]
 
     return write
 
@@ -79,10 +81,6 @@ def test_padding_changes_nothing_that_is_written():
     )
     write = generation.torch_generate(model, settings, processor)
     prompts = [{"input_ids": [5, 6, 7, 8, 9, 10, 11], "length": 7}, {"input_ids": [9], "length": 1}]
-    together = [
-        ids
-        for _, rows in generation.predict(write, inference.RowList(prompts), task, processor, 2)
-        for ids in rows
-    ]
+    together = write(task.prompts(prompts, processor))
     alone = [write(task.prompts([prompt], processor))[0] for prompt in prompts]
     assert all(np.array_equal(one, other) for one, other in zip(together, alone, strict=True))

@@ -26,11 +26,11 @@ def test_rows_may_have_different_numbers_of_choices():
     torch.manual_seed(0)
     model = AutoModelForMultipleChoice.from_config(config)
     forward, collate = inference.torch_forward(model, task), task.collator(processor, config)
-    windows = list(inference.predict(forward, inference.RowList(rows), collate, 3, task))
-    together = windows[0][1]
+    run_batch = inference.logits_runner(forward, collate, task)
+    together = list(inference.predict(run_batch, inference.RowList(rows), 3))
     assert [len(row) for row in together] == [2, 5, 2]
     for row, logits in zip(rows, together, strict=True):
-        (alone,) = task.unpad(forward(collate([row])), [row])
+        (alone,) = run_batch([row])
         np.testing.assert_allclose(alone, logits, atol=1e-5)
     row_checks.check_choices(given, task.params, str)
     with pytest.raises(ValueError, match="choice 2 of 2"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from temper import inference
-from temper.tasks.base import spans
+from temper.tasks.question_answering import best_span
 from tests.helpers.samples import ODD, load
 
 
@@ -69,7 +69,7 @@ def test_searches_spans_among_the_n_best_up_to_a_length():
     places = list(range(8))
 
     def best(n_best, longest):
-        return spans.best_span(logits, places, places, n_best, longest)
+        return best_span(logits, places, places, n_best, longest)
 
     assert best(20, 30) == (18.0, 1, 7)
     assert best(20, 4) == (17.0, 5, 7)

@@ -5,19 +5,28 @@ tokens of one feature, `prediction`/`reference` = decoded, one per raw example.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from temper.tasks.base import language
-from temper.tasks.base.arrays import Batch, Collator, Rows
+from temper.tasks.base.arrays import (
+    Batch,
+    Collator,
+    Columns,
+    ComputeMetrics,
+    Features,
+    Logits,
+    Rows,
+    Scores,
+)
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from torch import Tensor, nn
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig
 
     from temper.params.schema import Settings
     from temper.params.train import Augmentation
@@ -45,6 +54,7 @@ class Task(ABC):
 
     auto_model: str  # name of the AutoModelFor… class
     pipeline_tag: str  # the Hub's name for the task
+    pipeline_input = '"a text"'  # what the model card calls a pipeline with, as Python code
     loss = "cross_entropy"  # a name of temper/training/losses
     auto_processor = "AutoTokenizer"
     processor_kwargs: Mapping[str, Any] = {}  # of its from_pretrained
@@ -61,7 +71,7 @@ class Task(ABC):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Return the raw input columns, without the target."""
+        """The raw input columns, without the target."""
         return tuple(self.params.inputs)
 
     def read_label_names(self, features: Mapping[str, Any]) -> list[str] | None:
@@ -76,8 +86,8 @@ class Task(ABC):
         return len(names) if names else None
 
     def label_feature(self, raw: Mapping[str, Any]) -> Any:
-        """Return the `datasets` feature of the encoded `labels`."""
-        raise NotImplementedError
+        """Return the `datasets` feature of the encoded `labels`; by default the target's."""
+        return raw[self.params.target[0]]
 
     def configure(self, config: "PretrainedConfig", features: Mapping[str, Any]) -> None:
         """Write the number of outputs and the label names into a model's config."""
@@ -95,9 +105,7 @@ class Task(ABC):
         return any(label is not None and label != -1 for label in features["labels"][:1000])
 
     @abstractmethod
-    def encode(
-        self, examples: Mapping[str, list], processor: Any, *, mode: Mode
-    ) -> dict[str, list]:
+    def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
         """Turn raw columns into model columns.
 
         Args:
@@ -113,26 +121,35 @@ class Task(ABC):
         """
 
     @abstractmethod
+    def collate(self, rows: Features, processor: Any, config: "PretrainedConfig") -> Batch:
+        """Return features as a batch of numpy arrays; `config` is the model's."""
+
     def collator(
         self,
         processor: Any,
         config: "PretrainedConfig",
         augmentation: "Augmentation | None" = None,
     ) -> Collator:
-        """Return a function from features to a batch of numpy arrays.
+        """Return `collate` for a processor and a model; `augmentation` is of training images."""
 
-        Args:
-            processor: gives the pad id and side, or an image's mean and deviation.
-            config: of the model.
-            augmentation: of training images; None: none.
-        """
+        def collate(rows: Features) -> Batch:
+            if augmentation is not None:
+                rows = [self.augmented(row, augmentation) for row in rows]
+            return self.collate(rows, processor, config)
+
+        return collate
+
+    def augmented(self, row: Mapping[str, Any], p: "Augmentation") -> Mapping[str, Any]:
+        """Return a feature with an augmented input, drawn from its `draw`."""
+        raise NotImplementedError
 
     def logits(self, outputs: Any, batch: Mapping[str, Any]) -> "Tensor":
         """Return the tensor whose last axis the loss and the exports are about."""
         return outputs.logits
 
-    def load_decoder_state(self, model: "nn.Module | PretrainedConfig") -> None:  # noqa: B027 (optional)
-        """Take from a model what `decode` needs besides its logits."""
+    def for_model(self, model: "nn.Module | PretrainedConfig") -> "Task":
+        """Return the task with what decoding needs of a model besides its logits."""
+        return self
 
     def reduce_logits(self, logits: Any, batch: Batch) -> Any:
         """Return what evaluation stores of a batch's logits, (rows, …)."""
@@ -140,35 +157,20 @@ class Task(ABC):
             return logits
         return language.token_stats(logits, batch["labels"])
 
-    def unpad(
-        self, outputs: np.ndarray, features: Sequence[Mapping[str, Any]]
-    ) -> Sequence[np.ndarray]:
-        """Return one output per feature, without its padding."""
+    def unpad(self, outputs: np.ndarray, batch: Batch) -> Logits:
+        """Return one output per row of a batch, without its padding."""
         return list(outputs)
 
     def hard_prediction(self, output: np.ndarray, feature: Mapping[str, Any]) -> np.ndarray:
         """Return the predicted ids of a feature; export compares those of two models."""
         return output.argmax(-1)
 
-    def score(
-        self,
-        outputs: Sequence[np.ndarray],
-        features: Rows,
-        compute_metrics: Callable[..., dict[str, float]],
-    ) -> dict[str, float]:
-        """Return `loss` and metrics of features, as training shows them on validation.
-
-        Args:
-            outputs: one per feature.
-            features: their encoded rows.
-            compute_metrics: the task's metrics, a function of predictions and references.
-        """
+    def score(self, outputs: Logits, features: Rows, compute_metrics: ComputeMetrics) -> Scores:
+        """Return `loss` and the task's metrics, as training shows them on validation."""
         assert self.is_language_model, "other tasks override this"
         return language.scores(outputs)
 
-    def prompts(
-        self, features: Sequence[Mapping[str, Any]], tokenizer: "PreTrainedTokenizerBase"
-    ) -> Batch:
+    def prompts(self, features: Features, tokenizer: Any) -> Batch:
         """Return `input_ids` and `attention_mask` of the prompts that a model continues."""
         raise NotImplementedError
 
@@ -178,14 +180,7 @@ class Task(ABC):
 
     @abstractmethod
     def decode(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> list:
-        """Return one prediction per raw example, in order.
-
-        Args:
-            outputs: those of `outputs_needed`; one per feature.
-            features: the encoded rows.
-            examples: the raw rows.
-            processor: as in `encode`.
-        """
+        """Return one prediction per raw example, in order; `outputs` are `outputs_needed`."""
 
     def references(self, examples: Rows) -> list | None:
         """Return one reference per raw example, or None where the split has none."""
@@ -194,15 +189,28 @@ class Task(ABC):
         values = list(examples[self.params.target[0]])
         return None if all(value is None for value in values) else values
 
-    def predict(
-        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
-    ) -> dict[str, list]:
+    def predict(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> Columns:
         """Return the columns that `temper predict` adds."""
         return {"prediction": self.decode(outputs, features, examples, processor)}
 
-    @abstractmethod
     def snippet(self) -> str:
         """Return the Python code of the model card that loads and calls the model."""
+        return (
+            "from transformers import pipeline\n\n"
+            f'model = pipeline("{self.pipeline_tag}", model="path/to/this/folder")\n'
+            f"model({self.pipeline_input})"
+        )
+
+    def auto_model_snippet(self, *lines: str) -> str:
+        """Return code that loads the model by its AutoModelFor… class, then runs `lines`."""
+        loading = (
+            f"from transformers import {self.auto_model}, AutoTokenizer",
+            "",
+            'folder = "path/to/this/folder"',
+            "tokenizer = AutoTokenizer.from_pretrained(folder)",
+            f"model = {self.auto_model}.from_pretrained(folder)",
+        )
+        return "\n".join((*loading, *lines))
 
     def format_value(self, value: Any) -> str:
         """Return a prediction or reference as text, for CSV files and the report."""

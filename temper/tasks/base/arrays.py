@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from temper.params.schema import Settings
 
 Batch = dict[str, np.ndarray]
-Collator = Callable[[Sequence[Mapping[str, Any]]], Batch]
+Columns = dict[str, list]
+Features = Sequence[Mapping[str, Any]]
+Collator = Callable[[Features], Batch]
+Logits = Sequence[np.ndarray]  # one per feature
+Scores = dict[str, float]
+ComputeMetrics = Callable[..., Scores]  # of predictions and references
 
 IGNORE_INDEX = -100  # a label with this value counts in no loss and no metric; floats use NaN
 
@@ -37,15 +42,6 @@ def pad(rows: Sequence[Any], length: int, fill: int, *, left: bool = False) -> n
     return padded
 
 
-def unpad(padded: np.ndarray, lengths: Sequence[int], *, left: bool) -> list[np.ndarray]:
-    """Return each row without the padding of axis 1."""
-    width = padded.shape[1]
-    return [
-        row[width - length :] if left else row[:length]
-        for row, length in zip(padded, lengths, strict=True)
-    ]
-
-
 def padded_length(lengths: Iterable[int], settings: "Settings") -> int:
     """Return the tokens per row of a batch.
 
@@ -63,23 +59,41 @@ def pads_left(tokenizer: "PreTrainedTokenizerBase") -> bool:
     return tokenizer.padding_side == "left"
 
 
-def pad_texts(
-    rows: Sequence[Mapping[str, Any]],
-    tokenizer: "PreTrainedTokenizerBase",
-    settings: "Settings",
-) -> Batch:
+def pad_texts(rows: Features, tokenizer: "PreTrainedTokenizerBase", settings: "Settings") -> Batch:
     """Return `input_ids`, `attention_mask` and, where rows have them, `token_type_ids`.
 
     All are (batch, tokens), int64, padded on the tokenizer's side.
     """
     length = padded_length((len(row["input_ids"]) for row in rows), settings)
     left = pads_left(tokenizer)
-    ids = [row["input_ids"] for row in rows]
-    batch = {"input_ids": pad(ids, length, pad_id(tokenizer), left=left)}
+    batch = pad_ids([row["input_ids"] for row in rows], length, tokenizer, left=left)
     if "token_type_ids" in rows[0]:
-        batch["token_type_ids"] = pad([r["token_type_ids"] for r in rows], length, 0, left=left)
-    batch["attention_mask"] = pad([np.ones(len(row)) for row in ids], length, 0, left=left)
+        types = pad([row["token_type_ids"] for row in rows], length, 0, left=left)
+        batch |= {"token_type_ids": types, "attention_mask": batch.pop("attention_mask")}
     return batch
+
+
+def pad_ids(
+    ids: Sequence[Any], length: int, tokenizer: "PreTrainedTokenizerBase", *, left: bool = False
+) -> Batch:
+    """Return token ids as `input_ids` and `attention_mask`, (rows, length) each."""
+    mask = [np.ones(len(row)) for row in ids]
+    return {
+        "input_ids": pad(ids, length, pad_id(tokenizer), left=left),
+        "attention_mask": pad(mask, length, 0, left=left),
+    }
+
+
+def label_ids(labels: Iterable[int | None]) -> np.ndarray:
+    """Return labels as an array, (rows,) int64; `IGNORE_INDEX` where a row has none."""
+    ids = np.array([-1 if label is None else label for label in labels], np.int64)
+    return np.where(ids < 0, IGNORE_INDEX, ids)
+
+
+def pad_labels(rows: Sequence[Any], batch: Batch, tokenizer: "PreTrainedTokenizerBase") -> Batch:
+    """Return a batch of texts with labels per token, padded as its `input_ids` are."""
+    length, left = batch["input_ids"].shape[1], pads_left(tokenizer)
+    return batch | {"labels": pad(rows, length, IGNORE_INDEX, left=left)}
 
 
 def pad_id(tokenizer: "PreTrainedTokenizerBase") -> int:

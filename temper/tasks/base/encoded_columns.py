@@ -12,12 +12,7 @@ if TYPE_CHECKING:
 
 
 def make_features(columns: Mapping[str, list], raw: "Features", task: Task) -> "Features":
-    """Return the types of encoded columns.
-
-    Args:
-        columns: of the first row; `full_length` is left out.
-        raw: columns of data/raw.
-        task: types the labels.
+    """Return the types of a first row's encoded columns, without `full_length`.
 
     Raises:
         InputError: a custom encode function returned an unknown column.

@@ -22,8 +22,8 @@ def prediction_columns(
     Args:
         logits: (outputs,), one per example.
         label_names: in the order of their ids; none for numbers.
-        target_kind: one label, several labels or a number.
-        threshold: several labels: the probability that a label needs, one for all or one each.
+        target_kind: of the target column.
+        threshold: the probability that each of several labels needs, one for all or one each.
 
     Raises:
         InputError: the model has more or fewer outputs than labels.
@@ -45,13 +45,14 @@ def prediction_columns(
     else:
         probabilities = np.exp(log_softmax(outputs))
         predictions = [label_names[i] for i in probabilities.argmax(-1)]
-    columns: dict[str, list] = {
-        "prediction": predictions,
-        "score": probabilities.max(-1).round(6).tolist(),
-    }
-    return columns | {
-        f"score_{name}": probabilities[:, i].round(6).tolist() for i, name in enumerate(label_names)
-    }
+    rounded = probabilities.round(6)
+    scores = {f"score_{name}": rounded[:, i].tolist() for i, name in enumerate(label_names)}
+    return {"prediction": predictions, "score": rounded.max(-1).tolist()} | scores
+
+
+def positive_id(name: str | None, label_names: Sequence[str]) -> int | None:
+    """Return the id of `evaluate.positive_label`; None where it is no label."""
+    return label_names.index(name) if name in label_names else None
 
 
 def thresholds(

@@ -14,10 +14,7 @@ def encode_texts(
 ) -> dict[str, list]:
     """Return `input_ids`, `token_type_ids` where the model takes them, `length`, `full_length`.
 
-    Args:
-        tokenizer: fast or slow.
-        texts: of one row or more.
-        max_length: most tokens of a row; None: as many as the model has positions for.
+    Without `max_length` a row has at most as many tokens as the model has positions for.
     """
     encoded = _encode(tokenizer, texts, truncation=True, max_length=max_length)
     columns = {k: encoded[k] for k in ("input_ids", "token_type_ids") if k in encoded}

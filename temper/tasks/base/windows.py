@@ -1,7 +1,7 @@
 """Long texts → features a model has positions for; and which features belong to one example."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +9,10 @@ import numpy as np
 
 from temper.core.errors import InputError
 from temper.params.tokenize import TokenizeParams
+from temper.tasks.base.arrays import Columns
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 
 def check_max_length(
@@ -58,7 +59,30 @@ def require_fast(tokenizer: "PreTrainedTokenizerBase", needed_by: str) -> "PreTr
     return tokenizer
 
 
-def split_blocks(columns: Mapping[str, list], size: int, *, pack: bool) -> dict[str, list]:
+def encode_windows(
+    tokenizer: Any, texts: Sequence[list], tokenize: TokenizeParams, **options: Any
+) -> "tuple[Columns, BatchEncoding]":
+    """Encode texts in overlapping windows; of pairs the second text is divided.
+
+    Returns:
+        the columns of every window, and the encoding they are from.
+    """
+    encoded = tokenizer(
+        *texts,
+        truncation="only_second" if len(texts) == 2 else True,
+        max_length=tokenize.max_length,
+        padding=False,
+        return_overflowing_tokens=True,
+        stride=tokenize.stride or 0,
+        **options,
+    )
+    columns: Any = {k: encoded[k] for k in ("input_ids", "token_type_ids") if k in encoded}
+    lengths = [len(ids) for ids in columns["input_ids"]]
+    columns |= {"length": lengths, "full_length": lengths}  # windows truncate nothing
+    return columns | {"example_id": encoded["overflow_to_sample_mapping"]}, encoded
+
+
+def split_blocks(columns: Columns, size: int, *, pack: bool) -> Columns:
     """Split token columns into features of at most `size` tokens; no token is lost.
 
     Args:
@@ -77,7 +101,7 @@ def split_blocks(columns: Mapping[str, list], size: int, *, pack: bool) -> dict[
         for example, ids in enumerate(columns["input_ids"])
         for start in range(0, max(len(ids), 1), size)
     ]
-    features: dict[str, list] = {
+    features: Columns = {
         name: [rows[example][start : start + size] for example, start in starts]
         for name, rows in columns.items()
     }
