@@ -43,7 +43,7 @@ def main(model: Path, source: Path, num_rows: int) -> dict[str, float]:
     )
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        encoded = tokenize.encode_split(endless, task, processor, "predict", lengths)
+        encoded = tokenize.encode_split(endless, task.encode, processor, "predict", lengths)
         arrow.write_split(Path(folder), "train", features, encoded)
         seconds = time.perf_counter() - started
     raw = max(tokens_per_s(processor, settings.tokenize.max_length, rows) for _ in range(3))

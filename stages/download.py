@@ -16,9 +16,8 @@ from temper import params
 from temper.core import artifacts, determinism, errors, names, startup
 from temper.ingest import dataset, local_files
 from temper.ingest.text_files import Note
-from temper.params import schema
 from temper.params.data import DataParams
-from temper.params.tokenize import Translator
+from temper.params.model import HubModel
 from temper.tasks.base import registry
 
 
@@ -84,9 +83,7 @@ def download_model(parameters: params.Params, target: Path) -> dict[str, Any]:
     return summary
 
 
-def download_inference_model(
-    p: schema.ZeroShot | Translator, files: dict[str, str], target: Path
-) -> None:
+def download_inference_model(p: HubModel, files: dict[str, str], target: Path) -> None:
     """Copy the config, weights and processor of a model that is used without training.
 
     Raises:

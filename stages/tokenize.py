@@ -19,7 +19,7 @@ from temper import augmentation, params
 from temper.augmentation import Augmentation
 from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.params import user_code
-from temper.tasks.base import Mode, Task, registry
+from temper.tasks.base import Mode, registry
 from temper.tasks.base.encoded_columns import make_features
 from temper.tasks.base.windows import check_max_length
 
@@ -33,7 +33,7 @@ QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
 
 def encode_split(
     batches: Iterable[dict[str, list]],
-    task: Task,
+    encode: Callable[..., dict[str, list]],
     processor: Any,
     mode: Mode,
     full_lengths: Counter[int],
@@ -43,7 +43,7 @@ def encode_split(
     A thread encodes the next batch while the caller writes this one.
     """
     first = 0
-    for examples, columns in _ahead(lambda x: (x, task.encode(x, processor, mode=mode)), batches):
+    for examples, columns in _ahead(lambda x: (x, encode(x, processor, mode=mode)), batches):
         size = augmentation.num_rows(examples)
         full_lengths.update(columns.pop("full_length"))
         if arrow.AUGMENTED in examples:
@@ -111,7 +111,8 @@ def tokenize(
 ) -> dict[str, Any]:
     """Write the tokenized splits and report.json to `target`; return the report."""
     raw, p = arrow.load(raw_folder), parameters.tokenize
-    task = user_code.with_custom_encode(registry.load(parameters), parameters)
+    task = registry.load(parameters)
+    encode = user_code.encoder(task, parameters)
     processor, report = registry.load_processor(processor_folder, task), {}
     check_max_length(p, processor, min(len(task.columns), 2))
     if p.augment and p.augment.back_translation:
@@ -121,13 +122,13 @@ def tokenize(
         is_train = split == "train"
         mode: Mode = "train" if is_train else "evaluate"
         split_augment = augment if is_train else None
-        first = task.encode(dataset[:1], processor, mode=mode)
+        first = encode(dataset[:1], processor, mode=mode)
         if split_augment is not None:
             first[arrow.AUGMENTED] = [False]
         features = make_features(first, dataset.features, task)
         full_lengths: Counter[int] = Counter()
         batches = raw_batches(dataset, split_augment)
-        encoded = encode_split(batches, task, processor, mode, full_lengths)
+        encoded = encode_split(batches, encode, processor, mode, full_lengths)
         arrow.write_split(target, str(split), features, encoded)
         report[split] = summarize(full_lengths, p.max_length)
     if augment is not None:

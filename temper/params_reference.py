@@ -3,14 +3,18 @@
 `python -m temper.params_reference params.schema.json docs/parameters.md`
 """
 
+import ast
+import inspect
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema
 
 from temper.core import artifacts
 from temper.params import rules
@@ -67,29 +71,11 @@ class Key:
         return f"{self.dotted}.{NAME}." if self.is_mapping else f"{self.dotted}."
 
 
-def schema_keys() -> tuple[str, ...]:
-    """Return every dotted key that holds a value rather than a group, in the schema's order.
-
-    Keys of `task` are those of all tasks. A mapping of groups is a value, as it may be {}, and the
-    keys below it have `<name>` for a name that params.yaml gives: `evaluate.zero_shot`,
-    `evaluate.zero_shot.<name>.template`.
-    """
-
-    def leaves(group: type[Group], prefix: str) -> Iterator[str]:
-        for key in keys_of(group, prefix):
-            if not key.groups or key.is_mapping:
-                yield key.dotted
-            for inner in key.groups:
-                yield from leaves(inner, key.inner)
-
-    return tuple(dict.fromkeys(leaves(Params, "")))
-
-
 def keys_of(group: type[Group], prefix: str = "") -> list[Key]:
     """Return the keys of one group, without those of groups in it."""
-    keys = []
+    keys, texts = [], descriptions(group)
     for name, field in group.model_fields.items():
-        description, _, absent = (field.description or "").partition(ABSENT)
+        description, _, absent = texts[name].partition(ABSENT)
         keys.append(
             Key(
                 dotted=f"{prefix}{name}",
@@ -101,6 +87,29 @@ def keys_of(group: type[Group], prefix: str = "") -> list[Key]:
             )
         )
     return keys
+
+
+def descriptions(group: type[Group]) -> dict[str, str]:
+    """Return the description of each field of a group, or the docstring below it, in one line."""
+    texts = {name: field.description or "" for name, field in group.model_fields.items()}
+    for model in reversed(group.__mro__[: group.__mro__.index(Group)]):
+        body = [*ast.iter_child_nodes(ast.parse(inspect.getsource(model)).body[0])]
+        for field, below in pairwise(body):
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(ast.Constant(str(text))):
+                    texts[name] = " ".join(text.split())
+    return texts
+
+
+class DescribedSchema(GenerateJsonSchema):
+    """JSON Schema whose properties have the docstrings of their fields."""
+
+    def model_schema(self, schema: Any) -> dict[str, Any]:
+        described = super().model_schema(schema)
+        for name, text in descriptions(schema["cls"]).items():
+            if text:
+                described["properties"][name]["description"] = text
+        return described
 
 
 def page() -> str:
@@ -216,7 +225,7 @@ def _bound(metadata: Sequence[Any], name: str) -> Any:
 
 
 def main(json_schema: Path, page_file: Path) -> None:
-    artifacts.write_json(json_schema, Params.model_json_schema())
+    artifacts.write_json(json_schema, Params.model_json_schema(schema_generator=DescribedSchema))
     page_file.write_text(page(), encoding="utf-8")
 
 

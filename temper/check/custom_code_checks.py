@@ -7,7 +7,6 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,14 +29,6 @@ NUM_ROWS = 16
 Called = Callable[[str], AbstractContextManager[None]]  # key → see `record`
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """A few rows of train before and after encoding."""
-
-    raw: "Dataset"
-    encoded: "Dataset"
-
-
 def check_on_rows(
     parameters: params.Params, config: "PretrainedConfig", processor: Any, findings: Findings
 ) -> None:
@@ -56,9 +47,8 @@ def check_on_rows(
         return
     if p.data.source == "files" and not findings.mistakes:
         with tempfile.TemporaryDirectory() as folder:
-            sample = encode_rows(p, processor, Path(folder), called)
-            if sample is not None:
-                check_with_rows(p, sample, deepcopy(config), processor, called)
+            if (rows := encode_rows(p, processor, Path(folder), called)) is not None:
+                check_with_rows(p, *rows, deepcopy(config), processor, called)
 
 
 def check_kinds(p: params.Params, findings: Findings) -> None:
@@ -87,11 +77,11 @@ def check_kinds(p: params.Params, findings: Findings) -> None:
 
 def encode_rows(
     parameters: params.Params, processor: Any, folder: Path, called: Called
-) -> Sample | None:
+) -> "tuple[Dataset, Dataset] | None":
     """Write data/raw and data/tokenized of a few rows of train to a folder, and read them.
 
     Returns:
-        None where `tokenize.encode` is wrong.
+        Raw and encoded rows; None where `tokenize.encode` is wrong.
     """
     from temper.core import arrow
     from temper.ingest import dataset, local_files
@@ -112,37 +102,42 @@ def encode_rows(
         data = data.model_copy(update={"subset": None})
         dataset.write(source, parameters.task, data, folder / "raw")
     raw = arrow.load(folder / "raw")["train"]
-    task = user_code.with_custom_encode(registry.load(parameters), parameters)
+    task = registry.load(parameters)
     features = None
     with called("tokenize.encode"):
-        columns = task.encode(raw[:], processor, mode="train")
+        columns = user_code.encoder(task, parameters)(raw[:], processor, mode="train")
         features = make_features(columns, raw.features, task)
     if features is None:
         return None
     encoded = [{name: columns[name] for name in features}]
     arrow.write_split(folder / "tokenized", "train", features, encoded)
     arrow.write_index(folder / "tokenized", ["train"])
-    return Sample(raw=raw, encoded=arrow.load(folder / "tokenized")["train"])
+    return raw, arrow.load(folder / "tokenized")["train"]
 
 
 def check_with_rows(
-    p: params.Params, sample: Sample, config: "PretrainedConfig", processor: Any, called: Called
+    p: params.Params,
+    raw: "Dataset",
+    encoded: "Dataset",
+    config: "PretrainedConfig",
+    processor: Any,
+    called: Called,
 ) -> None:
-    """Call the collator, the loss and the metrics on the sample."""
+    """Call the collator, the loss and the metrics on the rows."""
     from temper.params import user_code
     from temper.tasks.base import registry
     from temper.training import batching, custom_functions
 
-    task = registry.load(p, sample.encoded.features)
-    task.configure(config, sample.encoded.features)
+    task = registry.load(p, encoded.features)
+    task.configure(config, encoded.features)
     marks = {"draw": (p.seed, 1, 0), "is_padding": False}
-    rows = [{**row, **marks} for row in sample.encoded.to_list()]
+    rows = [{**row, **marks} for row in encoded.to_list()]
     collate = task.collator(processor, config, p.train.augmentation)
     with called("train.collator"):
         batch = batching.collate_tensors(custom_functions.collator(p, collate), rows)
         with called("train.loss"):
             check_loss(p, task, config, batch)
-    references = readable_references(p, task, sample.raw)
+    references = readable_references(p, task, raw)
     predictions = references
     if p.task.name == "question_answering":
         predictions = [answer["text"][0] if answer["text"] else "" for answer in references]

@@ -34,57 +34,90 @@ class LocalSplit:
 
 def check(parameters: Params, findings: Findings) -> None:
     """Report mistakes in the files of each split, and the counts of their rows and labels."""
-    data, task = parameters.data, parameters.task
-    splits: dict[str, LocalSplit] = {}
+    data, before = parameters.data, len(findings.mistakes)
+    with findings.named("data"):
+        row_selection.check_split_names(data.files, data)
+    names_are_valid = len(findings.mistakes) == before
+    splits = find_splits(parameters, findings)
+    check_columns(parameters, splits, findings)
+    if len(splits) == len(data.files):  # else a file that was not read may be one
+        with findings.named("data.csv"):
+            local_files.check_csv((file for s in splits.values() for file in s.files), data.csv)
+    stats = scan_splits(parameters, splits, findings)
+    rows: row_selection.Selection = {}
+    filtered: dict[str, int] = {}
+    if "train" in stats and names_are_valid:
+        with findings.named("data.split"):
+            rows, filtered = row_selection.select_rows(stats, parameters.task, data)
+    check_labels(parameters, stats, rows, findings)
+    check_target(parameters, splits, stats, findings)
+    if rows:
+        check_splits(parameters, stats, rows, findings)
+    if filtered:
+        dropped = ", ".join(f"{count:,} of {split}" for split, count in filtered.items())
+        findings.facts["filter"] = f"drops {dropped}"
+
+
+def find_splits(parameters: Params, findings: Findings) -> dict[str, LocalSplit]:
+    """Find the files of each split and read their columns; leave out those that have none."""
+    data, splits = parameters.data, {}
     for split, name in data.files.items():
         with findings.at(f"data.files.{split}"):
             files = local_files.find_files(name, split, data.glob)
             names = local_files.column_names(files[0], data.csv)
             batches = iter([{column: [] for column in names}])
             with findings.named("data.rename"):
-                columns = list(next(dataset.rename_columns(batches, task, data, split), {}))
-                splits[split] = LocalSplit(files=files, columns=columns)
-    before = len(findings.mistakes)
-    with findings.named("data"):
-        row_selection.check_split_names(data.files, data)
-    names_are_valid = len(findings.mistakes) == before
-    check_columns(parameters, splits, findings)
-    if len(splits) == len(data.files):  # else a file that was not read may be one
-        with findings.named("data.csv"):
-            local_files.check_csv((file for s in splits.values() for file in s.files), data.csv)
-    stats: dict[str, SplitStats] = {}
+                renamed = dataset.rename_columns(batches, parameters.task, data, split)
+                splits[split] = LocalSplit(files=files, columns=list(next(renamed, {})))
+    return splits
+
+
+def scan_splits(
+    parameters: Params, splits: dict[str, LocalSplit], findings: Findings
+) -> dict[str, SplitStats]:
+    """Read each split; those with a broken row are reported and left out."""
+    data, stats = parameters.data, {}
     notes: dict[str, None] = {}  # on how files are read, once each
     for split, local in splits.items():
         with findings.at(f"data.files.{split}", f"{data.files[split]}: "):
             batches = read(local, split, parameters, notes.setdefault)
-            stats[split] = scan_split(batches, task, data, split)
+            stats[split] = scan_split(batches, parameters.task, data, split)
     for split, split_stats in stats.items():
         notes |= dict.fromkeys(f"{split}: {note}" for note in split_stats.describe_notes())
     if notes:
         findings.facts["files"] = "\n".join(notes)
-    rows: row_selection.Selection = {}
-    filtered: dict[str, int] = {}
-    if "train" in stats and names_are_valid:
-        with findings.named("data.split"):
-            rows, filtered = row_selection.select_rows(stats, task, data)
-    if any(split_stats.label_counts for split_stats in stats.values()):
-        unselected = {split: split_stats.label_counts for split, split_stats in stats.items()}
-        counts = row_selection.label_counts(stats, rows, data) if rows else unselected
+    return stats
+
+
+def check_labels(
+    parameters: Params,
+    stats: dict[str, SplitStats],
+    rows: row_selection.Selection,
+    findings: Findings,
+) -> None:
+    """Report labels that do not fit the task."""
+    data = parameters.data
+    counts = {split: split_stats.label_counts for split, split_stats in stats.items()}
+    if any(counts.values()):
+        counts = row_selection.label_counts(stats, rows, data) if rows else counts
         counts = {split: labels for split, labels in counts.items() if stats[split].num_labelled}
         label_checks.check(parameters, counts, findings)
-    if "train" not in stats:
+
+
+def check_target(
+    parameters: Params,
+    splits: dict[str, LocalSplit],
+    stats: dict[str, SplitStats],
+    findings: Findings,
+) -> None:
+    """Report a train whose rows all lack the target."""
+    name = parameters.task.target[0] if parameters.task.target else None
+    if name is None or "train" not in stats or name not in splits["train"].columns:
         return
-    name = task.target[0] if task.target else None
-    if name and not stats["train"].num_labelled and name in splits["train"].columns:
-        findings.add(
-            key_of(task, name),
-            f"column {name!r} of {data.files['train']} has no labels; all are empty, null or -1",
-        )
-    if rows:
-        check_splits(parameters, stats, rows, findings)
-    if filtered:
-        dropped = ", ".join(f"{count:,} of {split}" for split, count in filtered.items())
-        findings.facts["filter"] = f"drops {dropped}"
+    if not stats["train"].num_labelled:
+        file = parameters.data.files["train"]
+        message = f"column {name!r} of {file} has no labels; all are empty, null or -1"
+        findings.add(key_of(parameters.task, name), message)
 
 
 def check_columns(parameters: Params, splits: dict[str, LocalSplit], findings: Findings) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import yaml
 
 from temper import params
+from temper.core import yaml_file
 from temper.core.errors import InputError, nearest
-from temper.core.yaml_file import compose, line_of, repeated, scalars
+from temper.core.yaml_file import compose, line_of
 
 PIPELINE = Path("dvc.yaml")
 CODE = ("stages/", "temper/")
@@ -29,8 +30,11 @@ def mistakes(parameters: params.Params | None) -> list[str]:
     except InputError as error:
         return [str(error)]
     values = params.flatten(parameters) if parameters else {}
-    messages = [f"{PIPELINE}:{line}: duplicate key {key!r}" for line, key in repeated(tree)]
-    for line, under, text in scalars(tree):
+    messages = [f"{PIPELINE}:{line}: {text}" for line, _, text in yaml_file.mistakes(tree)]
+    for node, under in yaml_file.nodes(tree):
+        if not isinstance(node, yaml.ScalarNode):
+            continue
+        line, text = node.start_mark.line + 1, node.value
         keys = re.findall(r"\$\{([^}]+)\}", text)
         names = [text] if under == "params" and not keys else keys
         if parameters:

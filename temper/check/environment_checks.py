@@ -23,13 +23,10 @@ def check(parameters: params.Params, findings: Findings) -> None:
     if (line := cores.excess_threads(parameters.determinism.num_threads)) is not None:
         findings.facts["threads"] = line
     try:
-        repo.git("rev-parse", "--is-inside-work-tree")
+        repo.try_git("rev-parse", "--is-inside-work-tree")  # DVC does not need git
     except InputError as error:
-        if "dubious ownership" in str(error):
-            reason = " ".join(str(error).split("dubious ownership")[1].split())
-            findings.mistakes.append(f"git refuses this repository for its owner {reason}")
-    except FileNotFoundError:
-        pass  # DVC does not need git
+        reason = " ".join(str(error).split("dubious ownership")[1].split())
+        findings.mistakes.append(f"git refuses this repository for its owner {reason}")
     check_hub_ids(parameters, findings)
 
 
@@ -73,11 +70,8 @@ def check_hub_ids(parameters: params.Params, findings: Findings) -> None:
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
-    models = {"model": parameters.model}
-    models |= {f"evaluate.zero_shot.{k}": m for k, m in parameters.evaluate.zero_shot.items()}
-    models |= {f"tokenize.translators.{k}": m for k, m in parameters.tokenize.translators.items()}
     local = parameters.model.files
-    names = {f"{key}.name": m.name for key, m in models.items() if m.name not in local}
+    names = {f"{k}.name": m.name for k, m in parameters.models.items() if m.name not in local}
     if parameters.data.source == "hub":
         names["data.hub.name"] = str(parameters.data.hub.name)
     for key, name in names.items():

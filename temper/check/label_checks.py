@@ -5,7 +5,8 @@ from collections import Counter
 from temper.check.findings import Findings
 from temper.core.errors import nearest
 from temper.ingest import labels, row_selection
-from temper.params.schema import Params, label_phrases
+from temper.params import rules
+from temper.params.schema import Params
 from temper.params.task import TaskParams
 
 NUM_LABELS = 8
@@ -47,34 +48,13 @@ def check_uses(parameters: Params, counts: dict[str, int], findings: Findings) -
         counts: rows of train by label name, in the order of ids.
         findings: takes the mistakes, and the labels as a fact.
     """
-    positive, weights = parameters.evaluate.positive_label, parameters.train.class_weights
-    is_single_label = parameters.task.metrics == "classification"
     names, empty = list(counts), [name for name, count in counts.items() if not count]
-    if is_single_label and len(names) == 2 and positive is None:
-        findings.add(
-            "evaluate.positive_label",
-            "null, but the F1 of two labels is ambiguous; name the positive one: "
-            f"{' or '.join(names)}",
-        )
-    if is_single_label and positive is not None and positive not in names:
-        findings.add(
-            "evaluate.positive_label",
-            f"{positive!r} is not a label of the data{nearest(positive, names)}; it has "
-            f"{', '.join(names)}",
-        )
-    if isinstance(weights, tuple) and len(weights) != len(names):
-        findings.add(
-            "train.class_weights",
-            f"{len(weights)} numbers for {len(names)} labels ({', '.join(names)})",
-        )
-    if weights == "balanced" and empty:
+    for key, message in rules.label_conflicts(parameters, names):
+        findings.add(key, message)
+    if parameters.train.class_weights == "balanced" and empty:
         findings.add(
             "train.class_weights", f"balanced, but train has no rows of {', '.join(empty)}"
         )
-    for name, model in parameters.evaluate.zero_shot.items():
-        key = f"evaluate.zero_shot.{name}"
-        with findings.at(key, f"{key}: "):
-            label_phrases(model.phrases, names)
     more = f" and {len(names) - NUM_LABELS} more" if len(names) > NUM_LABELS else ""
     listed = [f"{name} {counts[name]:,}" for name in names[:NUM_LABELS]]
     findings.facts["labels"] = ", ".join(listed) + more

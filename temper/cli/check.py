@@ -147,7 +147,8 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
         network_checks.check(parameters, config, task, findings)
         custom_code_checks.check_on_rows(parameters, config, processor, findings)
         if not p.from_scratch and p.custom_class is None:
-            weights.compare_weights(folder, config, task.auto_model)
+            with network_checks.buildable(config, task):
+                weights.compare_weights(folder, config, task.auto_model)
         origin = "randomly initialised" if p.from_scratch else "pretrained weights"
         tokens = f"{len(processor):,} tokens, " if task.auto_processor == "AutoTokenizer" else ""
         findings.facts["model"] = f"{p.name}: {config.model_type}, {tokens}{origin}"

@@ -93,7 +93,7 @@ def _delimited(delimiter: str) -> Callable[[Path, Types], Any]:
     @contextmanager
     def open_writer(path: Path, types: Types) -> Iterator[WriteBatch]:
         with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv_file.Writer(file, delimiter)
+            writer = csv_file.writer(file, delimiter)
 
             def write(columns: dict[str, list]) -> None:
                 if not file.tell():

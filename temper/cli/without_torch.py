@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 NO_ADVICE = "TRANSFORMERS_NO_ADVISORY_WARNINGS"  # to install torch
 
@@ -14,17 +15,19 @@ def without_torch() -> Iterator[None]:
 
     It has no models for the rest of the process then, so this is for a process that only runs ONNX.
     One that has imported torch or transformers stays as it is. torch itself can be imported later.
+    `startup.postpone` is not enough: a config with a dtype makes transformers use torch.
     """
-    if not {"torch", "transformers"}.isdisjoint(sys.modules):
+    modules: dict[str, Any] = sys.modules
+    if not {"torch", "transformers"}.isdisjoint(modules):
         yield
         return
-    sys.modules["torch"] = None  # type: ignore  # `import torch` raises ImportError
+    modules["torch"] = None  # `import torch` raises ImportError
     advice = os.environ.get(NO_ADVICE)
     os.environ[NO_ADVICE] = "1"
     try:
         yield
     finally:
-        sys.modules.pop("torch")
+        modules.pop("torch")
         os.environ.pop(NO_ADVICE)
         if advice is not None:
             os.environ[NO_ADVICE] = advice

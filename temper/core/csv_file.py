@@ -1,33 +1,24 @@
 """Rows → CSV that is read as it was written: `csv.writer` may leave a carriage return bare."""
 
 import csv
-from collections.abc import Iterable
 from typing import Any, TextIO
 
 
-class Writer:
-    """Write rows whose lines end in a line feed.
+class _LineFeeds:
+    """Ends each line that `csv.writer` writes in a line feed alone."""
+
+    def __init__(self, file: TextIO):
+        self.file = file
+
+    def write(self, line: str) -> int:
+        return self.file.write(line.removesuffix("\r\n") + "\n")
+
+
+def writer(file: TextIO, delimiter: str = ",") -> Any:
+    """Return a `csv.writer` that quotes fields with `\\r`, as it does if lines end in it.
 
     Args:
         file: opened with `newline=""`.
         delimiter: between two fields.
     """
-
-    def __init__(self, file: TextIO, delimiter: str = ","):
-        options: Any = {"delimiter": delimiter, "lineterminator": "\n"}
-        self.minimal = csv.writer(file, **options)
-        self.quoted = csv.writer(file, quoting=csv.QUOTE_ALL, **options)
-        self.quoted_anyway = {"\n", '"', delimiter}
-
-    def writerow(self, row: Iterable[Any]) -> None:
-        row = list(row)
-        is_bare = any(isinstance(field, str) and self._is_bare(field) for field in row)
-        (self.quoted if is_bare else self.minimal).writerow(row)
-
-    def writerows(self, rows: Iterable[Iterable[Any]]) -> None:
-        for row in rows:
-            self.writerow(row)
-
-    def _is_bare(self, field: str) -> bool:
-        """Say whether Python 3.11 would leave a carriage return without quotes."""
-        return "\r" in field and self.quoted_anyway.isdisjoint(field)
+    return csv.writer(_LineFeeds(file), delimiter=delimiter, lineterminator="\r\n")

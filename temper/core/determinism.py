@@ -33,12 +33,9 @@ CPU_FLAGS = r"avx2|fma|avx512f|avx512bw|avx512_bf16|\w*_vnni|amx_int8|amx_bf16"
 class Settings(Protocol):
     """The `determinism` group of params.yaml."""
 
-    @property
-    def num_threads(self) -> int: ...
-    @property
-    def portable(self) -> bool: ...
-    @property
-    def deterministic(self) -> bool: ...
+    num_threads: int
+    portable: bool
+    deterministic: bool
 
 
 def prepare(params: Settings, *, offline: bool = True) -> None:

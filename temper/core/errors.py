@@ -4,13 +4,18 @@ Every entry point runs under `with errors.exit_on_input_error(): ...`.
 """
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
-from temper.core import disk, lost_outputs
+import yaml
+
+from temper.core import disk
+
+LOCK = Path("dvc.lock")
 
 
 class InputError(ValueError):
@@ -34,7 +39,7 @@ def exit_on_input_error() -> Iterator[None]:
             print("interrupted; rerun the same command to resume", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
-        message, hint = describe(error), lost_outputs.describe()
+        message, hint = describe(error), _lost_outputs()
         is_shown = message is not None and os.environ.get("TEMPER_DEBUG") != "1"
         for line in (f"error: {message}" if is_shown else None, hint):
             if line is not None:
@@ -86,3 +91,25 @@ def nearest(name: str, allowed: Sequence[str]) -> str:
     """Suggest the closest allowed name as ` (did you mean 'x'?)`; empty if none is close."""
     matches = get_close_matches(name, allowed, n=1)
     return f" (did you mean '{matches[0]}'?)" if matches else ""
+
+
+def _lost_outputs() -> str | None:
+    """Say how to get the outputs back that DVC removed before it ran this stage, if it has them.
+
+    DVC tells the stage its name. Of processes that train together, only the main one says it.
+    """
+    stage = os.environ.get("DVC_STAGE")
+    if stage is None or os.environ.get("RANK", "0") != "0":
+        return None
+    try:
+        stages = yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"]
+        outs = [out for out in stages[stage]["outs"] if not Path(out["path"]).exists()]
+        command = [sys.executable, "-m", "dvc", "cache", "dir"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+        cache = Path(done.stdout.strip(), "files", "md5")
+        if not outs or not all((cache / o["md5"][:2] / o["md5"][2:]).exists() for o in outs):
+            return None
+    except (OSError, KeyError, TypeError, yaml.YAMLError, subprocess.SubprocessError):
+        return None  # a hint must not hide the error
+    names = ", ".join(out["path"] for out in outs)
+    return f"DVC removed {names} before this run; to restore the last: dvc checkout {stage}"

@@ -93,44 +93,41 @@ def parse(text: str, name: str) -> yaml.MappingNode:
     if not isinstance(tree, yaml.MappingNode):
         node_type = {yaml.SequenceNode: "a list", yaml.ScalarNode: "one value"}.get(type(tree))
         raise InputError(f"{name}: expected keys and values, found {node_type or 'none'}")
-    _check(tree, name, {}, [])
+    _check(tree, name, {})
     return tree
 
 
-def _check(node: yaml.Node, name: str, sizes: dict[int, int], inside: list[yaml.Node]) -> int:
+def _check(node: yaml.Node, name: str, sizes: dict[int, int]) -> int:
     """Return how many values a node has once its aliases are written out.
 
     Args:
         node: the node.
         name: of the file, for errors.
-        sizes: of the nodes counted before, by id.
-        inside: the nodes that hold this one.
+        sizes: of the nodes that were counted before, by id; 0 for those that hold this one.
     """
     where = f"{name}:{node.start_mark.line + 1}"
     if id(node) in sizes:
+        if not sizes[id(node)]:
+            raise InputError(f"{where}: an alias stands inside what it names")
         return sizes[id(node)]
+    sizes[id(node)] = 0
     if node.tag.removeprefix("tag:yaml.org,2002:") not in TAGS:
         tag = node.tag.replace("tag:yaml.org,2002:", "!!")
         raise InputError(f"{where}: tags such as {tag} are not allowed: write the plain value")
+    children = node.value if isinstance(node, yaml.SequenceNode) else []
     if isinstance(node, yaml.ScalarNode) and re.search(r"[\0\ud800-\udfff]", node.value):
         raise InputError(f"{where}: {node.value!r} holds a NUL or half a character")
-    if any(node is outer for outer in inside):
-        raise InputError(f"{where}: an alias stands inside what it names")
-    size, children = 1, [] if isinstance(node, yaml.ScalarNode) else list(node.value)
     if isinstance(node, yaml.MappingNode):
+        children = [child for pair in node.value for child in pair]
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise InputError(f"{where}: a key must be text, found a list or keys")
             if key.value == "<<" and key.style is None:
-                raise InputError(
-                    f"{name}:{key.start_mark.line + 1}: merge keys (<<) are not supported: write "
-                    "the keys out"
-                )
-        children = [child for pair in node.value for child in pair]
-    for child in children:
-        size += _check(child, name, sizes, [*inside, node])
-        if size > MAX_VALUES and size > 2 * len(sizes):
-            raise InputError(f"{where}: aliases stand for more than {MAX_VALUES:,} values here")
+                line = f"{name}:{key.start_mark.line + 1}"
+                raise InputError(f"{line}: merge keys (<<) are not supported: write the keys out")
+    size = 1 + sum(_check(child, name, sizes) for child in children)
+    if size > MAX_VALUES and size > 2 * len(sizes):
+        raise InputError(f"{where}: aliases stand for more than {MAX_VALUES:,} values here")
     sizes[id(node)] = size
     return size
 
@@ -159,62 +156,41 @@ def load(path: Path) -> dict[str, Any]:
     return values(compose(path), str(path))
 
 
-def child(node: yaml.Node, part: str | int) -> yaml.Node | None:
-    """Return the value of a key or the item at an index; None where there is none."""
-    if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in node.value if key.value == str(part)), None)
-    if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-        return next(iter(node.value[part : part + 1]), None)
-    return None
-
-
 def line_of(node: yaml.Node, location: Sequence[str | int]) -> int:
     """Find the 1-based line of the deepest key or item of `location` that exists."""
     line = node.start_mark.line + 1
     for part in location:
-        inner = child(node, part)
-        if inner is None:
-            return line
-        keys = node.value if isinstance(node, yaml.MappingNode) else [(inner, inner)]
-        line = next(key for key, value in keys if value is inner).start_mark.line + 1
-        node = inner
+        inner: dict[str | int, tuple[yaml.Node, yaml.Node]] = {}
+        if isinstance(node, yaml.MappingNode):
+            inner = {key.value: (key, value) for key, value in reversed(node.value)}
+        elif isinstance(node, yaml.SequenceNode):
+            inner = dict(enumerate(zip(node.value, node.value, strict=True)))
+        if part not in inner:
+            break
+        key, node = inner[part]
+        line = key.start_mark.line + 1
     return line
 
 
-def repeated(tree: yaml.Node) -> Iterator[tuple[int, str]]:
-    """Yield each duplicate key of a mapping with its 1-based line."""
-    if isinstance(tree, yaml.MappingNode):
-        seen = set()
-        for name, value in tree.value:
-            if name.value in seen:
-                yield name.start_mark.line + 1, name.value
-            seen.add(name.value)
-            yield from repeated(value)
-    elif isinstance(tree, yaml.SequenceNode):
-        for item in tree.value:
-            yield from repeated(item)
+def mistakes(tree: yaml.Node) -> Iterator[tuple[int, str, str]]:
+    """Yield 1-based line, key and message of duplicate keys, and of dates, which DVC refuses."""
+    for node, under in nodes(tree):
+        if isinstance(node, yaml.MappingNode):
+            names = [key.value for key, _ in node.value]
+            for i, (key, _) in enumerate(node.value):
+                if key.value in names[:i]:
+                    yield key.start_mark.line + 1, key.value, f"duplicate key {key.value!r}"
+        elif isinstance(node, yaml.ScalarNode) and node.style is None and DATE.match(node.value):
+            message = f"{node.value} is a date, which DVC refuses; put it in quotes"
+            yield node.start_mark.line + 1, under, message
 
 
-def dates(tree: yaml.Node) -> Iterator[tuple[int, str, str]]:
-    """Yield the line, key and text of each value that DVC reads as a date, and refuses."""
-    for node, under in _nodes(tree):
-        if isinstance(node, yaml.ScalarNode) and node.style is None and DATE.match(node.value):
-            yield node.start_mark.line + 1, under, node.value
-
-
-def scalars(tree: yaml.Node) -> Iterator[tuple[int, str, str]]:
-    """Yield every scalar's 1-based line, its nearest enclosing key, and its value."""
-    for node, under in _nodes(tree):
-        if isinstance(node, yaml.ScalarNode):
-            yield node.start_mark.line + 1, under, node.value
-
-
-def _nodes(tree: yaml.Node, under: str = "") -> Iterator[tuple[yaml.Node, str]]:
+def nodes(tree: yaml.Node, under: str = "") -> Iterator[tuple[yaml.Node, str]]:
     """Yield every node that is a value, with its nearest enclosing key."""
     yield tree, under
     if isinstance(tree, yaml.SequenceNode):
         for item in tree.value:
-            yield from _nodes(item, under)
+            yield from nodes(item, under)
     elif isinstance(tree, yaml.MappingNode):
         for name, value in tree.value:
-            yield from _nodes(value, name.value)
+            yield from nodes(value, name.value)

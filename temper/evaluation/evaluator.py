@@ -90,7 +90,7 @@ class Evaluator:
         sampled = sample_mask(len(examples), len(self.task.label_names), self.seed)
         parts = []
         with target.open("w", newline="", encoding="utf-8") as file:
-            writer = csv_file.Writer(file)
+            writer = csv_file.writer(file)
             writer.writerow(["row", "reference", "prediction", *self.columns])
             for start, outputs, window in self.outputs_by_window(split):
                 references = self.references(window) if is_labelled else None

@@ -29,7 +29,7 @@ def write_csv(path: Path, rows: Table) -> None:
     """Write rows with their keys as header; no file for no rows."""
     if rows:
         with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv_file.Writer(file)
+            writer = csv_file.writer(file)
             writer.writerow(rows[0])
             writer.writerows(row.values() for row in rows)
 

@@ -19,37 +19,26 @@ from temper.params.group import (
 
 
 class HubDataset(Group):
-    name: Name | None = Field(
-        default=None, description="Dataset id on the Hub, such as nyu-mll/glue. Absent: none."
-    )
-    config: Name | None = Field(
-        default=None, description="Configuration of the dataset. Absent: its only one."
-    )
-    revision: Name | None = Field(
-        default=None,
-        description="Commit, branch or tag; resolved to a commit and recorded. Absent: main.",
-    )
-    splits: dict[FileName, Name] = Field(
-        default={}, description="Split here → split of the dataset. Absent: the dataset's names."
-    )
+    name: Name | None = None
+    """Dataset id on the Hub, such as nyu-mll/glue. Absent: none."""
+    config: Name | None = None
+    """Configuration of the dataset. Absent: its only one."""
+    revision: Name | None = None
+    """Commit, branch or tag; resolved to a commit and recorded. Absent: main."""
+    splits: dict[FileName, Name] = Field(default={})
+    """Split here → split of the dataset. Absent: the dataset's names."""
 
 
 class CsvParams(Group):
-    delimiter: Annotated[str, Field(pattern=r'^[^"\r\n]$')] | None = Field(
-        default=None,
-        description="Character between two columns. "
-        "Absent: comma, semicolon, tab or vertical bar, as the file has it.",
-    )
-    quoting: Literal["double", "none"] | None = Field(
-        default=None,
-        description='`double`: `"` encloses a field; `none`: `"` is a character of it. '
-        "Absent: as the file has it, `double` in CSV and `none` in TSV if it has no quotes.",
-    )
-    encoding: Name | None = Field(
-        default=None,
-        description="Encoding, by Python's name for it, such as cp1250. "
-        "Absent: by the byte order mark, UTF-8, or cp1252 if it is not UTF-8.",
-    )
+    delimiter: Annotated[str, Field(pattern=r'^[^"\r\n]$')] | None = None
+    """Character between two columns. Absent: comma, semicolon, tab or vertical bar, as the file has
+    it."""
+    quoting: Literal["double", "none"] | None = None
+    """`double`: `"` encloses a field; `none`: `"` is a character of it. Absent: as the file has it,
+    `double` in CSV and `none` in TSV if it has no quotes."""
+    encoding: Name | None = None
+    """Encoding, by Python's name for it, such as cp1250. Absent: by the byte order mark, UTF-8, or
+    cp1252 if it is not UTF-8."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -66,16 +55,15 @@ class CsvParams(Group):
 
 
 class SplitParams(Group):
-    validation: Share = Field(description="Share of train that becomes a missing validation.")
-    test: Share = Field(description="Share of train that becomes a missing test.")
-    seed: Seed = Field(
-        description="Seed of the split, of folds and subsets; independent of the run's seed."
-    )
-    group: Name | None = Field(
-        default=None,
-        description="Column: rows of train that share its value stay together. "
-        "Absent: rows are split one by one.",
-    )
+    validation: Share
+    """Share of train that becomes a missing validation."""
+    test: Share
+    """Share of train that becomes a missing test."""
+    seed: Seed
+    """Seed of the split, of folds and subsets; independent of the run's seed."""
+    group: Name | None = None
+    """Column: rows of train that share its value stay together. Absent: rows are split one by
+    one."""
 
     @model_validator(mode="after")
     def _check_shares(self) -> Self:
@@ -88,20 +76,14 @@ class SplitParams(Group):
 
 
 class FilterParams(Group):
-    min_characters: Characters | None = Field(
-        default=None,
-        description="Shortest row kept, by the length of all its texts. Absent: no limit.",
-    )
-    max_characters: Characters | None = Field(
-        default=None,
-        description="Longest row kept, by the length of all its texts. Absent: no limit.",
-    )
-    labels: tuple[Name, ...] | None = Field(
-        default=None, min_length=1, description="Labels whose rows are kept. Absent: all."
-    )
-    applies_to: tuple[Name, ...] = Field(
-        min_length=1, description="Splits that are filtered, such as train."
-    )
+    min_characters: Characters | None = None
+    """Shortest row kept, by the length of all its texts. Absent: no limit."""
+    max_characters: Characters | None = None
+    """Longest row kept, by the length of all its texts. Absent: no limit."""
+    labels: tuple[Name, ...] | None = Field(default=None, min_length=1)
+    """Labels whose rows are kept. Absent: all."""
+    applies_to: tuple[Name, ...] = Field(min_length=1)
+    """Splits that are filtered, such as train."""
 
     @model_validator(mode="after")
     def _check_limits(self) -> Self:
@@ -114,8 +96,10 @@ class FilterParams(Group):
 
 
 class FoldParams(Group):
-    k: int = Field(ge=2, description="Number of folds that train is divided into.")
-    index: Count = Field(description="The fold that becomes validation, from 0.")
+    k: int = Field(ge=2)
+    """Number of folds that train is divided into."""
+    index: Count
+    """The fold that becomes validation, from 0."""
 
     @model_validator(mode="after")
     def _check_index(self) -> Self:
@@ -128,53 +112,35 @@ Size = Annotated[Positive, Unit("rows")] | Annotated[float, Field(gt=0, le=1), U
 
 
 class DataParams(Group):
-    source: Literal["files", "hub"] = Field(description="Where the data come from.")
-    files: dict[FileName, Name] = Field(
-        description="Split → file or folder; {} with `source: hub`. DVC watches each."
-    )
-    glob: Name = Field(
-        default="*",
-        description="Which files of a folder; {split} is replaced by the split's name. "
-        "Absent: all of them.",
-    )
-    hub: HubDataset = Field(
-        default=HubDataset(), description="Dataset on the Hub. Absent: none, with `source: files`."
-    )
-    csv: CsvParams | None = Field(
-        default=None,
-        description="How CSV and TSV files are written. Absent: recognized in each file.",
-    )
-    rename: dict[Name, Name] | None = Field(
-        default=None,
-        description="Column as it is read → the name that everything else uses. Absent: as read.",
-    )
-    extra_columns: Columns = Field(
-        default=(), description="More columns to keep, such as ids and slices. Absent: none."
-    )
-    filter: FilterParams | None = Field(
-        default=None, description="Which rows are kept. Absent: all."
-    )
-    split: SplitParams = Field(description="How splits that the data lack are cut from train.")
-    fold: FoldParams | None = Field(
-        default=None,
-        description="Cross-validation: one fold of train becomes validation. Absent: off.",
-    )
-    subset: dict[Name, Size] | None = Field(
-        default=None,
-        description="Split → rows (500) or share (0.1) of it to keep, drawn by split.seed. "
-        "Absent: all rows.",
-    )
-    overlap: Literal["report", "drop_from_train", "error"] = Field(
-        default="report",
-        description="What to do with rows of train that another split has too. "
-        "Absent: `report`, which counts them.",
-    )
-    license: Name | None = Field(
-        default=None, description="SPDX id of the data. Absent: what the Hub says."
-    )
-    description: Name | None = Field(
-        default=None, description="The data in one sentence. Absent: what the Hub says."
-    )
+    source: Literal["files", "hub"]
+    """Where the data come from."""
+    files: dict[FileName, Name]
+    """Split → file or folder; {} with `source: hub`. DVC watches each."""
+    glob: Name = "*"
+    """Which files of a folder; {split} is replaced by the split's name. Absent: all of them."""
+    hub: HubDataset = HubDataset()
+    """Dataset on the Hub. Absent: none, with `source: files`."""
+    csv: CsvParams | None = None
+    """How CSV and TSV files are written. Absent: recognized in each file."""
+    rename: dict[Name, Name] | None = None
+    """Column as it is read → the name that everything else uses. Absent: as read."""
+    extra_columns: Columns = ()
+    """More columns to keep, such as ids and slices. Absent: none."""
+    filter: FilterParams | None = None
+    """Which rows are kept. Absent: all."""
+    split: SplitParams
+    """How splits that the data lack are cut from train."""
+    fold: FoldParams | None = None
+    """Cross-validation: one fold of train becomes validation. Absent: off."""
+    subset: dict[Name, Size] | None = None
+    """Split → rows (500) or share (0.1) of it to keep, drawn by split.seed. Absent: all rows."""
+    overlap: Literal["report", "drop_from_train", "error"] = "report"
+    """What to do with rows of train that another split has too. Absent: `report`, which counts
+    them."""
+    license: Name | None = None
+    """SPDX id of the data. Absent: what the Hub says."""
+    description: Name | None = None
+    """The data in one sentence. Absent: what the Hub says."""
 
     @model_validator(mode="after")
     def _check_source(self) -> Self:

@@ -12,7 +12,7 @@ class Group(BaseModel):
     """A group of parameters: frozen, strict types, finite numbers, unknown keys refused.
 
     A key with a default is a technique or an exception that is off where it is absent. Its
-    description ends with "Absent: …" (see `temper.params_reference`).
+    docstring ends with "Absent: …" (see `temper.params_reference`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)

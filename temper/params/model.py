@@ -10,25 +10,17 @@ from temper.params.group import Columns, FileName, Group, Name, Positive, Share
 
 
 class Head(Group):
-    kind: Literal["new", "linear", "mlp"] = Field(
-        description="new: the task's own head, reinitialized; linear: one layer; mlp: a hidden "
-        "layer before it."
-    )
-    pooling: Literal["first", "mean", "max", "pair"] | None = Field(
-        default=None,
-        description="One vector per row from its tokens' (pair: from each of its two texts'); "
-        "linear and mlp need it for sequence_classification. Absent: one vector per token.",
-    )
-    hidden_size: Positive | None = Field(
-        default=None, description="Units of the hidden layer; mlp needs it. Absent: none."
-    )
-    dropout: Share | None = Field(
-        default=None, description="Dropout rate; linear and mlp need it. Absent: none."
-    )
-    crf: bool | None = Field(
-        default=None,
-        description="token_classification: a CRF scores whole tag sequences. Absent: false.",
-    )
+    kind: Literal["new", "linear", "mlp"]
+    """new: the task's own head, reinitialized; linear: one layer; mlp: a hidden layer before it."""
+    pooling: Literal["first", "mean", "max", "pair"] | None = None
+    """One vector per row from its tokens' (pair: from each of its two texts'); linear and mlp need
+    it for sequence_classification. Absent: one vector per token."""
+    hidden_size: Positive | None = None
+    """Units of the hidden layer; mlp needs it. Absent: none."""
+    dropout: Share | None = None
+    """Dropout rate; linear and mlp need it. Absent: none."""
+    crf: bool | None = None
+    """token_classification: a CRF scores whole tag sequences. Absent: false."""
 
     @model_validator(mode="after")
     def _check_keys_of_kind(self) -> Self:
@@ -48,54 +40,48 @@ class Head(Group):
 
 
 class Lora(Group):
-    rank: Positive = Field(description="Rank of the two small matrices beside each weight.")
-    alpha: float = Field(gt=0, description="Their product is scaled by alpha / rank.")
-    dropout: Share = Field(description="Dropout rate of their input.")
-    target_modules: Columns | None = Field(
-        default=None,
-        description="Names of the adapted layers. Absent: every linear layer of the backbone.",
-    )
+    rank: Positive
+    """Rank of the two small matrices beside each weight."""
+    alpha: float = Field(gt=0)
+    """Their product is scaled by alpha / rank."""
+    dropout: Share
+    """Dropout rate of their input."""
+    target_modules: Columns | None = None
+    """Names of the adapted layers. Absent: every linear layer of the backbone."""
+
+
+class HubModel(Group):
+    """A model that is used as it is."""
+
+    name: Name
+    """A name under model.files, or a model id on the Hub."""
+    revision: Name | None = None
+    """Commit, branch or tag of the Hub model; resolved to a commit and recorded. Absent: main."""
 
 
 class ModelParams(Group):
-    name: Name = Field(description="A name under files, or a model id on the Hub.")
-    files: dict[FileName, Name] = Field(
-        description="Local model folders by name; {} with a Hub model. DVC watches each."
-    )
-    revision: Name | None = Field(
-        default=None,
-        description="Commit, branch or tag of the Hub model; resolved to a commit and recorded. "
-        "Absent: main.",
-    )
-    from_scratch: bool = Field(
-        default=False,
-        description="Initialize all weights from the config and the seed. Absent: false, the "
-        "checkpoint's weights are loaded.",
-    )
-    trust_remote_code: bool = Field(
-        default=False, description="Run code that comes with the Hub model. Absent: false."
-    )
-    config: dict[str, Any] = Field(
-        default={}, description="Overrides of the model's config.json. Absent: none."
-    )
-    head: Head | None = Field(
-        default=None, description="Head on the backbone. Absent: the task's, as in the checkpoint."
-    )
-    lora: Lora | None = Field(
-        default=None,
-        description="LoRA: train low-rank matrices beside frozen weights, merged at the end. "
-        "Absent: off.",
-    )
-    new_tokens: Columns | None = Field(
-        default=None,
-        description="Words added to the vocabulary as single tokens, with trained embeddings. "
-        "Absent: none.",
-    )
-    custom_class: Name | None = Field(
-        default=None,
-        description="Custom model: `module.Class` of a file under `code`, built from the config, "
-        "returns logits. Absent: the class that the task and checkpoint imply.",
-    )
+    name: Name
+    """A name under files, or a model id on the Hub."""
+    files: dict[FileName, Name]
+    """Local model folders by name; {} with a Hub model. DVC watches each."""
+    revision: Name | None = None
+    """Commit, branch or tag of the Hub model; resolved to a commit and recorded. Absent: main."""
+    from_scratch: bool = False
+    """Initialize all weights from the config and the seed. Absent: false, the checkpoint's weights
+    are loaded."""
+    trust_remote_code: bool = False
+    """Run code that comes with the Hub model. Absent: false."""
+    config: dict[str, Any] = Field(default={})
+    """Overrides of the model's config.json. Absent: none."""
+    head: Head | None = None
+    """Head on the backbone. Absent: the task's, as in the checkpoint."""
+    lora: Lora | None = None
+    """LoRA: train low-rank matrices beside frozen weights, merged at the end. Absent: off."""
+    new_tokens: Columns | None = None
+    """Words added to the vocabulary as single tokens, with trained embeddings. Absent: none."""
+    custom_class: Name | None = None
+    """Custom model: `module.Class` of a file under `code`, built from the config, returns logits.
+    Absent: the class that the task and checkpoint imply."""
 
     @model_validator(mode="after")
     def _check_name(self) -> Self:

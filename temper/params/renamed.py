@@ -22,17 +22,17 @@ RENAMED = {  # dotted keys
 }
 
 
-def with_current_names(tree: Any) -> tuple[Any, list[str]]:
+def with_current_names(tree: Any) -> tuple[Any, dict[str, str]]:
     """Rename keys of an earlier version in nested groups.
 
     Args:
         tree: what a params.yaml or a stored export holds; it is not changed.
 
     Returns:
-        The groups with current names, and the dotted old names in the tree. A key that is
-        there under both names keeps its current one.
+        The groups with current names, and the dotted old names in the tree with the current ones. A
+        key that is there under both names keeps its current one.
     """
-    renamed = []
+    renamed: dict[str, str] = {}
 
     def walk(group: Any, prefix: str) -> Any:
         if not isinstance(group, dict):
@@ -42,7 +42,7 @@ def with_current_names(tree: Any) -> tuple[Any, list[str]]:
             dotted = f"{prefix}{key}"
             current = RENAMED.get(dotted, dotted).rpartition(".")[2]
             if dotted in RENAMED:
-                renamed.append(dotted)
+                renamed[dotted] = RENAMED[dotted]
                 if current in group:
                     continue
             values[current if dotted in RENAMED else key] = walk(value, f"{dotted}.")

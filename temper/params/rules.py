@@ -1,18 +1,18 @@
 """Rules across keys: which have an effect with the task and with each other.
 
-`temper.params.schema` says what a single value may be, and which labels and columns must agree.
+`temper.params.schema` says what a single value may be.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from temper.core.errors import InputError
-from temper.params.model import Head, ModelParams
-from temper.params.schedule import Conflict, schedule_conflicts
-from temper.params.schema import Params, ZeroShot, label_phrases
+from temper.core.errors import InputError, nearest
+from temper.core.validation import Location
+from temper.params.model import Head
+from temper.params.schema import Params, label_phrases
 from temper.params.task import TASKS
-from temper.params.tokenize import Translator
 from temper.params.train import TrainParams
+from temper.params.train_rules import LOSS_OPTIONS, Conflict, loss_conflicts, schedule_conflicts
 
 AUGMENTED = ("sequence_classification", "seq2seq_lm")  # no label belongs to a word of the text
 LABELS = ("sequence_classification", "token_classification", "image_classification")
@@ -23,17 +23,11 @@ NOT_LM = tuple(task for task in TASKS if not task.endswith("_lm"))
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a key has an effect.
+    """Where a key has an effect."""
 
-    Args:
-        tasks: values of `task.name`.
-        condition: what else has to hold.
-        hint: tasks or condition in words, for errors and docs/parameters.md.
-    """
-
-    tasks: tuple[str, ...]
-    condition: Callable[[Params], bool] = lambda _: True
-    hint: str = ""
+    tasks: tuple[str, ...]  # values of `task.name`
+    condition: Callable[[Params], bool] = lambda _: True  # what else has to hold
+    hint: str = ""  # tasks or condition in words, for errors and docs/parameters.md
 
     def covers(self, p: Params) -> bool:
         return p.task.name in self.tasks and self.condition(p)
@@ -98,23 +92,45 @@ TECHNIQUES = {  # off where absent, null, 0 or {}; refused where they have no ef
     "export.int8": Scope(NOT_LM),
     "export.max_score_drop": Scope(NOT_LM),
 }
-LOSS_OPTIONS = ("class_weights", "label_smoothing", "focal_gamma", "huber_delta")
 
 
-def conflicts(parameters: Params) -> dict[tuple[str, str], str]:
-    """Return a message for each (group, key) that is missing, has no effect or rules out another.
+def conflicts(p: Params) -> list[tuple[Location, str]]:
+    """Return a message for each key that is missing, has no effect or rules out another.
 
     The values that `Params` validates one by one are taken as valid.
     """
-    messages: dict[tuple[str, str], str] = {}
-    rules = (_unused_source, _task, _columns, _phrases, _head, _frozen, _loss, schedule_conflicts)
-    rules += (_augmentation, _int8)
-    for rule in rules:
-        for dotted, message in rule(parameters):
-            group, _, key = dotted.partition(".")
-            before = messages.get((group, key))
-            messages[group, key] = message if before is None else f"{before}; {message}"
-    return messages
+    rules = (_scopes, _data, _models, _head, loss_conflicts, schedule_conflicts, _evaluate, _export)
+    found = [conflict for rule in rules for conflict in rule(p)]
+    if p.task.classes is not None:
+        found += label_conflicts(p, p.task.classes)
+    return [(tuple(key.split(".")), message) for key, message in found]
+
+
+def label_conflicts(p: Params, labels: Sequence[str]) -> Iterator[Conflict]:
+    """Yield the parameters that name or count labels and do not match those of the data."""
+    positive, weights = p.evaluate.positive_label, p.train.class_weights
+    names, threshold = ", ".join(labels), p.evaluate.threshold
+    if p.task.metrics == "classification":
+        if positive is None and len(labels) == 2:
+            message = "null, but the F1 of two labels is ambiguous: say which one is positive, "
+            yield "evaluate.positive_label", message + " or ".join(labels)
+        if positive is not None and positive not in labels:
+            message = f"{positive!r} is not a label of the data{nearest(positive, labels)}"
+            yield "evaluate.positive_label", f"{message}; it has {names}"
+    if isinstance(weights, tuple) and len(weights) != len(labels):
+        message = f"{len(weights)} numbers for {len(labels)} labels ({names})"
+        yield "train.class_weights", message
+    if isinstance(threshold, dict) and set(threshold) != set(labels):
+        yield "evaluate.threshold", f"names {', '.join(threshold)}; it needs each of {names}"
+    for name, model in p.evaluate.zero_shot.items():
+        for label in model.phrases or ():
+            if label not in labels:
+                message = f"{label!r} is not a label of the data{nearest(label, labels)}"
+                yield f"evaluate.zero_shot.{name}.phrases", f"{message}; it has {names}"
+        try:
+            label_phrases(model.phrases, labels)
+        except InputError as error:
+            yield f"evaluate.zero_shot.{name}", str(error)
 
 
 def head_conflict(head: Head, p: Params) -> str | None:
@@ -147,57 +163,59 @@ def users_of_validation(p: TrainParams) -> list[str]:
     return [f"train.{name}" for name, is_on in in_use.items() if is_on]
 
 
-def _unused_source(p: Params) -> Iterator[Conflict]:
-    """Yield keys about a source that is not read: they would be recorded as where it came from."""
-    hub = p.data.hub.model_dump(exclude_defaults=True)
+def _scopes(p: Params) -> Iterator[Conflict]:
+    """Yield keys that the task needs and lacks, or has and never reads."""
+    for dotted, scope in (TASK_KEYS | TECHNIQUES).items():
+        group, key = dotted.split(".")
+        is_needed, values = dotted in TASK_KEYS, getattr(p, group)
+        is_written, value = key in values.model_fields_set, getattr(values, key)
+        if is_needed and value is None and scope.covers(p):
+            yield dotted, f"{'null' if is_written else 'missing'}; {p.task.name} needs it here"
+        elif (is_written if is_needed else value) and not scope.covers(p):
+            hint = f" ({scope.hint})" if scope.hint else ""
+            yield dotted, f"has no effect here with {p.task.name}{hint}; remove it"
+
+
+def _data(p: Params) -> Iterator[Conflict]:
+    """Yield keys about a source that is not read, and columns and filters that do not fit."""
+    hub, rows = p.data.hub.model_dump(exclude_defaults=True), p.data.filter
     if p.data.source == "files" and hub:
         yield "data.hub", f"{', '.join(hub)} has no effect with source: files; remove data.hub"
     if p.data.source == "hub" and p.data.glob != "*":
         yield "data.glob", "chooses among local files, and source is hub; remove it"
-    models: list[tuple[str, ModelParams | ZeroShot | Translator]] = [("model.revision", p.model)]
-    models += [(f"evaluate.zero_shot.{key}", m) for key, m in p.evaluate.zero_shot.items()]
-    models += [(f"tokenize.translators.{key}", m) for key, m in p.tokenize.translators.items()]
-    for key, model in models:
-        if model.revision is not None and model.name in p.model.files:
-            text = f"revision {model.revision!r} is of a Hub model, and {model.name!r} is a folder "
-            yield key, f"{text}under model.files; remove it"
-
-
-def _task(p: Params) -> Iterator[Conflict]:
-    """Yield keys that the task needs and lacks, or has and never reads."""
-    task = p.task.name
-    for dotted, scope in TASK_KEYS.items():
-        group, key = dotted.split(".")
-        values = getattr(p, group)
-        is_written, value = key in values.model_fields_set, getattr(values, key)
-        if scope.covers(p) and value is None:
-            yield dotted, f"{'null' if is_written else 'missing'}; {task} needs it here"
-        elif is_written and not scope.covers(p):
-            yield dotted, _no_effect(scope, task)
-    for dotted, scope in TECHNIQUES.items():
-        group, key = dotted.split(".")
-        if getattr(getattr(p, group), key) and not scope.covers(p):
-            yield dotted, _no_effect(scope, task)
-
-
-def _columns(p: Params) -> Iterator[Conflict]:
-    kept = {*p.task.inputs, *(p.task.target or ())[:1]}
+    by_task = {*p.task.inputs, *(p.task.target or ())[:1]}
     for column in p.data.extra_columns:
-        if column in kept:
+        if column in by_task:
             yield "data.extra_columns", f"{column!r} is kept in any case, by the task; remove it"
+    for column in p.evaluate.slices:
+        if column not in by_task | {*p.data.extra_columns}:
+            message = f"names {column!r}, which is not a column of the rows: add it to "
+            yield "evaluate.slices", f"{message}data.extra_columns"
+    by_length = rows is not None and (rows.min_characters, rows.max_characters) != (None, None)
+    if by_length and "image" in p.task.inputs.values():
+        yield "data.filter", "remove min_characters and max_characters: an image has no characters"
+    if rows is not None and rows.labels and (p.task.target or "")[1:] != ("class",):
+        message = "remove labels here: only rows with exactly one label can be selected by it"
+        yield "data.filter", message
 
 
-def _phrases(p: Params) -> Iterator[Conflict]:
-    for name, model in p.evaluate.zero_shot.items():
-        try:
-            label_phrases(model.phrases, p.task.classes or ())
-        except InputError as error:
-            yield "evaluate.zero_shot", f"{name}: {error}"
-
-
-def _no_effect(scope: Scope, task: str) -> str:
-    hint = f" ({scope.hint})" if scope.hint else ""
-    return f"has no effect here with {task}{hint}; remove it"
+def _models(p: Params) -> Iterator[Conflict]:
+    """Yield revisions of folders, augmentation of pairs, and what LoRA and new tokens rule out."""
+    for key, model in p.models.items():
+        if model.revision is not None and model.name in p.model.files:
+            message = f"{model.revision!r} is of a Hub model, and {model.name!r} is a folder under "
+            yield f"{key}.revision", f"{message}model.files; remove it"
+    augment, freeze = p.tokenize.augment, p.train.freeze
+    if augment is not None and augment.exchange and len(p.task.inputs) != 2:
+        yield "tokenize.augment", "exchange is for pairs of texts; remove it"
+    if p.model.lora is not None and (freeze.embeddings or freeze.layers):
+        yield "model.lora", "already freezes everything but the head: remove train.freeze"
+    if p.model.new_tokens and (freeze.embeddings or freeze.layers == "all"):
+        yield (
+            "model.new_tokens",
+            "their embeddings are new, and train.freeze keeps them from being trained: remove "
+            "train.freeze.embeddings, and give layers a number",
+        )
 
 
 def _head(p: Params) -> Iterator[Conflict]:
@@ -212,43 +230,15 @@ def _head(p: Params) -> Iterator[Conflict]:
         yield "model.head", message
 
 
-def _frozen(p: Params) -> Iterator[Conflict]:
-    freeze = p.train.freeze
-    if p.model.lora is not None and (freeze.embeddings or freeze.layers):
-        yield "model.lora", "already freezes everything but the head: remove train.freeze"
-    if p.model.new_tokens and (freeze.embeddings or freeze.layers == "all"):
-        yield (
-            "model.new_tokens",
-            "their embeddings are new, and train.freeze keeps them from being trained: remove "
-            "train.freeze.embeddings, and give layers a number",
-        )
+def _evaluate(p: Params) -> Iterator[Conflict]:
+    if p.task.metrics != "classification" and p.evaluate.positive_label is not None:
+        task = getattr(p.task, "problem_type", p.task.name)
+        yield "evaluate.positive_label", f"must be null for {task}"
+    if p.task.metrics not in ("classification", "multi_label") and p.evaluate.zero_shot:
+        yield "evaluate.zero_shot", f"must be {{}} for {p.task.name}"
 
 
-def _loss(p: Params) -> Iterator[Conflict]:
-    """Yield options that the task's loss, or a custom one, does not read."""
-    labels, weights = p.task.classes, p.train.class_weights
-    if isinstance(weights, tuple) and labels is not None and len(weights) != len(labels):
-        yield "train.class_weights", f"has {len(weights)} numbers for {len(labels)} labels"
-    if isinstance(weights, tuple) and (min(weights, default=0) < 0 or not any(weights)):
-        found = list(weights)
-        yield "train.class_weights", f"found {found}; none may be negative, one must be above 0"
-    for key in LOSS_OPTIONS:
-        value = getattr(p.train, key)
-        if not value:
-            continue
-        if p.train.loss is not None:
-            yield f"train.{key}", f"{value!r} has no effect on a custom train.loss; remove it"
-        elif p.task.metrics == "regression" and key != "huber_delta":
-            yield f"train.{key}", f"{value!r} is about classes, and regression has none; remove it"
-
-
-def _augmentation(p: Params) -> Iterator[Conflict]:
-    augment = p.tokenize.augment
-    if augment is not None and augment.exchange and len(p.task.inputs) != 2:
-        yield "tokenize.augment", "exchange is for pairs of texts; remove it"
-
-
-def _int8(p: Params) -> Iterator[Conflict]:
+def _export(p: Params) -> Iterator[Conflict]:
     if p.export.int8 and p.export.max_score_drop is None:
         yield "export.max_score_drop", "missing; int8: true needs it"
     if p.export.int8 and p.export.onnx == "off":

@@ -6,51 +6,45 @@ from pydantic import Field, model_validator
 
 from temper.core.errors import nearest
 from temper.params.group import Count, Examples, FileName, Group, Name, Positive, Seed, Tokens, Unit
+from temper.params.model import HubModel
 
 
 class AugmentMethod(Group):
-    rate: float = Field(gt=0, description="Augmented rows per training row; 0.5: for half of them.")
+    rate: float = Field(gt=0)
+    """Augmented rows per training row; 0.5: for half of them."""
 
 
 class WordChange(AugmentMethod):
-    share: float = Field(
-        gt=0, le=1, description="Share of a text's words to change; at least one word."
-    )
+    share: float = Field(gt=0, le=1)
+    """Share of a text's words to change; at least one word."""
 
 
 class Synonyms(WordChange):
-    file: Name = Field(description="A word list: a name under tokenize.synonym_files.")
+    file: Name
+    """A word list: a name under tokenize.synonym_files."""
 
 
 class BackTranslation(AugmentMethod):
-    rate: float = Field(
-        gt=0,
-        le=1,
-        description="Augmented rows per training row; translation is deterministic, so at most 1.",
-    )
-    there: Name = Field(
-        description="Model to the other language: a name under tokenize.translators."
-    )
-    back: Name = Field(
-        description="Model back: a name under tokenize.translators; may be the same."
-    )
-    there_prefix: str = Field(
-        default="", description="Prepended to texts on the way there, for T5. Absent: none."
-    )
-    back_prefix: str = Field(
-        default="", description="Prepended to texts on the way back, for T5. Absent: none."
-    )
-    source_lang: Name | None = Field(
-        default=None,
-        description="Code of the texts' language, for M2M100, NLLB and other multilingual models. "
-        "Absent: none.",
-    )
-    target_lang: Name | None = Field(
-        default=None, description="Code of the other language. Absent: none."
-    )
-    max_new_tokens: Tokens = Field(description="Longest translation, in either direction.")
-    num_beams: Positive = Field(description="Beams; 1 is greedy search.")
-    batch_size: Examples = Field(description="Texts per batch.")
+    rate: float = Field(gt=0, le=1)
+    """Augmented rows per training row; translation is deterministic, so at most 1."""
+    there: Name
+    """Model to the other language: a name under tokenize.translators."""
+    back: Name
+    """Model back: a name under tokenize.translators; may be the same."""
+    there_prefix: str = ""
+    """Prepended to texts on the way there, for T5. Absent: none."""
+    back_prefix: str = ""
+    """Prepended to texts on the way back, for T5. Absent: none."""
+    source_lang: Name | None = None
+    """Code of the texts' language, for M2M100, NLLB and other multilingual models. Absent: none."""
+    target_lang: Name | None = None
+    """Code of the other language. Absent: none."""
+    max_new_tokens: Tokens
+    """Longest translation, in either direction."""
+    num_beams: Positive
+    """Beams; 1 is greedy search."""
+    batch_size: Examples
+    """Texts per batch."""
 
     @model_validator(mode="after")
     def _check_languages(self) -> Self:
@@ -64,30 +58,25 @@ class BackTranslation(AugmentMethod):
 
 
 class PairSwap(AugmentMethod):
-    rate: float = Field(gt=0, le=1, description="Augmented rows per training row, at most 1.")
+    rate: float = Field(gt=0, le=1)
+    """Augmented rows per training row, at most 1."""
 
 
 class Augment(Group):
-    seed: Seed = Field(description="Seed of the augmentation, independent of the run's seed.")
-    synonyms: Synonyms | None = Field(
-        default=None, description="Replace words by synonyms of a word list. Absent: off."
-    )
-    swap: WordChange | None = Field(
-        default=None, description="Swap neighbouring words. Absent: off."
-    )
-    delete: WordChange | None = Field(default=None, description="Delete words. Absent: off.")
-    characters: WordChange | None = Field(
-        default=None,
-        description="Misspell words: a letter swapped, dropped, added or replaced. Absent: off.",
-    )
-    back_translation: BackTranslation | None = Field(
-        default=None, description="Translate a text to another language and back. Absent: off."
-    )
-    exchange: PairSwap | None = Field(
-        default=None,
-        description="Exchange the two texts of a pair, where their order means nothing. "
-        "Absent: off.",
-    )
+    seed: Seed
+    """Seed of the augmentation, independent of the run's seed."""
+    synonyms: Synonyms | None = None
+    """Replace words by synonyms of a word list. Absent: off."""
+    swap: WordChange | None = None
+    """Swap neighbouring words. Absent: off."""
+    delete: WordChange | None = None
+    """Delete words. Absent: off."""
+    characters: WordChange | None = None
+    """Misspell words: a letter swapped, dropped, added or replaced. Absent: off."""
+    back_translation: BackTranslation | None = None
+    """Translate a text to another language and back. Absent: off."""
+    exchange: PairSwap | None = None
+    """Exchange the two texts of a pair, where their order means nothing. Absent: off."""
 
     @property
     def methods(self) -> dict[str, AugmentMethod]:
@@ -106,56 +95,30 @@ class Augment(Group):
         return self
 
 
-class Translator(Group):
-    name: Name = Field(description="A name under model.files, or a model id on the Hub.")
-    revision: Name | None = Field(
-        default=None,
-        description="Commit, branch or tag of the Hub model; resolved to a commit and recorded. "
-        "Absent: main.",
-    )
-
-
 class TokenizeParams(Group):
-    encode: Name | None = Field(
-        default=None,
-        description="Custom encoding: `module.function` of a file under `code`, called with the "
-        "task's encoding. Absent: the task's.",
-    )
-    max_length: Tokens | None = Field(
-        default=None, description="Longest example; for longer texts see overflow."
-    )
-    padding: Literal["dynamic", "max_length"] | None = Field(
-        default=None,
-        description="Pad to the longest example of a batch, or every example to max_length (TPU).",
-    )
-    pad_to_multiple_of: Tokens | None = Field(
-        default=None,
-        description="Padded lengths are multiples of this. Absent: 8 where a GPU trains, 1 "
-        "elsewhere.",
-    )
-    overflow: Literal["truncate", "window"] | None = Field(
-        default=None,
-        description="Truncate longer texts, or split them into overlapping windows with one "
-        "prediction.",
-    )
-    stride: Annotated[Count, Unit("tokens")] | None = Field(
-        default=None, description="Overlap of a window with the one before."
-    )
-    window_pooling: Literal["mean", "max", "first"] | None = Field(
-        default=None, description="How the logits of a document's windows are combined."
-    )
-    max_target_length: Tokens | None = Field(
-        default=None, description="Longest target text; longer ones are truncated."
-    )
-    augment: Augment | None = Field(
-        default=None, description="Augmented copies of training texts. Absent: none."
-    )
-    synonym_files: dict[FileName, Name] = Field(
-        description="Word lists of augment by name; {} for none. DVC watches each."
-    )
-    translators: dict[FileName, Translator] = Field(
-        description="Translation models of augment by name; {} for none."
-    )
+    encode: Name | None = None
+    """Custom encoding: `module.function` of a file under `code`, called with the task's encoding.
+    Absent: the task's."""
+    max_length: Tokens | None = None
+    """Longest example; for longer texts see overflow."""
+    padding: Literal["dynamic", "max_length"] | None = None
+    """Pad to the longest example of a batch, or every example to max_length (TPU)."""
+    pad_to_multiple_of: Tokens | None = None
+    """Padded lengths are multiples of this. Absent: 8 where a GPU trains, 1 elsewhere."""
+    overflow: Literal["truncate", "window"] | None = None
+    """Truncate longer texts, or split them into overlapping windows with one prediction."""
+    stride: Annotated[Count, Unit("tokens")] | None = None
+    """Overlap of a window with the one before."""
+    window_pooling: Literal["mean", "max", "first"] | None = None
+    """How the logits of a document's windows are combined."""
+    max_target_length: Tokens | None = None
+    """Longest target text; longer ones are truncated."""
+    augment: Augment | None = None
+    """Augmented copies of training texts. Absent: none."""
+    synonym_files: dict[FileName, Name]
+    """Word lists of augment by name; {} for none. DVC watches each."""
+    translators: dict[FileName, HubModel]
+    """Translation models of augment by name; {} for none."""
 
     @model_validator(mode="after")
     def _check_augment(self) -> Self:

@@ -8,51 +8,30 @@ from temper.params.group import Count, Examples, FileName, Group, Name, Share, S
 
 
 class Augmentation(Group):
-    flip: bool = Field(
-        default=False, description="Mirror half of the images horizontally. Absent: false."
-    )
-    crop: float = Field(
-        default=1.0,
-        gt=0,
-        le=1,
-        description="Smallest share of the area that a random crop keeps. Absent: 1, no crop.",
-    )
-    brightness: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Brightness changes by a factor of up to 1 ± this. Absent: 0.",
-    )
-    contrast: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Contrast changes by a factor of up to 1 ± this. Absent: 0.",
-    )
+    flip: bool = False
+    """Mirror half of the images horizontally. Absent: false."""
+    crop: float = Field(default=1.0, gt=0, le=1)
+    """Smallest share of the area that a random crop keeps. Absent: 1, no crop."""
+    brightness: float = Field(default=0.0, ge=0, lt=1)
+    """Brightness changes by a factor of up to 1 ± this. Absent: 0."""
+    contrast: float = Field(default=0.0, ge=0, lt=1)
+    """Contrast changes by a factor of up to 1 ± this. Absent: 0."""
 
 
 class Freeze(Group):
-    embeddings: bool = Field(default=False, description="Freeze the embeddings. Absent: false.")
-    layers: Annotated[Count, Unit("layers")] | Literal["all"] = Field(
-        default=0,
-        description="Freeze the first n layers; all: train the head alone. Absent: 0, none.",
-    )
+    embeddings: bool = False
+    """Freeze the embeddings. Absent: false."""
+    layers: Annotated[Count, Unit("layers")] | Literal["all"] = 0
+    """Freeze the first n layers; all: train the head alone. Absent: 0, none."""
 
 
 class WeightAveraging(Group):
-    kind: Literal["ema", "last", "best"] = Field(
-        description="ema: moving average over all steps; last, best: mean of evaluated checkpoints."
-    )
-    decay: float | None = Field(
-        default=None,
-        gt=0,
-        lt=1,
-        description="Share of the old average kept at each step; ema needs it. Absent: none.",
-    )
-    count: Annotated[int, Field(ge=2), Unit("checkpoints")] | None = Field(
-        default=None,
-        description="Evaluated checkpoints that are averaged; last and best need it. Absent: none.",
-    )
+    kind: Literal["ema", "last", "best"]
+    """ema: moving average over all steps; last, best: mean of evaluated checkpoints."""
+    decay: float | None = Field(default=None, gt=0, lt=1)
+    """Share of the old average kept at each step; ema needs it. Absent: none."""
+    count: Annotated[int, Field(ge=2), Unit("checkpoints")] | None = None
+    """Evaluated checkpoints that are averaged; last and best need it. Absent: none."""
 
     @model_validator(mode="after")
     def _check_keys_of_kind(self) -> Self:
@@ -65,14 +44,10 @@ class WeightAveraging(Group):
 
 
 class EarlyStopping(Group):
-    patience: Annotated[Count, Unit("evaluations")] = Field(
-        description="Evaluations without improvement before training stops; 0 turns it off."
-    )
-    min_delta: float = Field(
-        default=0.0,
-        ge=0,
-        description="Smallest change of metric_for_best_model that is an improvement. Absent: 0.",
-    )
+    patience: Annotated[Count, Unit("evaluations")]
+    """Evaluations without improvement before training stops; 0 turns it off."""
+    min_delta: float = Field(default=0.0, ge=0)
+    """Smallest change of metric_for_best_model that is an improvement. Absent: 0."""
 
 
 Shape = Literal["linear", "cosine", "1-sqrt"]
@@ -81,108 +56,70 @@ Shape = Literal["linear", "cosine", "1-sqrt"]
 class SchedulerKwargs(Group):
     """Arguments of the schedule, with transformers' names; absent ones have its values."""
 
-    num_cycles: float | None = Field(
-        default=None,
-        gt=0,
-        description="cosine: number of waves; cosine_with_restarts: number of restarts. "
-        "Absent: transformers' value.",
-    )
-    power: float | None = Field(
-        default=None, gt=0, description="polynomial: its power. Absent: transformers' value."
-    )
-    lr_end: float | None = Field(
-        default=None, ge=0, description="polynomial: the last rate. Absent: transformers' value."
-    )
-    timescale: Steps | None = Field(
-        default=None,
-        description="inverse_sqrt: steps in which the rate falls by √2. "
-        "Absent: transformers' value.",
-    )
-    min_lr: float | None = Field(
-        default=None, ge=0, description="cosine_*_min_lr: the last rate. Absent: see min_lr_rate."
-    )
-    min_lr_rate: Share | None = Field(
-        default=None,
-        description="cosine_*_min_lr: the last rate as a share of the peak. Absent: see min_lr.",
-    )
-    warmup_lr_rate: Share | None = Field(
-        default=None,
-        description="cosine_warmup_with_min_lr: the first rate as a share of the peak. "
-        "Absent: transformers' value.",
-    )
-    num_decay_steps: Steps | None = Field(
-        default=None,
-        description="warmup_stable_decay: steps of the decay at the end; needed there. "
-        "Absent: none.",
-    )
-    warmup_type: Shape | None = Field(
-        default=None,
-        description="warmup_stable_decay: shape of the warmup. Absent: transformers' value.",
-    )
-    decay_type: Shape | None = Field(
-        default=None,
-        description="warmup_stable_decay: shape of the decay. Absent: transformers' value.",
-    )
-    min_lr_ratio: Share | None = Field(
-        default=None,
-        description="warmup_stable_decay: the last rate as a share of the peak. "
-        "Absent: transformers' value.",
-    )
+    num_cycles: float | None = Field(default=None, gt=0)
+    """cosine: number of waves; cosine_with_restarts: number of restarts. Absent: transformers'
+    value."""
+    power: float | None = Field(default=None, gt=0)
+    """polynomial: its power. Absent: transformers' value."""
+    lr_end: float | None = Field(default=None, ge=0)
+    """polynomial: the last rate. Absent: transformers' value."""
+    timescale: Steps | None = None
+    """inverse_sqrt: steps in which the rate falls by √2. Absent: transformers' value."""
+    min_lr: float | None = Field(default=None, ge=0)
+    """cosine_*_min_lr: the last rate. Absent: see min_lr_rate."""
+    min_lr_rate: Share | None = None
+    """cosine_*_min_lr: the last rate as a share of the peak. Absent: see min_lr."""
+    warmup_lr_rate: Share | None = None
+    """cosine_warmup_with_min_lr: the first rate as a share of the peak. Absent: transformers'
+    value."""
+    num_decay_steps: Steps | None = None
+    """warmup_stable_decay: steps of the decay at the end; needed there. Absent: none."""
+    warmup_type: Shape | None = None
+    """warmup_stable_decay: shape of the warmup. Absent: transformers' value."""
+    decay_type: Shape | None = None
+    """warmup_stable_decay: shape of the decay. Absent: transformers' value."""
+    min_lr_ratio: Share | None = None
+    """warmup_stable_decay: the last rate as a share of the peak. Absent: transformers' value."""
 
 
 class TrainParams(Group):
-    engine: Literal["trainer", "loop"] = Field(
-        description="Hugging Face Trainer, or the loop in temper/engines/loop.py."
-    )
-    launch: FileName = Field(description="A file under launch/, without .yaml.")
-    epochs: Annotated[float, Field(gt=0), Unit("epochs")] = Field(
-        description="Passes over the training split."
-    )
-    batch_size: Examples | None = Field(
-        default=None,
-        description="Global batch: examples per optimizer step, over all processes. "
-        "Absent: batch_tokens, one of the two is needed.",
-    )
-    batch_tokens: Tokens | None = Field(
-        default=None,
-        description="Global batch in tokens, about: a few long examples or many short ones, each "
-        "with the same weight in an epoch. Absent: batch_size.",
-    )
-    per_device_batch_size: Examples | None = Field(
-        default=None,
-        description="Examples (tokens with batch_tokens) per device and forward pass; gradients "
-        "accumulate up to the global batch. Absent: the device's whole share of it.",
-    )
-    per_device_eval_batch_size: Examples = Field(
-        description="Examples per device and forward pass while evaluating."
-    )
-    bucket_window: Annotated[Count, Unit("batches")] | None = Field(
-        default=None,
-        description="Batches whose examples are sorted by length together, which saves padding; 0 "
-        "sorts none. Absent: 0, 8, 16, 32, …, the first that keeps padding within 3 %.",
-    )
-    learning_rate: float = Field(gt=0, description="Peak learning rate.")
-    head_learning_rate: float | None = Field(
-        default=None, gt=0, description="Peak learning rate of the head. Absent: learning_rate."
-    )
-    weight_decay: float = Field(
-        ge=0, description="Decoupled weight decay, not of biases and norms."
-    )
-    layer_decay: float = Field(
-        default=1.0,
-        gt=0,
-        le=1,
-        description="The learning rate is multiplied by this from each layer to the one below. "
-        "Absent: 1, off.",
-    )
-    adam_beta1: float = Field(ge=0, lt=1, description="AdamW's decay of the first moment.")
-    adam_beta2: float = Field(ge=0, lt=1, description="AdamW's decay of the second moment.")
-    adam_epsilon: float = Field(gt=0, description="AdamW's epsilon.")
-    optimizer: Name | None = Field(
-        default=None,
-        description="adamw_8bit (a GPU, bitsandbytes), or a custom optimizer: `module.function` of "
-        "a file under `code`. Absent: torch's fused AdamW.",
-    )
+    engine: Literal["trainer", "loop"]
+    """Hugging Face Trainer, or the loop in temper/engines/loop.py."""
+    launch: FileName
+    """A file under launch/, without .yaml."""
+    epochs: Annotated[float, Field(gt=0), Unit("epochs")]
+    """Passes over the training split."""
+    batch_size: Examples | None = None
+    """Global batch: examples per optimizer step, over all processes. Absent: batch_tokens, one of
+    the two is needed."""
+    batch_tokens: Tokens | None = None
+    """Global batch in tokens, about: a few long examples or many short ones, each with the same
+    weight in an epoch. Absent: batch_size."""
+    per_device_batch_size: Examples | None = None
+    """Examples (tokens with batch_tokens) per device and forward pass; gradients accumulate up to
+    the global batch. Absent: the device's whole share of it."""
+    per_device_eval_batch_size: Examples
+    """Examples per device and forward pass while evaluating."""
+    bucket_window: Annotated[Count, Unit("batches")] | None = None
+    """Batches whose examples are sorted by length together, which saves padding; 0 sorts none.
+    Absent: 0, 8, 16, 32, …, the first that keeps padding within 3 %."""
+    learning_rate: float = Field(gt=0)
+    """Peak learning rate."""
+    head_learning_rate: float | None = Field(default=None, gt=0)
+    """Peak learning rate of the head. Absent: learning_rate."""
+    weight_decay: float = Field(ge=0)
+    """Decoupled weight decay, not of biases and norms."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    """The learning rate is multiplied by this from each layer to the one below. Absent: 1, off."""
+    adam_beta1: float = Field(ge=0, lt=1)
+    """AdamW's decay of the first moment."""
+    adam_beta2: float = Field(ge=0, lt=1)
+    """AdamW's decay of the second moment."""
+    adam_epsilon: float = Field(gt=0)
+    """AdamW's epsilon."""
+    optimizer: Name | None = None
+    """adamw_8bit (a GPU, bitsandbytes), or a custom optimizer: `module.function` of a file under
+    `code`. Absent: torch's fused AdamW."""
     lr_scheduler_type: Literal[
         "linear",
         "cosine",
@@ -194,104 +131,62 @@ class TrainParams(Group):
         "cosine_with_min_lr",
         "cosine_warmup_with_min_lr",
         "warmup_stable_decay",
-    ] = Field(description="Learning-rate schedule, as transformers names it.")
-    lr_scheduler_kwargs: SchedulerKwargs | None = Field(
-        default=None,
-        description="Arguments of the schedule. Absent: transformers' values.",
-    )
-    warmup_ratio: Share = Field(description="Share of the steps in which the rate rises.")
-    max_grad_norm: float = Field(
-        ge=0, description="Gradients are clipped to this norm; 0 turns it off."
-    )
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        default="auto",
-        description="Mixed precision (autocast); fp16 needs a GPU. auto: bf16 where a GPU, or a "
-        "CPU with portable: false, has units for it, else fp32; train says which. Absent: auto.",
-    )
-    compile: bool = Field(
-        default=False,
-        description="Compile the layers, on a GPU: seconds at the start, then faster steps. "
-        "Absent: false.",
-    )
-    gradient_checkpointing: bool = Field(
-        default=False,
-        description="Recompute activations in the backward pass to save memory. Absent: false.",
-    )
-    freeze: Freeze = Field(
-        default=Freeze(), description="Parts that are not trained. Absent: none."
-    )
-    label_smoothing: Share = Field(
-        default=0.0, description="Share of the target spread over all classes. Absent: 0, off."
-    )
-    class_weights: Literal["balanced"] | tuple[float, ...] | None = Field(
-        default=None,
-        description="Loss weight per label; balanced: inverse to its frequency in train. "
-        "Absent: equal weights.",
-    )
-    focal_gamma: float = Field(
-        default=0.0, ge=0, description="Exponent of the focal loss. Absent: 0, cross-entropy."
-    )
-    augmentation: Augmentation | None = Field(
-        default=None,
-        description="Random changes of training images, seeded by epoch and row. Absent: none.",
-    )
-    huber_delta: float | None = Field(
-        default=None,
-        gt=0,
-        description="Regression: errors above this count linearly. Absent: squared error.",
-    )
-    r_drop_alpha: float | None = Field(
-        default=None,
-        ge=0,
-        description="Weight of R-Drop: two passes with different dropout are pulled together. "
-        "Absent: off.",
-    )
-    resampling: Literal["over", "under"] | None = Field(
-        default=None,
-        description="over: repeat rows of rare labels; under: drop rows of frequent ones. "
-        "Absent: off.",
-    )
-    weight_averaging: WeightAveraging | None = Field(
-        default=None, description="Average the weights of several steps. Absent: off."
-    )
-    model_soup_size: Annotated[int, Field(ge=2), Unit("trainings")] | None = Field(
-        default=None,
-        description="Trainings from the same weights whose results are averaged. "
-        "Absent: one training.",
-    )
-    max_loss: float | None = Field(
-        default=None, gt=0, description="A step with a higher loss ends the run. Absent: no limit."
-    )
-    loss: Name | None = Field(
-        default=None,
-        description="Custom loss: `module.function` of a file under `code`, called with "
-        "(logits, labels). Absent: the task's.",
-    )
-    collator: Name | None = Field(
-        default=None,
-        description="Custom collator of training batches: `module.function` of a file under "
-        "`code`. Absent: the task's.",
-    )
-    callbacks: tuple[Name, ...] | None = Field(
-        default=None,
-        description="Custom TrainerCallback classes: `module.Class` of a file under `code`. "
-        "Absent: none.",
-    )
-    evaluate_every: Literal["epoch"] | Steps = Field(
-        description="When the validation split is scored."
-    )
-    save_every: Literal["epoch"] | Steps = Field(description="When a checkpoint is saved.")
-    keep_checkpoints: Literal["best", "last", "all"] = Field(
-        description="Checkpoints that become data/checkpoints; data/model is the best, or the last."
-    )
-    metric_for_best_model: Name = Field(
-        description="loss, a metric of the validation split, or a custom one: `module.function` of "
-        "a file under `code`."
-    )
-    early_stopping: EarlyStopping = Field(
-        default=EarlyStopping(patience=0),
-        description="Stop when metric_for_best_model no longer improves. Absent: off.",
-    )
+    ]
+    """Learning-rate schedule, as transformers names it."""
+    lr_scheduler_kwargs: SchedulerKwargs | None = None
+    """Arguments of the schedule. Absent: transformers' values."""
+    warmup_ratio: Share
+    """Share of the steps in which the rate rises."""
+    max_grad_norm: float = Field(ge=0)
+    """Gradients are clipped to this norm; 0 turns it off."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Mixed precision (autocast); fp16 needs a GPU. auto: bf16 where a GPU, or a CPU with portable:
+    false, has units for it, else fp32; train says which. Absent: auto."""
+    compile: bool = False
+    """Compile the layers, on a GPU: seconds at the start, then faster steps. Absent: false."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass to save memory. Absent: false."""
+    freeze: Freeze = Freeze()
+    """Parts that are not trained. Absent: none."""
+    label_smoothing: Share = 0.0
+    """Share of the target spread over all classes. Absent: 0, off."""
+    class_weights: Literal["balanced"] | tuple[float, ...] | None = None
+    """Loss weight per label; balanced: inverse to its frequency in train. Absent: equal weights."""
+    focal_gamma: float = Field(default=0.0, ge=0)
+    """Exponent of the focal loss. Absent: 0, cross-entropy."""
+    augmentation: Augmentation | None = None
+    """Random changes of training images, seeded by epoch and row. Absent: none."""
+    huber_delta: float | None = Field(default=None, gt=0)
+    """Regression: errors above this count linearly. Absent: squared error."""
+    r_drop_alpha: float | None = Field(default=None, ge=0)
+    """Weight of R-Drop: two passes with different dropout are pulled together. Absent: off."""
+    resampling: Literal["over", "under"] | None = None
+    """over: repeat rows of rare labels; under: drop rows of frequent ones. Absent: off."""
+    weight_averaging: WeightAveraging | None = None
+    """Average the weights of several steps. Absent: off."""
+    model_soup_size: Annotated[int, Field(ge=2), Unit("trainings")] | None = None
+    """Trainings from the same weights whose results are averaged. Absent: one training."""
+    max_loss: float | None = Field(default=None, gt=0)
+    """A step with a higher loss ends the run. Absent: no limit."""
+    loss: Name | None = None
+    """Custom loss: `module.function` of a file under `code`, called with (logits, labels). Absent:
+    the task's."""
+    collator: Name | None = None
+    """Custom collator of training batches: `module.function` of a file under `code`. Absent: the
+    task's."""
+    callbacks: tuple[Name, ...] | None = None
+    """Custom TrainerCallback classes: `module.Class` of a file under `code`. Absent: none."""
+    evaluate_every: Literal["epoch"] | Steps
+    """When the validation split is scored."""
+    save_every: Literal["epoch"] | Steps
+    """When a checkpoint is saved."""
+    keep_checkpoints: Literal["best", "last", "all"]
+    """Checkpoints that become data/checkpoints; data/model is the best, or the last."""
+    metric_for_best_model: Name
+    """loss, a metric of the validation split, or a custom one: `module.function` of a file under
+    `code`."""
+    early_stopping: EarlyStopping = EarlyStopping(patience=0)
+    """Stop when metric_for_best_model no longer improves. Absent: off."""
 
     @property
     def batch_key(self) -> Literal["batch_size", "batch_tokens"]:

@@ -103,19 +103,18 @@ def scores(
     return values
 
 
-def with_custom_encode(task: Any, settings: "Settings") -> Any:
-    """Wrap the task's encoding in `tokenize.encode`, if there is one; see docs/custom-code.md."""
+def encoder(task: Any, settings: "Settings") -> Callable[..., dict[str, list]]:
+    """Return the task's encoding, or `tokenize.encode` around it; see docs/custom-code.md."""
     function = resolve(settings.tokenize.encode, "tokenize.encode", settings.code)
-    if function is not None:
-        task_encode = task.encode
+    if function is None:
+        return task.encode
 
-        def encode(examples: Mapping[str, list], processor: Any, *, mode: str) -> dict:
-            inner = partial(task_encode, processor=processor, mode=mode)
-            columns = function(examples, processor, inner)
-            return _checked_columns(columns, len(next(iter(examples.values()))))
+    def encode(examples: Mapping[str, list], processor: Any, *, mode: str) -> dict[str, list]:
+        inner = partial(task.encode, processor=processor, mode=mode)
+        columns = function(examples, processor, inner)
+        return _checked_columns(columns, len(next(iter(examples.values()))))
 
-        task.encode = encode
-    return task
+    return encode
 
 
 def _checked_columns(columns: Any, num_rows: int) -> dict:

@@ -59,7 +59,7 @@ class Predictor:
         self.settings = settings
         self.batch_size, self.batch_tokens = batch_size, batch_tokens
         self.config = config = loading.open_config(folder)
-        task = user_code.with_custom_encode(registry.load(settings), settings)
+        task = registry.load(settings)
         target = settings.task.target
         if target is not None and target[1] in KINDS_WITH_LABEL_NAMES:
             label_names: Any = config.id2label or {}
@@ -67,6 +67,7 @@ class Predictor:
             if not label_names:
                 raise InputError(f"{folder}/config.json has no id2label, the names of the labels")
         self.task = task = task.for_model(config)
+        self.encode = user_code.encoder(task, settings)
         self.processor = processor = registry.load_processor(folder, task)
         self.collate = task.collator(processor, config)
         if engine == "torch":
@@ -117,7 +118,7 @@ class Predictor:
         if not num_examples:
             one = {name: [_PLACEHOLDERS[kind]] for name, kind in self.settings.task.inputs.items()}
             return {name: [] for name in self.predict(one)}
-        encoded = self.task.encode(columns, self.processor, mode="predict")
+        encoded = self.encode(columns, self.processor, mode="predict")
         encoded.pop("full_length")
         features, examples = RowList.of_columns(encoded), RowList.of_columns(columns)
         names = self.task.predict_outputs_needed

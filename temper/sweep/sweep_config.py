@@ -146,7 +146,7 @@ def load(path: Path) -> SweepConfig:
     """
     tree = yaml_file.compose(path)
     raw = yaml_file.values(tree, str(path))
-    lines = {f"  {path}:{n}: duplicate key {key!r}" for n, key in yaml_file.repeated(tree)}
+    lines = {f"  {path}:{line}: {text}" for line, _, text in yaml_file.mistakes(tree)}
     config = None
     try:
         config = SweepConfig.model_validate_json(json.dumps(raw))

@@ -1,5 +1,6 @@
 """The root params.yaml with changes: what it holds, or its mistakes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,10 @@ import pytest
 import yaml
 
 from temper import params
+from temper import params_reference as reference
 from temper.core import yaml_file
 from temper.core.errors import InputError
+from temper.params.group import Group
 from tests.helpers.workspace import ROOT, change
 
 TEXT = (ROOT / "params.yaml").read_text()
@@ -47,3 +50,21 @@ def mistakes_changed(folder: Path, changes: dict[str, Any]) -> str:
 
 def line_of(fragment: str) -> int:
     return next(i for i, line in enumerate(TEXT.splitlines(), 1) if fragment in line)
+
+
+def schema_keys() -> tuple[str, ...]:
+    """Return every dotted key that holds a value rather than a group, in the schema's order.
+
+    Keys of `task` are those of all tasks. A mapping of groups is a value, as it may be {}, and the
+    keys below it have `<name>` for a name that params.yaml gives: `evaluate.zero_shot`,
+    `evaluate.zero_shot.<name>.template`.
+    """
+
+    def leaves(group: type[Group], prefix: str) -> Iterator[str]:
+        for key in reference.keys_of(group, prefix):
+            if not key.groups or key.is_mapping:
+                yield key.dotted
+            for inner in key.groups:
+                yield from leaves(inner, key.inner)
+
+    return tuple(dict.fromkeys(leaves(params.Params, "")))

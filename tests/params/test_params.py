@@ -61,7 +61,7 @@ def test_accepts_int_as_float_and_refuses_bool_as_int(tmp_path):
 def test_a_rule_on_several_groups_is_reported_at_the_key_it_names(tmp_path):
     """The positive label has to be one of task.labels."""
     text = mistakes(tmp_path, ("positive_label: equivalent", "positive_label: equivalnt"))
-    assert f"params.yaml:{line_of('positive_label')}: evaluate.positive_label 'equivalnt'" in text
+    assert f"params.yaml:{line_of('positive_label')}: evaluate.positive_label: 'equivalnt'" in text
 
 
 def test_a_wrong_choice_lists_what_is_allowed(tmp_path):

@@ -11,6 +11,7 @@ from temper import params
 from temper import params_reference as reference
 from temper.params import rules
 from temper.params.group import groups_of
+from tests.helpers.parameters import schema_keys
 from tests.helpers.workspace import ROOT
 
 
@@ -80,7 +81,7 @@ def test_types_are_in_words():
 
 def test_schema_keys_are_those_that_files_hold():
     """All of them, those of tasks together, dotted; names that a file gives are `<name>`."""
-    keys = reference.schema_keys()
+    keys = schema_keys()
     assert len(keys) == len(set(keys)) > 150
     assert {"seed", "code", "task.scheme", "train.freeze.layers"} <= set(keys)
     assert "evaluate.zero_shot.<name>.template" in keys

@@ -12,8 +12,8 @@ import pytest
 from stages import download, evaluate, export, tokenize, train
 from temper import params
 from temper.params import schema
-from temper.params_reference import schema_keys
 from tests.helpers.imports import PIPELINE, ROOT, body, closure, module_of
+from tests.helpers.parameters import schema_keys
 
 TOKENIZED = ("raw", "base/processor", "files/code", "files/tokenize", "translators", "tokenized")
 PASSED_ON = ("train.lr_scheduler_kwargs.",)  # whole, to transformers

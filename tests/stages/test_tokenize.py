@@ -66,7 +66,7 @@ def test_batches_keep_their_order_and_errors_their_kind():
     task = SimpleNamespace(encode=lambda x, *_, **__: {"full_length": [1 // n for n in x["n"]]})
     batches = [{"n": [i]} for i in (1, 1, 1, 0, 1)]
     counts = Counter()
-    encoded = tokenize.encode_split(batches, task, None, "train", counts)
+    encoded = tokenize.encode_split(batches, task.encode, None, "train", counts)
     assert [next(encoded), next(encoded), next(encoded)] == [{}] * 3
     assert counts == {1: 3}
     with pytest.raises(ZeroDivisionError):

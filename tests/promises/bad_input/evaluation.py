@@ -112,7 +112,7 @@ CASES = (
     BadInput(
         name="slices-of-no-column",
         changes={"evaluate.slices": ["genre"]},
-        says=("evaluate.slices names 'genre'", "add it to data.extra_columns"),
+        says=("evaluate.slices: names 'genre'", "add it to data.extra_columns"),
     ),
     BadInput(
         name="metric-without-a-module",
@@ -138,7 +138,7 @@ CASES = (
     BadInput(
         name="zero-shot-phrase-of-no-label",
         changes=compared(phrases={"same": "x"}),
-        says=("evaluate.zero_shot.a.phrases names 'same'", "not in task.labels"),
+        says=("evaluate.zero_shot.a.phrases: 'same' is not a label", "not_equivalent, equivalent"),
     ),
     BadInput(
         name="zero-shot-labels-of-one-phrase",

@@ -200,7 +200,7 @@ CASES = [
     table(
         "threshold_lacks_label",
         FLAGS,
-        "evaluate.threshold names joy",
+        "evaluate.threshold: names joy",
         "joy, fear",
         base=SEVERAL,
         task__label=["joy", "fear"],
@@ -224,7 +224,7 @@ CASES = [
     table(
         "one_phrase_given_twice",
         AB,
-        "evaluate.zero_shot: nli: ",
+        "evaluate.zero_shot.nli: ",
         "'a' and 'b' have the same phrase, 'x'",
         task__labels=["a", "b"],
         evaluate__zero_shot={

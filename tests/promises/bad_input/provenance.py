@@ -86,7 +86,7 @@ CASES = [
     BadInput(
         name="model_revision_beside_a_folder",
         changes={"model.revision": COMMIT},
-        says=("model.revision: ", f"revision '{COMMIT}' is of a Hub model", "'sample' is a folder"),
+        says=("model.revision: ", f"'{COMMIT}' is of a Hub model", "'sample' is a folder"),
     ),
     BadInput(
         name="model_revision_is_a_number",
@@ -121,7 +121,7 @@ CASES = [
     BadInput(
         name="zero_shot_revision_beside_a_folder",
         changes=zero_shot(name="sample", revision="main"),
-        says=("evaluate.zero_shot.nli: revision 'main' is of a Hub model", "remove it"),
+        says=("evaluate.zero_shot.nli.revision: 'main' is of a Hub model", "remove it"),
     ),
     BadInput(
         name="zero_shot_id_with_a_space",
@@ -131,7 +131,7 @@ CASES = [
     BadInput(
         name="translator_revision_beside_a_folder",
         changes={"tokenize.translators": {"there": {"name": "sample", "revision": "v1"}}},
-        says=("tokenize.translators.there: revision 'v1' is of a Hub model",),
+        says=("tokenize.translators.there.revision: 'v1' is of a Hub model",),
     ),
     BadInput(
         name="translator_id_with_a_colon",

@@ -1,0 +1,70 @@
+"""The options of the learning-rate schedule and of the loss → those that do not fit."""
+
+from collections.abc import Iterator
+
+from temper.params.schema import Params
+
+Conflict = tuple[str, str]  # a dotted key, and what is wrong with its value
+SCHEDULE_OPTIONS = {  # schedule → those of `train.lr_scheduler_kwargs` that it reads
+    "cosine": ("num_cycles",),
+    "cosine_with_restarts": ("num_cycles",),
+    "polynomial": ("power", "lr_end"),
+    "inverse_sqrt": ("timescale",),
+    "cosine_with_min_lr": ("min_lr", "min_lr_rate", "num_cycles"),
+    "cosine_warmup_with_min_lr": ("min_lr", "min_lr_rate", "warmup_lr_rate", "num_cycles"),
+    "warmup_stable_decay": (
+        "num_decay_steps",
+        "warmup_type",
+        "decay_type",
+        "min_lr_ratio",
+        "num_cycles",
+    ),
+}
+NEEDED_OPTIONS = {  # schedule → those of which it needs exactly one
+    "cosine_with_restarts": ("num_cycles",),  # with one cycle it is cosine
+    "cosine_with_min_lr": ("min_lr", "min_lr_rate"),
+    "cosine_warmup_with_min_lr": ("min_lr", "min_lr_rate"),
+    "warmup_stable_decay": ("num_decay_steps",),
+}
+LOSS_OPTIONS = ("class_weights", "label_smoothing", "focal_gamma", "huber_delta")
+
+
+def loss_conflicts(p: Params) -> Iterator[Conflict]:
+    """Yield options that the task's loss, or a custom one, does not read."""
+    weights = p.train.class_weights
+    if isinstance(weights, tuple) and (min(weights, default=0) < 0 or not any(weights)):
+        message = f"found {list(weights)}; none may be negative, one must be above 0"
+        yield "train.class_weights", message
+    for key in LOSS_OPTIONS:
+        value = getattr(p.train, key)
+        if value and p.train.loss is not None:
+            yield f"train.{key}", f"{value!r} has no effect on a custom train.loss; remove it"
+        elif value and p.task.metrics == "regression" and key != "huber_delta":
+            yield f"train.{key}", f"{value!r} is about classes, and regression has none; remove it"
+
+
+def schedule_conflicts(p: Params) -> Iterator[Conflict]:
+    """Yield the keys of the schedule that do not fit it."""
+    schedule, kwargs = p.train.lr_scheduler_type, p.train.lr_scheduler_kwargs
+    key, name = "train.lr_scheduler_kwargs", f"lr_scheduler_type: {schedule}"
+    if schedule == "constant" and p.train.warmup_ratio:
+        message = f"{p.train.warmup_ratio} has no effect with {name}; set it to 0, or use "
+        yield "train.warmup_ratio", f"{message}constant_with_warmup"
+    options = {} if kwargs is None else kwargs.model_dump(exclude_none=True)
+    readable, needed = SCHEDULE_OPTIONS.get(schedule, ()), NEEDED_OPTIONS.get(schedule, ())
+    for option in options:
+        if option not in readable:
+            takes = ", ".join(readable) or "none"
+            yield key, f"{option} has no effect with {name}, which takes {takes}"
+    if needed and len(options.keys() & set(needed)) != 1:
+        number = "exactly one of " if len(needed) > 1 else ""
+        yield key, f"{name} needs {number}{', '.join(needed)} there"
+    for option in ("lr_end", "min_lr"):
+        if options.get(option, 0) >= p.train.learning_rate:
+            yield key, f"{option} must be below train.learning_rate"
+    for option in ("warmup_type", "warmup_lr_rate"):
+        if option in options and not p.train.warmup_ratio:
+            yield key, f"{option} has no effect with warmup_ratio: 0"
+    shapes = {options.get("warmup_type"), options.get("decay_type", "cosine")}
+    if schedule == "warmup_stable_decay" and "num_cycles" in options and "cosine" not in shapes:
+        yield key, "num_cycles has no effect without a cosine"
