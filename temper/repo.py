@@ -132,17 +132,10 @@ def hashes(stage: dict[str, Any], section: str) -> dict[str, str]:
 
 def leaves(stage: dict[str, Any]) -> dict[str, Any]:
     """Flatten a locked stage's parameters to dotted keys."""
+    from dvc.utils.flatten import flatten
+
     files = stage.get("params", {}).values()
     return {key: value for values in files for key, value in flatten(values).items()}
-
-
-def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
-    """Flatten nested mappings and lists to dotted keys."""
-    leaves: dict[str, Any] = {}
-    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
-        name = f"{prefix}{key}"
-        leaves |= flatten(value, f"{name}.") if isinstance(value, dict | list) else {name: value}
-    return leaves
 
 
 def changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
