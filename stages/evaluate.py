@@ -136,7 +136,7 @@ def main(model_folder: Path, tokenized: Path, raw: Path, zero_shot: Path, target
             data_summary = artifacts.read_json(raw / "summary.json")
             report.write(folder, scores, data_summary, parameters, label_names)
         run.log_metrics(tracked(scores, evaluator.headline[0]))
-        run.describe(report.as_markdown(scores, metrics_module))
+        run.describe(report.text_table(scores, metrics_module).to_markdown())
         run.log_artifact(target, "evaluation")
     report.print_summary(scores, metrics_module)
 

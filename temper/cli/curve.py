@@ -14,8 +14,8 @@ from rich.console import Console
 from temper import metrics, templates
 from temper.compare import experiments
 from temper.compare.experiments import METRICS, Experiment
-from temper.compare.table import Table
 from temper.core.errors import InputError, nearest
+from temper.evaluation.text_tables import Table
 from temper.params import user_code
 
 VARIED = ("data.subset", "data.subset.train", "seed")

@@ -13,8 +13,8 @@ from rich.console import Console
 from temper import metrics
 from temper.compare import experiments, row_scores, significance
 from temper.compare.experiments import METRICS, Experiment
-from temper.compare.table import Table
 from temper.core.errors import InputError
+from temper.evaluation.text_tables import Table
 from temper.params import user_code
 
 PREDICTIONS = "data/evaluation/predictions/validation.csv"

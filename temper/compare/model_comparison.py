@@ -12,7 +12,7 @@ from temper.compare.experiments import Experiment
 from temper.compare.row_scores import Row
 from temper.compare.shared_rows import EvaluatedModel
 from temper.compare.significance import Difference, McNemar
-from temper.compare.table import Table
+from temper.evaluation.text_tables import Table
 from temper.params import user_code
 
 MAX_ROWS = 100  # listed in each direction

@@ -7,8 +7,8 @@ from typing import Any
 from temper import templates
 from temper.compare import verdicts
 from temper.compare.model_comparison import Comparison
-from temper.compare.table import Table
 from temper.core.errors import InputError
+from temper.evaluation.text_tables import Table, format_number, format_score
 
 TEMPLATE = "comparison.html.j2"
 HISTORY = "data/history/validation.csv"
@@ -32,6 +32,8 @@ def page(result: Comparison, tables: Sequence[Table], notes: Sequence[str], titl
         tables=[table for table in tables if table.rows],
         notes=notes,
         verdicts=verdicts,
+        format_number=format_number,
+        format_score=format_score,
     )
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from temper.compare import experiments, significance
 from temper.compare.model_comparison import Comparison
 from temper.compare.shared_rows import EvaluatedModel
-from temper.compare.table import Table
-from temper.compare.verdicts import format_number, format_p
+from temper.compare.verdicts import format_p
+from temper.evaluation.text_tables import Table, format_number
 
 NOT_TRAINED_WITH = ("seed", "export.name", "export.license", "data.license", "data.description")
 MAX_SCORES = 4  # in the table

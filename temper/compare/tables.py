@@ -6,8 +6,8 @@ from typing import Any
 from temper.compare import verdicts
 from temper.compare.experiments import Experiment
 from temper.compare.model_comparison import Comparison
-from temper.compare.table import Table
-from temper.compare.verdicts import format_number, format_p
+from temper.compare.verdicts import format_p
+from temper.evaluation.text_tables import Table, format_number, format_score
 
 MAX_LISTED = 10  # changed rows in Markdown, in each direction
 MAX_CHARACTERS = 160  # of a text there
@@ -16,7 +16,7 @@ MAX_CHARACTERS = 160  # of a text there
 def scores(result: Comparison) -> Table:
     names = list(result.greater_is_better)
     rows = [
-        [model.name, *(verdicts.format_score(model.scores, name) for name in names)]
+        [model.name, *(format_score(model.scores, name) for name in names)]
         for model in result.models
     ]
     lines = [["", *names], *rows]

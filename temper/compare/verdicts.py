@@ -2,7 +2,7 @@
 
 from temper.compare.model_comparison import Comparison, ModelComparison
 from temper.compare.significance import LEVEL, Difference
-from temper.metrics import UNBOUNDED
+from temper.evaluation.text_tables import format_number
 
 MEANING = (
     "A 95 % confidence interval covers the difference that other rows like these would show, in 95 "
@@ -90,25 +90,7 @@ def format_difference(difference: Difference) -> str:
     return f"{value}, 95 % CI {low} to {high}"
 
 
-def format_number(value: float, metric: str, *, sign: bool = False) -> str:
-    """Format a score: three decimals where it is between 0 and 1, else four digits."""
-    plus = "+" if sign else ""
-    return format(value, f"{plus}.4g" if metric in UNBOUNDED else f"{plus}.3f")
-
-
 def format_p(p: float) -> str:
     if p < 0.001:
         return "p < 0.001"
     return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-
-
-def format_score(scores: dict[str, float], metric: str) -> str:
-    """Format a score and its interval as `0.912 (0.880 to 0.940)`; '' where there is none."""
-    if metric not in scores:
-        return ""
-    value, *bounds = (
-        format_number(scores[key], metric)
-        for key in (metric, f"{metric}_low", f"{metric}_high")
-        if key in scores
-    )
-    return value if len(bounds) < 2 else f"{value} ({bounds[0]} to {bounds[1]})"

@@ -5,7 +5,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from temper import metrics, params, templates
+from temper.evaluation.text_tables import Table, format_score
 
 TEMPLATE = "report.html.j2"
 TABLES = ("per_class", "confused_pairs", "slices", "worst", "roc", "pr", "calibration")
@@ -39,7 +42,12 @@ def score_rows(scores: Scores, metrics_module: str) -> list[dict[str, Any]]:
             if split in by_split
         }
         rows += [
-            {"model": model, "split": split, "scores": [_cell(name, values) for name in names]}
+            {
+                "model": model,
+                "split": split,
+                "values": values,
+                "scores": [_cell(name, values) for name in names],
+            }
             for model, values in by_model.items()
         ]
     return rows
@@ -106,35 +114,15 @@ def write(
 
 def print_summary(scores: Scores, metrics_module: str) -> None:
     """Print the scores beside the baselines, with their 95 % intervals."""
-    from rich.console import Console
-    from rich.table import Table
-
-    header, *rows = _text_table(scores, metrics_module)
-    table = Table(*header, title="scores with 95 % intervals")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+    Console().print(text_table(scores, metrics_module).to_rich())
 
 
-def as_markdown(scores: Scores, metrics_module: str) -> str:
-    """Return the scores beside the baselines as a Markdown table."""
-    header, *rows = _text_table(scores, metrics_module)
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _text_table(scores: Scores, metrics_module: str) -> list[list[str]]:
-    """Return a header and the cells of each row."""
+def text_table(scores: Scores, metrics_module: str) -> Table:
+    """Return the scores beside the baselines."""
     rows = score_rows(scores, metrics_module)
-    names = [cell["name"] for cell in (rows[0]["scores"] if rows else [])]
-    cells = [[row["split"], row["model"], *map(format_score, row["scores"])] for row in rows]
-    return [["split", "model", *names], *cells]
-
-
-def format_score(cell: dict[str, Any]) -> str:
-    """Return `0.912 (0.880 to 0.940)`."""
-    if cell["value"] is None:
-        return ""
-    if cell["low"] is None:
-        return f"{cell['value']:.3f}"
-    return f"{cell['value']:.3f} ({cell['low']:.3f} to {cell['high']:.3f})"
+    names = [cell["name"] for cell in rows[0]["scores"]] if rows else []
+    cells = [
+        [row["split"], row["model"], *(format_score(row["values"], name) for name in names)]
+        for row in rows
+    ]
+    return Table("scores with 95 % intervals", ["split", "model", *names], cells)

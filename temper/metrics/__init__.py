@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from temper.core.errors import InputError, nearest
-from temper.metrics.labels import LabelOutputs
 
 LOGIT_MODULES = ("classification", "multi_label", "regression")
 MODULES = (
@@ -71,21 +70,6 @@ def scores(name: str, stats: Any, **options: Any) -> dict[str, float]:
     return {metric: float(samples[0]) for metric, samples in values.items()}
 
 
-def compute_from_outputs(
-    name: str, outputs: LabelOutputs, references: Any, positive: int | None = None
-) -> dict[str, float]:
-    """Return every metric of one of `LOGIT_MODULES` that is defined on these rows.
-
-    References are ids or numbers (rows,), or booleans (rows, labels), sparse or dense.
-    """
-    module, num_labels = load(name), outputs.probabilities.shape[1]
-    options = {"positive": positive} if name == "classification" else {}
-    stats = module.per_example_stats(outputs.predictions, references, num_labels)
-    values = scores(name, stats, **options)
-    values |= module.probability_scores(outputs, references, **options)
-    return {k: v for k, v in values.items() if k not in MAY_BE_UNDEFINED or not np.isnan(v)}
-
-
 def compute_from_logits(
     name: str,
     logits: np.ndarray,
@@ -94,7 +78,7 @@ def compute_from_logits(
     positive: int | None = None,
     threshold: float | np.ndarray = 0.5,
 ) -> dict[str, float]:
-    """Return the metrics of `compute_from_outputs`.
+    """Return every metric of one of `LOGIT_MODULES` that is defined on these rows.
 
     Args:
         name: of the module.
@@ -103,8 +87,13 @@ def compute_from_logits(
         positive: binary: the class that precision, recall and F1 are about.
         threshold: multi-label: a probability, or one per label.
     """
-    outputs = load(name).outputs(logits.astype(np.float64), references, threshold)
-    return compute_from_outputs(name, outputs, references, positive)
+    module, num_labels = load(name), logits.shape[-1]
+    options = {"positive": positive} if name == "classification" else {}
+    outputs = module.outputs(logits.astype(np.float64), references, threshold)
+    stats = module.per_example_stats(outputs.predictions, references, num_labels)
+    values = scores(name, stats, **options)
+    values |= module.probability_scores(outputs, references, **options)
+    return {k: v for k, v in values.items() if k not in MAY_BE_UNDEFINED or not np.isnan(v)}
 
 
 def compute_with_loss(

@@ -31,9 +31,9 @@ def perplexity(totals: np.ndarray, nll_column: int, count_column: int) -> np.nda
         return np.exp(mean(totals, nll_column, count_column))
 
 
-def negative_log(probabilities: np.ndarray, floor: float = 1e-15) -> np.ndarray:
-    """Return -log p of each probability, none counted as less than `floor`."""
-    return -np.log(np.clip(probabilities, floor, 1))
+def log_loss(probabilities: np.ndarray) -> np.ndarray:
+    """Return -log p of the references' probabilities, none counted as less than 1e-15."""
+    return -np.log(np.clip(probabilities, 1e-15, 1))
 
 
 def ranks(weights: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -27,18 +27,15 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 def outputs(logits: np.ndarray, references: np.ndarray | None, threshold: Any) -> LabelOutputs:
     """Return the likeliest class of logits (rows, labels); `threshold` is for several labels."""
-    probabilities = softmax(logits)
+    probabilities, loss = softmax(logits), None
+    if references is not None:
+        loss = aggregates.log_loss(probabilities[np.arange(len(references)), references])
     return LabelOutputs(
         predictions=probabilities.argmax(-1),
         confidence=probabilities.max(-1),
-        loss=None if references is None else log_loss(probabilities, references),
+        loss=loss,
         probabilities=probabilities,
     )
-
-
-def log_loss(probabilities: np.ndarray, references: np.ndarray, floor: float = 1e-15) -> np.ndarray:
-    """Return the log-loss of each row, (rows,), from probabilities (rows, labels) and ids."""
-    return aggregates.negative_log(probabilities[np.arange(len(references)), references], floor)
 
 
 def aggregate(totals: np.ndarray, positive: int | None = None) -> dict[str, np.ndarray]:

@@ -26,19 +26,16 @@ def outputs(
         references: multi-hot, (rows, labels).
         threshold: one for all labels, or one each.
     """
-    probabilities = 1 / (1 + np.exp(-logits))
+    probabilities, loss = 1 / (1 + np.exp(-logits)), None
+    if references is not None:
+        likelihoods = np.where(references > 0, probabilities, 1 - probabilities)
+        loss = aggregates.log_loss(likelihoods).mean(-1)
     return LabelOutputs(
         predictions=probabilities >= threshold,
         confidence=probabilities.max(-1),
-        loss=None if references is None else log_loss(probabilities, references),
+        loss=loss,
         probabilities=probabilities,
     )
-
-
-def log_loss(probabilities: np.ndarray, references: np.ndarray, floor: float = 1e-15) -> np.ndarray:
-    """Return the log-loss of each row, (rows,), the mean over its labels."""
-    likelihoods = np.where(references > 0, probabilities, 1 - probabilities)
-    return aggregates.negative_log(likelihoods, floor).mean(-1)
 
 
 def aggregate(totals: np.ndarray) -> dict[str, np.ndarray]:

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from temper.cli import curve
-from temper.compare.table import Table
 from temper.core.errors import InputError
+from temper.evaluation.text_tables import Table
 from tests.helpers.commits import experiment
 from tests.helpers.tables import cells
 

@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from temper.compare.table import Table
+from temper.evaluation.text_tables import Table
 
 
 def test_square_brackets_are_text():

@@ -1,9 +1,11 @@
-"""A table for the console, Markdown and pages."""
+"""Tables for the console and for Markdown, and scores as text."""
 
 from typing import NamedTuple
 
 from rich import table as rich_table
 from rich.markup import escape
+
+from temper.metrics import UNBOUNDED
 
 NAME_WIDTH = 24  # columns of the console that a name has before it is wrapped
 
@@ -29,3 +31,21 @@ class Table(NamedTuple):
         rows = [self.head, ["---"] * len(self.head), *self.rows]
         lines = ("| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in rows)
         return "\n".join([f"## {self.title[0].upper()}{self.title[1:]}", "", *lines])
+
+
+def format_number(value: float, metric: str, *, sign: bool = False) -> str:
+    """Format a score: three decimals where it is between 0 and 1, else four digits."""
+    plus = "+" if sign else ""
+    return format(value, f"{plus}.4g" if metric in UNBOUNDED else f"{plus}.3f")
+
+
+def format_score(scores: dict[str, float], metric: str) -> str:
+    """Format a score and its interval as `0.912 (0.880 to 0.940)`; '' where there is none."""
+    if metric not in scores:
+        return ""
+    value, *bounds = (
+        format_number(scores[key], metric)
+        for key in (metric, f"{metric}_low", f"{metric}_high")
+        if key in scores
+    )
+    return value if len(bounds) < 2 else f"{value} ({bounds[0]} to {bounds[1]})"
