@@ -3,6 +3,7 @@
 `temper compare exp-a exp-b`; `temper compare HEAD workspace --markdown comparison.md`
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from temper.compare import compared_models, model_comparison, page, seed_groups, tables, verdicts
+from temper.compare.model_comparison import Comparison
+from temper.compare.table import Table
 
 Names = Annotated[
     list[str] | None,
@@ -50,6 +53,14 @@ def compare(
     if markdown is not None:
         text = tables.as_markdown(result, all_tables, title, notes)
         markdown.write_text(text, encoding="utf-8")
+    show(result, all_tables, about_seeds)
+    if markdown is not None:
+        print(f"markdown   {markdown}")
+    print(f"page       {html}")
+
+
+def show(result: Comparison, all_tables: Sequence[Table], about_seeds: Sequence[str]) -> None:
+    """Print the verdicts, the tables and how they were made."""
     console = Console(highlight=False, soft_wrap=True)
     for comparison in result.comparisons:
         console.print(f"[bold]{escape(verdicts.verdict(comparison, result))}[/]")
@@ -57,10 +68,6 @@ def compare(
     for line in about_seeds:
         console.print(f"[bold]{escape(line)}[/]")
     for table in all_tables:
-        shown = table.to_rich() if table.rows else f"{table.title}: none"
-        console.print(shown, soft_wrap=False)
+        console.print(table.to_rich() if table.rows else f"{table.title}: none", soft_wrap=False)
     for note in (verdicts.method(result), *result.notes):
         console.print(note, markup=False)
-    if markdown is not None:
-        console.print(f"markdown   {markdown}")
-    console.print(f"page       {html}")

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 EVALUATION = "data/evaluation"
 WORKSPACE = "workspace"
-EXPERIMENT_REF = re.compile(r"^(\w+) refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)$", re.MULTILINE)
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 MAX_COMMITS = 300  # searched for the results of an MLflow run, newest first
 
@@ -36,22 +35,13 @@ def resolve(names: Sequence[str]) -> list[Experiment]:
     """
     check_repository()
     names = list(dict.fromkeys(names))
-    known = experiment_commits()
+    known = experiments.commits()
     if len(names) < 2:
         raise InputError(
             "name two or more experiments, git revisions or MLflow runs; "
             f"experiments: {', '.join(known) or 'none'}; {WORKSPACE} is the state of this folder"
         )
     return [find_model(name, known) for name in names]
-
-
-def experiment_commits() -> dict[str, list[str]]:
-    """Return the commits of each experiment name, whatever their baselines."""
-    commits: dict[str, list[str]] = {}
-    refs = try_git("for-each-ref", "refs/exps", "--format=%(objectname) %(refname)") or ""
-    for commit, name in EXPERIMENT_REF.findall(refs):
-        commits.setdefault(name, []).append(commit)
-    return commits
 
 
 def find_model(name: str, known: dict[str, list[str]]) -> Experiment:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import statistics
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from dvc.api import DVCFileSystem
 
 METRICS = "data/evaluation/metrics.json"
-FINISHED = (None, "Success")  # states of an experiment that ran directly, or in the queue
+EXPERIMENT_REF = re.compile(r"^(\w+) refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class Experiment:
             InputError: DVC has it neither in its cache nor in a remote.
         """
         try:
-            return self.files.read_bytes(path)  # type: ignore[return-value]
+            content = self.files.read_bytes(path)
         except Exception as error:  # DVC and the libraries of its remotes raise anything
             cause = error.__cause__ or error
             known = "" if isinstance(cause, OSError) else f" ({cause!s:.200})"
@@ -56,6 +57,8 @@ class Experiment:
                 f"{self.name}: {path} is neither in DVC's cache nor in a remote{known}; "
                 f"{'run dvc repro' if self.rev is None else remedy}"
             ) from error
+        assert isinstance(content, bytes)
+        return content
 
     def read(self, path: str) -> str:
         return self.read_bytes(path).decode("utf-8")
@@ -72,27 +75,32 @@ def finished(names: Sequence[str]) -> list[Experiment]:
     """Return the named experiments, or all of the current commit, newest first.
 
     Raises:
-        InputError: not a DVC repository, no such experiment, or one has not finished.
+        InputError: not a DVC repository, or no such experiment has finished.
     """
-    from dvc.api import exp_show
-    from dvc.exceptions import DvcException
-
     repo.check_repository()
-    try:
-        table = exp_show()
-    except DvcException as error:  # a worker is creating or removing its workspace
-        raise InputError(f"DVC cannot list experiments now: {error}; try again") from None
-    rows = {row["Experiment"]: row for row in table if row["Experiment"]}
+    known = commits("HEAD")
     for name in names:
-        if name not in rows:
+        if name not in known:
             raise InputError(
-                f"no experiment {name!r} of the current commit{nearest(name, list(rows))}; "
-                f"there are {', '.join(rows) or 'none'}"
+                f"no experiment {name!r} of the current commit{nearest(name, list(known))}; there "
+                f"are {', '.join(known) or 'none'} (dvc queue status lists unfinished ones)"
             )
-        if rows[name]["State"] not in FINISHED:
-            raise InputError(f"experiment {name} has not finished: {rows[name]['State']}")
-    selected = names or [name for name, row in rows.items() if row["State"] in FINISHED]
-    return [open_experiment(name, rows[name]["rev"]) for name in dict.fromkeys(selected)]
+    return [open_experiment(name, known[name][0]) for name in dict.fromkeys(names or known)]
+
+
+def commits(baseline: str | None = None) -> dict[str, list[str]]:
+    """Return the commits of each finished experiment by its name, newest first.
+
+    Args:
+        baseline: the revision they started from; None takes all.
+    """
+    commit = repo.git("rev-parse", baseline) if baseline else ""
+    folder = f"refs/exps/{commit[:2]}/{commit[2:]}" if baseline else "refs/exps"
+    arguments = ("--sort=-creatordate", "--format=%(objectname) %(refname)")
+    known: dict[str, list[str]] = {}
+    for rev, name in EXPERIMENT_REF.findall(repo.try_git("for-each-ref", folder, *arguments) or ""):
+        known.setdefault(name, []).append(rev)
+    return known
 
 
 def open_experiment(name: str, rev: str | None) -> Experiment:

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from temper.repo import changed, flatten, hashes
+from temper.repo import changed, hashes
 
 MAX_FILES = 5
 MAX_CHARACTERS = 60  # of a value
@@ -74,7 +74,7 @@ def describe(suffix: str, before: Path, now: Path) -> str:
         load_rows = arrow_rows if suffix == ".arrow" else csv_rows
         return diff_tables(load_rows(before), load_rows(now))
     if suffix == ".json":
-        return diff_json(*(flatten(json.loads(path.read_text())) for path in (before, now)))
+        return diff_json(json.loads(before.read_text()), json.loads(now.read_text()))
     return diff_bytes(before.read_bytes(), now.read_bytes())
 
 
@@ -147,12 +147,19 @@ def diff_tensors(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return f"{len(differing)} of {len(before)} tensors differ, first {name} {size}"
 
 
-def diff_json(before: dict[str, Any], now: dict[str, Any]) -> str:
-    keys = changed(before, now)
+def diff_json(before: Any, now: Any) -> str:
+    """Name the first value that differs by its dotted key."""
+    from flatten_dict import flatten  # as DVC names parameters
+
+    old, new = (
+        {str(key): value for key, value in flatten(tree, "dot", enumerate_types=(list,)).items()}
+        for tree in (before, now)
+    )
+    keys = changed(old, new)
     if not keys:
         return "same values, different formatting"
-    old, new = truncate(before.get(keys[0])), truncate(now.get(keys[0]))
-    return f"{len(keys)} values differ, first {keys[0]}: {old} before, {new} now"
+    first, was, is_now = keys[0], truncate(old.get(keys[0])), truncate(new.get(keys[0]))
+    return f"{len(keys)} values differ, first {first}: {was} before, {is_now} now"
 
 
 def diff_bytes(before: bytes, now: bytes) -> str:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from temper.cli import compare
-from temper.compare import compared_models, shared_rows
+from temper.compare import compared_models, experiments, shared_rows
 from temper.core.errors import InputError
 from tests.helpers import repository
 from tests.helpers.comparisons import WANTED, WORSE, Memory, labelled, model
@@ -49,7 +49,7 @@ def test_too_few_or_unknown_names_are_refused(monkeypatch):
     """The error lists the names there are."""
     monkeypatch.setattr(compared_models, "check_repository", lambda: None)
     monkeypatch.setattr(compared_models, "try_git", lambda *_: None)
-    monkeypatch.setattr(compared_models, "experiment_commits", lambda: {"puffy-dhal": ["1" * 40]})
+    monkeypatch.setattr(experiments, "commits", lambda: {"puffy-dhal": ["1" * 40]})
     with pytest.raises(
         InputError, match=r"name two or more .*experiments: puffy-dhal; workspace is"
     ):

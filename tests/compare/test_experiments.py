@@ -9,6 +9,7 @@ import pytest
 
 from temper import metrics, params
 from temper.cli import curve, folds
+from temper.compare import experiments
 from temper.compare.experiments import Experiment
 from temper.core.errors import InputError
 from tests.helpers.commits import Files
@@ -41,13 +42,12 @@ def test_pools_tags_choices_and_texts():
 
 @pytest.fixture
 def commits(monkeypatch, tmp_path):
-    """Stand in for DVC: three experiments, one of which runs, and what their commits hold."""
+    """Stand in for git and DVC: three experiments, and what their commits hold."""
     import dvc.api
 
     text = (ROOT / "params.yaml").read_text()
     files = {"a": Files(text), "c": Files(text.replace("seed: 42", "sed: 42")), "e": Files("- 1")}
-    rows = [{"Experiment": n, "rev": n, "State": "Running" if n == "b" else None} for n in "abce"]
-    monkeypatch.setattr(dvc.api, "exp_show", lambda: [{"Experiment": None}, *rows])
+    monkeypatch.setattr(experiments, "commits", lambda _: {name: [name] for name in files})
     monkeypatch.setattr(dvc.api, "DVCFileSystem", lambda rev: files[rev])
     (tmp_path / ".dvc").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -57,10 +57,9 @@ def commits(monkeypatch, tmp_path):
     ("name", "message"),
     [
         ("a", "experiment a has no fold: its data.fold is null"),
-        ("b", "experiment b has not finished: Running"),
         ("c", "experiment c: its params.yaml is not valid in this version (2 mistakes)"),
         ("e", "e: params.yaml: expected keys and values, found a list"),
-        ("d", "no experiment 'd' of the current commit; there are a, b, c, e"),
+        ("d", "no experiment 'd' of the current commit; there are a, c, e (dvc queue"),
     ],
 )
 def test_names_experiments_that_cannot_be_used(commits, name, message):
