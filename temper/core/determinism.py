@@ -81,7 +81,8 @@ def configure(params: Settings, seed: int) -> None:
         # on a GPU attention takes deterministic kernels only where others are errors
         torch.use_deterministic_algorithms(True, warn_only=not torch.cuda.is_available())
         # nothing reads it, and filling it is 12 % of a small model's step on a GPU
-        torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore
+        memory: Any = torch.utils.deterministic
+        memory.fill_uninitialized_memory = False
         torch.backends.cudnn.benchmark = False
     random.seed(seed)  # as transformers.set_seed, which imports peft
     np.random.seed(seed)

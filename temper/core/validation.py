@@ -24,7 +24,7 @@ def load(
     model: type[Model],
     rules: Rules[Model],
     *,
-    page: str,
+    page: str | None = None,
     update: Callable[[Any], tuple[Any, Mapping[str, str]]] = lambda values: (values, {}),
 ) -> Model:
     """Read and check a YAML file.
@@ -33,7 +33,7 @@ def load(
         path: params.yaml, sweep.yaml and the like.
         model: what the file holds.
         rules: yields what is wrong with values that are valid one by one.
-        page: where docs/ describes the file.
+        page: of docs/ that describes the file.
         update: from the values of an earlier version to the current ones, and the dotted keys that
             have another name now.
 
@@ -50,14 +50,19 @@ def load(
     for location, message in found:
         line = yaml_file.line_of(tree, location)
         mistakes.append((line, ".".join(map(str, location)), message))
-    if parsed is not None and not mistakes:
-        return parsed
+    if parsed is None or mistakes:
+        raise InputError(_list_mistakes(path, mistakes, page))
+    return parsed
+
+
+def _list_mistakes(path: Path, mistakes: list[tuple[int, str, str]], page: str | None) -> str:
+    """Return the message for mistakes, each with its line and key."""
     lines = [
         f"  {path}:{line}: {' '.join(key.splitlines()) + ': ' if key else ''}{message}"
         for line, key, message in sorted(set(mistakes))
     ]
-    heading = f"{len(lines)} mistake{'s' * (len(lines) > 1)} in {path} (see {page})"
-    raise InputError("\n".join([heading, *lines]))
+    heading = f"{len(lines)} mistake{'s' * (len(lines) > 1)} in {path}"
+    return "\n".join([f"{heading} (see {page})" if page else heading, *lines])
 
 
 def check(
