@@ -47,23 +47,14 @@ TASK = "`task.name` selects one of these groups.\n"
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """A key of params.yaml.
+    """A key of params.yaml."""
 
-    Args:
-        dotted: `train.freeze.layers`, or `evaluate.zero_shot.<name>.template`.
-        values: their type, in words.
-        absent: what happens without it; empty where it is required.
-        description: what it does.
-        groups: what it holds where that is a group: one, or those of all tasks.
-        is_mapping: it holds names that params.yaml gives, and a group under each.
-    """
-
-    dotted: str
-    values: str
-    absent: str
+    dotted: str  # train.freeze.layers, or evaluate.zero_shot.<name>.template
+    values: str  # their type, in words
+    absent: str  # what happens without it; empty where it is required
     description: str
-    groups: Sequence[type[Group]]
-    is_mapping: bool
+    groups: Sequence[type[Group]]  # what it holds where that is a group: one, or those of all tasks
+    is_mapping: bool  # it holds names that params.yaml gives, and a group under each
 
     @property
     def inner(self) -> str:
