@@ -12,6 +12,7 @@ from typing import Annotated
 
 import optuna
 import typer
+from optuna.trial import FrozenTrial, create_trial
 
 from temper import params, repo
 from temper.cli.sweep import SWEEPS
@@ -19,8 +20,8 @@ from temper.compare import experiments
 from temper.core.errors import InputError
 from temper.params import user_code
 from temper.repo import git, try_git
-from temper.sweep import model_registry, objective, ranking, storage, workspace
-from temper.sweep.results import Result, describe_failure, to_result
+from temper.sweep import model_registry, objective, ranking, start, storage, workspace
+from temper.sweep.study import is_counted
 from temper.sweep.sweep_config import SweepConfig
 
 CANDIDATE = "candidate"
@@ -65,8 +66,10 @@ def best(
     sweep = find_sweep(names or [], root)
     winner = best_trial(root / SWEEPS / sweep) if sweep else best_experiment(names or [], metric)
     print(winner.reason, flush=True)
-    apply(root, winner)
-    finish(winner)
+    apply(winner)
+    experiment = {"DVC_EXP_NAME": winner.name, "DVC_EXP_BASELINE_REV": winner.baseline}
+    if repo.dvc("repro", env=os.environ | experiment):  # in the MLflow run of its training
+        raise InputError("dvc repro failed; fix the cause, then rerun temper best to continue")
     name = params.load().export.name
     version = model_registry.register(name, Path("data/model"), CANDIDATE)
     print(f"\nregistered {name} version {version} as {CANDIDATE}: models:/{name}@{CANDIDATE}")
@@ -98,27 +101,28 @@ def best_trial(folder: Path) -> Winner:
     """
     url_file = folder / storage.URL_FILE
     url = url_file.read_text() if url_file.exists() else storage.local_url(folder)
-    with storage.quiet_optuna():
-        study = optuna.load_study(study_name=folder.name, storage=storage.open_storage(url))
-    beginning, greater_is_better = study.user_attrs.get("begun"), study.direction.name == "MAXIMIZE"
+    found = optuna.load_study(study_name=folder.name, storage=storage.open_storage(url))
+    beginning = found.user_attrs.get(start.KEY)
     if beginning is None:
         raise InputError(f"the sweep {folder.name} has not started a trial")
     config = SweepConfig.model_validate_json(json.dumps(beginning["plan"]))
-    results = [to_result(t) for t in study.trials if not t.user_attrs.get("surplus")]
-    unfinished = sum(result.state in ("RUNNING", "WAITING") for result in results)
+    trials = list(filter(is_counted, found.trials))
+    unfinished = sum(not trial.state.is_finished() for trial in trials)
     if unfinished:
         print(f"{unfinished} trials of {config.name} are unfinished; the best of the others:")
-    if (failure := describe_failure(results, config.name)) is not None:
+    if (failure := ranking.describe_failure(trials, config.name)) is not None:
         raise InputError(failure)
     trial, reason = select(
-        results, config.num_seeds, config.metric, greater_is_better=greater_is_better
+        trials,
+        config.num_seeds,
+        config.metric,
+        greater_is_better=found.direction.name == "MAXIMIZE",
     )
-    name = f"{config.name}-{trial.number}"
-    rev, where = trial.notes["rev"], trial.notes["where"]
-    if not workspace.has_commit(Path.cwd(), rev):
+    name, rev = f"{config.name}-{trial.number}", trial.user_attrs["rev"]
+    if not workspace.has_commit(rev):
         raise InputError(
-            f"experiment {name} is at {where}: dvc exp push <git remote> {name} there, dvc exp "
-            f"pull <git remote> {name} here"
+            f"experiment {name} is at {trial.user_attrs['where']}: dvc exp push <git remote> "
+            f"{name} there, dvc exp pull <git remote> {name} here"
         )
     return Winner(
         name=name,
@@ -137,109 +141,78 @@ def best_experiment(names: Sequence[str], metric: str | None) -> Winner:
     """
     runs = experiments.finished(names)
     metric = metric or user_code.attribute_name(runs[0].parameters.train.metric_for_best_model)
-    directions = objective.directions(runs[0].parameters)
-    results: list[Result] = []
-    members: dict[str, list[int]] = {}  # indices of the experiments with equal parameters
-    for i, run in enumerate(runs):
-        values = {key: value for key, value in run.leaves.items() if key != "seed"}
-        same = members.setdefault(json.dumps(values, sort_keys=True), [])
-        same.append(i)
-        history = run.read(objective.HISTORY_FILE)
-        results.append(
-            Result(
-                number=i,
-                configuration=same[0],
-                seed=run.parameters.seed,
-                state="COMPLETE",
-                values={"experiment": run.name},
-                score=objective.model_score(history, run.parameters, metric),
-                notes={},
-            )
-        )
-    num_seeds = max(map(len, members.values()))
-    trial, reason = select(results, num_seeds, metric, greater_is_better=directions[metric])
-    name, head = runs[trial.number].name, git("rev-parse", "HEAD")
+    groups = experiments.by_parameters(runs, ("seed",))
+    trials: list[FrozenTrial] = []
+    for configuration, group in enumerate(groups):
+        for run in group:
+            score = objective.model_score(run.read(objective.HISTORY_FILE), run.parameters, metric)
+            attributes = {"configuration": configuration, "seed": run.parameters.seed, "values": {}}
+            trials.append(create_trial(value=score, user_attrs=attributes | {"name": run.name}))
+    num_seeds = max(map(len, groups))
+    greater_is_better = objective.directions(runs[0].parameters)[metric]
+    trial, reason = select(trials, num_seeds, metric, greater_is_better=greater_is_better)
+    name, head = trial.user_attrs["name"], git("rev-parse", "HEAD")
     rev = git("rev-parse", workspace.experiment_ref(head, name))
     return Winner(name=name, rev=rev, baseline=head, start_commit=head, reason=f"{name}: {reason}")
 
 
 def select(
-    results: Sequence[Result], num_seeds: int, metric: str, *, greater_is_better: bool
-) -> tuple[Result, str]:
+    trials: Sequence[FrozenTrial], num_seeds: int, metric: str, *, greater_is_better: bool
+) -> tuple[FrozenTrial, str]:
     """Return the best configuration's typical trial, and the reason.
 
     Raises:
         InputError: nothing has a score.
     """
-    ranked = ranking.rank(results, num_seeds, greater_is_better=greater_is_better)
+    ranked = ranking.rank(trials, num_seeds, greater_is_better=greater_is_better)
     if not ranked:
         raise InputError("no trial has finished, so there is no best one")
     first, trial = ranked[0], ranked[0].typical
     mean = experiments.format_mean(first.scores)
     reason = f"validation {metric} {mean}, best of {len(ranked)} configurations"
     if len(first.scores) > 1:
-        reason += f"; seed {trial.seed} is nearest the mean ({trial.score:.4f})"
+        seed = trial.user_attrs["seed"]
+        reason += f"; seed {seed} is nearest the mean ({trial.value:.4f})"
     return trial, reason
 
 
-def apply(root: Path, winner: Winner) -> None:
+def apply(winner: Winner) -> None:
     """Apply the experiment to the workspace, unless that is done already.
 
     Raises:
-        InputError: the workspace is at another commit, or has changes that would be lost.
+        InputError: the workspace is at another commit, has changes that would be lost, or DVC
+            cannot apply it.
     """
-    head = git("rev-parse", "HEAD", cwd=root)
-    if head != winner.baseline:
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    head, base = git("rev-parse", "HEAD"), winner.baseline
+    if head != base:
         raise InputError(
-            f"{winner.name} is based on commit {winner.baseline[:10]}, and the workspace is at "
-            f"{head[:10]}: git switch --detach {winner.baseline[:10]}, then rerun this command"
+            f"{winner.name} is based on commit {base[:10]}, and the workspace is at {head[:10]}: "
+            f"git switch --detach {base[:10]}, then rerun this command"
         )
-    diff = ("diff", "--name-only", "--relative")
-    applied = git(*diff, winner.baseline, winner.rev, cwd=root).splitlines()
-    if is_unchanged(root, winner.rev, params.PARAMS_FILE.as_posix()):
+    if is_unchanged(params.PARAMS_FILE.as_posix(), winner.rev):
         return  # an earlier call that was interrupted has applied it
-    dirty = git(*diff, "HEAD", cwd=root).splitlines()
-    commits = (winner.rev, winner.start_commit)
+    diff = ("diff", "--name-only", "--relative")
+    applied = git(*diff, base, winner.rev).splitlines()
     lost = [
         path
-        for path in dirty
-        if path in applied and not any(is_unchanged(root, commit, path) for commit in commits)
+        for path in git(*diff, "HEAD").splitlines()
+        if path in applied and not is_unchanged(path, winner.rev, winner.start_commit)
     ]
     if lost:
         raise InputError(
             f"{', '.join(lost)}: has uncommitted changes that {winner.name} would overwrite: "
             f"git commit or git stash them first; git checkout {' '.join(lost)} discards them"
         )
-    dvc_apply(winner.name)
-
-
-def dvc_apply(name: str) -> None:
-    """Do `dvc exp apply`, which fails as a command: a trial has no data/evaluation yet.
-
-    Raises:
-        InputError: DVC cannot apply it; holds DVC's message.
-    """
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
     try:
-        with Repo() as dvc_repo:
-            dvc_repo.experiments.apply(name, allow_missing=True)
+        with Repo() as dvc_repo:  # `dvc exp apply` fails: a trial has no data/evaluation yet
+            dvc_repo.experiments.apply(winner.name, allow_missing=True)
     except DvcException as error:
-        raise InputError(f"dvc exp apply {name}: {error}") from None
+        raise InputError(f"dvc exp apply {winner.name}: {error}") from None
 
 
-def is_unchanged(root: Path, commit: str, path: str) -> bool:
-    """Check whether a file is as in a commit."""
-    return try_git("diff", "--quiet", commit, "--", path, cwd=root) is not None
-
-
-def finish(winner: Winner) -> None:
-    """Run evaluate and export, in the experiment's own MLflow run.
-
-    Raises:
-        InputError: a stage fails; it has printed its own message.
-    """
-    names = {"DVC_EXP_NAME": winner.name, "DVC_EXP_BASELINE_REV": winner.baseline}
-    if repo.dvc("repro", env=os.environ | names):
-        raise InputError("dvc repro failed; fix the cause, then rerun temper best to continue")
+def is_unchanged(path: str, *commits: str) -> bool:
+    """Check whether a file is as in one of the commits."""
+    return any(try_git("diff", "--quiet", commit, "--", path) is not None for commit in commits)

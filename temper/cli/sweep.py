@@ -3,14 +3,13 @@
 `temper sweep sweep.yaml`, `temper sweep sweep.yaml -j 4 --storage postgresql+psycopg2://…`
 """
 
-import fcntl
+import math
 import os
+import signal
 import subprocess
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -18,13 +17,10 @@ from rich.console import Console
 from temper.cli.summary import tracking_command
 from temper.core import yaml_file
 from temper.core.errors import InputError, explain_full_disk
-from temper.sweep import leases, progress_display, ranking, space, start, sweep_config
-from temper.sweep.results import ENDED, describe_failure
-from temper.sweep.runner import Runner
-from temper.sweep.storage import URL_FILE, open_storage
+from temper.sweep import progress_display, runner, start, sweep_config, sweep_run
+from temper.sweep.ranking import describe_failure
+from temper.sweep.storage import URL_FILE
 from temper.sweep.study import Study
-from temper.sweep.sweep_run import SweepRun
-from temper.sweep.worker_handle import SweepContext
 
 SWEEPS = Path("sweeps")
 
@@ -46,139 +42,84 @@ def sweep(
         config = config.model_copy(update={"storage": storage})
     os.environ["DVC_ROOT"] = str(root)
     prepared = start.prepare(config, file, root, root / SWEEPS / config.name)
-    gpus = devices(jobs, prepared.tree)
-    with locked(prepared.folder), explain_full_disk(prepared.folder):
-        run(prepared, jobs, gpus)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Lock the sweep's folder.
-
-    Raises:
-        InputError: another process holds the lock.
-    """
-    (folder / "logs").mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    gpus = devices(jobs, prepared.parameters.train.launch)
+    (prepared.folder / "logs").mkdir(parents=True, exist_ok=True)
+    with start.locked(prepared.folder / "lock", wait=False) as is_held:
+        if not is_held:
             raise InputError(
-                f"the sweep {folder.name} is already running in this clone; -j sets its number of "
+                f"the sweep {config.name} is already running in this clone; -j sets its number of "
                 "workers"
-            ) from None
-        yield
+            )
+        with explain_full_disk(prepared.folder):
+            run(prepared, jobs, gpus)
 
 
-def run(sweep: start.Sweep, jobs: int, gpus: list[str]) -> None:
-    """Run the rest of a sweep whose folder is locked, and show the result.
-
-    Args:
-        sweep: that was checked.
-        jobs: number of workers.
-        gpus: a device for each of them; [] leaves CUDA_VISIBLE_DEVICES unset.
-    """
-    config, console = sweep.config, Console(highlight=False)
-    study, beginning = open_study(sweep)
-    sweep_run = SweepRun(config.name, sweep.file, study.study.user_attrs.get("runs", {}))
-    context = SweepContext(
-        config=config,
-        tree=sweep.tree,
-        root=sweep.root,
-        folder=sweep.folder,
-        baseline=beginning["baseline"],
-        commit=beginning["commit"],
-    )
-    greater_is_better = study.greater_is_better
-    status = "KILLED"
-    try:
-        with progress_display.Display(study, console) as display:
-            Runner(context, study, sweep_run, jobs, gpus, display.update).run()
-        status = "FINISHED"
-    finally:
-        ranked = ranking.rank(
-            study.results(), config.num_seeds, greater_is_better=greater_is_better
-        )
-        best = (
-            f"{config.metric} {ranked[0].mean:.4f}  {space.format_values(ranked[0].values)}"
-            if ranked
-            else ""
-        )
-        sweep_run.close(status, best)
-    page_url = sweep_run.page_url(config.metric, greater_is_better=greater_is_better)
-    report(study, console, page_url)
-
-
-def open_study(sweep: start.Sweep) -> tuple[Study, dict[str, Any]]:
-    """Open the sweep's study; return it with the baseline and commit that it started from."""
-    config, folder = sweep.config, sweep.folder
-    storage, ids = open_storage(sweep.url), (start.folder_id(folder), uuid.uuid4().hex)
-    own_leases = leases.Leases(storage.engine, *ids, exclusive=config.storage is None)
-    study = Study(
-        config, storage, sweep.is_integer, own_leases, greater_is_better=sweep.greater_is_better
-    )
-    beginning = start.begin(sweep, study.study)
+def run(prepared: start.Sweep, jobs: int, gpus: list[str]) -> None:
+    """Run the rest of a sweep whose folder is locked, and show the result."""
+    config, folder, console = prepared.config, prepared.folder, Console(highlight=False)
+    study = start.open_study(prepared)
+    prepared = start.begin(prepared, study.optuna)
     if config.storage is not None:
         (folder / URL_FILE).touch(mode=0o600)  # the URL may hold a password
         (folder / URL_FILE).write_text(config.storage)
-    return study, beginning
+    parent = sweep_run.open_run(config.name, prepared.file, study.optuna)
+    os.environ["TEMPER_SWEEP"] = config.name
+    os.environ["TEMPER_PARENT_RUN"] = parent.run_id if parent else ""
+    if jobs > 1:
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    display, status = progress_display.Display(study, console), "KILLED"
+    try:
+        with display.progress:
+            runner.run(prepared, study, jobs, gpus, display.update)
+        status = "FINISHED"
+    finally:
+        display.update()
+        best = progress_display.format_best(study, study.trials())
+        sweep_run.close(parent, status, best)
+    report(study, console)
+    console.print(f"next       temper best {config.name}")
+    console.print(f"runs       {tracking_command()}")
+    if parent:
+        is_greater = study.greater_is_better
+        page = sweep_run.page_url(
+            parent.experiment_id, config.name, config.metric, greater_is_better=is_greater
+        )
+        console.print(f"           {page}", soft_wrap=True)
 
 
-def devices(jobs: int, tree: dict[str, Any]) -> list[str]:
+def devices(jobs: int, launch: str) -> list[str]:
     """Return the GPUs to distribute over the workers; [] where that is not needed.
 
     Raises:
         InputError: one training takes several processes, and so all GPUs.
     """
-    name = tree["train"]["launch"]
-    launch = Path("launch") / f"{name}.yaml"
-    if jobs == 1 or name.startswith("cpu"):
+    file = Path("launch") / f"{launch}.yaml"
+    if jobs == 1 or launch.startswith("cpu"):
         return []
-    if launch.exists():
-        content = yaml_file.load(launch)
-        if content.get("num_processes", 1) > 1:
-            raise InputError(
-                f"-j {jobs}: a training with {launch} takes every GPU: use -j 1, or train.launch: "
-                "single"
-            )
+    if file.exists() and yaml_file.load(file).get("num_processes", 1) > 1:
+        raise InputError(
+            f"-j {jobs}: a training with {file} takes every GPU: use -j 1, or train.launch: single"
+        )
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return [d for d in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if d]
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return []
-    return [str(i) for i in range(sum(x.startswith("GPU ") for x in listed.stdout.splitlines()))]
+    return [str(i) for i in range(listed.stdout.count("GPU "))]
 
 
-def report(study: Study, console: Console, page_url: str) -> None:
-    """Print every configuration, the failed trials and the next commands.
-
-    Args:
-        study: of the sweep.
-        console: to print on.
-        page_url: address of the trials in MLflow, or ''.
-
-    Raises:
-        InputError: every trial has failed.
-    """
-    results = study.results()
-    console.print(
-        progress_display.build_table(
-            study.config, results, greater_is_better=study.greater_is_better
-        )
-    )
-    console.print(progress_display.format_counts(results))
-    num_ended = sum(result.state in ENDED for result in results)
-    if study.max_trials is not None and num_ended < study.max_trials:
-        num_left = study.max_trials - num_ended
+def report(study: Study, console: Console) -> None:
+    """Print every configuration and the failed trials; an error if all have failed."""
+    trials = study.trials()
+    console.print(progress_display.build_table(study, trials))
+    console.print(progress_display.format_counts(trials))
+    if 0 < (num_left := study.num_left()) < math.inf:
         console.print(f"budget.minutes is used up with {num_left} trials left; raise it to go on")
-    for result in results:
-        if result.state == "FAIL":
-            reason, log = result.notes.get("reason"), result.notes.get("log")
-            console.print(f"trial {result.number} failed: {reason}; log {log}", soft_wrap=True)
-    if (failure := describe_failure(results, study.config.name)) is not None:
+    for trial in trials:
+        if trial.state.name == "FAIL":
+            reason, log = trial.user_attrs["reason"], trial.user_attrs["log"]
+            console.print(f"trial {trial.number} failed: {reason}; log {log}", soft_wrap=True)
+    if (failure := describe_failure(trials, study.config.name)) is not None:
         raise InputError(failure)
-    console.print(f"next       temper best {study.config.name}")
-    console.print(f"runs       {tracking_command()}")
-    if page_url:
-        console.print(f"           {page_url}", soft_wrap=True)

@@ -1,5 +1,7 @@
 """Register the exported model of an MLflow run, and move the aliases of its versions."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow.entities import Run
@@ -26,6 +28,16 @@ def check_name(name: str) -> None:
         raise InputError(f"export.name {name!r}: MLflow's registry does not allow / or : in a name")
 
 
+@contextmanager
+def explained(action: str) -> Iterator[None]:
+    """Turn an error of the registry into one line, without the secrets of its address."""
+    try:
+        yield
+    except MlflowException as error:
+        reason = addresses.hide(f"{error!s:.300}", store.tracking_uri())
+        raise InputError(f"{action}: {reason}") from None
+
+
 def register(name: str, weights: Path, alias: str) -> str:
     """Register the exported model of these weights once, set the alias, and return the version.
 
@@ -33,7 +45,7 @@ def register(name: str, weights: Path, alias: str) -> str:
         InputError: no run has the model, or the registry cannot be reached.
     """
     client = store.connect()
-    try:
+    with explained("MLflow's registry"):
         run = find_exported_run(client, tracking.model_sha256(weights))
         versions = client.search_model_versions(f"name='{name}' and run_id='{run.info.run_id}'")
         if not versions:
@@ -43,8 +55,6 @@ def register(name: str, weights: Path, alias: str) -> str:
             versions = [client.create_model_version(name, source, run.info.run_id)]
         version = str(versions[0].version)
         client.set_registered_model_alias(name, alias, version)
-    except MlflowException as error:
-        raise InputError(f"MLflow's registry: {describe(error)}") from None
     return version
 
 
@@ -73,21 +83,15 @@ def promote(name: str, alias: str, new_alias: str) -> str:
     """
     check_name(name)
     client = store.connect()
-    try:
-        version = client.get_model_version_by_alias(name, alias).version
-    except MlflowException as error:
-        if error.error_code in NOT_FOUND:
+    with explained("MLflow's registry"):
+        try:
+            version = str(client.get_model_version_by_alias(name, alias).version)
+        except MlflowException as error:
+            if error.error_code not in NOT_FOUND:
+                raise
             raise InputError(
                 f"{name} has no version with the alias {alias}: temper best registers one"
             ) from None
-        raise InputError(f"MLflow's registry: {describe(error)}") from None
-    try:
+    with explained(f"--promote {new_alias}"):
         client.set_registered_model_alias(name, new_alias, version)
-    except MlflowException as error:
-        raise InputError(f"--promote {new_alias}: {describe(error)}") from None
-    return str(version)
-
-
-def describe(error: MlflowException) -> str:
-    """Return the registry's message without the secrets of its address."""
-    return addresses.hide(f"{error!s:.300}", store.tracking_uri())
+    return version

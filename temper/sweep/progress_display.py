@@ -1,45 +1,32 @@
 """Show a running sweep: a line per finished trial; on a terminal also a bar and the best so far."""
 
-import time
 from collections import Counter
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
+from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
-from rich.text import Text
 
 from temper.compare import experiments
 from temper.params import user_code
-from temper.sweep import ranking, space
-from temper.sweep.results import ENDED, Result
+from temper.sweep import space
 from temper.sweep.study import Study
-from temper.sweep.sweep_config import SweepConfig
-from temper.sweep.worker_handle import WorkerHandle
 
-NUM_LIVE_ROWS = 5  # configurations in the live table
-REFRESH_S = 0.5  # between two queries of the database for the live table
 STATE_NAMES = {"COMPLETE": "finished", "PRUNED": "stopped early", "FAIL": "failed"}
 
 
-def build_table(
-    config: SweepConfig,
-    results: Sequence[Result],
-    *,
-    greater_is_better: bool,
-    max_rows: int | None = None,
-) -> Table:
+def build_table(study: Study, trials: Sequence[FrozenTrial]) -> Table:
     """Build a table of the configurations with scores, best first."""
-    ranked = ranking.rank(results, config.num_seeds, greater_is_better=greater_is_better)
+    config = study.config
+    ranked = study.rank(trials)
     names = list(dict.fromkeys(name for configuration in ranked for name in configuration.values))
     title = f"{config.name}: {config.objective}"
     table = Table(title=title, min_width=len(title))
     seeds = ["seeds"] if config.seeds else []
     for name in ("trial", config.metric, *seeds, *column_names(names)):
         table.add_column(name, overflow="fold")
-    for configuration in ranked[:max_rows]:
+    for configuration in ranked:
         values, scores = configuration.values, configuration.scores
         seeds = [f"{len(scores)} of {config.num_seeds}"] if config.seeds else []
         cells = [space.format_value(values[n]) if n in values else "" for n in names]
@@ -54,86 +41,55 @@ def column_names(names: Sequence[str]) -> list[str]:
     return [n if last.count(short) > 1 else short for n, short in zip(names, last, strict=True)]
 
 
-def format_counts(results: Sequence[Result]) -> str:
+def format_counts(trials: Sequence[FrozenTrial]) -> str:
     """Format the number of trials by outcome: `12 finished, 3 stopped early, 1 failed`."""
-    counts = Counter(result.state for result in results)
-    parts = [f"{counts[state]} {STATE_NAMES[state]}" for state in ENDED if counts[state]]
+    counts = Counter(trial.state.name for trial in trials)
+    parts = [f"{counts[state]} {name}" for state, name in STATE_NAMES.items() if counts[state]]
     return ", ".join(parts) or "none finished"
 
 
-class Display:
-    """Prints the progress of a sweep.
+def format_best(study: Study, trials: Sequence[FrozenTrial]) -> str:
+    """Format the best configuration as `accuracy 0.9120  train.learning_rate=0.0001`."""
+    ranked = study.rank(trials)
+    if not ranked:
+        return ""
+    return f"{study.config.metric} {ranked[0].mean:.4f}  {space.format_values(ranked[0].values)}"
 
-    Args:
-        study: whose results are shown.
-        console: to print on.
-    """
+
+class Display:
+    """Prints the progress of a sweep."""
 
     def __init__(self, study: Study, console: Console):
-        self.study, self.config, self.console = study, study.config, console
-        self.printed = {r.number for r in study.results() if r.state in ENDED}
-        self.live: Live | None = None
-        self.last_update = 0.0
-        self.started: dict[int, float] = {}  # start times of this process's trials
+        self.study, self.console = study, console
+        self.printed = {t.number for t in study.trials() if t.state.is_finished()}
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+        is_hidden = not console.is_terminal
+        self.progress = Progress(*columns, console=console, transient=True, disable=is_hidden)
+        self.task = self.progress.add_task("", total=study.max_trials)
 
-    def __enter__(self) -> "Display":
-        if self.console.is_terminal:
-            self.live = Live(console=self.console, auto_refresh=False, transient=True)
-            self.live.start()
-        return self
+    def update(self) -> None:
+        """Print the trials that have ended, and refresh the bar."""
+        trials = self.study.trials()
+        for trial in trials:
+            if trial.state.is_finished() and trial.number not in self.printed:
+                self.printed.add(trial.number)
+                self.console.print(self.format_trial(trial), soft_wrap=True)
+        running = [trial for trial in trials if not trial.state.is_finished()]
+        local = [t.number for t in running if t.user_attrs.get("folder") == self.study.folder]
+        status = f"running: {', '.join(map(str, local))}"
+        if len(running) > len(local):
+            status += f"; {len(running) - len(local)} on other machines"
+        if best := format_best(self.study, trials):
+            status += f"; best: {best}"
+        self.progress.update(self.task, completed=len(self.printed), description=status)
 
-    def __exit__(self, *_: Any) -> None:
-        if self.live is not None:
-            self.live.stop()
-
-    def update(self, workers: Collection[WorkerHandle], *, ended: bool) -> None:
-        """Print the trials that have ended and refresh the live table.
-
-        Args:
-            workers: and the trials they run.
-            ended: whether a trial of this process has just ended; for those of other machines the
-                database is queried every `REFRESH_S`.
-        """
-        if not ended and time.monotonic() - self.last_update < REFRESH_S:
-            return
-        self.last_update = time.monotonic()
-        results = self.study.results()
-        for result in results:
-            if result.state in ENDED and result.number not in self.printed:
-                self.printed.add(result.number)
-                self.console.print(self.format_trial(result), soft_wrap=True)
-        if self.live is not None:
-            self.live.update(self._live_view(results, workers), refresh=True)
-
-    def format_trial(self, result: Result) -> str:
+    def format_trial(self, trial: FrozenTrial) -> str:
         """Format the line that reports a trial that has ended."""
-        total = self.study.max_trials
-        seed = "" if result.seed is None else f" seed={result.seed}"
-        outcome = (
-            f"{self.config.metric} {result.score:.4f}"
-            if result.score is not None
-            else f"{STATE_NAMES[result.state]}: {result.notes.get('reason', '')}"
-        )
-        values = space.format_values(result.values)
-        progress = f"[{len(self.printed)}/{total or '?'}]"
-        return f"trial {result.number}: {outcome}  {values}{seed}  {progress}"
-
-    def _live_view(self, results: Sequence[Result], workers: Collection[WorkerHandle]) -> Group:
-        num_ended = sum(result.state in ENDED for result in results)
-        total = self.study.max_trials
-        local = [worker.trial.number for worker in workers if worker.trial is not None]
-        now = time.monotonic()
-        self.started = {number: self.started.get(number, now) for number in local}
-        remote = sum(result.state == "RUNNING" for result in results) - len(local)
-        running = "".join(f"; trial {n} for {now - t:.0f} s" for n, t in self.started.items())
-        running += f"; {remote} on other machines" if remote > 0 else ""
-        of_total = f" of {total}" if total else ""
-        greater_is_better = self.study.greater_is_better
-        return Group(
-            build_table(
-                self.config, results, greater_is_better=greater_is_better, max_rows=NUM_LIVE_ROWS
-            ),
-            ProgressBar(total=total, completed=num_ended, width=40),
-            Text(f" {num_ended}{of_total} trials: {format_counts(results)}{running}"),
-            Text(f" logs: sweeps/{self.config.name}/logs", style="dim"),
-        )
+        notes, name = trial.user_attrs, STATE_NAMES[trial.state.name]
+        outcome = f"{name}: {notes.get('reason')}"
+        if trial.state == TrialState.COMPLETE:
+            outcome = f"{self.study.config.metric} {trial.value:.4f}"
+        seed = "" if notes["seed"] is None else f" seed={notes['seed']}"
+        values = space.format_values(notes["values"]) + seed
+        progress = f"[{len(self.printed)}/{self.study.max_trials or '?'}]"
+        return f"trial {trial.number}: {outcome}  {values}  {progress}"

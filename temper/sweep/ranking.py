@@ -1,57 +1,67 @@
 """Group trials by configuration and rank them by the mean score over their seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from temper.sweep.results import Result
+from optuna.trial import FrozenTrial
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
     """The scored trials with the same values."""
 
-    number: int
     values: dict[str, Any]
-    trials: list[Result]
-    is_complete: bool  # whether every seed has finished
+    trials: list[FrozenTrial]
 
     @property
     def scores(self) -> list[float]:
-        return [trial.score for trial in self.trials if trial.score is not None]
+        return [trial.value for trial in self.trials if trial.value is not None]
 
     @property
     def mean(self) -> float:
         return sum(self.scores) / len(self.scores)
 
     @property
-    def typical(self) -> Result:
+    def typical(self) -> FrozenTrial:
         """Return the trial whose score is nearest the mean, the first of equals.
 
         Not the best one: of several seeds that would be the luckiest.
         """
-        return min(self.trials, key=lambda t: (abs((t.score or 0.0) - self.mean), t.number))
+        distances = [abs(score - self.mean) for score in self.scores]
+        return self.trials[distances.index(min(distances))]
 
 
 def rank(
-    results: Sequence[Result], num_seeds: int, *, greater_is_better: bool
+    trials: Iterable[FrozenTrial], num_seeds: int, *, greater_is_better: bool
 ) -> list[Configuration]:
     """Return the scored configurations, best mean first.
 
     Configurations that lack a seed follow the complete ones; of equals the earliest is first.
+
+    Args:
+        trials: in the order of their numbers.
+        num_seeds: of a complete configuration.
+        greater_is_better: for the score.
     """
-    members: dict[int, list[Result]] = {}
-    for result in results:
-        if result.score is not None:
-            members.setdefault(result.configuration, []).append(result)
+    members: dict[int, list[FrozenTrial]] = {}
+    for trial in trials:
+        if trial.state.name == "COMPLETE":
+            members.setdefault(trial.user_attrs["configuration"], []).append(trial)
     configurations = [
-        Configuration(
-            number=number,
-            values=trials[0].values,
-            trials=sorted(trials, key=lambda t: t.number),
-            is_complete=len(trials) == num_seeds,
-        )
-        for number, trials in members.items()
+        Configuration(values=same[0].user_attrs["values"], trials=same) for same in members.values()
     ]
     sign = -1 if greater_is_better else 1
-    return sorted(configurations, key=lambda c: (not c.is_complete, sign * c.mean, c.number))
+    return sorted(configurations, key=lambda c: (len(c.trials) < num_seeds, sign * c.mean))
+
+
+def describe_failure(trials: Sequence[FrozenTrial], name: str) -> str | None:
+    """Describe a sweep all of whose trials that have ended failed; None for any other."""
+    ended = [trial for trial in trials if trial.state.is_finished()]
+    if not ended or any(trial.state.name != "FAIL" for trial in ended):
+        return None
+    notes = ended[-1].user_attrs
+    return (
+        f"all {len(ended)} trials of {name} failed, the last with: {notes['reason']} (log "
+        f"{notes.get('log')}); mend the cause, and start again after rm -r sweeps/{name}"
+    )

@@ -1,26 +1,16 @@
 """The search space of a sweep: the values of each trial, and whether params.yaml accepts them."""
 
 import copy
-import itertools
 import json
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-import yaml
-from pydantic import ValidationError
+import optuna
 
 from temper import params
-from temper.core import yaml_file
-from temper.core.errors import InputError
-from temper.params import rules
+from temper.core import validation
 from temper.sweep.sweep_config import Space, SweepConfig
 
-if TYPE_CHECKING:
-    import optuna
-
-MAX_COMBINATIONS = 64  # with other parameters' values that are tried before a value is rejected
 DIGITS = 12  # significant ones of the values in a grid's range
 Values = dict[str, Any]  # dotted key → value
 
@@ -38,14 +28,11 @@ def grid(spaces: Mapping[str, Space]) -> list[Values]:
     """Return every configuration of a grid, without the parameters whose `when` does not hold."""
     configurations: list[Values] = [{}]
     for name, space in spaces.items():
+        choices = [{name: value} for value in grid_values(space)]
         configurations = [
-            values | more
+            values | choice
             for values in configurations
-            for more in (
-                [{name: value} for value in grid_values(space)]
-                if is_active(space, values)
-                else [{}]
-            )
+            for choice in (choices if is_active(space, values) else [{}])
         ]
     return configurations
 
@@ -62,33 +49,14 @@ def grid_values(space: Space) -> list[Any]:
     return [v if isinstance(v, int) else float(f"{v:.{DIGITS}g}") for v in values]
 
 
-def suggest(
-    trial: "optuna.Trial",
-    config: SweepConfig,
-    is_integer: Mapping[str, bool],
-    sampler_of: Callable[[str], "optuna.samplers.BaseSampler"],
-) -> Values:
-    """Draw a trial's values, in the order of the file.
-
-    Args:
-        trial: may have some of the values already.
-        config: holds the search space.
-        is_integer: for each parameter whether its values are integers.
-        sampler_of: a parameter's name → the sampler that draws it.
-    """
-    values: Values = {}
-    for name, space in config.parameters.items():
-        if not is_active(space, values):
-            continue
-        trial.study.sampler = sampler_of(name)
-        if space.choice is not None or config.method == "grid":
-            choices = {encode_choice(value): value for value in grid_values(space)}
-            values[name] = choices[trial.suggest_categorical(name, list(choices))]
-        else:
-            draw: Any = trial.suggest_int if is_integer[name] else trial.suggest_float
-            step = (space.step or 1) if is_integer[name] else space.step
-            values[name] = draw(name, space.low, space.high, step=step, log=space.log)
-    return values
+def suggest(trial: optuna.Trial, name: str, space: Space, is_integer: bool | None) -> Any:
+    """Draw the value of a parameter, unless the trial has it; `is_integer` is None on a grid."""
+    if space.choice is not None or is_integer is None:
+        choices = {encode_choice(value): value for value in grid_values(space)}
+        return choices[trial.suggest_categorical(name, list(choices))]
+    draw: Any = trial.suggest_int if is_integer else trial.suggest_float
+    step = (space.step or 1) if is_integer else space.step
+    return draw(name, space.low, space.high, step=step, log=space.log)
 
 
 def encode_choice(value: Any) -> Any:
@@ -115,119 +83,40 @@ def set_values(tree: dict[str, Any], values: Values) -> None:
         inner[last] = copy.deepcopy(value)
 
 
-def validation_error(tree: Mapping[str, Any]) -> str | None:
-    """Return why a tree is not a valid params.yaml, in `temper.params`' words; None if it is."""
-    if is_valid(tree):
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "params.yaml"
-        path.write_text(yaml.safe_dump(dict(tree), sort_keys=False), encoding="utf-8")
-        try:
-            params.load(path)
-        except InputError as error:
-            lines = [line.strip() for line in str(error).splitlines()[1:]]
-            return "; ".join(line.removeprefix(f"{path}:").split(": ", 1)[1] for line in lines)
-    return None
+def mistakes(
+    config: SweepConfig, tree: Mapping[str, Any]
+) -> Iterator[tuple[validation.Location, str]]:
+    """Yield the choices and ends of ranges that the schema of params.yaml refuses: key, message.
 
-
-def is_valid(tree: Mapping[str, Any]) -> bool:
-    """Check whether a tree is a valid params.yaml."""
-    try:
-        parsed = params.Params.model_validate_json(json.dumps(tree))
-    except ValidationError:
-        return False
-    return not rules.conflicts(parsed)
-
-
-def check(config: SweepConfig, tree: Mapping[str, Any], path: Path) -> dict[str, bool]:
-    """Check every choice and both ends of every range against the schema of params.yaml.
-
-    Returns:
-        for each parameter whether its values are integers.
-
-    Raises:
-        InputError: lists every value that no configuration can have, with its line in the file.
+    Each is checked alone: a combination that the schema refuses fails its trial.
     """
-    nodes, lines, is_integer = yaml_file.compose(path), [], {}
     for name, space in config.parameters.items():
-        line = yaml_file.line_of(nodes, ("parameters", name))
         rejected: dict[str, list[str]] = {}
-        for value in boundary_values(space):
-            if message := rejection(config, tree, name, value):
+        for value in space.choice if space.choice is not None else (space.low, space.high):
+            if message := rejection(tree, name, value):
                 rejected.setdefault(message, []).append(repr(value))
         for message, values in rejected.items():
-            lines.append(f"  {path}:{line}: parameters.{name}: {', '.join(values)}: {message}")
-        is_integer[name] = has_integer_values(config, tree, name, space)
-    if lines:
-        heading = (
-            f"{len(lines)} mistake{'s' * (len(lines) > 1)}: values params.yaml does not accept"
-        )
-        raise InputError("\n".join([heading, *lines]))
-    if config.method == "grid":
-        check_grid(config, tree, path)
-    return is_integer
+            yield ("parameters", name), f"{', '.join(values)}: {message}"
 
 
-def check_grid(config: SweepConfig, tree: Mapping[str, Any], path: Path) -> None:
-    """Check every configuration of a grid against the schema.
-
-    Raises:
-        InputError: one is invalid; names it.
-    """
-    configurations = grid(config.parameters)
-    errors = [(c, validation_error(with_values(tree, c))) for c in configurations]
-    invalid = [(values, message) for values, message in errors if message]
-    if invalid:
-        values, message = invalid[0]
-        raise InputError(
-            f"{path}: {len(invalid)} of the grid's {len(configurations)} configurations are "
-            f"invalid; the first is {format_values(values)}: {message}; exclude them with `when`"
-        )
-
-
-def has_integer_values(
-    config: SweepConfig, tree: Mapping[str, Any], name: str, space: Space
-) -> bool:
+def has_integer_values(tree: Mapping[str, Any], name: str, space: Space) -> bool:
     """Check whether a range holds integers: its ends are, and the schema accepts no others."""
-    given = (space.low, space.high, space.step or 1)
-    if space.choice is not None or not all(isinstance(value, int) for value in given):
+    if not (isinstance(space.low, int) and isinstance(space.high, int)):
         return False
-    middle = space.low + 0.5  # type: ignore[operator]
-    return space.step is not None or rejection(config, tree, name, middle) is not None
+    if space.step is not None:
+        return isinstance(space.step, int)
+    return rejection(tree, name, space.low + 0.5) is not None
 
 
-def boundary_values(space: Space) -> list[Any]:
-    """Return the values to check: every choice, or both ends of a range."""
-    return list(space.choice) if space.choice is not None else [space.low, space.high]
-
-
-def rejection(config: SweepConfig, tree: Mapping[str, Any], name: str, value: Any) -> str | None:
-    """Return why a value is invalid, alone and with every value of the other parameters."""
-    combinations = itertools.islice(combinations_with(config, name, value), MAX_COMBINATIONS)
-    trees = [with_values(tree, values) for values in combinations]
-    return None if any(map(is_valid, trees)) else validation_error(trees[0])
-
-
-def combinations_with(config: SweepConfig, name: str, value: Any) -> Iterator[Values]:
-    """Yield configurations in which a parameter has a value and its `when` holds."""
-    spaces = dict(config.parameters)
-    space = spaces.pop(name)
-    conditions: Values = {}
-    to_visit = [space]
-    while to_visit:
-        for key, condition in (to_visit.pop().when or {}).items():
-            conditions[key] = condition[0] if isinstance(condition, list) else condition
-            to_visit.append(spaces[key])
-    ordered = [key for key in config.parameters if key in conditions]
-    yield {key: conditions[key] for key in ordered} | {name: value}
-    free = {key: inner for key, inner in spaces.items() if key not in conditions}
-    for drawn in itertools.product(*(boundary_values(inner) for inner in free.values())):
-        values: Values = {}
-        candidates = conditions | {name: value} | dict(zip(free, drawn, strict=True))
-        for key, inner in config.parameters.items():
-            if is_active(inner, values):
-                values[key] = candidates[key]
-        yield values
+def rejection(tree: Mapping[str, Any], name: str, value: Any) -> str | None:
+    """Return why the schema of params.yaml refuses a value of this key; None if it does not."""
+    _, found = validation.check(with_values(tree, {name: value}), params.Params, lambda _: ())
+    own = [
+        f"{'.'.join(map(str, location))}: {message}"
+        for location, message in found
+        if location[: name.count(".") + 1] == tuple(name.split("."))
+    ]
+    return "; ".join(own) or None
 
 
 def format_values(values: Values) -> str:

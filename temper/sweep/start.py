@@ -1,21 +1,25 @@
 """Check a sweep against the repository, and fix the commit that all its trials start from."""
 
+import fcntl
 import json
 import uuid
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import optuna
 
 from temper import params, tracking
-from temper.core import yaml_file
+from temper.core import validation, yaml_file
 from temper.core.errors import InputError, nearest
-from temper.repo import git, try_git
+from temper.repo import LOCK, git, try_git
 from temper.sweep import objective, space, storage, workspace
+from temper.sweep.study import Study
 from temper.sweep.sweep_config import SweepConfig
 
-KEY = "begun"  # user attribute of the study: its baseline, commit and configuration
+KEY = "started"  # user attribute of the study: its baseline, commit and configuration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,47 +30,60 @@ class Sweep:
     file: Path
     root: Path
     folder: Path  # sweeps/<name>
-    tree: dict[str, Any]  # params.yaml when the sweep started
+    parameters: params.Params  # when the sweep started
+    start: dict[str, Any]  # baseline, commit and configuration of then; {} for a new sweep
     is_integer: dict[str, bool]  # by parameter, whether its values are integers
     greater_is_better: bool
 
-    @property
-    def url(self) -> str:
-        """Return the URL of the database."""
-        return self.config.storage or storage.local_url(self.folder)
+    def worker(self, index: int) -> Path:
+        """Return the worktree of a worker."""
+        return self.folder / f"worker-{index}"
+
+    def log(self, number: int) -> Path:
+        return self.folder / "logs" / f"{number}.log"
 
 
 def prepare(config: SweepConfig, file: Path, root: Path, folder: Path) -> Sweep:
-    """Check a sweep without writing anything.
+    """Check a sweep in the current folder without writing anything.
 
     Raises:
         InputError: the repository, a parameter or the objective is invalid.
     """
-    check_workspace(root, config)
-    text = params_text(root, stored_start(config, folder), file)
-    name = str(params.PARAMS_FILE)
-    tree = yaml_file.values(yaml_file.parse(text, name), name)
+    check_workspace(config)
+    start = stored_start(config, folder)
+    tree = params_at(start, file)
+    parameters = params.Params.model_validate_json(json.dumps(tree))
+    directions = objective.directions(parameters)
+
+    def mistakes(_: SweepConfig) -> Iterator[tuple[validation.Location, str]]:
+        yield from space.mistakes(config, tree)
+        if config.metric not in directions:
+            message = f"{parameters.task.metrics} has no metric {config.metric!r}"
+            suggestion = nearest(config.metric, list(directions))
+            yield ("objective",), f"{message}{suggestion}; allowed: {', '.join(directions)}"
+
+    validation.load(file, SweepConfig, mistakes, page="docs/sweep.md")
     return Sweep(
         config=config,
         file=file,
         root=root,
         folder=folder,
-        tree=tree,
-        is_integer=space.check(config, tree, file),
-        greater_is_better=objective_direction(config, tree, file),
+        start=start,
+        parameters=parameters,
+        is_integer={
+            name: space.has_integer_values(tree, name, values)
+            for name, values in config.parameters.items()
+        },
+        greater_is_better=directions[config.metric],
     )
 
 
-def check_workspace(root: Path, config: SweepConfig) -> None:
-    """Refuse a folder in which a sweep cannot run.
-
-    Raises:
-        InputError: says what is missing.
-    """
-    if not (root / ".dvc").is_dir() or not (root / "dvc.yaml").is_file():
+def check_workspace(config: SweepConfig) -> None:
+    """Refuse a folder in which a sweep cannot run."""
+    if not Path(".dvc").is_dir() or not Path("dvc.yaml").is_file():
         raise InputError("not a DVC repository; run this where dvc.yaml is")
-    git("rev-parse", "HEAD", cwd=root)
-    git("var", "GIT_COMMITTER_IDENT", cwd=root)
+    git("rev-parse", "HEAD")
+    git("var", "GIT_COMMITTER_IDENT")
     if config.prune is not None and tracking.is_off():
         raise InputError(
             "prune needs the scores that training records as it runs: unset TEMPER_TRACKING, or "
@@ -80,50 +97,29 @@ def stored_start(config: SweepConfig, folder: Path) -> dict[str, Any]:
         return {}
     opened = storage.open_storage(config.storage or storage.local_url(folder))
     try:
-        study = optuna.load_study(study_name=config.name, storage=opened)
+        return optuna.load_study(study_name=config.name, storage=opened).user_attrs.get(KEY, {})
     except KeyError:
         return {}
-    return study.user_attrs.get(KEY, {})
 
 
-def params_text(root: Path, start: dict[str, Any], file: Path) -> str:
-    """Return params.yaml as it was when the sweep started; for a new sweep, as it is.
-
-    Raises:
-        InputError: git does not have the commit.
-    """
+def params_at(start: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Return params.yaml as it was when the sweep started; for a new sweep, as it is."""
     if not start:
         params.load()
-        return params.PARAMS_FILE.read_text(encoding="utf-8")
+        return yaml_file.load(params.PARAMS_FILE)
     commit, short = start["commit"], start["baseline"][:10]
-    if not workspace.has_commit(root, commit):
+    if not workspace.has_commit(commit):
         if commit != start["baseline"]:
             raise InputError(
                 f"the sweep was started at commit {short} with uncommitted changes, which only "
                 "another clone has: commit them there and give the sweep another name"
             )
         raise InputError(f"the sweep was started at commit {short}: git fetch it into this clone")
-    others = ("--", ".", f":!{workspace.LOCK}", f":!{file}")
-    if try_git("diff", "--quiet", commit, *others, cwd=root) is None:
+    others = ("--", ".", f":!{LOCK}", f":!{file}")
+    if try_git("diff", "--quiet", commit, *others) is None:
         print(f"the code or params.yaml has changed; the sweep continues with those of {short}")
-    return git("show", f"{commit}:./{params.PARAMS_FILE}", cwd=root) + "\n"
-
-
-def objective_direction(config: SweepConfig, tree: dict[str, Any], file: Path) -> bool:
-    """Return whether a greater score of the objective is better.
-
-    Raises:
-        InputError: the task has no such metric.
-    """
-    parameters = params.Params.model_validate_json(json.dumps(tree))
-    directions = objective.directions(parameters)
-    if config.metric not in directions:
-        line = yaml_file.line_of(yaml_file.compose(file), ("objective",))
-        raise InputError(
-            f"{file}:{line}: objective: {parameters.task.metrics} has no metric {config.metric!r}"
-            f"{nearest(config.metric, list(directions))}; allowed: {', '.join(directions)}"
-        )
-    return directions[config.metric]
+    name = str(params.PARAMS_FILE)
+    return yaml_file.values(yaml_file.parse(git("show", f"{commit}:./{name}"), name), name)
 
 
 def folder_id(folder: Path) -> str:
@@ -134,26 +130,43 @@ def folder_id(folder: Path) -> str:
     return file.read_text()
 
 
-def begin(sweep: Sweep, study: optuna.Study) -> dict[str, Any]:
-    """Return the baseline and the commit of the trials; store them if the sweep is new.
+def open_study(sweep: Sweep) -> Study:
+    """Open or create the study of a sweep in its folder."""
+    url = sweep.config.storage or storage.local_url(sweep.folder)
+    return Study(
+        sweep.config,
+        storage.open_storage(url, is_shared=sweep.config.storage is not None),
+        sweep.is_integer,
+        folder_id(sweep.folder),
+        greater_is_better=sweep.greater_is_better,
+    )
 
-    Raises:
-        InputError: experiments have its names, git does not track a file that the parameters name,
-            or the sweep was started with another configuration.
-    """
-    root, config = sweep.root, sweep.config
+
+@contextmanager
+def locked(file: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock of a file; without waiting, give whether it could be taken."""
+    with file.open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_held = True
+        except BlockingIOError:
+            is_held = False
+        yield is_held
+
+
+def begin(sweep: Sweep, study: optuna.Study) -> Sweep:
+    """Store what the trials start from, if the sweep is new, and return the sweep with it."""
+    config = sweep.config
     plan = config.model_dump(mode="json", exclude={"storage"})  # its URL may hold a password
     if KEY not in study.user_attrs:
-        taken = workspace.experiments(root, config.name)
-        if taken:
+        if taken := workspace.experiments(config.name):
             raise InputError(
                 f"experiments {', '.join(taken[:3])} … of an earlier sweep {config.name} exist: "
                 f"give this one another name, or remove them: dvc exp remove {' '.join(taken)}"
             )
-        baseline, commit = workspace.snapshot(root)
-        parameters = params.Params.model_validate_json(json.dumps(sweep.tree))
-        untracked = workspace.untracked_files(root, commit, parameters)
-        if untracked:
+        baseline = git("rev-parse", "HEAD")
+        commit = git("stash", "create") or baseline  # with the uncommitted changes, which stay
+        if untracked := workspace.untracked_files(commit, sweep.parameters):
             raise InputError(
                 f"git does not track {', '.join(untracked)}, and a trial has only tracked files: "
                 "git add or dvc add it"
@@ -167,5 +180,5 @@ def begin(sweep: Sweep, study: optuna.Study) -> dict[str, Any]:
             f"{sweep.file}: the sweep {config.name} was started with another "
             f"{', '.join(differing)}: give this one another name"
         )
-    workspace.protect_commit(root, config.name, start["commit"])
-    return start
+    git("update-ref", f"refs/temper/sweeps/{config.name}", start["commit"])  # keep it
+    return replace(sweep, start=start)

@@ -1,211 +1,209 @@
 """The trials of a sweep in Optuna: which one is next, each run once, and what they scored.
 
-What Optuna draws for a trial depends on the sweep's seed, the configuration's number and the scores
-before it, never on this process: after a kill the same values are drawn.
+A trial has a position in the sweep, the smallest free one, which fixes its configuration and seed.
+What is drawn depends on the sweep's seed, the configuration and the scores before it, never on this
+process: after a kill the same values are drawn.
 """
 
+import itertools
+import math
+import os
 import random
+import time
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from temper.sweep import space
-from temper.sweep.leases import Leases
-from temper.sweep.results import Result, to_result
-from temper.sweep.storage import quiet_optuna
+from temper.sweep import ranking, space
 from temper.sweep.sweep_config import SweepConfig
+
+DRAWING_S = 5.0  # how long another machine may take to draw the values of a configuration
+
+
+def is_counted(trial: FrozenTrial) -> bool:
+    """Leave out trials that failed without a reason: beyond the budget, or their machine died."""
+    return trial.state != TrialState.FAIL or "reason" in trial.user_attrs
 
 
 class Study:
-    """The trials of one sweep.
-
-    Args:
-        config: of the sweep.
-        storage: Optuna's.
-        is_integer: for each parameter whether its values are integers.
-        leases: which trials belong to this process.
-        greater_is_better: for the objective.
-    """
+    """The trials of one sweep; one `temper sweep` at a time works in the folder with this id."""
 
     def __init__(
         self,
         config: SweepConfig,
         storage: optuna.storages.RDBStorage,
         is_integer: dict[str, bool],
-        leases: Leases,
+        folder: str,
         *,
         greater_is_better: bool,
     ):
-        self.config, self.is_integer, self.leases = config, is_integer, leases
-        self.greater_is_better = greater_is_better
+        self.config, self.storage, self.is_integer = config, storage, is_integer
+        self.folder, self.greater_is_better = folder, greater_is_better
         self.grid = space.grid(config.parameters) if config.method == "grid" else None
-        with quiet_optuna():
-            self.study = optuna.create_study(
-                storage=storage,
-                study_name=config.name,
-                direction="maximize" if greater_is_better else "minimize",
-                pruner=self._pruner(),
-                load_if_exists=True,
+        self.witnessed: set[int] = set()  # trials that were seen before a process had claimed them
+        pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
+        if config.prune is not None:
+            pruner = optuna.pruners.MedianPruner(
+                n_startup_trials=config.prune.after_trials,
+                n_warmup_steps=config.prune.after_evaluations
+                + 1,  # the first step to prune, from 1
             )
-        leases.study = f"{config.name}/{self.study._study_id}"  # a deleted study may have the name
-
-    def _pruner(self) -> optuna.pruners.BasePruner:
-        prune = self.config.prune
-        if prune is None:
-            return optuna.pruners.NopPruner()
-        return optuna.pruners.MedianPruner(
-            n_startup_trials=prune.after_trials,
-            n_warmup_steps=prune.after_evaluations + 1,  # the first step that may be pruned, from 1
+        self.optuna = optuna.create_study(
+            storage=storage,
+            study_name=config.name,
+            direction="maximize" if greater_is_better else "minimize",
+            pruner=pruner,
+            load_if_exists=True,
         )
 
     @property
-    def max_configurations(self) -> int | None:
-        """Return how many configurations there will be; None where only time ends the sweep."""
-        trials = self.config.budget.trials
-        limit = None if trials is None else trials // self.config.num_seeds
-        if self.grid is None:
-            return limit
-        return len(self.grid) if limit is None else min(limit, len(self.grid))
-
-    @property
     def max_trials(self) -> int | None:
-        limit = self.max_configurations
-        return None if limit is None else limit * self.config.num_seeds
+        """Return how many trials there will be; None where only time ends the sweep."""
+        limits = [self.config.budget.trials]
+        limits += [None if self.grid is None else len(self.grid) * self.config.num_seeds]
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    def trials(self) -> list[FrozenTrial]:
+        return list(filter(is_counted, self.optuna.get_trials(deepcopy=False)))
+
+    def num_left(self) -> float:
+        """Return how many trials have not ended; infinity where only time ends the sweep."""
+        num_ended = sum(trial.state.is_finished() for trial in self.trials())
+        return math.inf if self.max_trials is None else self.max_trials - num_ended
+
+    def running(self, **attributes: Any) -> list[FrozenTrial]:
+        """Return the trials that run, here or on another machine, with these attributes."""
+        trials = self.optuna.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return [trial for trial in trials if attributes.items() <= trial.user_attrs.items()]
+
+    def rank(self, trials: Iterable[FrozenTrial]) -> list[ranking.Configuration]:
+        seeds, greater_is_better = self.config.num_seeds, self.greater_is_better
+        return ranking.rank(trials, seeds, greater_is_better=greater_is_better)
 
     # -- which trial is next -----------------------------------------------------------------
 
-    def next(self, *, begin: bool) -> optuna.Trial | None:
-        """Return a trial to run, now owned by this process; None where there is none to take.
-
-        Args:
-            begin: whether to begin new trials, or only to take over abandoned ones.
-        """
-        with quiet_optuna():
-            trial = self._take_over()
-            if trial is None and begin and self.has_unstarted():
-                trial = self._ask()
-        return trial
-
-    def is_running(self) -> bool:
-        """Check whether a trial is running, here or on another machine."""
-        return bool(self.trials(states=(TrialState.RUNNING,)))
+    def next(self) -> optuna.Trial | None:
+        """Begin a trial; None where none is left."""
+        return self.claim(self.optuna.ask()._trial_id) if self.has_unstarted() else None
 
     def has_unstarted(self) -> bool:
-        """Check whether there are trials that nobody has started."""
-        limit = self.max_configurations
-        waiting = self.trials(states=(TrialState.WAITING,))
-        return bool(waiting) or limit is None or len(self._first_trials()) < limit
+        return self.max_trials is None or len(self._taken()) < self.max_trials
 
-    def _take_over(self) -> optuna.Trial | None:
-        """Return a running trial whose process is dead."""
-        running = self.trials(states=(TrialState.RUNNING,))
-        leases = self.leases.current() if running else {}
-        for frozen in running:
-            lease = leases.get(frozen.number)
-            is_dead = self.leases.is_dead(frozen.number, lease)
-            if is_dead and self.leases.acquire(frozen.number, lease):
-                self.study.sampler = self._sampler(frozen.number, "")
-                return self._with_values(optuna.Trial(self.study, frozen._trial_id))
-        return None
+    def _taken(self) -> set[int]:
+        attributes = (trial.user_attrs for trial in self.trials())
+        return {a["position"] for a in attributes if "position" in a}
 
-    def _ask(self) -> optuna.Trial | None:
-        """Return the next waiting trial, or a new one; None where another machine was faster."""
-        self.study.sampler = self._sampler(-1, "")
-        trial = self.study.ask()
-        return self._with_values(trial) if self.leases.acquire(trial.number) else None
+    def claim(self, trial_id: int) -> optuna.Trial | None:
+        """Make a running trial this process's, with its values; None beyond the budget.
 
-    def _first_trials(self) -> list[int]:
-        """Return the number of each configuration's first trial."""
-        return [t.number for t in self.trials() if "configuration" not in t.user_attrs]
-
-    def _position(self, number: int) -> int | None:
-        """Return the index of a first trial's configuration; None beyond the budget."""
-        position, limit = self._first_trials().index(number), self.max_configurations
-        return position if limit is None or position < limit else None
-
-    def _with_values(self, trial: optuna.Trial) -> optuna.Trial | None:
-        """Draw a trial's values, and enqueue the trials of its configuration's other seeds.
-
-        Two machines that ask at the same time may exceed the budget by a trial: None.
+        Two machines that ask at the same time may exceed the budget by a trial.
         """
-        is_first = "configuration" not in trial.user_attrs
-        position = self._position(trial.number) if is_first else 0
-        if position is None:
-            trial.set_user_attr("surplus", True)
-            self.study.tell(trial, state=TrialState.FAIL)
-            return None
-        self.study.sampler = self._sampler(position, "")
-        _ = trial.relative_params  # drawn together, before any of them is stored
-        sampler_of = lambda name: self._sampler(position, name)  # noqa: E731
-        values = space.suggest(trial, self.config, self.is_integer, sampler_of)
-        if is_first:
-            seeds = self.config.seeds or (None,)
-            trial.set_user_attr("values", values)
-            trial.set_user_attr("seed", seeds[0])
-            enqueued = [
-                t for t in self.trials() if t.user_attrs.get("configuration") == trial.number
-            ]
-            for seed in seeds[1 + len(enqueued) :]:
-                attributes = {"configuration": trial.number, "seed": seed, "values": values}
-                self.study.enqueue_trial(trial.params, user_attrs=attributes)
+        trial = optuna.Trial(self.optuna, trial_id)
+        self.heartbeat([trial_id])
+        if self.storage.get_trial(trial_id).state != TrialState.RUNNING:
+            return None  # this machine was away for long, and another took over
+        trial.set_user_attr("folder", self.folder)
+        trial.set_user_attr("process", os.getpid())
+        if "position" not in trial.user_attrs:
+            position = self._free_position(trial.number)
+            if self.max_trials is not None and position >= self.max_trials:
+                self.optuna.tell(trial, state=TrialState.FAIL)
+                return None
+            configuration, index = divmod(position, self.config.num_seeds)
+            trial.set_user_attr("configuration", configuration)
+            trial.set_user_attr("seed", self.config.seeds[index] if self.config.seeds else None)
+            trial.set_user_attr("position", position)
+        if "values" not in trial.user_attrs:
+            trial.set_user_attr("values", self._draw(trial))
         return trial
 
-    def _sampler(self, position: int, name: str) -> optuna.samplers.BaseSampler:
-        """Return a sampler seeded by the sweep's seed, a configuration and a parameter."""
-        seed = random.Random(f"{self.config.seed} {position} {name}").getrandbits(32)
+    def _free_position(self, number: int) -> int:
+        """Return the position that is next, after those that earlier trials are about to take."""
+        ahead = sum(t.number < number and "position" not in t.user_attrs for t in self.running())
+        taken = self._taken()
+        free = (position for position in itertools.count() if position not in taken)
+        return next(itertools.islice(free, ahead, None))
+
+    def _draw(self, trial: optuna.Trial) -> space.Values:
+        """Draw a trial's values, in the order of the file; other seeds have the same."""
+        configuration, fixed = trial.user_attrs["configuration"], self._fixed_params(trial)
+        self.optuna.sampler = self._sampler(configuration, "", fixed)
+        _ = trial.relative_params  # drawn together, before any of them is stored
+        values: space.Values = {}
+        for name, parameter in self.config.parameters.items():
+            if space.is_active(parameter, values):
+                self.optuna.sampler = self._sampler(configuration, name, fixed)
+                is_integer = None if self.grid is not None else self.is_integer[name]
+                values[name] = space.suggest(trial, name, parameter, is_integer)
+        return values
+
+    def _fixed_params(self, trial: optuna.Trial) -> dict[str, Any]:
+        """Return the values, as Optuna stores them, that the trial's configuration has already."""
+        configuration = trial.user_attrs["configuration"]
         if self.grid is not None:
-            values = self.grid[position] if 0 <= position < len(self.grid) else {}
-            fixed = {key: space.encode_choice(value) for key, value in values.items()}
-            return optuna.samplers.PartialFixedSampler(fixed, optuna.samplers.RandomSampler(seed))
-        if self.config.method != "tpe":
-            return optuna.samplers.RandomSampler(seed)
+            values = self.grid[configuration]
+            return {name: space.encode_choice(value) for name, value in values.items()}
+        deadline = time.monotonic() + DRAWING_S
+        while True:
+            earlier = [t for t in self.siblings(configuration) if t.number < trial.number]
+            drawn = [t.params for t in earlier if "values" in t.user_attrs]
+            is_drawing = any(t.state == TrialState.RUNNING for t in earlier)
+            if drawn or not is_drawing or time.monotonic() > deadline:
+                return drawn[0] if drawn else {}
+            time.sleep(0.1)
+
+    def _sampler(
+        self, configuration: int, name: str, fixed: dict[str, Any]
+    ) -> optuna.samplers.BaseSampler:
+        """Return a sampler seeded by the sweep's seed, a configuration and a parameter."""
+        seed = random.Random(f"{self.config.seed} {configuration} {name}").getrandbits(32)
         conditional = any(parameter.when for parameter in self.config.parameters.values())
-        return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=conditional)
+        sampler: optuna.samplers.BaseSampler = optuna.samplers.RandomSampler(seed)
+        if self.config.method == "tpe":
+            sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, group=conditional)
+        return optuna.samplers.PartialFixedSampler(fixed, sampler) if fixed else sampler
 
-    # -- outcomes ----------------------------------------------------------------------------
+    def siblings(self, configuration: int) -> list[FrozenTrial]:
+        """Return the trials of a configuration, also those whose machine died."""
+        trials = self.optuna.get_trials(deepcopy=False)
+        return [t for t in trials if t.user_attrs.get("configuration") == configuration]
 
-    def finish(self, trial: optuna.Trial, score: float, **notes: Any) -> None:
-        self._tell(trial, TrialState.COMPLETE, score, notes)
+    # -- while they run ----------------------------------------------------------------------
 
-    def fail(self, trial: optuna.Trial, reason: str, **notes: Any) -> None:
-        self._tell(trial, TrialState.FAIL, None, notes | {"reason": reason})
+    def heartbeat(self, trial_ids: Iterable[int]) -> None:
+        """Tell other machines that trials are alive, and fail those of machines that have died.
 
-    def prune(self, trial: optuna.Trial, reason: str, **notes: Any) -> None:
-        self._tell(trial, TrialState.PRUNED, None, notes | {"reason": reason})
-
-    def _tell(
-        self, trial: optuna.Trial, state: TrialState, score: float | None, notes: dict[str, Any]
-    ) -> None:
-        if not self.leases.is_own(trial.number):  # this machine slept and another took over
-            return
-        for key, value in notes.items():
-            trial.set_user_attr(key, value)
-        with quiet_optuna():
-            trial.study.tell(trial, score, state=state)
+        A trial that nobody has claimed gets one heartbeat: its machine may have died before that.
+        """
+        if self.config.storage is not None:
+            unclaimed = {t._trial_id for t in self.running() if "folder" not in t.user_attrs}
+            for trial_id in {*trial_ids, *(unclaimed - self.witnessed)}:
+                self.storage.record_heartbeat(trial_id)
+            self.witnessed |= unclaimed
+            optuna.storages.fail_stale_trials(self.optuna)
 
     def should_prune(self, trial: optuna.Trial, evaluation: int, score: float) -> bool:
         """Report an intermediate score; return whether to stop the trial."""
-        with quiet_optuna():
-            stored = trial.study._storage.get_trial(trial._trial_id)
-            if evaluation not in stored.intermediate_values:
+        try:
+            if evaluation not in self.storage.get_trial(trial._trial_id).intermediate_values:
                 trial.report(score, evaluation)
-            return self.config.prune is not None and trial.should_prune()
+        except UpdateFinishedTrialError:  # see `claim`
+            return True
+        return self.config.prune is not None and trial.should_prune()
 
-    def pruned_sibling(self, trial: optuna.Trial) -> int | None:
-        """Return a trial of the same configuration that was stopped early."""
-        configuration = trial.user_attrs.get("configuration", trial.number)
-        for result in self.results():
-            if result.configuration == configuration and result.state == "PRUNED":
-                return result.number
-        return None
+    def note(self, trial: optuna.Trial, **notes: Any) -> None:
+        """Store attributes of a trial, unless another machine took it over: see `claim`."""
+        with suppress(UpdateFinishedTrialError):
+            for key, value in notes.items():
+                trial.set_user_attr(key, value)
 
-    # -- results -----------------------------------------------------------------------------
-
-    def trials(self, **filters: Any) -> list[FrozenTrial]:
-        """Return Optuna's trials, without those beyond the budget."""
-        trials = self.study.get_trials(deepcopy=False, **filters)
-        return [trial for trial in trials if not trial.user_attrs.get("surplus")]
-
-    def results(self) -> list[Result]:
-        return [to_result(trial) for trial in self.trials()]
+    def tell(
+        self, trial: optuna.Trial, state: str, score: float | None = None, **notes: Any
+    ) -> None:
+        """Store the outcome of a trial: COMPLETE, PRUNED or FAIL."""
+        self.note(trial, **notes)
+        self.optuna.tell(trial, score, state=TrialState[state], skip_if_finished=True)

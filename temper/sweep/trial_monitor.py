@@ -1,56 +1,98 @@
-"""Read a running trial's validation scores from the journal that its training writes."""
+"""Follow a trial while it trains: its validation scores go to Optuna, which may stop it."""
 
 import json
+import os
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import optuna
+
+from temper.sweep import child_processes
+from temper.sweep.storage import HEARTBEAT_S
+from temper.sweep.study import Study
+
+POLL_S = 0.2  # between two reads of the journal
+
 
 class TrialMonitor:
-    """Follows the tracking journal of one trial.
+    """Reads the journal of a trial in `tracking/`; as a context in a thread, with heartbeats.
 
-    Args:
-        folder: `tracking/` of the repository.
-        name: of the trial's experiment.
-        metric: of the validation split.
-        first_step: of the first evaluation, where an earlier process has read it.
+    They are also of the trials that this process resumes next, whose ids are `waiting`.
     """
 
-    def __init__(self, folder: Path, name: str, metric: str, first_step: int | None = None):
-        self.folder, self.name, self.key = folder, name, f"validation/{metric}"
-        self.first_step, self.fingerprint = first_step, ""
+    def __init__(self, study: Study, trial: optuna.Trial, folder: Path, waiting: Sequence[int]):
+        self.study, self.trial, self.folder = study, trial, folder
+        self.name = f"{study.config.name}-{trial.number}"
+        self.trial_ids = [trial._trial_id, *waiting]
+        self.first_step = trial.user_attrs.get("first_step")  # of the first evaluation
+        self.stop_reason, self.fingerprint = trial.user_attrs.get("stopped", ""), ""
         self.offsets: dict[Path, int] = {}  # bytes read so far; -1: another trial's journal
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._follow)
 
-    def new_scores(self) -> list[tuple[int, float]]:
-        """Return the scores since the last call, each with its evaluation's number from 1.
+    def __enter__(self) -> "TrialMonitor":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.ended.set()
+        self.thread.join()
+
+    def _follow(self) -> None:
+        last_heartbeat = last_request = 0.0
+        while not self.ended.wait(POLL_S):
+            try:
+                self.read()
+                if time.monotonic() - last_heartbeat > HEARTBEAT_S:
+                    last_heartbeat = time.monotonic()
+                    self.study.heartbeat(self.trial_ids)
+            except Exception:  # the database may be away for a while
+                traceback.print_exc()
+            if self.stop_reason and time.monotonic() - last_request > child_processes.RETRY_S:
+                last_request = time.monotonic()
+                child_processes.request_stop(os.getpid())
+
+    def read(self) -> None:
+        """Report the scores since the last call to Optuna.
 
         Evaluations are counted rather than steps, whose number depends on the batch size.
         """
-        scores = []
-        for path in sorted(self.folder.glob("*.jsonl")):
-            for record in self._new_records(path):
-                score = record.get("metrics", {}).get(self.key)
-                if score is not None and record.get("step"):
-                    self.first_step = self.first_step or record["step"]
-                    scores.append((max(1, round(record["step"] / self.first_step)), score))
-        return scores
+        key = f"validation/{self.study.config.metric}"
+        for record in self._new_records():
+            step, score = record.get("step"), record.get("metrics", {}).get(key)
+            if score is None or not step:
+                continue
+            if self.first_step is None:
+                self.first_step = step
+                self.study.note(self.trial, first_step=step)
+            evaluation = max(1, round(step / self.first_step))
+            should_prune = self.study.should_prune(self.trial, evaluation, score)
+            if should_prune and not self.stop_reason:
+                metric = self.study.config.metric
+                self.stop_reason = f"{metric} {score:.4g} at evaluation {evaluation}"
+                self.study.note(self.trial, stopped=self.stop_reason)
 
-    def _new_records(self, path: Path) -> list[dict[str, Any]]:
-        offset = self.offsets.get(path, 0)
-        if offset < 0:
-            return []
-        try:
-            with path.open("rb") as file:
-                file.seek(offset)
-                text = file.read()
-        except OSError:  # uploaded and deleted
-            return []
-        complete = text[: text.rfind(b"\n") + 1]
-        records = [json.loads(line) for line in complete.splitlines()]
-        if offset == 0 and records:
-            tags = records[0].get("tags", {})
-            if tags.get("dvc.exp_name") != self.name:
-                self.offsets[path] = -1
-                return []
-            self.fingerprint = tags.get("fingerprint", "")
-        self.offsets[path] = offset + len(complete)
+    def _new_records(self) -> list[dict[str, Any]]:
+        """Return the complete lines that the trial's journals have since the last call."""
+        records = []
+        for path in sorted(self.folder.glob("*.jsonl")):
+            offset = self.offsets.setdefault(path, 0)
+            data = b""
+            with suppress(FileNotFoundError), path.open("rb") as file:  # or uploaded and deleted
+                file.seek(max(0, offset))
+                data = file.read()
+            lines = data[: data.rfind(b"\n") + 1].splitlines() if offset >= 0 else []
+            if offset == 0 and lines:
+                tags = json.loads(lines[0]).get("tags", {})
+                if tags.get("dvc.exp_name") != self.name:
+                    self.offsets[path] = -1
+                    continue
+                self.fingerprint = tags.get("fingerprint", "")
+            self.offsets[path] += sum(len(line) + 1 for line in lines)
+            records += map(json.loads, lines)
         return records

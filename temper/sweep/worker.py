@@ -1,108 +1,167 @@
-"""A worker process: runs the trials it is sent, one after another, in a git worktree.
+"""A worker process: runs trials, one after another, in a git worktree.
 
-`python -m temper.sweep.worker <root> <worktree> <baseline> <commit>`, started by `temper sweep`.
 DVC stays loaded between trials; the output of a trial goes to its log.
 """
 
-import copy
-import fcntl
-import functools
-import json
 import math
+import multiprocessing
 import os
 import re
-import signal
+import shutil
+import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import optuna
+
 from temper import params
-from temper.core import determinism
+from temper.core import determinism, errors
 from temper.core.errors import InputError
-from temper.sweep import child_processes, objective, workspace
+from temper.repo import with_own_tools
+from temper.sweep import child_processes, objective, start, workspace
+from temper.sweep.start import Sweep, locked
+from temper.sweep.study import Study
+from temper.sweep.trial_monitor import TrialMonitor
 from temper.sweep.workspace import STAGE
 
-PIPELINE = "dvc.yaml"
-UPSTREAM_LOCK = "preparing.lock"  # one worker runs a shared upstream stage, the others restore it
+POLL_S = 0.5
 
 
-def cache_yaml_parsing() -> None:
-    """Make DVC parse each YAML text once: it reads params.yaml for every stage, several times."""
-    from dvc.utils import strictyaml
-    from dvc.utils.serialize import _yaml
-
-    parse = _yaml.parse_yaml
-
-    @functools.lru_cache(maxsize=64)
-    def parsed(text: str, typ: str) -> Any:
-        return parse(text, "", typ)
-
-    def parse_yaml(text: str, path: str, typ: str = "safe") -> Any:
-        try:
-            return copy.deepcopy(parsed(text, typ))
-        except Exception:
-            return parse(text, path, typ)  # the error names the path
-
-    _yaml.parse_yaml = strictyaml.parse_yaml = parse_yaml
-
-
-@contextmanager
-def redirect_output(log: Path) -> Iterator[None]:
-    """Append the output of this process and its children to a file."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    before = os.dup(1), os.dup(2)
-    with log.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for target, handle in zip((1, 2), before, strict=True):
-            os.dup2(handle, target)
-            os.close(handle)
+def main(
+    sweep: Sweep, index: int, device: str, interrupted: Sequence[int], deadline: float
+) -> None:
+    """Run trials until none is left, the interrupted ones first; `deadline` is a Unix time."""
+    determinism.end_with_parent()
+    parent = multiprocessing.parent_process()
+    if parent is None or not parent.is_alive():
+        return
+    child_processes.stop_descendants_on_sigterm()
+    os.environ.update(with_own_tools(os.environ))
+    if device:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
+    folder = sweep.worker(index)
+    with redirect_output(folder.with_suffix(".log")), errors.exit_on_input_error():
+        study = start.open_study(sweep)
+        os.chdir(
+            workspace.create(sweep.root, folder, sweep.start["baseline"], sweep.start["commit"])
+        )
+        runner = TrialRunner(sweep, study)
+        for trial, waiting in trials(sweep, study, interrupted, deadline):
+            runner.run(trial, waiting)
 
 
-class UpstreamStages:
-    """The stages before training, run again where a trial's values affect them.
-
-    Args:
-        repo: `dvc.repo.Repo` of the worktree, whose decorators hide its types.
-        lock: file; one worker runs the stages, the others restore the outputs from DVC's cache.
-    """
-
-    def __init__(self, repo: Any, lock: Path):
-        self.repo, self.lock = repo, lock
-        self.last_values: dict[str, Any] | None = None  # that the stages last ran with
-        stages = [s for s in repo.stage.collect(STAGE, with_deps=True) if s.addressing != STAGE]
-        keys = {key for stage in stages for key in param_keys(stage)}
-        text = Path(PIPELINE).read_text(encoding="utf-8")
-        self.keys = keys | set(re.findall(r"\$\{([^}]+)\}", text))
-
-    def run(self, values: dict[str, Any]) -> None:
-        """Run the stages, unless the last trial here had the same values of their parameters."""
-        relevant = {k: v for k, v in values.items() if any(overlap(k, key) for key in self.keys)}
-        if relevant == self.last_values:
+def trials(
+    sweep: Sweep, study: Study, interrupted: Sequence[int], deadline: float
+) -> Iterator[tuple[optuna.Trial, Sequence[int]]]:
+    """Yield the trials that this worker runs, and the ids of those that wait for it."""
+    for i, trial_id in enumerate(interrupted, 1):
+        if (trial := study.claim(trial_id)) is not None:
+            yield trial, interrupted[i:]
+    while True:
+        trial = None
+        if time.time() < deadline:
+            with locked(sweep.folder / "next.lock"):  # the workers here never exceed the budget
+                trial = study.next()
+        if trial is not None:
+            yield trial, ()
+        elif study.running():  # elsewhere; its machine may die
+            study.heartbeat(())
+            time.sleep(POLL_S)
+        else:
             return
-        self.last_values = None
-        stages = [stage.addressing for stage in self.repo.stage.collect(STAGE, with_deps=True)]
-        stages.remove(STAGE)
-        with self.lock.open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            if stages:
-                self.repo.reproduce(targets=stages)
-        self.last_values = relevant
 
 
-def param_keys(stage: Any) -> list[str]:
-    """Return the dotted keys of params.yaml that a stage depends on."""
-    return [key for dependency in stage.params for key in dependency.params]
+class TrialRunner:
+    """Runs trials in the current folder, a worktree."""
+
+    def __init__(self, sweep: Sweep, study: Study):
+        self.sweep, self.study = sweep, study
+        self.repo: Any = workspace.open_repo(sweep.root)  # DVC's decorators hide its types
+        self.params_text = params.PARAMS_FILE.read_text(encoding="utf-8")
+        self.prepared_for: dict[str, Any] | None = None  # values that the upstream stages ran with
+        names = re.findall(r"\$\{([^}]+)\}", Path("dvc.yaml").read_text(encoding="utf-8"))
+        for stage in self._upstream_stages():
+            names += [key for dependency in stage.params for key in dependency.params]
+        self.upstream_keys = set(names)
+
+    def run(self, trial: optuna.Trial, waiting: Sequence[int]) -> None:
+        """Run a trial, unless its outcome is known, and store what came out."""
+        tracking, log = self.sweep.root / "tracking", self.sweep.log(trial.number)
+        monitor = TrialMonitor(self.study, trial, tracking, waiting)
+        for sibling in self.study.siblings(trial.user_attrs["configuration"]):
+            if sibling.state.name == "PRUNED":
+                monitor.stop_reason = (
+                    f"trial {sibling.number}, another seed of this configuration, was stopped early"
+                )
+        outcome: dict[str, Any] = {}
+        if not monitor.stop_reason:
+            with redirect_output(log), monitor:
+                outcome = self._train(trial, monitor.name, log)
+        monitor.read()
+        outcome |= {"where": f"{socket.gethostname()}:{self.sweep.root}", "log": str(log)}
+        if "score" in outcome:
+            self.study.tell(trial, "COMPLETE", **outcome)
+        elif monitor.stop_reason:
+            outcome["reason"] = monitor.stop_reason
+            self.study.tell(trial, "PRUNED", **outcome)
+        else:
+            self.study.tell(trial, "FAIL", **outcome)
+            return
+        checkpoints = self.sweep.root / "checkpoints" / monitor.fingerprint[:16]
+        if monitor.fingerprint and checkpoints.exists():
+            with locked(checkpoints / "lock", wait=False) as is_unused:
+                if is_unused:
+                    shutil.rmtree(checkpoints, ignore_errors=True)
+
+    def _train(self, trial: optuna.Trial, name: str, log: Path) -> dict[str, Any]:
+        """Return the score of a trial and its experiment's commit, or the reason that it failed."""
+        baseline, metric = self.sweep.start["baseline"], self.sweep.config.metric
+        os.environ.update(DVC_EXP_NAME=name, DVC_EXP_BASELINE_REV=baseline)
+        values, seed = trial.user_attrs["values"], trial.user_attrs["seed"]
+        values |= {} if seed is None else {"seed": seed}
+        try:
+            text = workspace.edit_params(self.params_text, values)
+            params.PARAMS_FILE.write_text(text, encoding="utf-8")
+            parameters = params.load()
+            self._prepare(values)
+            self.repo.reproduce(targets=[STAGE], single_item=True)
+            history = Path(objective.HISTORY_FILE).read_text(encoding="utf-8")
+            score = objective.model_score(history, parameters, metric)
+            if not math.isfinite(score):
+                raise InputError(f"{metric} is {score}")
+            return {"score": score, "rev": workspace.commit_experiment(baseline, name)}
+        except InputError as error:
+            return {"reason": " ".join(str(error).split())}
+        except Exception as error:  # a failed trial must not end the worker
+            reason = failure_reason(log, error)
+            traceback.print_exc()
+            return {"reason": reason}
+
+    def _prepare(self, values: dict[str, Any]) -> None:
+        """Run the stages before training, unless the last trial here had the same values of theirs.
+
+        One worker runs them, and the others restore their outputs from DVC's cache.
+        """
+        relevant = {
+            key: value
+            for key, value in values.items()
+            if any(overlap(key, other) for other in self.upstream_keys)
+        }
+        if relevant != self.prepared_for:
+            self.prepared_for = None
+            with locked(self.sweep.root / "sweeps/preparing.lock"):
+                if targets := [stage.addressing for stage in self._upstream_stages()]:
+                    self.repo.reproduce(targets=targets)
+            self.prepared_for = relevant
+
+    def _upstream_stages(self) -> list[Any]:
+        stages = self.repo.stage.collect(STAGE, with_deps=True)
+        return [stage for stage in stages if stage.addressing != STAGE]
 
 
 def overlap(first: str, second: str) -> bool:
@@ -110,82 +169,33 @@ def overlap(first: str, second: str) -> bool:
     return f"{first}.".startswith(f"{second}.") or f"{second}.".startswith(f"{first}.")
 
 
-def run_trial(
-    upstream: UpstreamStages, params_text: str, baseline: str, request: dict[str, Any]
-) -> dict[str, Any]:
-    """Run one trial; return its score and its experiment's commit, or the reason it failed.
-
-    Args:
-        upstream: runs what training starts from.
-        params_text: params.yaml when the sweep started.
-        baseline: the experiment's parent.
-        request: from `Runner`: name, values, metric, environment and log.
-    """
-    folder, started = Path(upstream.repo.root_dir), time.monotonic()
-    os.environ.update(request["environment"])
-    log = Path(request["log"])
-    with redirect_output(log):
-        try:
-            text = workspace.edit_params(params_text, request["values"])
-            (folder / params.PARAMS_FILE).write_text(text, encoding="utf-8")
-            upstream.run(request["values"])
-            upstream.repo.reproduce(targets=[STAGE], single_item=True)
-            parameters = params.load(folder / params.PARAMS_FILE)
-            history = (folder / objective.HISTORY_FILE).read_text(encoding="utf-8")
-            score = objective.model_score(history, parameters, request["metric"])
-            if not math.isfinite(score):
-                raise InputError(f"{request['metric']} is {score}")
-            rev = workspace.commit_experiment(folder, baseline, request["name"])
-        except Exception as error:  # a failed trial must not end the worker
-            is_ours = isinstance(error, InputError)
-            if not is_ours:
-                traceback.print_exc()
-            sys.stderr.flush()
-            reason = str(error) if is_ours else failure_reason(log, error)
-            return {"reason": reason, "elapsed_s": time.monotonic() - started}
-    return {"score": score, "rev": rev, "elapsed_s": time.monotonic() - started}
+def failure_reason(log: Path, error: BaseException) -> str:
+    """Return the stage's own error in a trial's log, or else the last line and DVC's error."""
+    while error.__cause__ is not None:  # DVC's own is "failed to reproduce 'train'"
+        error = error.__cause__
+    text = log.read_text(encoding="utf-8", errors="replace")
+    lines = re.split("^Running stage ", text, flags=re.MULTILINE)[-1].splitlines()[1:]
+    if reported := [line for line in lines if line.startswith("error: ")]:
+        return reported[-1].removeprefix("error: ")
+    lines = [line for line in lines if line.strip() and "%|" not in line and line[:2] != "> "]
+    return f"{lines[-1]} ({error})" if lines else str(error)
 
 
-def failure_reason(log: Path, error: Exception) -> str:
-    """Return the last error in a trial's log; without one, the stage's last line and its status."""
-    lines: list[str] = []
-    with suppress(OSError):
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        starts = [i for i, line in enumerate(lines) if line.startswith("Running stage ")]
-        lines = lines[starts[-1] :] if starts else lines  # a trial that was taken over has more
-        cut = next((i for i, line in enumerate(lines) if line.startswith("Traceback")), len(lines))
-        reported = [line for line in lines if line.startswith("error: ")]
-        raised = [x for x in lines[cut:] if x[:1].strip() and "Error" in x.split(":")[0]]
-        if reported:
-            return reported[-1].removeprefix("error: ")
-        if raised and not raised[0].startswith("dvc."):
-            return raised[0]
-        lines = [x for x in lines[1:cut] if x.strip() and "%|" not in x and x[:2] != "> "]
-    cause: BaseException = error
-    while cause.__cause__ is not None:  # DVC's own is "failed to reproduce 'train'"
-        cause = cause.__cause__
-    return f"{lines[-1]} ({cause})" if lines else str(cause)
+@contextmanager
+def redirect_output(log: Path) -> Iterator[None]:
+    """Append the output of this process and its children to a file."""
+    before = os.dup(1), os.dup(2)
 
+    def point_at(*targets: int) -> None:
+        for stream, target in zip((sys.stdout, sys.stderr), targets, strict=True):
+            stream.flush()
+            os.dup2(target, stream.fileno())
 
-def main(root: Path, folder: Path, baseline: str, commit: str) -> None:
-    determinism.end_with_parent()
-    child_processes.stop_descendants_on_sigterm()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Ctrl-C the sweep ends its workers in order
-    os.environ["DVC_ROOT"] = str(root)
-    responses = os.fdopen(os.dup(1), "w")  # prints must not get between them
-    os.dup2(2, 1)
-    cache_yaml_parsing()
-    with redirect_output(folder.parent / f"{folder.name}.log"):
-        worktree = workspace.create(root, folder, baseline, commit)
-        os.chdir(worktree)
-        params_text = Path(params.PARAMS_FILE).read_text(encoding="utf-8")
-        repo = workspace.open_repo(root, worktree)
-        upstream = UpstreamStages(repo, root / "sweeps" / UPSTREAM_LOCK)
-    print(json.dumps({"ready": True}), file=responses, flush=True)
-    for line in sys.stdin:
-        response = run_trial(upstream, params_text, baseline, json.loads(line))
-        print(json.dumps(response), file=responses, flush=True)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
+    with log.open("ab") as file:
+        point_at(file.fileno(), file.fileno())
+    try:
+        yield
+    finally:
+        point_at(*before)
+        os.close(before[0])
+        os.close(before[1])

@@ -6,6 +6,7 @@ repository, and a trial is committed there as an experiment of the repository.
 
 import io
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,50 +16,31 @@ from ruamel.yaml import YAML
 
 from temper import params
 from temper.core import yaml_file
-from temper.repo import git, try_git
+from temper.repo import LOCK, git, try_git
 from temper.sweep import space
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
 
 STAGE = "train"  # the last stage of a trial
-LOCK = "dvc.lock"
 COMMIT_MESSAGE = "dvc: commit experiment"  # how DVC's messages of experiment commits begin
 
 
-def snapshot(root: Path) -> tuple[str, str]:
-    """Return the current commit, and one that also has the uncommitted changes.
-
-    They are the same where there are none. The workspace is left as it is.
-    """
-    head = git("rev-parse", "HEAD", cwd=root)
-    return head, git("stash", "create", cwd=root) or head
+def has_commit(commit: str) -> bool:
+    return try_git("cat-file", "-e", f"{commit}^{{commit}}") is not None
 
 
-def protect_commit(root: Path, name: str, commit: str) -> None:
-    """Keep git from collecting the commit that a sweep started from."""
-    git("update-ref", f"refs/temper/sweeps/{name}", commit, cwd=root)
-
-
-def has_commit(root: Path, commit: str) -> bool:
-    return try_git("cat-file", "-e", f"{commit}^{{commit}}", cwd=root) is not None
-
-
-def untracked_files(root: Path, commit: str, parameters: params.Params) -> list[str]:
-    """List the local files that the parameters name and the commit does not have."""
+def untracked_files(commit: str, parameters: params.Params) -> list[str]:
+    """List the local files that the parameters name, and neither the commit nor DVC has."""
     named = [*parameters.data.files.values(), *parameters.model.files.values()]
     named += [*parameters.code.values(), *parameters.tokenize.synonym_files.values()]
-    untracked = []
-    for path in named:
-        if os.path.isabs(path) or not (root / path).exists():
-            continue
-        listed = ("ls-tree", "-r", "--name-only", commit, "--", path, f"{path}.dvc")
-        parents = [f"{parent}.dvc" for parent in Path(path).parents if parent.name]
-        if not git(*listed, cwd=root) and not (
-            parents and git("ls-tree", commit, "--", *parents, cwd=root)
-        ):
-            untracked.append(path)
-    return untracked
+    tracked = set(git("ls-tree", "-r", "-t", "-z", "--name-only", commit).split("\0"))
+    return [
+        str(path)
+        for path in map(Path, named)
+        if not path.is_absolute() and path.exists() and str(path) not in tracked
+        if not any(f"{folder}.dvc" in tracked for folder in (path, *path.parents))
+    ]
 
 
 def create(root: Path, folder: Path, baseline: str, commit: str) -> Path:
@@ -75,8 +57,8 @@ def remove(root: Path, folder: Path) -> None:
     git("worktree", "prune", cwd=root)
 
 
-def open_repo(root: Path, worktree: Path) -> "Repo":
-    """Open DVC in a worktree, with the cache of the root and its outputs checked out.
+def open_repo(root: Path) -> "Repo":
+    """Open DVC in the current folder, with the cache of the root and its outputs checked out.
 
     Stages after training are dropped from its dvc.lock: the scores of an earlier model do not
     belong to a trial.
@@ -87,24 +69,19 @@ def open_repo(root: Path, worktree: Path) -> "Repo":
     config: Any
     with Repo(str(root)) as original:
         cache, config = original.cache.local_cache_dir, original.config.read("local")
-    with Repo(str(worktree)) as repo:
+    with Repo() as repo:
         with repo.config.edit("local") as local:
             local["cache"] = config.get("cache", {}) | {"dir": os.path.abspath(cache)}
             local["core"] = {"analytics": False, "autostage": False}
         stages = [stage.addressing for stage in repo.stage.collect(STAGE, with_deps=True)]
-        keep_stages(worktree / LOCK, stages)
-    repo = Repo(str(worktree))
+    if LOCK.exists():
+        locked = yaml_file.load(LOCK)["stages"]
+        kept = {name: stage for name, stage in locked.items() if name in stages}
+        text = yaml.safe_dump({"schema": "2.0", "stages": kept}, sort_keys=False)
+        LOCK.write_text(text, encoding="utf-8")
+    repo = Repo()
     repo.checkout(force=True, allow_missing=True)
     return repo
-
-
-def keep_stages(lock: Path, stages: list[str]) -> None:
-    """Drop all stages but these from a dvc.lock."""
-    if lock.exists():
-        content = yaml.load(lock.read_text(encoding="utf-8"), Loader=yaml_file.Loader) or {}
-        kept = {k: v for k, v in content.get("stages", {}).items() if k in stages}
-        text = yaml.safe_dump({"schema": "2.0", "stages": kept}, sort_keys=False)
-        lock.write_text(text, encoding="utf-8")
 
 
 def edit_params(text: str, values: dict[str, Any]) -> str:
@@ -112,7 +89,9 @@ def edit_params(text: str, values: dict[str, Any]) -> str:
     editor = YAML()
     editor.preserve_quotes, editor.width = True, 10_000
     editor.indent(mapping=2, sequence=4, offset=2)
-    editor.representer.add_representer(type(None), represent_null)
+    editor.representer.add_representer(
+        type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
     tree = editor.load(text)
     space.set_values(tree, values)
     written = io.StringIO()
@@ -120,22 +99,18 @@ def edit_params(text: str, values: dict[str, Any]) -> str:
     return written.getvalue()
 
 
-def represent_null(representer: Any, _: None) -> Any:
-    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
-
-
-def commit_experiment(worktree: Path, baseline: str, name: str) -> str:
-    """Commit the worktree as an experiment of the baseline; return the commit.
+def commit_experiment(baseline: str, name: str) -> str:
+    """Commit the current folder as an experiment of the baseline; return the commit.
 
     As `dvc exp save` does, without its references below refs/exps/exec: worktrees share those, and
     two workers that save at the same time would take each other's (ADR 14).
     """
-    git("add", "--update", cwd=worktree)
-    git("add", "--force", LOCK, cwd=worktree)
-    tree = git("write-tree", cwd=worktree)
+    git("add", "--update")
+    git("add", "--force", str(LOCK))
+    tree = git("write-tree")
     message = f"{COMMIT_MESSAGE} {tree}"
-    commit = git("commit-tree", tree, "-p", baseline, "-m", message, cwd=worktree)
-    git("update-ref", experiment_ref(baseline, name), commit, cwd=worktree)
+    commit = git("commit-tree", tree, "-p", baseline, "-m", message)
+    git("update-ref", experiment_ref(baseline, name), commit)
     return commit
 
 
@@ -146,8 +121,7 @@ def experiment_ref(baseline: str, name: str) -> str:
     return str(ExpRefInfo(baseline, name))
 
 
-def experiments(root: Path, sweep: str) -> list[str]:
+def experiments(sweep: str) -> list[str]:
     """List the experiments of a sweep that git has, whatever their baseline."""
-    refs = git("for-each-ref", "--format=%(refname)", "refs/exps", cwd=root).splitlines()
-    names = [ref.rsplit("/", 1)[1] for ref in refs]
-    return [n for n in names if n.rpartition("-")[0] == sweep and n.rpartition("-")[2].isdecimal()]
+    refs = git("for-each-ref", "--format=%(refname)", "refs/exps")
+    return re.findall(rf"^refs/exps/.*/({re.escape(sweep)}-\d+)$", refs, re.MULTILINE)

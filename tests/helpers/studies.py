@@ -3,7 +3,7 @@
 import yaml
 
 from temper.core import yaml_file
-from temper.sweep import leases, storage, study, sweep_config
+from temper.sweep import storage, study, sweep_config
 from tests.helpers import sweeps
 from tests.helpers.workspace import ROOT
 
@@ -19,17 +19,17 @@ def loaded(tmp_path, **changes):
 
 def in_memory(config, is_integer=None):
     """Return a study that no other process sees, as one process runs it to its end."""
-    opened = storage.open_storage("sqlite://")
-    own = leases.Leases(opened.engine, "folder", "process", exclusive=True)
+    opened = storage.open_storage("sqlite://", is_shared=config.storage is not None)
     is_integer = is_integer or dict.fromkeys(config.parameters, False)
-    return study.Study(config, opened, is_integer, own, greater_is_better=True)
+    return study.Study(config, opened, is_integer, "folder", greater_is_better=True)
 
 
 def run_through(found, objective):
-    """Run a study without processes; return its results."""
-    while (trial := found.next(begin=True)) is not None:
-        found.finish(trial, objective(trial.user_attrs["values"], trial.user_attrs["seed"]))
-    return found.results()
+    """Run a study without processes; return its trials."""
+    while (trial := found.next()) is not None:
+        score = objective(trial.user_attrs["values"], trial.user_attrs["seed"])
+        found.tell(trial, "COMPLETE", score)
+    return found.trials()
 
 
 def stub_score(values, seed=None):

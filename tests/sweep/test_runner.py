@@ -30,11 +30,11 @@ def test_sweep_killed_twice_ends_like_an_uninterrupted_one(repository, method, t
     quiet = run_through(in_memory(sweep_config.load(repository / "sweep.yaml")), stub_score)
     found = sweeps.trials(repository)
     assert [trial.state.name for trial in found] == ["COMPLETE"] * trials
-    assert [trial.params for trial in found] == [result.values for result in quiet]
-    assert [trial.value for trial in found] == pytest.approx([result.score for result in quiet])
-    best = max(quiet, key=lambda result: result.score)
+    assert [trial.params for trial in found] == [result.user_attrs["values"] for result in quiet]
+    assert [trial.value for trial in found] == pytest.approx([result.value for result in quiet])
+    best = max(quiet, key=lambda result: result.value)
     winner = next(row for row in cells(text) if row[0].isdigit())
-    assert winner[:2] == [str(best.number), f"{best.score:.4f}"]
+    assert winner[:2] == [str(best.number), f"{best.value:.4f}"]
     assert sweeps.experiments(repository) == sorted(f"s-{i}" for i in range(trials))
     told = Counter(sweeps.said(repository))
     assert told["tokenize s-0"] == 1

@@ -26,7 +26,7 @@ from tests.helpers.studies import RANGE, loaded
         ({"parameters": {"a": {"choice": []}}}, "parameters.a: choice is empty or has dupl"),
         ({"parameters": {"a": {"lo": 1}}}, "parameters.a.lo: unknown key (did you mean 'low'?)"),
         ({"parameters": {"a": {"low": 1}}}, "parameters.a: a range needs low and high"),
-        ({"parameters": {"a": [1]}}, "parameters.a: expected keys and values in { }; found [1]"),
+        ({"parameters": {"a": [1]}}, "parameters.a: Input should be an object; found [1]"),
         ({"parameters": {"a": {}}}, "parameters.a: give either choice: […], or low and high"),
         ({"parameters": {"a": {"low": 2, "high": 1}}}, "parameters.a: low 2 is not below high 1"),
         ({"parameters": {"a": {"low": 0, "high": 1, "log": True}}}, "log: true needs a low above"),

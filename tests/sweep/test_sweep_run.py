@@ -3,15 +3,16 @@
 from pathlib import Path
 from urllib.parse import parse_qs
 
+import optuna
+
 from temper.sweep import sweep_run
 from temper.tracking import store
 
 
-def test_address_of_the_trials_has_no_password():
+def test_address_of_the_trials_has_no_password(monkeypatch):
     """It leads to the sweep's trials, the least first where less is better."""
-    address = sweep_run.page_url(
-        "https://me:secret@host:8/", "7", "s", "loss", greater_is_better=False
-    )
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@host:8/")
+    address = sweep_run.page_url("7", "s", "loss", greater_is_better=False)
     page, _, query = address.partition("?")
     assert page == "https://host:8/#/experiments/7/runs"
     options = {name: values[0] for name, values in parse_qs(query).items()}
@@ -25,7 +26,9 @@ def test_the_copy_of_the_plan_holds_no_password(local_store, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     plan = tmp_path / "sweep.yaml"
     plan.write_text("name: s\nstorage: postgresql://me:secret@host/db\n")
-    run_id = sweep_run.SweepRun("s", plan, {}).run_id
+    study = optuna.create_study()
+    run_id = sweep_run.open_run("s", plan, study).run_id
+    assert sweep_run.open_run("s", plan, study).run_id == run_id  # a restart
     (tmp_path / "copy").mkdir()
     copy = store.connect().download_artifacts(run_id, "sweep.yaml", str(tmp_path / "copy"))
     assert Path(copy).read_text() == "name: s\nstorage: postgresql://me:***@host/db\n"

@@ -73,7 +73,7 @@ def test_a_library_s_message_is_cleared_of_them(uri, text, shown):
 def test_nothing_that_is_written_holds_one(monkeypatch):
     """Journals, the sweep's run and its page, and the error of a sweep's storage."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:se@cr/et@host/x?token=secret")
-    page = sweep_run.page_url(store.tracking_uri(), "1", "s", "f1", greater_is_better=True)
+    page = sweep_run.page_url("1", "s", "f1", greater_is_better=True)
     with pytest.raises(InputError) as raised:
         storage.open_storage("nosuch://me:se@cr/et@host/db?password=secret")
     written = [store.recorded_uri(), sweep_run.store_uri(), page, str(raised.value)]
