@@ -17,7 +17,7 @@ from temper.core import artifacts, determinism, errors, names, startup
 from temper.ingest import dataset, local_files
 from temper.ingest.text_files import Note
 from temper.params.data import DataParams
-from temper.params.model import HubModel
+from temper.params.model import HubModel, ModelParams
 from temper.tasks.base import registry
 
 
@@ -32,7 +32,7 @@ def open_hub_splits(data: DataParams) -> tuple[dataset.SourceSplits, dict[str, A
     """Return the rows of each split of a Hub dataset, and its description for summary.json."""
     from temper.ingest import hub
 
-    info = hub.resolve_dataset(data.hub)
+    source, info = hub.open_dataset(data.hub)
     card = info.card_data.to_dict() if info.card_data else {}
     licence = card.get("license")
     description = {
@@ -42,7 +42,7 @@ def open_hub_splits(data: DataParams) -> tuple[dataset.SourceSplits, dict[str, A
         "license": licence[0] if isinstance(licence, list) and licence else licence,
         "description": card.get("pretty_name"),
     }
-    return hub.open_dataset(data.hub, str(info.sha)), description
+    return source, description
 
 
 def download_dataset(parameters: params.Params, manifests: Path, target: Path) -> dict[str, Any]:
@@ -70,17 +70,24 @@ def download_model(parameters: params.Params, target: Path) -> dict[str, Any]:
     """Write data/base with its summary.json; return the summary."""
     from temper.ingest import base_model  # imports torch, which a data set does not need
 
-    p, task = parameters.model, registry.load(parameters)
-    if p.name in p.files:
-        return base_model.write(Path(p.files[p.name]), p, task, target)
-    from temper.ingest import hub
-
-    info = hub.resolve_model(p.name, p.revision)
-    folder = hub.fetch_model(p.name, str(info.sha))
-    summary = base_model.write(folder, p, task, target)
-    summary |= {"commit": info.sha, "license": info.card_data.license if info.card_data else None}
+    p = parameters.model
+    folder, origin = fetch_model(p, p.files)
+    summary = base_model.write(folder, p, registry.load(parameters), target) | origin
     artifacts.write_json(target / "summary.json", summary)
     return summary
+
+
+def fetch_model(p: HubModel | ModelParams, files: dict[str, str]) -> tuple[Path, dict[str, Any]]:
+    """Return a model's folder, and the commit and licence of one of the Hub."""
+    if p.name in files:
+        return Path(files[p.name]), {}
+    from temper.ingest import hub
+
+    folder, info = hub.fetch_model(p.name, p.revision)
+    return folder, {
+        "commit": info.sha,
+        "license": info.card_data.license if info.card_data else None,
+    }
 
 
 def download_inference_model(p: HubModel, files: dict[str, str], target: Path) -> None:
@@ -91,12 +98,7 @@ def download_inference_model(p: HubModel, files: dict[str, str], target: Path) -
     """
     from temper.ingest import base_model
 
-    if p.name in files:
-        folder = Path(files[p.name])
-    else:
-        from temper.ingest import hub
-
-        folder = hub.fetch_model(p.name, str(hub.resolve_model(p.name, p.revision).sha))
+    folder, _ = fetch_model(p, files)
     base_model.check_inference_model(folder, p.name)
     for pattern in base_model.INFERENCE_FILES:
         for file in sorted(folder.glob(pattern)):

@@ -58,13 +58,14 @@ def encode_split(
 def _ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Yield the results of a function in order, one computed ahead of the caller."""
     with ThreadPoolExecutor(1) as pool:
-        results: list[Future[Result]] = []
+        previous: Future[Result] | None = None
         for item in items:
-            results.append(pool.submit(function, item))
-            if len(results) > 1:
-                yield results.pop(0).result()
-        for result in results:
-            yield result.result()
+            following = pool.submit(function, item)
+            if previous is not None:
+                yield previous.result()
+            previous = following
+        if previous is not None:
+            yield previous.result()
 
 
 def raw_batches(dataset: "Dataset", augment: Augmentation | None) -> Iterator[dict[str, list]]:

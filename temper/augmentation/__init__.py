@@ -48,30 +48,20 @@ class Method:
     name: str
     rate: float  # augmented rows per original row
     rewrite: Rewrite | None  # None: swap the two texts of a pair
+    counts: Counter[str] = field(default_factory=Counter)  # rows `wanted`, and `made` of them
 
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """All methods that are on, and the counts of the rows they were asked for and added.
+    """All methods that are on."""
 
-    Args:
-        columns: the text columns; each augmented row changes one of them.
-        seed: of all draws.
-        methods: in the order of their rows.
-    """
-
-    columns: Sequence[str]
-    seed: int
-    methods: Sequence[Method]
-    requested: Counter[str] = field(default_factory=Counter)
-    added: Counter[str] = field(default_factory=Counter)
+    columns: Sequence[str]  # of texts; each augmented row changes one of them
+    seed: int  # of all draws
+    methods: Sequence[Method]  # in the order of their rows
 
     def report(self) -> dict[str, dict[str, int]]:
         """Return by method the number of rows requested (`wanted`) and added (`made`)."""
-        return {
-            method.name: {"wanted": self.requested[method.name], "made": self.added[method.name]}
-            for method in self.methods
-        }
+        return {method.name: dict(method.counts) for method in self.methods}
 
 
 def build_augmentation(
@@ -90,40 +80,27 @@ def build_augmentation(
     if p.augment is None:
         return None
     methods = [
-        Method(
-            name=name,
-            rate=method.rate,
-            rewrite=build_rewrite(name, method, p.synonym_files, translators),
-        )
+        Method(name=name, rate=method.rate, rewrite=build_rewrite(name, method, p, translators))
         for name, method in p.augment.methods.items()
     ]
     return Augmentation(columns=columns, seed=p.augment.seed, methods=methods)
 
 
 def build_rewrite(
-    name: str, p: AugmentMethod, synonym_files: Mapping[str, str], translators: Path
+    name: str, method: AugmentMethod, p: TokenizeParams, translators: Path
 ) -> Rewrite | None:
     """Return a method's function from texts and their generators to changed texts."""
-    if not isinstance(p, WordChange | BackTranslation):
-        return None
-    if isinstance(p, BackTranslation):
+    if isinstance(method, BackTranslation):
         from temper.augmentation import back_translation
 
-        return back_translation.build_back_translation(p, translators)
-    if isinstance(p, Synonyms):
-        change = words.build_synonyms(words.read_synonyms(Path(synonym_files[p.file])))
+        return back_translation.build_back_translation(method, translators)
+    if not isinstance(method, WordChange):
+        return None
+    if isinstance(method, Synonyms):
+        change = words.build_synonyms(words.read_synonyms(Path(p.synonym_files[method.file])))
     else:
         change = {"swap": words.swap, "delete": words.delete, "characters": words.characters}[name]
-    return partial(_rewrite_each, change, p.share)
-
-
-def _rewrite_each(
-    change: words.Change,
-    share: float,
-    texts: Sequence[str],
-    rngs: Sequence[np.random.Generator],
-) -> list[str]:
-    return [words.rewrite(text, change, share, rng) for text, rng in zip(texts, rngs, strict=True)]
+    return partial(words.rewrite_all, change, method.share)
 
 
 def batches(dataset: "Dataset", augmentation: Augmentation) -> Iterator[dict[str, list[Any]]]:
@@ -153,22 +130,20 @@ def augment_batch(
         method: changes the texts.
         augmentation: the method is one of.
     """
-    draws = list(draw_rows(examples, first_row, method, augmentation))
-    augmented: dict[str, list[Any]] = {name: [] for name in (*examples, arrow.AUGMENTED)}
-    columns = augmentation.columns
+    draws, columns = (
+        list(draw_rows(examples, first_row, method, augmentation)),
+        augmentation.columns,
+    )
     seen = {(draw.row, *(examples[column][draw.row] for column in columns)) for draw in draws}
+    rows = []
     for draw, changed in zip(draws, change_texts(examples, draws, method, columns), strict=True):
-        original = {name: values[draw.row] for name, values in examples.items()}
-        row = original | changed | {arrow.AUGMENTED: True}
+        row = {name: values[draw.row] for name, values in examples.items()} | changed
         key = (draw.row, *(row[column] for column in columns))
-        if not all(text.strip() for text in changed.values()) or key in seen:
-            continue
-        seen.add(key)
-        for name, values in augmented.items():
-            values.append(row[name])
-    augmentation.requested[method.name] += len(draws)
-    augmentation.added[method.name] += num_rows(augmented)
-    return augmented
+        if all(text.strip() for text in changed.values()) and key not in seen:
+            seen.add(key)
+            rows.append(row | {arrow.AUGMENTED: True})
+    method.counts.update(wanted=len(draws), made=len(rows))
+    return {name: [row[name] for row in rows] for name in (*examples, arrow.AUGMENTED)}
 
 
 def change_texts(
@@ -177,9 +152,7 @@ def change_texts(
     """Return for each draw the texts that change, by column."""
     if method.rewrite is None:
         first, second = columns
-        return [
-            {first: examples[second][draw.row], second: examples[first][draw.row]} for draw in draws
-        ]
+        return [{first: examples[second][d.row], second: examples[first][d.row]} for d in draws]
     originals = [examples[draw.column][draw.row] for draw in draws]
     texts = method.rewrite(originals, [draw.rng for draw in draws])
     return [{draw.column: text} for draw, text in zip(draws, texts, strict=True)]
@@ -193,8 +166,7 @@ def draw_rows(
     for row in range(num_rows(examples)):
         seed = (augmentation.seed, first_row + row, METHODS.index(method.name))
         rng = np.random.default_rng(seed)
-        copies = int(method.rate) + int(rng.random() < method.rate % 1)
-        for _ in range(copies):
+        for _ in range(int(method.rate) + int(rng.random() < method.rate % 1)):
             yield Draw(row, columns[int(rng.integers(len(columns)))], rng)
 
 

@@ -16,7 +16,7 @@ from temper.core.errors import InputError
 Change = Callable[[list[str], float, np.random.Generator], list[str]]
 
 SPACE = re.compile(r"(\s+)")
-CORE = re.compile(r"^(\W*)(.*?)(\W*)$", re.DOTALL)
+PUNCTUATION = re.compile(r"^\W+|\W+\Z")  # around a word
 KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 REACH = 20  # code points to either side that replace a letter that is not on the keyboard
 
@@ -42,6 +42,13 @@ def rewrite(text: str, change: Change, share: float, rng: np.random.Generator) -
         if not word and i:
             parts[i - 1] = ""
     return "".join(parts) if changed[0] else "".join(parts).lstrip()
+
+
+def rewrite_all(
+    change: Change, share: float, texts: Sequence[str], rngs: Sequence[np.random.Generator]
+) -> list[str]:
+    """Change each of some texts, with a generator of its own."""
+    return [rewrite(text, change, share, rng) for text, rng in zip(texts, rngs, strict=True)]
 
 
 def draw_positions(
@@ -121,7 +128,7 @@ def build_synonyms(synonyms: Mapping[str, Sequence[str]]) -> Change:
 
     def replace(words: list[str], share: float, rng: np.random.Generator) -> list[str]:
         """Replace listed words; punctuation around them and an initial capital are kept."""
-        cores = [CORE.match(word).groups() for word in words]  # type: ignore[union-attr]
+        cores = [split_core(word) for word in words]
         candidates = [i for i, (_, core, _) in enumerate(cores) if core.lower() in synonyms]
         replaced = list(words)
         for i in draw_positions(candidates, len(words), share, rng):
@@ -132,6 +139,13 @@ def build_synonyms(synonyms: Mapping[str, Sequence[str]]) -> Change:
         return replaced
 
     return replace
+
+
+def split_core(word: str) -> tuple[str, str, str]:
+    """Divide a word into the punctuation before it, itself, and the punctuation after it."""
+    core = PUNCTUATION.sub("", word)
+    before, _, after = word.partition(core) if core else (word, "", "")
+    return before, core, after
 
 
 def capitalize(word: str) -> str:
@@ -173,7 +187,7 @@ def parse_line(line: str, where: str) -> tuple[str, list[str]]:
     word, options = word.strip().lower(), [part.strip() for part in rest.split(",")]
     if not tab or not word or "\t" in rest or not all(options):
         raise InputError(f"{where}: expected word<TAB>synonym1,synonym2, found {line!r}")
-    if SPACE.search(word) or CORE.match(word).group(2) != word:  # type: ignore[union-attr]
+    if SPACE.search(word) or split_core(word)[1] != word:
         raise InputError(
             f"{where}: {word!r} would never match, as it is not a single word without punctuation "
             "at its ends; remove the line"

@@ -19,14 +19,15 @@ from temper.tasks.base import Task
 from temper.tasks.base.registry import open_processor
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig
 
 COUNTS = re.compile(r"^(num|n|d)_|_(size|sizes|layers?|heads?|embeddings|dim)$|^(dim|hidden)")
+WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json")
 INFERENCE_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm")
 
 
 def check_inference_model(folder: Path, name: str) -> None:
-    """Check a model that is used without training: it must load without code it brings along.
+    """Check a model that is used without training and without the code it brings along.
 
     Raises:
         InputError: see `check_base_model`.
@@ -68,16 +69,7 @@ def read_config(folder: Path, params: ModelParams) -> "PretrainedConfig":
             raise InputError(
                 f"model.config.{key}: {type(config).__name__} has no such key{nearest(key, known)}"
             )
-        old: Any = getattr(config, key)
-        both_numbers = is_number(old) and is_number(value)
-        has_type = isinstance(value, type(old)) and isinstance(value, bool) == isinstance(old, bool)
-        if old is not None and not both_numbers and not has_type:
-            raise InputError(
-                f"model.config.{key}: expected {type(old).__name__} such as {old!r}, "
-                f"found {value!r}"
-            )
-        if old is not None and both_numbers:
-            check_number(key, value, old)
+        _check_override(key, value, getattr(config, key))
         setattr(config, key, value)
     if getattr(config, "custom_class", None) is not None and params.custom_class is None:
         raise InputError(
@@ -87,17 +79,17 @@ def read_config(folder: Path, params: ModelParams) -> "PretrainedConfig":
     return config
 
 
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def check_number(key: str, value: float, old: float) -> None:
-    """Check the number that replaces another in a config.
-
-    Raises:
-        InputError: a count, size or width below 1 or with a fraction, a dropout rate of 1 or more,
-            or a negative number in place of one that is not.
-    """
+def _check_override(key: str, value: Any, old: Any) -> None:
+    """Check a value that replaces another in a config; null may be replaced by anything."""
+    if old is None:
+        return
+    if not {type(old), type(value)} <= {int, float}:
+        if type(value) is not type(old):
+            raise InputError(
+                f"model.config.{key}: expected {type(old).__name__} such as {old!r}, "
+                f"found {value!r}"
+            )
+        return
     allowed = None
     if COUNTS.search(key) and isinstance(old, int) and old > 0:
         allowed = None if isinstance(value, int) and value > 0 else "a whole number from 1"
@@ -155,7 +147,7 @@ def check_is_causal(config: "PretrainedConfig", params: ModelParams, task: Task)
 
 
 def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[str, Any]:
-    """Write `processor/`, `weights/` and summary.json under target; return the summary.
+    """Write `processor/` and `weights/` under target; return the summary.
 
     Raises:
         InputError: the folder cannot be used with these parameters.
@@ -163,48 +155,35 @@ def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[s
     check_base_model(folder, params)
     config = read_config(folder, params)
     processor = read_processor(folder, config, params, task)
-    files = {
-        name: digest
-        for name, digest in artifacts.sha256_tree(folder).items()
-        if not params.from_scratch or not name.endswith(".safetensors")
-    }
     summary: dict[str, Any] = {
         "name": params.name,
         "model_type": config.model_type,
         "from_scratch": params.from_scratch,
         "config": params.config,
-        "files": files,
+        "files": {
+            name: digest
+            for name, digest in artifacts.sha256_tree(folder).items()
+            if not params.from_scratch or not name.endswith(".safetensors")
+        },
     }
-    weights_folder = target / "weights"
-    weights_folder.mkdir(parents=True)
-    if not params.from_scratch:
-        if params.custom_class is None:
-            summary["tensors"] = weights.compare_weights(folder, config, task.auto_model)
-        for pattern in ("*.safetensors", "*.safetensors.index.json"):
-            for file in folder.glob(pattern):
-                shutil.copyfile(file, weights_folder / file.name)
+    if not params.from_scratch and params.custom_class is None:
+        summary["tensors"] = weights.compare_weights(folder, config, task.auto_model)
+    if task.auto_processor == "AutoTokenizer":
+        processor.name_or_path = ""
+        processor.init_kwargs.pop("name_or_path", None)
+        summary["vocab_size"] = getattr(config, "vocab_size", None)
+        summary["num_tokens"] = len(processor)
+        summary["max_length"] = processor.model_max_length
+        if params.new_tokens:
+            summary["new_tokens"] = list(params.new_tokens)
     needs_padding = getattr(config, "pad_token_id", 0) is None  # a temper head's config has no key
     if base_tokenizer.is_plain_classifier(params, task) and needs_padding:
         pad, end = processor.pad_token_id, processor.eos_token_id
         config.pad_token_id = end if pad is None else pad  # GPT-2 reads the last token before it
     config._name_or_path = ""
-    config.save_pretrained(str(weights_folder))
-    if task.auto_processor == "AutoTokenizer":
-        processor.name_or_path = ""
-        processor.init_kwargs.pop("name_or_path", None)
-        summary |= describe_tokenizer(processor, config, params)
+    config.save_pretrained(str(target / "weights"))
     processor.save_pretrained(str(target / "processor"))
-    artifacts.write_json(target / "summary.json", summary)
+    for pattern in () if params.from_scratch else WEIGHT_FILES:
+        for file in folder.glob(pattern):
+            shutil.copyfile(file, target / "weights" / file.name)
     return summary
-
-
-def describe_tokenizer(
-    tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig", params: ModelParams
-) -> dict[str, Any]:
-    """Return a tokenizer's entries in summary.json."""
-    return {
-        "vocab_size": getattr(config, "vocab_size", None),
-        "num_tokens": len(tokenizer),
-        **({"new_tokens": list(params.new_tokens)} if params.new_tokens else {}),
-        "max_length": tokenizer.model_max_length,
-    }

@@ -10,7 +10,7 @@ from temper.tasks.base import Task
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
-POSITIONS_AFTER_PADDING = (  # and every RoBERTa
+POSITIONS_AFTER_PADDING = (  # begin with that after the pad token's id; and every RoBERTa
     "camembert", "data2vec-text", "esm", "ibert", "layoutlmv3", "lilt", "longformer", "luke",
     "markuplm", "mpnet", "xmod",
 )  # fmt: skip
@@ -33,7 +33,8 @@ def fit(
         )
     positions = getattr(config, "max_position_embeddings", None)
     if positions is not None and positions > 0:  # XLNet says -1: any number
-        offset = (config.pad_token_id or 0) + 1 if starts_after_padding(config) else 0
+        is_offset = config.model_type in POSITIONS_AFTER_PADDING or "roberta" in config.model_type
+        offset = (config.pad_token_id or 0) + 1 if is_offset else 0
         tokenizer.model_max_length = min(tokenizer.model_max_length, positions - offset)
     is_pair = params.head is not None and params.head.pooling == "pair"
     if is_pair and "token_type_ids" not in tokenizer.model_input_names:
@@ -42,11 +43,6 @@ def fit(
             f"tokenizer of {params.name} returns no token_type_ids: use mean, or a model with "
             "token types such as BERT"
         )
-
-
-def starts_after_padding(config: "PretrainedConfig") -> bool:
-    """Say whether the first position is that after the pad token's id, as in RoBERTa."""
-    return config.model_type in POSITIONS_AFTER_PADDING or "roberta" in config.model_type
 
 
 def check_special_tokens(
@@ -71,10 +67,8 @@ def check_special_tokens(
             f"needs; its special tokens are {known}: set {missing[0]} in "
             f"{folder / 'tokenizer_config.json'}"
         )
-    if (
-        is_plain_classifier(params, task) and config.is_encoder_decoder
-    ):  # classified by the state of the end token
-        end = config.eos_token_id
+    if is_plain_classifier(params, task) and config.is_encoder_decoder:
+        end = config.eos_token_id  # whose state is classified
         if end not in tokenizer("a")["input_ids"]:
             raise InputError(
                 f"model {params.name}: {config.model_type} classifies a text by its end token, "

@@ -15,7 +15,7 @@ from temper.ingest.dataset import SourceSplits
 from temper.params.data import HubDataset
 
 if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict
+    from datasets import Dataset
     from huggingface_hub import DatasetInfo, ModelInfo
 
 MODEL_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm", "*.jinja", "*.py")
@@ -32,21 +32,16 @@ def explain_hub_errors(what: str, revision: str | None) -> Iterator[None]:
     try:
         with explain_full_disk(Path(constants.HF_HOME)):  # of its cache
             yield
-    except (errors.GatedRepoError, errors.RepositoryNotFoundError) as error:
-        status = error.response.status_code if error.response is not None else 404
-        hint = (
-            "set HF_TOKEN to a token with access"
-            if status in (401, 403)
-            else "check the name; a private repository needs HF_TOKEN"
-        )
-        raise InputError(f"{where}: the Hub returned {status}: {hint}") from None
     except errors.RevisionNotFoundError:
         raise InputError(f"{where}: no such commit, branch or tag") from None
     except DatasetNotFoundError as error:
         raise InputError(f"{where}: {error}") from None
     except errors.HfHubHTTPError as error:
+        is_unknown = isinstance(error, errors.RepositoryNotFoundError)  # or gated
         status = error.response.status_code if error.response is not None else "no status"
-        hint = "set HF_TOKEN to a token with access" if status in (401, 403) else "try again"
+        hint = "check the name; a private repository needs HF_TOKEN" if is_unknown else "try again"
+        if status in (401, 403):
+            hint = "set HF_TOKEN to a token with access"
         raise InputError(f"{where}: the Hub returned {status}: {hint}") from None
     except (httpx2.HTTPError, ConnectionError, OSError, EOFError) as error:
         raise InputError(
@@ -55,39 +50,26 @@ def explain_hub_errors(what: str, revision: str | None) -> Iterator[None]:
         ) from None
 
 
-def resolve_dataset(params: HubDataset) -> "DatasetInfo":
-    """Look up a dataset on the Hub; `sha` of the result is the commit."""
-    from huggingface_hub import HfApi
-
-    with explain_hub_errors(f"dataset {params.name}", params.revision):
-        return HfApi().dataset_info(str(params.name), revision=params.revision)
-
-
-def resolve_model(name: str, revision: str | None) -> "ModelInfo":
-    """Look up a model on the Hub; `sha` of the result is the commit."""
-    from huggingface_hub import HfApi
-
-    with explain_hub_errors(f"model {name}", revision):
-        return HfApi().model_info(name, revision=revision)
-
-
-def open_dataset(params: HubDataset, commit: str) -> SourceSplits:
-    """Download a dataset at a commit.
+def open_dataset(params: HubDataset) -> "tuple[SourceSplits, DatasetInfo]":
+    """Download a dataset; return its splits, and what the Hub says of it: `sha` is the commit.
 
     Raises:
         InputError: the config or a split does not exist, or the Hub returned an error.
     """
     from datasets import get_dataset_config_names, load_dataset
+    from huggingface_hub import HfApi
 
     name = str(params.name)
-    with explain_hub_errors(f"dataset {name}", commit):
-        configs = get_dataset_config_names(name, revision=commit)
+    with explain_hub_errors(f"dataset {name}", params.revision):
+        info = HfApi().dataset_info(name, revision=params.revision)
+    with explain_hub_errors(f"dataset {name}", info.sha):
+        configs = get_dataset_config_names(name, revision=info.sha)
         if params.config not in (None, *configs) or (params.config is None and len(configs) > 1):
             raise InputError(
                 f"data.hub.config: dataset {name} has no config {params.config!r}"
                 f"{nearest(str(params.config), configs)}; it has {', '.join(configs)}"
             )
-        loaded: DatasetDict = load_dataset(name, params.config, revision=commit)  # type: ignore
+        loaded: Any = load_dataset(name, params.config, revision=info.sha)
     hub_splits = params.splits or {str(split): str(split) for split in loaded}
     for split, hub_split in hub_splits.items():
         if hub_split not in loaded:
@@ -96,16 +78,20 @@ def open_dataset(params: HubDataset, commit: str) -> SourceSplits:
                 f"data.hub.splits.{split}: no split {hub_split!r}{nearest(hub_split, available)}; "
                 f"the dataset has {', '.join(available)}"
             )
-    return {split: _batches(loaded[hub_split]) for split, hub_split in hub_splits.items()}
+    return {split: _batches(loaded[hub_split]) for split, hub_split in hub_splits.items()}, info
 
 
-def fetch_model(name: str, commit: str) -> Path:
-    """Download a model's config, tokenizer and safetensors at a commit; return the folder."""
-    from huggingface_hub import snapshot_download
+def fetch_model(name: str, revision: str | None) -> "tuple[Path, ModelInfo]":
+    """Download a model's config, tokenizer and safetensors.
 
-    with explain_hub_errors(f"model {name}", commit):
-        folder = snapshot_download(name, revision=commit, allow_patterns=list(MODEL_FILES))
-    return Path(folder)
+    Returns: the folder, and what the Hub says of the model: `sha` is the commit.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+
+    with explain_hub_errors(f"model {name}", revision):
+        info = HfApi().model_info(name, revision=revision)
+        folder = snapshot_download(name, revision=info.sha, allow_patterns=list(MODEL_FILES))
+    return Path(folder), info
 
 
 def _batches(dataset: "Dataset") -> Iterator[ColumnBatch]:

@@ -30,25 +30,12 @@ def check(folder: Path, name: str, *, needs_weights: bool = True) -> bool:
         kind = "a list" if isinstance(config, list) else "one value"
         raise InputError(f"model {name}: {file}: expected keys and values, found {kind}")
     if needs_weights:
-        check_weights(folder)
-    if needs_weights and not any(folder.glob("*.safetensors")):
-        pickled = sorted(p.name for p in folder.glob("*.bin")) + sorted(
-            p.name for p in folder.glob("*.pt*")
-        )
-        found = f"only {', '.join(pickled)}, which can run code when loaded" if pickled else "none"
-        raise InputError(
-            f"model {name}: weights must be safetensors, found {found} in {folder}; convert them, "
-            "or train one with model.from_scratch: true"
-        )
+        _check_weights(folder, name)
     return "auto_map" in config
 
 
-def check_weights(folder: Path) -> None:
-    """Check that a folder's safetensors are whole, and that its index names no other file.
-
-    Raises:
-        InputError: names the file that is not, or that is missing.
-    """
+def _check_weights(folder: Path, name: str) -> None:
+    """Check that a folder's safetensors are whole, and that its index names no other file."""
     for index in sorted(folder.glob("*.safetensors.index.json")):
         try:
             shards = sorted(set(artifacts.read_json(index)["weight_map"].values()))
@@ -60,6 +47,13 @@ def check_weights(folder: Path) -> None:
                 f"{index}: {len(missing)} of {len(shards)} files are missing, such as "
                 f"{folder / missing[0]}; download them"
             )
+    if not any(folder.glob("*.safetensors")):
+        pickled = [p.name for glob in ("*.bin", "*.pt*") for p in sorted(folder.glob(glob))]
+        found = f"only {', '.join(pickled)}, which can run code when loaded" if pickled else "none"
+        raise InputError(
+            f"model {name}: weights must be safetensors, found {found} in {folder}; convert them, "
+            "or train one with model.from_scratch: true"
+        )
     checkpoint_shapes(folder)
 
 

@@ -1,6 +1,5 @@
 """A checkpoint's tensors ↔ those of the network it is loaded into, by name and shape."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,76 +44,54 @@ def compare_weights(
     Raises:
         InputError: a tensor of the backbone is missing, or has another shape.
     """
-    network = build_meta_model(config, auto_model)
+    network, missing, unused, stored = _load_on_meta(folder, config, auto_model)
     prefix = loading.backbone_prefix(network)
-    expected = {name: tuple(p.shape) for name, p in network.state_dict().items()}
-    stored = renamed_as_loaded(
-        {
-            prefix + name if prefix + name in expected else name: shape
-            for name, shape in checkpoint_shapes(folder).items()
-        },
-        network,
-    )
-    ignored = [
-        *(getattr(network, "_keys_to_ignore_on_save", None) or ()),
-        *(getattr(network, "_keys_to_ignore_on_load_missing", None) or ()),
-    ]
-
-    def computed(name: str) -> bool:  # such as the sinusoids of Marian's positions
-        return any(re.search(pattern, name) for pattern in ignored)
-
-    tied = set(getattr(network, "all_tied_weights_keys", None) or ())
-    new = [name for name in expected if name not in stored and name not in tied]
-    new = [name for name in new if not name.endswith(("position_ids", "token_type_ids"))]
-    new = [name for name in new if loading.is_head_tensor(name, prefix) or not computed(name)]
-    for name in new:
-        if not loading.is_head_tensor(name, prefix):
+    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    for name, shape in shapes.items():
+        if loading.is_head_tensor(name, prefix):
+            continue
+        if name in missing:
             raise InputError(
-                f"the checkpoint lacks {name} {expected[name]}{nearest(name, list(stored))}, which "
+                f"the checkpoint lacks {name} {shape}{nearest(name, sorted(unused))}, which "
                 f"{type(network).__name__} needs; use another model, or set "
                 "model.from_scratch: true"
             )
-    for name, shape in expected.items():
-        if stored.get(name) not in (None, shape):
-            if loading.is_head_tensor(name, prefix):
-                new.append(name)
-                continue
+        if name in stored:
             raise InputError(
                 f"{name} is {stored[name]} in the checkpoint and {shape} in the model: "
                 "model.config changes a size; remove that key, or set model.from_scratch: true"
             )
-    return {"new": sorted(new), "unused": sorted(set(stored) - set(expected))}
+    return {"new": sorted(missing | stored.keys()), "unused": sorted(unused)}
 
 
-def renamed_as_loaded(
-    stored: dict[str, tuple[int, ...]], network: "nn.Module"
-) -> dict[str, tuple[int, ...] | None]:
-    """Rename tensors as transformers does when it loads an older layout; None: shape unknown.
+def _load_on_meta(
+    folder: Path, config: "PretrainedConfig", auto_model: str
+) -> "tuple[nn.Module, set[str], set[str], dict[str, tuple[int, ...]]]":
+    """Load a checkpoint into a network on the meta device, as train does on the CPU.
 
-    Args:
-        stored: shapes by the checkpoint's names.
-        network: that they are loaded into.
+    Returns: the network, the names of its tensors that the checkpoint lacks, those of the
+        checkpoint's that it lacks, and the shapes in the checkpoint of those of another shape.
     """
-    from transformers import PreTrainedModel
-    from transformers.conversion_mapping import get_model_conversion_mapping
-    from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
+    import transformers
 
-    if not isinstance(network, PreTrainedModel):
-        return dict(stored)
-    expected, mapping = network.state_dict(), get_model_conversion_mapping(network)
-    renamings = [entry for entry in mapping if isinstance(entry, WeightRenaming)]
-    converters = [entry for entry in mapping if isinstance(entry, WeightConverter)]
-    renamed: dict[str, tuple[int, ...] | None] = {}
-    for name, shape in stored.items():
-        new, pattern = rename_source_key(
-            name, renamings, converters, network.base_model_prefix, expected
-        )
-        if name in expected or new not in expected:
-            renamed[name] = shape
-            continue
-        first, *others = next(
-            (c.target_patterns for c in converters if pattern in c.source_patterns), [""]
-        )
-        names = [new, *(new.replace(first, other) for other in others)]
-        renamed |= dict.fromkeys(names, shape if pattern is None else None)
-    return renamed
+    if isinstance(config, ModelWithHeadConfig):
+        network, stored = build_meta_model(config, auto_model), checkpoint_shapes(folder)
+        expected = {name: tuple(p.shape) for name, p in network.state_dict().items()}
+        changed = {n: s for n, s in stored.items() if expected.get(n, s) != s}
+        return network, expected.keys() - stored.keys(), stored.keys() - expected.keys(), changed
+    transformers.logging.disable_progress_bar()
+    verbosity = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    network, report = getattr(transformers, auto_model).from_pretrained(
+        str(folder),
+        config=config,
+        device_map="meta",
+        ignore_mismatched_sizes=True,
+        local_files_only=True,
+        use_safetensors=True,
+        output_loading_info=True,
+    )
+    transformers.logging.set_verbosity(verbosity)
+    missing = set(report["missing_keys"]) - set(network.all_tied_weights_keys)
+    changed = {name: tuple(shape) for name, shape, _ in report["mismatched_keys"]}
+    return network, missing, set(report["unexpected_keys"]), changed
