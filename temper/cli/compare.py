@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from temper.compare import compared_models, model_comparison, page, seed_groups, tables, verdicts
 from temper.compare.model_comparison import Comparison
-from temper.compare.table import Table
+from temper.evaluation.text_tables import Table
 
 Names = Annotated[
     list[str] | None,
