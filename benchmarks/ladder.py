@@ -162,10 +162,12 @@ def peak_gib() -> float:
 def measure_plain(row: str, data: Path, model: Path, size: int, steps: int) -> dict[str, float]:
     """Train as people do, without our settings."""
     bf16, compiles = PLAIN[row]
-    options = {"data": data, "model": model, "batch_size": size, "max_steps": steps, "seed": 1}
-    options |= {"gpu": ON_A_GPU, "bf16": bf16, "compile": compiles}
+    arguments = ["--data", str(data), "--model", str(model)]
+    arguments += ["--batch-size", str(size), "--max-steps", str(steps)]
+    switches = {"--gpu": ON_A_GPU, "--bf16": bf16, "--compile": compiles}
+    arguments += [switch for switch, is_on in switches.items() if is_on]
     torch.set_num_threads(4 if ON_A_GPU else 2)
-    return plain_trainer.train(argparse.Namespace(**options)) | {"peak_gib": peak_gib()}
+    return plain_trainer.train(plain_trainer.options(arguments)) | {"peak_gib": peak_gib()}
 
 
 def main(options: argparse.Namespace) -> None:
