@@ -125,6 +125,8 @@ def read_processor(
         base_tokenizer.fit(processor, inner, params)
         base_tokenizer.check_special_tokens(processor, inner, folder, params, task)
         base_tokenizer.add_tokens(processor, params)
+        processor.name_or_path = ""  # is saved with it
+        processor.init_kwargs.pop("name_or_path", None)
     return processor
 
 
@@ -169,8 +171,6 @@ def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[s
     if not params.from_scratch and params.custom_class is None:
         summary["tensors"] = weights.compare_weights(folder, config, task.auto_model)
     if task.auto_processor == "AutoTokenizer":
-        processor.name_or_path = ""
-        processor.init_kwargs.pop("name_or_path", None)
         summary["vocab_size"] = getattr(config, "vocab_size", None)
         summary["num_tokens"] = len(processor)
         summary["max_length"] = processor.model_max_length

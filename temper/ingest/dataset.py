@@ -17,6 +17,7 @@ from temper.core.errors import InputError, nearest
 from temper.ingest import columns, labels, overlap, row_selection
 from temper.ingest.columns import ColumnBatch
 from temper.ingest.labels import LabelEncoder
+from temper.ingest.row_selection import Selection
 from temper.ingest.split_stats import SplitStats, scan_split
 from temper.params.data import DataParams
 from temper.params.task import TaskParams
@@ -62,14 +63,14 @@ def _scan_to_file(
     return stats, Dataset.from_file(str(file))
 
 
-def _write_selected(
-    stats: Mapping[str, SplitStats],
-    rows: "Mapping[str, Dataset]",
-    task: TaskParams,
-    data: DataParams,
-    target: Path,
-) -> dict[str, Any]:
-    """Write the rows that the options select from all splits; return the summary."""
+def _select(
+    stats: Mapping[str, SplitStats], task: TaskParams, data: DataParams
+) -> tuple[Selection, LabelEncoder | None, dict[str, Any]]:
+    """Apply the options; return the rows of each split, their labels, and entries of summary.json.
+
+    Raises:
+        InputError: the options cannot be satisfied.
+    """
     if task.target is not None and not stats["train"].num_labelled:
         raise InputError(
             f"train has no labels in column {', '.join(task.label_columns)!r}; all are missing, "
@@ -83,6 +84,33 @@ def _write_selected(
     selection, overlaps = overlap.resolve_overlap(stats, selection, data.overlap)
     num_dropped = num_train - len(selection["train"].rows)
     selection, subsets = row_selection.draw_subsets(stats, selection, data)
+    records = np.concatenate([stats[source].rows[rows] for source, rows in selection.values()])
+    optional = {
+        "filtered": filtered,
+        "subset": subsets,
+        "fold": data.fold.model_dump() if data.fold is not None else {},
+        "notes": [f"{name}: {note}" for name, s in stats.items() for note in s.describe_notes()],
+    }
+    report = {
+        "labels": encoder.names if encoder else None,
+        "overlap": overlaps,
+        "dropped_from_train": num_dropped,
+        "empty_texts": int(records["empty_texts"].sum()),
+        "mean_characters": round(float(records["characters"].mean()), 1),
+        **{name: value for name, value in optional.items() if value},
+    }
+    return selection, encoder, report
+
+
+def _write_selected(
+    stats: Mapping[str, SplitStats],
+    rows: "Mapping[str, Dataset]",
+    task: TaskParams,
+    data: DataParams,
+    target: Path,
+) -> dict[str, Any]:
+    """Write the rows that the options select from all splits; return the summary."""
+    selection, encoder, report = _select(stats, task, data)
     features, summaries = make_features(task, data, encoder), {}
     for name, selected in selection.items():
         is_labelled = bool(stats[selected.source].num_labelled)
@@ -101,23 +129,8 @@ def _write_selected(
             "sha256": artifacts.sha256_file(file),
         }
     arrow.write_index(target, selection)
-    records = np.concatenate([stats[source].rows[chosen] for source, chosen in selection.values()])
-    optional = {
-        "filtered": filtered,
-        "subset": subsets,
-        "fold": data.fold.model_dump() if data.fold is not None else {},
-        "notes": [f"{name}: {note}" for name, s in stats.items() for note in s.describe_notes()],
-        "imbalance": imbalance(summaries["train"]["label_counts"]),
-    }
-    return {
-        "labels": encoder.names if encoder else None,
-        "overlap": overlaps,
-        "dropped_from_train": num_dropped,
-        "splits": summaries,
-        **{name: value for name, value in optional.items() if value},
-        "empty_texts": int(records["empty_texts"].sum()),
-        "mean_characters": round(float(records["characters"].mean()), 1),
-    }
+    ratio = imbalance(summaries["train"]["label_counts"])
+    return {**report, "splits": summaries, **({"imbalance": ratio} if ratio else {})}
 
 
 def make_features(task: TaskParams, data: DataParams, encoder: LabelEncoder | None) -> "Features":
