@@ -16,20 +16,17 @@ from temper.params.user_code import kind_of
 
 def loss(parameters: Params) -> Callable | None:
     """Return the function that `train.loss` names, which raises InputError unless it sums up."""
-    name = parameters.train.loss
-    function = user_code.resolve(name, "train.loss", parameters.code)
+    function, name = _resolve(parameters, "loss")
     if function is None:
         return None
 
     def checked(logits: Any, labels: Any, **kwargs: Any) -> Any:
         value = function(logits, labels, **kwargs)
         if not isinstance(value, torch.Tensor) or value.numel() != 1:
-            raise InputError(
-                f"train.loss: {name} must return one number, the sum over labels, as a tensor; "
-                f"found {kind_of(value)}"
-            )
+            must = "must return one number, the sum over labels, as a tensor"
+            raise InputError(f"{name} {must}; found {kind_of(value)}")
         if logits.requires_grad and not value.requires_grad:
-            raise InputError(f"train.loss: {name} returns a number without a gradient to logits")
+            raise InputError(f"{name} returns a number without a gradient to logits")
         return value
 
     return checked
@@ -40,28 +37,21 @@ def collator(parameters: Params, collate: Callable) -> Callable:
 
     That one raises InputError unless it returns arrays, the labels of each row among them.
     """
-    name = parameters.train.collator
-    function = user_code.resolve(name, "train.collator", parameters.code)
+    function, name = _resolve(parameters, "collator")
     if function is None:
         return collate
 
     def checked(rows: Sequence[Any]) -> dict:
         batch = function(rows, collate)
         if not isinstance(batch, Mapping) or "labels" not in batch:
-            raise InputError(
-                f"train.collator: {name} must return the arrays of collate(rows), labels among "
-                f"them; found {kind_of(batch)}"
-            )
+            must = "must return the arrays of collate(rows), labels among them"
+            raise InputError(f"{name} {must}; found {kind_of(batch)}")
         for key, values in batch.items():
             if not isinstance(values, np.ndarray):
-                raise InputError(
-                    f"train.collator: {name} must return numpy arrays; {key} is {kind_of(values)}"
-                )
+                raise InputError(f"{name} must return numpy arrays; {key} is {kind_of(values)}")
         if len(batch["labels"]) != len(rows):
-            raise InputError(
-                f"train.collator: {name} must return each row; found labels of "
-                f"{len(batch['labels'])} of {len(rows)} rows"
-            )
+            found = f"labels of {len(batch['labels'])} of {len(rows)} rows"
+            raise InputError(f"{name} must return each row; found {found}")
         return dict(batch)
 
     return checked
@@ -72,22 +62,25 @@ def optimizer(parameters: Params) -> Callable | None:
 
     None without one, and for a name that is not in a file under `code`.
     """
-    name = parameters.train.optimizer
-    if name == "adamw_8bit":
+    if parameters.train.optimizer == "adamw_8bit":
         return None
-    function = user_code.resolve(name, "train.optimizer", parameters.code)
+    function, name = _resolve(parameters, "optimizer")
     if function is None:
         return None
 
     def checked(groups: list, params: Any) -> Any:
         built = function(groups, params)
         if not isinstance(built, torch.optim.Optimizer):
-            raise InputError(
-                f"train.optimizer: {name} must return a torch optimizer; found {kind_of(built)}"
-            )
+            raise InputError(f"{name} must return a torch optimizer; found {kind_of(built)}")
         return built
 
     return checked
+
+
+def _resolve(parameters: Params, key: str) -> tuple[Any, str]:
+    """Return the function that a key of `train` names, or None, and what errors call it."""
+    name, key = getattr(parameters.train, key), f"train.{key}"
+    return user_code.resolve(name, key, parameters.code), f"{key}: {name}"
 
 
 def callbacks(parameters: Params) -> list[type]:
@@ -100,10 +93,8 @@ def callbacks(parameters: Params) -> list[type]:
     for name in parameters.train.callbacks or ():
         found = user_code.resolve(name, "train.callbacks", parameters.code)
         if not isinstance(found, type) or not issubclass(found, TrainerCallback):
-            raise InputError(
-                f"train.callbacks: {name} must be a class, a transformers.TrainerCallback; found "
-                f"{kind_of(found)}"
-            )
+            must = "must be a class, a transformers.TrainerCallback"
+            raise InputError(f"train.callbacks: {name} {must}; found {kind_of(found)}")
         needed = [
             p.name
             for p in inspect.signature(found).parameters.values()

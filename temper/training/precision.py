@@ -58,9 +58,14 @@ def bf16_units(parameters: Params) -> tuple[bool | None, str]:
     """
     if find_spec("torch_xla") is not None:
         return None, "bf16 was never tried on XLA"
-    on_cpu = parameters.train.launch.startswith("cpu")  # the stage then hides every GPU
-    if not on_cpu and (gpu := _gpu_units()) is not None:
-        return gpu
+    if not parameters.train.launch.startswith("cpu"):  # for which the stage hides every GPU
+        import torch
+
+        if torch.cuda.is_available():
+            card = torch.cuda.get_device_name()
+            if torch.cuda.is_bf16_supported(including_emulation=False):
+                return True, f"{card} has bf16 units"
+            return False, f"{card} has no bf16 units"
     flags = determinism.cpu_flags()
     found = [unit for unit in CPU_UNITS if unit in flags]
     if not flags:
@@ -70,15 +75,3 @@ def bf16_units(parameters: Params) -> tuple[bool | None, str]:
     if parameters.determinism.portable:
         return False, "determinism.portable takes AVX2 kernels, bf16 needs portable: false"
     return True, f"this CPU has {found[0]}"
-
-
-def _gpu_units() -> tuple[bool, str] | None:
-    """Return what `bf16_units` returns for the first visible GPU; None where there is none."""
-    import torch
-
-    if not torch.cuda.is_available():
-        return None
-    name = torch.cuda.get_device_name()
-    if torch.cuda.is_bf16_supported(including_emulation=False):
-        return True, f"{name} has bf16 units"
-    return False, f"{name} has no bf16 units"

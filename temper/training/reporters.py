@@ -5,11 +5,10 @@ there too. A reporter that raises is disabled for the rest of the run, with one 
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -49,7 +48,7 @@ def callbacks(parameters: Params, key: str) -> list[TrainerCallback]:
 
     Args:
         parameters: name the run.
-        key: of the training; the same when it resumes.
+        key: of the training, also when it resumes.
 
     Raises:
         InputError: `TEMPER_REPORT_TO` lists an unknown or missing reporter.
@@ -62,11 +61,6 @@ def callbacks(parameters: Params, key: str) -> list[TrainerCallback]:
 
 class ReportersCallback(TrainerCallback):
     """Passes the Trainer's events to reporters, and disables whichever raises.
-
-    Args:
-        names: as transformers calls them.
-        run_name: of their runs.
-        key: of the training.
 
     Attributes:
         active: reporter by name, without the disabled ones.
@@ -90,7 +84,9 @@ class ReportersCallback(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         if event == "on_train_begin":
-            self._create_reporters(state.global_step)
+            for name in self.names:
+                with self._disabled_on_error(name):
+                    self.active[name] = self._build(name, state.global_step)
             self._call_event("on_init_end", args, state, control, **kwargs)
         if "loss" in kwargs.get("logs", {}) and state.global_step % self.log_every:
             return
@@ -102,16 +98,12 @@ class ReportersCallback(TrainerCallback):
                 self.wandb_run.finish()  # the next member of a model soup is another run
             self.wandb_run = None
 
-    def _create_reporters(self, step: int) -> None:
-        """Create the reporters of a training that starts, or resumes, after `step`."""
-        builders: dict[str, Callable[[], TrainerCallback]] = {
-            "tensorboard": partial(self._build_tensorboard, step),
-            "wandb": self._build_wandb,
-        }
-        for name in self.names:
-            with self._disabled_on_error(name):
-                build = builders.get(name, partial(build_integration, name))
-                self.active[name] = build()
+    def _build(self, name: str, step: int) -> TrainerCallback:
+        """Build transformers' reporter for a training that starts, or resumes, after `step`."""
+        if name == "wandb":
+            self._open_wandb_run()
+        arguments = [self._tensorboard_writer(step)] if name == "tensorboard" else []
+        return integration_utils.INTEGRATION_TO_CALLBACK[name](*arguments)
 
     @contextmanager
     def _disabled_on_error(self, name: str) -> Iterator[None]:
@@ -121,21 +113,17 @@ class ReportersCallback(TrainerCallback):
             warn(f"{name}: {error!s:.300}; it is disabled for the rest of this training")
             self.active.pop(name, None)
 
-    def _build_tensorboard(self, step: int) -> TrainerCallback:
+    def _tensorboard_writer(self, step: int) -> Any:
         """Write to the training's folder, and hide the steps after `step` of an earlier attempt."""
         from torch.utils.tensorboard import SummaryWriter
 
-        folder = os.environ.get("TENSORBOARD_LOGGING_DIR") or self._tensorboard_folder()
-        writer = SummaryWriter(str(folder), purge_step=step + 1)
-        return build_integration("tensorboard", writer)
-
-    def _tensorboard_folder(self) -> Path:
-        """Return the folder of this training, even if its experiment had another name before."""
         parent = root() / "tracking" / "tensorboard"
-        existing = sorted(parent.glob(f"*-{self.key}"))
-        return existing[0] if existing else parent / f"{self.run_name}-{self.key}"
+        existing = sorted(parent.glob(f"*-{self.key}"))  # maybe of an experiment of another name
+        folder = existing[0] if existing else parent / f"{self.run_name}-{self.key}"
+        folder = os.environ.get("TENSORBOARD_LOGGING_DIR") or folder
+        return SummaryWriter(str(folder), purge_step=step + 1)
 
-    def _build_wandb(self) -> TrainerCallback:
+    def _open_wandb_run(self) -> None:
         """Open the training's run unless it is open; W&B's own variables take precedence."""
         wandb = import_module("wandb")  # not a dependency
         run_id = os.environ.get("WANDB_RUN_ID", self.key)
@@ -147,9 +135,3 @@ class ReportersCallback(TrainerCallback):
             self.wandb_run = wandb.init(id=run_id, **options)
         elif wandb.run.id == run_id:  # left open by an attempt that ran out of memory
             self.wandb_run = wandb.run
-        return build_integration("wandb")
-
-
-def build_integration(name: str, *arguments: Any) -> TrainerCallback:
-    """Build transformers' callback for a reporter."""
-    return integration_utils.INTEGRATION_TO_CALLBACK[name](*arguments)
