@@ -25,8 +25,7 @@ from mrpc import ROOT, change
 from stages import download, hash_inputs, tokenize, train
 from temper import params
 from temper.core import arrow, determinism, yaml_file
-from temper.engines import loop
-from temper.training import memory, recorded_steps, session
+from temper.training import memory, recorded_steps, setup
 
 PLAIN = {"trainer": (False, False), "trainer_bf16": (True, False), "trainer_compile": (True, True)}
 FP32 = {"engine": "loop", "precision": "fp32", "bucket_window": 0}
@@ -136,7 +135,7 @@ def measure(row: str, tree: dict, epochs: float, folder: Path) -> dict[str, floa
         "samples_per_s": (len(times) - 1 - half) * rows / (times[-1] - times[half]),
         "first_half_s": times[half] - started,
         "peak_gib": peak_gib(),
-        "padding": trained.sampler.padding_share(trained.setup.padded_length),
+        "padding": trained.padding_share,
         "train_loss": sum(losses[half:]) / len(losses[half:]),
         "accuracy": scores.get("accuracy", float("nan")),
     }
@@ -145,9 +144,9 @@ def measure(row: str, tree: dict, epochs: float, folder: Path) -> dict[str, floa
 def switch_off(row: str) -> None:
     """Take away what a row does without and `params.yaml` has no key for."""
     if row not in RECORDED:
-        loop.fastest = lambda plain: plain
+        recorded_steps.obstacle = lambda _: "it is off"
     if row in WITHOUT_DROPOUT:
-        session.has_dropout = lambda _: False
+        setup.build_dropout = lambda *_: None
     if row in WITHOUT_MEMORY:
         memory.keep_freed_memory = lambda: None
 

@@ -22,7 +22,6 @@ from ladder import prepare, write_params
 from mrpc import change
 from transformers.trainer_callback import CallbackHandler
 
-from stages import train
 from temper import params
 from temper.core import arrow, determinism
 from temper.engines import loop
@@ -64,7 +63,7 @@ class Stopwatch:
 
 
 class ProfiledLoop(loop.AccelerateLoop):
-    """The loop with a stopwatch on each part of `step`."""
+    """The loop with a stopwatch on each part of a step."""
 
     def __init__(self, session: TrainingSession, watch: Stopwatch, num_steps: int):
         super().__init__(session)
@@ -80,27 +79,27 @@ class ProfiledLoop(loop.AccelerateLoop):
         for event in ("on_step_begin", "on_log", "on_step_end"):
             method = getattr(CallbackHandler, event)
             setattr(CallbackHandler, event, watch.time("callbacks", method))
-        self._prepare(None)
-        self.optimizer.step = watch.time("optimizer", self.optimizer.step)
-        self.optimizer.zero_grad = watch.time("optimizer", self.optimizer.zero_grad)
-        self._call_event("on_train_begin")
-        self._call_event("on_epoch_begin")
-        batches = watch.time_items("batches", self._global_batches(skip=0))
+        steps, state = self.steps, self.state
+        steps.optimizer.step = watch.time("optimizer", steps.optimizer.step)
+        steps.optimizer.zero_grad = watch.time("optimizer", steps.optimizer.zero_grad)
+        self.call_event("on_train_begin")
+        self.call_event("on_epoch_begin")
+        batches = watch.time_items("batches", steps.batches(skip=0))
         for i in range(WARM_UP + self.num_steps):
             if i == WARM_UP:
                 watch.seconds.clear()
                 self.num_tokens, start = 0, time.perf_counter()
             micro_batches = next(batches)
             self.num_tokens += sum(b["input_ids"].numel() for b in micro_batches)
-            self._call_event("on_step_begin")
-            metrics = self.step(micro_batches)
-            session.state.global_step += 1
-            self._call_event("on_step_end")
-            self._log(metrics)
+            self.call_event("on_step_begin")
+            steps.run(state.global_step, micro_batches)
+            state.global_step += 1
+            self.call_event("on_step_end")
+            self.log()
         parts, seconds = dict(watch.seconds), time.perf_counter() - start
         with torch.profiler.profile() as self.operators:
             for micro_batches, _ in zip(batches, range(OPERATOR_STEPS), strict=False):
-                self._backward(micro_batches)
+                steps.backward(state.global_step, micro_batches)
         return parts, seconds
 
 
@@ -118,7 +117,7 @@ def matmul_flops(rows: int, inner: int, columns: int) -> float:
 def profile(num_steps: int) -> str:
     parameters, folder = params.load(), Path("checkpoints/profile")
     data = arrow.load(Path("data/tokenized"))
-    session = train.build_session(
+    session = TrainingSession(
         parameters, data, Path("data/base"), folder, lambda *_: None, parameters.seed
     )
     watch = Stopwatch()
@@ -159,7 +158,7 @@ def table(
     lines = ["| part of a step | ms | share |", "| --- | --- | --- |"]
     lines += [f"| {p} | {1e3 * s / num_steps:.1f} | {s / seconds:.1%} |" for p, s in parts.items()]
     lines += [f"| all | {1e3 * seconds / num_steps:.1f} | |"]
-    flops = 6 * session._num_non_embedding_parameters * num_tokens
+    flops = session.flops({"input_ids": torch.empty(num_tokens, device="meta")})
     reached = flops / (parts["forward"] + parts["backward"])
     return "\n".join(
         [

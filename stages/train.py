@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING
 from temper import params, tracking
 from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.params import user_code
-from temper.training import averaging, checkpoint, console, distributed, precision
+from temper.training import checkpoint, console, distributed, precision
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
     from temper.params.train import TrainParams
-    from temper.training.session import TrainingSession
-    from temper.training.setup import OnMetrics
+    from temper.training.session import OnMetrics, TrainingSession
     from temper.training.soup import ModelSoup
 
     OnStart = Callable[[TrainingSession], None]
@@ -50,13 +49,10 @@ def fine_tune(
     from temper.training import soup
 
     train = partial(train_session, parameters, data, base, on_start)
-    size, seed = parameters.train.model_soup_size, parameters.seed
+    size = parameters.train.model_soup_size
     if size is None:
-        return train(folder, on_metrics, seed)
-    custom_class = user_code.resolve(
-        parameters.model.custom_class, "model.custom_class", parameters.code
-    )
-    return soup.train_soup(train, size, folder, on_metrics, seed, custom_class)
+        return train(folder, on_metrics, parameters.seed)
+    return soup.train_soup(train, parameters, size, folder, on_metrics)
 
 
 def train_session(
@@ -76,12 +72,13 @@ def train_session(
         per_device_batch_size: replaces that of `parameters`, because it has fit before.
     """
     from temper.training import memory
+    from temper.training.session import TrainingSession
 
     memory.keep_freed_memory()
 
     def attempt(train_params: "TrainParams") -> "TrainingSession":
         fitted = parameters.model_copy(update={"train": train_params})
-        session = build_session(fitted, data, base, folder, on_metrics, seed)
+        session = TrainingSession(fitted, data, base, folder, on_metrics, seed)
         on_start(session)
         import_module(f"temper.engines.{train_params.engine}").run(session)
         return session
@@ -90,31 +87,9 @@ def train_session(
     if per_device_batch_size is not None:
         update = {"per_device_batch_size": per_device_batch_size}
         train_params = train_params.model_copy(update=update)
-    return memory.restart_when_out_of_memory(attempt, train_params, folder)
-
-
-def build_session(
-    parameters: params.Params,
-    data: "DatasetDict",
-    base: Path,
-    folder: Path,
-    on_metrics: "OnMetrics",
-    seed: int,
-) -> "TrainingSession":
-    """Build the network with its new weights and frozen layers, and what trains it."""
-    from temper.training import networks, optimizer, setup
-    from temper.training.session import TrainingSession
-
-    training_setup = setup.build_setup(parameters, data, base, folder, on_metrics, seed)
-    determinism.configure(parameters.determinism, parameters.seed)
-    custom_class = user_code.resolve(
-        parameters.model.custom_class, "model.custom_class", parameters.code
-    )
-    features = data["train"].features
-    network = networks.build(base, training_setup.task, features, parameters.model, custom_class)
-    freeze = parameters.train.freeze
-    optimizer.freeze(network, embedding_table=freeze.embeddings, num_layers=freeze.layers)
-    return TrainingSession(network, training_setup, distributed.world_size())
+    train_params = memory.with_fitted_batch_size(train_params, folder)
+    halve = partial(memory.halve_batch_size, folder)
+    return memory.call_until_it_fits(attempt, train_params, halve, memory.OutOfMemory)
 
 
 def write_outputs(
@@ -131,9 +106,11 @@ def write_outputs(
         targets: the three folders.
         chosen: by auto, by key; part of the history.
     """
+    from temper.training import averaging
+
     model_target, checkpoints_target, history_target = targets
     with artifacts.atomic_dir(model_target) as target:
-        averaging.average_weights(result.averaged_sources(), target)
+        averaging.average_weights(result.model_sources(), target)
         shutil.copytree(base / "processor", target, dirs_exist_ok=True)
     with artifacts.atomic_dir(checkpoints_target) as target:
         for name, source in result.kept_checkpoints().items():
@@ -146,9 +123,9 @@ def write_outputs(
 
 def main(tokenized: Path, base: Path, *targets: Path) -> None:
     parameters, chosen = precision.resolve(params.load())
-    world_size = distributed.world_size()
     determinism.configure(parameters.determinism, parameters.seed)
     launch = Path("launch") / f"{parameters.train.launch}.yaml"
+    world_size = distributed.world_size()
     fingerprint = checkpoint.fingerprint(parameters, [tokenized, base], launch, world_size)
     folder, data = checkpoint.folder_for(fingerprint), arrow.load(tokenized)
     start_s = time.monotonic()
@@ -169,10 +146,11 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
 
         run.log_dataset(arrow.digests(tokenized))
         result = fine_tune(parameters, data, base, folder, on_metrics, table.on_start)
-        write_outputs(result, base, targets, chosen)  # type: ignore[arg-type]
+        model, checkpoints, history = targets
+        write_outputs(result, base, (model, checkpoints, history), chosen)
         run.log_metrics(console.resource_metrics(result, time.monotonic() - start_s))
-        run.set_model(targets[0])
-        run.log_artifact(targets[2], "history")
+        run.set_model(model)
+        run.log_artifact(history, "history")
 
 
 if __name__ == "__main__":

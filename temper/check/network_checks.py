@@ -25,7 +25,7 @@ def check(
     is used as it is, to the comparison of its weights, which builds the network too.
     """
     from temper.models.config import ModelWithHeadConfig
-    from temper.training import networks, optimizer
+    from temper.training import lora, networks, optimizer
 
     p, model, network = parameters.train, parameters.model, None
     options = (model.from_scratch, model.config, model.head, model.lora, p.freeze != Freeze())
@@ -39,10 +39,10 @@ def check(
     if network is None:
         return
     with findings.at("train.freeze.layers"):
-        optimizer.freeze(network, embedding_table=p.freeze.embeddings, num_layers=p.freeze.layers)
+        optimizer.freeze(network, p.freeze)
     if model.lora is not None:
         with findings.at("model.lora"):
-            networks.lora_targets(network, model)
+            lora.lora_targets(network, model)
     if p.layer_decay < 1:
         with findings.at("train.layer_decay"):
             optimizer.parameter_groups(network, p.model_copy(update={"head_learning_rate": None}))

@@ -9,12 +9,14 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 from transformers import Trainer
+from transformers.trainer_callback import PrinterCallback
 
 from temper.core.errors import InputError
+from temper.training.batching import Tensors
 from temper.training.callbacks import FlowControlCallback
-from temper.training.optimizer import build_lr_scheduler
+from temper.training.optimizer import build_lr_scheduler, build_optimizer
 from temper.training.resume import fit
-from temper.training.session import Tensors, TrainingSession
+from temper.training.session import TrainingSession
 
 
 def run(session: TrainingSession) -> None:
@@ -28,59 +30,59 @@ def run(session: TrainingSession) -> None:
             "train.engine: trainer; on a TPU the Trainer cannot resume from a checkpoint in "
             "mid-epoch: set train.engine to loop"
         )
-    trainer = SessionTrainer(session)
-    session.accelerator = trainer.accelerator
-    fit(session, trainer.train_from)
+
+    def train(resume_from: Path | None) -> None:
+        folder = None if resume_from is None else str(resume_from)
+        SessionTrainer(session).train(resume_from_checkpoint=folder)
+
+    fit(session, train)
 
 
 class SessionTrainer(Trainer):
     """Trainer that takes batches, loss, evaluation and checkpoints from the session."""
 
     def __init__(self, session: TrainingSession):
-        self.session, setup = session, session.setup
+        self.session = session
+        optimizer = build_optimizer(session.model, session.params, session.custom_optimizer)
         super().__init__(
-            model=session.model,  # type: ignore[arg-type]
+            model=session.model,
             args=session.args,
-            train_dataset=setup.train,
+            train_dataset=session.rows,
             compute_loss_func=lambda *_, **__: None,  # never called: `compute_loss` scales the loss
-            optimizers=(setup.build_optimizer(session.model, setup.params), None),
+            optimizers=(optimizer, None),
         )
-        for callback in list(self.callback_handler.callbacks):
-            if type(callback).__name__ in ("PrinterCallback", "ProgressCallback"):
-                self.remove_callback(callback)
-        for callback in (*setup.callbacks, FlowControlCallback(session)):
+        self.remove_callback(PrinterCallback)
+        for callback in (*session.callbacks, FlowControlCallback(session)):
             self.add_callback(callback)
 
-    def train_from(self, checkpoint: Path | None) -> None:
-        """Train from a checkpoint, or from the start."""
-        self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-
     def get_train_dataloader(self) -> DataLoader:
-        return self.session.train_dataloader()
+        return self.session.rows.dataloader()
 
     def create_scheduler(
         self, num_training_steps: int, optimizer: Optimizer | None = None
     ) -> LRScheduler:
-        params = self.session.setup.params
-        self.lr_scheduler = build_lr_scheduler(
-            optimizer or self.optimizer,  # type: ignore[arg-type]
-            params,
-            num_training_steps,
-        )
+        scheduled: Any = optimizer or self.optimizer
+        self.lr_scheduler = build_lr_scheduler(scheduled, self.session.params, num_training_steps)
         return self.lr_scheduler
 
     def compute_loss(
-        self, model: nn.Module, inputs: Tensors, *_: Any, num_items_in_batch: Any = None
+        self,
+        model: nn.Module,
+        inputs: Tensors,
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
-        return self.session.compute_loss(model, inputs, num_items_in_batch)
+        step = self.state.global_step
+        assert isinstance(num_items_in_batch, torch.Tensor)  # from the method below
+        return self.session.compute_loss(model, inputs, num_items_in_batch, step)
 
     def _get_num_items_in_batch(
         self, batch_samples: list[Tensors], device: torch.device
     ) -> torch.Tensor:
-        return self.session.num_items_in_batch(batch_samples, device)
+        return self.session.rows.num_labels(batch_samples, device)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        metrics = self.session.evaluate()
+        metrics = self.session.evaluate(self.state)
         self.log({f"eval_{name}": value for name, value in metrics.items()})
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
@@ -89,8 +91,9 @@ class SessionTrainer(Trainer):
 
     def _save_checkpoint(self, model: nn.Module, trial: Any = None) -> None:
         self.session.save_checkpoint(
-            lambda _: super(SessionTrainer, self)._save_checkpoint(model, trial)
+            self.state.global_step,
+            lambda _: super(SessionTrainer, self)._save_checkpoint(model, trial),
         )
 
     def _get_output_dir(self, trial: Any) -> str:
-        return str(self.session.setup.folder / "partial")
+        return str(self.session.folder / "partial")

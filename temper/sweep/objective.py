@@ -36,13 +36,10 @@ def model_score(text: str, parameters: Params, metric: str) -> float:
     if not rows or metric not in rows[0]:
         columns = ", ".join(name for name in (rows[0] if rows else ()) if name not in NOT_METRICS)
         raise InputError(f"{HISTORY_FILE} has no {metric}; it has {columns or 'no rows'}")
-    history = History(validation=[{k: float(v) for k, v in row.items()} for row in rows])
+    scored = [{k: float(v) for k, v in row.items()} for row in rows]
     if parameters.train.model_soup_size:
-        return history.validation[-1][metric]
+        return scored[-1][metric]
     best = user_code.attribute_name(parameters.train.metric_for_best_model)
-    saved = history.selected(
-        best,
-        parameters.train.weight_averaging,
-        greater_is_better=directions(parameters)[best],
-    )
+    history = History(parameters.train, directions(parameters)[best], validation=scored)
+    saved = history.averaged() or [max(scored, key=history.value)]
     return sum(row[metric] for row in saved) / len(saved)

@@ -4,40 +4,37 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_model, save_file, save_model
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
 from temper.core import artifacts
 from temper.training import checkpoint
 
 if TYPE_CHECKING:
-    from torch import nn
-    from torch.optim.swa_utils import AveragedModel
-
     from temper.params.train import WeightAveraging
 
 EMA_FILE = "average.safetensors"
 MODEL_FILES = ("config.json", "model*.safetensors*")
 
 
-def build_ema(model: "nn.Module", params: "WeightAveraging | None") -> "AveragedModel | None":
+def build_ema(model: nn.Module, params: "WeightAveraging | None") -> AveragedModel | None:
     """Build torch's AveragedModel with an exponential moving average; None where it is off."""
-    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-
     if params is None or params.kind != "ema":
         return None
     return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(params.decay or 0.0))
 
 
-def save_ema(ema: "AveragedModel | None", folder: Path) -> None:
+def save_ema(ema: AveragedModel | None, folder: Path) -> None:
     """Add the moving average to a checkpoint, if there is one."""
-    from safetensors.torch import save_model
-
     if ema is not None:
         save_model(ema, str(folder / EMA_FILE))
 
 
-def load_ema(ema: "AveragedModel | None", folder: Path) -> None:
+def load_ema(ema: AveragedModel | None, folder: Path) -> None:
     """Restore what `save_ema` wrote."""
-    from safetensors.torch import load_model
-
     if ema is not None:
         load_model(ema, str(folder / EMA_FILE))
 
@@ -56,24 +53,16 @@ def average_weights(folders: list[Path], target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for file in [file for pattern in MODEL_FILES for file in folders[-1].glob(pattern)]:
         shutil.copyfile(file, target / file.name)
-    if len(folders) > 1:
-        _average_tensors(folders, target)
-
-
-def _average_tensors(folders: list[Path], target: Path) -> None:
-    import torch
-    from safetensors import safe_open
-    from safetensors.torch import save_file
-
+    if len(folders) == 1:
+        return
     files = [safe_open(str(folder / "model.safetensors"), "pt") for folder in folders]
     averaged = {}
     for name in files[-1].keys():  # noqa: SIM118 (not a mapping)
         tensors = [file.get_tensor(name) for file in files]
-        dtype = tensors[-1].dtype
-        if dtype.is_floating_point:
-            averaged[name] = torch.stack([t.double() for t in tensors]).mean(0).to(dtype)
-        else:
-            averaged[name] = tensors[-1]
+        averaged[name] = tensors[-1]
+        if tensors[-1].is_floating_point():
+            mean = torch.stack([tensor.double() for tensor in tensors]).mean(0)
+            averaged[name] = mean.to(tensors[-1].dtype)
     save_file(averaged, str(target / "model.safetensors"), files[-1].metadata())
     if "transitions" in averaged:
         config = artifacts.read_json(target / "config.json")

@@ -1,42 +1,39 @@
-"""Row lengths → length-bucketed batches whose order depends on (seed, epoch) alone.
+"""Rows of the training split → tensors of a micro-batch, and how many labels a batch has."""
 
-A global batch holds `batch_size` rows, or rows of about `batch_size` tokens together, whatever the
-number of processes and accumulation steps: it is cut into `world_size x accumulation_steps`
-micro-batches of equal size. The last one is filled up with padding rows that carry no label, so
-every row is trained on exactly once per epoch.
-"""
-
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from accelerate.utils import reduce
+from torch.utils.data import DataLoader, Dataset
 
 from temper.core import arrow
 from temper.core.errors import InputError
 from temper.tasks.base.arrays import IGNORE_INDEX, Collator
+from temper.training import losses
+from temper.training.sampler import PADDING_ROW, BucketSampler
 
 if TYPE_CHECKING:
-    import torch
-    from datasets import Dataset
+    import datasets
 
-PADDING_ROW = -1  # index of a row that does not count in the loss
+Tensors = dict[str, torch.Tensor]
 MAX_ROWS_IN_MESSAGE = 64
-MAX_PADDING = 0.03  # share of the tokens that an absent `train.bucket_window` allows
-MIN_WINDOW = 8  # that it chooses, if any
+NUM_COUNTED_ROWS = 4096  # whose labels are counted before training
 
 
-class TrainingRows:
-    """A `Dataset` with a row `PADDING_ROW`, a copy of row 0; each row knows the seed of its draws.
+class TrainingRows(Dataset):
+    """The training split with a row `PADDING_ROW`, a copy of row 0 without labels.
 
     Args:
-        dataset: the training split.
-        sampler: has the seed and the current epoch.
+        dataset: the tokenized rows.
+        sampler: their order; its seed and epoch are the seed of what a row's collator draws.
+        collator: of rows to arrays.
     """
 
-    def __init__(self, dataset: "Dataset", sampler: "BucketSampler"):
-        self.dataset, self.sampler = dataset, sampler
+    def __init__(self, dataset: "datasets.Dataset", sampler: BucketSampler, collator: Collator):
+        self.dataset, self.sampler, self.collator = dataset, sampler, collator
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -49,13 +46,57 @@ class TrainingRows:
             row["is_padding"] = index == PADDING_ROW
         return rows
 
+    def batch(self, indices: Sequence[int]) -> Tensors:
+        """Collate rows by their numbers."""
+        return collate_tensors(self.collator, self.__getitems__(indices))
 
-def collate_tensors(
-    collator: Collator, rows: Sequence[Mapping[str, Any]]
-) -> "dict[str, torch.Tensor]":
+    def dataloader(self) -> DataLoader:
+        """Return this process's micro-batches of the epoch that the sampler is set to."""
+        return DataLoader(
+            self,
+            batch_sampler=self.sampler,
+            collate_fn=partial(collate_tensors, self.collator),
+            generator=torch.Generator(),  # the default one, which dropout uses, stays untouched
+        )
+
+    def num_labels(self, micro_batches: Sequence[Tensors], device: torch.device) -> torch.Tensor:
+        """Count the labels of a global batch on all processes, ().
+
+        With `train.batch_tokens` it is their mean over the batches: a row then weighs the same in
+        a batch of many rows as in one of few.
+
+        Args:
+            micro_batches: this process's share.
+            device: of the result.
+        """
+        if self.sampler.in_tokens:
+            return torch.tensor(self._mean_num_labels, device=device)
+        counts = [losses.label_mask(batch["labels"]).sum() for batch in micro_batches]
+        count: Any = reduce(torch.stack(counts).sum().to(device), "sum")
+        return count.clamp(min=1)
+
+    @cached_property
+    def _mean_num_labels(self) -> float:
+        """The labels of a global batch on average, estimated from rows all over the split."""
+        rows = np.unique(np.linspace(0, len(self) - 1, NUM_COUNTED_ROWS).astype(int))
+        num_labels = int(losses.label_mask(self.batch(rows.tolist())["labels"]).sum())
+        return num_labels / len(rows) * self.sampler.num_rows / self.sampler.num_batches
+
+    def describe(self, rows: np.ndarray) -> str:
+        """Return rows as text, also by their number in data/raw where it is another."""
+        numbers = sorted(map(int, rows))
+        num_more, numbers = len(numbers) - MAX_ROWS_IN_MESSAGE, numbers[:MAX_ROWS_IN_MESSAGE]
+        more = f" and {num_more} more" if num_more > 0 else ""
+        text = f"{', '.join(map(str, numbers))}{more} of data/tokenized's train split"
+        columns = self.dataset.column_names
+        if "example_id" not in columns or arrow.AUGMENTED in columns:  # those are not in data/raw
+            return text
+        raw_rows = sorted(set(self.dataset[numbers]["example_id"]))
+        return f"{text}, made from rows {', '.join(map(str, raw_rows))} of data/raw's"
+
+
+def collate_tensors(collator: Collator, rows: Sequence[Mapping[str, Any]]) -> Tensors:
     """Collate rows of `TrainingRows` into torch tensors on the CPU; padding rows lose labels."""
-    import torch
-
     batch = collator(rows)
     labels = batch["labels"]
     ignored = IGNORE_INDEX if np.issubdtype(labels.dtype, np.integer) else np.nan
@@ -63,157 +104,7 @@ def collate_tensors(
     return {name: torch.from_numpy(values) for name, values in batch.items()}
 
 
-class BucketSampler:
-    """Yield this process's micro-batches of every global batch, in training order.
-
-    Rows are shuffled, sorted by length within windows of `window` batches, cut into batches, and
-    the batches shuffled. `window=0` leaves the shuffled order alone.
-
-    Args:
-        lengths: of the rows.
-        batch_size: rows of a global batch, or with `in_tokens` tokens, about.
-        in_tokens: give all batches of an epoch about the same number of tokens.
-        accumulation_steps: micro-batches of one process per global batch.
-        window: batches sorted together; None: see `_choose_window`.
-        seed: of the order.
-        rank: of this process.
-        world_size: processes.
-        static_shapes: fill up the last batch too, so that all micro-batches have the same size.
-        resampling: `over` repeats rows of rarer labels until all labels are as frequent as the most
-            frequent one, `under` drops rows of the more frequent labels, others in every epoch.
-        labels: a label id per row, for `resampling`.
-    """
-
-    def __init__(
-        self,
-        lengths: np.ndarray,
-        *,
-        batch_size: int,
-        accumulation_steps: int,
-        window: int | None,
-        seed: int,
-        rank: int,
-        world_size: int,
-        in_tokens: bool = False,
-        static_shapes: bool = False,
-        resampling: str | None = None,
-        labels: np.ndarray | None = None,
-    ):
-        self.lengths, self.batch_size, self.in_tokens = lengths, batch_size, in_tokens
-        self.accumulation_steps, self.rank, self.world_size = accumulation_steps, rank, world_size
-        self.static_shapes, self.resampling, self.labels = static_shapes, resampling, labels
-        self.seed, self.epoch = 0, 0
-        self.window = self._choose_window() if window is None else window
-        self.seed = seed
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.num_batches * self.accumulation_steps
-
-    @cached_property
-    def num_batches(self) -> int:
-        """Global batches per epoch, the same in every epoch."""
-        if not self.in_tokens:
-            return -(-self.num_rows // self.batch_size)
-        num_tokens = self.num_rows * int(self.lengths.sum()) / len(self.lengths)
-        return min(math.ceil(num_tokens / self.batch_size), self.num_rows)
-
-    @cached_property
-    def num_rows(self) -> int:
-        """Rows per epoch, repeated ones counted."""
-        if self.resampling is None:
-            return len(self.lengths)
-        counts = np.unique(np.asarray(self.labels), return_counts=True)[1]
-        return len(counts) * int(counts.max() if self.resampling == "over" else counts.min())
-
-    def __iter__(self) -> Iterator[list[int]]:
-        micro_batches = self.world_size * self.accumulation_steps
-        for batch in self.global_batches(self.epoch):
-            size = -(-(self.batch_size if self.static_shapes else len(batch)) // micro_batches)
-            padded = np.full(size * micro_batches, PADDING_ROW)
-            padded[: len(batch)] = batch
-            by_rank = padded.reshape(self.accumulation_steps, self.world_size, size)
-            for micro_batch in by_rank[:, self.rank]:
-                yield micro_batch.tolist()
-
-    def global_batches(self, epoch: int) -> list[np.ndarray]:
-        """Return an epoch's batches of row indices, in order."""
-        random = np.random.default_rng([self.seed, epoch])
-        rows = random.permutation(self._resampled_rows(random))
-        if self.window:
-            rows = self._sort_within_windows(rows)
-        batches = self._equal_tokens(rows) if self.in_tokens else pieces(rows, self.batch_size)
-        if self.window:
-            random.shuffle(batches)  # type: ignore[arg-type]
-        return batches
-
-    def _sort_within_windows(self, rows: np.ndarray) -> np.ndarray:
-        rows_per_batch = self.num_rows / self.num_batches if self.in_tokens else self.batch_size
-        windows = pieces(rows, math.ceil(self.window * rows_per_batch))
-        windows = [w[np.argsort(-self.lengths[w], kind="stable")] for w in windows]
-        if self.in_tokens:  # a batch may reach over the end of a window: lengths agree there
-            windows = [w[::-1] if i % 2 else w for i, w in enumerate(windows)]
-        return np.concatenate(windows)
-
-    def _equal_tokens(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Cut rows into `num_batches` batches of about equal tokens, none of them empty."""
-        ends, numbers = np.cumsum(self.lengths[rows]), np.arange(1, self.num_batches)
-        borders = np.searchsorted(ends, numbers * ends[-1] / self.num_batches, side="right")
-        borders = np.maximum.accumulate(np.maximum(borders - numbers, 0)) + numbers
-        return np.split(rows, np.minimum(borders, len(rows) - self.num_batches + numbers))
-
-    def _choose_window(self) -> int:
-        """Return the smallest window with a share of padding of at most `MAX_PADDING`.
-
-        0 if that is enough; otherwise `MIN_WINDOW`, doubled until it is or the whole epoch is
-        sorted. It depends on the lengths alone, not on the seed, nor on the device and the multiple
-        that they are padded to.
-        """
-        self.window = 0
-        if self.static_shapes:
-            return 0
-        while self.window < self.num_batches and self.padding_share(int) > MAX_PADDING:
-            self.window = max(MIN_WINDOW, 2 * self.window)
-        return self.window
-
-    def longest_micro_batch(self) -> list[int]:
-        """Return the longest rows, as many as a micro-batch of them has."""
-        size = -(-self.batch_size // (self.world_size * self.accumulation_steps))
-        if self.in_tokens:
-            size = -(-size // int(self.lengths.max()))
-        longest = np.argsort(-self.lengths, kind="stable")[:size].tolist()
-        return longest + [PADDING_ROW] * (size - len(longest))
-
-    def _resampled_rows(self, random: np.random.Generator) -> int | np.ndarray:
-        """Return the rows of an epoch in any order; a number n stands for the rows 0 to n-1."""
-        if self.resampling is None:
-            return len(self.lengths)
-        labels = np.asarray(self.labels)
-        groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-        size = self.num_rows // len(groups)  # of each group once resampled
-        repeated = [np.tile(group, size // len(group)) for group in groups]
-        drawn = [random.choice(g, size % len(g), replace=False) for g in groups]
-        return np.concatenate([*repeated, *drawn])
-
-    def padding_share(self, padded_length: Callable[[int], int]) -> float:
-        """Return the share of the first epoch's tokens that is padding.
-
-        Args:
-            padded_length: maps the longest row of a batch to the padded length of the batch.
-        """
-        batches = self.global_batches(0)
-        padded = sum(len(b) * padded_length(int(self.lengths[b].max())) for b in batches)
-        return 1 - float(sum(self.lengths[b].sum() for b in batches)) / padded
-
-
-def pieces(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    """Cut rows into pieces of `size`; the last one may be smaller."""
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-
-def resampling_labels(dataset: "Dataset", resampling: str | None) -> np.ndarray | None:
+def resampling_labels(dataset: "datasets.Dataset", resampling: str | None) -> np.ndarray | None:
     """Return a label id per row if `resampling` is on.
 
     Raises:
@@ -225,16 +116,3 @@ def resampling_labels(dataset: "Dataset", resampling: str | None) -> np.ndarray 
     if any(not isinstance(label, int) or label < 0 for label in labels):
         raise InputError("train.resampling needs exactly one label per training row")
     return np.asarray(labels)
-
-
-def describe_rows(dataset: "Dataset", rows: Sequence[int] | np.ndarray) -> str:
-    """Return the rows of a batch as text, also by their number in data/raw where it is another."""
-    numbers = sorted(map(int, rows))
-    num_more, numbers = len(numbers) - MAX_ROWS_IN_MESSAGE, numbers[:MAX_ROWS_IN_MESSAGE]
-    more = f" and {num_more} more" if num_more > 0 else ""
-    text = f"{', '.join(map(str, numbers))}{more} of data/tokenized's train split"
-    columns = dataset.column_names
-    if "example_id" not in columns or arrow.AUGMENTED in columns:  # augmented rows: not in data/raw
-        return text
-    raw_rows = sorted(set(dataset[numbers]["example_id"]))
-    return f"{text}, made from rows {', '.join(map(str, raw_rows))} of data/raw's"

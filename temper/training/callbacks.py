@@ -4,6 +4,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from temper.training import distributed
 from temper.training.session import TrainingSession
 
 
@@ -15,13 +16,7 @@ class FlowControlCallback(TrainerCallback):
     """
 
     def __init__(self, session: TrainingSession):
-        self.session, self.setup = session, session.setup
-        self.preempted = False
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        self.session.state, self.session.start_step = state, state.global_step
+        self.session, self.preempted = session, False
 
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -32,34 +27,34 @@ class FlowControlCallback(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        session, params = self.session, self.setup.params
+        session, params = self.session, self.session.params
         if session.ema is not None:
             session.ema.update_parameters(session.model)
-        is_last = state.global_step >= state.max_steps or self._stopped_by_callback(control)
-        evaluates = self._is_due(params.evaluate_every) or is_last
-        control.should_evaluate = self.setup.validation is not None and evaluates
-        control.should_save = self._is_due(params.save_every) or is_last
-        if session.any_rank_terminated():
+        self._note_stop(state, control)
+        is_last = state.global_step >= state.max_steps or session.history.stopped_by_callback
+        evaluates = self._is_due(params.evaluate_every, state) or is_last
+        control.should_evaluate = session.validator is not None and evaluates
+        control.should_save = self._is_due(params.save_every, state) or is_last
+        if distributed.any_rank(bool(session.stop_signal), args.device):
             self.preempted = True
             control.should_save = control.should_training_stop = True
-        if self._is_due("epoch") and params.keep_checkpoints == "all":
+        if self._is_due("epoch", state) and params.keep_checkpoints == "all":
             session.save_weights(f"epoch-{state.global_step // session.steps_per_epoch}")
 
-    def _is_due(self, interval: str | int) -> bool:
+    def _is_due(self, interval: str | int, state: TrainerState) -> bool:
         steps = self.session.steps_per_epoch if interval == "epoch" else int(interval)
-        return self.session.state.global_step % steps == 0
+        return state.global_step % steps == 0
 
-    def _stopped_by_callback(self, control: TrainerControl) -> bool:
-        """Check whether a custom callback asked to stop before the last step, and record it."""
+    def _note_stop(self, state: TrainerState, control: TrainerControl) -> None:
+        """Record that a custom callback asked to stop before the last step."""
         asked = control.should_training_stop and not self.preempted
-        if asked and not self.session.is_finished():
+        if asked and not self.session.is_finished(state.global_step):
             self.session.history.stopped_by_callback = control.should_save = True
-        return self.session.history.stopped_by_callback
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        self._stopped_by_callback(control)
+        self._note_stop(state, control)
 
     def on_log(
         self,
@@ -72,11 +67,11 @@ class FlowControlCallback(TrainerCallback):
         state.log_history.clear()  # the Trainer would write all of it into every checkpoint
         if logs and "grad_norm" in logs:
             metrics = {k: float(logs[k]) for k in ("loss", "learning_rate", "grad_norm")}
-            self.session.record_step(metrics)
+            self.session.record_step(state, metrics)
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        self._stopped_by_callback(control)
-        if self.session.is_stopped_early():
+        self._note_stop(state, control)
+        if self.session.history.has_stopped():
             control.should_save = control.should_training_stop = True

@@ -6,6 +6,7 @@ member of a model soup has a subfolder, `<fingerprint>-<n>/`. A folder is rename
 once its files are on disk, and a checkpoint has a manifest that is verified before it is used.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -14,17 +15,22 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
 from temper.core import artifacts, determinism, disk
 from temper.core.errors import InputError
 from temper.params.schema import Params
+from temper.training import distributed
+
+if TYPE_CHECKING:
+    from torch import nn
 
 MANIFEST = "manifest.json"
 MAX_CHECKPOINTS = 2  # to resume from
@@ -42,12 +48,7 @@ def folder_for(fingerprint: str) -> Path:
 
 
 def fingerprint(parameters: Params, folders: list[Path], launch: Path, world_size: int) -> str:
-    """Return the sha256 of everything that determines the result of training.
-
-    That is: the parameters train reads, every input file, the code that dvc.yaml lists and the
-    custom modules, the versions of the libraries it computes with, the model of CPU and GPU, the
-    launch file and the number of processes.
-    """
+    """Return the sha256 of everything that determines the result of training."""
     environment = determinism.environment() | determinism.torch_environment()
     record = {
         "params": parameters.model_dump(
@@ -59,9 +60,7 @@ def fingerprint(parameters: Params, folders: list[Path], launch: Path, world_siz
         "positive_label": parameters.evaluate.positive_label,
         "inputs": {folder.name: artifacts.sha256_tree(folder) for folder in folders},
         "code": {path: artifacts.sha256_file(Path(path)) for path in code_files(parameters)},
-        "custom_code": {
-            name: artifacts.sha256_file(Path(p)) for name, p in parameters.code.items()
-        },
+        "custom_code": {n: artifacts.sha256_file(Path(p)) for n, p in parameters.code.items()},
         "environment": [environment.get(f"version.{name}") for name in LIBRARIES]
         + [environment.get(name) for name in DEVICES],
         "launch": artifacts.sha256_file(launch),
@@ -104,52 +103,96 @@ def publish(partial: Path, target: Path) -> None:
     artifacts.fsync_dir(target.parent)
 
 
-class Publisher:
-    """Publishes folders one after the other in a thread, while training goes on.
+class CheckpointWriter:
+    """Writes folders of weights and checkpoints, which all ranks call alike.
 
+    A thread hashes them and waits for the disk while training goes on, one folder after the other.
     After one has failed, nothing is published or deleted any more.
+
+    Args:
+        folder: of the training.
+        network: its size is in the message of a disk that is full.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path, network: "nn.Module"):
+        self.folder, weights = folder, list(network.parameters())
+        # weights, and two fp32 moments per trainable one
+        self.num_bytes = sum(p.numel() * (p.element_size() + 8 * p.requires_grad) for p in weights)
         self.executor = ThreadPoolExecutor(max_workers=1)
-        self.pending: dict[Path, Future[None]] = {}
+        self.pending: dict[str, Future[None]] = {}
         self.has_failed = False
 
-    def submit(self, target: Path, publish: Callable[[], None]) -> None:
-        """Call `publish` after what was submitted before."""
+    @contextmanager
+    def atomic_dir(self, name: str) -> Iterator[Path]:
+        """Yield a folder that becomes `<folder>/<name>` some time after all ranks have written it.
+
+        Raises:
+            InputError: the disk is full; so it may be found to be by any later call, or by `wait`.
+        """
+        partial = self.folder / "partial" / name
+        with self._explaining_full_disk(name):
+            self._wait_for(name)
+            partial.mkdir(parents=True, exist_ok=True)
+            yield partial
+        distributed.wait_for_everyone()
+
+        def publish_partial() -> None:
+            with self._explaining_full_disk(name):
+                publish(partial, self.folder / name)
+
+        self.submit(name, publish_partial)
+
+    def submit(self, name: str, publish: Callable[[], None]) -> None:
+        """Call `publish` on the main process after what was submitted before."""
 
         def run() -> None:
-            if self.has_failed:
-                return
-            self.has_failed = True
-            publish()
-            self.has_failed = False
+            if not self.has_failed:
+                self.has_failed = True
+                publish()
+                self.has_failed = False
 
-        self.pending[target] = self.executor.submit(run)
-
-    def wait_for(self, target: Path) -> None:
-        """Wait until a folder of this name is published; raise what its thread raised."""
-        if future := self.pending.pop(target, None):
-            future.result()
+        if distributed.is_main_process():
+            self.pending[name] = self.executor.submit(run)
 
     def wait(self) -> None:
-        """Wait until all folders are published; raise what the first that failed raised."""
-        for target in list(self.pending):
-            self.wait_for(target)
+        """Wait until everything is in its final place on all ranks; raise what failed first."""
+        for name in list(self.pending):
+            self._wait_for(name)
+        distributed.wait_for_everyone()
 
     def settle(self) -> None:
         """Wait until nothing submitted before is being published, failed or not."""
         if threading.current_thread() is threading.main_thread():  # else it is the next in turn
             futures.wait(self.pending.values())
 
+    def _wait_for(self, name: str) -> None:
+        if future := self.pending.pop(name, None):
+            future.result()
 
-def disk_full_error(folder: Path, name: str, num_bytes: int, error: Exception) -> InputError:
-    """Build the error for a checkpoint of `num_bytes` that does not fit on the disk."""
-    resumable = "".join(
-        f"; {path.name} is complete; a rerun resumes from it"
-        for path in numbered_folders(folder, "checkpoint")[-1:]
-    )
-    return InputError(f"{disk.explain(error, folder / name, num_bytes)}{resumable}")
+    @contextmanager
+    def _explaining_full_disk(self, name: str) -> Iterator[None]:
+        """Turn the error of a disk that is full into one that says what did not fit."""
+        try:
+            yield
+        except Exception as error:
+            if disk.reason(error) is None:
+                raise
+            shutil.rmtree(self.folder / "partial" / name, ignore_errors=True)
+            self.settle()
+            raise self._disk_full(name, self.num_bytes, error) from error
+
+    def check_disk(self) -> None:
+        """Raise InputError if the checkpoints of a training do not fit on the disk."""
+        needed = (MAX_CHECKPOINTS + 1) * self.num_bytes
+        if shutil.disk_usage(self.folder).free < needed:
+            error = OSError(errno.ENOSPC, "before the first step")
+            raise self._disk_full("checkpoints", needed, error)
+
+    def _disk_full(self, name: str, num_bytes: int, error: Exception) -> InputError:
+        message = disk.explain(error, self.folder / name, num_bytes)
+        last = [path.name for path in numbered_folders(self.folder, "checkpoint")[-1:]]
+        resumable = f"; {last[0]} is complete; a rerun resumes from it" if last else ""
+        return InputError(f"{message}{resumable}")
 
 
 def is_complete(folder: Path) -> bool:
@@ -173,7 +216,7 @@ def numbered_folders(folder: Path, prefix: str) -> list[Path]:
 
 
 def check_complete(folder: Path) -> None:
-    """Raise InputError if a folder of weights does not hold exactly the files of its manifest."""
+    """Raise InputError unless a folder of weights is complete."""
     if not is_complete(folder):
         raise InputError(
             f"{folder} has changed since it was written: a file does not match {MANIFEST}. Run the "
@@ -182,27 +225,18 @@ def check_complete(folder: Path) -> None:
 
 
 def newest_complete(folder: Path, before: float = math.inf) -> Path | None:
-    """Return the newest complete checkpoint; warn about each newer one that is incomplete.
-
-    Args:
-        folder: of the training.
-        before: only checkpoints of earlier steps count.
-    """
-    for path in reversed(numbered_folders(folder, "checkpoint")):
-        if step_of(path) >= before:
-            continue
+    """Return the newest complete checkpoint before a step; warn about newer, incomplete ones."""
+    earlier = [p for p in numbered_folders(folder, "checkpoint") if step_of(p) < before]
+    for path in reversed(earlier):
         if is_complete(path):
             return path
         print(f"{path.name} is incomplete; falling back to the previous one", file=sys.stderr)
     return None
 
 
-def prune(folder: Path, best_step: int | None, averaged_steps: Sequence[int]) -> None:
-    """Keep the newest `MAX_CHECKPOINTS`, the best weights and those that will be averaged."""
+def prune(folder: Path, needed: Collection[str]) -> None:
+    """Keep the newest `MAX_CHECKPOINTS`, and those of the scored weights that are needed."""
     surplus = numbered_folders(folder, "checkpoint")[:-MAX_CHECKPOINTS]
-    surplus += [path for path in numbered_folders(folder, "best") if step_of(path) != best_step]
-    surplus += [
-        path for path in numbered_folders(folder, "scored") if step_of(path) not in averaged_steps
-    ]
-    for path in surplus:
+    weights = [*folder.glob("best-*"), *folder.glob("scored-*")]
+    for path in (*surplus, *(path for path in weights if path.name not in needed)):
         shutil.rmtree(path, ignore_errors=True)

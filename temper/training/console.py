@@ -42,16 +42,21 @@ class ProgressTable:
     def on_start(self, session: "TrainingSession") -> None:
         """Print the session's sizes; a soup's members and a restart have one session each."""
         print(describe(session))
-        setup = session.setup
-        self.unit = "rows/s" if setup.padded_length is None else "tokens/s"
+        self.unit = "rows/s" if session.padded_length is None else "tokens/s"
         self.units_per_step = float(session.sampler.lengths.sum()) / session.steps_per_epoch
-        self.total_steps = session.total_steps * (setup.params.model_soup_size or 1)
+        self.total_steps = session.total_steps * (session.params.model_soup_size or 1)
         self.steps_per_epoch = session.steps_per_epoch
 
     def on_metrics(self, prefix: str, metrics: dict[str, float], step: int) -> None:
         """Show the metrics of a step or an evaluation."""
+        from tqdm import tqdm
+
         if self.bar is None:
-            self.bar = self._open_bar(step - 1)
+            self.last_step = step - 1
+            interval_s = 0.1 if sys.stderr.isatty() else 15  # a log file needs few lines
+            self.bar = tqdm(
+                total=self.total_steps, initial=step - 1, unit="step", mininterval=interval_s
+            )
         if prefix == "train":
             self.last_train_metrics = metrics
             self.bar.set_postfix(loss=f"{metrics['loss']:.4f}", refresh=False)
@@ -62,27 +67,14 @@ class ProgressTable:
             self._write([*FIRST_COLUMNS, *self.metric_names, *LAST_COLUMNS, self.unit])
         elapsed_s = time.monotonic() - self.last_time_s
         speed = (step - self.last_step) * self.units_per_step / elapsed_s
-        missing = float("nan")
-        self._write(
-            [
-                f"{step}",
-                f"{step / self.steps_per_epoch:.2f}",
-                f"{self.last_train_metrics.get('loss', missing):.4f}",
-                f"{metrics['loss']:.4f}",
-                *(f"{metrics[name]:.4f}" for name in self.metric_names),
-                f"{self.last_train_metrics.get('learning_rate', missing):.2e}",
-                f"{self.last_train_metrics.get('grad_norm', missing):.3f}",
-                f"{speed:,.0f}",
-            ]
-        )
+        last = dict.fromkeys(("loss", "learning_rate", "grad_norm"), float("nan"))
+        last |= self.last_train_metrics
+        scores = [metrics["loss"], *(metrics[name] for name in self.metric_names)]
+        cells = [f"{step}", f"{step / self.steps_per_epoch:.2f}", f"{last['loss']:.4f}"]
+        cells += [f"{score:.4f}" for score in scores]
+        cells += [f"{last['learning_rate']:.2e}", f"{last['grad_norm']:.3f}", f"{speed:,.0f}"]
+        self._write(cells)
         self.last_time_s, self.last_step = time.monotonic(), step
-
-    def _open_bar(self, done: int) -> "tqdm":
-        from tqdm import tqdm
-
-        self.last_step = done
-        interval_s = 0.1 if sys.stderr.isatty() else 15  # a log file needs few lines
-        return tqdm(total=self.total_steps, initial=done, unit="step", mininterval=interval_s)
 
     def _choose_metrics(self, metrics: dict[str, float]) -> list[str]:
         names = [name for name in metrics if name != "loss"][:MAX_METRICS]
@@ -98,42 +90,35 @@ class ProgressTable:
 
 def describe(session: "TrainingSession") -> str:
     """Return the size of the data, the model and a batch, and the share of padding."""
-    args, setup = session.args, session.setup
-    padding = ""
-    if setup.padded_length is not None:
-        share, window = session.sampler.padding_share(setup.padded_length), session.sampler.window
-        padding = f", {share:.1%} padding (bucket_window: {window})"
-    unit = "rows" if setup.params.batch_tokens is None else "tokens"
+    args, params, padding = session.args, session.params, ""
+    if session.padding_share is not None:
+        window = session.sampler.window
+        padding = f", {session.padding_share:.1%} padding (bucket_window: {window})"
+    unit = "rows" if params.batch_tokens is None else "tokens"
     trainable = sum(p.numel() for p in session.model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in session.model.parameters())
     return (
-        f"{len(setup.train):,} rows, {total:,} parameters ({trainable:,} trainable), batch size "
-        f"{setup.params.global_batch} = {args.world_size} process x "
+        f"{len(session.rows):,} rows, {total:,} parameters ({trainable:,} trainable), batch size "
+        f"{params.global_batch} = {args.world_size} process x "
         f"{args.per_device_train_batch_size} {unit} x {args.gradient_accumulation_steps} "
         f"accumulation steps, {session.steps_per_epoch} steps per epoch{padding}"
     )
 
 
-def resource_metrics(session: "TrainingSession | ModelSoup", elapsed_s: float) -> dict[str, float]:
+def resource_metrics(result: "TrainingSession | ModelSoup", elapsed_s: float) -> dict[str, float]:
     """Return time, speed, memory and flops, which are tracked and never written to an output."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    padded_length, members = session.setup.padded_length, session.members
-    num_steps = [member.state.global_step - member.start_step for member in members]
-    num_rows = sum(
-        steps * member.sampler.num_rows / member.sampler.num_batches
-        for steps, member in zip(num_steps, members, strict=True)
-    )
+    members = result.members
+    num_rows = sum(m.num_steps * m.sampler.num_rows / m.sampler.num_batches for m in members)
     metrics = {
         "system/train_time_s": elapsed_s,
         "system/samples_per_s": num_rows / elapsed_s,
-        "system/steps_per_s": sum(num_steps) / elapsed_s,
-        "system/total_flos": float(sum(member.state.total_flos for member in members)),
-        "system/peak_memory_gib": peak,
+        "system/steps_per_s": sum(member.num_steps for member in members) / elapsed_s,
+        "system/total_flos": sum(member.total_flos for member in members),
+        "system/peak_memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     }
-    if padded_length is not None:
-        share = members[-1].sampler.padding_share(padded_length)
-        metrics["system/padding_share"] = share
-    if session.args.device.type == "cuda":
+    if members[-1].padding_share is not None:
+        metrics["system/padding_share"] = members[-1].padding_share
+    if members[-1].args.device.type == "cuda":
         import torch
 
         metrics["system/peak_gpu_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30

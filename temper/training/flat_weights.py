@@ -53,7 +53,7 @@ class FlatWeights:
 
     def __init__(self, model: nn.Module, groups: list[dict[str, Any]], params: "TrainParams"):
         self.params, self.dtype, self.update_group = params, DTYPE, adamw_
-        self.compute_model = copy.deepcopy(model).to(DTYPE).train()
+        self.compute_model: Any = copy.deepcopy(model).to(DTYPE).train()
         self.twins: list[nn.Parameter] = []
         self.gradient_views: list[Tensor] = []
         names = {id(p): name for name, p in model.named_parameters()}
@@ -146,13 +146,11 @@ def adamw_(
     """Update a group in place, as torch.optim.AdamW does (Loshchilov & Hutter 2019).
 
     Args:
-        group: its gradient is multiplied by `scale`.
+        group: its gradient is multiplied by `scale`, ().
         rate: learning rate, ().
         bias_corrections: of the two moments, (2,).
-        scale: factor of the gradient, ().
-        beta1: decay of the first moment.
-        beta2: decay of the second moment.
-        epsilon: added to the root of the second moment.
+        scale: of the gradient.
+        beta1, beta2, epsilon: AdamW's.
     """
     gradient = group.gradient.float() * scale
     weights = group.master * (1 - rate * group.weight_decay)

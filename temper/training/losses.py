@@ -17,7 +17,6 @@ from temper.core.errors import InputError
 from temper.tasks.base.arrays import IGNORE_INDEX
 
 LossFunction = Callable[..., Tensor]  # (logits, labels, **loss_kwargs)
-DivergenceFunction = Callable[[Tensor, Tensor, Tensor], Tensor]  # (logits, logits, labels)
 
 
 def label_mask(labels: Tensor) -> Tensor:
@@ -75,16 +74,17 @@ def build_loss(
         focal_gamma: factor `(1 - p)^gamma` on each term (Lin et al. 2017).
         huber_delta: regression: errors above this count linearly (Huber 1964); None: squared.
     """
-    weight_options = {"label_smoothing": label_smoothing, "class_weights": class_weights}
-    functions: dict[str, LossFunction] = {
-        "cross_entropy": partial(cross_entropy, **weight_options, focal_gamma=focal_gamma),
-        "binary_cross_entropy": partial(
-            binary_cross_entropy, **weight_options, focal_gamma=focal_gamma
-        ),
-        "squared_error": partial(squared_error, huber_delta=huber_delta),
-        "crf": crf,
-    }
-    return functions[name]
+    if name == "crf":
+        return crf
+    if name == "squared_error":
+        return partial(squared_error, huber_delta=huber_delta)
+    function = {"cross_entropy": cross_entropy, "binary_cross_entropy": binary_cross_entropy}[name]
+    return partial(
+        function,
+        label_smoothing=label_smoothing,
+        class_weights=class_weights,
+        focal_gamma=focal_gamma,
+    )
 
 
 def cross_entropy(
@@ -186,35 +186,40 @@ def crf(logits: Tensor, labels: Tensor, *, transitions: Tensor) -> Tensor:
     return torch.where(lengths > 0, (total + end).logsumexp(1) - path, 0.0).sum()
 
 
-def build_divergence(loss: str) -> DivergenceFunction:
-    """Build a function of two passes' logits and the labels: how far apart the passes predict.
+def with_r_drop(loss_function: LossFunction, name: str, alpha: float) -> LossFunction:
+    """Return the loss of rows that are passed twice, which pulls both predictions together.
 
-    The mean of both directions of the Kullback-Leibler divergence (Liang et al. 2021, R-Drop), for
-    regression the squared difference; summed over labels.
+    It is the mean of both passes' losses plus `alpha` times the mean of both directions of the
+    Kullback-Leibler divergence (Liang et al. 2021, R-Drop), for regression the squared difference;
+    summed over labels.
 
     Args:
-        loss: as in `build_loss`.
+        loss_function: of one pass.
+        name: as in `build_loss`.
+        alpha: weight of the divergence.
     """
+    functions = {"binary_cross_entropy": _divergence_of_labels, "squared_error": _squared_distance}
+    divergence = functions.get(name, _divergence_of_classes)
 
-    def of_classes(logits_1: Tensor, logits_2: Tensor, labels: Tensor) -> Tensor:
-        mask = label_mask(labels)
-        log_p, log_q = (logits[mask].float().log_softmax(-1) for logits in (logits_1, logits_2))
-        forward = functional.kl_div(log_p, log_q, log_target=True, reduction="sum")
-        return (forward + functional.kl_div(log_q, log_p, log_target=True, reduction="sum")) / 2
+    def r_drop(logits: Tensor, labels: Tensor, **kwargs: Tensor) -> Tensor:
+        first, second = logits.chunk(2)
+        loss = loss_function(first, labels, **kwargs) + loss_function(second, labels, **kwargs)
+        return loss / 2 + alpha * divergence(first.float(), second.float(), label_mask(labels))
 
-    def of_labels(logits_1: Tensor, logits_2: Tensor, labels: Tensor) -> Tensor:
-        logits_1, logits_2 = logits_1.float(), logits_2.float()
-        # KL(p, q) + KL(q, p) of two Bernoulli variables is (p - q) (logit p - logit q)
-        terms = (logits_1.sigmoid() - logits_2.sigmoid()) * (logits_1 - logits_2) / 2
-        return torch.where(label_mask(labels), terms, 0.0).sum()
+    return r_drop
 
-    def of_numbers(logits_1: Tensor, logits_2: Tensor, labels: Tensor) -> Tensor:
-        terms = (logits_1[:, 0].float() - logits_2[:, 0].float()) ** 2
-        return torch.where(label_mask(labels), terms, 0.0).sum()
 
-    return {
-        "cross_entropy": of_classes,
-        "crf": of_classes,
-        "binary_cross_entropy": of_labels,
-        "squared_error": of_numbers,
-    }[loss]
+def _divergence_of_classes(first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
+    log_p, log_q = first[mask].log_softmax(-1), second[mask].log_softmax(-1)
+    forward = functional.kl_div(log_p, log_q, log_target=True, reduction="sum")
+    return (forward + functional.kl_div(log_q, log_p, log_target=True, reduction="sum")) / 2
+
+
+def _divergence_of_labels(first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
+    # KL(p, q) + KL(q, p) of two Bernoulli variables is (p - q) (logit p - logit q)
+    terms = (first.sigmoid() - second.sigmoid()) * (first - second) / 2
+    return torch.where(mask, terms, 0.0).sum()
+
+
+def _squared_distance(first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
+    return torch.where(mask, (first[:, 0] - second[:, 0]) ** 2, 0.0).sum()

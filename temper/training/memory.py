@@ -6,7 +6,6 @@ with that size; a run that is killed and resumed reads the fitted size from ther
 """
 
 import ctypes
-import gc
 import platform
 import shutil
 import sys
@@ -29,10 +28,13 @@ CPU_MESSAGES = (
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 
+MAX_REASON = 200  # characters of an allocator's message
+
 T = TypeVar("T")
+Size = TypeVar("Size")
 
 
-class OutOfMemory(Exception):
+class OutOfMemory(MemoryError):
     """A batch does not fit into a device's memory.
 
     Args:
@@ -40,8 +42,8 @@ class OutOfMemory(Exception):
         on_all_ranks: whether every rank raises it; a rank alone cannot restart training.
     """
 
-    def __init__(self, reason: str, *, on_all_ranks: bool):
-        super().__init__(reason)
+    def __init__(self, reason: str, *, on_all_ranks: bool = True):
+        super().__init__(reason[:MAX_REASON])
         self.on_all_ranks = on_all_ranks
 
 
@@ -66,70 +68,51 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and any(m in str(error) for m in CPU_MESSAGES)
 
 
-def restart_when_out_of_memory(
-    train: Callable[[TrainParams], T], params: TrainParams, folder: Path
+def call_until_it_fits(
+    function: Callable[[Size], T],
+    size: Size,
+    reduce: Callable[[Size, OutOfMemory], Size],
+    caught: type[Exception] = Exception,
 ) -> T:
-    """Call `train` until its per-device batch fits into memory, halving it after each failure.
+    """Call `function(size)`; whenever memory runs out, reduce the size and call it again.
 
     Args:
-        train: one attempt, from its newest checkpoint or from the start.
-        params: of train.
-        folder: of the fingerprint.
-
-    Raises:
-        InputError: a batch of one does not fit, or this rank ran out of memory alone.
+        function: what takes memory.
+        size: of its first call.
+        reduce: from the size and the failure to a smaller size; or raises an error.
+        caught: leave all but these errors alone.
     """
-    world_size, is_main_process = distributed.world_size(), distributed.is_main_process()
-    params = with_fitted_batch_size(params, folder)
     while True:
         try:
-            return train(params)
-        except OutOfMemory as error:
-            reason, on_all_ranks = str(error), error.on_all_ranks
-        free_memory()  # out here: the exception's frames held the model
-        params = halve_batch_size(
-            params, folder, world_size, reason, write=is_main_process or not on_all_ranks
-        )
-        if not on_all_ranks:
-            raise InputError(
-                "this rank ran out of memory while others were mid-step; rerun to restart with "
-                "a smaller batch"
-            )
+            return function(size)
+        except caught as error:
+            if not is_out_of_memory(error):
+                raise
+            failure = OutOfMemory(str(error), on_all_ranks=getattr(error, "on_all_ranks", True))
+        free_memory()  # out here: the exception's frames held tensors
+        size = reduce(size, failure)
 
 
-def with_fitted_batch_size(params: TrainParams, folder: Path) -> TrainParams:
-    """Return `params` with the per-device batch size that an earlier attempt was reduced to."""
-    fitted = folder / FITTED_FILE
-    return params.model_copy(update=artifacts.read_json(fitted)) if fitted.exists() else params
-
-
-def halve_batch_size(
-    params: TrainParams, folder: Path, world_size: int, reason: str, *, write: bool
-) -> TrainParams:
+def halve_batch_size(folder: Path, params: TrainParams, failure: OutOfMemory) -> TrainParams:
     """Return `params` with half the per-device batch size; drop checkpoints of the larger one.
 
-    Every rank computes the same size.
-
-    Args:
-        params: of the attempt that ran out of memory.
-        folder: of the fingerprint.
-        world_size: processes.
-        reason: the allocator's message.
-        write: whether this rank prints the new size and writes it down.
+    Every rank computes the same size, which the main process, or the rank that ran out of memory
+    alone, prints and writes down.
 
     Raises:
-        InputError: the per-device batch size is 1 already.
+        InputError: the per-device batch size is 1 already, or a rank ran out of memory alone.
     """
+    world_size = distributed.world_size()
     size = params.per_device_batch(world_size)
     if size == 1:
         raise InputError(
-            f"out of memory at per-device batch size 1 ({reason}): lower tokenize.max_length, use "
+            f"out of memory at per-device batch size 1 ({failure}): lower tokenize.max_length, use "
             "train.gradient_checkpointing, train.precision: bf16, or a smaller model"
         )
     half = size // 2
     while params.global_batch % (half * world_size):
         half -= 1
-    if write:
+    if distributed.is_main_process() or not failure.on_all_ranks:
         for path in folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
@@ -141,12 +124,22 @@ def halve_batch_size(
             f"{half}",
             file=sys.stderr,
         )
+    if not failure.on_all_ranks:
+        raise InputError(
+            "this rank ran out of memory while others were mid-step; rerun to restart with a "
+            "smaller batch"
+        )
     return params.model_copy(update={"per_device_batch_size": half})
+
+
+def with_fitted_batch_size(params: TrainParams, folder: Path) -> TrainParams:
+    """Return `params` with the per-device batch size that an earlier attempt was reduced to."""
+    fitted = folder / FITTED_FILE
+    return params.model_copy(update=artifacts.read_json(fitted)) if fitted.exists() else params
 
 
 def free_memory() -> None:
     """Release what a failed attempt still holds."""
     from accelerate.utils.memory import clear_device_cache
 
-    gc.collect()
-    clear_device_cache()
+    clear_device_cache(garbage_collection=True)

@@ -4,84 +4,79 @@ Weights come from the checkpoint; what it lacks, or all of it from scratch, is d
 """
 
 import copy
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from temper.core.errors import InputError, nearest
-from temper.models import loading
-from temper.models.config import MODEL_TYPE
-from temper.params import rules
+import torch
+import transformers
+from torch import nn
+from transformers import PretrainedConfig, PreTrainedModel
+
+from temper.core.errors import InputError
+from temper.models import heads, loading
+from temper.models.config import MODEL_TYPE, ModelWithHeadConfig, wrap_config
+from temper.params import rules, user_code
 from temper.params.model import Head, ModelParams
 from temper.params.schema import Params
 from temper.tasks.base import Task, registry
-from temper.training import distributed
+from temper.training import distributed, lora, optimizer
 
 if TYPE_CHECKING:
-    import torch
     from datasets import Features
-    from transformers import PretrainedConfig, PreTrainedModel
 
-    from temper.models.heads import BuildCustom, ModelWithHead
+    from temper.training.optimizer import Model
 
-Model: TypeAlias = "PreTrainedModel | ModelWithHead"
 MAX_LABELS_IN_MESSAGE = 6
 
 
-def build(
-    base: Path,
-    task: Task,
-    features: "Features",
-    params: ModelParams,
-    custom_class: "BuildCustom | None" = None,
-) -> Model:
+def build_trainable(base: Path, task: Task, features: "Features", parameters: Params) -> "Model":
+    """Build the network as `build` does, with what `train` freezes and checkpoints."""
+    network, params = build(base, task, features, parameters), parameters.train
+    optimizer.freeze(network, params.freeze)
+    if params.gradient_checkpointing:
+        network.activation_checkpointing_enable()
+    return network
+
+
+def build(base: Path, task: Task, features: "Features", parameters: Params) -> "Model":
     """Build the network on the CPU in fp32, with its labels in its config.
 
     Args:
         base: folder with `processor/`, `weights/config.json` and, unless from scratch, safetensors.
         task: names the AutoModelFor… class and writes labels into its config.
         features: columns of the tokenized data.
-        params: head, LoRA, new tokens.
-        custom_class: what `params.custom_class` names.
+        parameters: head, LoRA, new tokens, custom class.
 
     Raises:
         InputError: the checkpoint's head has other labels, or the head does not fit the model.
     """
-    import transformers
-
     transformers.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()  # the new head is in data/base/summary.json
-    folder = base / "weights"
+    folder, params = base / "weights", parameters.model
     config = loading.open_config(folder)
     checkpoint = folder if any(folder.glob("*.safetensors")) else None
+    custom_class = user_code.resolve(params.custom_class, "model.custom_class", parameters.code)
     skips_head = custom_class is not None and getattr(config, "custom_class", None) is None
     if checkpoint is not None and params.head is None and not skips_head:
         check_labels(config, task)
     task.configure(config, features)
-    if custom_class is not None or trained_head(config, params) is not None:
-        network = _build_with_head(config, checkpoint, params, custom_class)
-    else:
+    head = trained_head(config, params)
+    if custom_class is None and head is None:
         network = _build_auto_model(config, checkpoint, task, new_head=params.head is not None)
+    else:
+        options = head.model_dump(exclude_none=True) if head and not custom_class else None
+        wrapped = wrap_config(config, options, params.custom_class)
+        if isinstance(config, ModelWithHeadConfig) and checkpoint is not None:
+            new_head = params.head is not None
+            network = heads.continue_from(wrapped, checkpoint, custom_class, new_head=new_head)
+        else:
+            network = heads.build(wrapped, checkpoint, custom_class)
     if params.new_tokens:
         network.resize_token_embeddings(len(registry.open_processor(base / "processor", task)))
-    return network if params.lora is None else add_lora(network, params)
-
-
-def _build_with_head(
-    config: "PretrainedConfig",
-    checkpoint: Path | None,
-    params: ModelParams,
-    custom_class: "BuildCustom | None",
-) -> "ModelWithHead":
-    from temper.models import heads
-    from temper.models.config import ModelWithHeadConfig, wrap_config
-
-    head = None if custom_class is not None else trained_head(config, params)
-    options = None if head is None else head.model_dump(exclude_none=True)
-    wrapped = wrap_config(config, options, params.custom_class)
-    if isinstance(config, ModelWithHeadConfig) and checkpoint is not None:
-        new_head = params.head is not None
-        return heads.continue_from(wrapped, checkpoint, custom_class, new_head=new_head)
-    return heads.build(wrapped, checkpoint, custom_class)
+    if params.lora is not None:
+        lora.add_lora(network, params)
+    return network
 
 
 def trained_head(config: Any, params: ModelParams) -> Head | None:
@@ -108,12 +103,9 @@ def has_crf(config: Any, parameters: Params) -> bool:
 
 
 def _build_auto_model(
-    config: "PretrainedConfig", checkpoint: Path | None, task: Task, *, new_head: bool
-) -> "PreTrainedModel":
+    config: PretrainedConfig, checkpoint: Path | None, task: Task, *, new_head: bool
+) -> PreTrainedModel:
     """Build a model of the task's class; with `new_head` only the backbone is loaded."""
-    import torch
-    import transformers
-
     auto_class = getattr(transformers, task.auto_model)
     if checkpoint is None:
         return auto_class.from_config(config, dtype=torch.float32)
@@ -162,113 +154,36 @@ def check_labels(config: Any, task: Task) -> None:
     )
 
 
-def add_lora(network: Any, params: ModelParams) -> Model:
-    """Freeze the backbone and add LoRA adapters to its linear layers (Hu et al. 2022).
-
-    The head is trained in full, and so are the input embeddings if `params` adds tokens.
-
-    Raises:
-        InputError: no layer has one of the names.
-    """
-    from peft import LoraConfig, inject_adapter_in_model
-    from transformers.pytorch_utils import Conv1D
-
-    lora: Any = params.lora
-    prefix, targets = loading.backbone_prefix(network), lora_targets(network, params)
-    is_conv1d = any(isinstance(network.get_submodule(name), Conv1D) for name in targets)
-    head = {n for n, _ in network.named_parameters() if loading.is_head_tensor(n, prefix)}
-    config = LoraConfig(
-        r=lora.rank,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=targets,
-        fan_in_fan_out=is_conv1d,  # GPT-2's layers, whose weights are (inputs, outputs)
-    )
-    network = inject_adapter_in_model(config, network)
-    for name, parameter in network.named_parameters():
-        parameter.requires_grad_(".lora_" in name or name in head)
-    if params.new_tokens:
-        network.get_input_embeddings().requires_grad_(True)
-    return network
-
-
-def lora_targets(network: Model, params: ModelParams) -> list[str]:
-    """Return the names of the backbone's linear layers that get an adapter.
-
-    Raises:
-        InputError: a name that no layer has.
-    """
-    import torch
-    from transformers.pytorch_utils import Conv1D
-
-    prefix, names = loading.backbone_prefix(network), params.lora and params.lora.target_modules
-    linear = [
-        name
-        for name, module in network.named_modules()
-        if isinstance(module, torch.nn.Linear | Conv1D) and not loading.is_head_tensor(name, prefix)
-    ]
-    known = sorted({name.split(".")[-1] for name in linear})
-    missing = [name for name in names or () if name not in known]
-    if missing:
-        raise InputError(
-            f"model.lora.target_modules: no linear layer is named {', '.join(missing)}"
-            f"{nearest(missing[0], known)}; there are {', '.join(known) or 'none'}"
-        )
-    if not linear:
-        raise InputError(f"model.lora: {type(network).__name__} has no linear layer below its head")
-    return [name for name in linear if names is None or name.split(".")[-1] in names]
-
-
-def merge_lora(network: Model) -> Model:
-    """Return a copy with the adapters merged into the weights; without LoRA the network itself."""
-    from importlib.util import find_spec
-
-    if find_spec("peft") is None or not any(".lora_" in n for n, _ in network.named_parameters()):
-        return network
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    network = copy.deepcopy(network)
-    for name, module in list(network.named_modules()):
-        if isinstance(module, BaseTunerLayer):
-            module.merge()
-            parent, _, attribute = name.rpartition(".")
-            setattr(network.get_submodule(parent), attribute, module.get_base_layer())
-    return network
-
-
-def move_to_xla(network: Model, device: "torch.device") -> None:
-    """Move the network to the device if it is an XLA device; elsewhere the engine does.
-
-    A move to XLA creates new parameters: an optimizer that was built before would keep the CPU's
-    and train nothing.
-    """
-    if device.type == "xla":
-        network.to(device)  # pyright: ignore[reportArgumentType]
-        tie_weights(network)
-
-
-def on_cpu(network: Model) -> Model:
-    """Return the network, or a CPU copy of one on XLA, whose tensors have no address."""
-    if next(network.parameters()).device.type != "xla":
-        return network
-    network = copy.deepcopy(network).to("cpu")  # pyright: ignore[reportArgumentType]
-    tie_weights(network)
-    return network
-
-
-def tie_weights(network: Any) -> None:
-    """Restore shared tensors after a move that copied each of them."""
-    if hasattr(network, "tie_weights"):
-        network.tie_weights()
+def move(network: nn.Module, device: torch.device) -> None:
+    """Move a network; shared tensors are shared again, for a move from or to XLA copies each."""
+    is_copied = "xla" in (device.type, next(network.parameters()).device.type)
+    network.to(device)
+    tie_weights: Callable[[], None] | None = getattr(network, "tie_weights", None)
+    if is_copied and tie_weights is not None:
+        tie_weights()
 
 
 def save(network: Any, folder: Path) -> None:
     """Write config.json and safetensors, without the path the model came from."""
-    network = merge_lora(on_cpu(network))
+    if next(network.parameters()).device.type == "xla":  # whose tensors have no address
+        network = copy.deepcopy(network)
+        move(network, torch.device("cpu"))
+    network = lora.merge_lora(network)
     if network.config.model_type == MODEL_TYPE:
-        from temper.models import heads
-
         heads.save(network, folder)
         return
     network.config._name_or_path = ""
     network.save_pretrained(str(folder), safe_serialization=True)
+
+
+def flops_counter(
+    network: nn.Module, world_size: int
+) -> Callable[[Mapping[str, torch.Tensor]], float]:
+    """Return a function of a micro-batch: 6 x tokens x parameters over all processes.
+
+    It is the estimate of transformers; 0 for a custom model that cannot count its parameters.
+    """
+    count: Callable[..., int] = getattr(network, "num_parameters", lambda **_: 0)
+    per_token = 6.0 * count(exclude_embeddings=True) * world_size
+    name = getattr(network, "main_input_name", "input_ids")
+    return lambda batch: per_token * batch[name].numel() if name in batch else 0.0

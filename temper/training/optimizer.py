@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from temper.core.errors import InputError
 from temper.models import loading
@@ -11,15 +12,17 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
+    from transformers import PreTrainedModel
 
-    from temper.params.train import TrainParams
-    from temper.training.networks import Model
+    from temper.models.heads import ModelWithHead
+    from temper.params.train import Freeze, TrainParams
 
-OptimizerBuilder = Callable[["Model", "TrainParams"], "Optimizer"]
+Model: TypeAlias = "PreTrainedModel | ModelWithHead"
 ParameterGroup = dict[str, Any]  # params, lr, weight_decay
+BuildOptimizer: TypeAlias = "Callable[[list[ParameterGroup], TrainParams], Optimizer] | None"
 
 
-def layers(model: "Model") -> list["nn.Module"]:
+def layers(model: Model) -> list["nn.Module"]:
     """Return the layers, bottom first; those of an encoder come before those of its decoder.
 
     They are the model's outermost ModuleList; in a vision model with stages, the stages.
@@ -44,7 +47,7 @@ def layers(model: "Model") -> list["nn.Module"]:
     return [layer for module_list in lists.values() for layer in module_list]
 
 
-def embeddings(model: "Model") -> "nn.Module":
+def embeddings(model: Model) -> "nn.Module":
     """Return the module that embeds the input, or else the input embedding table.
 
     Raises:
@@ -62,30 +65,30 @@ def embeddings(model: "Model") -> "nn.Module":
         ) from None
 
 
-def freeze(model: "Model", *, embedding_table: bool, num_layers: int | str) -> None:
-    """Freeze the embeddings and the first `num_layers` layers; `all`: everything but the head.
+def freeze(model: Model, params: "Freeze") -> None:
+    """Freeze the embeddings and the first layers, or everything but the head.
 
     Raises:
         InputError: the model has fewer layers.
     """
-    if num_layers == "all":
+    if params.layers == "all":
         prefix = loading.backbone_prefix(model)
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(loading.is_head_tensor(name, prefix))
         return
-    frozen = [embeddings(model)] if embedding_table else []
-    if isinstance(num_layers, int) and num_layers:
+    frozen = [embeddings(model)] if params.embeddings else []
+    if params.layers:
         all_layers = layers(model)
-        if num_layers > len(all_layers):
+        if params.layers > len(all_layers):
             raise InputError(
-                f"train.freeze.layers is {num_layers}; the model has {len(all_layers)}"
+                f"train.freeze.layers is {params.layers}; the model has {len(all_layers)}"
             )
-        frozen += all_layers[:num_layers]
+        frozen += all_layers[: params.layers]
     for module in frozen:
         module.requires_grad_(False)
 
 
-def parameter_groups(model: "Model", params: "TrainParams") -> list[ParameterGroup]:
+def parameter_groups(model: Model, params: "TrainParams") -> list[ParameterGroup]:
     """Return AdamW's groups: one per (learning rate, decay or none), in order of the parameters.
 
     The rate of depth d of n is `learning_rate * layer_decay ** (n - d)`: the head has depth n,
@@ -96,7 +99,12 @@ def parameter_groups(model: "Model", params: "TrainParams") -> list[ParameterGro
         InputError: every parameter is frozen, or `head_learning_rate` is set and there is no head.
     """
     depths, top = _depths(model) if params.layer_decay < 1 else ({}, 0)
-    norms = {id(p) for m in model.modules() if _is_norm(m) for p in m.parameters(recurse=False)}
+    norms = {
+        id(parameter)
+        for module in model.modules()
+        if re.search("norm", type(module).__name__, re.IGNORECASE)
+        for parameter in module.parameters(recurse=False)
+    }
     groups: dict[tuple[int, bool], ParameterGroup] = {}
     prefix, head_rate = loading.backbone_prefix(model), params.head_learning_rate
     for name, parameter in model.named_parameters():
@@ -120,7 +128,7 @@ def parameter_groups(model: "Model", params: "TrainParams") -> list[ParameterGro
     return list(groups.values())
 
 
-def _depths(model: "Model") -> tuple[dict[int, int], int]:
+def _depths(model: Model) -> tuple[dict[int, int], int]:
     """Return the depth of each backbone parameter by its id, and the depth of the head."""
     all_layers = layers(model)
     depths = {id(p): 0 for p in embeddings(model).parameters()}
@@ -129,16 +137,9 @@ def _depths(model: "Model") -> tuple[dict[int, int], int]:
 
 
 def build_optimizer(
-    model: "Model",
-    params: "TrainParams",
-    custom_optimizer: "Callable[[list[ParameterGroup], TrainParams], Optimizer] | None" = None,
+    model: Model, params: "TrainParams", build_custom: BuildOptimizer = None
 ) -> "Optimizer":
     """Build AdamW (Loshchilov & Hutter 2019), fused or in 8 bits; or the custom optimizer.
-
-    Args:
-        model: its trainable parameters make the groups.
-        params: learning rates, decay, AdamW's betas and epsilon.
-        custom_optimizer: a function of `(groups, params)`.
 
     Raises:
         InputError: 8 bits without a GPU or without bitsandbytes.
@@ -146,22 +147,15 @@ def build_optimizer(
     import torch
 
     groups = parameter_groups(model, params)
-    if custom_optimizer is not None:
-        return custom_optimizer(groups, params)
+    if build_custom is not None:
+        return build_custom(groups, params)
     if params.optimizer == "adamw_8bit":
-        return adamw_8bit_class()(
-            groups,
-            lr=params.learning_rate,
-            betas=(params.adam_beta1, params.adam_beta2),
-            eps=params.adam_epsilon,
-        )
-    return torch.optim.AdamW(
-        groups,
-        lr=params.learning_rate,
-        betas=(params.adam_beta1, params.adam_beta2),
-        eps=params.adam_epsilon,
-        fused=next(model.parameters()).device.type != "xla",  # XLA fuses by itself
-    )
+        adamw, options = adamw_8bit_class(), {}
+    else:
+        adamw = torch.optim.AdamW
+        options = {"fused": next(model.parameters()).device.type != "xla"}  # it fuses by itself
+    betas = (params.adam_beta1, params.adam_beta2)
+    return adamw(groups, lr=params.learning_rate, betas=betas, eps=params.adam_epsilon, **options)
 
 
 def build_lr_scheduler(
@@ -175,24 +169,21 @@ def build_lr_scheduler(
     from transformers import get_scheduler
 
     options = params.lr_scheduler_kwargs
-    kwargs = {} if options is None else options.model_dump(exclude_none=True)
     optimizer.defaults["lr"] = params.learning_rate  # which transformers reads as the peak
-    num_warmup_steps = int(params.warmup_ratio * num_training_steps)
-    check_decay(params, num_training_steps)
     return get_scheduler(
         params.lr_scheduler_type,
         optimizer,
-        num_warmup_steps=num_warmup_steps,
+        num_warmup_steps=check_decay(params, num_training_steps),
         num_training_steps=num_training_steps,
-        scheduler_specific_kwargs=kwargs,
+        scheduler_specific_kwargs=options.model_dump(exclude_none=True) if options else {},
     )
 
 
-def check_decay(params: "TrainParams", num_training_steps: int) -> None:
-    """Check that warm-up and decay fit into the training.
+def check_decay(params: "TrainParams", num_training_steps: int) -> int:
+    """Return the steps of warm-up.
 
     Raises:
-        InputError: together they are longer.
+        InputError: with those of the decay they are longer than the training.
     """
     options = params.lr_scheduler_kwargs
     decay = (options.num_decay_steps if options else None) or 0
@@ -202,6 +193,7 @@ def check_decay(params: "TrainParams", num_training_steps: int) -> None:
             f"train.lr_scheduler_kwargs.num_decay_steps: {warmup} steps of warm-up and {decay} of "
             f"decay are more than the {num_training_steps} there are"
         )
+    return warmup
 
 
 def adamw_8bit_class() -> "Callable[..., Optimizer]":
@@ -215,11 +207,6 @@ def adamw_8bit_class() -> "Callable[..., Optimizer]":
     if not torch.cuda.is_available():
         raise InputError("train.optimizer: adamw_8bit needs a GPU, and there is none; use null")
     try:
-        from bitsandbytes.optim import AdamW8bit  # pyright: ignore[reportMissingImports]
+        return import_module("bitsandbytes.optim").AdamW8bit  # not a dependency
     except ImportError:
         raise InputError("train.optimizer: adamw_8bit: pip install bitsandbytes") from None
-    return AdamW8bit
-
-
-def _is_norm(module: "nn.Module") -> bool:
-    return bool(re.search(r"norm", type(module).__name__, re.IGNORECASE))

@@ -15,15 +15,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim import Optimizer
 
-from temper.core.errors import first_line
-from temper.training import losses, memory, optimizer
+from temper.core.errors import InputError, first_line
+from temper.training import losses, memory, networks
+from temper.training.batching import Tensors
 from temper.training.flat_weights import FlatWeights, adamw_, bias_corrections
+from temper.training.optimizer import layers
 from temper.training.row_table import NotRecordable, RowTable
-from temper.training.session import Tensors, TrainingSession
+from temper.training.session import TrainingSession
 
 STATE_FILE = "flat_state.safetensors"
 MAX_GRAPHS = 16  # padded lengths that are recorded
@@ -34,7 +36,7 @@ Metrics = dict[str, float]  # loss, grad_norm, learning_rate
 
 def obstacle(session: TrainingSession) -> str | None:
     """Return which parameter or network forbids recorded steps; None: nothing does."""
-    params, args = session.setup.params, session.args
+    params, args = session.params, session.args
     reasons = {
         "several processes": args.world_size > 1,
         f"train.precision is {params.precision}": params.precision != "bf16",
@@ -54,22 +56,19 @@ class RecordedSteps:
 
     Args:
         session: what is trained; its model moves to the device, its weights become views.
-        accelerator: has the device.
-        groups: of the optimizer.
-        rates: learning rate of each step and group, (steps, groups), on the CPU.
+        optimizer: its groups, with learning rates and decay.
+        scheduler: of the learning rates, by a function per group.
 
     Raises:
-        NotRecordable: a step cannot be recorded.
+        NotRecordable: a step cannot be recorded; the session is as it was.
     """
 
-    def __init__(
-        self,
-        session: TrainingSession,
-        accelerator: Accelerator,
-        groups: list[dict[str, Any]],
-        rates: torch.Tensor,
-    ):
-        self.session, self.device, params = session, accelerator.device, session.setup.params
+    def __init__(self, session: TrainingSession, optimizer: Optimizer, scheduler: Any):
+        self.session, self.optimizer, params = session, optimizer, session.params
+        self.device = session.args.device
+        bases = list(zip(scheduler.base_lrs, scheduler.lr_lambdas, strict=True))
+        steps = range(session.total_steps)
+        rates = torch.tensor([[base * factor(i) for base, factor in bases] for i in steps])
         self.log_every = 1 if params.callbacks else LOG_EVERY
         self.rates_on_cpu, self.rates = rates, rates.to(self.device)
         self.bias_corrections = bias_corrections(params, len(rates)).to(self.device)
@@ -79,12 +78,12 @@ class RecordedSteps:
         self.metrics = torch.zeros(self.log_every, 2, device=self.device)  # loss, gradient norm
         self.replays: dict[int, tuple[Callable[[], None], float]] = {}
         self.num_pending, self.pool = 0, None
-        model = session.model.to(self.device)  # pyright: ignore[reportArgumentType]
+        networks.move(session.model, self.device)
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             self.table = RowTable(session, self.device)
-            with accelerator.autocast():
-                groups = self._groups_with_gradients(groups)
-            self.weights = FlatWeights(model, groups, params)
+            with session.autocast():
+                groups = self._groups_with_gradients(optimizer.param_groups)
+            self.weights = FlatWeights(session.model, groups, params)
             self._compile()
             try:
                 self.replays[self.table.width] = self._record(self.table.width)
@@ -98,8 +97,8 @@ class RecordedSteps:
         """Compile AdamW to one kernel per group and, with `train.compile`, the layers."""
         if self.device.type == "cuda":
             self.weights.update_group = torch.compile(adamw_, dynamic=True)
-        if self.session.setup.params.compile:
-            for layer in optimizer.layers(self.weights.compute_model):  # pyright: ignore
+        if self.session.params.compile:
+            for layer in layers(self.weights.compute_model):
                 layer.compile(dynamic=True)
 
     def _groups_with_gradients(self, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -113,7 +112,7 @@ class RecordedSteps:
         model.zero_grad()
         return groups
 
-    def global_batches(self, skip: int) -> Iterator[int]:
+    def batches(self, skip: int) -> Iterator[Any]:
         """Put the rows of the sampler's epoch on the device.
 
         Returns:
@@ -144,36 +143,40 @@ class RecordedSteps:
             self.replays[length] = self._record(length)
         if self.num_pending == 0:
             self.step_number.fill_(step)
-        torch.cuda.manual_seed(self.session.args.seed + (step << 32))
+        torch.cuda.manual_seed(self.session.seed + (step << 32))
         replay, flops = self.replays[length]
         replay()
         self.num_pending += 1
         return flops
 
-    def take_metrics(self, step: int) -> list[tuple[int, Metrics]]:
+    def take_metrics(self, step: int, *, flush: bool) -> list[tuple[int, Metrics]]:
         """Wait for the steps since the last call; return their numbers (from 1) and metrics.
 
         Args:
             step: number of the last one, from 1.
+            flush: wait even for a few of them, rather than return nothing.
         """
-        values, first = self.metrics.tolist(), step - self.num_pending
+        if not flush and self.num_pending < self.log_every:
+            return []
+        values, taken = self.metrics.tolist(), []
+        for number in range(step - self.num_pending, step):
+            loss, norm = values[number % self.log_every]
+            rate = float(self.rates_on_cpu[number, 0])
+            taken.append((number + 1, {"loss": loss, "grad_norm": norm, "learning_rate": rate}))
         self.num_pending = 0
-        return [
-            (
-                number + 1,
-                {
-                    "loss": values[number % self.log_every][0],
-                    "grad_norm": values[number % self.log_every][1],
-                    "learning_rate": float(self.rates_on_cpu[number, 0]),
-                },
-            )
-            for number in range(first, step)
-        ]
+        return taken
 
     def save(self, folder: Path) -> None:
         save_file(self.weights.state(), folder / STATE_FILE)
 
     def load(self, folder: Path) -> None:
+        """Restore the weights and moments of a checkpoint.
+
+        Raises:
+            InputError: another kind of steps wrote it.
+        """
+        if not (folder / STATE_FILE).exists():
+            raise other_kind_of_steps(folder)
         self.weights.restore(load_file(folder / STATE_FILE, device=str(self.device)))
 
     def _record(self, length: int) -> tuple[Callable[[], None], float]:
@@ -223,7 +226,7 @@ class RecordedSteps:
 
     def _loss(self, model: Callable[..., Any], batch: Tensors) -> torch.Tensor:
         num_labels = losses.label_mask(batch["labels"]).sum().clamp(min=1)
-        return self.session.compute_loss(model, batch, num_labels)
+        return self.session.compute_loss(model, batch, num_labels, 0)  # on a GPU torch drops
 
     def _compute(self, **inputs: torch.Tensor) -> Any:
         """Call the bf16 network; what it returns is fp32, as under autocast."""
@@ -234,3 +237,10 @@ class RecordedSteps:
             if torch.is_tensor(value) and value.is_floating_point():
                 outputs[name] = value.float()
         return outputs
+
+
+def other_kind_of_steps(folder: Path) -> InputError:
+    return InputError(
+        f"{folder} was written by another kind of steps (CUDA graphs, or one kernel at a time): "
+        f"remove {folder.parent} to train from the start"
+    )

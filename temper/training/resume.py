@@ -1,6 +1,5 @@
 """A training session from its newest checkpoint to its last step, with an engine's step loop."""
 
-import errno
 import shutil
 import signal
 import sys
@@ -13,8 +12,7 @@ from tqdm import tqdm
 from transformers.trainer_utils import set_seed
 
 from temper.core.errors import InputError, first_line
-from temper.training import averaging, batching, best_checkpoint, checkpoint, losses, memory
-from temper.training.history import History
+from temper.training import averaging, checkpoint, distributed, losses, memory, networks
 from temper.training.session import TrainingSession
 
 TrainLoop = Callable[[Path | None], object]  # of the checkpoint to resume from
@@ -36,25 +34,26 @@ def fit(session: TrainingSession, train: TrainLoop) -> None:
     try:
         with _noting_signals(session):
             _start_or_resume(session, train)
-            terminated = session.any_rank_terminated()
-            session.wait_for_checkpoints()
+            terminated = distributed.any_rank(bool(session.stop_signal), session.args.device)
+            session.checkpoints.wait()
     except Exception as error:
         if "does not have a deterministic implementation" in str(error):
             raise InputError(
                 f"determinism.deterministic: {first_line(error):.300}; set it to false, "
                 "and the bytes may differ from run to run"
             ) from None
-        if not memory.is_out_of_memory(error):
+        if isinstance(error, memory.OutOfMemory) or not memory.is_out_of_memory(error):
             raise
-        others_wait = session.args.world_size > 1
-        raise memory.OutOfMemory(str(error)[:200], on_all_ranks=not others_wait) from None
+        on_all_ranks = distributed.world_size() == 1  # the others wait
+        raise memory.OutOfMemory(str(error), on_all_ranks=on_all_ranks) from None
     finally:
-        session.publisher.settle()
+        session.checkpoints.settle()
     if terminated:
         number = session.stop_signal or signal.SIGTERM  # another rank's
         cause = "interrupted" if number == signal.SIGINT else "stopped by SIGTERM"
-        if session.args.process_index == 0:
-            line = f"{cause} at step {session.state.global_step}; rerun the same command to resume"
+        if distributed.is_main_process():
+            step = session.history.train[-1]["step"]
+            line = f"{cause} at step {step}; rerun the same command to resume"
             tqdm.write(line, file=sys.stderr)  # not into a progress bar
         sys.exit(128 + number)
 
@@ -79,19 +78,15 @@ def _noting_signals(session: TrainingSession) -> Iterator[None]:
 
 
 def _start_or_resume(session: TrainingSession, train: TrainLoop) -> None:
-    folder = session.setup.folder
     newest = _newest_usable(session)
     if newest is None:
-        num_bytes = (checkpoint.MAX_CHECKPOINTS + 1) * session.checkpoint_bytes()
-        if shutil.disk_usage(folder).free < num_bytes:
-            error = OSError(errno.ENOSPC, "before the first step")
-            raise checkpoint.disk_full_error(folder, "checkpoints", num_bytes, error)
+        session.checkpoints.check_disk()
         rehearse(session)
-        set_seed(session.setup.seed)
+        set_seed(session.seed)
     else:
         averaging.load_ema(session.ema, newest)
         print(f"resuming from step {checkpoint.step_of(newest)}", file=sys.stderr)
-        if checkpoint.step_of(newest) >= session.total_steps or session.is_stopped_early():
+        if session.is_finished(checkpoint.step_of(newest)):
             return
     train(newest)
 
@@ -102,39 +97,30 @@ def _newest_usable(session: TrainingSession) -> Path | None:
     It is the newest complete one. Where weights that its history refers to are damaged or missing,
     it is the newest from before they were written, and the main process deletes those after it.
     """
-    folder = session.setup.folder
-    newest = _load_history(session, checkpoint.newest_complete(folder))
+    folder, history = session.folder, session.history
+    newest = checkpoint.newest_complete(folder)
+    history.load(newest)
     if newest is None:
         return None
-    step = checkpoint.step_of(newest)
-    needed = best_checkpoint.needed_weights(
-        session.history,
-        session.setup,
-        step=step,
-        steps_per_epoch=session.steps_per_epoch,
-        is_finished=step >= session.total_steps or session.is_stopped_early(),
-    )
+    is_finished = session.is_finished(checkpoint.step_of(newest))
+    needed = history.needed_weights(folder, session.steps_per_epoch, is_finished=is_finished)
     damaged = {path: at for path, at in needed.items() if not checkpoint.is_complete(path)}
     if not damaged:
         return newest
     first = min(damaged.values())
-    newest = _load_history(session, checkpoint.newest_complete(folder, before=first))
+    newest = checkpoint.newest_complete(folder, before=first)
+    history.load(newest)
     names = ", ".join(path.name for path in damaged)
     start = "the start" if newest is None else newest.name
     print(
         f"{names} in {folder}: missing, or not what was written; training again from {start}",
         file=sys.stderr,
     )
-    session.accelerator.wait_for_everyone()
-    if session.args.should_save:
+    distributed.wait_for_everyone()
+    if distributed.is_main_process():
         for path in checkpoint.numbered_folders(folder, "checkpoint"):
             if checkpoint.step_of(path) >= first:
                 shutil.rmtree(path)
-    return newest
-
-
-def _load_history(session: TrainingSession, newest: Path | None) -> Path | None:
-    session.history = History() if newest is None else History.load(newest / "history.json")
     return newest
 
 
@@ -152,32 +138,31 @@ def rehearse(session: TrainingSession) -> None:
         except Exception as error:
             if not memory.is_out_of_memory(error):
                 raise
-            reason = str(error)[:200]
+            reason = str(error)
     session.model.zero_grad()
-    if session.dropout is not None:
-        session.dropout.step = -1  # the first step begins with its first masks
-    if session.any_rank(bool(reason)):
-        raise memory.OutOfMemory(reason or "on another rank", on_all_ranks=True)
+    if distributed.any_rank(bool(reason), session.args.device):
+        raise memory.OutOfMemory(reason or "on another rank")
     if not torch.isfinite(loss):
         raise InputError(f"the loss of the first batch is {float(loss)}, before any training")
 
 
 def run_longest_batch(session: TrainingSession) -> torch.Tensor:
     """Return the loss of the longest rows, allocating as much memory as a step will."""
-    setup, network = session.setup, session.model
-    device, longest = session.args.device, session.sampler.longest_micro_batch()
-    rows = session.train_rows.__getitems__(longest)
-    batch = batching.collate_tensors(setup.train_collator, rows)
-    batch = {name: values.to(device) for name, values in batch.items()}
+    network, device = session.model, session.args.device
+    longest = session.sampler.longest_micro_batch()
+    batch = {name: values.to(device) for name, values in session.rows.batch(longest).items()}
     trainable = [p for p in network.parameters() if p.requires_grad]
     moments = [torch.zeros_like(p) for p in trainable for _ in range(2)]  # as AdamW will allocate
-    network.to(device).train()  # pyright: ignore[reportArgumentType]
-    with session.accelerator.autocast():
+    networks.move(network, device)
+    network.train()
+    with session.autocast():
         num_labels = losses.label_mask(batch["labels"]).sum().clamp(min=1)
-        loss = session.compute_loss(network, batch, num_labels)
+        no_step = session.total_steps  # whose masks of dropout no step draws
+        loss = session.compute_loss(network, batch, num_labels, no_step)
     loss.backward()
     del moments
-    if setup.validation is not None:
-        rows = setup.validation.select(range(min(len(longest), len(setup.validation))))
-        session.validator.predict_outputs(session.eval_model, rows, 0, session.accelerator)
+    if session.validator is not None:
+        rows = session.validator.dataset
+        rows = rows.select(range(min(len(longest), len(rows))))
+        session.validator.predict_outputs(session.eval_model, rows, 0)
     return loss.detach()

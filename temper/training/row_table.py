@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
-from temper.training import batching
-from temper.training.session import Tensors, TrainingSession
+from temper.training.batching import Tensors
+from temper.training.sampler import PADDING_ROW
+from temper.training.session import TrainingSession
 
 CHUNK = 1024  # rows collated together
 CHECKED_BATCHES = 4
@@ -31,10 +32,10 @@ class RowTable:
     """
 
     def __init__(self, session: TrainingSession, device: torch.device):
-        self.session, self.device, lengths = session, device, session.sampler.lengths
-        padded_length = session.setup.padded_length
-        self.width = 0 if padded_length is None else padded_length(int(lengths.max()))
-        self.tensors, self.pads_left = self._collate_all(int(np.argmax(lengths))), False
+        self.session, self.device = session, device
+        longest = int(np.argmax(session.sampler.lengths))
+        self.width = self.padded_length(np.array([longest]))
+        self.tensors, self.pads_left = self._collate_all(longest), False
         if self._differs_from_batches():
             self.pads_left = True
             if self._differs_from_batches():
@@ -42,10 +43,10 @@ class RowTable:
 
     def _collate_all(self, longest: int) -> Tensors:
         """Collate each row at the length of the longest, and a last row that carries no label."""
-        indices = [*range(len(self.session.sampler.lengths)), batching.PADDING_ROW]
+        indices = [*range(len(self.session.sampler.lengths)), PADDING_ROW]
         chunks: list[Tensors] = []
         for start in range(0, len(indices), CHUNK):
-            batch = self._collate([longest, *indices[start : start + CHUNK]])
+            batch = self.session.rows.batch([longest, *indices[start : start + CHUNK]])
             chunks.append({name: values[1:] for name, values in batch.items()})
             if start == 0 and self.device.type == "cuda":
                 row_bytes = sum(v[0].numel() * v.element_size() for v in batch.values())
@@ -54,11 +55,6 @@ class RowTable:
                     raise NotRecordable("the rows take a quarter of the device's memory or more")
         return {name: torch.cat([c[name] for c in chunks]).to(self.device) for name in chunks[0]}
 
-    def _collate(self, rows: list[int]) -> Tensors:
-        session = self.session
-        rows_of_split = session.train_rows.__getitems__(rows)
-        return batching.collate_tensors(session.setup.train_collator, rows_of_split)
-
     def _differs_from_batches(self) -> bool:
         """Check the shortest batches of two epochs, which are cut most, against the collator."""
         sampler = self.session.sampler
@@ -66,7 +62,7 @@ class RowTable:
             sampler.set_epoch(epoch)
             batches = sorted(sampler.global_batches(epoch), key=self.padded_length)
             for rows in batches[:CHECKED_BATCHES]:
-                expected = self._collate(rows.tolist())
+                expected = self.session.rows.batch(rows.tolist())
                 index = torch.from_numpy(rows).to(self.device)
                 for name, values in self.batch(index, self.padded_length(rows)).items():
                     if values.shape != expected[name].shape:
@@ -77,10 +73,8 @@ class RowTable:
 
     def padded_length(self, rows: np.ndarray) -> int:
         """Return the tokens per row of a batch of these rows; 0: rows are not text."""
-        padded_length = self.session.setup.padded_length
-        if padded_length is None:
-            return 0
-        return padded_length(int(self.session.sampler.lengths[rows].max()))
+        padded_length = self.session.padded_length
+        return padded_length(int(self.session.sampler.lengths[rows].max())) if padded_length else 0
 
     def batch(self, rows: torch.Tensor, length: int) -> Tensors:
         """Gather rows (batch,), and cut them to `length` where they have an axis of tokens."""

@@ -4,125 +4,41 @@ Model soups (Wortsman et al. 2022). The members start from the same weights, tho
 included, and differ in the order of rows and in dropout. Inference costs as much as with one model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from torch import nn
 
 from temper.models import loading
+from temper.params import user_code
+from temper.params.schema import Params
 from temper.training import averaging, distributed, networks
 from temper.training.history import History, rounded
-from temper.training.session import TrainingSession
-from temper.training.setup import OnMetrics
+from temper.training.session import OnMetrics, TrainingSession
 
-if TYPE_CHECKING:
-    from temper.models.heads import BuildCustom
-    from temper.training.networks import Model
+# folder, on_metrics, seed, per-device batch size that has fit before → a finished member
+TrainMember = Callable[[Path, OnMetrics, int, int | None], TrainingSession]
 
 
-class TrainMember(Protocol):
-    """Trains one member to the end, or loads it if it is finished."""
-
-    def __call__(
-        self, folder: Path, on_metrics: OnMetrics, seed: int, per_device_batch_size: int | None
-    ) -> TrainingSession: ...
-
-
-def train_soup(
-    train: TrainMember,
-    size: int,
-    folder: Path,
-    on_metrics: OnMetrics,
-    seed: int,
-    custom_class: "BuildCustom | None",
-) -> "ModelSoup":
-    """Train the members one after the other, average them, and evaluate the average.
-
-    Args:
-        train: trains one member.
-        size: number of members.
-        folder: gets a subfolder for each member.
-        on_metrics: receives the members' metrics, with steps that continue from member to member.
-        seed: the members' seeds are derived from it.
-        custom_class: builds the network where `model.custom_class` names one.
-    """
-    members: list[TrainingSession] = []
-    num_steps = 0
-    for number in range(1, size + 1):
-        print_once(f"training {number} of {size}")
-        member_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-        member_folder = folder / f"{folder.name}-{number}"
-        member_folder.mkdir(parents=True, exist_ok=True)
-        fitted = members[-1].setup.params.per_device_batch_size if members else None
-        shifted = shift_steps(on_metrics, num_steps)
-        members.append(train(member_folder, shifted, member_seed, fitted))
-        members[-1].release_memory()
-        num_steps += int(members[-1].history.train[-1]["step"])
-    soup = ModelSoup(members)
-    soup.average_members(custom_class)
-    if soup.setup.validation is not None:
-        print_once(f"the average of these {size}:")
-        soup.evaluate(on_metrics)
-    return soup
-
-
-def print_once(message: str) -> None:
-    """Print a message on the main process only."""
-    if distributed.is_main_process():
-        print(message)
-
-
-def shift_steps(on_metrics: OnMetrics, num_steps: int) -> OnMetrics:
-    """Add `num_steps` to each step that is passed to `on_metrics`."""
-    return lambda prefix, metrics, step: on_metrics(prefix, metrics, num_steps + step)
-
-
+@dataclass(frozen=True)
 class ModelSoup:
-    """The members and their average, with the results that a `TrainingSession` has.
+    """Trained members and their average, with the results that a `TrainingSession` has.
 
     Attributes:
+        members: in order; their networks are freed.
+        model: the average, on the device.
         history: the members', one after the other; the last row, one step later, is the average's.
-        model: the average, once `average_members` was called.
     """
 
-    model: "Model"
+    members: list[TrainingSession]
+    model: nn.Module
+    history: History
 
-    def __init__(self, members: Sequence[TrainingSession]):
-        self.members, self.setup, self.args = members, members[-1].setup, members[-1].args
-        self.history = History()
-        for session in members:
-            self.history.extend(session.history)
-
-    def average_members(self, custom_class: "BuildCustom | None") -> None:
-        """Write the mean of the members' weights to the last one's folder, and load it."""
-        session = self.members[-1]
-        with session.atomic_checkpoint_dir("soup") as partial:
-            if self.args.should_save:
-                sources = [path for member in self.members for path in member.averaged_sources()]
-                averaging.average_weights(sources, partial)
-        session.wait_for_checkpoints()
-        (folder,) = self.averaged_sources()
-        network = loading.load(folder, self.setup.task.auto_model, custom_class)
-        self.model = network  # type: ignore[assignment]
-
-    def evaluate(self, on_metrics: OnMetrics) -> None:
-        """Add the validation metrics of the average to the history."""
-        session, end = self.members[-1], self.history.train[-1]
-        assert self.setup.validation is not None
-        networks.move_to_xla(self.model, self.args.device)
-        self.model.to(self.args.device)  # pyright: ignore[reportArgumentType]
-        metrics = session.validator.compute_metrics(
-            self.model, self.setup.validation, session.accelerator
-        )
-        step = int(end["step"]) + 1
-        row = {"step": step, "epoch": end["epoch"]}
-        self.history.validation.append(row | {k: rounded(v) for k, v in metrics.items()})
-        on_metrics("validation", metrics, step)
-
-    def averaged_sources(self) -> list[Path]:
+    def model_sources(self) -> list[Path]:
         """Return the folder whose weights become data/model."""
-        return [self.setup.folder / "soup"]
+        return [self.members[-1].folder / "soup"]
 
     def kept_checkpoints(self) -> dict[str, Path]:
         """Return each member's weights that `train.keep_checkpoints` selects, by their name."""
@@ -131,3 +47,71 @@ class ModelSoup:
             for number, member in enumerate(self.members, 1)
             for name, path in member.kept_checkpoints().items()
         }
+
+
+def train_soup(
+    train: TrainMember, parameters: Params, size: int, folder: Path, on_metrics: OnMetrics
+) -> ModelSoup:
+    """Train the members one after the other, average them, and evaluate the average.
+
+    Args:
+        train: trains one member to the end, or loads it if it is finished.
+        parameters: their seed is the one that the members' are derived from.
+        size: number of members.
+        folder: gets a subfolder for each member.
+        on_metrics: receives the members' metrics, with steps that continue from member to member.
+    """
+    members: list[TrainingSession] = []
+    num_steps = 0
+    for number in range(1, size + 1):
+        distributed.print_once(f"training {number} of {size}")
+        seed = int(np.random.SeedSequence([parameters.seed, number]).generate_state(1)[0])
+        member_folder = folder / f"{folder.name}-{number}"
+        member_folder.mkdir(parents=True, exist_ok=True)
+        fitted = members[-1].params.per_device_batch_size if members else None
+        members.append(train(member_folder, shift_steps(on_metrics, num_steps), seed, fitted))
+        members[-1].release_memory()
+        num_steps += int(members[-1].history.train[-1]["step"])
+    soup = ModelSoup(members, average(members, parameters), concatenate(members))
+    if members[-1].validator is not None:
+        distributed.print_once(f"the average of these {size}:")
+        evaluate(soup, on_metrics)
+    return soup
+
+
+def shift_steps(on_metrics: OnMetrics, num_steps: int) -> OnMetrics:
+    """Add `num_steps` to each step that is passed to `on_metrics`."""
+    return lambda prefix, metrics, step: on_metrics(prefix, metrics, num_steps + step)
+
+
+def average(members: list[TrainingSession], parameters: Params) -> nn.Module:
+    """Write the mean of the members' weights to the last one's folder, and load it."""
+    last, name = members[-1], parameters.model.custom_class
+    with last.checkpoints.atomic_dir("soup") as partial:
+        if distributed.is_main_process():
+            sources = [path for member in members for path in member.model_sources()]
+            averaging.average_weights(sources, partial)
+    last.checkpoints.wait()
+    custom_class = user_code.resolve(name, "model.custom_class", parameters.code)
+    model = loading.load(last.folder / "soup", last.task.auto_model, custom_class)
+    networks.move(model, last.args.device)
+    return model
+
+
+def concatenate(members: list[TrainingSession]) -> History:
+    """Return the members' histories as one."""
+    history = replace(members[0].history, train=[], validation=[])
+    for member in members:
+        history.extend(member.history)
+    return history
+
+
+def evaluate(soup: ModelSoup, on_metrics: OnMetrics) -> None:
+    """Add the validation metrics of the average to the history."""
+    end, validator = soup.history.train[-1], soup.members[-1].validator
+    assert validator is not None
+    metrics = validator.score(soup.model)
+    step = int(end["step"]) + 1
+    row = {"step": step, "epoch": end["epoch"]}
+    soup.history.validation.append(row | {k: rounded(v) for k, v in metrics.items()})
+    on_metrics("validation", metrics, step)

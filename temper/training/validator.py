@@ -1,17 +1,21 @@
 """A model → outputs and metrics of the validation split, each process predicting its share."""
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import nn
-from transformers import TrainingArguments
 
-from temper import inference
-from temper.training import memory
-from temper.training.setup import TrainingSetup
+from temper import inference, metrics
+from temper.params import user_code
+from temper.params.schema import Params
+from temper.tasks.base import Task
+from temper.tasks.base.arrays import Collator, ComputeMetrics
+from temper.training import distributed, memory
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -20,66 +24,99 @@ if TYPE_CHECKING:
 class Validator:
     """Predicts and scores rows as training does between steps.
 
+    Args:
+        dataset: the tokenized validation split.
+        task: of the data.
+        collator: without augmentation.
+        parameters: name the metrics and sizes.
+        autocast: the precision to compute in.
+
     Attributes:
         batch_size: rows per forward pass and device; halved whenever memory runs out.
     """
 
-    def __init__(self, setup: TrainingSetup, args: TrainingArguments):
-        self.setup, self.args = setup, args
-        self.batch_size = setup.params.per_device_eval_batch_size
+    def __init__(
+        self,
+        dataset: "Dataset",
+        task: Task,
+        collator: Collator,
+        parameters: Params,
+        autocast: Callable[[], AbstractContextManager],
+    ):
+        self.dataset, self.task, self.collator, self.autocast = dataset, task, collator, autocast
+        self.compute_metrics = build_compute_metrics(parameters, task.label_names)
+        self.batch_size = parameters.train.per_device_eval_batch_size
+        self.static_shapes = parameters.tokenize.padding == "max_length"
 
-    def compute_metrics(
-        self, model: nn.Module, dataset: "Dataset", accelerator: Accelerator
-    ) -> dict[str, float]:
-        """Return `loss` and the task's metrics over all of `dataset`, every row counted once."""
-        num_rows, world_size = len(dataset), self.args.world_size
-        share, first_row = dataset, 0
+    def score(self, model: nn.Module) -> dict[str, float]:
+        """Return `loss` and the task's metrics, every row counted once."""
+        num_rows, world_size = len(self.dataset), distributed.world_size()
+        share, first_row = self.dataset, 0
         if world_size > 1:
             size = -(-num_rows // world_size)  # every process runs the same number of batches
-            first_row = size * self.args.process_index
-            share = dataset.select(np.minimum(np.arange(size) + first_row, num_rows - 1))
-        outputs = self.predict_outputs(model, share, first_row, accelerator)
+            first_row = size * distributed.rank()
+            share = share.select(np.minimum(np.arange(size) + first_row, num_rows - 1))
+        outputs = self.predict_outputs(model, share, first_row)
         if world_size > 1:
             outputs = gather_object(outputs)[:num_rows]
-        task = self.setup.task.for_model(model)
-        return task.score(outputs, dataset, self.setup.compute_metrics)
+        return self.task.for_model(model).score(outputs, self.dataset, self.compute_metrics)
 
     def predict_outputs(
-        self,
-        model: nn.Module,
-        dataset: "Dataset",
-        first_row: int,
-        accelerator: Accelerator,
+        self, model: nn.Module, rows: "Dataset", first_row: int
     ) -> list[np.ndarray]:
         """Return one output per row; leaves the model in evaluation mode.
 
         Args:
             model: on its device.
-            dataset: this process's share.
+            rows: this process's share.
             first_row: the number of its first row in the split.
-            accelerator: has the precision to compute in.
         """
-        forward = inference.torch_forward(model, self.setup.task, accelerator.autocast)  # type: ignore
-        run_batch = inference.logits_runner(
-            forward, self.setup.validation_collator, self.setup.task
-        )
-        while True:
-            try:
-                outputs = inference.predict(
-                    run_batch,
-                    dataset,
-                    self.batch_size,
-                    first_row,
-                    static_shapes=self.setup.static_shapes,
-                )
-                return list(outputs)
-            except Exception as error:
-                if not memory.is_out_of_memory(error) or self.batch_size == 1:
-                    raise
-            self.batch_size //= 2
-            memory.free_memory()  # out here: the exception's frames held tensors
-            print(
-                "out of memory while evaluating; continuing at per-device batch size "
-                f"{self.batch_size} (train.per_device_eval_batch_size)",
-                file=sys.stderr,
+        forward = inference.torch_forward(model, self.task, self.autocast)
+        run_batch = inference.logits_runner(forward, self.collator, self.task)
+
+        def predict(batch_size: int) -> list[np.ndarray]:
+            static_shapes = self.static_shapes
+            outputs = inference.predict(
+                run_batch, rows, batch_size, first_row, static_shapes=static_shapes
             )
+            return list(outputs)
+
+        return memory.call_until_it_fits(predict, self.batch_size, self._halve)
+
+    def _halve(self, batch_size: int, failure: memory.OutOfMemory) -> int:
+        if batch_size == 1:
+            raise failure
+        self.batch_size = batch_size // 2
+        print(
+            "out of memory while evaluating; continuing at per-device batch size "
+            f"{self.batch_size} (train.per_device_eval_batch_size)",
+            file=sys.stderr,
+        )
+        return self.batch_size
+
+
+def build_compute_metrics(parameters: Params, label_names: list[str]) -> ComputeMetrics:
+    """Combine the task's metrics with a custom one, which gets label names or numbers.
+
+    Args:
+        parameters: name the metrics.
+        label_names: in the order of their ids.
+    """
+    name, custom_metrics = parameters.task.metrics, user_code.trained_metric(parameters)
+    if not metrics.scores_logits(name):
+        return lambda predictions, references, **options: (
+            metrics.compute_from_predictions(name, predictions, references, **options)
+            | user_code.scores(custom_metrics, predictions, references)
+        )
+
+    def compute_metrics(logits: Any, references: Any, **options: Any) -> dict[str, float]:
+        scores = metrics.compute_with_loss(name, logits, references, **options)
+        if not custom_metrics:
+            return scores
+        to_names = partial(metrics.to_label_names, name, label_names=label_names)
+        predictions = metrics.predictions_from_logits(name, logits)
+        return scores | user_code.scores(
+            custom_metrics, to_names(predictions), to_names(references)
+        )
+
+    return compute_metrics

@@ -8,21 +8,25 @@ import numpy as np
 import pytest
 import torch
 
-from stages import train
 from temper.core import arrow
 from temper.core.errors import InputError
 from temper.engines import loop
-from temper.training import batching, checkpoint, flat_weights, recorded_steps
+from temper.training import checkpoint, flat_weights, recorded_steps, setup
 from temper.training.row_table import NotRecordable, RowTable
+from temper.training.session import TrainingSession
 from tests.helpers.samples import prepare_sample
 from tests.helpers.training import BASE, assert_same, distance, fit
 
+fastest_steps = loop.fastest_steps
 CHANGES = {"train__engine": "loop", "train__precision": "bf16"}
 
 
 @pytest.fixture
 def on_cpu(monkeypatch):
     """Let the CPU make the steps that a GPU would replay."""
+
+    def recorded(engine, optimizer, scheduler):
+        return recorded_steps.RecordedSteps(engine.session, optimizer, scheduler)
 
     def record(self, length):
         def replay():
@@ -32,8 +36,9 @@ def on_cpu(monkeypatch):
         return replay, self.session.flops(self.table.batch(self.rows[0], length))
 
     monkeypatch.setattr(recorded_steps.RecordedSteps, "_record", record)
-    monkeypatch.setattr(loop, "fastest", loop.RecordedLoop)
+    monkeypatch.setattr(loop, "fastest_steps", recorded)
     monkeypatch.setattr(torch.cuda, "manual_seed", torch.manual_seed)
+    monkeypatch.setattr(setup, "build_dropout", lambda *_: None)  # a GPU draws its own masks
 
 
 @pytest.mark.parametrize("max_grad_norm", [0.0, 0.5])
@@ -74,7 +79,7 @@ def test_they_are_the_steps_of_the_loop(prepare, on_cpu, monkeypatch):
     monkeypatch.setattr(flat_weights, "DTYPE", torch.float32)
     parameters = prepare(**CHANGES | {"train__precision": "fp32"})
     recorded = fit(parameters, "recorded")
-    monkeypatch.setattr(loop, "fastest", lambda plain: plain)
+    monkeypatch.setattr(loop, "fastest_steps", fastest_steps)
     plain = fit(parameters, "plain")
     assert len(recorded.history.train) == 12
     for name in ("train", "validation"):
@@ -82,7 +87,7 @@ def test_they_are_the_steps_of_the_loop(prepare, on_cpu, monkeypatch):
         for row, expected in zip(*rows, strict=True):
             assert row == pytest.approx(expected, rel=1e-4)
     assert distance(recorded, plain) < 1e-5
-    assert recorded.state.total_flos == pytest.approx(plain.state.total_flos, rel=0.3)
+    assert recorded.total_flos == pytest.approx(plain.total_flos, rel=0.3)
 
 
 def test_they_resume_to_the_bit(prepare, on_cpu):
@@ -114,9 +119,7 @@ def test_table_gives_the_batches_of_the_collator(recipe, tmp_path, monkeypatch):
     sampler.set_epoch(3)
     for rows in sampler.global_batches(3):
         batch = table.batch(torch.from_numpy(rows), table.padded_length(rows))
-        expected = batching.collate_tensors(
-            session.setup.train_collator, session.train_rows.__getitems__(rows.tolist())
-        )
+        expected = session.rows.batch(rows.tolist())
         assert batch.keys() == expected.keys()
         for name, values in batch.items():
             torch.testing.assert_close(values, expected[name], rtol=0, atol=0, equal_nan=True)
@@ -125,15 +128,15 @@ def test_table_gives_the_batches_of_the_collator(recipe, tmp_path, monkeypatch):
 def test_table_refuses_labels_as_wide_as_texts(tmp_path, monkeypatch):
     """It would cut them, even if the first batches are as long as the longest text."""
     session = sample_session("sequence_classification", tmp_path, monkeypatch)
-    width = session.setup.padded_length(int(session.sampler.lengths.max()))
-    collate, lengths = session.setup.train_collator, session.sampler.lengths
+    width = session.padded_length(int(session.sampler.lengths.max()))
+    collate, lengths = session.rows.collator, session.sampler.lengths
     batches = sorted(session.sampler.global_batches(0), key=lambda rows: -lengths[rows].max())
     monkeypatch.setattr(session.sampler, "global_batches", lambda _: batches)
 
     def wide_labels(rows):
         return collate(rows) | {"labels": np.zeros((len(rows), width))}
 
-    object.__setattr__(session.setup, "train_collator", wide_labels)
+    monkeypatch.setattr(session.rows, "collator", wide_labels)
     assert lengths[batches[-1]].max() < lengths.max()
     with pytest.raises(NotRecordable):
         RowTable(session, torch.device("cpu"))
@@ -153,7 +156,7 @@ def sample_session(recipe, tmp_path, monkeypatch):
     changes = {"train.augmentation": None, "train.weight_averaging": None}
     parameters = prepare_sample(tmp_path, f"recipes/sample-{recipe}.yaml", changes)
     data = arrow.load(Path("data/tokenized"))
-    return train.build_session(parameters, data, BASE, tmp_path, lambda *_: None, parameters.seed)
+    return TrainingSession(parameters, data, BASE, tmp_path, lambda *_: None, parameters.seed)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +174,7 @@ def test_says_what_forbids_recorded_steps(prepare, tmp_path, changes, reason):
     """The name of the parameter, where a parameter is the reason."""
     parameters = prepare(**CHANGES | changes)
     data = arrow.load(Path("data/tokenized"))
-    session = train.build_session(parameters, data, BASE, tmp_path, lambda *_: None, 1)
+    session = TrainingSession(parameters, data, BASE, tmp_path, lambda *_: None, 1)
     obstacle = recorded_steps.obstacle(session)
     assert obstacle is None if reason is None else reason in obstacle
 

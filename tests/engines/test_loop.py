@@ -28,7 +28,7 @@ def test_loop_makes_the_trainers_steps(prepare, micro_batches):
         pytest.approx(r, rel=1e-5) for r in trainer.history.validation
     ]
     assert distance(loop, trainer) < 1e-6
-    assert loop.state.total_flos == trainer.state.total_flos
+    assert loop.total_flos == trainer.total_flos
 
 
 @pytest.mark.slow

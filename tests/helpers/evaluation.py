@@ -14,7 +14,7 @@ def untrained(parameters):
     train.determinism.configure(parameters.determinism, 1)
     features = data["train"].features
     network = networks.build(
-        Path("data/base"), registry.load(parameters, features), features, parameters.model
+        Path("data/base"), registry.load(parameters, features), features, parameters
     )
     networks.save(network, Path("data/model"))
     for file in Path("data/base/processor").iterdir():

@@ -7,6 +7,7 @@ from temper.core.errors import InputError
 from temper.models import heads
 from temper.models.config import ModelWithHeadConfig
 from temper.params import user_code
+from temper.params.train import Freeze
 from temper.training import optimizer
 from tests.helpers.custom_code import CODE
 
@@ -21,7 +22,7 @@ def test_names_what_a_custom_class_lacks():
     with pytest.raises(InputError, match=r"train\.gradient_checkpointing: Linear has no activ"):
         model.activation_checkpointing_enable()
     with pytest.raises(InputError, match=r"freeze\.embeddings or layer_decay: Linear has no get_i"):
-        optimizer.freeze(model, embedding_table=True, num_layers=0)
+        optimizer.freeze(model, Freeze(embeddings=True))
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_pretrained_backbone_is_the_base_of_another_task(tmp_path, monkeypatch):
 
     features = {"labels": datasets_label()}
     network = networks.build(
-        Path("data/base"), registry.load(parameters, features), features, parameters.model
+        Path("data/base"), registry.load(parameters, features), features, parameters
     )
     stored, found = load_file("domain/model.safetensors"), network.state_dict()
     shared = [name for name in stored if name in found]

@@ -61,8 +61,8 @@ def test_data_model_is_the_mean_of_k_checkpoints(prepare, kind):
     session = trained(prepare(**changes, train__evaluate_every=3, train__learning_rate=3e-3))
     rows = session.history.validation
     selected = sorted(rows, key=lambda r: r["loss"])[:2] if kind == "best" else rows[-2:]
-    folders = [session.setup.folder / f"scored-{row['step']}" for row in selected]
-    assert {p.name for p in session.setup.folder.glob("scored-*")} == {p.name for p in folders}
+    folders = [session.folder / f"scored-{row['step']}" for row in selected]
+    assert {p.name for p in session.folder.glob("scored-*")} == {p.name for p in folders}
     averaged = load_file("data/model/model.safetensors")
     parts = [load_file(folder / "model.safetensors") for folder in folders]
     for name, tensor in averaged.items():

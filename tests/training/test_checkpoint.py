@@ -33,7 +33,7 @@ def test_keep_checkpoints_selects_what_stays(prepare, keep):
     losses = [row["loss"] for row in session.history.validation]
     best = session.history.validation[int(np.argmin(losses))]["step"]
     assert (targets[0] / "model.safetensors").read_bytes() == (
-        session.setup.folder / f"best-{best}" / "model.safetensors"
+        session.folder / f"best-{best}" / "model.safetensors"
     ).read_bytes()
     assert (targets[2] / "train.csv").read_text().count("\n") == 1 + 12
 
@@ -96,7 +96,7 @@ def test_full_disk_keeps_the_previous_checkpoint(prepare, file):
     """The system refuses the file, and the message says what is needed and what is left."""
     parameters = prepare(train__save_every=4)
     whole = fit(parameters, "whole")
-    limit = (whole.setup.folder / "checkpoint-12" / file).stat().st_size // 2 + 2**18
+    limit = (whole.folder / "checkpoint-12" / file).stat().st_size // 2 + 2**18
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def fill(prefix, metrics, step):
@@ -108,7 +108,7 @@ def test_full_disk_keeps_the_previous_checkpoint(prepare, file):
             fit(parameters, "cut", fill)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    size = sum(p.stat().st_size for p in whole.setup.folder.glob("checkpoint-12/*")) / 2**20
+    size = sum(p.stat().st_size for p in whole.folder.glob("checkpoint-12/*")) / 2**20
     needed = float(str(caught.value).split("which needs ")[1].split(" MiB")[0])
     assert needed == pytest.approx(size, abs=1)
     assert "(ulimit -f); raise that limit" in str(caught.value)
@@ -166,7 +166,7 @@ def test_damaged_weights_are_trained_again(prepare, capsys, changes):
     parameters = prepare(train__metric_for_best_model="loss", train__save_every=4, **changes)
     session = trained(parameters)
     before = [artifacts.sha256_tree(target) for target in TARGETS]
-    sources = {*session.averaged_sources(), *session.kept_checkpoints().values()}
+    sources = {*session.model_sources(), *session.kept_checkpoints().values()}
     for source in sorted(sources):
         flip_a_bit(source / "model.safetensors")
         with pytest.raises(InputError, match=f"{source} has changed since it was written"):
@@ -203,20 +203,20 @@ def test_skips_an_incomplete_checkpoint(prepare, capsys):
     )
 
 
-def test_publishes_in_order_and_nothing_after_a_failure():
-    publisher, done = checkpoint.Publisher(), []
+def test_publishes_in_order_and_nothing_after_a_failure(tmp_path):
+    writer, done = checkpoint.CheckpointWriter(tmp_path, torch.nn.Linear(1, 1)), []
 
     def fail():
         raise OSError("no space")
 
-    publisher.submit(Path("a"), lambda: done.append("a"))
-    publisher.wait_for(Path("a"))
+    writer.submit("a", lambda: done.append("a"))
+    writer.wait()
     assert done == ["a"]
-    publisher.submit(Path("b"), fail)
-    publisher.submit(Path("c"), lambda: done.append("c"))
-    publisher.settle()
+    writer.submit("b", fail)
+    writer.submit("c", lambda: done.append("c"))
+    writer.settle()
     with pytest.raises(OSError, match="no space"):
-        publisher.wait()
+        writer.wait()
     assert done == ["a"]
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 from stages import train
 from temper.core.errors import InputError
 from temper.training import batching, checkpoint, losses, setup
+from temper.training.dropout import SeededDropout
 from temper.training.session import TrainingSession
 from tests.helpers.training import distance, fit, weights
 
@@ -74,7 +75,7 @@ def test_balanced_weights_are_scikit_learns():
 
 def test_balanced_weights_of_several_labels_are_negatives_over_positives(write_params):
     """A rare label is not drowned by its negatives."""
-    params = write_params(train__class_weights="balanced").train
+    params = write_params(train__class_weights="balanced")
     dataset = Dataset.from_dict({"labels": [[0], [0, 1], [], [0], [1]]})
     task: Any = SimpleNamespace(label_names=["a", "b"], loss="binary_cross_entropy")
     loss = setup.build_loss_function(params, dataset, task, is_crf=False)
@@ -90,9 +91,9 @@ def test_nan_loss_or_gradient_stops_the_run(prepare, monkeypatch, engine, what):
     """The error names the step and its rows, and the last checkpoint stays."""
     real = TrainingSession.compute_loss
 
-    def broken(self, network, micro_batch, num_items_in_batch):
-        loss = real(self, network, micro_batch, num_items_in_batch)
-        if self.state.global_step == 6:
+    def broken(self, network, micro_batch, num_items_in_batch, step):
+        loss = real(self, network, micro_batch, num_items_in_batch, step)
+        if step == 6:
             first = next(network.parameters())
             loss = loss + (np.nan if what == "loss" else (0 * first).sum().sqrt())
         return loss
@@ -124,7 +125,8 @@ def test_nan_loss_or_gradient_stops_the_run(prepare, monkeypatch, engine, what):
 def test_the_rows_of_a_batch_are_listed_by_their_numbers(columns, text):
     """Windows are also listed by the row of data/raw that they were cut from."""
     dataset = Dataset.from_dict({"length": [1] * 5} | columns)
-    description = batching.describe_rows(dataset, [4, 3])
+    unused: Any = None
+    description = batching.TrainingRows(dataset, unused, unused).describe(np.array([4, 3]))
     assert description.startswith(text)
     assert ("made from" in description) == ("made from" in text)
 
@@ -148,6 +150,12 @@ def test_huber_loss_is_torchs():
     torch.testing.assert_close(loss, expected)
 
 
+def divergence_of(name):
+    """Return R-Drop's divergence of two passes, with a loss of 0."""
+    r_drop = losses.with_r_drop(lambda *_: torch.tensor(0.0), name, 1.0)
+    return lambda first, second, labels: r_drop(torch.cat([first, second]), labels)
+
+
 def test_divergences_are_torchs():
     """They are torch's in both directions, 0 between equals, without padding."""
     from torch.distributions import Bernoulli, Categorical, kl_divergence
@@ -157,15 +165,15 @@ def test_divergences_are_torchs():
     mask = labels != -100
     p, q = Categorical(logits=first[mask]), Categorical(logits=second[mask])
     expected = (kl_divergence(p, q) + kl_divergence(q, p)).sum() / 2
-    divergence = losses.build_divergence("cross_entropy")
+    divergence = divergence_of("cross_entropy")
     torch.testing.assert_close(divergence(first, second, labels), expected)
     assert float(divergence(first, first, labels)) == pytest.approx(0.0, abs=1e-6)
     p, q = Bernoulli(logits=first), Bernoulli(logits=second)
     expected = (kl_divergence(p, q) + kl_divergence(q, p)).sum() / 2
     hot = torch.zeros(4, 3)
-    divergence = losses.build_divergence("binary_cross_entropy")
+    divergence = divergence_of("binary_cross_entropy")
     torch.testing.assert_close(divergence(first, second, hot), expected)
-    divergence = losses.build_divergence("squared_error")
+    divergence = divergence_of("squared_error")
     squared = ((first[:, 0] - second[:, 0]) ** 2).sum()
     torch.testing.assert_close(divergence(first, second, torch.zeros(4)), squared)
 
@@ -176,13 +184,12 @@ def test_r_drop_adds_the_divergence_of_two_passes(prepare):
     dropout = {"model__config": {"hidden_dropout_prob": 0.2}, "train__epochs": 1.0}
     session = fit(prepare(**dropout, train__r_drop_alpha=3.0), "pulled")
     assert not torch.equal(weights(session), weights(fit(prepare(**dropout), "plain")))
-    batch, network = next(iter(session.train_dataloader())), session.model.train()
+    batch, network = next(iter(session.rows.dataloader())), session.model.train()
     count = torch.tensor(len(batch["labels"]))
-    loss = session.compute_loss(network, batch, count)
-    session.dropout.step = -1  # the same masks once more
+    loss = session.compute_loss(network, batch, count, step=100)
     labels = batch.pop("labels")
     doubled = {name: torch.cat([values] * 2) for name, values in batch.items()}
-    with session.dropout.of_micro_batch(session.state.global_step):
+    with SeededDropout(session.seed, 0).of_micro_batch(100):  # the same masks once more
         logits = network(**doubled).logits
     mean = functional.cross_entropy(logits, torch.cat([labels] * 2))
     first, second = (part.log_softmax(-1) for part in logits.chunk(2))

@@ -17,10 +17,10 @@ def test_halves_a_batch_by_tokens_that_does_not_fit(prepare, monkeypatch, capsys
     """Weights and history are those of a run that was started with half the tokens."""
     loss = TrainingSession.compute_loss
 
-    def narrow(self, network, micro_batch, num_items_in_batch):
+    def narrow(self, network, micro_batch, *arguments):
         if micro_batch["input_ids"].numel() > 400:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to …")
-        return loss(self, network, micro_batch, num_items_in_batch)
+        return loss(self, network, micro_batch, *arguments)
 
     changes = {"train__batch_size": None, "train__batch_tokens": 560, "train__epochs": 1.0}
     started = fit(prepare(**changes, train__per_device_batch_size=280), "started")
@@ -36,11 +36,11 @@ def test_halves_a_batch_that_does_not_fit(prepare, engine, monkeypatch, capsys):
     """Weights, history and steps are those of a run that was started with half the batch."""
     loss, refused = TrainingSession.compute_loss, []
 
-    def narrow(self, network, micro_batch, num_items_in_batch):
+    def narrow(self, network, micro_batch, *arguments):
         if len(micro_batch["input_ids"]) > 4:
             refused.append(len(micro_batch["input_ids"]))
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to …")
-        return loss(self, network, micro_batch, num_items_in_batch)
+        return loss(self, network, micro_batch, *arguments)
 
     changes = {"train__engine": engine, "model__config": {"hidden_dropout_prob": 0.1}}
     started = fit(prepare(**changes, train__per_device_batch_size=4), "started")
@@ -65,7 +65,7 @@ def test_one_example_that_does_not_fit_ends_the_run(tmp_path, write_params):
     """The message says what to change."""
     p = write_params(train__per_device_batch_size=1).train
     with pytest.raises(InputError, match=r"per-device batch size 1 .no room.: lower tokenize.max"):
-        memory.halve_batch_size(p, tmp_path, 1, "no room", write=True)
+        memory.halve_batch_size(tmp_path, p, memory.OutOfMemory("no room"))
     assert memory.with_fitted_batch_size(p, tmp_path) is p
 
 

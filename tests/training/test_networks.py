@@ -14,7 +14,7 @@ from temper.models import loading
 from temper.models.config import wrap_config
 from temper.params.task import TokenClassification
 from temper.tasks.base import registry
-from temper.training import best_checkpoint, networks
+from temper.training import lora, networks
 from tests.helpers.training import BASE, MLP, fit, trained, weights
 
 LORA = {"rank": 2, "alpha": 4.0, "dropout": 0.0, "target_modules": None}
@@ -25,7 +25,7 @@ def start(parameters):
     features = arrow.load(Path("data/tokenized"))["train"].features
     train.determinism.configure(parameters.determinism, parameters.seed)
     task = registry.load(parameters, features)
-    return networks.build(BASE, task, features, parameters.model)
+    return networks.build(BASE, task, features, parameters)
 
 
 def earlier(prepare, **changes):
@@ -74,9 +74,8 @@ def test_model_with_pooled_head_reloads_but_not_in_transformers(prepare):
 
     session = trained(prepare(model__head=MLP, train__metric_for_best_model="loss"))
     loaded = loading.load(Path("data/model"), "")
-    best = load_file(
-        best_checkpoint.best_folder(session.history, session.setup) / "model.safetensors"
-    )
+    (folder,) = session.model_sources()
+    best = load_file(folder / "model.safetensors")
     for name, tensor in loaded.state_dict().items():
         assert torch.equal(tensor, best[name]), name
     with pytest.raises(ValueError, match="temper"):
@@ -138,7 +137,7 @@ def test_lora_trains_small_matrices_and_is_merged(prepare):
     assert all(".lora_" in n or "classifier" in n or "pooler" in n for n in trained_names)
     assert sum(".lora_" in n for n in trained_names) == 2 * 6  # q, k, v, o and two of the MLP
     shutil.rmtree("data/model")
-    shutil.copytree(session.setup.folder / "last", "data/model")
+    shutil.copytree(session.folder / "last", "data/model")
     loaded = AutoModelForSequenceClassification.from_pretrained("data/model").eval()
     saved, after = load_file("saved/model.safetensors"), loaded.state_dict()
     moved = {name for name in saved if not torch.equal(saved[name], after[name])}
@@ -159,7 +158,8 @@ def with_lora(parameters):
 
     sizes = {"vocab_size": 30, "n_layer": 1, "n_embd": 8, "n_head": 2, "n_positions": 16}
     torch.manual_seed(0)
-    network = networks.add_lora(GPT2LMHeadModel(GPT2Config(**sizes)), parameters.model)
+    network = GPT2LMHeadModel(GPT2Config(**sizes))
+    lora.add_lora(network, parameters.model)
     for name, parameter in network.named_parameters():
         if ".lora_B" in name:
             torch.nn.init.ones_(parameter)
@@ -171,7 +171,7 @@ def test_each_lora_parameter_has_an_effect(write_params):
     ids = torch.arange(6)[None]
     plain = with_lora(write_params(model__lora=LORA))
     answer = plain(ids).logits
-    torch.testing.assert_close(networks.merge_lora(plain)(ids).logits, answer, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(lora.merge_lora(plain)(ids).logits, answer, atol=1e-5, rtol=1e-4)
     attention = plain.transformer.h[0].attn.c_attn
     assert attention.lora_A["default"].weight.shape == (2, 8)
     changes = {"rank": 3, "alpha": 9.0, "target_modules": ["c_attn"]}
@@ -190,10 +190,10 @@ def test_each_lora_parameter_has_an_effect(write_params):
 
 def test_names_layers_that_lora_does_not_find(prepare):
     """One mistyped name among others is named too, with those there are."""
-    lora = LORA | {"target_modules": ["query", "valeu"]}
+    params = LORA | {"target_modules": ["query", "valeu"]}
     message = r"no linear layer is named valeu .did you mean 'value'\?.; there are dense, key"
     with pytest.raises(InputError, match=message):
-        start(prepare(model__lora=lora))
+        start(prepare(model__lora=params))
 
 
 @pytest.mark.slow

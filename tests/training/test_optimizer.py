@@ -9,7 +9,7 @@ import torch
 from stages import train
 from temper.core import arrow
 from temper.core.errors import InputError
-from temper.params.train import SchedulerKwargs
+from temper.params.train import Freeze, SchedulerKwargs
 from temper.tasks.base import registry
 from temper.training import optimizer
 from tests.helpers.training import BASE, fit
@@ -115,7 +115,7 @@ def test_layers_are_those_of_the_stack(model_type, sizes, count):
 def test_refuses_more_frozen_layers_than_there_are():
     """The error has both numbers."""
     with pytest.raises(InputError, match="layers is 9; the model has 3"):
-        optimizer.freeze(tiny_bert(), embedding_table=False, num_layers=9)
+        optimizer.freeze(tiny_bert(), Freeze(layers=9))
 
 
 @pytest.mark.slow
@@ -134,7 +134,7 @@ def test_frozen_tensors_do_not_move(prepare):
     train.determinism.configure(parameters.determinism, parameters.seed)
     features = data["train"].features
     task = registry.load(parameters, features)
-    start = networks.build(BASE, task, features, parameters.model)
+    start = networks.build(BASE, task, features, parameters)
     after = dict(session.model.named_parameters())
     for name, before in start.named_parameters():
         assert torch.equal(before, after[name]) is (name not in moved), name

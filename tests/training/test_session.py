@@ -17,16 +17,19 @@ from tests.helpers import workspace
 from tests.helpers.training import assert_same, distance, fit, weights
 
 
-def test_patience_p_stops_at_best_plus_p():
+def test_patience_p_stops_at_best_plus_p(write_params):
     """A gain below min_delta does not count."""
     scores = [0.5, 0.7, 0.705, 0.69, 0.69]
-    early_stopping = EarlyStopping(patience=2, min_delta=0.01)
-    stops = [
-        History(validation=[{"f1": s} for s in scores[:n]]).should_stop_early(
-            "f1", early_stopping, greater_is_better=True
-        )
-        for n in range(1, 6)
-    ]
+    changes = {
+        "metric_for_best_model": "f1",
+        "early_stopping": EarlyStopping(patience=2, min_delta=0.01),
+    }
+    params = write_params().train.model_copy(update=changes)
+    history = History(params, greater_is_better=True)
+    stops = []
+    for score in scores:
+        history.validation.append({"f1": score})
+        stops.append(history.should_stop_early())
     assert stops == [False, False, False, True, True]
 
 
@@ -136,8 +139,7 @@ def test_evaluate_every_and_save_every_are_independent(prepare):
     session = fit(prepare(train__evaluate_every=4, train__save_every=5, train__epochs=2.0))
     assert [row["step"] for row in session.history.validation] == [4, 8, 12]
     assert [
-        checkpoint.step_of(p)
-        for p in checkpoint.numbered_folders(session.setup.folder, "checkpoint")
+        checkpoint.step_of(p) for p in checkpoint.numbered_folders(session.folder, "checkpoint")
     ] == [
         10,
         12,
@@ -164,7 +166,7 @@ def test_every_validation_row_is_scored_once(prepare):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     session = fit(prepare(train__epochs=1.0))
-    (best,) = checkpoint.numbered_folders(session.setup.folder, "best")
+    (best,) = checkpoint.numbered_folders(session.folder, "best")
     network = AutoModelForSequenceClassification.from_pretrained(best).eval()
     tokenizer = AutoTokenizer.from_pretrained("data/base/processor")
     right = []

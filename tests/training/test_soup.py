@@ -37,9 +37,7 @@ def test_soup_is_the_mean_of_trainings_from_one_start(prepare, engine, monkeypat
     whole = fit(parameters, "whole", lambda prefix, _, step: reported.append((prefix, step)))
     assert all(torch.equal(value, starts[1][name]) for name, value in starts[0].items())
     train.write_outputs(whole, Path("data/base"), TARGETS)
-    first, second = (
-        load_file(c.averaged_sources()[0] / "model.safetensors") for c in whole.members
-    )
+    first, second = (load_file(c.model_sources()[0] / "model.safetensors") for c in whole.members)
     averaged = load_file("data/model/model.safetensors")
     for name, tensor in averaged.items():
         assert not torch.equal(first[name], second[name]) or name.endswith("position_ids")
@@ -77,12 +75,12 @@ def test_later_soup_members_use_the_batch_that_fitted_the_first(prepare, monkeyp
     """Only the first one restarts."""
     loss = TrainingSession.compute_loss
 
-    def narrow(self, network, micro_batch, num_items_in_batch):
+    def narrow(self, network, micro_batch, *arguments):
         if len(micro_batch["input_ids"]) > 8:
             raise MemoryError
-        return loss(self, network, micro_batch, num_items_in_batch)
+        return loss(self, network, micro_batch, *arguments)
 
     monkeypatch.setattr(TrainingSession, "compute_loss", narrow)
     soup = fit(prepare(train__model_soup_size=2, train__epochs=1.0))
-    assert [session.setup.params.per_device_batch_size for session in soup.members] == [8, 8]
+    assert [session.params.per_device_batch_size for session in soup.members] == [8, 8]
     assert capsys.readouterr().err.count("restarting with 8") == 1
