@@ -5,15 +5,12 @@ Sennrich et al. 2016 (arXiv:1511.06709) introduced back-translation for training
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from temper.core.errors import InputError, nearest
 from temper.params.tokenize import BackTranslation
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 NO_LIMIT = 10**9  # T5's relative positions
 
@@ -35,14 +32,10 @@ def build_back_translation(
     models = {name: open_model(translators / name) for name in sorted({p.there, p.back})}
     there = build_translator(*models[p.there], p.there_prefix, (p.source_lang, p.target_lang), p)
     back = build_translator(*models[p.back], p.back_prefix, (p.target_lang, p.source_lang), p)
-
-    def rewrite(texts: Sequence[str], _: Sequence[np.random.Generator]) -> list[str]:
-        return back(there(texts))
-
-    return rewrite
+    return lambda texts, _: back(there(texts))
 
 
-def open_model(folder: Path) -> "tuple[Any, PreTrainedTokenizerBase]":
+def open_model(folder: Path) -> tuple[Any, Any]:
     """Load a downloaded model on the CPU in fp32, and its tokenizer.
 
     Raises:
@@ -70,7 +63,7 @@ def open_model(folder: Path) -> "tuple[Any, PreTrainedTokenizerBase]":
 
 def build_translator(
     model: Any,
-    tokenizer: "PreTrainedTokenizerBase",
+    tokenizer: Any,
     prefix: str,
     languages: tuple[str | None, str | None],
     p: BackTranslation,
@@ -79,7 +72,7 @@ def build_translator(
 
     Args:
         model: of `open_model`.
-        tokenizer: its tokenizer.
+        tokenizer: the model's.
         prefix: put before each text.
         languages: source and target code of a multilingual model, or None twice.
         p: `tokenize.augment.back_translation`.
@@ -106,7 +99,21 @@ def build_translator(
     return translate
 
 
-def max_input_length(model: Any, tokenizer: "PreTrainedTokenizerBase", max_new_tokens: int) -> int:
+def generate(
+    model: Any, tokenizer: Any, texts: list[str], max_length: int, options: dict[str, Any]
+) -> list[str]:
+    """Generate a text for each of a batch, without special tokens."""
+    import torch
+
+    limits = {"padding": True, "truncation": True, "max_length": max_length}
+    inputs = tokenizer(texts, return_tensors="pt", **limits)
+    given = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+    with torch.inference_mode():
+        ids = model.generate(**given, **options)
+    return [str(text).strip() for text in tokenizer.batch_decode(ids, skip_special_tokens=True)]
+
+
+def max_input_length(model: Any, tokenizer: Any, max_new_tokens: int) -> int:
     """Return the most tokens that a model can read.
 
     Raises:
@@ -121,27 +128,7 @@ def max_input_length(model: Any, tokenizer: "PreTrainedTokenizerBase", max_new_t
     return min(tokenizer.model_max_length, positions)
 
 
-def generate(
-    model: Any,
-    tokenizer: "PreTrainedTokenizerBase",
-    texts: list[str],
-    max_length: int,
-    options: dict[str, Any],
-) -> list[str]:
-    """Generate a text for each of a batch, without special tokens."""
-    import torch
-
-    inputs = tokenizer(
-        texts, padding=True, truncation=True, max_length=max_length, return_tensors="pt"
-    )
-    with torch.inference_mode():
-        ids = model.generate(
-            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], **options
-        )
-    return [str(text).strip() for text in tokenizer.batch_decode(ids, skip_special_tokens=True)]
-
-
-def language_id(tokenizer: "PreTrainedTokenizerBase", code: str) -> int:
+def language_id(tokenizer: Any, code: str) -> int:
     """Return the id of a language's token.
 
     Raises:
@@ -154,11 +141,10 @@ def language_id(tokenizer: "PreTrainedTokenizerBase", code: str) -> int:
         )
     tokens = getattr(tokenizer, "lang_code_to_token", None)  # M2M100: en is __en__
     if tokens is None:  # NLLB, mBART: the code is the token
-        added = tokenizer.get_added_vocab()  # type: ignore[operator]
-        tokens = {token: token for token in added}
+        tokens = {token: token for token in tokenizer.get_added_vocab()}
     if code not in tokens:
         raise InputError(
             f"tokenize.augment.back_translation: {type(tokenizer).__name__} has no language "
             f"{code!r}{nearest(code, list(tokens))}"
         )
-    return tokenizer.convert_tokens_to_ids(tokens[code])  # type: ignore[return-value]
+    return tokenizer.convert_tokens_to_ids(tokens[code])
