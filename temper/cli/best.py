@@ -147,12 +147,15 @@ def best_experiment(names: Sequence[str], metric: str | None) -> Winner:
         for run in group:
             score = objective.model_score(run.read(objective.HISTORY_FILE), run.parameters, metric)
             attributes = {"configuration": configuration, "seed": run.parameters.seed, "values": {}}
-            trials.append(create_trial(value=score, user_attrs=attributes | {"name": run.name}))
+            trials.append(
+                create_trial(
+                    value=score, user_attrs=attributes | {"name": run.name, "rev": run.rev}
+                )
+            )
     num_seeds = max(map(len, groups))
     greater_is_better = objective.directions(runs[0].parameters)[metric]
     trial, reason = select(trials, num_seeds, metric, greater_is_better=greater_is_better)
-    name, head = trial.user_attrs["name"], git("rev-parse", "HEAD")
-    rev = git("rev-parse", workspace.experiment_ref(head, name))
+    name, rev, head = trial.user_attrs["name"], trial.user_attrs["rev"], git("rev-parse", "HEAD")
     return Winner(name=name, rev=rev, baseline=head, start_commit=head, reason=f"{name}: {reason}")
 
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 import optuna
 
 from temper import params, tracking
+from temper.compare import experiments
 from temper.core import validation, yaml_file
 from temper.core.errors import InputError, nearest
 from temper.repo import LOCK, git, try_git
@@ -159,7 +161,8 @@ def begin(sweep: Sweep, study: optuna.Study) -> Sweep:
     config = sweep.config
     plan = config.model_dump(mode="json", exclude={"storage"})  # its URL may hold a password
     if KEY not in study.user_attrs:
-        if taken := workspace.experiments(config.name):
+        name = re.compile(rf"{config.name}-\d+")
+        if taken := [other for other in experiments.commits() if name.fullmatch(other)]:
             raise InputError(
                 f"experiments {', '.join(taken[:3])} … of an earlier sweep {config.name} exist: "
                 f"give this one another name, or remove them: dvc exp remove {' '.join(taken)}"

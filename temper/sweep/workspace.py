@@ -6,7 +6,6 @@ repository, and a trial is committed there as an experiment of the repository.
 
 import io
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,23 +104,12 @@ def commit_experiment(baseline: str, name: str) -> str:
     As `dvc exp save` does, without its references below refs/exps/exec: worktrees share those, and
     two workers that save at the same time would take each other's (ADR 14).
     """
+    from dvc.repo.experiments.refs import ExpRefInfo
+
     git("add", "--update")
     git("add", "--force", str(LOCK))
     tree = git("write-tree")
     message = f"{COMMIT_MESSAGE} {tree}"
     commit = git("commit-tree", tree, "-p", baseline, "-m", message)
-    git("update-ref", experiment_ref(baseline, name), commit)
+    git("update-ref", str(ExpRefInfo(baseline, name)), commit)
     return commit
-
-
-def experiment_ref(baseline: str, name: str) -> str:
-    """Return the git reference of an experiment in DVC."""
-    from dvc.repo.experiments.refs import ExpRefInfo
-
-    return str(ExpRefInfo(baseline, name))
-
-
-def experiments(sweep: str) -> list[str]:
-    """List the experiments of a sweep that git has, whatever their baseline."""
-    refs = git("for-each-ref", "--format=%(refname)", "refs/exps")
-    return re.findall(rf"^refs/exps/.*/({re.escape(sweep)}-\d+)$", refs, re.MULTILINE)
