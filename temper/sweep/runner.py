@@ -58,9 +58,7 @@ def run(
             if minutes is not None:
                 study.optuna.set_user_attr(key, earlier_s + time.time() - started)
     finally:
-        stop(processes)
-        for index in range(len(processes)):
-            workspace.remove(sweep.root, sweep.worker(index))
+        stop(sweep, processes)
 
 
 def fail_trial(sweep: Sweep, study: Study, process: SpawnProcess, log: Path) -> None:
@@ -81,10 +79,12 @@ def fail_trial(sweep: Sweep, study: Study, process: SpawnProcess, log: Path) -> 
         study.tell(optuna.Trial(study.optuna, trial._trial_id), "FAIL", reason=reason, log=str(log))
 
 
-def stop(processes: Sequence[SpawnProcess]) -> None:
-    """Stop the workers, whose trainings write checkpoints."""
+def stop(sweep: Sweep, processes: Sequence[SpawnProcess]) -> None:
+    """Stop the workers, whose trainings write checkpoints, and remove their worktrees."""
     for process in processes:
         process.terminate()
     for process in processes:
         process.join(child_processes.PATIENCE_S + 5)
         process.kill()
+    for index in range(len(processes)):
+        workspace.remove(sweep.root, sweep.worker(index))
