@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 from temper.core import errors, startup
 
 COMMANDS = {  # name of the module and of its function → first line of the function's docstring
+    "init": "Write params.yaml for data of yours, track the data with DVC, and check everything.",
     "check": "Report every mistake in params.yaml, dvc.yaml, the data and the model.",
     "recipe": "List the recipes, or copy one to params.yaml.",
     "summary": "Show the scores, the model, whether dvc.lock was reproduced, and next commands.",

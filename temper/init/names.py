@@ -1,0 +1,32 @@
+"""Names that columns and labels often have, and what they say about them."""
+
+LABELS = (
+    "label", "labels", "target", "class", "category", "sentiment", "intent", "topic", "tag", "tags",
+    "emotion", "emotions", "y", "stars", "rating", "score", "similarity", "grade", "polarity",
+)  # fmt: skip
+TEXTS = (
+    "text", "review", "sentence", "content", "body", "message", "comment", "tweet", "title",
+    "headline", "question", "document", "description", "abstract", "sms", "utterance",
+)  # fmt: skip
+PAIRS = (
+    ("sentence1", "sentence2"), ("sentence_1", "sentence_2"), ("question1", "question2"),
+    ("premise", "hypothesis"), ("text1", "text2"), ("text_a", "text_b"), ("question", "sentence"),
+    ("query", "passage"), ("query", "document"),
+)  # fmt: skip
+TRANSLATIONS = (("source", "target"), ("src", "tgt"), ("en", "de"), ("en", "fr"), ("en", "es"))
+SUMMARIES = (
+    ("document", "summary"), ("article", "highlights"), ("article", "summary"), ("text", "summary"),
+    ("dialogue", "summary"),
+)  # fmt: skip
+PROMPTS = (
+    ("prompt", "completion"), ("prompt", "response"), ("instruction", "output"),
+    ("instruction", "response"),
+)  # fmt: skip
+GROUPS = (
+    "user", "user_id", "author", "author_id", "patient", "patient_id", "speaker", "customer",
+    "customer_id", "session", "session_id", "group", "group_id", "document_id", "doc_id", "family",
+)  # fmt: skip
+POSITIVES = (
+    "yes", "true", "1", "positive", "pos", "spam", "toxic", "relevant", "equivalent", "duplicate",
+    "entailment", "fraud", "hate", "urgent", "defect", "fake",
+)  # fmt: skip

@@ -1,0 +1,116 @@
+"""Batches of columns → what each column holds: types, distinct values, lengths, first cells."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from temper.ingest.columns import ColumnBatch
+from temper.ingest.label_values import label_name
+
+MAX_DISTINCT = 1_000  # values of a column that are counted; a column with more has no labels
+MAX_CELLS = 2_000  # cells of a column that are kept, to measure lengths in tokens
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}")
+
+
+@dataclass
+class ColumnProfile:
+    """What one column holds, over all rows of all splits."""
+
+    name: str
+    num_rows: int = 0
+    num_cells: int = 0  # not empty
+    num_with_spaces: int = 0
+    num_characters: int = 0
+    num_numbers: int = 0  # cells that can be read as numbers
+    num_whole_numbers: int = 0
+    num_dates: int = 0
+    types: set[str] = field(default_factory=set)  # of Python: str, int, float, bool, list, dict
+    counts: Counter[str] = field(default_factory=Counter)  # value → rows
+    has_more: bool = False  # more than MAX_DISTINCT values: `counts` has the first ones
+    cells: list[Any] = field(default_factory=list)  # the first ones
+
+    def add(self, value: Any) -> None:
+        """Count one cell."""
+        self.num_rows += 1
+        if value is None or value == "" or value != value:
+            return
+        self.num_cells += 1
+        self.types.add(type(value).__name__)
+        if len(self.cells) < MAX_CELLS:
+            self.cells.append(value)
+        if isinstance(value, bytes | list | dict):
+            return
+        name = label_name(value).strip()
+        self.num_characters += len(name)
+        self.num_with_spaces += len(name.split(None, 1)) > 1
+        if NUMBER.fullmatch(name):
+            self.num_numbers += 1
+            self.num_whole_numbers += float(name).is_integer()
+        self.num_dates += DATE.fullmatch(name) is not None
+        if name in self.counts or len(self.counts) < MAX_DISTINCT:
+            self.counts[name] += 1
+        else:
+            self.has_more = True
+
+    @property
+    def num_distinct(self) -> int:
+        return len(self.counts)
+
+    @property
+    def mean_characters(self) -> float:
+        return self.num_characters / max(self.num_cells, 1)
+
+    @property
+    def holds_numbers(self) -> bool:
+        return 0 < self.num_cells == self.num_numbers
+
+    @property
+    def holds_flags(self) -> bool:
+        """Whether every cell is 0 or 1, or true or false."""
+        return self.num_distinct == 2 and {*self.counts} in ({"0", "1"}, {"false", "true"})
+
+    @property
+    def holds_lists(self) -> bool:
+        return self.types == {"list"}
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the cells are texts to read rather than names, numbers or dates."""
+        if not self.types or not self.types <= {"str"} or self.holds_numbers or self.is_date:
+            return False
+        repeats = self.num_cells / max(self.num_distinct, 1) > 5 and not self.has_more
+        return not repeats and (self.num_with_spaces > self.num_cells / 2 or self.is_long)
+
+    @property
+    def is_long(self) -> bool:
+        return self.mean_characters > 40
+
+    @property
+    def is_date(self) -> bool:
+        return self.num_dates > 0.9 * self.num_cells
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether no value occurs twice, as far as they were counted."""
+        return self.num_cells > 1 and max(self.counts.values(), default=2) == 1
+
+    @property
+    def is_categorical(self) -> bool:
+        """Whether a few short values occur again and again."""
+        return 2 <= self.num_distinct <= self.num_cells / 2 and not (
+            self.has_more or self.is_text or self.is_date or self.is_long
+        )
+
+
+def profile(batches: Iterable[ColumnBatch]) -> dict[str, ColumnProfile]:
+    """Read all rows and describe each column, in the order of the file."""
+    columns: dict[str, ColumnProfile] = {}
+    for batch in batches:
+        for name, values in batch.items():
+            column = columns.setdefault(name, ColumnProfile(name))
+            for value in values:
+                column.add(value)
+    return columns

@@ -1,0 +1,150 @@
+"""Roles of columns and a model → the values of params.yaml: lengths, rates, epochs, scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from temper.core import cores
+from temper.init.labels import positive_label
+from temper.init.profiles import ColumnProfile
+from temper.init.roles import Columns, Roles
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+DISTILBERT = "distilbert/distilbert-base-"
+MODELS = {  # task → what is fine-tuned where nothing is named; the second is for other alphabets
+    "sequence_classification": (f"{DISTILBERT}uncased", f"{DISTILBERT}multilingual-cased"),
+    "token_classification": (f"{DISTILBERT}cased", f"{DISTILBERT}multilingual-cased"),
+    "question_answering": (f"{DISTILBERT}cased", f"{DISTILBERT}multilingual-cased"),
+    "multiple_choice": (f"{DISTILBERT}uncased", f"{DISTILBERT}multilingual-cased"),
+    "masked_lm": (f"{DISTILBERT}uncased", f"{DISTILBERT}multilingual-cased"),
+    "image_classification": ("google/vit-base-patch16-224-in21k",) * 2,
+    "seq2seq_lm": ("google-t5/t5-small", "google/mt5-small"),
+    "causal_lm": ("HuggingFaceTB/SmolLM2-135M", "bigscience/bloom-560m"),
+}
+PERCENTILE = 99  # of the lengths; longer rows are truncated
+CHARACTERS_PER_TOKEN = 3.5  # where there is no tokenizer to count with
+MIN_LENGTH = 16  # tokens
+DEFAULT_LIMIT = 512  # tokens, where the model names none
+UNEVEN = 3.0  # from this ratio of the most frequent label to the rarest, labels are weighted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The base model: a local folder or an id on the Hub."""
+
+    name: str
+    folder: Path | None = None
+    config: "PretrainedConfig | None" = None  # None: the Hub was not reached
+    processor: Any = None
+
+    @property
+    def has_encoder(self) -> bool:
+        architectures = getattr(self.config, "architectures", None) or ["MaskedLM"]
+        return "CausalLM" not in architectures[0] and "LMHead" not in architectures[0]
+
+    @property
+    def limit(self) -> int:
+        """The most tokens it takes."""
+        limits = [getattr(self.config, "max_position_embeddings", None), DEFAULT_LIMIT]
+        limits.append(getattr(self.processor, "model_max_length", None))
+        return min(limit for limit in limits if limit and limit > 0)
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether a folder has a config and a tokenizer, but no weights."""
+        return self.folder is not None and not any(
+            path.suffix in (".safetensors", ".bin", ".pt") for path in self.folder.iterdir()
+        )
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the `model` group."""
+        if self.folder is None:
+            return {"name": self.name, "files": {}}
+        from_scratch = {"from_scratch": True} if self.from_scratch else {}
+        return {"name": self.name, "files": {self.name: self.folder.as_posix()}, **from_scratch}
+
+
+def default_model(task: str, columns: Sequence[ColumnProfile]) -> str:
+    """Return the id of the model that is fine-tuned where none is named."""
+    text = "".join(cell for c in columns for cell in c.cells[:200] if isinstance(cell, str))
+    return MODELS[task][0 if text.isascii() or _is_latin(text) else 1]
+
+
+def _is_latin(text: str) -> bool:
+    return sum(character > "ʯ" for character in text) < len(text) / 20
+
+
+def measure(columns: Columns, roles: Roles, model: Model) -> tuple[int, str]:
+    """Return `max_length`, a multiple of 8, and how it was found."""
+    cells = [columns[name].cells for name in roles.texts]
+    rows = list(zip(*cells, strict=False))
+    if model.processor is not None:
+        ids = [_num_tokens(model.processor, row) for row in rows]
+        how = f"{PERCENTILE} % of {len(rows):,} rows have at most"
+    else:
+        ids = [sum(len(str(cell)) for cell in row) / CHARACTERS_PER_TOKEN + 3 for row in rows]
+        how = f"estimated from characters: {PERCENTILE} % of {len(rows):,} rows have about"
+    longest = int(np.ceil(np.percentile(ids, PERCENTILE)))
+    length = min(-(-longest // 8) * 8, model.limit)
+    cut = "" if longest <= length else f"; the model takes {model.limit}, longer rows are cut"
+    return max(length, MIN_LENGTH), f"{how} {longest} tokens{cut}"
+
+
+def _num_tokens(tokenizer: Any, row: Sequence[Any]) -> int:
+    if isinstance(row[0], list):
+        return len(tokenizer(row[0], is_split_into_words=True, verbose=False)["input_ids"])
+    return len(tokenizer(*map(str, row[:2]), verbose=False)["input_ids"])
+
+
+def train_settings(task: str, num_rows: int, model: Model) -> dict[str, Any]:
+    """Return epochs, batch size and peak learning rate for fine-tuning.
+
+    Rates of about 1e-4 for models of MiniLM's width were best on MRPC (docs/what-helps.md); wider
+    ones take those that their authors fine-tuned with.
+    """
+    width = getattr(model.config, "hidden_size", None) or 768
+    rate = 1e-4 if width < 512 else 5e-5 if width < 1024 else 1e-5
+    epochs = 10 if num_rows < 500 else 5 if num_rows < 2_000 else 3
+    if task == "seq2seq_lm":
+        rate = 3e-4
+    if model.from_scratch:
+        rate, epochs = 1e-3, epochs * 3
+    return {
+        "epochs": epochs,
+        "batch_size": 16 if num_rows < 5_000 else 32,
+        "learning_rate": rate,
+        "num_threads": min(int(min(cores.num_cores(), cores.cpu_quota())), 8),
+    }
+
+
+def score_settings(roles: Roles) -> dict[str, Any]:
+    """Return class weights, the metric that chooses the best checkpoint, and the positive label."""
+    task, problem_type = roles.task["name"], roles.task.get("problem_type")
+    labels = {name: count for name, count in roles.labels.items() if count}
+    ratio = max(labels.values()) / min(labels.values()) if len(labels) > 1 else 1.0
+    positive, _ = positive_label(labels) if task == "sequence_classification" else (None, True)
+    if task == "image_classification":
+        positive, _ = positive_label(labels)
+    metric = {
+        "token_classification": "f1",
+        "multiple_choice": "accuracy",
+        "image_classification": "accuracy",
+        "sequence_classification": "accuracy",
+    }.get(task, "loss")
+    if problem_type == "multi_label_classification":
+        metric = "f1_macro"
+    elif problem_type == "regression":
+        metric = "pearson"
+    elif ratio >= UNEVEN:
+        metric = "f1" if positive else "f1_macro"
+    return {
+        "class_weights": "balanced" if ratio >= UNEVEN else None,
+        "ratio": ratio,
+        "metric": metric,
+        "positive_label": positive,
+    }

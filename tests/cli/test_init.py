@@ -1,0 +1,66 @@
+"""`temper init` writes params.yaml, tracks data and model with DVC, checks, and can commit."""
+
+import pytest
+import yaml
+
+from tests.helpers import hub, own_data
+from tests.helpers.repository import clone, run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def folder(origin, tmp_path):
+    own_data.write_all(tmp_path / "own")
+    return clone(origin, tmp_path / "clone")
+
+
+def test_from_a_file_elsewhere_to_a_commit_that_trains(folder, tmp_path):
+    """The data are in DVC's cache and not in git; what git has is enough for `dvc repro`."""
+    command = f"temper init {tmp_path}/own/pairs.csv --model data/sample/model --yes --commit"
+    done = run(folder, command)
+    assert "copied" in done.stdout
+    assert "no mistakes found" in done.stdout
+    assert done.stdout.endswith("next: dvc repro\n")
+    assert run(folder, "git status --porcelain").stdout == ""
+    tracked = run(folder, "git ls-files mydata").stdout.split()
+    assert tracked == ["mydata/.gitignore", "mydata/pairs.csv.dvc"]
+    assert "data/sample/model is tracked by git" in done.stdout
+    run(folder, "dvc repro download@dataset")
+    assert "download@dataset" in yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
+
+
+def test_edits_of_params_yaml_are_not_lost(folder, tmp_path):
+    """Where nobody can be asked it stops before it writes anything."""
+    edited = (folder / "params.yaml").read_text().replace("seed: ", "seed: 1")
+    (folder / "params.yaml").write_text(edited)
+    done = run(folder, f"temper init {tmp_path}/own/pairs.csv", check=False)
+    assert done.returncode == 1
+    assert "params.yaml has uncommitted changes; commit them, or overwrite: --yes" in done.stderr
+    assert (folder / "params.yaml").read_text() == edited
+    assert not (folder / "mydata").exists()
+
+
+def test_a_question_without_an_answer_ends_before_anything_is_written(folder, tmp_path):
+    """--yes asks nothing: it names the option that answers."""
+    before = (folder / "params.yaml").read_text()
+    command = f"temper init {tmp_path}/own/two_labels.csv --model data/sample/model --yes"
+    done = run(folder, command, check=False)
+    assert done.returncode == 1
+    assert "say so with --label" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (folder / "params.yaml").read_text() == before
+
+
+def test_a_data_set_on_the_hub_is_pinned_to_its_commit(folder):
+    """Its splits get the names they have here."""
+    rows = "text,label\n" + "".join(f"row {i} of many,{'ab'[i % 2]}\n" for i in range(40))
+    files = {"train.csv": rows.encode(), "validation.csv": rows.replace("row", "line").encode()}
+    with hub.serve(hub.Hub({"datasets/me/data": files})) as served:
+        reach = {"HF_ENDPOINT": served.url, "HF_HOME": str(folder / ".home")}
+        reach |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+        run(folder, "temper init me/data --model data/sample/model --yes", **reach)
+    data = yaml.safe_load((folder / "params.yaml").read_text())["data"]
+    assert data["source"] == "hub"
+    assert data["hub"]["revision"] == hub.COMMIT
+    assert data["hub"]["splits"] == {"train": "train", "validation": "validation"}

@@ -1,0 +1,195 @@
+"""Data as people have them → the task, columns and values of params.yaml."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import AutoTokenizer
+
+from temper import params
+from temper.check import data_checks
+from temper.check.findings import Findings
+from temper.cli.init import refuse
+from temper.core.errors import InputError
+from temper.init import proposal, source
+from temper.init.roles import Wishes
+from tests.helpers import own_data
+from tests.helpers.workspace import ROOT
+
+MODEL = str(ROOT / "data/sample/model")  # without weights
+IMAGE_MODEL = str(ROOT / "data/sample/image_classification/model")
+SINGLE = {"name": "sequence_classification", "problem_type": "single_label_classification"}
+MULTI = SINGLE | {"problem_type": "multi_label_classification"}
+TAGS = {"name": "token_classification", "scheme": "IOB2"}
+TASKS = {
+    "reviews.csv": SINGLE | {"text": ("review",), "label": "sentiment"},
+    "stars.csv": SINGLE | {"text": ("review",), "label": "stars"},
+    "sms.csv": SINGLE | {"text": ("v2",), "label": "v1"},
+    "semicolon.csv": SINGLE | {"text": ("text",), "label": "label"},
+    "cp1252.csv": SINGLE | {"text": ("text",), "label": "label"},
+    "tickets.csv": SINGLE | {"text": ("body",), "label": "category"},
+    "amounts.csv": SINGLE | {"problem_type": "regression", "label": "score"},
+    "pairs.csv": SINGLE | {"text": ("sentence1", "sentence2"), "label": "label"},
+    "nli.tsv": SINGLE | {"text": ("premise", "hypothesis"), "label": "label"},
+    "separator.csv": MULTI | {"label": "emotions", "label_separator": "|"},
+    "flags.csv": MULTI | {"label": ("joy", "fear", "anger")},
+    "lists.jsonl": MULTI | {"label": "labels", "label_separator": None},
+    "users.csv": SINGLE | {"text": ("comment",), "label": "toxic"},
+    "minus.csv": SINGLE | {"label": "category", "labels": ("-1", "0", "1")},
+    "splits": SINGLE | {"text": ("text",), "label": "label"},
+    "splits/train.csv": SINGLE | {"text": ("text",), "label": "label"},
+    "intents.parquet": SINGLE | {"text": ("text",), "label": "intent"},
+    "plain.txt": {"name": "masked_lm", "text": "text"},
+    "ner.jsonl": TAGS | {"words": "tokens", "tags": "ner_tags"},
+    "tags.conll": TAGS | {"words": "words", "tags": "tags"},
+    "squad.json": {"name": "question_answering", "answers": "answers"},
+    "endings.jsonl": {"name": "multiple_choice", "choices": ("ending0", "ending1")},
+    "options.jsonl": {"name": "multiple_choice", "choices": ("options",), "label": "answer"},
+    "summaries.jsonl": {"name": "seq2seq_lm", "problem_type": "summarization"},
+    "prompts.jsonl": {"name": "causal_lm", "prompt": "prompt", "text": "completion"},
+    "images": {"name": "image_classification", "image": "image", "label": "label"},
+    "splits_of_images": {"name": "image_classification", "label": "label"},
+}
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    return own_data.write_all(tmp_path_factory.mktemp("own") / "mydata")
+
+
+@pytest.fixture
+def propose(own, tmp_path, monkeypatch):
+    """Return a function: a data set's name and wishes → the parameters and the facts."""
+    (tmp_path / "repository").mkdir()
+    monkeypatch.chdir(tmp_path / "repository")
+    shutil.copytree(own, "mydata")
+
+    def call(name, model=MODEL, **wishes):
+        found = source.find_source(f"mydata/{name}", Path("copies"))
+        asked = Wishes(choose=refuse, **wishes)
+        proposed = proposal.propose(found, asked, model, Path("models"), "temper init")
+        Path("params.yaml").write_text(proposed.text)
+        return params.load(), dict(proposed.facts)
+
+    return call
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_reads_the_task_and_its_columns_off_the_data(propose, name):
+    """The parameters fit the schema and the data, as `temper check` finds."""
+    model = IMAGE_MODEL if "images" in name else MODEL
+    parameters, _ = propose(name, model)
+    task = parameters.task.model_dump()
+    assert {key: task[key] for key in TASKS[name]} == TASKS[name]
+    findings = Findings(facts={})
+    data_checks.check(parameters, findings)
+    assert findings.mistakes == []
+
+
+def test_splits_go_by_their_names_and_the_rest_is_cut_from_train(propose):
+    """`dev` is validation, a README beside the data is not read, and no split is cut twice."""
+    parameters, facts = propose("splits")
+    assert parameters.data.files == {
+        "train": "mydata/splits/train.csv",
+        "validation": "mydata/splits/dev.csv",
+        "test": "mydata/splits/test.csv",
+    }
+    assert "splits" not in facts
+
+
+def test_a_missing_split_is_cut_from_train(propose):
+    """Of folders of images too."""
+    parameters, facts = propose("splits_of_images", IMAGE_MODEL)
+    assert facts["splits"] == "test: 10% of train"
+    assert parameters.data.glob == "*/*"
+
+
+def test_max_length_is_the_99th_percentile_of_the_lengths(propose):
+    """Counted here with the tokenizer and numpy, rounded up to a multiple of 8."""
+    parameters, _ = propose("semicolon.csv")
+    tokenizer = AutoTokenizer.from_pretrained(MODEL)
+    rows = Path("mydata/semicolon.csv").read_text().splitlines()[1:]
+    lengths = [len(tokenizer(row.split(";")[0])["input_ids"]) for row in rows]
+    assert 0 <= parameters.tokenize.max_length - np.percentile(lengths, 99) < 8
+    parameters, facts = propose("tickets.csv")
+    assert parameters.tokenize.max_length == 64
+    assert "the model takes 64, longer rows are cut" in facts["max_length"]
+
+
+def test_uneven_labels_are_weighted_and_judged_by_f1(propose):
+    """One label in five is spam; with even labels accuracy chooses the checkpoint."""
+    parameters, facts = propose("sms.csv")
+    assert parameters.train.class_weights == "balanced"
+    assert parameters.train.metric_for_best_model == "f1"
+    assert parameters.evaluate.positive_label == "spam"
+    assert facts["labels"] == "ham 64, spam 16"
+    parameters, _ = propose("pairs.csv")
+    assert parameters.train.class_weights is None
+    assert parameters.train.metric_for_best_model == "accuracy"
+    assert parameters.evaluate.positive_label == "yes"
+
+
+def test_groups_stay_together_and_ids_are_kept(propose):
+    """By the columns' names, as the facts say; a date is used for nothing."""
+    parameters, facts = propose("users.csv")
+    assert parameters.data.split.group == "user_id"
+    assert "user_id" in facts["group"]
+    parameters, facts = propose("reviews.csv")
+    assert parameters.data.extra_columns == ("id",)
+    assert facts["not used"] == "date"
+
+
+def test_how_a_file_is_read_is_said(propose):
+    """Delimiter and encoding where they are not those of the format; whole numbers as classes."""
+    assert "semicolons" in propose("semicolon.csv")[1]["read as"]
+    assert "cp1252" in propose("cp1252.csv")[1]["read as"]
+    assert "regression reads them as amounts" in propose("stars.csv")[1]["note"]
+
+
+def test_what_it_cannot_know_is_asked(propose):
+    """Two columns could be the label; a wrong name gets the nearest one."""
+    with pytest.raises(InputError, match="label\\? colour, shape: say so with --label"):
+        propose("two_labels.csv")
+    parameters, _ = propose("two_labels.csv", label="shape")
+    assert parameters.task.label == "shape"
+    parameters, _ = propose("tickets.csv", text=("subject",))
+    assert parameters.task.text == ("subject",)
+    with pytest.raises(InputError, match=r"no column 'color' .did you mean 'colour'"):
+        propose("two_labels.csv", label="color")
+    with pytest.raises(InputError, match="no task 'tagging'"):
+        propose("two_labels.csv", task="tagging")
+
+
+def test_weights_decide_about_training_from_scratch(propose, tmp_path):
+    """A folder without weights is trained from scratch, which is said; one with weights is not."""
+    parameters, facts = propose("pairs.csv")
+    assert parameters.model.from_scratch
+    assert "from scratch" in facts["model"]
+    shutil.copytree(MODEL, tmp_path / "with_weights")
+    (tmp_path / "with_weights/model.safetensors").write_bytes(b"")
+    tuned, _ = propose("pairs.csv", str(tmp_path / "with_weights"))
+    assert not tuned.model.from_scratch
+    assert tuned.train.learning_rate < parameters.train.learning_rate
+
+
+def test_data_from_outside_are_copied_once(own, tmp_path, monkeypatch):
+    """The same data are taken again; other data of this name are not overwritten."""
+    (tmp_path / "repository").mkdir()
+    monkeypatch.chdir(tmp_path / "repository")
+    for _ in range(2):
+        found = source.find_source(str(own / "pairs.csv"), Path("mydata"))
+        assert found.files == {"train": "mydata/pairs.csv"}
+    Path("mydata/pairs.csv").write_text("text,label\n")
+    with pytest.raises(InputError, match="exists and differs"):
+        source.find_source(str(own / "pairs.csv"), Path("mydata"))
+    assert Path("mydata/pairs.csv").read_text() == "text,label\n"
+
+
+def test_a_folder_of_several_formats_is_refused(own, tmp_path, monkeypatch):
+    """So is a path that does not exist."""
+    monkeypatch.chdir(own.parent)
+    with pytest.raises(InputError, match=r"mydata holds files of .*\.csv.*name one file"):
+        source.find_source("mydata", Path("copies"))
+    with pytest.raises(InputError, match=r"no such file or folder: mydata/nothing\.csv"):
+        source.find_source("mydata/nothing.csv", Path("copies"))
