@@ -26,7 +26,9 @@ class TemperMetrics(evaluate.Metric):
             features=datasets.Features({"predictions": numbers, "references": references}),
         )
 
-    def _compute(self, predictions: Any, references: Any, **options: Any) -> dict[str, float]:
+    def _compute(
+        self, *, predictions: Any = None, references: Any = None, **options: Any
+    ) -> dict[str, float]:
         targets = np.asarray(references)
         if self.config_name == "classification":
             targets = targets.astype(int)

@@ -23,7 +23,7 @@ def read_labels(column: ColumnProfile) -> tuple[dict[str, Any], dict[str, int], 
     if (separator := _separator(column.counts)) is not None:
         keys = {"problem_type": "multi_label_classification", "label_separator": separator}
         return keys, {}, (f"labels of {column.name!r} are separated by {separator}",)
-    keys = {"problem_type": "single_label_classification"}
+    keys: dict[str, Any] = {"problem_type": "single_label_classification"}
     counts, notes = dict(column.counts), ()
     if "-1" in counts and counts["-1"] >= column.num_cells / 20 and len(counts) > 2:
         keys["labels"] = sorted(counts, key=lambda name: float(name) if is_whole else 0)

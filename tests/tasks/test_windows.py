@@ -155,9 +155,7 @@ def test_uses_all_positions_of_a_long_model(write_params, prepare):
 
     task = registry.load(parameters, data["test"].features)
     torch.manual_seed(0)
-    network = networks.build(
-        Path("data/base"), task, data["test"].features, parameters
-    ).eval()
+    network = networks.build(Path("data/base"), task, data["test"].features, parameters).eval()
     processor = registry.load_processor(Path("data/base/processor"), task)
     batch = task.collator(processor, network.config)(list(data["test"]))
     with torch.no_grad():
