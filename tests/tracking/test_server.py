@@ -165,7 +165,8 @@ def test_training_killed_offline_and_resumed_online_is_one_run(workspace, tmp_pa
     server[0].kill()
     known = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_EXPERIMENT_NAME": "resumed"}
     child = train(root, PAUSE=str(mark), **known)
-    servers.wait_until(mark.exists)
+    saved = "checkpoints/*/checkpoint-4"  # by a thread, perhaps after the training paused
+    servers.wait_until(lambda: mark.exists() and any(root.glob(saved)))
     os.killpg(child.pid, signal.SIGKILL)
     child.communicate()
     assert len(list((root / "tracking").glob("*.jsonl"))) == 1
