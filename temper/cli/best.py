@@ -4,11 +4,12 @@
 """
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import optuna
 import typer
@@ -102,9 +103,7 @@ def best_trial(folder: Path) -> Winner:
     url_file = folder / storage.URL_FILE
     url = url_file.read_text() if url_file.exists() else storage.local_url(folder)
     found = optuna.load_study(study_name=folder.name, storage=storage.open_storage(url))
-    beginning = found.user_attrs.get(start.KEY)
-    if beginning is None:
-        raise InputError(f"the sweep {folder.name} has not started a trial")
+    beginning = read_start(found)
     config = SweepConfig.model_validate_json(json.dumps(beginning["plan"]))
     trials = list(filter(is_counted, found.trials))
     unfinished = sum(not trial.state.is_finished() for trial in trials)
@@ -133,11 +132,28 @@ def best_trial(folder: Path) -> Winner:
     )
 
 
+def read_start(found: optuna.Study) -> dict[str, Any]:
+    """Return what the sweep stored when it started.
+
+    Raises:
+        InputError: it has not, or an earlier version of temper ran it.
+    """
+    name, notes = found.study_name, found.user_attrs
+    if start.KEY in notes:
+        return notes[start.KEY]
+    if "begun" in notes:
+        raise InputError(
+            f"an earlier version of temper ran the sweep {name}; name its experiments, which dvc "
+            f"exp list shows: temper best {name}-0 {name}-1 …"
+        )
+    raise InputError(f"the sweep {name} has not started a trial")
+
+
 def best_experiment(names: Sequence[str], metric: str | None) -> Winner:
     """Return the best of named experiments; those that differ in the seed alone are averaged.
 
     Raises:
-        InputError: one does not exist, has not finished, or lacks the score.
+        InputError: one does not exist, has not finished, or has no finite score.
     """
     runs = experiments.finished(names)
     metric = metric or user_code.attribute_name(runs[0].parameters.train.metric_for_best_model)
@@ -146,6 +162,8 @@ def best_experiment(names: Sequence[str], metric: str | None) -> Winner:
     for configuration, group in enumerate(groups):
         for run in group:
             score = objective.model_score(run.read(objective.HISTORY_FILE), run.parameters, metric)
+            if not math.isfinite(score):
+                raise InputError(f"{run.name}: {metric} is {score}; name only other experiments")
             attributes = {"configuration": configuration, "seed": run.parameters.seed, "values": {}}
             trials.append(
                 create_trial(

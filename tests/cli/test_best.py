@@ -2,14 +2,16 @@
 
 import re
 import subprocess
+from types import SimpleNamespace
 
+import optuna
 import pytest
 
 from temper import tracking
 from temper.cli import best
 from temper.core import artifacts
 from temper.core.errors import InputError
-from temper.sweep import model_registry
+from temper.sweep import model_registry, storage
 from temper.tracking import store
 from tests.helpers import sweeps
 from tests.helpers.processes import kill_once, start
@@ -98,6 +100,29 @@ def test_asks_for_a_name_when_there_are_several_sweeps(tmp_path):
     assert best.find_sweep(["c"], tmp_path) is None
     with pytest.raises(InputError, match="no trial has finished, so there is no best"):
         best.select([], 1, "f1", greater_is_better=True)
+
+
+def test_a_score_that_is_not_finite_is_refused(monkeypatch):
+    """The error names the experiment, the metric and the value."""
+    run = SimpleNamespace(name="e-1", parameters=SimpleNamespace(seed=1), read=lambda path: "")
+    monkeypatch.setattr(best.experiments, "finished", lambda names: [run])
+    monkeypatch.setattr(best.experiments, "by_parameters", lambda runs, without: [runs])
+    monkeypatch.setattr(best.objective, "model_score", lambda *_: float("nan"))
+    with pytest.raises(InputError, match="e-1: f1 is nan; name only other experiments"):
+        best.best_experiment(["e-1"], "f1")
+
+
+def test_a_sweep_of_an_earlier_version_is_named(tmp_path):
+    """It had another attribute for what it started from."""
+    folder = tmp_path / "s"
+    folder.mkdir()
+    opened = storage.open_storage(storage.local_url(folder))
+    study = optuna.create_study(storage=opened, study_name="s")
+    with pytest.raises(InputError, match="the sweep s has not started a trial"):
+        best.best_trial(folder)
+    study.set_user_attr("begun", {"commit": "c"})
+    with pytest.raises(InputError, match="an earlier version of temper ran the sweep s; name its"):
+        best.best_trial(folder)
 
 
 @pytest.mark.usefixtures("local_store")
