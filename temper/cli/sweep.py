@@ -107,7 +107,8 @@ def devices(jobs: int, launch: str) -> list[str]:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return []
-    return [str(i) for i in range(listed.stdout.count("GPU "))]
+    num_gpus = sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+    return [str(i) for i in range(num_gpus)]
 
 
 def report(study: Study, console: Console) -> None:
@@ -119,7 +120,7 @@ def report(study: Study, console: Console) -> None:
         console.print(f"budget.minutes is used up with {num_left} trials left; raise it to go on")
     for trial in trials:
         if trial.state.name == "FAIL":
-            reason, log = trial.user_attrs["reason"], trial.user_attrs["log"]
+            reason, log = trial.user_attrs["reason"], trial.user_attrs.get("log")
             console.print(f"trial {trial.number} failed: {reason}; log {log}", soft_wrap=True)
     if (failure := describe_failure(trials, study.config.name)) is not None:
         raise InputError(failure)

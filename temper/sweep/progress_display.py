@@ -89,7 +89,7 @@ class Display:
         outcome = f"{name}: {notes.get('reason')}"
         if trial.state == TrialState.COMPLETE:
             outcome = f"{self.study.config.metric} {trial.value:.4f}"
-        seed = "" if notes["seed"] is None else f" seed={notes['seed']}"
-        values = space.format_values(notes["values"]) + seed
+        seed = "" if notes.get("seed") is None else f" seed={notes['seed']}"
+        values = space.format_values(notes.get("values", {})) + seed  # {}: killed while drawing
         progress = f"[{len(self.printed)}/{self.study.max_trials or '?'}]"
         return f"trial {trial.number}: {outcome}  {values}  {progress}"

@@ -1,5 +1,7 @@
 """`temper sweep -j`: each worker gets a GPU."""
 
+import subprocess
+
 import pytest
 
 from temper.cli import sweep as command
@@ -16,3 +18,13 @@ def test_workers_get_one_gpu_each(monkeypatch):
     assert command.devices(2, "cpu_2") == []
     with pytest.raises(InputError, match=r"-j 2: a training with launch/fsdp\.yaml takes ev"):
         command.devices(2, "fsdp")
+
+
+def test_a_gpu_is_a_line_of_nvidia_smi(monkeypatch):
+    """The name of a device may contain the word too."""
+    listed = "GPU 0: NVIDIA GeForce RTX 3080 Laptop GPU (UUID: GPU-1)\n  MIG 1g.5gb Device 0: (…)\n"
+    done = subprocess.CompletedProcess([], 0, stdout=listed)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    assert command.devices(2, "single") == ["0"]
