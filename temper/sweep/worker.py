@@ -30,6 +30,9 @@ from temper.sweep.trial_monitor import TrialMonitor
 from temper.sweep.workspace import STAGE
 
 POLL_S = 0.5
+RAISED = re.compile(  # by a stage: the first line of the error that follows a traceback
+    r"^Traceback .*?^(?!dvc\.)([\w.]*Error(?::[^\n]*)?)$", re.MULTILINE | re.DOTALL
+)
 
 
 def main(
@@ -45,7 +48,9 @@ def main(
     if device:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
     folder = sweep.worker(index)
-    with redirect_output(folder.with_suffix(".log")), errors.exit_on_input_error():
+    log = folder.with_suffix(".log")
+    log.unlink(missing_ok=True)  # of an earlier worker
+    with redirect_output(log), exit_on_error():
         study = start.open_study(sweep)
         os.chdir(
             workspace.create(sweep.root, folder, sweep.start["baseline"], sweep.start["commit"])
@@ -102,12 +107,13 @@ class TrialRunner:
         if not monitor.stop_reason:
             with redirect_output(log), monitor:
                 outcome = self._train(trial, monitor.name, log)
+        stop_reason = monitor.stop_reason  # a training that has ended cannot be stopped any more
         monitor.read()
         outcome |= {"where": f"{socket.gethostname()}:{self.sweep.root}", "log": str(log)}
         if "score" in outcome:
             self.study.tell(trial, "COMPLETE", **outcome)
-        elif monitor.stop_reason:
-            outcome["reason"] = monitor.stop_reason
+        elif stop_reason:
+            outcome["reason"] = stop_reason
             self.study.tell(trial, "PRUNED", **outcome)
         else:
             self.study.tell(trial, "FAIL", **outcome)
@@ -170,15 +176,30 @@ def overlap(first: str, second: str) -> bool:
 
 
 def failure_reason(log: Path, error: BaseException) -> str:
-    """Return the stage's own error in a trial's log, or else the last line and DVC's error."""
+    """Return the stage's own error in a trial's log, or else what it said last and DVC's error."""
     while error.__cause__ is not None:  # DVC's own is "failed to reproduce 'train'"
         error = error.__cause__
     text = log.read_text(encoding="utf-8", errors="replace")
-    lines = re.split("^Running stage ", text, flags=re.MULTILINE)[-1].splitlines()[1:]
+    said = re.split("^Running stage ", text, flags=re.MULTILINE)[-1]
+    lines = said.splitlines()[1:]
     if reported := [line for line in lines if line.startswith("error: ")]:
         return reported[-1].removeprefix("error: ")
+    if raised := RAISED.search(said):
+        return f"{raised[1]} ({error})"
     lines = [line for line in lines if line.strip() and "%|" not in line and line[:2] != "> "]
     return f"{lines[-1]} ({error})" if lines else str(error)
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """Exit with status 1 on any error; the last line that is printed says which."""
+    try:
+        with errors.exit_on_input_error():
+            yield
+    except Exception as error:
+        traceback.print_exc()
+        print(errors.summary(error), file=sys.stderr)
+        sys.exit(1)
 
 
 @contextmanager
