@@ -32,6 +32,7 @@ class TrialMonitor:
         self.first_step = trial.user_attrs.get("first_step")  # of the first evaluation
         self.stop_reason, self.fingerprint = trial.user_attrs.get("stopped", ""), ""
         self.offsets: dict[Path, int] = {}  # bytes read so far; -1: another trial's journal
+        self.pending: list[dict[str, Any]] = []  # records that are not yet reported
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._follow)
 
@@ -58,35 +59,42 @@ class TrialMonitor:
                 child_processes.request_stop(os.getpid())
 
     def read(self) -> None:
-        """Report the scores since the last call to Optuna.
+        """Report the scores since the last call to Optuna; after an error the next call goes on."""
+        self._read_journals()
+        while self.pending:
+            self._report(self.pending[0])
+            del self.pending[0]
+
+    def _report(self, record: dict[str, Any]) -> None:
+        """Report the score of a record, if it has one.
 
         Evaluations are counted rather than steps, whose number depends on the batch size.
         """
-        key = f"validation/{self.study.config.metric}"
-        for record in self._new_records():
-            step, score = record.get("step"), record.get("metrics", {}).get(key)
-            if score is None or not step:
-                continue
-            if self.first_step is None:
-                self.first_step = step
-                self.study.note(self.trial, first_step=step)
-            evaluation = max(1, round(step / self.first_step))
-            should_prune = self.study.should_prune(self.trial, evaluation, score)
-            if should_prune and not self.stop_reason:
-                metric = self.study.config.metric
-                self.stop_reason = f"{metric} {score:.4g} at evaluation {evaluation}"
-                self.study.note(self.trial, stopped=self.stop_reason)
+        metric = self.study.config.metric
+        step, score = record.get("step"), record.get("metrics", {}).get(f"validation/{metric}")
+        if score is None or not step:
+            return
+        if self.first_step is None:
+            self.study.note(self.trial, first_step=step)
+            self.first_step = step
+        evaluation = max(1, round(step / self.first_step))
+        should_prune = self.study.should_prune(self.trial, evaluation, score)
+        if should_prune and not self.stop_reason:
+            reason = f"{metric} {score:.4g} at evaluation {evaluation}"
+            self.study.note(self.trial, stopped=reason)
+            self.stop_reason = reason
 
-    def _new_records(self) -> list[dict[str, Any]]:
-        """Return the complete lines that the trial's journals have since the last call."""
-        records = []
+    def _read_journals(self) -> None:
+        """Add the complete lines that the trial's journals have since the last call."""
         for path in sorted(self.folder.glob("*.jsonl")):
             offset = self.offsets.setdefault(path, 0)
+            if offset < 0:
+                continue
             data = b""
             with suppress(FileNotFoundError), path.open("rb") as file:  # or uploaded and deleted
-                file.seek(max(0, offset))
+                file.seek(offset)
                 data = file.read()
-            lines = data[: data.rfind(b"\n") + 1].splitlines() if offset >= 0 else []
+            lines = data[: data.rfind(b"\n") + 1].splitlines()
             if offset == 0 and lines:
                 tags = json.loads(lines[0]).get("tags", {})
                 if tags.get("dvc.exp_name") != self.name:
@@ -94,5 +102,4 @@ class TrialMonitor:
                     continue
                 self.fingerprint = tags.get("fingerprint", "")
             self.offsets[path] += sum(len(line) + 1 for line in lines)
-            records += map(json.loads, lines)
-        return records
+            self.pending += map(json.loads, lines)

@@ -1,5 +1,7 @@
 """Scores are read from a trial's journal while it trains."""
 
+import pytest
+
 from temper.sweep.trial_monitor import TrialMonitor
 from tests.helpers.studies import in_memory, loaded
 
@@ -28,3 +30,27 @@ def test_reads_new_scores_of_its_own_journal(tmp_path):
     path.write_text("\n".join([lines[0], *lines[2:]]) + "\n")
     TrialMonitor(study, study.claim(trial._trial_id), tmp_path, ()).read()
     assert scores() == {1: 0.20, 2: 0.40, 3: 0.60}
+
+
+def test_reports_what_it_read_while_the_database_was_away(tmp_path, monkeypatch):
+    """No score is lost or reported twice."""
+    config, _ = loaded(tmp_path, objective="validation.f1")
+    study = in_memory(config)
+    trial = study.next()
+    lines = ['{"kind": "open", "tags": {"dvc.exp_name": "s-0"}}']
+    lines += [f'{{"step": {step}, "metrics": {{"validation/f1": 0.{step}}}}}' for step in (20, 40)]
+    (tmp_path / "train-x.jsonl").write_text("\n".join(lines) + "\n")
+    monitor = TrialMonitor(study, trial, tmp_path, ())
+
+    def fail(*_, **__):
+        raise ConnectionError
+
+    for name in ("note", "should_prune"):
+        with monkeypatch.context() as patch:
+            patch.setattr(study, name, fail)
+            with pytest.raises(ConnectionError):
+                monitor.read()
+    monitor.read()
+    (found,) = study.trials()
+    assert found.intermediate_values == {1: 0.20, 2: 0.40}
+    assert found.user_attrs["first_step"] == 20
