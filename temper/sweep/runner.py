@@ -16,6 +16,7 @@ from temper.sweep.start import Sweep
 from temper.sweep.study import Study
 
 POLL_S = 0.5
+STORE_S = 5.0  # between two times of work that are stored
 SPAWN = get_context("spawn")
 
 
@@ -38,12 +39,13 @@ def run(
         signal.signal(signal.SIGINT, handler)
         return process
 
-    key, started, minutes = f"seconds:{study.folder}", time.time(), sweep.config.budget.minutes
-    earlier_s = study.optuna.user_attrs.get(key, 0.0)  # that this folder has worked on the sweep
-    deadline = math.inf if minutes is None else started + 60 * minutes - earlier_s
+    work, minutes = WorkTime(study), sweep.config.budget.minutes
+    deadline = math.inf if minutes is None else time.time() + 60 * minutes - work.seconds()
     own = {} if sweep.config.storage is None else {"folder": study.folder}
     interrupted = [trial._trial_id for trial in study.running(**own)]
     study.heartbeat(interrupted)
+    for trial_id in interrupted:  # a new worker may get the process id of the one that ran it
+        study.note(optuna.Trial(study.optuna, trial_id), process=None)
     jobs = int(min(jobs, max(study.num_left(), len(interrupted))))
     processes: list[SpawnProcess] = []
     try:
@@ -55,10 +57,28 @@ def run(
                     fail_trial(sweep, study, process, sweep.worker(index).with_suffix(".log"))
                     processes[index] = start(index)
             show()
-            if minutes is not None:
-                study.optuna.set_user_attr(key, earlier_s + time.time() - started)
+            work.store(STORE_S)
     finally:
         stop(sweep, processes)
+        work.store()
+
+
+class WorkTime:
+    """How long this folder has worked on a sweep, in this run and earlier ones."""
+
+    def __init__(self, study: Study):
+        self.study, self.key = study, f"seconds:{study.folder}"
+        self.started = self.stored = time.time()
+        self.earlier_s = study.optuna.user_attrs.get(self.key, 0.0)
+
+    def seconds(self) -> float:
+        return self.earlier_s + time.time() - self.started
+
+    def store(self, interval_s: float = 0.0) -> None:
+        """Store it in the study, unless that was done less than an interval ago."""
+        if time.time() >= self.stored + interval_s:
+            self.study.optuna.set_user_attr(self.key, self.seconds())
+            self.stored = time.time()
 
 
 def fail_trial(sweep: Sweep, study: Study, process: SpawnProcess, log: Path) -> None:

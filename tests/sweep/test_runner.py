@@ -5,18 +5,41 @@ import re
 import signal
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mlflow.tracking import MlflowClient
 
 from temper.cli import best
 from temper.core.errors import InputError
-from temper.sweep import sweep_config
+from temper.sweep import runner, sweep_config
 from tests.helpers import processes, servers, sweeps
 from tests.helpers.repository import clone, run, set_params
-from tests.helpers.studies import in_memory, run_through, stub_score
+from tests.helpers.studies import in_memory, loaded, run_through, stub_score
 from tests.helpers.tables import cells
 from tests.helpers.waiting import LIMIT_S
+
+
+def test_interrupted_trials_wait_for_a_worker_without_an_owner(tmp_path, monkeypatch):
+    """Else a worker with the process id of an earlier one would fail them when it dies.
+
+    The time of work counts also while no budget limits it.
+    """
+    config, _ = loaded(tmp_path)
+    study = in_memory(config)
+    trial = study.next()
+    seen = {}
+
+    def spawn(**_):
+        seen.update(owners=[t.user_attrs["process"] for t in study.running()])
+        return SimpleNamespace(start=lambda: None, exitcode=0)
+
+    monkeypatch.setattr(runner, "SPAWN", SimpleNamespace(Process=spawn))
+    monkeypatch.setattr(runner, "stop", lambda *_: None)
+    assert trial.user_attrs["process"] == os.getpid()
+    runner.run(SimpleNamespace(config=config), study, 1, [], lambda: None)
+    assert seen["owners"] == [None]
+    assert study.optuna.user_attrs["seconds:folder"] > 0
 
 
 @pytest.mark.slow
