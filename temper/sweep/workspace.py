@@ -34,11 +34,17 @@ def untracked_files(commit: str, parameters: params.Params) -> list[str]:
     named = [*parameters.data.files.values(), *parameters.model.files.values()]
     named += [*parameters.code.values(), *parameters.tokenize.synonym_files.values()]
     tracked = set(git("ls-tree", "-r", "-t", "-z", "--name-only", commit).split("\0"))
+
+    def is_tracked(path: str) -> bool:
+        if ".." in Path(path).parts:  # not below the current folder, which git lists
+            return try_git("cat-file", "-e", f"{commit}:./{path}") is not None
+        return path in tracked
+
     return [
         str(path)
         for path in map(Path, named)
-        if not path.is_absolute() and path.exists() and str(path) not in tracked
-        if not any(f"{folder}.dvc" in tracked for folder in (path, *path.parents))
+        if not path.is_absolute() and path.exists() and not is_tracked(str(path))
+        if not any(is_tracked(f"{folder}.dvc") for folder in (path, *path.parents))
     ]
 
 

@@ -1,9 +1,12 @@
-"""A trial's params.yaml."""
+"""A trial's params.yaml and the files that it names."""
+
+from types import SimpleNamespace
 
 import yaml
 
 from temper.core import yaml_file
 from temper.sweep import workspace
+from tests.helpers.repository import USER, run
 from tests.helpers.workspace import ROOT
 
 
@@ -20,3 +23,20 @@ def test_edits_params_yaml_and_keeps_its_comments():
     assert read["train"]["weight_averaging"] == {"kind": "ema", "decay": 0.9}
     gone = [line for line in text.splitlines() if line not in found.splitlines()]
     assert [line.split(":")[0].strip() for line in gone] == ["learning_rate"]
+
+
+def test_files_above_the_folder_may_be_tracked(tmp_path, monkeypatch):
+    """By git, or by DVC through the .dvc file of a folder."""
+    project = tmp_path / "project"
+    for name in ("shared/x.csv", "shared/y.csv", "big/z.csv", "big.dvc", "project/a.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("text\n")
+    tracked = "git add shared/x.csv big.dvc project/a.csv"
+    for command in ("git init -q", *USER, tracked, "git commit -q -m files"):
+        run(tmp_path, command)
+    names = ["../shared/x.csv", "../shared/y.csv", "../big/z.csv", "a.csv"]
+    none = SimpleNamespace(files={}, synonym_files={})
+    files = SimpleNamespace(files=dict(enumerate(names)))
+    parameters = SimpleNamespace(data=files, model=none, code={}, tokenize=none)
+    monkeypatch.chdir(project)
+    assert workspace.untracked_files("HEAD", parameters) == ["../shared/y.csv"]
