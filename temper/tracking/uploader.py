@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice, takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temper.tracking import addresses, database, journal, store
@@ -147,9 +148,29 @@ class RunWriter:
             client.set_terminated(self.run_id, record["status"], record["time_ms"])
             self.is_closed = True
         elif (path := self.journal.files / record["file"]).exists():
-            log = client.log_artifacts if path.is_dir() else client.log_artifact
-            log(self.run_id, str(path), record.get("folder", "model"))  # temper 0.1 omits it
-            self.counts["files"] += sum(p.is_file() for p in (path, *path.rglob("*")))
+            self._send_files(client, path, record.get("folder", "model"))  # temper 0.1 omits it
+
+    def _send_files(self, client: "MlflowClient", path: Path, folder: str | None) -> None:
+        """Send a file or the files of a folder, also those after one that the store refuses.
+
+        Raises:
+            Exception: the tracker's, about the last that was not sent.
+        """
+        refusal = None
+        parent = path if path.is_dir() else path.parent
+        for file in filter(Path.is_file, sorted((path, *path.rglob("*")))):
+            target = Path(folder or "", file.parent.relative_to(parent))
+            try:
+                client.log_artifact(
+                    self.run_id, str(file), target.as_posix() if target.parts else None
+                )
+                self.counts["files"] += 1
+            except Exception as error:
+                if store.is_unreachable(error):
+                    raise
+                refusal = error
+        if refusal is not None:
+            raise refusal
 
     def _send_metrics(self, client: "MlflowClient", records: list[dict[str, Any]]) -> None:
         from mlflow.entities import Metric
