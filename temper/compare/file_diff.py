@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,8 @@ def describe(suffix: str, before: Path, now: Path) -> str:
         load_rows = arrow_rows if suffix == ".arrow" else csv_rows
         return diff_tables(load_rows(before), load_rows(now))
     if suffix == ".json":
-        return diff_json(json.loads(before.read_text()), json.loads(now.read_text()))
+        with suppress(ValueError):  # not JSON, or two values have the same dotted key
+            return diff_json(json.loads(before.read_text()), json.loads(now.read_text()))
     return diff_bytes(before.read_bytes(), now.read_bytes())
 
 

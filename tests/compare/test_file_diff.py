@@ -37,6 +37,10 @@ def test_json_and_text_differ_by_key_line_and_byte(tmp_path):
         (tmp_path / name).write_text(json.dumps(value))
     found = file_diff.describe(".json", tmp_path / "old", tmp_path / "new")
     assert found == "1 values differ, first a.1: 2 before, 3 now"
+    for name, value in (("old", {"a.b": 1, "a": {"b": 2}}), ("new", {"a.b": 1})):
+        (tmp_path / name).write_text(json.dumps(value))  # two values with the same dotted key
+    found = file_diff.describe(".json", tmp_path / "old", tmp_path / "new")
+    assert found == "25 bytes before, 10 now, from line 1 on"
     assert file_diff.diff_bytes(b"a\nb\n", b"a\nc\n") == "4 bytes before, 4 now, from line 2 on"
     assert file_diff.diff_bytes(b"\0a", b"\0b") == "2 bytes before, 2 now, from byte 1 on"
     missing = file_diff.describe(".json", tmp_path / "none", tmp_path / "new")
