@@ -3,6 +3,7 @@
 `temper init mydata/reviews.csv --model distilbert/distilbert-base-uncased`
 """
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,40 +30,58 @@ def init(
     commit: Annotated[bool, typer.Option(help="Commit params.yaml and what tracks data.")] = False,
 ) -> None:
     """Write params.yaml for data of yours, track the data with DVC, and check everything."""
-    from rich.console import Console
-    from rich.table import Table
-
     from temper import params, repo
     from temper.cli.check import check
-    from temper.cli.recipe import has_unsaved_changes
     from temper.init import proposal, source
     from temper.init.roles import Wishes
 
     repo.check_repository()
-    asks = not yes and sys.stdin.isatty()
-    target = params.PARAMS_FILE
-    if has_unsaved_changes(target) and not yes:
-        if not asks:
-            raise InputError(f"{target} has uncommitted changes; commit them, or overwrite: --yes")
-        typer.confirm(f"{target} has uncommitted changes; overwrite it?", abort=True)
+    target, asks = params.PARAMS_FILE, not yes and sys.stdin.isatty()
+    if not yes:
+        check_edits(target, asks)
     wishes = Wishes(
         choose=choose if asks else refuse, task=task, text=tuple(text or ()), label=label
     )
     found = source.find_source(data, DATA)
     proposed = proposal.propose(found, wishes, model, MODELS, f"temper init {data}")
     target.write_text(proposed.text, encoding="utf-8")
-    table = Table(show_header=False, title=f"temper init {data}", title_justify="left")
-    for name, fact in proposed.facts:
-        table.add_row(name, fact)
-    Console(highlight=False, markup=False).print(table)
+    print_facts(f"temper init {data}", proposed.facts)
     tracked = track([*found.tracked, *filter(None, [proposed.model_folder])])
     check()
-    if commit:
-        repo.git("add", "--", str(target), *tracked)
-        repo.git("commit", "-qm", f"Parameters for {data}", "--", str(target), *tracked)
-    print("next: dvc repro" if commit else f"next: git add {' '.join([str(target), *tracked])}")
+    paths = [str(target), *tracked]
+    if commit and repo.git("status", "--porcelain", "--", *paths):
+        repo.git("add", "--", *paths)
+        repo.git("commit", "-qm", f"Parameters for {data}", "--", *paths)
     if not commit:
-        print("      git commit -m 'Parameters', then dvc repro")
+        print(f"next: git add {shlex.join(paths)} && git commit -m 'Parameters', then dvc repro")
+    else:
+        print("next: dvc repro")
+
+
+def print_facts(title: str, facts: Sequence[tuple[str, str]]) -> None:
+    """Print what each column was taken for, and what was chosen."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, title=title, title_justify="left")
+    for name, fact in facts:
+        table.add_row(name, fact)
+    Console(highlight=False, markup=False).print(table)
+
+
+def check_edits(target: Path, asks: bool) -> None:
+    """Ask before edits of params.yaml are overwritten.
+
+    Raises:
+        InputError: nobody can be asked.
+    """
+    from temper.cli.recipe import has_unsaved_changes
+
+    if not has_unsaved_changes(target):
+        return
+    if not asks:
+        raise InputError(f"{target} has uncommitted changes; commit them, or overwrite: --yes")
+    typer.confirm(f"{target} has uncommitted changes; overwrite it?", abort=True)
 
 
 def track(paths: Sequence[Path]) -> list[str]:
@@ -71,13 +90,16 @@ def track(paths: Sequence[Path]) -> list[str]:
 
     files: list[str] = []
     for path in dict.fromkeys(paths):
-        if repo.try_git("ls-files", "--", str(path)):
+        if repo.git("ls-files", "--", str(path)) and not repo.git(
+            "ls-files", "-o", "--", str(path)
+        ):
             print(f"{path} is tracked by git, and stays so")
             continue
         pointer = path.with_name(f"{path.name}.dvc")
         if repo.dvc("add", "--quiet", str(path)):
             raise InputError(f"dvc add {path} failed; params.yaml is written")
-        files += [pointer.as_posix(), (path.parent / ".gitignore").as_posix()]
+        written = (pointer, path.parent / ".gitignore")
+        files += [file.as_posix() for file in written if file.exists()]
         print(f"tracked {path} with dvc add")
     return list(dict.fromkeys(files))
 

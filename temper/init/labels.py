@@ -19,7 +19,10 @@ def read_labels(column: ColumnProfile) -> tuple[dict[str, Any], dict[str, int], 
     if column.holds_numbers and (
         not is_whole or column.has_more or column.num_distinct > MAX_CLASSES
     ):
-        return {"problem_type": "regression"}, {}, ()
+        note = f"{column.name!r} holds numbers, read as amounts"
+        if is_whole:
+            note += "; task.problem_type: single_label_classification reads them as classes"
+        return {"problem_type": "regression"}, {}, (note,)
     if (separator := _separator(column.counts)) is not None:
         keys = {"problem_type": "multi_label_classification", "label_separator": separator}
         return keys, {}, (f"labels of {column.name!r} are separated by {separator}",)

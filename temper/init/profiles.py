@@ -17,7 +17,7 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}")
 
 @dataclass
 class ColumnProfile:
-    """What one column holds, over all rows of all splits."""
+    """What one column of train holds."""
 
     name: str
     num_rows: int = 0
@@ -39,17 +39,18 @@ class ColumnProfile:
             return
         self.num_cells += 1
         self.types.add(type(value).__name__)
-        if len(self.cells) < MAX_CELLS:
+        if len(self.cells) < (1 if isinstance(value, bytes | dict) else MAX_CELLS):  # images
             self.cells.append(value)
         if isinstance(value, bytes | list | dict):
             return
-        name = label_name(value).strip()
+        name = label_name(value)
+        inner = name.strip()
         self.num_characters += len(name)
-        self.num_with_spaces += len(name.split(None, 1)) > 1
-        if NUMBER.fullmatch(name):
+        self.num_with_spaces += len(inner.split(None, 1)) > 1
+        if NUMBER.fullmatch(inner):
             self.num_numbers += 1
-            self.num_whole_numbers += float(name).is_integer()
-        self.num_dates += DATE.fullmatch(name) is not None
+            self.num_whole_numbers += float(inner).is_integer()
+        self.num_dates += DATE.fullmatch(inner) is not None
         if name in self.counts or len(self.counts) < MAX_DISTINCT:
             self.counts[name] += 1
         else:

@@ -1,15 +1,15 @@
 """A source of rows and a model → the text of params.yaml, and what was taken for what."""
 
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from temper.core.errors import InputError
 from temper.init import document, settings
+from temper.init.finders import find_roles
 from temper.init.labels import positive_label
 from temper.init.profiles import profile
-from temper.init.roles import Columns, Roles, Wishes, find_roles
+from temper.init.roles import Columns, Roles, Wishes
 from temper.init.settings import Model
 from temper.init.source import CUT, Source, inside_repository, read
 
@@ -55,10 +55,9 @@ def propose(
         InputError: the rows are broken, or nothing can be learned from their columns.
     """
     notes: dict[str, None] = {}
-    splits = [*source.files] or [*source.hub.splits]
-    columns = profile(chain.from_iterable(read(source, s, notes.setdefault) for s in splits))
-    if not columns:
-        raise InputError("the data have no rows")
+    columns = profile(read(source, "train", notes.setdefault))
+    if not any(column.num_rows for column in columns.values()):
+        raise InputError("train has no rows")
     model = open_model(model_name, copies) if model_name else None
     if model is not None:
         wishes = replace(wishes, has_encoder=model.has_encoder)
@@ -77,11 +76,17 @@ def propose(
 
 
 def open_model(name: str, copies: Path) -> Model:
-    """Load a model's config and tokenizer, as far as they are to be had."""
+    """Load a model's config and tokenizer, as far as they are to be had.
+
+    Raises:
+        InputError: there is no such folder, and no such model on the Hub.
+    """
     from transformers import AutoConfig, AutoTokenizer
 
     path = Path(name).expanduser()
     folder = inside_repository(path, copies) if path.is_dir() else None
+    if folder is None:
+        check_model_id(name)
     origin: Any = name if folder is None else str(folder)
     loaded: dict[str, Any] = {}
     for key, auto in (("config", AutoConfig), ("processor", AutoTokenizer)):
@@ -91,6 +96,20 @@ def open_model(name: str, copies: Path) -> Model:
             loaded[key] = None
     name = folder.name if folder is not None else name
     return Model(name=name, folder=folder, **loaded)
+
+
+def check_model_id(name: str) -> None:
+    """Refuse a name that is no folder and that the Hub, if it answers, does not know."""
+    from huggingface_hub import HfApi, errors
+
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise InputError(f"--model: no such folder: {name}")
+    try:
+        HfApi().model_info(name)
+    except errors.RepositoryNotFoundError as error:
+        raise InputError(f"--model: neither a folder nor a model on the Hub: {name}") from error
+    except Exception:  # not reached: the download will say what is wrong
+        return
 
 
 def build(
@@ -203,9 +222,8 @@ def describe(
     facts.append(("model", f"{model.name}{where}"))
     if how_long:
         facts.append(("max_length", f"{parameters['tokenize']['max_length']}: {how_long}"))
-    if source.missing:
-        each = " each" if len(source.missing) > 1 else ""
-        facts.append(("splits", f"{' and '.join(source.missing)}: {CUT:.0%} of train{each}"))
+    facts += [("split", f"{split}: {place}") for split, place in source.splits.items()]
+    facts += [("split", f"{split}: {CUT:.0%} of train") for split in source.missing]
     if "class_weights" in parameters["train"]:
         facts.append(("weights", "balanced, for the labels are uneven"))
     return facts

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temper.core import cores
+from temper.core.errors import InputError
 from temper.init.labels import positive_label
 from temper.init.profiles import ColumnProfile
 from temper.init.roles import Columns, Roles
@@ -71,7 +72,9 @@ class Model:
 
 def default_model(task: str, columns: Sequence[ColumnProfile]) -> str:
     """Return the id of the model that is fine-tuned where none is named."""
-    text = "".join(cell for c in columns for cell in c.cells[:200] if isinstance(cell, str))
+    cells = [cell for c in columns for cell in c.cells[:200]]
+    words = [word for cell in cells for word in (cell if isinstance(cell, list) else [cell])]
+    text = "".join(word for word in words if isinstance(word, str))
     return MODELS[task][0 if text.isascii() or _is_latin(text) else 1]
 
 
@@ -80,9 +83,15 @@ def _is_latin(text: str) -> bool:
 
 
 def measure(columns: Columns, roles: Roles, model: Model) -> tuple[int, str]:
-    """Return `max_length`, a multiple of 8, and how it was found."""
+    """Return `max_length`, a multiple of 8, and how it was found.
+
+    Raises:
+        InputError: there is no text.
+    """
     cells = [columns[name].cells for name in roles.texts]
     rows = list(zip(*cells, strict=False))
+    if not rows:
+        raise InputError(f"no text in column {' or '.join(roles.texts)} of train")
     if model.processor is not None:
         ids = [_num_tokens(model.processor, row) for row in rows]
         how = f"{PERCENTILE} % of {len(rows):,} rows have at most"

@@ -2,9 +2,9 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from temper.core import artifacts
@@ -34,14 +34,19 @@ class Source:
     tracked: tuple[Path, ...] = ()  # paths for `dvc add`
 
     @property
+    def splits(self) -> dict[str, str]:
+        """The splits that there are, with their place or their name on the Hub."""
+        return self.files or self.hub.splits
+
+    @property
     def missing(self) -> list[str]:
         """The splits that are cut from train."""
-        return [split for split in SPLITS if split not in (self.files or self.hub.splits)]
+        return [split for split in SPLITS if split not in self.splits]
 
     @property
     def title(self) -> str:
         """The name of the data, for the model card."""
-        path = Path(self.files.get("train") or str(self.hub.name))
+        path = Path(self.files.get("train") or str(self.hub.name)).absolute()
         return path.parent.name if path.stem in SPLITS["train"] else path.stem
 
     def parameters(self) -> dict[str, Any]:
@@ -69,21 +74,34 @@ def find_source(given: str, copies: Path) -> Source:
             return _on_hub(given)
         raise InputError(f"no such file or folder: {given}")
     path = inside_repository(path, copies)
-    tracked = (path,)
     if path.is_file():
-        siblings = _by_split(p for p in path.parent.iterdir() if p.suffix == path.suffix)
-        if siblings.get("train") != path:
-            return Source(files={"train": path.as_posix()}, tracked=tracked)
-        files = {split: file.as_posix() for split, file in siblings.items()}
-        return Source(files=files, tracked=tuple(siblings.values()))
-    inner = sorted(p for p in path.iterdir() if not p.name.startswith("."))
-    splits = _by_split(inner)
-    if "train" not in splits:
-        return Source(files={"train": path.as_posix()}, glob=_glob(path), tracked=tracked)
-    if splits["train"].is_file():
-        return Source(files={k: v.as_posix() for k, v in splits.items()}, tracked=tracked)
-    files = {split: folder.as_posix() for split, folder in splits.items() if folder.is_dir()}
-    return Source(files=files, glob=_glob(splits["train"]), tracked=tracked)
+        named = _by_split(p for p in path.parent.iterdir() if p.suffix == path.suffix)
+        alike = {
+            split: [p for p in paths if _rest(p) == _rest(path)] for split, paths in named.items()
+        }
+        files = {split: paths[0] for split, paths in alike.items() if len(paths) == 1}
+        files = files if files.get("train") == path else {"train": path}
+        return Source(files=_names(files), tracked=tuple(files.values()))
+    named = _by_split(p for p in path.iterdir() if not p.name.startswith("."))
+    if not named:
+        return Source(files={"train": path.as_posix()}, glob=_glob(path), tracked=(path,))
+    for split in ("train", *named):
+        if len(paths := named.get(split, [])) != 1:
+            found = ", ".join(p.name for p in paths) or "nothing"
+            raise InputError(
+                f"{path}: {found} for the split {split}, though others have names of splits; one "
+                "file or folder each is needed, or name the one file that is all of the data"
+            )
+    files = {split: paths[0] for split, paths in named.items()}
+    are_files = {p.is_file() for p in files.values()}
+    if len(are_files) > 1:
+        raise InputError(f"{path}: some splits are files and some folders; name one of them")
+    glob = "*" if are_files == {True} else _glob(files["train"])
+    return Source(files=_names(files), glob=glob, tracked=(path,))
+
+
+def _names(files: dict[str, Path]) -> dict[str, str]:
+    return {split: files[split].as_posix() for split in SPLITS if split in files}
 
 
 def inside_repository(path: Path, copies: Path) -> Path:
@@ -92,9 +110,11 @@ def inside_repository(path: Path, copies: Path) -> Path:
     Raises:
         InputError: there is something else of this name in `copies`.
     """
-    here = Path.cwd()
-    if path.resolve().is_relative_to(here):
-        return path.resolve().relative_to(here)
+    here, path = Path.cwd().resolve(), path.resolve()
+    if path == here or path in here.parents:
+        raise InputError(f"{path} holds this repository; name a file or folder of data")
+    if path.is_relative_to(here):
+        return path.relative_to(here)
     target = copies / path.name
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -136,31 +156,46 @@ def _on_hub(name: str) -> Source:
     return Source(files={}, hub=HubDataset(name=name, revision=found.sha, splits=named))
 
 
-def _by_split(paths: Any) -> dict[str, Path]:
-    """Map the splits to the paths that are called after them, if one is each."""
+def _words(path: Path) -> list[str]:
+    """Return the words of a name, without the suffixes of formats."""
+    name = path.name.lower()
+    suffixes = (*READERS, ".gz", ".zip") if path.is_file() else ()
+    while PurePath(name).suffix in suffixes:
+        name = PurePath(name).stem
+    return [word for word in re.split(r"[^a-z0-9]+", name) if word]
+
+
+def _rest(path: Path) -> list[str]:
+    """Return the words of a name that name no split."""
+    return [word for word in _words(path) if not any(word in names for names in SPLITS.values())]
+
+
+def _by_split(paths: Iterable[Path]) -> dict[str, list[Path]]:
+    """Map the splits to the data files and folders that are called after them."""
     found: dict[str, list[Path]] = {}
-    for path in paths:
-        words = re.split(r"[^a-z]+", path.name.split(".")[0].lower())
-        for split, aliases in SPLITS.items():
-            if {*aliases} & {*words} and (
-                path.is_dir() or archives.suffixes(path.name)[0] in READERS
-            ):
-                found.setdefault(split, []).append(path)
-    return {split: found[split][0] for split in SPLITS if len(found.get(split, ())) == 1}
+    for path in sorted(paths):
+        if path.is_dir() or archives.suffixes(path.name)[0] in READERS:
+            for split, names in SPLITS.items():
+                if {*names} & {*_words(path)}:
+                    found.setdefault(split, []).append(path)
+    return found
 
 
 def _glob(folder: Path) -> str:
-    """Return the pattern of a folder's data: of the one format it has, or in its folders."""
+    """Return the pattern of a folder's data: of the one format it has, or in its folders.
+
+    Raises:
+        InputError: the files are of several formats, or at several depths.
+    """
     inner = [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")]
-    suffixes = {p.suffix.lower() for p in inner if archives.suffixes(p.name)[0] in READERS}
-    depth = "*/*" if all(p.parent != folder for p in inner if p.suffix.lower() in suffixes) else "*"
-    if suffixes and suffixes <= {*IMAGES}:
-        return depth
-    if len(suffixes) != 1:
-        raise InputError(
-            f"{folder} holds {'files of ' + ', '.join(sorted(suffixes)) if suffixes else 'no data'}"
-            "; name one file, or a folder of one format"
-        )
-    return (
-        depth if len(suffixes) == len({p.suffix.lower() for p in inner}) else depth + suffixes.pop()
-    )
+    data = [p for p in inner if archives.suffixes(p.name)[0] in READERS]
+    suffixes = {p.suffix for p in data}
+    if not data or (len(suffixes) > 1 and not {s.lower() for s in suffixes} <= {*IMAGES}):
+        held = f"files of {', '.join(sorted(suffixes))}" if data else "no data"
+        raise InputError(f"{folder} holds {held}; name one file, or a folder of one format")
+    depths = {len(p.relative_to(folder).parts): p for p in data}
+    if len(depths) > 1 or max(depths) > 2:
+        examples = ", ".join(str(p) for p in depths.values())
+        raise InputError(f"{folder}: data at several depths, or deeper than a folder: {examples}")
+    pattern = "*" if 1 in depths else "*/*"
+    return pattern if len(suffixes) > 1 or len(data) == len(inner) else pattern + data[0].suffix

@@ -95,13 +95,13 @@ def test_splits_go_by_their_names_and_the_rest_is_cut_from_train(propose):
         "validation": "mydata/splits/dev.csv",
         "test": "mydata/splits/test.csv",
     }
-    assert "splits" not in facts
+    assert facts["split"] == "test: mydata/splits/test.csv"
 
 
 def test_a_missing_split_is_cut_from_train(propose):
     """Of folders of images too."""
     parameters, facts = propose("splits_of_images", IMAGE_MODEL)
-    assert facts["splits"] == "test: 10% of train"
+    assert facts["split"] == "test: 10% of train"
     assert parameters.data.glob == "*/*"
 
 
@@ -193,3 +193,74 @@ def test_a_folder_of_several_formats_is_refused(own, tmp_path, monkeypatch):
         source.find_source("mydata", Path("copies"))
     with pytest.raises(InputError, match=r"no such file or folder: mydata/nothing\.csv"):
         source.find_source("mydata/nothing.csv", Path("copies"))
+
+
+def test_files_of_several_splits_are_never_taken_for_train(tmp_path, monkeypatch):
+    """Two files of one split are refused; names in other languages' form are understood."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("shards/train_1.csv", "shards/train_2.csv", "shards/test.csv"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text("text,label\n")
+    with pytest.raises(InputError, match=r"train_1.csv, train_2.csv for the split train"):
+        source.find_source("shards", Path("copies"))
+    for name in ("en/en.train.csv", "en/en.dev.csv", "en/sst.test.csv"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text("text,label\n")
+    found = source.find_source("en/en.train.csv", Path("copies"))
+    assert found.files == {"train": "en/en.train.csv", "validation": "en/en.dev.csv"}
+    assert found.title == "en.train"
+
+
+def test_data_at_several_depths_are_refused(tmp_path, monkeypatch):
+    """A pattern would leave some of them out."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("deep/b.csv", "deep/2023/a.csv"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("text,label\n")
+    with pytest.raises(InputError, match=r"several depths.*deep/.*deep/"):
+        source.find_source("deep", Path("copies"))
+
+
+def test_what_only_some_rows_have_is_neither_id_nor_group(propose):
+    """Train alone says what the columns are; -1 in another split is no label."""
+    rows = [f"{'' if i < 3 else f'u{i % 9}'},text {i} here,{i % 2}" for i in range(40)]
+    Path("mydata/gaps.csv").write_text("\n".join(["user_id,text,label", *rows]))
+    assert propose("gaps.csv")[0].data.split.group is None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("text,label\n", "train has no rows"), ("text,label\n,a\n,b\n,a\n,b\n", "no text")],
+)
+def test_nothing_to_read_is_one_error(propose, content, message):
+    """Neither a header alone nor a column without texts ends in a traceback."""
+    Path("mydata/empty.csv").write_text(content)
+    with pytest.raises(InputError, match=message):
+        propose("empty.csv", text=("text",), label="label")
+
+
+def test_wishes_are_obeyed_by_every_task(propose):
+    """Or refused: none is left aside."""
+    rows = '{"tokens": ["a", "b"], "pos_tags": ["X", "Y"], "ner_tags": ["O", "B-P"]}\n'
+    Path("mydata/two.jsonl").write_text(rows * 20)
+    assert propose("two.jsonl")[0].task.tags == "ner_tags"
+    assert propose("two.jsonl", label="pos_tags")[0].task.tags == "pos_tags"
+    parameters, _ = propose("tickets.csv", task="seq2seq_lm", text=("body",), label="subject")
+    assert (parameters.task.source, parameters.task.target_text) == ("body", "subject")
+    with pytest.raises(InputError, match="not that of --label"):
+        propose("pairs.csv", text=("label",), label="label")
+
+
+def test_many_whole_numbers_are_amounts_and_said_to_be(propose):
+    """The note has the way to classes."""
+    rows = [f"text {i} here,{i % 30}" for i in range(90)]
+    Path("mydata/many.csv").write_text("\n".join(["text,label", *rows]))
+    parameters, facts = propose("many.csv")
+    assert parameters.task.problem_type == "regression"
+    assert "single_label_classification reads them as classes" in facts["note"]
+
+
+def test_a_model_that_is_not_there_is_refused(propose):
+    """A mistyped path is not taken for an id on the Hub."""
+    with pytest.raises(InputError, match=r"no such folder: \./modls/x"):
+        propose("pairs.csv", "./modls/x")

@@ -1,0 +1,244 @@
+"""Described columns → the task, and what every column is for.
+
+A role goes by the name of a column where names say it, and else by what the column holds. What
+neither tells is asked.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from temper.core.errors import InputError, nearest
+from temper.ingest.label_values import label_name
+from temper.init import labels
+from temper.init.names import GROUPS, LABELS, PAIRS, PROMPTS, SUMMARIES, TEXTS, TRANSLATIONS
+from temper.init.profiles import ColumnProfile
+from temper.init.roles import Columns, Roles, Wishes, make_roles
+
+
+def find_roles(columns: Columns, wishes: Wishes) -> Roles:
+    """Choose the task and say what each column is for.
+
+    Raises:
+        InputError: no task of these columns is known, a wish names a column or task that does not
+            exist, or a choice cannot be asked for.
+    """
+    _check_wishes(columns, wishes)
+    wished = {*wishes.text, *filter(None, [wishes.label])}
+    for name in [wishes.task] if wishes.task else FINDERS:
+        for find in FINDERS[name]:
+            roles = find(columns, wishes)
+            if roles is not None and wished <= _columns_of(roles):
+                return roles
+    raise InputError(
+        f"found no {wishes.task or 'task'} in the columns {', '.join(columns)}; name columns with "
+        "--text and --label, or start from a recipe: temper recipe"
+    )
+
+
+def _check_wishes(columns: Columns, wishes: Wishes) -> None:
+    for option, names in (("--text", wishes.text), ("--label", filter(None, [wishes.label]))):
+        for name in names:
+            if name not in columns:
+                raise InputError(
+                    f"{option}: no column {name!r}{nearest(name, list(columns))}; there are "
+                    f"{', '.join(columns)}"
+                )
+    if wishes.label in wishes.text or len(wishes.text) > 2:
+        raise InputError("--text: name one column, or two for a pair, and not that of --label")
+    if wishes.task not in (None, *FINDERS):
+        raise InputError(
+            f"--task: no task {wishes.task!r}{nearest(wishes.task, list(FINDERS))}; there are "
+            f"{', '.join(FINDERS)}"
+        )
+
+
+def _columns_of(roles: Roles) -> set[str]:
+    """Return the columns that the task reads."""
+    columns: set[str] = set()
+    for key, value in roles.task.items():
+        if key not in ("name", "problem_type", "labels"):
+            columns |= {*value} if isinstance(value, list) else {str(value)}
+    return columns
+
+
+def _images(columns: Columns, wishes: Wishes) -> Roles | None:
+    images = [name for name, c in columns.items() if c.types & {"bytes"} or _is_image_dict(c)]
+    if not images:
+        return None
+    label = _find_label(columns, wishes, exclude=images)
+    task = {"name": "image_classification", "image": images[0], "label": label}
+    return make_roles(columns, task, [*images, label], labels=dict(columns[label].counts))
+
+
+def _is_image_dict(column: ColumnProfile) -> bool:
+    return column.types == {"dict"} and "bytes" in column.cells[0]
+
+
+def _tags(columns: Columns, wishes: Wishes) -> Roles | None:
+    """Find two columns of lists of the same lengths; the one with fewer values has the tags."""
+    lists = [c for c in columns.values() if c.cells and all(isinstance(v, list) for v in c.cells)]
+    texts = [c for c in lists if all(isinstance(word, str) for cell in c.cells for word in cell)]
+    pairs = [
+        (words, tags)
+        for words in texts
+        for tags in lists
+        if tags is not words and [*map(len, words.cells)] == [*map(len, tags.cells)]
+        if wishes.label in (None, tags.name) and wishes.text in ((), (words.name,))
+    ]
+    if not pairs:
+        return None
+    distinct = {c.name: len({str(item) for cell in c.cells for item in cell}) for c in lists}
+    named = [pair for pair in pairs if "tag" in pair[1].name or pair[1].name in LABELS]
+    words, tags = min(
+        [p for p in named or pairs if distinct[p[0].name] >= distinct[p[1].name]] or pairs,
+        key=lambda pair: ("ner" not in pair[1].name, distinct[pair[1].name]),
+    )
+    names = {label_name(tag) for cell in tags.cells for tag in cell}
+    task = {"name": "token_classification", "words": words.name, "tags": tags.name}
+    task["scheme"] = _scheme(names, tags.cells)
+    return make_roles(columns, task, [words.name, tags.name], texts=[words.name])
+
+
+def _scheme(names: set[str], cells: Sequence[list[Any]]) -> str:
+    if names & {name for name in names if re.match(r"[ES]-", name)}:
+        return "BIOES"
+    begun = "O"
+    for cell in cells:  # in IOB2 an entity never begins with I-
+        begun = "O"
+        for tag in map(label_name, cell):
+            if tag.startswith("I-") and begun == "O":
+                return "IOB1"
+            begun = tag
+    return "IOB2"
+
+
+def _answers(columns: Columns, wishes: Wishes) -> Roles | None:
+    names = ("question", "context", "answers")
+    if not {*names} <= {*columns}:
+        return None
+    task = {"name": "question_answering", **{name: name for name in names}}
+    return make_roles(columns, task, names, texts=names[:2])
+
+
+def _choices(columns: Columns, wishes: Wishes) -> Roles | None:
+    """Find a column of lists, or numbered columns, and the index of the right one."""
+    lists = [n for n in ("choices", "options", "endings") if n in columns]
+    stems: dict[str, list[str]] = {}
+    for name in columns:
+        if match := re.fullmatch(r"(ending|choice|option|answer)_?(\d|[a-e])", name, re.I):
+            stems.setdefault(match[1], []).append(name)
+    choices = lists[:1] or next((names for names in stems.values() if len(names) > 1), [])
+    numbers = [n for n, c in columns.items() if c.holds_numbers and n in (*LABELS, "answer")]
+    if not choices or not numbers:
+        return None
+    names = ("context", "question", "premise", "sent1", "startphrase", "ctx", "text")
+    contexts = [n for n in names if n in columns]
+    rest = [n for n, c in columns.items() if c.is_text and n not in choices]
+    if not (contexts or rest):
+        return None
+    context = (contexts or rest)[0]
+    task: dict[str, Any] = {"name": "multiple_choice", "context": context, "choices": choices}
+    task["label"] = numbers[0]
+    return make_roles(columns, task, [context, *choices, numbers[0]], texts=[context, choices[0]])
+
+
+def _generation(columns: Columns, wishes: Wishes) -> Roles | None:
+    wished = [(name, wishes.label) for name in wishes.text if wishes.label and wishes.task]
+    kinds = {"translation": TRANSLATIONS, "summarization": (*wished, *SUMMARIES)}
+    for problem_type, pairs in kinds.items():
+        for source, target in pairs:
+            if {source, target} <= {*columns} and not columns[target].is_categorical:
+                task = {"name": "seq2seq_lm", "problem_type": problem_type}
+                task |= {"source": source, "target_text": target}
+                return make_roles(columns, task, [source, target], texts=[source])
+    return None
+
+
+def _prompts(columns: Columns, wishes: Wishes) -> Roles | None:
+    wished = [(name, wishes.label) for name in wishes.text if wishes.label and wishes.task]
+    for prompt, text in (*wished, *PROMPTS):
+        if {prompt, text} <= {*columns}:
+            task = {"name": "causal_lm", "prompt": prompt, "text": text}
+            return make_roles(columns, task, [prompt, text], texts=[prompt, text])
+    return None
+
+
+def _classes(columns: Columns, wishes: Wishes) -> Roles | None:
+    """Find texts with a label, several labels or a number."""
+    if len(columns) < 2 or not (wishes.text or any(c.is_text for c in columns.values())):
+        return None
+    flags = [name for name, c in columns.items() if c.holds_flags]
+    named = [name for name in columns if name.lower() in LABELS or name == wishes.label]
+    if len(flags) > 1 and not named:
+        label: str | list[str] = flags
+    elif named or any(c.is_categorical for c in columns.values()):
+        label = _find_label(columns, wishes)
+    else:
+        return None
+    used = [label] if isinstance(label, str) else label
+    texts = _find_texts(columns, wishes, exclude=used)
+    task: dict[str, Any] = {"name": "sequence_classification", "text": texts, "label": label}
+    notes: tuple[str, ...] = ()
+    counts: dict[str, int] = {}
+    if isinstance(label, str):
+        more, counts, notes = labels.read_labels(columns[label])
+        task |= more
+    else:
+        task["problem_type"] = "multi_label_classification"
+    return make_roles(columns, task, [*texts, *used], texts=texts, labels=counts, notes=notes)
+
+
+def _plain_texts(columns: Columns, wishes: Wishes) -> Roles | None:
+    texts = [name for name, c in columns.items() if c.is_text or name in ("text", *wishes.text)]
+    if not texts or (wishes.task is None and any(c.is_categorical for c in columns.values())):
+        return None
+    texts = [*wishes.text] or texts
+    task: dict[str, Any] = {"name": "causal_lm", "text": texts[0]}
+    if wishes.task == "masked_lm" or (wishes.task is None and wishes.has_encoder):
+        task |= {"name": "masked_lm", "mask_probability": 0.15, "whole_word": True}
+    return make_roles(columns, task, texts[:1], texts=texts[:1])
+
+
+def _find_label(columns: Columns, wishes: Wishes, exclude: Sequence[str] = ()) -> str:
+    if wishes.label is not None:
+        return wishes.label
+    named = [name for key in LABELS for name in columns if name.lower() == key]
+    named = [name for name in named if name not in exclude and not columns[name].is_text]
+    few = [n for n, c in columns.items() if n not in exclude and c.is_categorical]
+    found = named[:1] or [name for name in few if name.lower() not in GROUPS]
+    if len(found) == 1:
+        return found[0]
+    choices = found or [name for name in columns if name not in exclude]
+    return wishes.choose("which column holds the label?", choices, None, "--label")
+
+
+def _find_texts(columns: Columns, wishes: Wishes, exclude: Sequence[str]) -> list[str]:
+    if wishes.text:
+        return [*wishes.text]
+    for pair in PAIRS:
+        if {*pair} <= {*columns} - {*exclude}:
+            return [*pair]
+    texts = [n for n, c in columns.items() if c.is_text and n not in exclude]
+    named = [name for key in TEXTS for name in columns if name.lower() == key and name in texts]
+    if not texts:
+        texts = [n for n in columns if n not in exclude and not columns[n].holds_numbers]
+    if len(texts) == 1:
+        return texts
+    if not texts:
+        raise InputError(f"no column of {', '.join(columns)} holds texts")
+    longest = max(texts, key=lambda name: columns[name].mean_characters)
+    default = named[0] if len(named) == 1 else longest
+    return [wishes.choose("which column holds the text?", texts, default, "--text")]
+
+
+FINDERS: dict[str, tuple[Callable[[Columns, Wishes], Roles | None], ...]] = {
+    "image_classification": (_images,),
+    "token_classification": (_tags,),
+    "question_answering": (_answers,),
+    "multiple_choice": (_choices,),
+    "seq2seq_lm": (_generation,),
+    "sequence_classification": (_classes,),
+    "causal_lm": (_prompts, _plain_texts),
+    "masked_lm": (_plain_texts,),
+}
