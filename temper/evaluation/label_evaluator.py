@@ -37,12 +37,17 @@ class LabelEvaluator(Evaluator):
             self.score_options = {"positive": self.positive}
         self.tunes = self.target_kind == "classes" and self.params.threshold == "tuned"
         self.tuning_split = "validation" if "validation" in self.features else "train"
+        self.output_folder: Path | None = None  # once something is written
+
+    def score(self, split: str, target: Path) -> SplitResult:
+        self.output_folder = target.parent
+        return super().score(split, target)
 
     @cached_property
     def tuning_logits(self) -> np.ndarray:
-        """The logits that thresholds are tuned on, mapped from a file without a name."""
+        """The logits that thresholds are tuned on, in a file without a name beside the output."""
         shape = len(self.raw[self.tuning_split]), len(self.task.label_names)
-        with tempfile.TemporaryFile(dir=Path.cwd()) as file:
+        with tempfile.TemporaryFile(dir=self.output_folder) as file:
             logits = np.memmap(file, np.float32, "w+", shape=shape)
         for start, window, _ in super().outputs_by_window(self.tuning_split):
             logits[start : start + len(window)] = window
@@ -63,6 +68,7 @@ class LabelEvaluator(Evaluator):
         )
 
     def write_thresholds(self, target: Path) -> None:
+        self.output_folder = target
         if self.tunes:
             by_label = zip(self.task.label_names, np.atleast_1d(self.threshold), strict=True)
             rounded = {name: round(float(threshold), 4) for name, threshold in by_label}

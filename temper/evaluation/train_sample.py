@@ -23,5 +23,5 @@ def select(
     ids = np.asarray(features["example_id"][:])
     selected = features.select(np.flatnonzero(np.isin(ids, rows)))
     renumbered = np.searchsorted(rows, np.asarray(selected["example_id"][:]))
-    without_ids: Any = selected.remove_columns("example_id")
+    without_ids: Any = selected.remove_columns("example_id").flatten_indices(keep_in_memory=True)
     return without_ids.add_column("example_id", renumbered.tolist()), examples.select(rows)

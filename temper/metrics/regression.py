@@ -28,7 +28,7 @@ def per_example_stats(predictions: Any, references: Any, num_labels: int = 0) ->
 
 
 def weighted_scores(weights: np.ndarray, stats: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the scores of samples, (samples,) each; correlations of a constant are NaN.
+    """Return the scores of samples, (samples,) each; correlations of a constant or of NaN are NaN.
 
     They are not functions of sums: ranks are those in the sample.
 
@@ -41,12 +41,14 @@ def weighted_scores(weights: np.ndarray, stats: np.ndarray) -> dict[str, np.ndar
     mse = (weights * error**2).sum(1) / total
     spearman = aggregates.correlation(weights, *(aggregates.ranks(weights, c) for c in columns))
     pearson = aggregates.correlation(weights, *columns)
+    # ranks of a constant have no rounding error; ranks of NaN are numbers
+    is_undefined = np.isnan(pearson) | np.isnan(spearman)
     return {
         "mse": mse,
         "rmse": np.sqrt(mse),
         "mae": (weights * np.abs(error)).sum(1) / total,
-        "pearson": np.where(np.isnan(spearman), np.nan, pearson),  # ranks have no rounding error
-        "spearman": spearman,
+        "pearson": np.where(is_undefined, np.nan, pearson),
+        "spearman": np.where(is_undefined, np.nan, spearman),
     }
 
 

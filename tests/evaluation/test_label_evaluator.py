@@ -1,6 +1,7 @@
 """Labels and numbers, window by window, from made-up logits."""
 
 import csv
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -70,8 +71,14 @@ def test_rows_without_labels_are_predicted_and_not_scored(tmp_path):
 
 
 def test_tuned_thresholds_are_those_of_validation(tmp_path, monkeypatch):
-    """The logits are mapped from a file that leaves no trace."""
-    monkeypatch.chdir(tmp_path)
+    """The logits are mapped from a file beside the output, which leaves no trace."""
+    folders, temporary_file = [], tempfile.TemporaryFile
+
+    def recorded(*, dir):
+        folders.append(dir)
+        return temporary_file(dir=dir)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", recorded)
     references = RANDOM.random((40, 3)) < 0.4
     logits = (references + RANDOM.normal(size=(40, 3))).astype(np.float32)
     labels = [np.flatnonzero(row).tolist() for row in references]
@@ -85,4 +92,5 @@ def test_tuned_thresholds_are_those_of_validation(tmp_path, monkeypatch):
     )
     assert evaluate.scores(result) == pytest.approx(expected)
     evaluate.write_thresholds(tmp_path)
+    assert folders == [tmp_path]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["thresholds.json", "validation.csv"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from temper import metrics
+from temper.metrics import regression
 
 RANDOM = np.random.default_rng(3)
 
@@ -16,3 +17,13 @@ def test_regression_scores_are_numpys():
     assert scores["pearson"] == pytest.approx(np.corrcoef(found, wanted)[0, 1])
     ranks = [np.argsort(np.argsort(values)) for values in (found, wanted)]
     assert scores["spearman"] == pytest.approx(np.corrcoef(*ranks)[0, 1])
+
+
+def test_correlations_with_a_prediction_that_is_no_number_are_undefined():
+    """NaN has a rank, so Spearman's would be a number."""
+    found, wanted = RANDOM.normal(size=(2, 9))
+    found[3] = np.nan
+    stats = regression.per_example_stats(found, wanted)
+    scores = regression.weighted_scores(np.ones((1, 9)), stats)
+    assert np.isnan(scores["pearson"])
+    assert np.isnan(scores["spearman"])
