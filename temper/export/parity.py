@@ -127,7 +127,7 @@ def compare_int8(
     """
     alike = agreement(task, outputs, trained_outputs, features)
     if not task.is_labelled(features):
-        if 1 - alike > max_drop:
+        if not 1 - alike <= max_drop:  # NaN is refused
             raise InputError(
                 f"the int8 model agrees in {alike:.4f} of the rows; "
                 f"export.max_score_drop allows {max_drop:g} to differ"
@@ -147,7 +147,7 @@ def check_int8(score: float, int8_score: float, max_drop: float) -> float:
         InputError: more than `max_drop`.
     """
     drop = score - int8_score
-    if drop > max_drop:
+    if not drop <= max_drop:  # NaN is refused
         raise InputError(
             f"the int8 model scores {int8_score:.4f}, the trained one {score:.4f}: it loses "
             f"{drop:.4f}, export.max_score_drop allows {max_drop:g}; raise it or set "
@@ -180,6 +180,6 @@ def score(task: Task, outputs: list[np.ndarray], features: Any) -> float:
 
 
 def r_squared(outputs: list[np.ndarray], references: np.ndarray) -> float:
-    from sklearn.metrics import r2_score
-
-    return float(r2_score(references, np.stack(outputs)[:, 0]))
+    """Return R², a finite number also where the references are constant."""
+    errors = np.stack(outputs)[:, 0] - references
+    return float(1 - np.mean(errors**2) / max(np.var(references), 1e-12))

@@ -14,6 +14,36 @@ def test_int8_may_lose_at_most_max_score_drop():
     assert parity.check_int8(0.9, 0.89, 0.02) == pytest.approx(0.01)
     with pytest.raises(InputError, match=r"it loses 0\.0500, export\.max_score_drop allows 0\.02"):
         parity.check_int8(0.9, 0.85, 0.02)
+    with pytest.raises(InputError, match="it loses nan"):
+        parity.check_int8(0.9, float("nan"), 0.02)
+
+
+@pytest.mark.parametrize("references", [[2.0], [2.0, 2.0]])
+def test_int8_loses_score_also_where_r_squared_is_undefined(references):
+    """One row, or equal numbers in all rows."""
+    references = np.array(references)
+    good, bad, broken = (
+        parity.r_squared(list(references[:, None] + error), references)
+        for error in (0.0, 0.5, np.nan)
+    )
+    assert good == 1
+    for score in (bad, broken):
+        with pytest.raises(InputError, match="it loses"):
+            parity.check_int8(good, score, 0.02)
+
+
+def test_predictions_that_are_no_numbers_do_not_agree(write_params):
+    """Without labels, too."""
+    changes = {"task__problem_type": "regression", "task__labels": None}
+    changes |= {"evaluate__positive_label": None, "train__metric_for_best_model": "mse"}
+    task = registry.load(write_params(**changes))
+    trained = [np.array([1.0]), np.array([2.0])]
+    features = RowList([{}, {}])
+    task.is_labelled = lambda _: False
+    alike = {"int8_agreement": 1.0}
+    assert parity.compare_int8(task, trained, trained, features, 0.02)[1] == alike
+    with pytest.raises(InputError, match="agrees in nan of the rows"):
+        parity.compare_int8(task, trained, [np.array([np.nan])] * 2, features, 0.02)
 
 
 def test_agreement_counts_equal_answers(write_params):
