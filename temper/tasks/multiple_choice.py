@@ -75,7 +75,8 @@ class MultipleChoice(Task):
 
     def unpad(self, outputs: np.ndarray, batch: Batch) -> Logits:
         is_choice = batch["attention_mask"].sum(-1) > 1
-        return [logits[row] for logits, row in zip(outputs, is_choice, strict=True)]
+        ends = is_choice.shape[1] - is_choice[:, ::-1].argmax(1)  # padding comes last
+        return [logits[:end] for logits, end in zip(outputs, ends, strict=True)]
 
     def score(self, outputs: Logits, features: Rows, compute_metrics: ComputeMetrics) -> Scores:
         labels = list(features["labels"])

@@ -42,7 +42,7 @@ class Seq2SeqLM(Task):
         return columns
 
     def configure(self, config: "PretrainedConfig", features: Mapping[str, Any]) -> None:
-        if config.decoder_start_token_id is None:
+        if getattr(config, "decoder_start_token_id", None) is None:
             raise InputError(
                 "the model's config has no decoder_start_token_id; set it under model.config"
             )

@@ -44,3 +44,13 @@ def test_stem_begins_every_choice():
     columns = task.encode(given, processor, mode="evaluate")
     expected = processor("Anna came.", "The visitor stayed")["input_ids"]
     assert columns["input_ids"][0][1] == expected
+
+
+def test_only_the_padding_at_the_end_of_a_row_is_dropped():
+    """A choice of one token before others keeps its index."""
+    task, _, _ = load("recipes/sample-multiple_choice.yaml", task__choices=["ends"])
+    lengths = np.array([[1, 3, 2, 1], [3, 2, 2, 2], [2, 1, 1, 1]])
+    mask = (np.arange(3) < lengths[:, :, None]).astype(int)
+    outputs = np.arange(12).reshape(3, 4)
+    found = task.unpad(outputs, {"attention_mask": mask})
+    assert [row.tolist() for row in found] == [[0, 1, 2], [4, 5, 6, 7], [8]]
