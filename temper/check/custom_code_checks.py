@@ -46,7 +46,8 @@ def check_on_rows(
     if not any(in_use) and "." not in p.train.metric_for_best_model:
         return
     if p.data.source == "files" and not findings.mistakes:
-        with tempfile.TemporaryDirectory() as folder:
+        disk = "data" if Path("data").is_dir() else "."  # all of train may not fit into /tmp
+        with tempfile.TemporaryDirectory(dir=disk) as folder:
             if (rows := encode_rows(p, processor, Path(folder), called)) is not None:
                 check_with_rows(p, *rows, deepcopy(config), processor, called)
 

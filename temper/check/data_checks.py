@@ -111,13 +111,13 @@ def check_target(
     findings: Findings,
 ) -> None:
     """Report a train whose rows all lack the target."""
-    name = parameters.task.target[0] if parameters.task.target else None
-    if name is None or "train" not in stats or name not in splits["train"].columns:
+    task = parameters.task
+    if task.target is None or "train" not in stats or stats["train"].num_labelled:
         return
-    if not stats["train"].num_labelled:
-        file = parameters.data.files["train"]
-        message = f"column {name!r} of {file} has no labels; all are empty, null or -1"
-        findings.add(key_of(parameters.task, name), message)
+    if set(task.label_columns) & set(splits["train"].columns):
+        names, file = ", ".join(task.label_columns), parameters.data.files["train"]
+        message = f"column {names!r} of {file} has no labels; all are empty, null or -1"
+        findings.add(key_of(task, task.label_columns[0]), message)
 
 
 def check_columns(parameters: Params, splits: dict[str, LocalSplit], findings: Findings) -> None:

@@ -138,10 +138,12 @@ def _scan(member: ArchiveMember, encoding: str) -> tuple[int, int, str]:
     Returns: both counts, and the first chunk that has any.
     """
     num_broken = num_foreign = 0
-    sample = ""
+    sample, is_first = "", True
     with open_text(member, encoding, errors="temper-broken") as text:
         for chunk in iter(partial(text.read, CHUNK), ""):
-            _refuse_binary(chunk, member.name)
+            if is_first:
+                _refuse_binary(chunk, member.name)
+                is_first = False
             if not chunk.isascii():
                 sample = sample or chunk
                 broken = chunk.count(BROKEN)
@@ -151,7 +153,7 @@ def _scan(member: ArchiveMember, encoding: str) -> tuple[int, int, str]:
 
 
 def _refuse_binary(chunk: str, name: str) -> None:
-    """Refuse what is no text in the encoding: every tenth character is NUL."""
+    """Refuse a first chunk that is no text in the encoding: every tenth character is NUL."""
     if chunk.startswith("version https://git-lfs"):
         raise InputError(f"{name}: a pointer of Git LFS in place of the file; run git lfs pull")
     if chunk.count("\0") > len(chunk) / 10:

@@ -99,3 +99,16 @@ def test_counts_label_ids_by_name(write_params, write_csv):
     assert found == []
     assert facts["labels"] == "not_equivalent 1, equivalent 3"
     assert facts["data"].endswith("test 1 rows (no labels: predicted, not scored)")
+
+
+def test_names_label_columns_that_are_all_empty(write_params, write_csv):
+    """Where each label has a column of 0 and 1."""
+    write_params()
+    write_csv("own.csv", "text,joy,fear\n" + "".join(f"row {i},,\n" for i in range(20)))
+    task = {"text": ["text"], "labels": None, "label": ["joy", "fear"]}
+    task["problem_type"] = "multi_label_classification"
+    changes = {f"task__{key}": value for key, value in task.items()}
+    changes |= {"evaluate__positive_label": None, "evaluate__threshold": 0.5}
+    found, _ = examine(write_params, data__files={"train": "own.csv"}, **changes)
+    message = "task.label: column 'joy, fear' of own.csv has no labels; all are empty"
+    assert any(message in mistake for mistake in found), found

@@ -78,6 +78,14 @@ def test_refuses_what_is_no_text(tmp_path, data, message):
         read(tmp_path / "x.csv", data)
 
 
+def test_names_the_line_of_nul_bytes_after_text(tmp_path, monkeypatch):
+    """A crash may leave some at the end of a file, which is no UTF-16 for that."""
+    monkeypatch.setattr("temper.ingest.text_files.CHUNK", 100)
+    data = b"text,label\n" + b"abcd,x\n" * 100 + b"\0" * 300
+    with pytest.raises(InputError, match=r"x\.csv:102: 1 fields"):
+        read(tmp_path / "x.csv", data)
+
+
 @pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.txt", "x.conll", "x.tsv"])
 def test_a_cell_that_no_text_has_is_refused_while_reading(tmp_path, monkeypatch, name):
     """A ZIP of some kilobytes may hold gigabytes in one line."""
