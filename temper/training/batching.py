@@ -70,16 +70,22 @@ class TrainingRows(Dataset):
             device: of the result.
         """
         if self.sampler.in_tokens:
-            return torch.tensor(self._mean_num_labels, device=device)
+            return torch.tensor(self.mean_num_labels, device=device)
         counts = [losses.label_mask(batch["labels"]).sum() for batch in micro_batches]
         count: Any = reduce(torch.stack(counts).sum().to(device), "sum")
         return count.clamp(min=1)
 
     @cached_property
-    def _mean_num_labels(self) -> float:
-        """The labels of a global batch on average, estimated from rows all over the split."""
+    def mean_num_labels(self) -> float:
+        """The labels of a global batch on average, estimated from rows all over the split.
+
+        They are collated as in epoch 0, so that a resumed training counts the same.
+        """
         rows = np.unique(np.linspace(0, len(self) - 1, NUM_COUNTED_ROWS).astype(int))
+        epoch = self.sampler.epoch
+        self.sampler.set_epoch(0)
         num_labels = int(losses.label_mask(self.batch(rows.tolist())["labels"]).sum())
+        self.sampler.set_epoch(epoch)
         return num_labels / len(rows) * self.sampler.num_rows / self.sampler.num_batches
 
     def describe(self, rows: np.ndarray) -> str:

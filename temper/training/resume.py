@@ -78,6 +78,8 @@ def _noting_signals(session: TrainingSession) -> Iterator[None]:
 
 
 def _start_or_resume(session: TrainingSession, train: TrainLoop) -> None:
+    if session.sampler.in_tokens:  # counted before the random states of the first step are set
+        _ = session.rows.mean_num_labels
     newest = _newest_usable(session)
     if newest is None:
         session.checkpoints.check_disk()

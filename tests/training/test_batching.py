@@ -2,15 +2,39 @@
 
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pytest
+import torch
 
 from temper.core import arrow
 from temper.core.errors import InputError
 from temper.training import batching
+from temper.training.sampler import BucketSampler
 from temper.training.session import TrainingSession
 from tests.helpers.training import fit
 from tests.helpers.workspace import ROOT
+
+
+def test_a_resumed_training_estimates_the_labels_of_a_batch_as_from_the_start():
+    """The estimate depends neither on the epoch nor on what is read first, and leaves it alone."""
+
+    def collator(rows):  # labels one token in two, drawn anew in each epoch
+        draws = [np.random.default_rng(row["draw"]).random(8) for row in rows]
+        return {"labels": np.where(np.array(draws) < 0.5, 1, -100)}
+
+    means = []
+    for epoch in (0, 3):
+        sampler = BucketSampler(
+            np.full(40, 8), batch_size=80, in_tokens=True, accumulation_steps=1,
+            window=0, seed=0, rank=0, world_size=1,
+        )  # fmt: skip
+        rows = batching.TrainingRows(datasets.Dataset.from_dict({"x": [0] * 40}), sampler, collator)
+        sampler.set_epoch(epoch)
+        means.append(float(rows.num_labels([], torch.device("cpu"))))
+        assert sampler.epoch == epoch
+    assert means[0] == means[1]
+    assert 20 < means[0] < 60
 
 
 @pytest.mark.slow
