@@ -85,6 +85,7 @@ class Validator:
 
     def _halve(self, batch_size: int, failure: memory.OutOfMemory) -> int:
         if batch_size == 1:
+            failure.on_all_ranks = distributed.world_size() == 1  # the others wait
             raise failure
         self.batch_size = batch_size // 2
         print(
