@@ -5,6 +5,7 @@ run decides exactly as an uninterrupted one.
 """
 
 import csv
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,8 +65,13 @@ class History:
                 rows.append(row | {"step": end["step"] + row["step"], "epoch": epoch})
 
     def value(self, row: Row) -> float:
-        """Return a row's `params.metric_for_best_model`, turned so that greater is better."""
+        """Return a row's `params.metric_for_best_model`, turned so that greater is better.
+
+        NaN, which no number is greater than, becomes the worst.
+        """
         value = row[user_code.attribute_name(self.params.metric_for_best_model)]
+        if math.isnan(value):
+            return -math.inf
         return value if self.greater_is_better else -value
 
     def best_step(self) -> int | None:
@@ -87,7 +93,7 @@ class History:
     def should_stop_early(self) -> bool:
         """Check whether `patience` evaluations passed without one better by over `min_delta`."""
         early_stopping = self.params.early_stopping
-        best, best_value = 0, -float("inf")
+        best, best_value = 0, -math.inf
         for index, row in enumerate(self.validation):
             if self.value(row) - best_value > early_stopping.min_delta:
                 best, best_value = index, self.value(row)
