@@ -69,15 +69,14 @@ def freeze(model: Model, params: "Freeze") -> None:
     """Freeze the embeddings and the first layers, or everything but the head.
 
     Raises:
-        InputError: the model has fewer layers.
+        InputError: the model has fewer layers, or nothing is left to train.
     """
+    frozen = [embeddings(model)] if params.embeddings and params.layers != "all" else []
     if params.layers == "all":
         prefix = loading.backbone_prefix(model)
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(loading.is_head_tensor(name, prefix))
-        return
-    frozen = [embeddings(model)] if params.embeddings else []
-    if params.layers:
+    elif params.layers:
         all_layers = layers(model)
         if params.layers > len(all_layers):
             raise InputError(
@@ -86,6 +85,8 @@ def freeze(model: Model, params: "Freeze") -> None:
         frozen += all_layers[: params.layers]
     for module in frozen:
         module.requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise InputError("train.freeze leaves nothing to train")
 
 
 def parameter_groups(model: Model, params: "TrainParams") -> list[ParameterGroup]:
@@ -96,7 +97,7 @@ def parameter_groups(model: Model, params: "TrainParams") -> list[ParameterGroup
     replaces it for everything outside the backbone.
 
     Raises:
-        InputError: every parameter is frozen, or `head_learning_rate` is set and there is no head.
+        InputError: `head_learning_rate` is set and there is no head.
     """
     depths, top = _depths(model) if params.layer_decay < 1 else ({}, 0)
     norms = {
@@ -118,8 +119,6 @@ def parameter_groups(model: Model, params: "TrainParams") -> list[ParameterGroup
         decay = params.weight_decay if decays else 0.0
         group = {"params": [], "lr": rate, "weight_decay": decay}
         groups.setdefault((depth, decays), group)["params"].append(parameter)
-    if not groups:
-        raise InputError("train.freeze leaves nothing to train")
     if head_rate is not None and not any(depth > top for depth, _ in groups):
         raise InputError(
             f"train.head_learning_rate: {type(model).__name__} has no head besides its backbone; "
@@ -134,6 +133,18 @@ def _depths(model: Model) -> tuple[dict[int, int], int]:
     depths = {id(p): 0 for p in embeddings(model).parameters()}
     depths |= {id(p): i for i, layer in enumerate(all_layers, 1) for p in layer.parameters()}
     return depths, len(all_layers) + 1
+
+
+def check(model: Model, params: "TrainParams", num_training_steps: int) -> None:
+    """Check before anything is trained that optimizer and schedule can be built.
+
+    Raises:
+        InputError: as from `parameter_groups`, `check_decay` and `adamw_8bit_class`.
+    """
+    parameter_groups(model, params)
+    check_decay(params, num_training_steps)
+    if params.optimizer == "adamw_8bit":
+        adamw_8bit_class()
 
 
 def build_optimizer(

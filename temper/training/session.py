@@ -28,6 +28,7 @@ from temper.training import (
     losses,
     memory,
     networks,
+    optimizer,
     setup,
 )
 from temper.training.batching import Tensors, TrainingRows
@@ -91,8 +92,7 @@ class TrainingSession:
         self.autocast, self.validator = setup.autocast(params, self.args.device), None
         if validation is not None:
             collator = self.task.collator(processor, config)
-            arguments = (self.task, collator, parameters, self.autocast)
-            self.validator = Validator(validation, *arguments)
+            self.validator = Validator(validation, self.task, collator, parameters, self.autocast)
         self.history = History(params, setup.greater_is_better(parameters))
         self.callbacks = setup.callbacks(parameters, folder.name)
         self.custom_optimizer = custom_functions.optimizer(parameters)
@@ -104,6 +104,7 @@ class TrainingSession:
         self.dropout = setup.build_dropout(self.model, params, self.args, seed)
         self.flops = networks.flops_counter(self.model, self.args.world_size)
         self.checkpoints = checkpoint.CheckpointWriter(folder, self.model)
+        optimizer.check(self.model, params, self.total_steps)
 
     def compute_loss(
         self,

@@ -11,7 +11,7 @@ from temper.core import arrow
 from temper.core.errors import InputError
 from temper.params.train import Freeze, SchedulerKwargs
 from temper.tasks.base import registry
-from temper.training import optimizer
+from temper.training import optimizer, resume
 from tests.helpers.training import BASE, fit
 
 SCHEDULES = [
@@ -116,6 +116,36 @@ def test_refuses_more_frozen_layers_than_there_are():
     """The error has both numbers."""
     with pytest.raises(InputError, match="layers is 9; the model has 3"):
         optimizer.freeze(tiny_bert(), Freeze(layers=9))
+
+
+def test_refuses_to_freeze_everything():
+    """A head that shares the embedding table has no weights besides it."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    network = GPT2LMHeadModel(GPT2Config(vocab_size=50, n_layer=1, n_embd=12, n_head=2))
+    with pytest.raises(InputError, match=r"train\.freeze leaves nothing to train"):
+        optimizer.freeze(network, Freeze(layers="all"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {
+                "train__lr_scheduler_type": "warmup_stable_decay",
+                "train__lr_scheduler_kwargs": {"num_decay_steps": 999},
+            },
+            "999 of decay are more than the 12",
+        ),
+        ({"train__optimizer": "adamw_8bit"}, "adamw_8bit needs a GPU"),
+    ],
+)
+def test_a_session_is_not_built_for_an_impossible_optimizer(prepare, monkeypatch, changes, message):
+    """The error comes before the rehearsal, which takes a while."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(resume, "rehearse", lambda _: pytest.fail("rehearsed"))
+    with pytest.raises(InputError, match=message):
+        fit(prepare(**changes))
 
 
 @pytest.mark.slow
