@@ -193,7 +193,8 @@ def _data(p: Params) -> Iterator[Conflict]:
             yield "evaluate.slices", f"{message}data.extra_columns"
     by_length = rows is not None and (rows.min_characters, rows.max_characters) != (None, None)
     if by_length and "image" in p.task.inputs.values():
-        yield "data.filter", "remove min_characters and max_characters: an image has no characters"
+        message = f"remove min_characters and max_characters for {p.task.name}: an image has no "
+        yield "data.filter", f"{message}characters"
     if rows is not None and rows.labels and (p.task.target or "")[1:] != ("class",):
         message = "remove labels here: only rows with exactly one label can be selected by it"
         yield "data.filter", message

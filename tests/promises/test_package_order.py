@@ -26,6 +26,7 @@ ORDER = (
     "temper/repo.py",
     "temper/params_reference.py",
     "temper/check",
+    "temper/init",
     "temper/compare",
     "temper/sweep",
     "temper/cli",

@@ -289,8 +289,8 @@ def test_resumed_training_has_the_same_weights(name, tmp_path, monkeypatch):
     train.fine_tune(parameters, data, base, Path("work"), lambda *_: None)
     shutil.copytree("work", "again")
     shutil.rmtree(f"again/checkpoint-{steps}")
-    engine = train.fine_tune(parameters, data, base, Path("again"), lambda *_: None)
-    assert engine.state.global_step == steps
+    train.fine_tune(parameters, data, base, Path("again"), lambda *_: None)
+    assert Path(f"again/checkpoint-{steps}").is_dir()
     one, other = (
         artifacts.sha256_file(Path(folder) / f"checkpoint-{steps}/model.safetensors")
         for folder in ("work", "again")
