@@ -49,13 +49,13 @@ def init(
     tracked = track([*found.tracked, *filter(None, [proposed.model_folder])])
     check()
     paths = [str(target), *tracked]
-    if commit and repo.git("status", "--porcelain", "--", *paths):
-        repo.git("add", "--", *paths)
-        repo.git("commit", "-qm", f"Parameters for {data}", "--", *paths)
     if not commit:
         print(f"next: git add {shlex.join(paths)} && git commit -m 'Parameters', then dvc repro")
-    else:
-        print("next: dvc repro")
+        return
+    if repo.git("status", "--porcelain", "--", *paths):
+        repo.git("add", "--", *paths)
+        repo.git("commit", "-qm", f"Parameters for {data}", "--", *paths)
+    print("next: dvc repro")
 
 
 def print_facts(title: str, facts: Sequence[tuple[str, str]]) -> None:

@@ -101,9 +101,8 @@ def _tags(columns: Columns, wishes: Wishes) -> Roles | None:
 
 
 def _scheme(names: set[str], cells: Sequence[list[Any]]) -> str:
-    if names & {name for name in names if re.match(r"[ES]-", name)}:
+    if any(re.match(r"[ES]-", name) for name in names):
         return "BIOES"
-    begun = "O"
     for cell in cells:  # in IOB2 an entity never begins with I-
         begun = "O"
         for tag in map(label_name, cell):

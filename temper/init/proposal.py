@@ -120,7 +120,6 @@ def build(
     train = settings.train_settings(roles.task["name"], num_rows, model)
     score = settings.score_settings(roles)
     tokenize, how_long = _tokenize(columns, roles, model)
-    weights = {"class_weights": score["class_weights"]} if score["class_weights"] else {}
     parameters = {
         "seed": 42,
         "code": {},
@@ -140,7 +139,7 @@ def build(
             "launch": "single",
             **train,
             **TRAIN,
-            **weights,
+            **score["weights"],
             **CHECKPOINTS,
             "metric_for_best_model": score["metric"],
         },

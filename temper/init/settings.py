@@ -136,9 +136,7 @@ def score_settings(roles: Roles) -> dict[str, Any]:
     task, problem_type = roles.task["name"], roles.task.get("problem_type")
     labels = {name: count for name, count in roles.labels.items() if count}
     ratio = max(labels.values()) / min(labels.values()) if len(labels) > 1 else 1.0
-    positive, _ = positive_label(labels) if task == "sequence_classification" else (None, True)
-    if task == "image_classification":
-        positive, _ = positive_label(labels)
+    positive, _ = positive_label(labels)
     metric = {
         "token_classification": "f1",
         "multiple_choice": "accuracy",
@@ -152,8 +150,7 @@ def score_settings(roles: Roles) -> dict[str, Any]:
     elif ratio >= UNEVEN:
         metric = "f1" if positive else "f1_macro"
     return {
-        "class_weights": "balanced" if ratio >= UNEVEN else None,
-        "ratio": ratio,
+        "weights": {"class_weights": "balanced"} if ratio >= UNEVEN else {},
         "metric": metric,
         "positive_label": positive,
     }
