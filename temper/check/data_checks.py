@@ -15,7 +15,7 @@ from temper.ingest import dataset, local_files, overlap, row_selection
 from temper.ingest.columns import ColumnBatch, num_rows
 from temper.ingest.split_stats import SplitStats, scan_split
 from temper.ingest.text_files import Note
-from temper.params import rules
+from temper.params import rules, text_template
 from temper.params.schema import Params
 from temper.params.task import TaskParams
 from temper.training import optimizer
@@ -149,6 +149,8 @@ def key_of(task: TaskParams, column: str) -> str:
     """Return the key of params.yaml that names a column, alone or in a list."""
     for key in type(task).model_fields:
         value = getattr(task, key)
+        if key == "template" and value is not None:
+            value = text_template.columns(value)
         if value == column or (isinstance(value, tuple) and column in value and key != "labels"):
             return f"task.{key}"
     return "task"

@@ -184,11 +184,8 @@ def input_texts(model: EvaluatedModel, rows: Sequence[int]) -> dict[int, dict[st
     columns = read_raw(model)
     if columns is None:
         return {row: {} for row in rows}
-    inputs = model.experiment.parameters.task.inputs
+    task = model.experiment.parameters.task
     return {
-        row: {
-            name: tables.input_text(columns[name][row].as_py(), input_kind)
-            for name, input_kind in inputs.items()
-        }
+        row: tables.input_texts({name: columns[name][row].as_py() for name in task.inputs}, task)
         for row in rows
     }

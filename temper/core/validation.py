@@ -102,6 +102,8 @@ def describe(model: type[BaseModel], details: "ErrorDetails") -> tuple[Location,
             value = json.dumps(details["input"])
             message = f"expected text; found {value}: if it is a name, put it in quotes: "
             message += f'"{value}"'
+        case "string_type" if isinstance(details["input"], dict):
+            message = "expected text, found keys; a text that begins with { needs quotes"
         case kind if kind != "value_error":
             message = f"{message}; found {details['input']!r}"
     return location, message

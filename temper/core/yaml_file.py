@@ -85,7 +85,9 @@ def parse(text: str, name: str) -> yaml.MappingNode:
         mark = error.problem_mark or error.context_mark
         where = f"{name}:{mark.line + 1}" if mark else name
         problem = ", ".join(filter(None, (error.context, error.problem)))
-        raise InputError(f"{where}: not YAML: {problem}") from None
+        line = text.splitlines()[mark.line : mark.line + 1] if mark else []
+        hint = "; a text that begins with { needs quotes" if "{" in "".join(line) else ""
+        raise InputError(f"{where}: not YAML: {problem}{hint}") from None
     except yaml.YAMLError as error:
         raise InputError(f"{name}: not YAML: {' '.join(str(error).split())}") from None
     except RecursionError:

@@ -174,7 +174,6 @@ class Evaluator:
         """
         examples, count = self.raw[split], self.params.num_worst_examples
         slices = {name: examples[name] for name in self.params.slices}
-        inputs = self.task.params.inputs
 
         def slice_scores(rows: np.ndarray) -> Scores:
             return self.total_scores(result.stats[rows]) | self.intervals(result.stats[rows])
@@ -182,7 +181,7 @@ class Evaluator:
         by_name = {
             "slices": tables.slice_table(slices, slice_scores, self.headline),
             "worst": tables.worst_rows(
-                predictions, self.example_loss(result), examples, inputs, count
+                predictions, self.example_loss(result), examples, self.task.params, count
             ),
         }
         if result.type_counts is not None:

@@ -159,7 +159,7 @@ class LabelEvaluator(Evaluator):
         """Return texts by column, or pixels (rows, values)."""
         if "pixel_values" in features.features:
             return np.stack([baselines.thumbnail_pixels(row) for row in features])
-        return [examples[name][:] for name in self.task.columns]
+        return [texts[:] for texts in self.task.params.read_texts(examples).values()]
 
     def make_tables(self, split: str, result: SplitResult, predictions: Path) -> dict[str, Table]:
         by_name, names = super().make_tables(split, result, predictions), self.task.label_names

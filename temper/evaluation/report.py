@@ -106,7 +106,7 @@ def write(
         tables=tables,
         curves=curves,
         confusion=confusion_matrix(read_table(folder / "confusion.csv"), label_names),
-        inputs=parameters.task.inputs,
+        inputs=parameters.task.texts,
         parameters=params.flatten(parameters, without="export"),
     )
     (folder / "report.html").write_text(html + "\n", encoding="utf-8")

@@ -13,6 +13,7 @@ import numpy as np
 from temper.core import csv_file
 from temper.metrics.aggregates import precision_recall_f1
 from temper.metrics.labels import LabelOutputs, dense
+from temper.params.task_schema import TaskSchema
 from temper.tasks.base.images import open_image
 
 MOST_LABELS = 30  # in the confusion matrix; the most frequent ones
@@ -152,7 +153,7 @@ def slice_table(
 
 
 def worst_rows(
-    predictions: Path, loss: np.ndarray, examples: Any, inputs: Mapping[str, str], count: int
+    predictions: Path, loss: np.ndarray, examples: Any, task: TaskSchema, count: int
 ) -> Table:
     """Return the rows of a predictions file with the highest loss, worst first, with their inputs.
 
@@ -160,7 +161,7 @@ def worst_rows(
         predictions: the file.
         loss: (rows,).
         examples: the raw rows.
-        inputs: kind of each input column.
+        task: says which inputs they have.
         count: of the rows to return.
     """
     order = np.argsort(-loss, kind="stable")[:count].tolist()
@@ -176,10 +177,16 @@ def worst_rows(
             "reference": written[i]["reference"],
             "prediction": written[i]["prediction"],
             **({"score": rounded(written[i]["score"])} if "score" in header else {}),
-            **{name: input_text(examples[i][name], kind) for name, kind in inputs.items()},
+            **input_texts(examples[i], task),
         }
         for i in order
     ]
+
+
+def input_texts(example: Mapping[str, Any], task: TaskSchema) -> dict[str, str]:
+    """Return what the model reads of a raw row, by name."""
+    read = task.read_texts({name: [example[name]] for name in task.inputs})
+    return {name: input_text(read[name][0], kind) for name, kind in task.texts.items()}
 
 
 def input_text(value: Any, input_kind: str) -> str:

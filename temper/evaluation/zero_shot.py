@@ -40,7 +40,7 @@ def predictions(
         inputs: list[Any] = [open_image(data) for data in examples[task.columns[0]]]
     else:
         classify = pipeline("zero-shot-classification", model=str(folder), device="cpu")
-        columns = (examples[name] for name in task.columns)
+        columns = task.params.read_texts(examples).values()
         inputs = [" ".join(texts) or " " for texts in zip(*columns, strict=True)]
         options["multi_label"] = is_multi_label
     outputs = classify(inputs, batch_size=BATCH_SIZE, **options)

@@ -1,5 +1,6 @@
 """Parameters, data summary and scores → the README.md of an exported model, as the Hub reads it."""
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,6 +76,7 @@ def write(
         listed_metrics=listed_metrics(parameters),
         parity=parity,
         task=task,
+        template=as_json(getattr(parameters.task, "template", None)),
         needs_temper=needs_temper,
         runs_code=runs_code(parameters, parity),
         parameters=params.flatten(parameters),
@@ -88,6 +90,11 @@ def runs_code(parameters: params.Params, parity: Mapping[str, Any]) -> bool:
     """Say whether predict imports the folder's Python files, with its default engine."""
     needs_class = parameters.model.custom_class is not None and "no_onnx" in parity
     return parameters.tokenize.encode is not None or needs_class
+
+
+def as_json(text: str | None) -> str | None:
+    """Return a text in quotes, in one line."""
+    return None if text is None else json.dumps(text, ensure_ascii=False)
 
 
 def as_text(value: object) -> str:

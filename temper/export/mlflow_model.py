@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from temper.params.task import TaskSchema
+from temper.params.task_schema import TaskSchema
 
 if TYPE_CHECKING:
     from mlflow.types import ColSpec, TensorSpec

@@ -11,6 +11,7 @@ from temper.core.validation import Location
 from temper.params.model import Head
 from temper.params.schema import Params, label_phrases
 from temper.params.task import TASKS
+from temper.params.task_rules import text_conflicts
 from temper.params.train import TrainParams
 from temper.params.train_rules import LOSS_OPTIONS, Conflict, loss_conflicts, schedule_conflicts
 
@@ -99,7 +100,8 @@ def conflicts(p: Params) -> list[tuple[Location, str]]:
 
     The values that `Params` validates one by one are taken as valid.
     """
-    rules = (_scopes, _data, _models, _head, loss_conflicts, schedule_conflicts, _evaluate, _export)
+    rules = (_scopes, text_conflicts, _data, _models, _head)
+    rules += (loss_conflicts, schedule_conflicts, _evaluate, _export)
     found = [conflict for rule in rules for conflict in rule(p)]
     if p.task.classes is not None:
         found += label_conflicts(p, p.task.classes)
@@ -142,8 +144,8 @@ def head_conflict(head: Head, p: Params) -> str | None:
             "pooling makes one vector of a text: sequence_classification needs it, "
             "token_classification has no use for it"
         )
-    if head.pooling == "pair" and len(p.task.inputs) != 2:
-        return "pooling: pair is for two texts, and task.text names one column"
+    if head.pooling == "pair" and len(p.task.texts) != 2:
+        return "pooling: pair is for two texts, and the task has one"
     if head.crf and p.task.name != "token_classification":
         return "crf is for token_classification"
     unread = [f"train.{name}" for name in (*LOSS_OPTIONS, "loss") if getattr(p.train, name)]
@@ -207,7 +209,7 @@ def _models(p: Params) -> Iterator[Conflict]:
             message = f"{model.revision!r} is of a Hub model, and {model.name!r} is a folder under "
             yield f"{key}.revision", f"{message}model.files; remove it"
     augment, freeze = p.tokenize.augment, p.train.freeze
-    if augment is not None and augment.exchange and len(p.task.inputs) != 2:
+    if augment is not None and augment.exchange and len(p.task.texts) != 2:
         yield "tokenize.augment", "exchange is for pairs of texts; remove it"
     if p.model.lora is not None and (freeze.embeddings or freeze.layers):
         yield "model.lora", "already freezes everything but the head: remove train.freeze"

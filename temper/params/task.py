@@ -1,105 +1,23 @@
-"""The `task` group of params.yaml: one schema per task, selected by `task.name`.
+"""The `task` group of params.yaml: one schema per task, selected by `task.name`."""
 
-Each says which raw columns the task reads and what type of value they hold (`Input`, `Target`);
-`temper.ingest.columns` converts what a file holds to these types.
-"""
-
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from temper.params.group import Columns, Group, Name
+from temper.params.group import Columns, Name
+from temper.params.task_schema import Input, Target, TaskSchema, Template, TruncateColumn
 
 NAME = "Task: a module of temper/tasks."
-METRICS = {  # type of the target → the module of temper/metrics that scores it
-    "class": "classification",
-    "classes": "multi_label",
-    "number": "regression",
-    "tags": "entities",
-    "index": "choices",
-    "answers": "answers",
-    "text": "completions",
-    None: "language",
-}
-
-
-@dataclass(frozen=True)
-class Input:
-    """Marks a key that names columns of `text`, of `texts` (a list) or of an `image`."""
-
-    type: str
-
-
-@dataclass(frozen=True)
-class Target:
-    """Marks the key of the target, whose type is one of METRICS."""
-
-    type: str
-
-
-class TaskSchema(Group):
-    """What every task's parameters provide."""
-
-    @property
-    def inputs(self) -> dict[str, str]:
-        """Column → `text`, `texts` or `image`."""
-        return dict(self._marked(Input))
-
-    @property
-    def target(self) -> tuple[str, str] | None:
-        """Column and type of the target; None where the inputs are all there is to learn from."""
-        return next(self._marked(Target), None)
-
-    @property
-    def label_columns(self) -> Columns:
-        """The columns that make up the target: itself, or several of 0 and 1."""
-        return tuple(column for column, _ in self._marked(Target)) if self.target else ()
-
-    @property
-    def metrics(self) -> str:
-        """The module of temper/metrics that scores the task."""
-        return METRICS[self.target[1] if self.target else None]
-
-    @property
-    def classes(self) -> Columns | None:
-        """The label names that params.yaml fixes, if any."""
-        return getattr(self, "labels", None)
-
-    def _marked(self, mark: type[Input | Target]) -> Iterator[tuple[str, str]]:
-        """Yield the columns of the keys with a mark, and their types."""
-        for key, field in type(self).model_fields.items():
-            value = getattr(self, key)
-            for found in field.metadata:
-                if isinstance(found, mark) and value is not None:
-                    for column in value if isinstance(value, tuple) else [value]:
-                        yield column, found.type
-
-    @model_validator(mode="after")
-    def _check_columns_and_labels(self) -> Self:
-        columns = [column for mark in (Input, Target) for column, _ in self._marked(mark)]
-        if len(set(columns)) < len(columns):
-            raise ValueError(
-                f"two of the task's columns are the same: {', '.join(sorted(columns))}"
-            )
-        labels = self.classes
-        if labels is not None and len(set(labels)) < len(labels):
-            raise ValueError("labels holds a name twice")
-        target_type = self.target[1] if self.target else None
-        if labels is not None and target_type == "number":
-            raise ValueError("regression has no labels; remove labels")
-        if labels is not None and len(labels) < 2 and target_type == "class":
-            raise ValueError("labels needs at least two names")
-        return self
 
 
 class SequenceClassification(TaskSchema):
     name: Literal["sequence_classification"] = Field(description=NAME)
     problem_type: Literal["single_label_classification", "multi_label_classification", "regression"]
     """Type of label, in transformers' terms."""
-    text: Annotated[Columns, Input("text")] = Field(min_length=1, max_length=2)
-    """The text column, or the two columns of a pair."""
+    text: Annotated[Columns | None, Input("text")] = Field(None, min_length=1, max_length=2)
+    """The text column, or the two columns of a pair. Absent: template makes the text."""
+    template: Template = None
+    truncate_column: TruncateColumn = None
     label: Annotated[Name | Annotated[Columns, Field(min_length=1)], Target("class")]
     """The label column; for several labels also a list of columns of 0 and 1, one per label and
     named after it."""
@@ -190,8 +108,9 @@ class MultipleChoice(TaskSchema):
 
 class MaskedLM(TaskSchema):
     name: Literal["masked_lm"] = Field(description=NAME)
-    text: Annotated[Name, Input("text")]
-    """The column of unlabelled texts."""
+    text: Annotated[Name | None, Input("text")] = None
+    """The column of unlabelled texts. Absent: template makes them."""
+    template: Template = None
     mask_probability: float = Field(gt=0, lt=1)
     """Share of the words to predict."""
     whole_word: bool
@@ -201,25 +120,31 @@ class MaskedLM(TaskSchema):
 class CausalLM(TaskSchema):
     name: Literal["causal_lm"] = Field(description=NAME)
     prompt: Annotated[Name | None, Input("text")] = None
-    """The column to complete. Absent: `text` is plain text, packed into blocks."""
-    text: Annotated[Name, Target("text")]
-    """The column to learn: texts, or the completions of prompts."""
+    """The column to complete. Absent: template makes the prompts, or `text` is plain text, packed
+    into blocks."""
+    template: Template = None
+    truncate_column: TruncateColumn = None
+    text: Annotated[Name | None, Target("text")] = None
+    """The column to learn: texts, or the completions of prompts. Absent: template makes plain
+    texts."""
 
     @property
     def inputs(self) -> dict[str, str]:
-        return super().inputs or {self.text: "text"}
+        return super().inputs or ({self.text: "text"} if self.text else {})
 
     @property
     def target(self) -> tuple[str, str] | None:
-        return super().target if self.prompt else None
+        return super().target if self.prompt or self.template else None
 
 
 class Seq2SeqLM(TaskSchema):
     name: Literal["seq2seq_lm"] = Field(description=NAME)
     problem_type: Literal["summarization", "translation"]
     """Which scores come first (ROUGE, or BLEU and chrF), and the baselines."""
-    source: Annotated[Name, Input("text")]
-    """The input column; a.b is b inside a."""
+    source: Annotated[Name | None, Input("text")] = None
+    """The input column; a.b is b inside a. Absent: template makes the text."""
+    template: Template = None
+    truncate_column: TruncateColumn = None
     target_text: Annotated[Name, Target("text")]
     """The output column; a.b is b inside a."""
     prefix: str = ""

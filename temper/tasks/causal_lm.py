@@ -1,5 +1,6 @@
 """Texts → a model that continues them; or prompts → completions, with no loss on the prompt."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -11,6 +12,7 @@ import numpy as np
 from temper.params.schema import Settings
 from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, language, windows
 from temper.tasks.base.arrays import Batch, Columns, Features, Rows
+from temper.tasks.base.texts import shortened
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -21,13 +23,13 @@ class CausalLM(Task):
     auto_model = "AutoModelForCausalLM"
     pipeline_tag = "text-generation"
     special_tokens = ("eos_token",)
-    pipeline_input = '"a prompt"'
     is_language_model = True
     predict_outputs_needed = ("tokens",)
 
     def __init__(self, settings: Settings):
         super().__init__(settings)
-        self.packing = self.params.prompt is None
+        self.packing = self.params.target is None
+        self.pipeline_input = json.dumps(self.params.placeholder("a prompt"), ensure_ascii=False)
         self.outputs_needed = ("logits",) if self.packing else ("logits", "tokens")
 
     def is_labelled(self, features: "Dataset") -> bool:
@@ -37,10 +39,9 @@ class CausalLM(Task):
         return any(length > prompt_length for length, prompt_length in lengths)
 
     def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
-        texts = examples.get(self.params.text)
-        if self.params.prompt is not None:
-            return self.encode_prompts(examples[self.params.prompt], texts, processor)
-        assert texts is not None
+        if not self.packing:
+            return self.encode_prompts(examples, processor)
+        texts = [*self.params.read_text(examples)]
         max_length, end = self.settings.tokenize.max_length or 0, processor.eos_token_id
         if mode == "predict":
             ids = [row[-max_length:] for row in processor(texts, padding=False)["input_ids"]]
@@ -50,21 +51,30 @@ class CausalLM(Task):
         columns = {"input_ids": [[*row, end] for row in ids]}
         return windows.split_blocks(columns, max_length, pack=mode == "train")
 
-    def encode_prompts(
-        self, prompts: list[str], completions: list[str] | None, tokenizer: Any
-    ) -> Columns:
+    def encode_prompts(self, examples: Columns, tokenizer: Any) -> Columns:
         """Return prompts and, where there are any, their completions and the end token."""
         max_length, end = self.settings.tokenize.max_length or 0, tokenizer.eos_token_id
+        prompts = [*self.params.read_text(examples)]
         ids = tokenizer(prompts, padding=False, truncation=False, verbose=False)["input_ids"]
-        full, prompt_lengths = [list(row) for row in ids], [len(row) for row in ids]
+        completions, rest = examples.get(self.params.text), [[] for _ in ids]
         if completions is not None and completions[0] is not None:
             rest = tokenizer(completions, add_special_tokens=False, padding=False)["input_ids"]
-            full = [[*a, *b, end] for a, b in zip(full, rest, strict=True)]
+            rest = [[*row, end] for row in rest]
+        full_lengths = [len(a) + len(b) for a, b in zip(ids, rest, strict=True)]
+        long = [i for i, length in enumerate(full_lengths) if length > max_length]
+        if long and self.params.truncate_column is not None:
+            rows = {name: [examples[name][i] for i in long] for name in self.params.inputs}
+            special = tokenizer.num_special_tokens_to_add()
+            room = [max_length - special - len(rest[i]) for i in long]
+            again = tokenizer(shortened(tokenizer, self.params, rows, room), padding=False)
+            for i, row in zip(long, again["input_ids"], strict=True):
+                ids[i] = row
+        full = [[*a, *b] for a, b in zip(ids, rest, strict=True)]
         return {
             "input_ids": [row[:max_length] for row in full],
             "length": [min(len(row), max_length) for row in full],
-            "full_length": [len(row) for row in full],
-            "prompt_length": [min(n, max_length) for n in prompt_lengths],
+            "full_length": full_lengths,
+            "prompt_length": [min(len(row), max_length) for row in ids],
             "example_id": list(range(len(full))),
         }
 
@@ -85,7 +95,7 @@ class CausalLM(Task):
 
     def baselines(self, train: SplitData, splits: Mapping[str, SplitData]) -> Baselines:
         """Return a bigram model's statistics, or the most frequent completion."""
-        if self.params.prompt is not None:
+        if not self.packing:
             usual = Counter(train.examples[self.params.text]).most_common(1)[0][0]
             completions = {
                 split: [(usual, None)] * len(data.examples) for split, data in splits.items()

@@ -1,10 +1,12 @@
 """Unlabelled texts → a model of their domain: hidden words are predicted from their context."""
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temper.params.schema import Settings
 from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, language, windows
 from temper.tasks.base.arrays import Batch, Columns, Features, Rows
 
@@ -19,15 +21,19 @@ class MaskedLM(Task):
     auto_model = "AutoModelForMaskedLM"
     special_tokens = ("mask_token",)
     pipeline_tag = "fill-mask"
-    pipeline_input = '"a text with a [MASK]"'
     is_language_model = True
     packing = True
+
+    def __init__(self, settings: Settings):
+        super().__init__(settings)
+        text = self.params.placeholder("a text with a")
+        self.pipeline_input = json.dumps(f"{text} [MASK]", ensure_ascii=False)
 
     def is_labelled(self, features: "Dataset") -> bool:
         return True
 
     def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
-        texts, size = examples[self.params.text], self.settings.tokenize.max_length or 0
+        texts, size = [*self.params.read_text(examples)], self.settings.tokenize.max_length or 0
         encoded = windows.require_fast(processor, "masked_lm")(
             texts, padding=False, truncation=False, verbose=False
         )

@@ -9,7 +9,7 @@ from temper.core.errors import InputError
 from temper.params.schema import Settings
 from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays
 from temper.tasks.base.arrays import Batch, Columns, Features, Rows
-from temper.tasks.base.texts import encode_texts
+from temper.tasks.base.texts import encode_texts, shorten_rows
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -31,8 +31,9 @@ class Seq2SeqLM(Task):
 
     def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
         tokenize = self.settings.tokenize
-        sources = [self.params.prefix + text for text in examples[self.params.source]]
+        sources = [self.params.prefix + text for text in self.params.read_text(examples)]
         columns = encode_texts(processor, [sources], tokenize.max_length)
+        shorten_rows(processor, columns, self.params, examples, tokenize.max_length)
         columns.pop("token_type_ids", None)
         targets = examples.get(self.params.target_text)
         if targets is not None and targets[0] is not None:
@@ -70,7 +71,7 @@ class Seq2SeqLM(Task):
 
     def baselines(self, train: SplitData, splits: Mapping[str, SplitData]) -> Baselines:
         """Return the sources, or the first sentences of them."""
-        sources = {split: list(data.examples[self.params.source]) for split, data in splits.items()}
+        sources = {s: [*self.params.read_text(data.examples)] for s, data in splits.items()}
         if self.params.problem_type == "translation":
             return {"copy": sources}
         lead = {
@@ -86,7 +87,8 @@ class Seq2SeqLM(Task):
     def snippet(self) -> str:
         generation = self.settings.evaluate.generation
         limit = 128 if generation is None else generation.max_new_tokens
-        text = json.dumps(f"{self.params.prefix}a text", ensure_ascii=False)  # as Python writes it
+        text = self.params.prefix + self.params.placeholder("a text")
+        text = json.dumps(text, ensure_ascii=False)  # as Python writes it
         return self.auto_model_snippet(
             f'inputs = tokenizer({text}, return_tensors="pt")',
             f"written = model.generate(**inputs, max_new_tokens={limit})",

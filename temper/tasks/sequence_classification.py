@@ -1,5 +1,6 @@
 """Single texts or pairs → one label, several labels or a number (`problem_type`)."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from temper.core.errors import InputError
 from temper.params.schema import Settings
 from temper.tasks.base import Mode, Outputs, Task, arrays, label_predictions, windows
 from temper.tasks.base.arrays import Batch, Columns, ComputeMetrics, Features, Logits, Rows, Scores
-from temper.tasks.base.texts import encode_texts
+from temper.tasks.base.texts import encode_texts, shorten_rows
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -24,7 +25,8 @@ class SequenceClassification(Task):
         self.target_kind: label_predictions.TargetKind = self.params.target[1]
         losses = {"classes": "binary_cross_entropy", "number": "squared_error"}
         self.loss = losses.get(self.target_kind, "cross_entropy")
-        if len(self.params.text) == 2:
+        self.pipeline_input = json.dumps(self.params.placeholder("a text"), ensure_ascii=False)
+        if len(self.params.texts) == 2:
             self.pipeline_input = '{"text": "first text", "text_pair": "second text"}'
 
     def num_outputs(self, features: Mapping[str, Any]) -> int:
@@ -35,14 +37,16 @@ class SequenceClassification(Task):
         config.problem_type = self.params.problem_type
 
     def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
-        texts = [examples[column] for column in self.params.text]
+        texts = [*self.params.read_texts(examples).values()]
         if self.settings.tokenize.overflow == "window":
             tokenizer = windows.require_fast(processor, "tokenize.overflow: window")
             if len(texts) == 2:
                 self.check_room(texts[0], tokenizer)
             columns, _ = windows.encode_windows(tokenizer, texts, self.settings.tokenize)
         else:
-            columns = encode_texts(processor, texts, self.settings.tokenize.max_length)
+            max_length = self.settings.tokenize.max_length
+            columns = encode_texts(processor, texts, max_length)
+            shorten_rows(processor, columns, self.params, examples, max_length)
         label, _ = self.params.target
         if label in examples:
             values = examples[label]

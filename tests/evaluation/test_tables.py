@@ -3,6 +3,7 @@
 import numpy as np
 
 from temper.evaluation import tables
+from temper.params.task import MaskedLM
 
 RANDOM = np.random.default_rng(5)
 
@@ -26,7 +27,8 @@ def test_tables_match_a_hand_made_example(tmp_path):
         for i, (p, r) in enumerate(zip(predictions, references, strict=True))
     ]
     tables.write_csv(file, written)
-    worst = tables.worst_rows(file, np.arange(7.0), examples, {"text": "text"}, 2)
+    task = MaskedLM(name="masked_lm", text="text", mask_probability=0.1, whole_word=False)
+    worst = tables.worst_rows(file, np.arange(7.0), examples, task, 2)
     assert [row["text"] for row in worst] == ["x", "w"]
     assert (worst[0]["reference"], worst[0]["prediction"]) == ("c", "b")
 

@@ -119,9 +119,10 @@ def test_examples_of_parameters_are_valid(page, tmp_path):
 
 
 def merge(tree: dict, changes: dict) -> None:
-    """Set nested values; mappings of names that a user makes up are replaced."""
+    """Set nested values; a task with its name and mappings of made-up names are replaced."""
     for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(tree.get(key), dict) and key != "files":
+        is_whole = key == "files" or (key == "task" and "name" in value)
+        if isinstance(value, dict) and isinstance(tree.get(key), dict) and not is_whole:
             merge(tree[key], value)
         else:
             tree[key] = value

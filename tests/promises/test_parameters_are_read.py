@@ -12,6 +12,7 @@ import pytest
 from stages import download, evaluate, export, tokenize, train
 from temper import params
 from temper.params import schema
+from temper.params.task_schema import Input
 from tests.helpers.imports import PIPELINE, ROOT, body, closure, module_of
 from tests.helpers.parameters import schema_keys
 
@@ -61,7 +62,7 @@ class Reads:
         return read
 
     def reader(self):
-        groups = ("task", "data", "model", "tokenize", "train")
+        groups = ("task", "task_schema", "data", "model", "tokenize", "train")
         properties = {str(ROOT / f"temper/params/{name}.py") for name in groups}
         passed_on = {*properties, __file__}  # a property is read for its caller
 
@@ -146,7 +147,14 @@ def test_every_key_is_read_by_a_stage_that_lists_it():
         for group, *rest in [key.split(".")]
         if not all(part in words[group] or part in pipeline for part in rest if part != "<name>")
     }
-    assert {key for key in unread if not key.startswith(PASSED_ON)} == set()
+    inputs = {
+        f"task.{name}"
+        for task in params.TASKS.values()
+        for name, field in task.model_fields.items()
+        if any(isinstance(mark, Input) for mark in field.metadata)
+    }
+    assert "read_text" in words["task"]  # which reads them by their mark
+    assert {key for key in unread - inputs if not key.startswith(PASSED_ON)} == set()
 
 
 def names_in(stage: str) -> set[str]:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from temper.params import text_template
+from temper.tasks.base.windows import require_fast
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -29,6 +32,69 @@ def encode_texts(
         ):
             full_lengths[i] = len(ids)
     return columns
+
+
+def shorten_rows(
+    tokenizer: "PreTrainedTokenizerBase",
+    columns: dict[str, list],
+    params: Any,
+    examples: Mapping[str, Any],
+    max_length: int | None,
+) -> None:
+    """Replace the rows of `columns` that were truncated by those of `shortened` texts.
+
+    Without `task.truncate_column` nothing changes. `full_length` stays that of the whole text.
+    """
+    lengths, limit = columns["full_length"], max_length or tokenizer.model_max_length
+    long = [i for i, length in enumerate(lengths) if length > limit]
+    if not long or getattr(params, "truncate_column", None) is None:
+        return
+    rows = {name: [examples[name][i] for i in long] for name in params.inputs}
+    room = limit - tokenizer.num_special_tokens_to_add()
+    encoded = encode_texts(
+        tokenizer, [shortened(tokenizer, params, rows, [room] * len(long))], max_length
+    )
+    for name in encoded.keys() - {"full_length"}:
+        for i, value in zip(long, encoded[name], strict=True):
+            columns[name][i] = value
+
+
+def shortened(
+    tokenizer: "PreTrainedTokenizerBase",
+    params: Any,
+    examples: Mapping[str, list[str]],
+    max_tokens: Sequence[int],
+) -> list[str]:
+    """Return the texts of a template with as much of `task.truncate_column` as there is room for.
+
+    It is cut at its end, between tokens. A text that is too long without it stays so.
+
+    Args:
+        tokenizer: of the model.
+        params: of the task.
+        examples: the columns of the template.
+        max_tokens: the most tokens of each text, without special ones.
+    """
+    column, fast = params.truncate_column, require_fast(tokenizer, "task.truncate_column")
+    rows = [dict(zip(examples, row, strict=True)) for row in zip(*examples.values(), strict=True)]
+    framed = [text_template.around(params.template, row, column) for row in rows]
+    values, pending = [row[column] for row in rows], [*range(len(rows))]
+    while pending:
+        texts = [values[i].join(framed[i]) for i in pending]
+        encoded = fast(
+            texts, add_special_tokens=False, return_offsets_mapping=True, truncation=False,
+            verbose=False,
+        )  # fmt: skip
+        too_long = []
+        for i, offsets in zip(pending, encoded["offset_mapping"], strict=True):
+            surplus, first = len(offsets) - max_tokens[i], len(framed[i][0])
+            if surplus > 0 and values[i]:
+                starts = [a - first for a, _ in offsets if first <= a < first + len(values[i])]
+                end = starts[-surplus] if surplus <= len(starts) else 0
+                values[i] = values[i][: min(end, len(values[i]) - 1)]  # shorter in any case
+                too_long.append(i)
+        pending = too_long
+    return [value.join(frame) for value, frame in zip(values, framed, strict=True)]
 
 
 def _encode(tokenizer: Any, texts: Columns, **options: Any) -> Mapping[str, list]:

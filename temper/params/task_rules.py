@@ -1,0 +1,48 @@
+"""Rules across keys about the text that a task reads: a column, or a template of several."""
+
+from collections.abc import Iterator
+
+from temper.core.errors import nearest
+from temper.params import text_template
+from temper.params.schema import Params
+from temper.params.task import CausalLM, Seq2SeqLM
+from temper.params.train_rules import Conflict
+
+TEXT_KEYS = {  # task → the key that `task.template` replaces
+    "sequence_classification": "text",
+    "masked_lm": "text",
+    "causal_lm": "prompt",
+    "seq2seq_lm": "source",
+}
+
+
+def text_conflicts(p: Params) -> Iterator[Conflict]:
+    """Yield a text that is missing or made twice, and what a template leaves without effect."""
+    task, key = p.task, TEXT_KEYS.get(p.task.name)
+    if key is None:
+        return
+    template, column = getattr(task, "template", None), getattr(task, key)
+    if isinstance(task, CausalLM) and task.text is None and template is None:
+        yield "task.text", "missing; name the column of texts or completions, or write a template"
+    elif not task.inputs:
+        yield f"task.{key}", "missing; name the column, or write a template of several"
+    if template is not None and column is not None:
+        yield "task.template", f"makes the text that task.{key} names a column for: remove one"
+    if template is not None and isinstance(task, Seq2SeqLM) and task.prefix:
+        yield "task.prefix", "begin task.template with it instead; remove it"
+    yield from _truncate_conflicts(p, template)
+
+
+def _truncate_conflicts(p: Params, template: str | None) -> Iterator[Conflict]:
+    cut, key = getattr(p.task, "truncate_column", None), "task.truncate_column"
+    if cut is None:
+        return
+    if template is None:
+        yield key, "has no effect without task.template; remove it"
+    elif cut not in (named := text_template.columns(template)):
+        message = f"{cut!r} is no column of task.template{nearest(cut, named)}"
+        yield key, f"{message}; it has {', '.join(named)}"
+    elif p.tokenize.overflow == "window":
+        yield key, "has no effect with tokenize.overflow: window, which cuts nothing; remove it"
+    elif isinstance(p.task, CausalLM) and p.task.text is None:
+        yield key, "has no effect on plain texts, of which nothing is cut; remove it"
