@@ -42,6 +42,7 @@ OURS = {
     "buckets": FP32 | BUCKETS | {"precision": "bf16"},
     "graphs": FP32 | BUCKETS | {"precision": "bf16"},
     "compile": FP32 | BUCKETS | {"precision": "bf16", "compile": True},
+    "compile_tokens": FP32 | BUCKETS | {"precision": "bf16", "compile": True, "batch_tokens": True},
 }
 ON_CPU = (
     "trainer",
@@ -53,7 +54,7 @@ ON_CPU = (
     "other_engine",
     "cpu_bf16",
 )
-ON_GPU = (*PLAIN, "fp32", "bf16", "buckets", "graphs", "compile")
+ON_GPU = (*PLAIN, "fp32", "bf16", "buckets", "graphs", "compile", "compile_tokens")
 TITLES = {
     "trainer": "plain Trainer, fp32",
     "trainer_bf16": "plain Trainer, bf16",
@@ -69,8 +70,9 @@ TITLES = {
     "buckets": "+ length buckets",
     "graphs": "+ CUDA graphs, flat bf16 weights",
     "compile": "+ train.compile",
+    "compile_tokens": "+ batches of equal tokens",
 }
-RECORDED = ("graphs", "compile")
+RECORDED = ("graphs", "compile", "compile_tokens")
 WITHOUT_DROPOUT = ("fp32", "fp32_buckets")  # torch's own masks
 WITHOUT_MEMORY = (*WITHOUT_DROPOUT, "dropout")
 SPLITS = ("train", "validation")
@@ -108,7 +110,7 @@ def measure(row: str, tree: dict, epochs: float, folder: Path) -> dict[str, floa
     """Train in this process with the switches of a row."""
     tree = tree | {"train": tree["train"] | OURS[row] | {"epochs": epochs}}
     size = tree["train"]["batch_size"]
-    if row == "tokens":  # as many of them as fit into a batch of the others
+    if "batch_tokens" in OURS[row]:  # as many of them as fit into a batch of the others
         num_tokens = np.asarray(arrow.load(Path("data/tokenized"))["train"]["length"]).mean()
         tree["train"] |= {"batch_size": None, "batch_tokens": round(size * num_tokens)}
     Path("params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))

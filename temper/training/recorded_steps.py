@@ -1,8 +1,8 @@
 """Whole optimizer steps as CUDA graphs: how engine `loop` trains in bf16 on one GPU.
 
 A small model on a GPU waits for Python: a step launches a thousand kernels. Here a step is recorded
-once per padded length and then replayed by one call (see "CUDA Graphs" in PyTorch's notes): a batch
-gathered from rows that lie on the device, forward, backward, clipping, AdamW.
+once per shape of a batch and then replayed by one call (see "CUDA Graphs" in PyTorch's notes): rows
+gathered from a table on the device, forward, backward, clipping, AdamW.
 
 The network computes with bf16 copies of the fp32 weights, refreshed after each step. Dropout
 depends on (seed, step) alone, so a resumed training ends with the same bytes.
@@ -32,6 +32,9 @@ MAX_GRAPHS = 16  # padded lengths that are recorded
 LOG_EVERY = 64  # steps between two looks at loss and gradient norm, which wait for the GPU
 
 Metrics = dict[str, float]  # loss, grad_norm, learning_rate
+Shape = tuple[
+    int, int
+]  # of a batch: rows, and tokens that each is padded to (0: rows are not text)
 
 
 def obstacle(session: TrainingSession) -> str | None:
@@ -42,7 +45,6 @@ def obstacle(session: TrainingSession) -> str | None:
         f"train.precision is {params.precision}": params.precision != "bf16",
         "gradient accumulation": args.gradient_accumulation_steps > 1,
         "train.gradient_checkpointing": params.gradient_checkpointing,
-        "train.batch_tokens": params.batch_tokens is not None,
         f"train.optimizer is {params.optimizer}": params.optimizer is not None,
         "train.weight_averaging is ema": session.ema is not None,
         "train.collator": params.collator is not None,
@@ -72,11 +74,12 @@ class RecordedSteps:
         self.log_every = 1 if params.callbacks else LOG_EVERY
         self.rates_on_cpu, self.rates = rates, rates.to(self.device)
         self.bias_corrections = bias_corrections(params, len(rates)).to(self.device)
-        shape = (session.steps_per_epoch, params.global_batch)
-        self.rows = torch.zeros(shape, dtype=torch.int64, device=self.device)  # of the epoch
-        self.step_number = torch.zeros((), dtype=torch.int64, device=self.device)  # from 0
+        sampler, integers = session.sampler, {"dtype": torch.int64, "device": self.device}
+        self.rows = torch.zeros(sampler.num_rows, **integers)  # of the epoch, in order
+        self.borders = torch.zeros(sampler.num_batches + 1, **integers)  # of its batches
+        self.step_number = torch.zeros((), **integers)  # from 0
         self.metrics = torch.zeros(self.log_every, 2, device=self.device)  # loss, gradient norm
-        self.replays: dict[int, tuple[Callable[[], None], float]] = {}
+        self.replays: dict[Shape, tuple[Callable[[], None], float]] = {}
         self.num_pending, self.pool = 0, None
         networks.move(session.model, self.device)
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
@@ -86,7 +89,8 @@ class RecordedSteps:
             self.weights = FlatWeights(session.model, groups, params)
             self._compile()
             try:
-                self.replays[self.table.width] = self._record(self.table.width)
+                shape = self._shape(np.array(sampler.longest_micro_batch()))
+                self.replays[shape] = self._record(shape)
             except Exception as error:
                 if memory.is_out_of_memory(error):
                     raise
@@ -116,35 +120,41 @@ class RecordedSteps:
         """Put the rows of the sampler's epoch on the device.
 
         Returns:
-            The length that each of its batches is padded to, without the first `skip`.
+            The shapes of its batches, without the first `skip`.
         """
         sampler = self.session.sampler
         batches = sampler.global_batches(sampler.epoch)
-        rows = torch.full(self.rows.shape, len(sampler.lengths))  # the row without a label
-        for i, batch in enumerate(batches):
-            rows[i, : len(batch)] = torch.from_numpy(batch)
-        self.rows.copy_(rows)
-        return (self._recorded_length(batch) for batch in batches[skip:])
+        self.rows.copy_(torch.from_numpy(np.concatenate(batches)))
+        self.borders.copy_(torch.tensor([0, *np.cumsum([len(batch) for batch in batches])]))
+        return (self._shape(batch) for batch in batches[skip:])
 
-    def _recorded_length(self, batch: np.ndarray) -> int:
-        """Round a batch's length up, so that at most `MAX_GRAPHS` lengths are recorded."""
+    def _shape(self, batch: np.ndarray) -> Shape:
+        """Return the shape a batch is filled up to, so that few different ones are recorded.
+
+        At most `MAX_GRAPHS` lengths; with `train.batch_tokens` the number of rows has three
+        significant bits, otherwise it is that of a full batch.
+        """
         width, length = self.table.width, self.table.padded_length(batch)
         multiple = -(-width // (MAX_GRAPHS * 8)) * 8 or 1
-        return min(width, -(-length // multiple) * multiple)
+        length = min(width, -(-length // multiple) * multiple)
+        if not self.session.sampler.in_tokens:
+            return self.session.params.global_batch, length
+        multiple = 1 << max(len(batch).bit_length() - 3, 0)
+        return -(-len(batch) // multiple) * multiple, length
 
-    def run(self, step: int, length: int) -> float:
+    def run(self, step: int, shape: Shape) -> float:
         """Start a step on the GPU, without waiting for it; return its flops.
 
         Args:
             step: its number, from 0.
-            length: that its batch is padded to.
+            shape: that its batch is filled up to.
         """
-        if length not in self.replays:
-            self.replays[length] = self._record(length)
+        if shape not in self.replays:
+            self.replays[shape] = self._record(shape)
         if self.num_pending == 0:
             self.step_number.fill_(step)
         torch.cuda.manual_seed(self.session.seed + (step << 32))
-        replay, flops = self.replays[length]
+        replay, flops = self.replays[shape]
         replay()
         self.num_pending += 1
         return flops
@@ -179,19 +189,19 @@ class RecordedSteps:
             raise other_kind_of_steps(folder)
         self.weights.restore(load_file(folder / STATE_FILE, device=str(self.device)))
 
-    def _record(self, length: int) -> tuple[Callable[[], None], float]:
-        """Record the step of a padded length; return what replays it, and its flops."""
-        flops = self.session.flops(self.table.batch(self.rows[0], length))
+    def _record(self, shape: Shape) -> tuple[Callable[[], None], float]:
+        """Record the step of a shape; return what replays it, and its flops."""
+        flops = self.session.flops(self._batch(shape))
         stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):  # what libraries set up and compile at the first call
-            self._forward_backward(length)
+            self._forward_backward(shape)
             if not self.replays:
                 self._warm_up_update()
         torch.cuda.current_stream().wait_stream(stream)
         self.weights.drop_gradients()
         with torch.cuda.graph(graph, pool=self.pool):
-            self._step(length)
+            self._step(shape)
         self.weights.drop_gradients()
         self.pool = graph.pool()
         return graph.replay, flops
@@ -209,23 +219,34 @@ class RecordedSteps:
             self.weights.update(self.rates[0], self.bias_corrections[0])
         self.weights.restore(saved)
 
-    def _step(self, length: int) -> None:
-        loss = self._forward_backward(length)
+    def _step(self, shape: Shape) -> None:
+        loss = self._forward_backward(shape)
         step = self.step_number[None]
         tables = self.rates, self.bias_corrections
         norm = self.weights.update(*(table.index_select(0, step)[0] for table in tables))
         self.metrics.index_copy_(0, step % self.log_every, torch.stack([loss, norm])[None])
         self.step_number += 1
 
-    def _forward_backward(self, length: int) -> torch.Tensor:
-        index = self.step_number[None] % len(self.rows)
-        batch = self.table.batch(self.rows.index_select(0, index)[0], length)
-        loss = self._loss(self._compute, batch)
+    def _forward_backward(self, shape: Shape) -> torch.Tensor:
+        loss = self._loss(self._compute, self._batch(shape))
         loss.backward()
         return loss.detach()
 
+    def _batch(self, shape: Shape) -> Tensors:
+        """Gather the batch of the step on the device, filled up with rows that have no label."""
+        num_rows, length = shape
+        batch = self.step_number[None] % (len(self.borders) - 1)
+        begin, end = (self.borders.index_select(0, batch + i) for i in (0, 1))
+        numbers = begin + torch.arange(num_rows, device=self.device)
+        rows = self.rows.index_select(0, numbers.clamp(max=len(self.rows) - 1))
+        return self.table.batch(torch.where(numbers < end, rows, self.table.padding_row), length)
+
     def _loss(self, model: Callable[..., Any], batch: Tensors) -> torch.Tensor:
-        num_labels = losses.label_mask(batch["labels"]).sum().clamp(min=1)
+        rows = self.session.rows
+        if self.session.sampler.in_tokens:
+            num_labels = torch.full((), rows.mean_num_labels, device=self.device)
+        else:
+            num_labels = losses.label_mask(batch["labels"]).sum().clamp(min=1)
         return self.session.compute_loss(model, batch, num_labels, 0)  # on a GPU torch drops
 
     def _compute(self, **inputs: torch.Tensor) -> Any:

@@ -25,6 +25,7 @@ class RowTable:
 
     Attributes:
         width: tokens per row; 0: rows are not text.
+        padding_row: number of the row that carries no label.
 
     Raises:
         NotRecordable: the rows are too large for the device, or a batch that is collated by itself
@@ -33,6 +34,7 @@ class RowTable:
 
     def __init__(self, session: TrainingSession, device: torch.device):
         self.session, self.device = session, device
+        self.padding_row = len(session.sampler.lengths)
         longest = int(np.argmax(session.sampler.lengths))
         self.width = self.padded_length(np.array([longest]))
         self.tensors, self.pads_left = self._collate_all(longest), False

@@ -27,6 +27,7 @@ pytestmark = [
 DROPOUT = {"model__config": {"hidden_dropout_prob": 0.1}}
 LARGE = {"model__config": {"hidden_size": 256, "intermediate_size": 2048, "num_hidden_layers": 4}}
 GRAPHS = {"train__engine": "loop", "train__precision": "bf16"}
+TOKENS = GRAPHS | {"train__batch_size": None, "train__batch_tokens": 560}
 
 
 @pytest.mark.parametrize("engine", ["trainer", "loop"])
@@ -98,7 +99,7 @@ def test_out_of_memory_halves_the_batch(prepare, engine, capfd):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"train__engine": "trainer", "train__precision": "bf16"}, GRAPHS, {}]
+    "changes", [{"train__engine": "trainer", "train__precision": "bf16"}, GRAPHS, TOKENS, {}]
 )
 def test_two_runs_are_equal_to_the_bit(prepare, changes):
     """With determinism.deterministic, on one card, with dropout."""
@@ -113,6 +114,7 @@ def test_two_runs_are_equal_to_the_bit(prepare, changes):
         {"train__engine": "loop", "train__precision": "fp16"},
         {"train__engine": "loop"},
         GRAPHS,
+        TOKENS,
     ],
 )
 def test_resumes_to_the_bit(prepare, changes):
@@ -125,12 +127,13 @@ def test_resumes_to_the_bit(prepare, changes):
     assert_same(fit(parameters, "cut"), whole)
 
 
-def test_recorded_steps_are_those_of_the_loop(prepare, capfd, monkeypatch):
+@pytest.mark.parametrize("changes", [GRAPHS, TOKENS])
+def test_recorded_steps_are_those_of_the_loop(prepare, capfd, monkeypatch, changes):
     """CUDA graphs are what runs, and they come near the plain steps."""
-    recorded = fit(prepare(**GRAPHS), "recorded")
+    recorded = fit(prepare(**changes), "recorded")
     assert "recorded as CUDA graphs" in capfd.readouterr().err
     monkeypatch.setattr(recorded_steps, "obstacle", lambda _: "a test")
-    plain = fit(prepare(**GRAPHS), "plain")
+    plain = fit(prepare(**changes), "plain")
     for row, expected in zip(recorded.history.train[:6], plain.history.train[:6], strict=True):
         assert row["loss"] == pytest.approx(expected["loss"], rel=0.02)
     assert distance(recorded, plain) < 0.05
