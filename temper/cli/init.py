@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,6 +26,15 @@ def init(
         list[str] | None, typer.Option(help="The text column; twice for a pair.")
     ] = None,
     label: Annotated[str | None, typer.Option(help="The label column.")] = None,
+    config: Annotated[str | None, typer.Option(help="Of a data set on the Hub.")] = None,
+    quality: Annotated[
+        Literal["quick", "good", "best"],
+        typer.Option(
+            help="quick, good or best. good: usual values to fine-tune. quick: a third of their "
+            "time. best: twice their time, for pairs of texts. That the scores are in this order "
+            "is known for one or two data sets alone: docs/what-helps.md."
+        ),
+    ] = "good",
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
     commit: Annotated[bool, typer.Option(help="Commit params.yaml and what tracks data.")] = False,
 ) -> None:
@@ -40,14 +49,24 @@ def init(
     if not yes:
         check_edits(target, asks)
     wishes = Wishes(
-        choose=choose if asks else refuse, task=task, text=tuple(text or ()), label=label
+        choose=choose if asks else refuse,
+        task=task,
+        text=tuple(text or ()),
+        label=label,
+        config=config,
+        quality=quality,
     )
-    found = source.find_source(data, DATA)
-    proposed = proposal.propose(found, wishes, model, MODELS, f"temper init {data}")
+    found = source.find_source(data, DATA, wishes)
+    command = f"temper init {data}{f' --quality {quality}' * (quality != 'good')}"
+    proposed = proposal.propose(found, wishes, model, MODELS, command)
     target.write_text(proposed.text, encoding="utf-8")
-    print_facts(f"temper init {data}", proposed.facts)
+    print_facts(command, proposed.facts)
     tracked = track([*found.tracked, *filter(None, [proposed.model_folder])])
-    check()
+    try:
+        check()
+    except InputError as error:
+        hint = f"{target} is written: correct it or the data, then run temper check"
+        raise InputError(f"{error}\n{hint}") from None
     paths = [str(target), *tracked]
     if not commit:
         print(f"next: git add {shlex.join(paths)} && git commit -m 'Parameters', then dvc repro")

@@ -17,6 +17,7 @@ from temper.prediction.predictor import why_no_graph
 
 METRICS, REPORT = Path("data/evaluation/metrics.json"), Path("data/evaluation/report.html")
 EXPORT, STORE = Path("data/export"), Path("mlflow.db")
+WEIGHTS = Path("data/model")
 COMMITTED = (params.PARAMS_FILE.as_posix(), repo.LOCK.as_posix())
 
 
@@ -60,12 +61,29 @@ def next_commands(parameters: params.Params) -> list[tuple[str, str]]:
         commands = [(add, "so that another can be compared with it, then"), *compare]
     named = [Path(parameters.data.files.get(split, "")) for split in ("test", "validation")]
     file = next((path.as_posix() for path in named if path.is_file()), "<file>")
+    run = served_run()
     predict = f"temper predict --model {EXPORT} --input {shlex.quote(file)} --output scored.csv"
     return [
         *commands,
         ("dvc plots show", "curves, confusion matrix"),
         (predict, ""),
+        *([(f"mlflow models serve -m runs:/{run}/model --env-manager local", "")] if run else []),
     ]
+
+
+def served_run() -> str | None:
+    """Return the id of the run in the local store that has the exported model."""
+    if "MLFLOW_TRACKING_URI" in os.environ or not STORE.exists():
+        return None
+    from temper import tracking
+    from temper.sweep import model_registry  # MLflow takes a second
+    from temper.tracking import store
+
+    try:
+        weights = tracking.model_sha256(WEIGHTS)
+        return model_registry.find_exported_run(store.connect(), weights).info.run_id
+    except Exception:  # MLflow's, of a store that is broken, or no run has it
+        return None
 
 
 def is_comparable(revision: str) -> bool:

@@ -1,5 +1,7 @@
 """Values of params.yaml → its text, one line a key, with comments."""
 
+import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -42,16 +44,19 @@ COMMENTS = {
     "export.license": "SPDX id of the model",
 }
 COMMENT_COLUMN = 34
+WIDTH = 98  # of a heading
 
 
-def write(parameters: dict[str, Any], heading: str) -> str:
+def write(parameters: dict[str, Any], headings: Sequence[str]) -> str:
     """Return the text of a params.yaml.
 
     Args:
         parameters: groups and their values, in the order of the file.
-        heading: of the first comment.
+        headings: lines of the first comment.
     """
-    lines = ["# yaml-language-server: $schema=params.schema.json", f"# {heading}", ""]
+    lines = ["# yaml-language-server: $schema=params.schema.json"]
+    lines += [f"# {line}" for heading in headings for line in textwrap.wrap(heading, WIDTH)]
+    lines.append("")
     for group, values in parameters.items():
         if group in ("seed", "code", "determinism"):
             lines.append(_line(group, group, values))

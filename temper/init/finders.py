@@ -9,10 +9,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from temper.core.errors import InputError, nearest
-from temper.ingest.label_values import label_name
 from temper.init import labels
-from temper.init.names import GROUPS, LABELS, PAIRS, PROMPTS, SUMMARIES, TEXTS, TRANSLATIONS
+from temper.init.names import (
+    GROUPS,
+    LABELS,
+    LANGUAGES,
+    PAIRS,
+    PROMPTS,
+    SUMMARIES,
+    TEXTS,
+    TRANSLATIONS,
+)
 from temper.init.profiles import ColumnProfile
+from temper.init.refusals import image_paths, listed
 from temper.init.roles import Columns, Roles, Wishes, make_roles
 
 
@@ -31,8 +40,8 @@ def find_roles(columns: Columns, wishes: Wishes) -> Roles:
             if roles is not None and wished <= _columns_of(roles):
                 return roles
     raise InputError(
-        f"found no {wishes.task or 'task'} in the columns {', '.join(columns)}; name columns with "
-        "--text and --label, or start from a recipe: temper recipe"
+        f"found no {wishes.task or 'task'} in the columns {listed(columns)}; name columns with "
+        f"--text and --label, or start from a recipe: temper recipe{image_paths(columns)}"
     )
 
 
@@ -42,7 +51,7 @@ def _check_wishes(columns: Columns, wishes: Wishes) -> None:
             if name not in columns:
                 raise InputError(
                     f"{option}: no column {name!r}{nearest(name, list(columns))}; there are "
-                    f"{', '.join(columns)}"
+                    f"{listed(columns)}"
                 )
     if wishes.label in wishes.text or len(wishes.text) > 2:
         raise InputError("--text: name one column, or two for a pair, and not that of --label")
@@ -68,7 +77,9 @@ def _images(columns: Columns, wishes: Wishes) -> Roles | None:
         return None
     label = _find_label(columns, wishes, exclude=images)
     task = {"name": "image_classification", "image": images[0], "label": label}
-    return make_roles(columns, task, [*images, label], labels=dict(columns[label].counts))
+    counts = dict(columns[label].counts)
+    notes = tuple(labels.doubts(counts))
+    return make_roles(columns, task, [*images, label], labels=counts, notes=notes)
 
 
 def _is_image_dict(column: ColumnProfile) -> bool:
@@ -94,22 +105,9 @@ def _tags(columns: Columns, wishes: Wishes) -> Roles | None:
         [p for p in named or pairs if distinct[p[0].name] >= distinct[p[1].name]] or pairs,
         key=lambda pair: ("ner" not in pair[1].name, distinct[pair[1].name]),
     )
-    names = {label_name(tag) for cell in tags.cells for tag in cell}
     task = {"name": "token_classification", "words": words.name, "tags": tags.name}
-    task["scheme"] = _scheme(names, tags.cells)
+    task["scheme"] = labels.tag_scheme(tags.cells)
     return make_roles(columns, task, [words.name, tags.name], texts=[words.name])
-
-
-def _scheme(names: set[str], cells: Sequence[list[Any]]) -> str:
-    if any(re.match(r"[ES]-", name) for name in names):
-        return "BIOES"
-    for cell in cells:  # in IOB2 an entity never begins with I-
-        begun = "O"
-        for tag in map(label_name, cell):
-            if tag.startswith("I-") and begun == "O":
-                return "IOB1"
-            begun = tag
-    return "IOB2"
 
 
 def _answers(columns: Columns, wishes: Wishes) -> Roles | None:
@@ -144,7 +142,9 @@ def _choices(columns: Columns, wishes: Wishes) -> Roles | None:
 
 def _generation(columns: Columns, wishes: Wishes) -> Roles | None:
     wished = [(name, wishes.label) for name in wishes.text if wishes.label and wishes.task]
-    kinds = {"translation": TRANSLATIONS, "summarization": (*wished, *SUMMARIES)}
+    spoken = [name for name in columns if name.lower() in LANGUAGES]  # from the first one
+    languages = [(spoken[0], spoken[1])] if len(spoken) == 2 else []
+    kinds = {"translation": (*TRANSLATIONS, *languages), "summarization": (*wished, *SUMMARIES)}
     for problem_type, pairs in kinds.items():
         for source, target in pairs:
             if {source, target} <= {*columns} and not columns[target].is_categorical:
@@ -185,6 +185,9 @@ def _classes(columns: Columns, wishes: Wishes) -> Roles | None:
         task |= more
     else:
         task["problem_type"] = "multi_label_classification"
+    others = [name for name, c in columns.items() if c.is_text and name not in (*texts, *used)]
+    if others:
+        notes += (f"{', '.join(others)}: more texts; task.template makes one text of them all",)
     return make_roles(columns, task, [*texts, *used], texts=texts, labels=counts, notes=notes)
 
 
@@ -192,7 +195,7 @@ def _plain_texts(columns: Columns, wishes: Wishes) -> Roles | None:
     texts = [name for name, c in columns.items() if c.is_text or name in ("text", *wishes.text)]
     if not texts or (wishes.task is None and any(c.is_categorical for c in columns.values())):
         return None
-    texts = [*wishes.text] or texts
+    texts = _find_texts(columns, wishes, exclude=()) if len(texts) > 1 else texts
     task: dict[str, Any] = {"name": "causal_lm", "text": texts[0]}
     if wishes.task == "masked_lm" or (wishes.task is None and wishes.has_encoder):
         task |= {"name": "masked_lm", "mask_probability": 0.15, "whole_word": True}
@@ -207,6 +210,7 @@ def _find_label(columns: Columns, wishes: Wishes, exclude: Sequence[str] = ()) -
     few = [n for n, c in columns.items() if n not in exclude and c.is_categorical]
     found = named[:1] or [name for name in few if name.lower() not in GROUPS]
     if len(found) == 1:
+        labels.check_number(columns[found[0]])
         return found[0]
     choices = found or [name for name in columns if name not in exclude]
     return wishes.choose("which column holds the label?", choices, None, "--label")

@@ -1,20 +1,51 @@
 """A label column → what kind of labels it holds, and which class precision is about."""
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from temper.core.errors import InputError
+from temper.ingest.label_values import label_name
 from temper.init.names import POSITIVES
-from temper.init.profiles import ColumnProfile
+from temper.init.profiles import MAX_DISTINCT, ColumnProfile
 
 SEPARATORS = ("|", ";", ",")
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 MAX_CLASSES = 20  # more whole numbers are an amount to predict
+MANY = 50  # labels, of which each needs MIN_MEAN rows
+MIN_MEAN = 5
+FEW = 10  # rows of a label, of which a split of a tenth has one
+
+
+def check_number(column: ColumnProfile) -> None:
+    """Refuse a column whose name alone says that it holds labels, if it has too many.
+
+    Raises:
+        InputError: hardly any value occurs again.
+    """
+    if column.holds_numbers or column.holds_lists or _separator(column.counts):
+        return
+    num = column.num_distinct
+    if column.has_more or (num > MANY and num * MIN_MEAN > column.num_cells):
+        raise InputError(
+            f"{column.name!r} has {'over ' * column.has_more}{num:,} different values in "
+            f"{column.num_cells:,} rows, too many to learn from; if it holds the labels all the "
+            f"same, say --label {column.name}; else name the column that does"
+        )
 
 
 def read_labels(column: ColumnProfile) -> tuple[dict[str, Any], dict[str, int], tuple[str, ...]]:
     """Return keys of the task group, the counts of single labels, and notes."""
     if column.holds_lists or all(str(v).startswith("[") for v in column.cells):
         return {"problem_type": "multi_label_classification"}, {}, ()
+    if any(map(DECIMAL_COMMA.fullmatch, column.counts)) and all(
+        re.fullmatch(r"[\d.,+-]+", name) for name in column.counts
+    ):
+        raise InputError(
+            f"{column.name!r} holds numbers with decimal commas, such as "
+            f"{next(filter(DECIMAL_COMMA.fullmatch, column.counts))}; write them with points"
+        )
     is_whole = column.num_whole_numbers == column.num_cells
     if column.holds_numbers and (
         not is_whole or column.has_more or column.num_distinct > MAX_CLASSES
@@ -38,7 +69,37 @@ def read_labels(column: ColumnProfile) -> tuple[dict[str, Any], dict[str, int], 
             f"{column.name!r} holds {len(counts)} whole numbers, read as classes; "
             "task.problem_type: regression reads them as amounts",
         )
-    return keys, counts, notes
+    if column.has_more:
+        notes += (f"{column.name!r} has over {MAX_DISTINCT:,} labels, counted here in part",)
+    return keys, counts, (*notes, *doubts(counts))
+
+
+def doubts(counts: Mapping[str, int]) -> list[str]:
+    """Note labels that are spelled in several ways, and those with few rows."""
+    spelled: dict[str, list[str]] = {}
+    for name in counts:
+        spelled.setdefault(name.strip().lower(), []).append(repr(name))
+    several = ["/".join(names) for names in spelled.values() if len(names) > 1]
+    notes = [f"labels that differ in case or spaces alone: {', '.join(several[:5])}"]
+    rare = [f"{name} {count}" for name, count in counts.items() if count < FEW]
+    more = ", …" if len(rare) > 5 else ""
+    few = f"{len(rare)} of {len(counts)} labels have under {FEW} rows ({', '.join(rare[:5])}{more})"
+    notes.append(f"{few}: a split may have none of them")
+    return [note for note, found in zip(notes, (several, rare), strict=True) if found]
+
+
+def tag_scheme(cells: Sequence[list[Any]]) -> str:
+    """Return the scheme that the tags of these sentences follow."""
+    names = {label_name(tag) for cell in cells for tag in cell}
+    if any(re.match(r"[ES]-", name) for name in names):
+        return "BIOES"
+    for cell in cells:  # in IOB2 an entity never begins with I-
+        begun = "O"
+        for tag in map(label_name, cell):
+            if tag.startswith("I-") and begun == "O":
+                return "IOB1"
+            begun = tag
+    return "IOB2"
 
 
 def _separator(counts: Counter[str]) -> str | None:

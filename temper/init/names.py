@@ -13,20 +13,30 @@ PAIRS = (
     ("premise", "hypothesis"), ("text1", "text2"), ("text_a", "text_b"), ("question", "sentence"),
     ("query", "passage"), ("query", "document"),
 )  # fmt: skip
-TRANSLATIONS = (("source", "target"), ("src", "tgt"), ("en", "de"), ("en", "fr"), ("en", "es"))
+TRANSLATIONS = (("source", "target"), ("src", "tgt"))
+LANGUAGES = (
+    "ar", "cs", "da", "de", "en", "es", "fi", "fr", "hi", "it", "ja", "ko", "nl", "pl", "pt", "ro",
+    "ru", "sv", "tr", "uk", "zh",
+)  # fmt: skip
 SUMMARIES = (
     ("document", "summary"), ("article", "highlights"), ("article", "summary"), ("text", "summary"),
     ("dialogue", "summary"),
 )  # fmt: skip
 PROMPTS = (
     ("prompt", "completion"), ("prompt", "response"), ("instruction", "output"),
-    ("instruction", "response"),
+    ("instruction", "response"), ("question", "answer"), ("question", "response"),
 )  # fmt: skip
+WORDS = ("word", "words", "token", "tokens", "form")
 GROUPS = (
     "user", "user_id", "author", "author_id", "patient", "patient_id", "speaker", "customer",
     "customer_id", "session", "session_id", "group", "group_id", "document_id", "doc_id", "family",
 )  # fmt: skip
 POSITIVES = (
-    "yes", "true", "1", "positive", "pos", "spam", "toxic", "relevant", "equivalent", "duplicate",
-    "entailment", "fraud", "hate", "urgent", "defect", "fake",
+    "yes", "true", "1", "1.0", "positive", "pos", "spam", "toxic", "relevant", "equivalent",
+    "duplicate", "entailment", "fraud", "hate", "urgent", "defect", "fake",
 )  # fmt: skip
+SPLITS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test", "testing"),
+}

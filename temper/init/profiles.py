@@ -12,6 +12,7 @@ from temper.ingest.label_values import label_name
 MAX_DISTINCT = 1_000  # values of a column that are counted; a column with more has no labels
 MAX_CELLS = 2_000  # cells of a column that are kept, to measure lengths in tokens
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")  # Thai, Lao, Japanese, Chinese
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}")
 
 
@@ -22,7 +23,7 @@ class ColumnProfile:
     name: str
     num_rows: int = 0
     num_cells: int = 0  # not empty
-    num_with_spaces: int = 0
+    num_with_spaces: int = 0  # or that could have them, were they written in Latin letters
     num_characters: int = 0
     num_numbers: int = 0  # cells that can be read as numbers
     num_whole_numbers: int = 0
@@ -46,7 +47,9 @@ class ColumnProfile:
         name = label_name(value)
         inner = name.strip()
         self.num_characters += len(name)
-        self.num_with_spaces += len(inner.split(None, 1)) > 1
+        self.num_with_spaces += len(inner.split(None, 1)) > 1 or (
+            len(inner) > 4 and UNSPACED.search(inner) is not None
+        )
         if NUMBER.fullmatch(inner):
             self.num_numbers += 1
             self.num_whole_numbers += float(inner).is_integer()

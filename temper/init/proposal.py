@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from temper.core.errors import InputError
-from temper.init import document, settings
+from temper.init import document, quality, refusals, settings
+from temper.init.facts import describe
 from temper.init.finders import find_roles
-from temper.init.labels import positive_label
 from temper.init.profiles import profile
 from temper.init.roles import Columns, Roles, Wishes
 from temper.init.settings import Model
@@ -27,7 +27,6 @@ TRAIN = {
 CHECKPOINTS = {"evaluate_every": "epoch", "save_every": "epoch", "keep_checkpoints": "best"}
 EVALUATE = {"zero_shot": {}, "bootstrap_samples": 1000, "num_worst_examples": 50}
 QA_WINDOW = 384  # tokens, as BERT was fine-tuned on SQuAD
-MAX_LABELS = 8  # that are shown with their counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,18 +57,23 @@ def propose(
     columns = profile(read(source, "train", notes.setdefault))
     if not any(column.num_rows for column in columns.values()):
         raise InputError("train has no rows")
+    refusals.check_form(source, columns, wishes)
     model = open_model(model_name, copies) if model_name else None
     if model is not None:
         wishes = replace(wishes, has_encoder=model.has_encoder)
     roles = find_roles(columns, wishes)
+    refusals.check_labels(source, roles)
     if model is None:
         texts = [columns[name] for name in roles.texts]
         model = open_model(settings.default_model(roles.task["name"], texts), copies)
     parameters, how_long = build(source, columns, roles, model)
+    known = quality.apply(wishes.quality, parameters, roles, model)
     facts = describe(source, columns, roles, model, parameters, how_long)
     facts[:0] = [("read as", note) for note in notes]
+    facts += [("quality", known)] if known else []
+    headings = [f"Written by `{command}`. All keys: docs/parameters.md", *filter(None, [known])]
     return Proposal(
-        text=document.write(parameters, f"Written by `{command}`. All keys: docs/parameters.md"),
+        text=document.write(parameters, headings),
         facts=facts,
         model_folder=model.folder,
     )
@@ -186,54 +190,3 @@ def _evaluate(roles: Roles) -> dict[str, Any]:
     if roles.task.get("problem_type") == "multi_label_classification":
         return {"threshold": 0.5}
     return {}
-
-
-def describe(
-    source: Source,
-    columns: Columns,
-    roles: Roles,
-    model: Model,
-    parameters: dict[str, Any],
-    how_long: str | None,
-) -> list[tuple[str, str]]:
-    """List what each column was taken for, and what was chosen, as (name, fact)."""
-    task = roles.task
-    kind = ", ".join(filter(None, [task["name"], task.get("problem_type")]))
-    used = {k: v for k, v in task.items() if k not in ("name", "problem_type", "labels")}
-    columns_of = {k: v for k, v in used.items() if _names_column(v, columns)}
-    facts = [("task", kind)]
-    facts += [(key, ", ".join(v) if isinstance(v, list) else v) for key, v in columns_of.items()]
-    if roles.labels:
-        facts.append(("labels", _count(roles.labels)))
-    positive, is_named = positive_label(roles.labels)
-    if parameters["evaluate"]["positive_label"]:
-        why = "" if is_named else ": precision, recall and F1 are about it; its name does not tell"
-        facts.append(("positive", f"{positive}{why}"))
-    if roles.group:
-        facts.append(("group", f"{roles.group}: its rows stay in one split"))
-    if roles.ids:
-        facts.append(("ids", f"{', '.join(roles.ids)}: kept beside the predictions"))
-    if roles.unused:
-        facts.append(("not used", ", ".join(roles.unused)))
-    facts += [("note", note) for note in roles.notes]
-    where = "" if model.config is not None or model.folder else " (the Hub was not reached)"
-    where = ": it has no weights, so it is trained from scratch" if model.from_scratch else where
-    facts.append(("model", f"{model.name}{where}"))
-    if how_long:
-        facts.append(("max_length", f"{parameters['tokenize']['max_length']}: {how_long}"))
-    facts += [("split", f"{split}: {place}") for split, place in source.splits.items()]
-    facts += [("split", f"{split}: {CUT:.0%} of train") for split in source.missing]
-    if "class_weights" in parameters["train"]:
-        facts.append(("weights", "balanced, for the labels are uneven"))
-    return facts
-
-
-def _count(labels: dict[str, int]) -> str:
-    shown = sorted(labels.items(), key=lambda item: -item[1])[:MAX_LABELS]
-    more = [f"{len(labels) - MAX_LABELS} more"] if len(labels) > MAX_LABELS else []
-    return ", ".join([f"{name} {count:,}" for name, count in shown] + more)
-
-
-def _names_column(value: Any, columns: Columns) -> bool:
-    values = value if isinstance(value, list) else [value]
-    return all(isinstance(item, str) and item in columns for item in values)

@@ -1,11 +1,11 @@
 """What the columns of a data set are for: the task's, and every other's."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from temper.init.names import GROUPS
+from temper.init.names import GROUPS, SPLITS
 from temper.init.profiles import ColumnProfile
 
 Columns = Mapping[str, ColumnProfile]
@@ -20,6 +20,8 @@ class Wishes:
     task: str | None = None
     text: tuple[str, ...] = ()
     label: str | None = None
+    config: str | None = None  # of a data set on the Hub
+    quality: str = "good"  # a key of quality.PRESETS
     has_encoder: bool = True  # plain texts are for masked_lm, and else for causal_lm
 
 
@@ -63,5 +65,16 @@ def make_roles(
         group=groups[0] if groups else None,
         ids=tuple(ids),
         unused=tuple(name for name in rest if name not in (*groups[:1], *ids)),
-        notes=notes,
+        notes=(*notes, *_doubts(columns, texts, rest)),
     )
+
+
+def _doubts(columns: Columns, texts: Sequence[str], rest: Sequence[str]) -> Iterator[str]:
+    """Note empty texts, and a column that divides the rows otherwise than this program will."""
+    for name in texts:
+        if empty := columns[name].num_rows - columns[name].num_cells:
+            yield f"{empty:,} of {columns[name].num_rows:,} rows have an empty {name!r}"
+    aliases = {alias for names in SPLITS.values() for alias in names}
+    for name in rest:
+        if len(columns[name].counts) > 1 and {*map(str.lower, columns[name].counts)} <= aliases:
+            yield f"{name!r} names the splits and is not read: write a file for each of them"

@@ -11,15 +11,13 @@ from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.ingest import archives, hub, local_files
 from temper.ingest.columns import ColumnBatch
+from temper.ingest.dataset import SourceSplits
 from temper.ingest.local_files import IMAGES, READERS
 from temper.ingest.text_files import Note
+from temper.init.names import SPLITS
+from temper.init.roles import Wishes
 from temper.params.data import HubDataset
 
-SPLITS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "testing"),
-}
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 CUT = 0.1  # share of train that becomes a missing validation or test split
 
@@ -32,6 +30,7 @@ class Source:
     glob: str = "*"
     hub: HubDataset = field(default_factory=HubDataset)
     tracked: tuple[Path, ...] = ()  # paths for `dvc add`
+    rows: SourceSplits = field(default_factory=dict)  # of the Hub, which are opened to be found
 
     @property
     def splits(self) -> dict[str, str]:
@@ -58,20 +57,24 @@ class Source:
         return {"source": "files", "files": self.files, **glob}
 
 
-def find_source(given: str, copies: Path) -> Source:
+def find_source(given: str, copies: Path, wishes: Wishes) -> Source:
     """Find the splits of a file, a folder or a data set on the Hub.
 
     Args:
         given: by the user.
         copies: folder into which data from outside the repository are copied.
+        wishes: of the user.
 
     Raises:
         InputError: there is no such path, or no file in it can be read.
     """
     path = Path(given).expanduser()
+    is_id = HUB_ID.fullmatch(given) is not None and archives.suffixes(given)[0] not in READERS
+    if not path.exists() and is_id and not path.parent.exists():
+        return _on_hub(given, wishes)
+    if wishes.config is not None:
+        raise InputError("--config names a configuration of a data set on the Hub; remove it")
     if not path.exists():
-        if HUB_ID.fullmatch(given) and not path.parent.exists():
-            return _on_hub(given)
         raise InputError(f"no such file or folder: {given}")
     path = inside_repository(path, copies)
     if path.is_file():
@@ -142,18 +145,28 @@ def read(source: Source, split: str, note: Note) -> Iterator[ColumnBatch]:
         files = local_files.find_files(source.files[split], split, source.glob, key=split)
         yield from local_files.read_all(files, None, note)
     else:
-        splits, _ = hub.open_dataset(source.hub)
-        yield from splits[split]
+        yield from source.rows[source.splits[split]]
 
 
-def _on_hub(name: str) -> Source:
-    splits, found = hub.open_dataset(HubDataset(name=name))
+def _on_hub(name: str, wishes: Wishes) -> Source:
+    from datasets import get_dataset_config_names, get_dataset_default_config_name
+
+    config = wishes.config
+    if config is None:
+        with hub.explain_hub_errors(f"dataset {name}", None):
+            configs = get_dataset_config_names(name)
+            default = get_dataset_default_config_name(name) if len(configs) > 1 else None
+        if len(configs) > 1:
+            question = f"{name} has {len(configs)} configurations; which one?"
+            config = wishes.choose(question, configs, default, "--config")
+    splits, found = hub.open_dataset(HubDataset(name=name, config=config))
     named = {
         split: alias for split, aliases in SPLITS.items() for alias in aliases if alias in splits
     }
     if "train" not in named:
         raise InputError(f"{name} has no split train, but {', '.join(splits)}: see data.hub")
-    return Source(files={}, hub=HubDataset(name=name, revision=found.sha, splits=named))
+    at_commit = HubDataset(name=name, config=config, revision=found.sha, splits=named)
+    return Source(files={}, hub=at_commit, rows=splits)
 
 
 def _words(path: Path) -> list[str]:
@@ -192,7 +205,10 @@ def _glob(folder: Path) -> str:
     suffixes = {p.suffix for p in data}
     if not data or (len(suffixes) > 1 and not {s.lower() for s in suffixes} <= {*IMAGES}):
         held = f"files of {', '.join(sorted(suffixes))}" if data else "no data"
-        raise InputError(f"{folder} holds {held}; name one file, or a folder of one format")
+        hint = "name one file, or a folder of one format"
+        if {suffix.lower() for suffix in suffixes} & {*IMAGES}:
+            hint += "; images are read from a folder for each label, without other data"
+        raise InputError(f"{folder} holds {held}; {hint}")
     depths = {len(p.relative_to(folder).parts): p for p in data}
     if len(depths) > 1 or max(depths) > 2:
         examples = ", ".join(str(p) for p in depths.values())

@@ -53,14 +53,23 @@ def test_a_question_without_an_answer_ends_before_anything_is_written(folder, tm
 
 
 def test_a_data_set_on_the_hub_is_pinned_to_its_commit(folder):
-    """Its splits get the names they have here."""
+    """Its splits get the names they have here; of several configurations one has to be named."""
     rows = "text,label\n" + "".join(f"row {i} of many,{'ab'[i % 2]}\n" for i in range(40))
-    files = {"train.csv": rows.encode(), "validation.csv": rows.replace("row", "line").encode()}
-    with hub.serve(hub.Hub({"datasets/me/data": files})) as served:
-        reach = {"HF_ENDPOINT": served.url, "HF_HOME": str(folder / ".home")}
+    parts = "[{split: train, path: train.csv}, {split: validation, path: dev.csv}]"
+    small = f"config_name: small, data_files: {parts}"
+    card = f"---\nconfigs:\n- {{{small}}}\n- {{config_name: large, data_files: x.csv}}\n---\n"
+    files = {"README.md": card, "train.csv": rows, "dev.csv": rows.replace("row", "line")}
+    with hub.serve(hub.Hub({"datasets/me/data": {k: v.encode() for k, v in files.items()}})) as it:
+        reach = {"HF_ENDPOINT": it.url, "HF_HOME": str(folder / ".home")}
         reach |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-        run(folder, "temper init me/data --model data/sample/model --yes", **reach)
+        command = "temper init me/data --model data/sample/model --yes"
+        done = run(folder, command, check=False, **reach)
+        assert "2 configurations; which one? small, large: say so with --config" in done.stderr
+        it.requests.clear()
+        run(folder, f"{command} --config small", **reach)
+    assert it.requests.count("GET /api/datasets/me/data") == 1  # it is opened once
     data = yaml.safe_load((folder / "params.yaml").read_text())["data"]
     assert data["source"] == "hub"
+    assert data["hub"]["config"] == "small"
     assert data["hub"]["revision"] == hub.COMMIT
     assert data["hub"]["splits"] == {"train": "train", "validation": "validation"}

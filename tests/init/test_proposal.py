@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from transformers import AutoTokenizer
 
 from temper import params
@@ -19,6 +20,7 @@ from tests.helpers.workspace import ROOT
 
 MODEL = str(ROOT / "data/sample/model")  # without weights
 IMAGE_MODEL = str(ROOT / "data/sample/image_classification/model")
+ASKED = Wishes(choose=refuse)
 SINGLE = {"name": "sequence_classification", "problem_type": "single_label_classification"}
 MULTI = SINGLE | {"problem_type": "multi_label_classification"}
 TAGS = {"name": "token_classification", "scheme": "IOB2"}
@@ -66,8 +68,8 @@ def propose(own, tmp_path, monkeypatch):
     shutil.copytree(own, "mydata")
 
     def call(name, model=MODEL, **wishes):
-        found = source.find_source(f"mydata/{name}", Path("copies"))
         asked = Wishes(choose=refuse, **wishes)
+        found = source.find_source(f"mydata/{name}", Path("copies"), asked)
         proposed = proposal.propose(found, asked, model, Path("models"), "temper init")
         Path("params.yaml").write_text(proposed.text)
         return params.load(), dict(proposed.facts)
@@ -178,11 +180,11 @@ def test_data_from_outside_are_copied_once(own, tmp_path, monkeypatch):
     (tmp_path / "repository").mkdir()
     monkeypatch.chdir(tmp_path / "repository")
     for _ in range(2):
-        found = source.find_source(str(own / "pairs.csv"), Path("mydata"))
+        found = source.find_source(str(own / "pairs.csv"), Path("mydata"), ASKED)
         assert found.files == {"train": "mydata/pairs.csv"}
     Path("mydata/pairs.csv").write_text("text,label\n")
     with pytest.raises(InputError, match="exists and differs"):
-        source.find_source(str(own / "pairs.csv"), Path("mydata"))
+        source.find_source(str(own / "pairs.csv"), Path("mydata"), ASKED)
     assert Path("mydata/pairs.csv").read_text() == "text,label\n"
 
 
@@ -190,9 +192,9 @@ def test_a_folder_of_several_formats_is_refused(own, tmp_path, monkeypatch):
     """So is a path that does not exist."""
     monkeypatch.chdir(own.parent)
     with pytest.raises(InputError, match=r"mydata holds files of .*\.csv.*name one file"):
-        source.find_source("mydata", Path("copies"))
+        source.find_source("mydata", Path("copies"), ASKED)
     with pytest.raises(InputError, match=r"no such file or folder: mydata/nothing\.csv"):
-        source.find_source("mydata/nothing.csv", Path("copies"))
+        source.find_source("mydata/nothing.csv", Path("copies"), ASKED)
 
 
 def test_files_of_several_splits_are_never_taken_for_train(tmp_path, monkeypatch):
@@ -202,11 +204,11 @@ def test_files_of_several_splits_are_never_taken_for_train(tmp_path, monkeypatch
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text("text,label\n")
     with pytest.raises(InputError, match=r"train_1.csv, train_2.csv for the split train"):
-        source.find_source("shards", Path("copies"))
+        source.find_source("shards", Path("copies"), ASKED)
     for name in ("en/en.train.csv", "en/en.dev.csv", "en/sst.test.csv"):
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text("text,label\n")
-    found = source.find_source("en/en.train.csv", Path("copies"))
+    found = source.find_source("en/en.train.csv", Path("copies"), ASKED)
     assert found.files == {"train": "en/en.train.csv", "validation": "en/en.dev.csv"}
     assert found.title == "en.train"
 
@@ -218,7 +220,7 @@ def test_data_at_several_depths_are_refused(tmp_path, monkeypatch):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text("text,label\n")
     with pytest.raises(InputError, match=r"several depths.*deep/.*deep/"):
-        source.find_source("deep", Path("copies"))
+        source.find_source("deep", Path("copies"), ASKED)
 
 
 def test_what_only_some_rows_have_is_neither_id_nor_group(propose):
@@ -264,3 +266,144 @@ def test_a_model_that_is_not_there_is_refused(propose):
     """A mistyped path is not taken for an id on the Hub."""
     with pytest.raises(InputError, match=r"no such folder: \./modls/x"):
         propose("pairs.csv", "./modls/x")
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "rows", "message"),
+    [
+        (
+            "a.csv",
+            "it broke after two days,bad",
+            "it works {i} days,good\nit broke,bad",
+            "a line of",
+        ),
+        (
+            "b.csv",
+            "0,it broke too soon",
+            "1,it works {i} days\n0,it broke",
+            "a line of names above",
+        ),
+        ("c.csv", "Word,Tag", "Rome,B-LOC\nis,O", r"a row for each word .*\.conll"),
+        ("d.txt", "__label__a it works", "__label__b it broke", "begin with __label__"),
+        ("e.csv", "text,score", 'it works {i} days,"3,5"', "decimal commas, such as 3,5"),
+        ("f.csv", "file,label", "{i}.jpg,cat\n{i}.png,dog", "'file' names image files"),
+        ("g.csv", "x" * 300, "1", r"in the columns x{40}…;"),
+    ],
+)
+def test_data_that_would_be_misread_are_refused(propose, name, header, rows, message):
+    """The error says in which form they can be read."""
+    lines = [rows.replace("{i}", str(i)) for i in range(9)]
+    Path("mydata", name).write_text("\n".join([header, *lines]))
+    with pytest.raises(InputError, match=message):
+        propose(name)
+
+
+def test_an_ordinary_table_is_not_taken_for_one_without_a_header(propose):
+    """Although the names of both columns are among their values."""
+    Path("mydata/x.csv").write_text("text,spam\n" + "text,spam\nit works well,ham\n" * 9)
+    assert propose("x.csv", text=("text",), label="spam")[0].task.label == "spam"
+
+
+def test_labels_that_hardly_recur_are_taken_if_told_so(propose):
+    """A column's name alone does not make it the label."""
+    rows = "".join(f"it works {i} times,SKU-{i % 80}\n" for i in range(160))
+    Path("mydata/many.csv").write_text(f"text,label\n{rows}")
+    with pytest.raises(InputError, match=r"80 different values in 160 rows.*--label label"):
+        propose("many.csv")
+    _, facts = propose("many.csv", label="label")
+    assert facts["note"].startswith("80 of 80 labels have under 10 rows (SKU-0 2, ")
+
+
+def test_folders_of_texts_are_not_read_without_their_labels(propose):
+    """A task without labels may be asked for."""
+    for folder in ("pos", "neg"):
+        Path("mydata/mood", folder).mkdir(parents=True)
+        for i in range(8):
+            Path(f"mydata/mood/{folder}/{i}.txt").write_text(f"it is a {folder} text {i}\n")
+    with pytest.raises(InputError, match=r"folders \(neg, pos\).*--task masked_lm"):
+        propose("mood")
+    assert propose("mood", task="masked_lm")[0].task.name == "masked_lm"
+
+
+def test_images_of_one_folder_have_one_label(propose):
+    """The error says where others would be."""
+    shutil.move("mydata/images/red", "mydata/red")
+    with pytest.raises(InputError, match="all images have the label red"):
+        propose("red", IMAGE_MODEL)
+
+
+def test_what_is_odd_in_a_column_is_noted(propose):
+    """Spelling of labels, empty texts, a column of splits; each once."""
+    lines = "".join(
+        f",Yes,train\nit works {i},yes ,val\nit broke {i},No,train\n" for i in range(12)
+    )
+    Path("mydata/odd.csv").write_text(f"text,label,split\n{lines}")
+    found = source.find_source("mydata/odd.csv", Path("copies"), ASKED)
+    proposed = proposal.propose(found, ASKED, MODEL, Path("models"), "temper init")
+    assert [fact for name, fact in proposed.facts if name == "note"] == [
+        "labels that differ in case or spaces alone: 'Yes'/'yes '",
+        "12 of 36 rows have an empty 'text'",
+        "'split' names the splits and is not read: write a file for each of them",
+    ]
+
+
+def test_texts_without_spaces_between_words_are_texts(propose):
+    """Chinese, Japanese and Thai have none."""
+    rows = "".join(f"这个手机非常好用{i},{'好坏'[i % 2]}\n" for i in range(40))
+    Path("mydata/zh.csv").write_text(f"文本,标签\n{rows}", encoding="utf-8")
+    task = propose("zh.csv")[0].task
+    assert (task.text, task.label) == (("文本",), "标签")
+
+
+def test_translation_is_from_the_first_language(propose):
+    """Languages go by their codes."""
+    Path("mydata/it.csv").write_text("it,en\n" + "il gatto nero,the black cat\n" * 9)
+    task = propose("it.csv", str(ROOT / "data/sample/seq2seq_lm/model"))[0].task
+    assert (task.source, task.target_text) == ("it", "en")
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory):
+    """The sample's model with a file for weights, which only training would read."""
+    folder = tmp_path_factory.mktemp("pretrained") / "tuned"
+    shutil.copytree(MODEL, folder)
+    (folder / "model.safetensors").write_bytes(b"")
+    return str(folder)
+
+
+def test_quick_is_the_recipe_of_what_helps(propose, pretrained):
+    """benchmarks/time_to_quality.py measured these values, on 3 of 6 layers and 3 epochs' rows."""
+    usual, facts = propose("pairs.csv", pretrained)
+    assert "quality" not in facts
+    assert usual.train.freeze == params.load().train.freeze
+    quick, facts = propose("pairs.csv", pretrained, quality="quick")
+    assert "not known" in facts["quality"]
+    comment = " ".join(Path("params.yaml").read_text().split("\n\n")[0].split("\n# "))
+    assert facts["quality"] in comment
+    layers = yaml.safe_load(Path(pretrained, "config.json").read_text())["num_hidden_layers"]
+    assert (quick.train.freeze.embeddings, quick.train.freeze.layers) == (True, layers // 2)
+    assert quick.train.learning_rate == pytest.approx(1.5e-4)
+    assert quick.train.head_learning_rate == pytest.approx(1e-3)
+    assert quick.train.epochs == round(usual.train.epochs * 2 / 3)
+    assert quick.model.config == {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0}
+    assert quick.model.head.pooling == "pair"
+    assert propose("semicolon.csv", pretrained, quality="quick")[0].model.head.pooling == "mean"
+
+
+def test_best_is_for_pairs(propose, pretrained):
+    """What nobody measured is refused, and says what is left."""
+    best, facts = propose("pairs.csv", pretrained, quality="best")
+    assert (best.train.model_soup_size, best.train.weight_averaging.decay) == (2, 0.99)
+    assert "83.3 +- 1.1" in facts["quality"]
+    for name, message in (("semicolon.csv", "pairs of texts alone"), ("amounts.csv", "one label")):
+        with pytest.raises(InputError, match=message):
+            propose(name, pretrained, quality="best")
+    with pytest.raises(InputError, match="has no weights"):
+        propose("pairs.csv", quality="best")
+
+
+def test_numbers_of_the_presets_are_those_of_the_documentation():
+    """They are repeated where a user reads them."""
+    page = (ROOT / "docs/what-helps.md").read_text(encoding="utf-8")
+    for number in ("−0.1 (−1.6 to +1.5", "**0.31**", "**83.3 ± 1.1**", "80.8 ± 1.2"):
+        assert number in page
