@@ -183,3 +183,32 @@ def test_two_clones_share_one_database(template, tmp_path):
     finally:
         server.kill()
         server.remove()  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_trial_of_a_killed_clone_is_taken_over(template, tmp_path):
+    """It keeps its values and seed under a new number, and every trial has the right score."""
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    lost, alive = (clone(template, tmp_path / name) for name in ("lost", "alive"))
+    for folder in (lost, alive):
+        sweeps.write(folder, budget={"trials": 4}, storage=url, seeds=[1, 2])
+    killed = sweeps.start(lost, STUB_SLEEP="600")
+    sweeps.wait_for(lost, killed, "train s-0")
+    child = sweeps.start(alive)
+    sweeps.wait_for(alive, child, "trained s-3")
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    sweeps.forget_heartbeats(url)
+    text, _ = child.communicate(timeout=LIMIT_S)
+    assert child.returncode == 0, text
+    assert "4 finished" in text
+    first, *others = sweeps.trials(alive, storage=url)
+    assert first.state.name == "FAIL"
+    others.sort(key=lambda trial: trial.user_attrs["position"])
+    assert [trial.number for trial in others] == [4, 1, 2, 3]
+    quiet = run_through(in_memory(sweep_config.load(alive / "sweep.yaml")), stub_score)
+    for name in ("values", "seed"):
+        assert [t.user_attrs[name] for t in others] == [t.user_attrs[name] for t in quiet]
+    assert [trial.value for trial in others] == pytest.approx([trial.value for trial in quiet])
+    assert first.user_attrs["values"] == others[0].user_attrs["values"]
+    assert sweeps.experiments(alive) == [f"s-{i}" for i in (1, 2, 3, 4)]
