@@ -27,7 +27,7 @@ def windows(features, examples):
         yield start, random.normal(size=(len(window), labels)).astype(np.float32), window
 task = SimpleNamespace(label_names=[f"l{i}" for i in range(labels)],
                        params=SimpleNamespace(target=("label", "class")))
-predictor = SimpleNamespace(task=task, predictions_by_window=windows)
+predictor = SimpleNamespace(task=task, predictions_by_chunk=windows)
 settings = SimpleNamespace(seed=1, task=SimpleNamespace(metrics="classification"), code={},
     evaluate=SimpleNamespace(metrics=None, positive_label=None, threshold=None,
                              bootstrap_samples=100))

@@ -1,4 +1,4 @@
-"""Encoded rows → the outputs of a model, in row order, a window of rows at a time.
+"""Encoded rows → the outputs of a model, in row order, a chunk of rows at a time.
 
 Shared by training, evaluate, export's parity check and `temper predict`.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Forward = Callable[[Batch], np.ndarray]
 RunBatch = Callable[[list], Sequence[np.ndarray]]  # encoded rows → an output each
-BATCHES_PER_WINDOW = 64
+BATCHES_PER_CHUNK = 64
 
 
 class RowList(list):
@@ -49,7 +49,7 @@ def predict(
 ) -> Iterator[np.ndarray]:
     """Yield the output of each row, in row order.
 
-    Within a window rows are batched by length, which saves padding.
+    Within a chunk rows are batched by length, which saves padding.
 
     Args:
         run_batch: from `logits_runner`, or a function of rows that generates tokens.
@@ -58,7 +58,7 @@ def predict(
         first_row: its number in the split seeds what a collator draws.
         static_shapes: pad the last batch, so that every batch has the same number of rows.
     """
-    window_size = batch_size * BATCHES_PER_WINDOW
+    window_size = batch_size * BATCHES_PER_CHUNK
     for start in range(0, len(features), window_size):
         stop = min(start + window_size, len(features))
         numbered = enumerate(features.__getitems__(range(start, stop)), first_row + start)

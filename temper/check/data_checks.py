@@ -13,7 +13,7 @@ from temper.check.findings import Findings
 from temper.core.errors import nearest
 from temper.ingest import dataset, local_files, overlap, row_selection
 from temper.ingest.columns import ColumnBatch, num_rows
-from temper.ingest.split_stats import SplitStats, scan_split
+from temper.ingest.split_stats import SplitStats, read_split
 from temper.ingest.text_files import Note
 from temper.params import rules, text_template
 from temper.params.schema import Params
@@ -43,7 +43,7 @@ def check(parameters: Params, findings: Findings) -> None:
     if len(splits) == len(data.files):  # else a file that was not read may be one
         with findings.named("data.csv"):
             local_files.check_csv((file for s in splits.values() for file in s.files), data.csv)
-    stats = scan_splits(parameters, splits, findings)
+    stats = read_splits(parameters, splits, findings)
     rows: row_selection.Selection = {}
     filtered: dict[str, int] = {}
     if "train" in stats and names_are_valid:
@@ -72,7 +72,7 @@ def find_splits(parameters: Params, findings: Findings) -> dict[str, LocalSplit]
     return splits
 
 
-def scan_splits(
+def read_splits(
     parameters: Params, splits: dict[str, LocalSplit], findings: Findings
 ) -> dict[str, SplitStats]:
     """Read each split; those with a broken row are reported and left out."""
@@ -81,7 +81,7 @@ def scan_splits(
     for split, local in splits.items():
         with findings.at(f"data.files.{split}", f"{data.files[split]}: "):
             batches = read(local, split, parameters, notes.setdefault)
-            stats[split] = scan_split(batches, parameters.task, data, split)
+            stats[split] = read_split(batches, parameters.task, data, split)
     for split, split_stats in stats.items():
         notes |= dict.fromkeys(f"{split}: {note}" for note in split_stats.describe_notes())
     if notes:

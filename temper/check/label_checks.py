@@ -4,7 +4,7 @@ from collections import Counter
 
 from temper.check.findings import Findings
 from temper.core.errors import nearest
-from temper.ingest import labels, row_selection
+from temper.ingest import label_encoder, row_selection
 from temper.params import rules
 from temper.params.schema import Params
 from temper.params.task import TaskParams
@@ -28,14 +28,14 @@ def check(parameters: Params, counts: dict[str, Counter[str]], findings: Finding
         return
     for split in counts:
         with findings.at(f"data.files.{split}", f"{files[split]}, column {column!r}: "):
-            labels.build_encoder(task, {"train": counts["train"], split: counts[split]})
+            label_encoder.build_encoder(task, {"train": counts["train"], split: counts[split]})
     if len(findings.mistakes) == before:
         with findings.named("task.labels"):
             is_filtered = row_selection.filters_labels(parameters.data)
-            labels.check_rows(task, counts, labels_are_filtered=is_filtered)
-        encoder = labels.build_encoder(task, counts)
+            label_encoder.check_rows(task, counts, labels_are_filtered=is_filtered)
+        encoder = label_encoder.build_encoder(task, counts)
         names, ids = (encoder.names, encoder.ids) if encoder else ([], {})
-        if labels.are_label_ids(set().union(*counts.values()), task.classes):
+        if label_encoder.are_label_ids(set().union(*counts.values()), task.classes):
             findings.facts["label ids"] = ", ".join(f"{i} → {n}" for i, n in enumerate(names))
         check_uses(parameters, {names[i]: counts["train"][raw] for raw, i in ids.items()}, findings)
 

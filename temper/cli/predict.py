@@ -31,8 +31,8 @@ from temper.params.data import CsvParams
 from temper.prediction.batches import BATCH_TOKENS
 from temper.prediction.predictor import Predictor, open_export, why_no_graph
 
-WINDOW_ROWS = 1000
-WINDOW_CHARACTERS = 10_000_000  # or bytes of images, after which a window ends early
+CHUNK_ROWS = 1000
+CHUNK_CHARACTERS = 10_000_000  # or bytes of images, after which a window ends early
 NOT_A_COMMAND: Any = None  # the context where Python code calls `predict`
 ADDED = ("prediction", "score", "scores", "choice", "entities")
 
@@ -172,7 +172,7 @@ def windows(
         for name, values in read_inputs(columns, inputs, source, first_row).items():
             examples[name] += values
             size += sum(len(value) for value in values if isinstance(value, str | bytes))
-        if num_rows(examples) >= WINDOW_ROWS or size >= WINDOW_CHARACTERS:
+        if num_rows(examples) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
             yield given, examples
             given, examples, size = {n: [] for n in kept}, {n: [] for n in inputs}, 0
     if num_rows(examples):

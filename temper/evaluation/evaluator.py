@@ -19,7 +19,7 @@ from temper import metrics
 from temper.core import csv_file
 from temper.evaluation import bootstrap, tables
 from temper.evaluation.tables import Table
-from temper.metrics.labels import LabelOutputs
+from temper.metrics.label_stats import LabelOutputs
 from temper.params import user_code
 from temper.params.schema import Params
 from temper.prediction.predictor import Predictor
@@ -92,24 +92,24 @@ class Evaluator:
         with target.open("w", newline="", encoding="utf-8") as file:
             writer = csv_file.writer(file)
             writer.writerow(["row", "reference", "prediction", *self.columns])
-            for start, outputs, window in self.outputs_by_window(split):
+            for start, outputs, window in self.outputs_by_chunk(split):
                 references = self.references(window) if is_labelled else None
-                part, cells = self.score_window(outputs, references, sampled[start:])
+                part, cells = self.score_chunk(outputs, references, sampled[start:])
                 writer.writerows([start + i, *row] for i, row in enumerate(cells))
                 parts.append(part)
         return joined(parts)
 
-    def outputs_by_window(self, split: str) -> Iterator[tuple[int, Any, "Dataset"]]:
+    def outputs_by_chunk(self, split: str) -> Iterator[tuple[int, Any, "Dataset"]]:
         """Yield `(first row, outputs, examples)` of each window, and show how far it is."""
         from tqdm import tqdm
 
         features, examples = self.features[split], self.raw[split]
         with tqdm(total=len(examples), desc=split, unit="row", leave=False) as bar:
-            for window in self.predictor.predictions_by_window(features, examples):
+            for window in self.predictor.predictions_by_chunk(features, examples):
                 bar.update(len(window[-1]))
                 yield window
 
-    def score_window(
+    def score_chunk(
         self, outputs: list, references: Any | None, sampled: np.ndarray
     ) -> tuple[SplitResult, list[list[str]]]:
         """Return a window's result, and the cells of its rows in the predictions file.

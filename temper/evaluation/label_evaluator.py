@@ -15,8 +15,8 @@ from temper.core import artifacts
 from temper.evaluation import baselines, tables, train_sample, zero_shot
 from temper.evaluation.evaluator import Evaluator, Scores, SplitResult, sample_mask
 from temper.evaluation.tables import Table
-from temper.metrics import labels, multi_label
-from temper.prediction.predictor import EXAMPLES_PER_WINDOW
+from temper.metrics import label_stats, multi_label
+from temper.prediction.predictor import EXAMPLES_PER_CHUNK
 from temper.tasks.base import label_predictions
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class LabelEvaluator(Evaluator):
         shape = len(self.raw[self.tuning_split]), len(self.task.label_names)
         with tempfile.TemporaryFile(dir=self.output_folder) as file:
             logits = np.memmap(file, np.float32, "w+", shape=shape)
-        for start, window, _ in super().outputs_by_window(self.tuning_split):
+        for start, window, _ in super().outputs_by_chunk(self.tuning_split):
             logits[start : start + len(window)] = window
         return logits
 
@@ -64,7 +64,7 @@ class LabelEvaluator(Evaluator):
         logits = self.tuning_logits[sampled].astype(np.float64)
         probabilities = multi_label.outputs(logits, None, 0.5).probabilities
         return multi_label.tune_thresholds(
-            probabilities, labels.dense(self.references(examples)[sampled])
+            probabilities, label_stats.dense(self.references(examples)[sampled])
         )
 
     def write_thresholds(self, target: Path) -> None:
@@ -89,20 +89,20 @@ class LabelEvaluator(Evaluator):
         shape = (len(values), len(self.task.label_names))
         return csr_array((np.ones(len(ids), dtype=bool), ids, ends), shape=shape)
 
-    def outputs_by_window(self, split: str) -> Iterator[tuple[int, Any, "Dataset"]]:
+    def outputs_by_chunk(self, split: str) -> Iterator[tuple[int, Any, "Dataset"]]:
         """Yield logits; those that thresholds were tuned on are not predicted again."""
         if not self.tunes or split != self.tuning_split:
-            yield from super().outputs_by_window(split)
+            yield from super().outputs_by_chunk(split)
             return
-        for start in range(0, len(self.tuning_logits), EXAMPLES_PER_WINDOW):
-            logits = self.tuning_logits[start : start + EXAMPLES_PER_WINDOW]
+        for start in range(0, len(self.tuning_logits), EXAMPLES_PER_CHUNK):
+            logits = self.tuning_logits[start : start + EXAMPLES_PER_CHUNK]
             yield start, logits, self.raw[split].select(range(start, start + len(logits)))
 
-    def score_window(
+    def score_chunk(
         self, outputs: Sequence[np.ndarray], references: Any | None, sampled: np.ndarray
     ) -> tuple[SplitResult, list[list[str]]]:
         logits = np.stack(outputs).astype(np.float64)
-        dense = None if references is None else labels.dense(references)
+        dense = None if references is None else label_stats.dense(references)
         scored = self.module.outputs(logits, dense, self.threshold)
         predicted = self.named(scored.predictions)
         actual = [""] * len(logits) if dense is None else self.named(dense)
@@ -166,7 +166,7 @@ class LabelEvaluator(Evaluator):
         if self.target_kind == "number":
             return by_name
         assert result.outputs is not None
-        counts = labels.totals_by_label(result.stats.sum(0)[None])
+        counts = label_stats.totals_by_label(result.stats.sum(0)[None])
         by_name["per_class"] = tables.per_class(
             names, counts.hits[0], counts.predicted[0], counts.actual[0]
         )

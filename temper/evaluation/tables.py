@@ -12,7 +12,7 @@ import numpy as np
 
 from temper.core import csv_file
 from temper.metrics.aggregates import precision_recall_f1
-from temper.metrics.labels import LabelOutputs, dense
+from temper.metrics.label_stats import LabelOutputs, dense
 from temper.params.task_schema import TaskSchema
 from temper.tasks.base.images import open_image
 

@@ -1,8 +1,8 @@
 """Column values as files and the Hub store them → the value types a task reads.
 
 The types are those of a task's `inputs` and `target`: text, texts, image, index and answers are
-converted here, labels in `temper.ingest.labels`. `a.b` names the value b inside the objects of
-column a, as in {"translation": {"en": …}}.
+converted here, labels in `label_values`. `a.b` names the value b inside the objects of column a, as
+in {"translation": {"en": …}}.
 """
 
 import ast

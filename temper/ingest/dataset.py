@@ -14,11 +14,11 @@ import pyarrow as pa
 
 from temper.core import arrow, artifacts
 from temper.core.errors import InputError, nearest
-from temper.ingest import columns, labels, overlap, row_selection
+from temper.ingest import columns, label_encoder, overlap, row_selection
 from temper.ingest.columns import ColumnBatch
-from temper.ingest.labels import LabelEncoder
+from temper.ingest.label_encoder import LabelEncoder
 from temper.ingest.row_selection import Selection
-from temper.ingest.split_stats import SplitStats, scan_split
+from temper.ingest.split_stats import SplitStats, read_split
 from temper.params.data import DataParams
 from temper.params.task import TaskParams
 
@@ -43,11 +43,11 @@ def write(source: SourceSplits, task: TaskParams, data: DataParams, target: Path
         for name, batches in source.items():
             batches = rename_columns(batches, task, data, name)
             file = Path(folder) / f"{name}.arrow"
-            stats[name], rows[name] = _scan_to_file(batches, task, data, name, file)
+            stats[name], rows[name] = _read_to_file(batches, task, data, name, file)
         return _write_selected(stats, rows, task, data, target)
 
 
-def _scan_to_file(
+def _read_to_file(
     batches: Iterable[ColumnBatch], task: TaskParams, data: DataParams, split: str, file: Path
 ) -> "tuple[SplitStats, Dataset]":
     """Write a split's rows to an Arrow file, with label names as they are."""
@@ -59,7 +59,7 @@ def _scan_to_file(
         def write_batch(batch: ColumnBatch) -> None:
             writer.write_table(pa.table(batch, schema=schema))
 
-        stats = scan_split(batches, task, data, split, write_batch)
+        stats = read_split(batches, task, data, split, write_batch)
     return stats, Dataset.from_file(str(file))
 
 
@@ -78,8 +78,10 @@ def _select(
         )
     selection, filtered = row_selection.select_rows(stats, task, data)
     label_counts = row_selection.label_counts(stats, selection, data)
-    encoder = labels.build_encoder(task, label_counts)
-    labels.check_rows(task, label_counts, labels_are_filtered=row_selection.filters_labels(data))
+    encoder = label_encoder.build_encoder(task, label_counts)
+    label_encoder.check_rows(
+        task, label_counts, labels_are_filtered=row_selection.filters_labels(data)
+    )
     num_train = len(selection["train"].rows)
     selection, overlaps = overlap.resolve_overlap(stats, selection, data.overlap)
     num_dropped = num_train - len(selection["train"].rows)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from temper.core.errors import InputError, nearest
-from temper.ingest import labels, splits
+from temper.ingest import label_encoder, splits
 from temper.ingest.split_stats import SplitStats
 from temper.params.data import DataParams
 from temper.params.task import TaskParams
@@ -155,14 +155,14 @@ def _labels_to_keep(
     if names is None:
         return None
     in_data = {name for split_stats in stats.values() for name in split_stats.label_counts}
-    known = labels.order_names(in_data, task.classes)
+    known = label_encoder.order_names(in_data, task.classes)
     for name in names:
         if name not in known:
             raise InputError(
                 f"data.filter.labels: no row has the label {name!r}{nearest(name, known)}; "
                 f"labels in the data: {', '.join(known[:20])}"
             )
-    are_ids = labels.are_label_ids(in_data, task.classes)
+    are_ids = label_encoder.are_label_ids(in_data, task.classes)
     return {str(known.index(name)) for name in names} if are_ids else set(names)
 
 

@@ -71,7 +71,7 @@ class SplitStats:
         return Counter({name: int(counts[i]) for name, i in self.label_ids.items() if counts[i]})
 
 
-def scan_split(
+def read_split(
     batches: Iterable[ColumnBatch],
     task: TaskParams,
     data: DataParams,

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from temper.metrics import aggregates, labels
+from temper.metrics import aggregates, label_stats
 from temper.metrics.aggregates import safe_divide
-from temper.metrics.labels import LabelOutputs
+from temper.metrics.label_stats import LabelOutputs
 
 HEADLINE = ("accuracy", "f1", "precision", "recall", "f1_macro", "mcc")
 GREATER_IS_BETTER = {
@@ -16,7 +16,7 @@ GREATER_IS_BETTER = {
 }
 BINS = 15
 
-per_example_stats = labels.per_example_stats
+per_example_stats = label_stats.per_example_stats
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -42,11 +42,11 @@ def aggregate(totals: np.ndarray, positive: int | None = None) -> dict[str, np.n
     """Return the scores of summed statistics (samples, columns); MCC as of Gorodkin 2004.
 
     Args:
-        totals: of `labels.per_example_stats`.
+        totals: of `label_stats.per_example_stats`.
         positive: binary: the class that precision, recall and F1 are about; otherwise they are the
             mean over the classes that occur.
     """
-    hits, predicted, actual, right, rows = labels.totals_by_label(totals)
+    hits, predicted, actual, right, rows = label_stats.totals_by_label(totals)
     by_class = aggregates.precision_recall_f1(hits, predicted, actual)
     present = (actual + predicted > 0).astype(float)
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from temper.metrics import aggregates, labels
-from temper.metrics.labels import LabelOutputs
+from temper.metrics import aggregates, label_stats
+from temper.metrics.label_stats import LabelOutputs
 
 HEADLINE = ("f1_micro", "f1_macro", "precision_micro", "accuracy")
 GREATER_IS_BETTER = {
@@ -13,7 +13,7 @@ GREATER_IS_BETTER = {
     "log_loss": False,
 }
 
-per_example_stats = labels.per_example_stats
+per_example_stats = label_stats.per_example_stats
 
 
 def outputs(
@@ -40,7 +40,7 @@ def outputs(
 
 def aggregate(totals: np.ndarray) -> dict[str, np.ndarray]:
     """Return the scores of summed statistics; `accuracy` is the share of rows all right."""
-    counts = labels.totals_by_label(totals)
+    counts = label_stats.totals_by_label(totals)
     by_label = (counts.hits, counts.predicted, counts.actual)
     micro = aggregates.precision_recall_f1(*(values.sum(1) for values in by_label))
     return {
@@ -55,7 +55,7 @@ def aggregate(totals: np.ndarray) -> dict[str, np.ndarray]:
 def probability_scores(outputs: LabelOutputs, references: Any) -> dict[str, float]:
     """Return the log-loss and the mean area under the ROC curve of labels that vary, else NaN."""
     assert outputs.loss is not None
-    actual = labels.dense(references[outputs.sampled_rows]).astype(bool)
+    actual = label_stats.dense(references[outputs.sampled_rows]).astype(bool)
     varies = actual.any(0) & ~actual.all(0)
     columns = zip(outputs.probabilities[:, varies].T, actual[:, varies].T, strict=True)
     areas = [aggregates.area_under_roc(*column) for column in columns]

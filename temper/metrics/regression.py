@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from temper.metrics import aggregates
-from temper.metrics.labels import LabelOutputs
+from temper.metrics.label_stats import LabelOutputs
 
 HEADLINE = ("pearson", "mse", "spearman", "mae")
 GREATER_IS_BETTER = {"mse": False, "rmse": False, "mae": False, "pearson": True, "spearman": True}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from onnxruntime import InferenceSession
 
-EXAMPLES_PER_WINDOW = 2000  # decoded together
+EXAMPLES_PER_CHUNK = 2000  # decoded together
 GRAPHS = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
 ENGINES = ("auto", *GRAPHS, "torch")
 KINDS_WITH_LABEL_NAMES = ("class", "classes", "tags")
@@ -92,15 +92,15 @@ class Predictor:
             for name in names
         }
 
-    def predictions_by_window(
+    def predictions_by_chunk(
         self, features: "Dataset", examples: "Dataset"
     ) -> Iterator[tuple[int, list, "Dataset"]]:
         """Yield `(first example, predictions, examples)` of windows of a split's raw rows."""
         ids = np.arange(len(features))
         if "example_id" in features.features:
             ids = np.asarray(features["example_id"][:])
-        for start in range(0, len(examples), EXAMPLES_PER_WINDOW):
-            stop = min(start + EXAMPLES_PER_WINDOW, len(examples))
+        for start in range(0, len(examples), EXAMPLES_PER_CHUNK):
+            stop = min(start + EXAMPLES_PER_CHUNK, len(examples))
             first, last = (int(row) for row in np.searchsorted(ids, (start, stop)))
             window = features.select(range(first, last))
             window_examples = examples.select(range(start, stop))

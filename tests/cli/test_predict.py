@@ -117,7 +117,7 @@ def test_rows_of_small_files_are_predicted_together(run, monkeypatch):
     expected = [f"T{i}" for i in range(5)] + ["T"] * 2500
     assert run("new")["prediction"] == expected
     assert sizes == [1005, 1000, 500]
-    monkeypatch.setattr(predict, "WINDOW_CHARACTERS", 4)
+    monkeypatch.setattr(predict, "CHUNK_CHARACTERS", 4)
     assert run("new")["prediction"] == expected
     assert sizes[3:] == [2, 2, 1001, 1000, 500]
 

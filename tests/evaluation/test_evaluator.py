@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from temper.evaluation.evaluator import SplitResult, joined, sample_mask
-from temper.metrics.labels import LabelOutputs
+from temper.metrics.label_stats import LabelOutputs
 
 
 def test_keeps_probabilities_of_a_bounded_sample():

@@ -38,7 +38,7 @@ def evaluator(module, logits, labels, **changes):
         code={},
     )
     splits = {"validation": examples}
-    predictor = SimpleNamespace(task=task, predictions_by_window=windows)
+    predictor = SimpleNamespace(task=task, predictions_by_chunk=windows)
     return LabelEvaluator(predictor, parameters, splits, splits, Path())
 
 

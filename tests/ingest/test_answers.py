@@ -45,7 +45,7 @@ def test_corrected_answers_are_counted():
         "answers": [{"text": ["Rome"], "answer_start": [start]} for start in starts],
     }
     task, data, written = parameters.task, parameters.data, []
-    stats = split_stats.scan_split([batch], task, data, "train", written.append)
+    stats = split_stats.read_split([batch], task, data, "train", written.append)
     assert stats.describe_notes() == [
         "2 answers whose start was counted in UTF-16 units: corrected to characters"
     ]

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from temper.core.errors import InputError
-from temper.ingest import labels
+from temper.ingest import label_encoder
 from tests.helpers.checks import examine
 from tests.helpers.downloads import SINGLE, get, one_file
 
 
 def test_sorts_numeric_labels_by_value():
     """ "2" is before "10", and given names fix the order."""
-    assert labels.order_names(["10", "2", "1"], None) == ["1", "2", "10"]
-    assert labels.order_names(["b", "a"], ["b", "a"]) == ["b", "a"]
-    assert labels.order_names(["1", "01", "-2"], None) == ["-2", "01", "1"]
-    assert labels.order_names(["③", "①", "²"], None) == ["²", "①", "③"]
+    assert label_encoder.order_names(["10", "2", "1"], None) == ["1", "2", "10"]
+    assert label_encoder.order_names(["b", "a"], ["b", "a"]) == ["b", "a"]
+    assert label_encoder.order_names(["1", "01", "-2"], None) == ["-2", "01", "1"]
+    assert label_encoder.order_names(["③", "①", "²"], None) == ["²", "①", "③"]
 
 
 def test_integers_are_positions_in_given_names(write_params, tmp_path, monkeypatch):
