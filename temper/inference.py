@@ -3,7 +3,7 @@
 Shared by training, evaluate, export's parity check and `temper predict`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,7 @@ class RowList(list):
         return [self[i] for i in indices]
 
 
-def predict(
+def row_outputs(
     run_batch: RunBatch,
     features: Rows,
     batch_size: int,
@@ -58,20 +58,37 @@ def predict(
         first_row: its number in the split seeds what a collator draws.
         static_shapes: pad the last batch, so that every batch has the same number of rows.
     """
-    window_size = batch_size * BATCHES_PER_CHUNK
-    for start in range(0, len(features), window_size):
-        stop = min(start + window_size, len(features))
+    chunk_size = batch_size * BATCHES_PER_CHUNK
+    for start in range(0, len(features), chunk_size):
+        stop = min(start + chunk_size, len(features))
         numbered = enumerate(features.__getitems__(range(start, stop)), first_row + start)
         rows = [row | {"draw": (0, i)} for i, row in numbered]
-        order = np.argsort([-row["length"] for row in rows], kind="stable")
-        outputs: list[Any] = [None] * len(rows)
-        for batch_start in range(0, len(rows), batch_size):
-            indices = order[batch_start : batch_start + batch_size]
-            batch = [rows[i] for i in indices]
-            batch += batch[:1] * (batch_size - len(batch)) * static_shapes
-            for i, output in zip(indices, run_batch(batch), strict=False):  # no padding rows
-                outputs[i] = output
-        yield from outputs
+        yield from _chunk_outputs(run_batch, rows, batch_size, static_shapes=static_shapes)
+
+
+def _chunk_outputs(
+    run_batch: RunBatch, rows: list, batch_size: int, *, static_shapes: bool
+) -> list[np.ndarray]:
+    order = np.argsort([-row["length"] for row in rows], kind="stable")
+    batches = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+
+    def run(indices: np.ndarray) -> Sequence[np.ndarray]:
+        batch = [rows[i] for i in indices]
+        padding = batch[:1] * (batch_size - len(batch)) * static_shapes
+        return run_batch(batch + padding)[: len(batch)]
+
+    return in_row_order(batches, run, len(rows))
+
+
+def in_row_order(
+    batches: Iterable[Sequence[int] | np.ndarray], run: Callable[[Any], Sequence], num_rows: int
+) -> list:
+    """Run batches of row numbers, and return the output of each row in the order of the rows."""
+    outputs: list[Any] = [None] * num_rows
+    for indices in batches:
+        for i, output in zip(indices, run(indices), strict=True):
+            outputs[i] = output
+    return outputs
 
 
 def logits_runner(forward: Forward, collate: Collator, task: Task) -> RunBatch:

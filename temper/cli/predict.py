@@ -32,7 +32,7 @@ from temper.prediction.batches import BATCH_TOKENS
 from temper.prediction.predictor import Predictor, open_export, why_no_graph
 
 CHUNK_ROWS = 1000
-CHUNK_CHARACTERS = 10_000_000  # or bytes of images, after which a window ends early
+CHUNK_CHARACTERS = 10_000_000  # or bytes of images, after which a chunk ends early
 NOT_A_COMMAND: Any = None  # the context where Python code calls `predict`
 ADDED = ("prediction", "score", "scores", "choice", "entities")
 
@@ -92,7 +92,7 @@ def write_predictions(
         tqdm(total=count, unit="row", unit_scale=True) as bar,
         predicted_file.open_output(output, types) as write,
     ):
-        for given, examples in windows(read(), kept, inputs):
+        for given, examples in chunks(read(), kept, inputs):
             write(given | predictor.predict(examples))
             bar.update(num_rows(examples))
         if not count:
@@ -156,12 +156,12 @@ def read_batches(files: list[Path], csv: CsvParams | None, note: Note) -> Iterat
                 first_row += num_rows(columns)
 
 
-def windows(
+def chunks(
     batches: Iterator[Batch], kept: Sequence[str], inputs: Mapping[str, str]
 ) -> Iterator[tuple[ColumnBatch, ColumnBatch]]:
     """Yield the columns to write and the model's inputs of rows that are predicted together.
 
-    Small files share a window, so that batches of rows of similar length can be cut from it.
+    Small files share a chunk, so that batches of rows of similar length can be cut from it.
     """
     given: ColumnBatch = {name: [] for name in kept}
     examples: ColumnBatch = {name: [] for name in inputs}

@@ -35,7 +35,7 @@ Scores = dict[str, float]
 
 @dataclass(frozen=True, kw_only=True)
 class SplitResult:
-    """A split's examples, or a window of them, without what holds rows x labels."""
+    """A split's examples, or a chunk of them, without what holds rows x labels."""
 
     stats: Any  # per-example statistics, (examples, columns), also sparse; None without references
     decoded_predictions: Sequence = ()  # for custom metrics, empty without them
@@ -92,32 +92,32 @@ class Evaluator:
         with target.open("w", newline="", encoding="utf-8") as file:
             writer = csv_file.writer(file)
             writer.writerow(["row", "reference", "prediction", *self.columns])
-            for start, outputs, window in self.outputs_by_chunk(split):
-                references = self.references(window) if is_labelled else None
+            for start, outputs, chunk in self.outputs_by_chunk(split):
+                references = self.references(chunk) if is_labelled else None
                 part, cells = self.score_chunk(outputs, references, sampled[start:])
                 writer.writerows([start + i, *row] for i, row in enumerate(cells))
                 parts.append(part)
         return joined(parts)
 
     def outputs_by_chunk(self, split: str) -> Iterator[tuple[int, Any, "Dataset"]]:
-        """Yield `(first row, outputs, examples)` of each window, and show how far it is."""
+        """Yield `(first row, outputs, examples)` of each chunk, and show how far it is."""
         from tqdm import tqdm
 
         features, examples = self.features[split], self.raw[split]
         with tqdm(total=len(examples), desc=split, unit="row", leave=False) as bar:
-            for window in self.predictor.predictions_by_chunk(features, examples):
-                bar.update(len(window[-1]))
-                yield window
+            for chunk in self.predictor.predictions_by_chunk(features, examples):
+                bar.update(len(chunk[-1]))
+                yield chunk
 
     def score_chunk(
         self, outputs: list, references: Any | None, sampled: np.ndarray
     ) -> tuple[SplitResult, list[list[str]]]:
-        """Return a window's result, and the cells of its rows in the predictions file.
+        """Return a chunk's result, and the cells of its rows in the predictions file.
 
         Args:
             outputs: one per example, as `Task.decode` gives them.
             references: None without.
-            sampled: whether to keep a row's probabilities; of the window and what follows it.
+            sampled: whether to keep a row's probabilities; of the chunk and what follows it.
         """
         known = [None] * len(outputs) if references is None else references
         text = self.task.format_value
@@ -207,7 +207,7 @@ def sample_mask(num_rows: int, num_labels: int, seed: int) -> np.ndarray:
 
 
 def joined(parts: Sequence[Any]) -> Any:
-    """Return what windows hold one after the other: arrays, lists, counts, dataclasses of these."""
+    """Return what chunks hold one after the other: arrays, lists, counts, dataclasses of these."""
     first = parts[0]
     if first is None:
         return None

@@ -49,8 +49,8 @@ class LabelEvaluator(Evaluator):
         shape = len(self.raw[self.tuning_split]), len(self.task.label_names)
         with tempfile.TemporaryFile(dir=self.output_folder) as file:
             logits = np.memmap(file, np.float32, "w+", shape=shape)
-        for start, window, _ in super().outputs_by_chunk(self.tuning_split):
-            logits[start : start + len(window)] = window
+        for start, chunk, _ in super().outputs_by_chunk(self.tuning_split):
+            logits[start : start + len(chunk)] = chunk
         return logits
 
     @cached_property

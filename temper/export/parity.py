@@ -8,10 +8,10 @@ import numpy as np
 
 from temper import metrics
 from temper.core.errors import InputError
-from temper.inference import Forward, predict
+from temper.inference import Forward, in_row_order, row_outputs
 from temper.prediction import generation
 from temper.tasks.base import Task
-from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator
+from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Logits
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -45,17 +45,17 @@ def check_onnx(
         DisagreementError: the difference is above `TOLERANCE`; says by how much and in which row.
     """
     differences = np.zeros(len(features))
-    outputs: list[Any] = [None] * len(features)
-    for indices in compared_batches(np.asarray(features["length"][:])):
+
+    def run(indices: Any) -> Logits:
         numbered = zip(indices, features.__getitems__(indices), strict=True)
-        rows = [row | {"draw": (0, i)} for i, row in numbered]
-        batch = collate(rows)
+        batch = collate([row | {"draw": (0, i)} for i, row in numbered])
         logits = trained(batch)
         by_row = row_differences(logits, exported(batch), batch)
         differences[indices] = np.maximum(differences[indices], by_row)
-        reduced = task.unpad(np.asarray(task.reduce_logits(logits, batch)), batch)
-        for i, output in zip(indices, reduced, strict=True):
-            outputs[i] = output
+        return task.unpad(np.asarray(task.reduce_logits(logits, batch)), batch)
+
+    batches = compared_batches(np.asarray(features["length"][:]))
+    outputs = in_row_order(batches, run, len(features))
     row = int(differences.argmax())  # NaN counts as the largest
     if not differences[row] <= TOLERANCE:
         summary = "the ONNX model does not agree with the trained one: logits differ by "
@@ -101,8 +101,8 @@ def check_generation(
     """
     prompts = features.select(range(min(GENERATED_ROWS, len(features))))
     expected, actual = (
-        predict(lambda rows, generate=generate: generate(task.prompts(rows, tokenizer)), prompts, 8)
-        for generate in (trained, exported)
+        row_outputs(lambda rows, run=run: run(task.prompts(rows, tokenizer)), prompts, 8)
+        for run in (trained, exported)
     )
     for row, (a, b) in enumerate(zip(expected, actual, strict=True)):
         if not np.array_equal(a, b):
@@ -162,9 +162,8 @@ def agreement(
     """Return the share of features with the same prediction; for numbers, the R² of the two."""
     if task.params.metrics == "regression":
         return r_squared(outputs, np.stack(trained_outputs)[:, 0])
-    pairs = zip(outputs, trained_outputs, features, strict=True)
-    predict = task.hard_prediction
-    return float(np.mean([(predict(a, row) == predict(b, row)).all() for a, b, row in pairs]))
+    rows, hard = zip(outputs, trained_outputs, features, strict=True), task.hard_prediction
+    return float(np.mean([(hard(a, row) == hard(b, row)).all() for a, b, row in rows]))
 
 
 def score(task: Task, outputs: list[np.ndarray], features: Any) -> float:

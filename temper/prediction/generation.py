@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temper.core.errors import InputError
+from temper.inference import in_row_order
 from temper.params.schema import Generation
 from temper.tasks.base.arrays import Batch, pad_ids
 
@@ -54,13 +55,12 @@ def by_length(generate: Generate) -> Generate:
 
     def generate_by_length(batch: Batch) -> list[np.ndarray]:
         lengths = batch["attention_mask"].sum(1)
-        generated: list[Any] = [None] * len(lengths)
-        for length in set(lengths):
-            rows = np.flatnonzero(lengths == length)
-            alike = {name: values[rows, -length:] for name, values in batch.items()}
-            for row, ids in zip(rows, generate(alike), strict=True):
-                generated[row] = ids
-        return generated
+        alike = [np.flatnonzero(lengths == length) for length in set(lengths)]
+
+        def run(rows: Any) -> list[np.ndarray]:
+            return generate({n: values[rows, -lengths[rows[0]] :] for n, values in batch.items()})
+
+        return in_row_order(alike, run, len(lengths))
 
     return generate_by_length
 

@@ -88,25 +88,27 @@ class Predictor:
     def outputs(self, features: Rows, names: Sequence[str], first: int) -> dict[str, list]:
         """Return `logits`, `tokens` or both, one per feature; `first` is the first row's number."""
         return {
-            name: list(inference.predict(self.run_batch[name], features, self.batch_size, first))
+            name: list(
+                inference.row_outputs(self.run_batch[name], features, self.batch_size, first)
+            )
             for name in names
         }
 
     def predictions_by_chunk(
         self, features: "Dataset", examples: "Dataset"
     ) -> Iterator[tuple[int, list, "Dataset"]]:
-        """Yield `(first example, predictions, examples)` of windows of a split's raw rows."""
+        """Yield `(first example, predictions, examples)` of chunks of a split's raw rows."""
         ids = np.arange(len(features))
         if "example_id" in features.features:
             ids = np.asarray(features["example_id"][:])
         for start in range(0, len(examples), EXAMPLES_PER_CHUNK):
             stop = min(start + EXAMPLES_PER_CHUNK, len(examples))
             first, last = (int(row) for row in np.searchsorted(ids, (start, stop)))
-            window = features.select(range(first, last))
-            window_examples = examples.select(range(start, stop))
-            outputs = self.outputs(window, self.task.outputs_needed, first)
-            predictions = self.task.decode(outputs, window, window_examples, self.processor)
-            yield start, predictions, window_examples
+            chunk = features.select(range(first, last))
+            chunk_examples = examples.select(range(start, stop))
+            outputs = self.outputs(chunk, self.task.outputs_needed, first)
+            predictions = self.task.decode(outputs, chunk, chunk_examples, self.processor)
+            yield start, predictions, chunk_examples
 
     def predict(self, columns: dict[str, list]) -> dict[str, list]:
         """Return the columns that `temper predict` adds to raw columns.
@@ -121,14 +123,14 @@ class Predictor:
         encoded = self.encode(columns, self.processor, mode="predict")
         encoded.pop("full_length")
         features, examples = RowList.of_columns(encoded), RowList.of_columns(columns)
-        names = self.task.predict_outputs_needed
-        outputs: dict[str, list[Any]] = {name: [None] * len(features) for name in names}
-        for indices in token_batches(features, self.batch_tokens):
-            rows = [features[i] for i in indices]
-            for name in names:
-                for i, output in zip(indices, self.run_batch[name](rows), strict=True):
-                    outputs[name][i] = output
-        return self.task.predict(outputs, features, examples, self.processor)
+        name = self.task.prediction_output
+
+        def run(indices: Sequence[int]) -> Sequence[np.ndarray]:
+            return self.run_batch[name](features.__getitems__(indices))
+
+        batches = token_batches(features, self.batch_tokens)
+        outputs = {name: inference.in_row_order(batches, run, len(features))}
+        return self.task.prediction_columns(outputs, features, examples, self.processor)
 
 
 def open_export(

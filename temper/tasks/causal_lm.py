@@ -24,7 +24,7 @@ class CausalLM(Task):
     pipeline_tag = "text-generation"
     special_tokens = ("eos_token",)
     is_language_model = True
-    predict_outputs_needed = ("tokens",)
+    prediction_output = "tokens"
 
     def __init__(self, settings: Settings):
         super().__init__(settings)
@@ -121,7 +121,9 @@ class CausalLM(Task):
         texts = processor.batch_decode(outputs["tokens"], skip_special_tokens=True)
         return list(zip(texts, stats, strict=True))
 
-    def predict(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> Columns:
+    def prediction_columns(
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
+    ) -> Columns:
         return {"prediction": processor.batch_decode(outputs["tokens"], skip_special_tokens=True)}
 
     def format_value(self, value: Any) -> str:

@@ -68,7 +68,9 @@ class ImageClassification(Task):
         """Return the logits of each example."""
         return list(outputs["logits"])
 
-    def predict(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> Columns:
+    def prediction_columns(
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
+    ) -> Columns:
         return label_predictions.prediction_columns(
             outputs["logits"], self.label_names, "class", 0.5
         )

@@ -91,7 +91,9 @@ class MaskedLM(Task):
         """Return the statistics of each example's hidden tokens."""
         return language.sum_by_example(outputs["logits"], features, len(examples))
 
-    def predict(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> Columns:
+    def prediction_columns(
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
+    ) -> Columns:
         """Return the texts with the likeliest token in place of each mask."""
         texts = []
         for part in windows.example_slices(features["example_id"], len(examples)):

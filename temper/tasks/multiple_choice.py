@@ -101,7 +101,9 @@ class MultipleChoice(Task):
         """Return the index of the choice with the highest logit."""
         return [int(np.argmax(logits)) for logits in outputs["logits"]]
 
-    def predict(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> Columns:
+    def prediction_columns(
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
+    ) -> Columns:
         indices = self.decode(outputs, features, examples, processor)
         probabilities = [
             np.exp(arrays.log_softmax(logits)).round(6) for logits in outputs["logits"]

@@ -126,7 +126,9 @@ class QuestionAnswering(Task):
             has_no_answer = threshold is not None and -margin > threshold
             yield "" if has_no_answer else context[start:end], margin
 
-    def predict(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> Columns:
+    def prediction_columns(
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
+    ) -> Columns:
         texts, margins = zip(*self.answers(outputs, features, examples), strict=True)
         return {"prediction": list(texts), "score": [round(float(m), 6) for m in margins]}
 

@@ -23,7 +23,7 @@ class Seq2SeqLM(Task):
     special_tokens = ("eos_token",)
     is_language_model = True
     outputs_needed = ("tokens",)
-    predict_outputs_needed = ("tokens",)
+    prediction_output = "tokens"
 
     def __init__(self, settings: Settings):
         super().__init__(settings)

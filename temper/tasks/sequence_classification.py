@@ -117,7 +117,9 @@ class SequenceClassification(Task):
         slices = windows.example_slices(features["example_id"], len(examples))
         return [self.pool(np.asarray(logits[part])) for part in slices]
 
-    def predict(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> Columns:
+    def prediction_columns(
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
+    ) -> Columns:
         logits = self.decode(outputs, features, examples, processor)
         threshold = label_predictions.thresholds(self.settings.evaluate.threshold, self.label_names)
         return label_predictions.prediction_columns(

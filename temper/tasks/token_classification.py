@@ -167,7 +167,9 @@ class TokenClassification(Task):
         values = super().references(examples)
         return values and [[self.label_names[i] for i in tags] for tags in values]
 
-    def predict(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> Columns:
+    def prediction_columns(
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
+    ) -> Columns:
         from seqeval.metrics.sequence_labeling import get_entities
 
         predictions = self.decode(outputs, features, examples, processor)

@@ -166,5 +166,5 @@ def run_longest_batch(session: TrainingSession) -> torch.Tensor:
     if session.validator is not None:
         rows = session.validator.dataset
         rows = rows.select(range(min(len(longest), len(rows))))
-        session.validator.predict_outputs(session.eval_model, rows, 0)
+        session.validator.outputs(session.eval_model, rows, 0)
     return loss.detach()

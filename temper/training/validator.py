@@ -56,14 +56,12 @@ class Validator:
             size = -(-num_rows // world_size)  # every process runs the same number of batches
             first_row = size * distributed.rank()
             share = share.select(np.minimum(np.arange(size) + first_row, num_rows - 1))
-        outputs = self.predict_outputs(model, share, first_row)
+        outputs = self.outputs(model, share, first_row)
         if world_size > 1:
             outputs = gather_object(outputs)[:num_rows]
         return self.task.for_model(model).score(outputs, self.dataset, self.compute_metrics)
 
-    def predict_outputs(
-        self, model: nn.Module, rows: "Dataset", first_row: int
-    ) -> list[np.ndarray]:
+    def outputs(self, model: nn.Module, rows: "Dataset", first_row: int) -> list[np.ndarray]:
         """Return one output per row; leaves the model in evaluation mode.
 
         Args:
@@ -74,14 +72,11 @@ class Validator:
         forward = inference.torch_forward(model, self.task, self.autocast)
         run_batch = inference.logits_runner(forward, self.collator, self.task)
 
-        def predict(batch_size: int) -> list[np.ndarray]:
-            static_shapes = self.static_shapes
-            outputs = inference.predict(
-                run_batch, rows, batch_size, first_row, static_shapes=static_shapes
-            )
-            return list(outputs)
+        def run(batch_size: int) -> list[np.ndarray]:
+            options = {"static_shapes": self.static_shapes}
+            return list(inference.row_outputs(run_batch, rows, batch_size, first_row, **options))
 
-        return memory.call_until_it_fits(predict, self.batch_size, self._halve)
+        return memory.call_until_it_fits(run, self.batch_size, self._halve)
 
     def _halve(self, batch_size: int, failure: memory.OutOfMemory) -> int:
         if batch_size == 1:

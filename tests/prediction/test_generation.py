@@ -26,7 +26,7 @@ def writer():
         defaults = {"num_beams": 1, "length_penalty": 1.0, "no_repeat_ngram_size": 0}
         settings = schema.Generation(**{"max_new_tokens": 12} | defaults | changes)
         write = generation.torch_generate(model, settings, processor)
-        found = inference.predict(
+        found = inference.row_outputs(
             lambda r: write(task.prompts(r, processor)), inference.RowList(rows), 2
         )
         return [row.tolist() for row in found]

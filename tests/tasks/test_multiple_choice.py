@@ -27,7 +27,7 @@ def test_rows_may_have_different_numbers_of_choices():
     model = AutoModelForMultipleChoice.from_config(config)
     forward, collate = inference.torch_forward(model, task), task.collator(processor, config)
     run_batch = inference.logits_runner(forward, collate, task)
-    together = list(inference.predict(run_batch, inference.RowList(rows), 3))
+    together = list(inference.row_outputs(run_batch, inference.RowList(rows), 3))
     assert [len(row) for row in together] == [2, 5, 2]
     for row, logits in zip(rows, together, strict=True):
         (alone,) = run_batch([row])

@@ -60,7 +60,7 @@ class Task(ABC):
     processor_kwargs: Mapping[str, Any] = {}  # of its from_pretrained
     special_tokens: tuple[str, ...] = ()  # those the tokenizer must have, such as `eos_token`
     outputs_needed: tuple[str, ...] = ("logits",)  # what `decode` needs: logits, tokens (generated)
-    predict_outputs_needed: tuple[str, ...] = ("logits",)  # what `predict` needs
+    prediction_output = "logits"  # what `prediction_columns` needs: logits or tokens
     is_language_model = False  # logits over a vocabulary are reduced to statistics of tokens
     packing = False  # whether training texts are joined and split into full blocks
 
@@ -189,7 +189,9 @@ class Task(ABC):
         values = list(examples[self.params.target[0]])
         return None if all(value is None for value in values) else values
 
-    def predict(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> Columns:
+    def prediction_columns(
+        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
+    ) -> Columns:
         """Return the columns that `temper predict` adds."""
         return {"prediction": self.decode(outputs, features, examples, processor)}
 
