@@ -29,6 +29,16 @@ def num_rows(batch: Mapping[str, list[Any]]) -> int:
     return len(next(iter(batch.values()), []))
 
 
+def is_null(value: Any) -> bool:
+    """Say whether a cell holds null or NaN."""
+    return value is None or value != value
+
+
+def is_empty(value: Any) -> bool:
+    """Say whether a cell holds null, NaN or an empty text."""
+    return is_null(value) or value == ""
+
+
 def find_column(batch: Mapping[str, list[Any]], name: str) -> list[Any] | None:
     """Look up a column, or the values a dotted name selects inside one; None if there is none."""
     if name in batch:
@@ -185,7 +195,7 @@ def _image(value: Any) -> bytes:
 
 
 def _index(value: Any) -> int | None:
-    if value in (None, "", -1, "-1") or value != value:
+    if is_empty(value) or value in (-1, "-1"):
         return None
     if isinstance(value, float) and not value.is_integer():
         raise ValueError("expected a whole number")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from temper.core.errors import InputError, nearest
-from temper.ingest.label_values import LABEL_TYPES
 from temper.params.task import TaskParams
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def build_encoder(task: TaskParams, counts: Mapping[str, Counter[str]]) -> Label
         InputError: `task.labels` lacks a label of the data, train lacks a label of another split,
             or there are fewer than two labels.
     """
-    if task.target is None or task.target[1] not in LABEL_TYPES:
+    if task.target is None or not task.has_label_names:
         return None
     all_names = set().union(*counts.values())
     names = order_names(all_names, task.classes)

@@ -11,7 +11,6 @@ from temper.ingest.columns import ColumnBatch, Locate, find_column, num_rows
 from temper.params.task import SequenceClassification, TaskParams
 
 MINUS_ONE = ("-1", -1)
-LABEL_TYPES = ("class", "classes", "tags")  # targets that have label names
 FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 NO_FLAGS = ("", "-1", "-1.0")  # in every column of a row: it is not labelled
 LARGEST = float(np.finfo(np.float32).max)
@@ -62,7 +61,7 @@ def _is_missing(value: Any, task: TaskParams) -> bool:
     -1 is a label if `task.labels` names it.
     """
     value_type = task.target[1] if task.target else ""
-    if value is None or value != value:
+    if columns.is_null(value):
         return True
     if value_type == "class" and value in MINUS_ONE:
         return "-1" not in (task.classes or ())
@@ -134,7 +133,7 @@ def _join_flags(
     flags = [columns.get_column(batch, name, split) for name in names]
     rows: list[list[str] | None] = []
     for i, values in enumerate(zip(*flags, strict=True)):
-        found = ["" if v is None or v != v else label_name(v).strip().lower() for v in values]
+        found = ["" if columns.is_null(v) else label_name(v).strip().lower() for v in values]
         if all(value in NO_FLAGS for value in found):
             rows.append(None)
             continue

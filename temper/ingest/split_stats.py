@@ -187,7 +187,7 @@ def _records(
     value_type, ids = task.target[1] if task.target else "", stats.label_ids
     labelled = [target for target in targets if target is not None]
     stats.num_labelled += len(labelled)
-    if value_type in label_values.LABEL_TYPES:
+    if task.has_label_names:
         stats.label_counts.update(name for names in labelled for name in names)
     if value_type == "class":
         records["label"] = [ids.setdefault(t[0], len(ids)) if t else -1 for t in targets]
@@ -203,7 +203,7 @@ def _comparison_text(value: str | list[str] | bytes) -> str:
 
 def _group_keys(values: Sequence[Any], split: str, where: Callable[[int], str]) -> list[bytes]:
     for i, value in enumerate(values):
-        if value is None or value == "" or value != value:
+        if columns.is_empty(value):
             raise InputError(
                 f"{where(i)}: no value; data.split.group needs one in every row of {split}, a "
                 "unique one where a row has no group"

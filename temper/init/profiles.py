@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from temper.ingest.columns import ColumnBatch
+from temper.ingest.columns import ColumnBatch, is_empty
 from temper.ingest.label_values import label_name
 
 MAX_DISTINCT = 1_000  # values of a column that are counted; a column with more has no labels
@@ -36,7 +36,7 @@ class ColumnProfile:
     def add(self, value: Any) -> None:
         """Count one cell."""
         self.num_rows += 1
-        if value is None or value == "" or value != value:
+        if is_empty(value):
             return
         self.num_cells += 1
         self.types.add(type(value).__name__)

@@ -96,6 +96,11 @@ class TaskSchema(Group):
         return next(self._marked(Target), None)
 
     @property
+    def has_label_names(self) -> bool:
+        """Whether the target's values are names, which become ids."""
+        return self.target is not None and self.target[1] in ("class", "classes", "tags")
+
+    @property
     def label_columns(self) -> Columns:
         """The columns that make up the target: itself, or several of 0 and 1."""
         return tuple(column for column, _ in self._marked(Target)) if self.target else ()

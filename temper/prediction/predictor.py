@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 EXAMPLES_PER_CHUNK = 2000  # decoded together
 GRAPHS = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
 ENGINES = ("auto", *GRAPHS, "torch")
-KINDS_WITH_LABEL_NAMES = ("class", "classes", "tags")
 _PLACEHOLDERS = {"text": "a", "texts": ["a", "b"], "image": b"P6 1 1 255 \0\0\0"}
 
 
@@ -60,8 +59,7 @@ class Predictor:
         self.batch_size, self.batch_tokens = batch_size, batch_tokens
         self.config = config = loading.open_config(folder)
         task = registry.load(settings)
-        target = settings.task.target
-        if target is not None and target[1] in KINDS_WITH_LABEL_NAMES:
+        if settings.task.has_label_names:
             label_names: Any = config.id2label or {}
             task.label_names = [label_names[i] for i in range(len(label_names))]
             if not label_names:
