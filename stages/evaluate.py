@@ -97,12 +97,12 @@ def score_gap(
     }
 
 
-def rounded(value: Any) -> Any:
-    """Round every number to 6 digits; leave out those that are not finite."""
-    if isinstance(value, dict):
-        items = {key: rounded(item) for key, item in value.items()}
-        return {k: v for k, v in items.items() if not (isinstance(v, float) and not np.isfinite(v))}
-    return round(float(value), 6)
+def rounded(scores: Any) -> Any:
+    """Round the numbers as in the tables; leave out those that are not finite."""
+    if not isinstance(scores, dict):
+        return tables.rounded(scores)
+    items = {name: rounded(value) for name, value in scores.items()}
+    return {k: v for k, v in items.items() if isinstance(v, dict) or np.isfinite(v)}
 
 
 def tracked(scores: dict[str, Any], main_metric: str) -> dict[str, float]:

@@ -85,7 +85,7 @@ def encode_rows(
         Raw and encoded rows; None where `tokenize.encode` is wrong.
     """
     from temper.core import arrow
-    from temper.ingest import dataset, local_files
+    from temper.ingest import dataset, local_files, splits
     from temper.params import user_code
     from temper.tasks.base import registry
     from temper.tasks.base.encoded_columns import make_features
@@ -94,15 +94,14 @@ def encode_rows(
     files = local_files.find_files(p.files["train"], "train", p.glob)
     whole = p.split.model_copy(update={"validation": 0.0, "test": 0.0})
     changes = {"files": {"train": p.files["train"]}, "split": whole, "fold": None}
-    data = p.model_copy(update=changes | {"subset": {"train": NUM_ROWS}})
-    try:
-        source = {"train": local_files.read_all(files, p.csv)}
-        dataset.write(source, parameters.task, data, folder / "raw")
-    except InputError:  # fewer rows
-        source = {"train": local_files.read_all(files, p.csv)}
-        data = data.model_copy(update={"subset": None})
-        dataset.write(source, parameters.task, data, folder / "raw")
-    raw = arrow.load(folder / "raw")["train"]
+    data = p.model_copy(update=changes | {"subset": None})
+    source = {"train": local_files.read_all(files, p.csv)}
+    dataset.write(source, parameters.task, data, folder / "raw")
+    train, target = arrow.load(folder / "raw")["train"], parameters.task.target
+    strata = np.zeros(len(train))
+    if target is not None and target[1] == "class":
+        strata = np.asarray(train[target[0]])
+    raw = train.select(np.sort(splits.rank_rows(strata, p.split.seed)[:NUM_ROWS]))
     task = registry.load(parameters)
     features = None
     with called("tokenize.encode"):

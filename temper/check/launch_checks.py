@@ -32,11 +32,11 @@ def check(parameters: params.Params, findings: Findings) -> None:
     for key, text in wrong.items():
         findings.mistakes.append(f"{file}:{yaml_file.line_of(tree, (key,))}: {key} {text}")
     if settings == launcher.ONE_PROCESS:
-        check_batch_size(parameters, file, 1, findings)
+        check_batch_size(parameters, 1, findings)
     elif not wrong and (reason := refused_by_accelerate(file, settings)) is not None:
         findings.mistakes.append(f"{file}: {reason}")
     elif not wrong:
-        check_batch_size(parameters, file, settings["num_processes"], findings)
+        check_batch_size(parameters, settings["num_processes"], findings)
 
 
 def wrong_value(settings: dict[str, Any], key: str) -> str | None:
@@ -78,19 +78,9 @@ def refused_by_accelerate(file: Path, settings: dict[str, Any]) -> str | None:
     return None
 
 
-def check_batch_size(
-    parameters: params.Params, file: Path, num_processes: int, findings: Findings
-) -> None:
+def check_batch_size(parameters: params.Params, num_processes: int, findings: Findings) -> None:
     """Report a batch that the processes cannot share."""
-    p = parameters.train
-    per_device = p.per_device_batch(num_processes)
-    if per_device == 0 or p.global_batch % (per_device * num_processes):
-        step = num_processes * (per_device or 1)
-        findings.add(
-            f"train.{p.batch_key}",
-            f"{p.global_batch} is not a multiple of {num_processes} processes ({file}) x "
-            f"{per_device or 1} {p.batch_unit}; use a multiple of {step}, or another train.launch",
-        )
-    plural = "es" * (num_processes > 1)
-    shares = f"{num_processes} process{plural} x {per_device} {p.batch_unit}"
-    findings.facts["launch"] = f"{p.launch}: {shares}"
+    p, plural = parameters.train, "es" * (num_processes > 1)
+    with findings.at(f"train.{p.batch_key}"):
+        shares = f"{num_processes} process{plural} x {p.per_device_batch(num_processes)}"
+        findings.facts["launch"] = f"{p.launch}: {shares} {p.batch_unit}"

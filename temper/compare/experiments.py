@@ -168,6 +168,15 @@ def check_alike(experiments: Sequence[Experiment], varied: Collection[str], comm
     )
 
 
+def format_value(value: Any, digits: int = 6) -> str:
+    """Format a parameter as in params.yaml, a float with this many significant digits."""
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(format_value(item, digits) for item in value) + "]"
+    if isinstance(value, float):
+        return f"{value:.{digits}g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def format_mean(values: Sequence[float]) -> str:
     """Format mean ± sample standard deviation as `0.9120 ± 0.0130`; a single value alone."""
     mean = f"{statistics.fmean(values):.4f}"

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from temper.evaluation.text_tables import truncate
 from temper.repo import changed, hashes
 
 MAX_FILES = 5
@@ -110,7 +111,7 @@ def diff_tables(before: Rows, now: Rows) -> str:
             column = next(i for i, (a, b) in enumerate(zip(old, new, strict=True)) if a != b)
             first = (
                 f"first in row {index}, column {names[column]}: "
-                f"{truncate(old[column])} before, {truncate(new[column])} now"
+                f"{_text(old[column])} before, {_text(new[column])} now"
             )
     size = f"{num_old} rows" if num_old == num_new else f"{num_old} → {num_new} rows"
     return f"{differing} of {size} differ; {first}" if first else f"{size}; the common ones agree"
@@ -160,7 +161,7 @@ def diff_json(before: Any, now: Any) -> str:
     keys = changed(old, new)
     if not keys:
         return "same values, different formatting"
-    first, was, is_now = keys[0], truncate(old.get(keys[0])), truncate(new.get(keys[0]))
+    first, was, is_now = keys[0], _text(old.get(keys[0])), _text(new.get(keys[0]))
     return f"{len(keys)} values differ, first {first}: {was} before, {is_now} now"
 
 
@@ -175,6 +176,5 @@ def diff_bytes(before: bytes, now: bytes) -> str:
     return f"{size}, from line {line} on"
 
 
-def truncate(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"
+def _text(value: Any) -> str:
+    return truncate(repr(value), MAX_CHARACTERS)

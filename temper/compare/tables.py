@@ -1,13 +1,12 @@
 """Tables of a comparison, for the console and for Markdown."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from temper.compare import verdicts
-from temper.compare.experiments import Experiment
+from temper.compare.experiments import Experiment, format_value
 from temper.compare.model_comparison import Comparison
 from temper.compare.verdicts import format_p
-from temper.evaluation.text_tables import Table, format_number, format_score
+from temper.evaluation.text_tables import Table, format_number, format_score, truncate
 
 MAX_LISTED = 10  # changed rows in Markdown, in each direction
 MAX_CHARACTERS = 160  # of a text there
@@ -58,22 +57,10 @@ def parameters(experiments: Sequence[Experiment]) -> Table:
     return Table("parameters that differ", ["parameter", *(e.name for e in experiments)], rows)
 
 
-def format_value(value: Any) -> str:
-    """Format a parameter as in params.yaml."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(format_value, value)) + "]"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def truncate(text: str) -> str:
-    if text.startswith("data:image"):
-        return "(image)"
-    flat = " ".join(text.split())
-    return flat if len(flat) <= MAX_CHARACTERS else flat[: MAX_CHARACTERS - 1] + "…"
+def cell(text: str) -> str:
+    """Return a text in one line of Markdown, an image by its name."""
+    is_image = text.startswith("data:image")
+    return "(image)" if is_image else truncate(" ".join(text.split()), MAX_CHARACTERS)
 
 
 def as_markdown(
@@ -98,7 +85,7 @@ def as_markdown(
     parts += ["\n".join(f"- {note}" for note in notes)] if notes else []
     parts += [table.to_markdown() for table in tables if table.rows]
     for changed in [rows for comparison in result.comparisons for rows in comparison.changed]:
-        listed = [list(map(truncate, row)) for row in changed.table.rows[:MAX_LISTED]]
+        listed = [list(map(cell, row)) for row in changed.table.rows[:MAX_LISTED]]
         more = f", {MAX_LISTED} of them" if changed.count > MAX_LISTED else ""
         table = Table(f"{changed.table.title}{more}", changed.table.head, listed)
         parts += [table.to_markdown()] if listed else []

@@ -33,6 +33,10 @@ class Table(NamedTuple):
         return "\n".join([f"## {self.title[0].upper()}{self.title[1:]}", "", *lines])
 
 
+def truncate(text: str, max_characters: int) -> str:
+    return text if len(text) <= max_characters else f"{text[: max_characters - 1]}…"
+
+
 def format_number(value: float, metric: str, *, sign: bool = False) -> str:
     """Format a score: three decimals where it is between 0 and 1, else four digits."""
     plus = "+" if sign else ""

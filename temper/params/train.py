@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from temper.core.errors import InputError
 from temper.params.group import Count, Examples, FileName, Group, Name, Share, Steps, Tokens, Unit
 
 
@@ -199,8 +200,19 @@ class TrainParams(Group):
         return getattr(self, self.batch_key)
 
     def per_device_batch(self, num_processes: int) -> int:
-        """Return what a device takes per forward pass, in `batch_unit`; 0: too many processes."""
-        return self.per_device_batch_size or self.global_batch // num_processes
+        """Return what a device takes per forward pass, in `batch_unit`.
+
+        Raises:
+            InputError: the processes cannot share the global batch.
+        """
+        size = self.per_device_batch_size or self.global_batch // num_processes or 1
+        if self.global_batch % (size * num_processes):
+            raise InputError(
+                f"train.{self.batch_key}: {self.global_batch} is not a multiple of {num_processes} "
+                f"processes x {size} {self.batch_unit}; use a multiple of {num_processes * size}, "
+                "or another train.launch"
+            )
+        return size
 
     @property
     def batch_unit(self) -> str:

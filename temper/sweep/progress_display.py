@@ -29,7 +29,10 @@ def build_table(study: Study, trials: Sequence[FrozenTrial]) -> Table:
     for configuration in ranked:
         values, scores = configuration.values, configuration.scores
         seeds = [f"{len(scores)} of {config.num_seeds}"] if config.seeds else []
-        cells = [space.format_value(values[n]) if n in values else "" for n in names]
+        cells = [
+            experiments.format_value(values[n], space.DIGITS_SHOWN) if n in values else ""
+            for n in names
+        ]
         numbers = ",".join(str(trial.number) for trial in configuration.trials)
         table.add_row(numbers, experiments.format_mean(scores), *seeds, *cells)
     return table

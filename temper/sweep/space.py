@@ -8,10 +8,12 @@ from typing import Any
 import optuna
 
 from temper import params
+from temper.compare.experiments import format_value
 from temper.core import validation
 from temper.sweep.sweep_config import Space, SweepConfig
 
 DIGITS = 12  # significant ones of the values in a grid's range
+DIGITS_SHOWN = 4
 Values = dict[str, Any]  # dotted key → value
 
 
@@ -121,8 +123,4 @@ def rejection(tree: Mapping[str, Any], name: str, value: Any) -> str | None:
 
 def format_values(values: Values) -> str:
     """Format values as `train.learning_rate=0.0001 train.batch_size=32`."""
-    return " ".join(f"{name}={format_value(value)}" for name, value in values.items())
-
-
-def format_value(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else json.dumps(value).strip('"')
+    return " ".join(f"{name}={format_value(value, DIGITS_SHOWN)}" for name, value in values.items())

@@ -12,9 +12,9 @@ from pathlib import Path
 from temper.core import artifacts
 from temper.params import user_code
 from temper.params.train import TrainParams
+from temper.tasks.base.arrays import significant
 from temper.training.checkpoint import numbered_folders, step_of
 
-DIGITS = 7  # significant; as many as an fp32 loss carries
 FIRST_COLUMNS = ("step", "epoch", "loss")  # the others follow by name, resumed or not
 
 Row = dict[str, float]
@@ -61,7 +61,7 @@ class History:
         end = self.train[-1] if self.train else {"step": 0, "epoch": 0.0}
         for rows, new_rows in ((self.train, later.train), (self.validation, later.validation)):
             for row in new_rows:
-                epoch = rounded(end["epoch"] + row["epoch"])
+                epoch = significant(end["epoch"] + row["epoch"])
                 rows.append(row | {"step": end["step"] + row["step"], "epoch": epoch})
 
     def value(self, row: Row) -> float:
@@ -146,7 +146,3 @@ class History:
             ):
                 needed[path] = step_of(path)
         return needed
-
-
-def rounded(value: float) -> float:
-    return float(f"{value:.{DIGITS}g}")

@@ -20,6 +20,7 @@ from temper.core import determinism
 from temper.core.errors import InputError
 from temper.params.schema import Params
 from temper.tasks.base import registry
+from temper.tasks.base.arrays import significant
 from temper.training import (
     averaging,
     checkpoint,
@@ -32,7 +33,7 @@ from temper.training import (
     setup,
 )
 from temper.training.batching import Tensors, TrainingRows
-from temper.training.history import History, Row, rounded
+from temper.training.history import History, Row
 from temper.training.validator import Validator
 
 if TYPE_CHECKING:
@@ -171,8 +172,8 @@ class TrainingSession:
         return self.model if self.ema is None else self.ema.module
 
     def _record(self, prefix: str, state: TrainerState, metrics: Row) -> None:
-        row = {"step": state.global_step, "epoch": rounded(state.epoch or 0.0)}
-        row |= {name: rounded(value) for name, value in metrics.items()}
+        row = {"step": state.global_step, "epoch": significant(state.epoch or 0.0)}
+        row |= {name: significant(value) for name, value in metrics.items()}
         getattr(self.history, prefix).append(row)
         self.on_metrics(prefix, metrics, state.global_step)
 

@@ -76,11 +76,6 @@ def training_arguments(params: TrainParams, seed: int, folder: Path) -> Training
     """
     world_size = distributed.world_size()
     size = params.per_device_batch(world_size)
-    if size == 0 or params.global_batch % (size * world_size):
-        raise InputError(
-            f"train.{params.batch_key} {params.global_batch} is not a multiple of {world_size} "
-            f"processes x {size} {params.batch_unit} per device"
-        )
     assert params.precision != "auto"  # the stage has resolved it
     return TrainingArguments(
         output_dir=str(folder),

@@ -14,8 +14,9 @@ from torch import nn
 from temper.models import loading
 from temper.params import user_code
 from temper.params.schema import Params
+from temper.tasks.base.arrays import significant
 from temper.training import averaging, distributed, networks
-from temper.training.history import History, rounded
+from temper.training.history import History
 from temper.training.session import OnMetrics, TrainingSession
 
 # folder, on_metrics, seed, per-device batch size that has fit before → a finished member
@@ -113,5 +114,5 @@ def evaluate(soup: ModelSoup, on_metrics: OnMetrics) -> None:
     metrics = validator.score(soup.model)
     step = int(end["step"]) + 1
     row = {"step": step, "epoch": end["epoch"]}
-    soup.history.validation.append(row | {k: rounded(v) for k, v in metrics.items()})
+    soup.history.validation.append(row | {k: significant(v) for k, v in metrics.items()})
     on_metrics("validation", metrics, step)

@@ -102,6 +102,11 @@ def pad_id(tokenizer: "PreTrainedTokenizerBase") -> int:
     return pad_token_id or 0
 
 
+def significant(value: float) -> float:
+    """Round to 7 significant digits, as many as float32 carries."""
+    return float(f"{value:.7g}")
+
+
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Return log-probabilities over the last axis, float64."""
     precise = logits.astype(np.float64)

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from temper.core.errors import InputError
-from temper.tasks.base.arrays import log_softmax
+from temper.tasks.base.arrays import log_softmax, significant
 
 TargetKind = Literal["class", "classes", "number"]
 
@@ -30,7 +30,7 @@ def prediction_columns(
     """
     outputs = np.stack(logits).astype(np.float64)
     if target_kind == "number":
-        return {"prediction": [float(f"{value:.7g}") for value in outputs[:, 0]]}
+        return {"prediction": [significant(value) for value in outputs[:, 0]]}
     if outputs.shape[1] != len(label_names):
         raise InputError(
             f"the model has {outputs.shape[1]} outputs and its config.json {len(label_names)} "
