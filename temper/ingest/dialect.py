@@ -159,27 +159,37 @@ def _find_quoting(member: ArchiveMember, default: Dialect, quotes: Quotes) -> st
     Raises:
         InputError: both are possible, and the rows would differ.
     """
-    is_csv = default.quoting == "double"
-    ambiguous_line = 0
-    if not quotes.is_table:
-        is_quoted = is_csv or (
-            quotes.opened and _is_quoted_table(member, default, joins_rows=False)
-        )
-    elif quotes.opened:
-        is_quoted = is_csv and (quotes.width == 1 or quotes.enclosed)
-        could_be_either = is_csv == (quotes.width > 1) and not is_quoted
-        if could_be_either and _is_quoted_table(member, default, joins_rows=True):
-            ambiguous_line = quotes.opened
-    else:
-        is_quoted = is_csv or quotes.enclosed
-        if not is_csv and not quotes.must_enclose:
-            ambiguous_line = quotes.enclosed
+    find = _quoting_of_csv if default.quoting == "double" else _quoting_of_tsv
+    is_quoted, ambiguous_line = find(member, default, quotes)
     if ambiguous_line:
         raise InputError(
             f'{member.name}:{ambiguous_line}: this quote (") may enclose a field or be a character '
             "of it; set data.csv.quoting to double or none"
         )
     return "double" if is_quoted else "none"
+
+
+def _quoting_of_csv(member: ArchiveMember, dialect: Dialect, quotes: Quotes) -> tuple[bool, int]:
+    """Return whether quotes enclose fields, and a line where they may not, or 0.
+
+    They do, unless they open fields of a table that none of them closes.
+    """
+    if not quotes.is_table or not quotes.opened or quotes.enclosed or quotes.width == 1:
+        return True, 0
+    return False, quotes.opened * _is_quoted_table(member, dialect)
+
+
+def _quoting_of_tsv(member: ArchiveMember, dialect: Dialect, quotes: Quotes) -> tuple[bool, int]:
+    """Return whether quotes enclose fields, and a line where they may do the other, or 0.
+
+    They do not, unless only so the lines are a table, or they enclose whole fields of one.
+    """
+    if not quotes.is_table:
+        return bool(quotes.opened) and _is_quoted_table(member, dialect, joins_rows=False), 0
+    if quotes.opened:
+        is_column = quotes.width == 1
+        return False, quotes.opened * (is_column and _is_quoted_table(member, dialect))
+    return bool(quotes.enclosed), 0 if quotes.must_enclose else quotes.enclosed
 
 
 def _scan_quotes(lines: Iterable[str], delimiter: str) -> Quotes:
@@ -202,7 +212,7 @@ def _scan_quotes(lines: Iterable[str], delimiter: str) -> Quotes:
     return quotes
 
 
-def _is_quoted_table(member: ArchiveMember, dialect: Dialect, *, joins_rows: bool) -> bool:
+def _is_quoted_table(member: ArchiveMember, dialect: Dialect, *, joins_rows: bool = True) -> bool:
     """Say whether all rows have equally many fields where quotes enclose fields.
 
     Args:

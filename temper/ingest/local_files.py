@@ -104,27 +104,22 @@ def _checked_suffix(file: Path, key: str) -> str:
     return suffix
 
 
-def read(file: Path, csv: CsvParams | None = None, note: Note = str) -> Iterator[ColumnBatch]:
-    """Yield a file's rows, up to `text_files.ROWS` at a time; an archive's member by member.
+def read(
+    files: Iterable[Path], csv: CsvParams | None = None, note: Note = str
+) -> Iterator[ColumnBatch]:
+    """Yield the rows of files, up to `text_files.ROWS` at a time; an archive's member by member.
 
     Args:
-        file: one that `find_files` lists.
+        files: those that `find_files` lists.
         csv: `data.csv`.
         note: is told how a file is read where that is not plain from its name.
 
     Raises:
         InputError: a row is broken; names its line.
     """
-    for _, batches in read_members(file, csv, note):
-        yield from batches
-
-
-def read_all(
-    files: Iterable[Path], csv: CsvParams | None, note: Note = str
-) -> Iterator[ColumnBatch]:
-    """Yield the rows of files, one after the other; see `read`."""
     for file in files:
-        yield from read(file, csv, note)
+        for _, batches in read_members(file, csv, note):
+            yield from batches
 
 
 def read_members(
@@ -149,4 +144,4 @@ def check_csv(files: Iterable[Path], csv: CsvParams | None, key: str = "data.csv
 
 def column_names(file: Path, csv: CsvParams | None) -> list[str]:
     """Return a file's columns, from its first batch."""
-    return list(next(read(file, csv), {}))
+    return list(next(read([file], csv), {}))

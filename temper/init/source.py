@@ -143,7 +143,7 @@ def read(source: Source, split: str, note: Note) -> Iterator[ColumnBatch]:
     """
     if source.files:
         files = local_files.find_files(source.files[split], split, source.glob, key=split)
-        yield from local_files.read_all(files, None, note)
+        yield from local_files.read(files, None, note)
     else:
         yield from source.rows[source.splits[split]]
 

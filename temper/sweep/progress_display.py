@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from temper.compare import experiments
+from temper.compare.experiments import format_mean, format_value
 from temper.params import user_code
 from temper.sweep import space
 from temper.sweep.study import Study
@@ -27,14 +27,12 @@ def build_table(study: Study, trials: Sequence[FrozenTrial]) -> Table:
     for name in ("trial", config.metric, *seeds, *column_names(names)):
         table.add_column(name, overflow="fold")
     for configuration in ranked:
-        values, scores = configuration.values, configuration.scores
+        shown = {n: format_value(v, space.DIGITS_SHOWN) for n, v in configuration.values.items()}
+        scores = configuration.scores
         seeds = [f"{len(scores)} of {config.num_seeds}"] if config.seeds else []
-        cells = [
-            experiments.format_value(values[n], space.DIGITS_SHOWN) if n in values else ""
-            for n in names
-        ]
+        cells = [shown.get(name, "") for name in names]
         numbers = ",".join(str(trial.number) for trial in configuration.trials)
-        table.add_row(numbers, experiments.format_mean(scores), *seeds, *cells)
+        table.add_row(numbers, format_mean(scores), *seeds, *cells)
     return table
 
 

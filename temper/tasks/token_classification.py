@@ -7,7 +7,8 @@ before; one that `tokenize.max_length` cut off is outside. Both count in every s
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from copy import copy
-from itertools import groupby
+from itertools import chain, groupby
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -81,28 +82,25 @@ class TokenClassification(Task):
 
     def score(self, outputs: Logits, features: Rows, compute_metrics: ComputeMetrics) -> Scores:
         """Return the loss of words with a token, and the metrics of all words, as evaluate does."""
+        names = ("example_id", "word_ids", "labels")
         losses, predictions, references = [], [], []
-        rows = zip(
-            *(features[name] for name in ("example_id", "word_ids", "labels")), outputs, strict=True
-        )
-        for _, group in groupby(rows, key=lambda row: row[0]):
+        rows = zip(*(features[name] for name in names), outputs, strict=True)
+        for _, group in groupby(rows, key=itemgetter(0)):
             _, word_ids, labels, logits = zip(*group, strict=True)
-            tag_of: dict[int, int] = {}
-            for words, ids, values in zip(word_ids, labels, logits, strict=True):
-                first = np.asarray(ids[: len(values)]) != arrays.IGNORE_INDEX
-                known = np.asarray(ids)[: len(values)][first]
-                losses.append(self._losses(values[first].astype(np.float64), known))
-                tag_of |= {
-                    w: tag for w, tag in zip(words, ids, strict=True) if tag != arrays.IGNORE_INDEX
-                }
-            tags = self._tags(logits, word_ids, max(tag_of, default=-1) + 1)
-            predictions.append([tags[word] for word in sorted(tag_of)])
-            references.append([self.label_names[tag_of[word]] for word in sorted(tag_of)])
+            losses += map(self._losses, logits, labels)
+            pairs = zip(chain(*word_ids), chain(*labels), strict=True)
+            ids = {word: tag for word, tag in pairs if tag != arrays.IGNORE_INDEX}
+            tags = self._tags(logits, word_ids, max(ids, default=-1) + 1)
+            predictions.append([tags[word] for word in sorted(ids)])
+            references.append([self.label_names[ids[word]] for word in sorted(ids)])
         loss = float(np.concatenate(losses).mean())
         return {"loss": loss, **compute_metrics(predictions, references)}
 
-    def _losses(self, logits: np.ndarray, ids: np.ndarray) -> np.ndarray:
-        """Return a loss per tag; a CRF's loss is its path's, in equal shares."""
+    def _losses(self, logits: np.ndarray, labels: Sequence[int]) -> np.ndarray:
+        """Return a loss per labelled token; a CRF's loss is its path's, in equal shares."""
+        ids = np.asarray(labels[: len(logits)])
+        is_labelled = ids != arrays.IGNORE_INDEX
+        logits, ids = logits[is_labelled].astype(np.float64), ids[is_labelled]
         if self.transitions is None or not len(ids):
             return arrays.negative_log_likelihood(logits, ids)
         return np.full(len(ids), crf_loss(logits, ids, self.transitions) / len(ids))

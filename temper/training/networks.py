@@ -57,21 +57,15 @@ def build(base: Path, task: Task, features: "Features", parameters: Params) -> "
     config = loading.open_config(folder)
     checkpoint = folder if any(folder.glob("*.safetensors")) else None
     custom_class = user_code.resolve(params.custom_class, "model.custom_class", parameters.code)
-    skips_head = custom_class is not None and getattr(config, "custom_class", None) is None
-    if checkpoint is not None and params.head is None and not skips_head:
+    had_custom_class = getattr(config, "custom_class", None) is not None
+    keeps_head = params.head is None and (custom_class is None or had_custom_class)
+    if checkpoint is not None and keeps_head:
         check_labels(config, task)
     task.configure(config, features)
-    head = trained_head(config, params)
-    if custom_class is None and head is None:
+    if custom_class is None and trained_head(config, params) is None:
         network = _build_auto_model(config, checkpoint, task, new_head=params.head is not None)
     else:
-        options = head.model_dump(exclude_none=True) if head and not custom_class else None
-        wrapped = wrap_config(config, options, params.custom_class)
-        if isinstance(config, ModelWithHeadConfig) and checkpoint is not None:
-            new_head = params.head is not None
-            network = heads.continue_from(wrapped, checkpoint, custom_class, new_head=new_head)
-        else:
-            network = heads.build(wrapped, checkpoint, custom_class)
+        network = _build_model_with_head(config, checkpoint, custom_class, params)
     if params.new_tokens:
         network.resize_token_embeddings(len(registry.open_processor(base / "processor", task)))
     if params.lora is not None:
@@ -124,6 +118,19 @@ def _build_auto_model(
             if not name.startswith(prefix):
                 tensor.copy_(initial_state[name])
     return network
+
+
+def _build_model_with_head(
+    config: PretrainedConfig, checkpoint: Path | None, custom_class: Any, params: ModelParams
+) -> heads.ModelWithHead:
+    """Build a backbone under the trained head, or a custom class; or continue an earlier one."""
+    head = trained_head(config, params)
+    options = None if head is None else head.model_dump(exclude_none=True)
+    wrapped = wrap_config(config, options, params.custom_class)
+    if checkpoint is None or not isinstance(config, ModelWithHeadConfig):
+        return heads.build(wrapped, checkpoint, custom_class)
+    new_head = params.head is not None
+    return heads.continue_from(wrapped, checkpoint, custom_class, new_head=new_head)
 
 
 def check_labels(config: Any, task: Task) -> None:

@@ -56,9 +56,8 @@ class BucketSampler:
         self.lengths, self.batch_size, self.in_tokens = lengths, batch_size, in_tokens
         self.accumulation_steps, self.rank, self.world_size = accumulation_steps, rank, world_size
         self.static_shapes, self.resampling, self.labels = static_shapes, resampling, labels
-        self.seed, self.epoch = 0, 0
+        self.seed, self.epoch = seed, 0
         self.window = self._choose_window() if window is None else window
-        self.seed = seed
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -94,18 +93,21 @@ class BucketSampler:
 
     def global_batches(self, epoch: int) -> list[np.ndarray]:
         """Return an epoch's batches of row indices, in order."""
-        random = np.random.default_rng([self.seed, epoch])
+        return self._batches([self.seed, epoch], self.window)
+
+    def _batches(self, seed: list[int], window: int) -> list[np.ndarray]:
+        random = np.random.default_rng(seed)
         rows = random.permutation(self._resampled_rows(random))
-        if self.window:
-            rows = self._sort_within_windows(rows)
+        if window:
+            rows = self._sort_within_windows(rows, window)
         batches = self._equal_tokens(rows) if self.in_tokens else pieces(rows, self.batch_size)
-        if self.window:
+        if window:
             random.shuffle(batches)
         return batches
 
-    def _sort_within_windows(self, rows: np.ndarray) -> np.ndarray:
+    def _sort_within_windows(self, rows: np.ndarray, window: int) -> np.ndarray:
         rows_per_batch = self.num_rows / self.num_batches if self.in_tokens else self.batch_size
-        windows = pieces(rows, math.ceil(self.window * rows_per_batch))
+        windows = pieces(rows, math.ceil(window * rows_per_batch))
         windows = [w[np.argsort(-self.lengths[w], kind="stable")] for w in windows]
         if self.in_tokens:  # a batch may reach over the end of a window: lengths agree there
             windows = [w[::-1] if i % 2 else w for i, w in enumerate(windows)]
@@ -115,8 +117,9 @@ class BucketSampler:
         """Cut rows into `num_batches` batches of about equal tokens, none of them empty."""
         ends, numbers = np.cumsum(self.lengths[rows]), np.arange(1, self.num_batches)
         borders = np.searchsorted(ends, numbers * ends[-1] / self.num_batches, side="right")
-        borders = np.maximum.accumulate(np.maximum(borders - numbers, 0)) + numbers
-        return np.split(rows, np.minimum(borders, len(rows) - self.num_batches + numbers))
+        # rows before each border beyond the one that every batch gets
+        spare = np.maximum.accumulate(borders - numbers).clip(0, len(rows) - self.num_batches)
+        return np.split(rows, spare + numbers)
 
     def _choose_window(self) -> int:
         """Return the smallest window with a share of padding of at most `MAX_PADDING`.
@@ -125,12 +128,12 @@ class BucketSampler:
         sorted. It depends on the lengths alone, not on the seed, nor on the device and the multiple
         that they are padded to.
         """
-        self.window = 0
-        if self.static_shapes:
-            return 0
-        while self.window < self.num_batches and self.padding_share(int) > MAX_PADDING:
-            self.window = max(MIN_WINDOW, 2 * self.window)
-        return self.window
+        window = 0
+        while not self.static_shapes and window < self.num_batches:
+            if self._padding_share(self._batches([0, 0], window), int) <= MAX_PADDING:
+                break
+            window = max(MIN_WINDOW, 2 * window)
+        return window
 
     def longest_micro_batch(self) -> list[int]:
         """Return the longest rows, as many as a micro-batch of them has."""
@@ -157,7 +160,11 @@ class BucketSampler:
         Args:
             padded_length: maps the longest row of a batch to the padded length of the batch.
         """
-        batches = self.global_batches(0)
+        return self._padding_share(self.global_batches(0), padded_length)
+
+    def _padding_share(
+        self, batches: list[np.ndarray], padded_length: Callable[[int], int]
+    ) -> float:
         padded = sum(len(b) * padded_length(int(self.lengths[b].max())) for b in batches)
         return 1 - float(sum(self.lengths[b].sum() for b in batches)) / padded
 

@@ -16,7 +16,7 @@ TEXTS = {
 def columns_of(file):
     """Return all rows of a file as columns."""
     found = {}
-    for batch in local_files.read(file):
+    for batch in local_files.read([file]):
         for name, values in batch.items():
             found.setdefault(name, []).extend(values)
     return found

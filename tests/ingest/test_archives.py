@@ -113,7 +113,7 @@ def test_packed_files_are_read_as_a_stream(tmp_path, name):
     else:
         zipped(tmp_path / name, {"x.csv": data})
     tracemalloc.start()
-    batches = local_files.read(tmp_path / name)
+    batches = local_files.read([tmp_path / name])
     count = sum(len(batch["text"]) for batch in batches)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

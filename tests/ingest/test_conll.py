@@ -64,7 +64,7 @@ def test_numbered_lines_have_their_word_second(tmp_path):
         "#\t1\t[x]\n1\tin\tADP\tO\tO\n2-3\tim\t_\t_\t_\n2\tOslo\tPROPN\tB-LOC\tO\n2.1\t_\t_\t_\t_\n"
     )
     file, notes = write(tmp_path, text + "\n1\tPär\tPROPN\tB-PER\tO\n"), []
-    (found,) = local_files.read(file, None, notes.append)
+    (found,) = local_files.read([file], None, notes.append)
     assert found == {"words": [["in", "Oslo"], ["Pär"]], "tags": [["O", "B-LOC"], ["B-PER"]]}
     assert notes == [
         f"{file}: numbered lines; words from column 2, tags from column 4",

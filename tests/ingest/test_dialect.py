@@ -13,7 +13,7 @@ def read(folder, text, name="x.csv", **csv):
     """Return the rows of a text as tuples, and the notes without the file's name."""
     file, notes = folder / name, []
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    batches = local_files.read(file, CsvParams(**csv) if csv else None, notes.append)
+    batches = local_files.read([file], CsvParams(**csv) if csv else None, notes.append)
     rows = [row for batch in batches for row in zip(*batch.values(), strict=True)]
     return rows, [note.replace(f"{file}: ", "") for note in notes]
 

@@ -57,7 +57,7 @@ def test_all_formats_give_the_same_rows(tmp_path):
     ):
         writer.write_table(table)
     for suffix in (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".arrow"):
-        batches = list(local_files.read(tmp_path / f"f{suffix}"))
+        batches = list(local_files.read([tmp_path / f"f{suffix}"]))
         assert [batch for batch in batches if batch["text"]] == [columns], suffix
 
 
@@ -70,7 +70,7 @@ def test_reads_files_of_any_length(tmp_path, count, suffix):
         file.write_text("a\n" + "".join(f"{i}\n" for i in range(count)))
     else:
         file.write_text("".join(f'{{"a": {i}}}\n' for i in range(count)))
-    batches = list(local_files.read(file))
+    batches = list(local_files.read([file]))
     assert all(batch.keys() == {"a"} for batch in batches)
     assert [int(value) for batch in batches for value in batch["a"]] == list(range(count))
 
@@ -88,7 +88,7 @@ def test_reads_a_folder_by_glob(tmp_path):
 def read(path: Path) -> dict[str, list]:
     """Return a file's columns, its batches joined."""
     found: dict[str, list] = {}
-    for batch in local_files.read(path):
+    for batch in local_files.read([path]):
         for name, values in batch.items():
             found.setdefault(name, []).extend(values)
     return found

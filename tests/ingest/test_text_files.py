@@ -16,7 +16,7 @@ ROWS = {"text": ["a", "中"], "label": ["x", "y"]}
 def read(file, data, **csv):
     file.write_bytes(data)
     notes = []
-    batches = list(local_files.read(file, CsvParams(**csv) if csv else None, notes.append))
+    batches = list(local_files.read([file], CsvParams(**csv) if csv else None, notes.append))
     return batches[0], [note.replace(f"{file}: ", "") for note in notes]
 
 
@@ -106,4 +106,4 @@ def test_long_rows_come_in_smaller_batches(tmp_path, monkeypatch):
     """A thousand of them need not fit into memory."""
     monkeypatch.setattr("temper.ingest.text_files.BATCH_CHARACTERS", 10)
     (tmp_path / "x.csv").write_text("text\n" + "abcdef\n" * 5)
-    assert [len(batch["text"]) for batch in local_files.read(tmp_path / "x.csv")] == [2, 2, 1]
+    assert [len(batch["text"]) for batch in local_files.read([tmp_path / "x.csv"])] == [2, 2, 1]
