@@ -21,7 +21,7 @@ from stages import tokenize
 from temper.core import arrow
 from temper.prediction import stored
 from temper.tasks.base import registry
-from temper.tasks.base.encoded_columns import make_features
+from temper.tasks.base.encoded_columns import column_types
 
 
 def main(model: Path, source: Path, num_rows: int) -> dict[str, float]:
@@ -38,9 +38,7 @@ def main(model: Path, source: Path, num_rows: int) -> dict[str, float]:
     peak, lengths = [0.0], Counter()
     threading.Thread(target=watch_memory, args=[peak], daemon=True).start()
     endless = itertools.islice(itertools.cycle(as_columns), num_rows // arrow.ROWS_PER_BATCH)
-    features = make_features(
-        task.encode(as_columns[0], processor, mode="predict"), Features(), task
-    )
+    features = column_types(task.encode(as_columns[0], processor, mode="predict"), Features(), task)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         encoded = tokenize.encode_split(endless, task.encode, processor, "predict", lengths)

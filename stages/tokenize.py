@@ -20,7 +20,7 @@ from temper.augmentation import Augmentation
 from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.params import user_code
 from temper.tasks.base import Mode, registry
-from temper.tasks.base.encoded_columns import make_features
+from temper.tasks.base.encoded_columns import column_types
 from temper.tasks.base.windows import check_max_length
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def tokenize(
         first = encode(dataset[:1], processor, mode=mode)
         if split_augment is not None:
             first[arrow.AUGMENTED] = [False]
-        features = make_features(first, dataset.features, task)
+        features = column_types(first, dataset.features, task)
         full_lengths: Counter[int] = Counter()
         batches = raw_batches(dataset, split_augment)
         encoded = encode_split(batches, encode, processor, mode, full_lengths)

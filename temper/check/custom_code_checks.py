@@ -88,7 +88,7 @@ def encode_rows(
     from temper.ingest import dataset, local_files, splits
     from temper.params import user_code
     from temper.tasks.base import registry
-    from temper.tasks.base.encoded_columns import make_features
+    from temper.tasks.base.encoded_columns import column_types
 
     p = parameters.data
     files = local_files.find_files(p.files["train"], "train", p.glob)
@@ -106,7 +106,7 @@ def encode_rows(
     features = None
     with called("tokenize.encode"):
         columns = user_code.encoder(task, parameters)(raw[:], processor, mode="train")
-        features = make_features(columns, raw.features, task)
+        features = column_types(columns, raw.features, task)
     if features is None:
         return None
     encoded = [{name: columns[name] for name in features}]

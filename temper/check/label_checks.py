@@ -67,10 +67,7 @@ def unknown_labels(
 
     Without `task.labels` every label is allowed; where no split has a name, 0 … n-1 are ids.
     """
-    if task.classes is None:
-        return {}
     everywhere = set().union(*counts.values())
-    ids = {str(i) for i in range(len(task.classes))}
-    if everywhere <= ids and not everywhere & set(task.classes):
+    if task.classes is None or label_encoder.are_label_ids(everywhere, task.classes):
         return {}
     return {name: split_counts[name] for name in sorted(set(split_counts) - set(task.classes))}

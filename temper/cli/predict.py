@@ -25,7 +25,14 @@ from temper.cli import predicted_file
 from temper.cli.without_torch import without_torch
 from temper.core.errors import InputError
 from temper.ingest import local_files
-from temper.ingest.columns import ColumnBatch, find_column, get_column, num_rows, read_inputs
+from temper.ingest.columns import (
+    ColumnBatch,
+    find_column,
+    get_column,
+    locate_in,
+    num_rows,
+    read_inputs,
+)
 from temper.ingest.text_files import Note
 from temper.params.data import CsvParams
 from temper.prediction.batches import BATCH_TOKENS
@@ -169,7 +176,7 @@ def chunks(
     for source, first_row, columns in batches:
         for name in kept:
             given[name] += columns.get(name, [None] * num_rows(columns))
-        for name, values in read_inputs(columns, inputs, source, first_row).items():
+        for name, values in read_inputs(columns, inputs, locate_in(source, first_row)).items():
             examples[name] += values
             size += sum(len(value) for value in values if isinstance(value, str | bytes))
         if num_rows(examples) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
@@ -200,11 +207,12 @@ def survey(
         for _, first_row, columns in parts:
             names |= columns
             found |= {k: v for k, v in inputs.items() if find_column(columns, k) is not None}
-            read_inputs(columns, found, source, first_row)
+            locate = locate_in(source, first_row)
+            read_inputs(columns, found, locate)
             for name, values in columns.items():
-                where = partial(predicted_file.locate, source, first_row, name)
                 known = types.setdefault(name, pa.null())
-                types[name] = predicted_file.widen(known, values, where) if is_typed else known
+                widened = predicted_file.widen(known, values, locate(name)) if is_typed else known
+                types[name] = widened
             count += num_rows(columns)
         for name in inputs if names else ():  # an empty file of JSON Lines has no columns
             get_column(names | found, name, source)

@@ -44,11 +44,6 @@ def open_output(path: Path, types: Types) -> Iterator[WriteBatch]:
         partial.unlink(missing_ok=True)
 
 
-def locate(source: str, first_row: int, name: str, i: int) -> str:
-    """Name the place of a batch's i-th value, for errors."""
-    return f"{source} row {first_row + i + 1}, column {name!r}"
-
-
 def widen(known: pa.DataType, values: list, where: Callable[[int], str]) -> pa.DataType:
     """Return the Arrow type that holds what a column held so far (null: nothing) and more values.
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from temper.tasks.base.images import pixels_of
+
 MAX_ROWS = 50_000  # training rows that baselines learn from; a seeded sample where there are more
 MAX_FEATURES = 50_000
 THUMBNAIL_SIZE = 16  # side of the images that a linear model sees, px
@@ -115,7 +117,6 @@ def thumbnail_pixels(feature: Any) -> np.ndarray:
     """Return an encoded image's pixels, `THUMBNAIL_SIZE` a side, between 0 and 1."""
     from PIL import Image
 
-    pixels = np.frombuffer(feature["pixel_values"], np.uint8).reshape(feature["shape"])
     size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
-    image = Image.fromarray(pixels.transpose(1, 2, 0)).resize(size)
+    image = Image.fromarray(pixels_of(feature).transpose(1, 2, 0)).resize(size)
     return np.asarray(image, dtype=np.float32).ravel() / 255

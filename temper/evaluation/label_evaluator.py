@@ -31,7 +31,7 @@ class LabelEvaluator(Evaluator):
         names, positive = self.task.label_names, self.params.positive_label
         self.target_column, self.target_kind = self.task.params.target
         self.columns = ("score", *(f"score_{name}" for name in names))
-        self.positive = names.index(positive) if positive in names else None
+        self.positive = label_predictions.positive_id(positive, names)
         self.per_example_stats = partial(self.module.per_example_stats, num_labels=len(names))
         if self.target_kind == "class":
             self.score_options = {"positive": self.positive}

@@ -64,26 +64,32 @@ def get_column(batch: Mapping[str, list[Any]], name: str, split: str) -> list[An
     return values
 
 
+def locate_in(source: str, first_row: int = 0) -> Locate:
+    """Return what names the values of a batch in errors.
+
+    Args:
+        source: a split, a file or the like.
+        first_row: index in the source of the batch's first row.
+    """
+    return lambda column: lambda i: f"{source} row {first_row + i + 1}, column {column!r}"
+
+
 def read_inputs(
-    batch: Mapping[str, list[Any]], inputs: Mapping[str, str], where: str, first_row: int = 0
+    batch: Mapping[str, list[Any]], inputs: Mapping[str, str], locate: Locate
 ) -> ColumnBatch:
     """Return a task's input columns, converted; values of a column that is not there are null.
 
     Args:
         batch: columns as they were read.
         inputs: column → type of its values.
-        where: names the batch's source in errors.
-        first_row: index in the source of the batch's first row.
+        locate: names a value in errors.
 
     Raises:
         InputError: a value cannot be converted.
     """
+    nulls = [None] * num_rows(batch)
     return {
-        name: convert(
-            find_column(batch, name) or [None] * num_rows(batch),
-            value_type,
-            lambda i, name=name: f"{where} row {first_row + i + 1}, column {name!r}",
-        )
+        name: convert(find_column(batch, name) or nulls, value_type, locate(name))
         for name, value_type in inputs.items()
     }
 
@@ -109,8 +115,8 @@ def convert(values: Sequence[Any], value_type: str, where: Callable[[int], str])
     return converted
 
 
-def feature(value_type: str) -> Any:
-    """Return the `datasets` feature of a converted column; labels are names."""
+def column_type(value_type: str) -> Any:
+    """Return the `datasets` type of a converted column; labels are names."""
     from datasets import List, Value
 
     names = List(Value("string"))

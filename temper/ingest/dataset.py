@@ -53,7 +53,7 @@ def _read_to_file(
     """Write a split's rows to an Arrow file, with label names as they are."""
     from datasets import Dataset
 
-    schema = make_features(task, data, None).arrow_schema
+    schema = column_types(task, data, None).arrow_schema
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
 
         def write_batch(batch: ColumnBatch) -> None:
@@ -86,7 +86,7 @@ def _select(
     selection, overlaps = overlap.resolve_overlap(stats, selection, data.overlap)
     num_dropped = num_train - len(selection["train"].rows)
     selection, subsets = row_selection.draw_subsets(stats, selection, data)
-    records = np.concatenate([stats[source].rows[rows] for source, rows in selection.values()])
+    records = np.concatenate([stats[source].records[rows] for source, rows in selection.values()])
     optional = {
         "filtered": filtered,
         "subset": subsets,
@@ -113,17 +113,17 @@ def _write_selected(
 ) -> dict[str, Any]:
     """Write the rows that the options select from all splits; return the summary."""
     selection, encoder, report = _select(stats, task, data)
-    features, summaries = make_features(task, data, encoder), {}
+    types, summaries = column_types(task, data, encoder), {}
     for name, selected in selection.items():
         is_labelled = bool(stats[selected.source].num_labelled)
         chosen = rows[selected.source].select(selected.rows)
         batches = _encode(chosen, task, encoder, is_labelled=is_labelled)
-        count = arrow.write_split(target, name, features, batches)
-        keys = stats[selected.source].rows["key"][selected.rows]
+        count = arrow.write_split(target, name, types, batches)
+        keys = stats[selected.source].records["key"][selected.rows]
         file = target / name / arrow.SHARD
         summaries[name] = {
             "rows": count,
-            "columns": list(features),
+            "columns": list(types),
             "labelled": is_labelled,
             "label_counts": _count_labels(file, task, encoder) if is_labelled else {},
             "duplicates": count - len(np.unique(keys)),
@@ -135,19 +135,19 @@ def _write_selected(
     return {**report, "splits": summaries, **({"imbalance": ratio} if ratio else {})}
 
 
-def make_features(task: TaskParams, data: DataParams, encoder: LabelEncoder | None) -> "Features":
+def column_types(task: TaskParams, data: DataParams, encoder: LabelEncoder | None) -> "Features":
     """Return the columns of data/raw: inputs and extra columns, then the target.
 
     Without an encoder, labels are names.
     """
     from datasets import Features, Value
 
-    features = {name: columns.feature(value_type) for name, value_type in task.inputs.items()}
-    features |= {name: Value("string") for name in data.extra_columns}
+    types = {name: columns.column_type(value_type) for name, value_type in task.inputs.items()}
+    types |= {name: Value("string") for name in data.extra_columns}
     if task.target is not None:
         name, value_type = task.target
-        features[name] = encoder.feature() if encoder else columns.feature(value_type)
-    return Features(features)
+        types[name] = encoder.column_type() if encoder else columns.column_type(value_type)
+    return Features(types)
 
 
 def _encode(

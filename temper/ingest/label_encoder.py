@@ -44,8 +44,8 @@ class LabelEncoder:
             return [row and sorted(set(row)) for row in ids]
         return ids
 
-    def feature(self) -> "ClassLabel | List":
-        """Return the `datasets` feature of the encoded column."""
+    def column_type(self) -> "ClassLabel | List":
+        """Return the `datasets` type of the encoded column."""
         from datasets import ClassLabel, List
 
         feature = ClassLabel(names=self.names)

@@ -23,7 +23,7 @@ def resolve_overlap(
     Raises:
         InputError: the rule is `error` and splits share rows.
     """
-    keys = {name: stats[source].rows["key"][rows] for name, (source, rows) in selection.items()}
+    keys = {name: stats[source].records["key"][rows] for name, (source, rows) in selection.items()}
     overlaps = {
         f"{first} in {second}": int(np.isin(keys[first], keys[second]).sum())
         for first, second in itertools.combinations(keys, 2)

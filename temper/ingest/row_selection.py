@@ -78,7 +78,7 @@ def select_rows(
     dropped = {}
     for split in data.filter.applies_to:
         source, rows = _get(selection, split, "data.filter.applies_to")
-        records, ids = stats[source].rows[rows], stats[source].label_ids
+        records, ids = stats[source].records[rows], stats[source].label_ids
         mask = records["characters"] >= (data.filter.min_characters or 0)
         if data.filter.max_characters is not None:
             mask &= records["characters"] <= data.filter.max_characters
@@ -110,9 +110,9 @@ def _create_splits(stats: Mapping[str, SplitStats], data: DataParams) -> Selecti
     """Select all rows of the source; rows of missing splits are taken from train."""
     train, groups = stats["train"], None
     if data.split.group is not None:
-        groups = np.unique(train.rows["group"], return_inverse=True)[1].reshape(-1)
+        groups = np.unique(train.records["group"], return_inverse=True)[1].reshape(-1)
     for name, given in stats.items() if groups is not None else ():
-        shared = np.intersect1d(train.rows["group"], given.rows["group"])
+        shared = np.intersect1d(train.records["group"], given.records["group"])
         if name != "train" and len(shared):
             raise InputError(
                 f"data.split.group: {len(shared)} values of {data.split.group!r} are in both train "

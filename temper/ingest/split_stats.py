@@ -6,7 +6,6 @@ No row is kept in memory: each leaves a record of 36 bytes, so a million rows ta
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ ROW = np.dtype(
 class SplitStats:
     """Statistics of one split of the source."""
 
-    records: bytearray = field(default_factory=bytearray)  # those of `rows`
+    buffer: bytearray = field(default_factory=bytearray)  # of `records`
     label_counts: Counter[str] = field(default_factory=Counter)
     label_ids: dict[str, int] = field(default_factory=dict)
     num_labelled: int = 0
@@ -44,12 +43,12 @@ class SplitStats:
 
     @property
     def num_rows(self) -> int:
-        return len(self.records) // ROW.itemsize
+        return len(self.buffer) // ROW.itemsize
 
     @property
-    def rows(self) -> np.ndarray:
+    def records(self) -> np.ndarray:
         """The record of each row, (rows,) of `ROW`."""
-        return np.frombuffer(self.records, ROW)
+        return np.frombuffer(self.buffer, ROW)
 
     @property
     def strata(self) -> np.ndarray:
@@ -58,7 +57,7 @@ class SplitStats:
             return np.zeros(self.num_rows, dtype=np.int32)
         rank = {name: i for i, name in enumerate(sorted(self.label_ids))}
         ranks = np.array([*(rank[name] for name in self.label_ids), -1], dtype=np.int32)
-        return ranks[self.rows["label"]]
+        return ranks[self.records["label"]]
 
     def describe_notes(self) -> list[str]:
         """Say how many values were read as something else than the file holds."""
@@ -66,7 +65,7 @@ class SplitStats:
 
     def count_labels(self, rows: np.ndarray) -> Counter[str]:
         """Count the labels of some rows, for targets of one label a row; only those that occur."""
-        ids = self.rows["label"][rows]
+        ids = self.records["label"][rows]
         counts = np.bincount(ids[ids >= 0], minlength=len(self.label_ids))
         return Counter({name: int(counts[i]) for name, i in self.label_ids.items() if counts[i]})
 
@@ -94,7 +93,7 @@ def read_split(
     stats, unlabelled = SplitStats(), ""
     name = task.target[0] if task.target else ""
     for batch in batches:
-        locate = partial(_locate, split, stats.num_rows + 1)
+        locate = columns.locate_in(split, stats.num_rows)
         converted = read_columns(batch, task, data, split, locate)
         _check_batch(stats, converted, task, locate)
         targets = converted.get(name, [()] * columns.num_rows(batch))
@@ -106,7 +105,7 @@ def read_split(
         if data.split.group and (split == "train" or columns.find_column(batch, data.split.group)):
             groups = columns.get_column(batch, data.split.group, split)
             records["group"] = _group_keys(groups, split, locate(data.split.group))
-        stats.records += records.tobytes()
+        stats.buffer += records.tobytes()
         write(converted)
     _check_split(stats, task, split, unlabelled)
     return stats
@@ -124,21 +123,15 @@ def read_columns(
         split: name of the split, for errors.
         locate: names a value in errors.
     """
-    read = {
-        name: columns.convert(columns.get_column(batch, name, split), value_type, locate(name))
-        for name, value_type in task.inputs.items()
-    }
+    for name in task.inputs:
+        columns.get_column(batch, name, split)
+    read = columns.read_inputs(batch, task.inputs, locate)
     for name in data.extra_columns:
         values = columns.get_column(batch, name, split)
         read[name] = [None if v is None else label_values.label_name(v) for v in values]
     if task.target is not None:
         read[task.target[0]] = label_values.read_targets(batch, task, split, locate)
     return read
-
-
-def _locate(split: str, first_row: int, column: str) -> Callable[[int], str]:
-    """Return a function from a position in a batch to its split, row and column."""
-    return lambda i: f"{split} row {first_row + i}, column {column!r}"
 
 
 def _check_batch(stats: SplitStats, batch: ColumnBatch, task: TaskParams, locate: Locate) -> None:

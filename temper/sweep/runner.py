@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing import connection, get_context
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import Any
 
 import optuna
 
@@ -33,19 +34,11 @@ def run(
         device = devices[index % len(devices)] if devices else ""
         running = {trial._trial_id for trial in study.running()}
         own = [trial_id for trial_id in interrupted[index::jobs] if trial_id in running]
-        process = SPAWN.Process(target=worker.main, args=(sweep, index, device, own, deadline))
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # it inherits this: see `stop`
-        process.start()
-        signal.signal(signal.SIGINT, handler)
-        return process
+        return start_worker(sweep, index, device, own, deadline)
 
     work, minutes = WorkTime(study), sweep.config.budget.minutes
     deadline = math.inf if minutes is None else time.time() + 60 * minutes - work.seconds()
-    own = {} if sweep.config.storage is None else {"folder": study.folder}
-    interrupted = [trial._trial_id for trial in study.running(**own)]
-    study.heartbeat(interrupted)
-    for trial_id in interrupted:  # a new worker may get the process id of the one that ran it
-        study.note(optuna.Trial(study.optuna, trial_id), process=None)
+    interrupted = disown_interrupted(study)
     jobs = int(min(jobs, max(study.num_left(), len(interrupted))))
     processes: list[SpawnProcess] = []
     try:
@@ -61,6 +54,28 @@ def run(
     finally:
         stop(sweep, processes)
         work.store()
+
+
+def start_worker(sweep: Sweep, *arguments: Any) -> SpawnProcess:
+    """Start a worker; `arguments` are the others of `worker.main`."""
+    process = SPAWN.Process(target=worker.main, args=(sweep, *arguments))
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # it inherits this: see `stop`
+    process.start()
+    signal.signal(signal.SIGINT, handler)
+    return process
+
+
+def disown_interrupted(study: Study) -> list[int]:
+    """Return the ids of the trials of this folder that were running when it was left.
+
+    They wait without an owner: a new worker may get the process id of the one that ran a trial.
+    """
+    own = {} if study.config.storage is None else {"folder": study.folder}
+    interrupted = [trial._trial_id for trial in study.running(**own)]
+    study.heartbeat(interrupted)
+    for trial_id in interrupted:
+        study.note(optuna.Trial(study.optuna, trial_id), process=None)
+    return interrupted
 
 
 class WorkTime:

@@ -8,7 +8,7 @@ import numpy as np
 
 from temper.tasks.base import Mode, Outputs, Task, arrays, label_predictions
 from temper.tasks.base.arrays import Batch, Columns, ComputeMetrics, Features, Logits, Rows, Scores
-from temper.tasks.base.images import open_image
+from temper.tasks.base.images import open_image, pixels_of
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -74,11 +74,6 @@ class ImageClassification(Task):
         return label_predictions.prediction_columns(
             outputs["logits"], self.label_names, "class", 0.5
         )
-
-
-def pixels_of(row: Mapping[str, Any]) -> np.ndarray:
-    """Return the pixels of a feature, (channels, height, width) uint8."""
-    return np.frombuffer(row["pixel_values"], dtype=np.uint8).reshape(row["shape"])
 
 
 def augment(pixels: np.ndarray, draw: Sequence[int], p: "Augmentation") -> np.ndarray:

@@ -21,7 +21,7 @@ class MultipleChoice(Task):
     auto_model = "AutoModelForMultipleChoice"
     pipeline_tag = "multiple-choice"
 
-    def label_feature(self, raw: Mapping[str, Any]) -> Any:
+    def label_type(self, raw: Mapping[str, Any]) -> Any:
         from datasets import Value
 
         return Value("int32")

@@ -20,10 +20,10 @@ class QuestionAnswering(Task):
     auto_model = "AutoModelForQuestionAnswering"
     pipeline_tag = "question-answering"
 
-    def num_outputs(self, features: Mapping[str, Any]) -> int:
+    def num_outputs(self, types: Mapping[str, Any]) -> int:
         return 2  # start and end
 
-    def label_feature(self, raw: Mapping[str, Any]) -> Any:
+    def label_type(self, raw: Mapping[str, Any]) -> Any:
         from datasets import List, Value
 
         return List(Value("int32"))

@@ -42,13 +42,13 @@ class Seq2SeqLM(Task):
             )["input_ids"]
         return columns
 
-    def configure(self, config: "PretrainedConfig", features: Mapping[str, Any]) -> None:
+    def configure(self, config: "PretrainedConfig", types: Mapping[str, Any]) -> None:
         if getattr(config, "decoder_start_token_id", None) is None:
             raise InputError(
                 "the model's config has no decoder_start_token_id; set it under model.config"
             )
 
-    def label_feature(self, raw: Mapping[str, Any]) -> Any:
+    def label_type(self, raw: Mapping[str, Any]) -> Any:
         from datasets import List, Value
 
         return List(Value("int32"))

@@ -29,11 +29,11 @@ class SequenceClassification(Task):
         if len(self.params.texts) == 2:
             self.pipeline_input = '{"text": "first text", "text_pair": "second text"}'
 
-    def num_outputs(self, features: Mapping[str, Any]) -> int:
-        return len(self.read_label_names(features) or [0])
+    def num_outputs(self, types: Mapping[str, Any]) -> int:
+        return len(self.read_label_names(types) or [0])
 
-    def configure(self, config: "PretrainedConfig", features: Mapping[str, Any]) -> None:
-        super().configure(config, features)
+    def configure(self, config: "PretrainedConfig", types: Mapping[str, Any]) -> None:
+        super().configure(config, types)
         config.problem_type = self.params.problem_type
 
     def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:

@@ -30,22 +30,22 @@ if TYPE_CHECKING:
 MAX_LABELS_IN_MESSAGE = 6
 
 
-def build_trainable(base: Path, task: Task, features: "Features", parameters: Params) -> "Model":
+def build_trainable(base: Path, task: Task, types: "Features", parameters: Params) -> "Model":
     """Build the network as `build` does, with what `train` freezes and checkpoints."""
-    network, params = build(base, task, features, parameters), parameters.train
+    network, params = build(base, task, types, parameters), parameters.train
     optimizer.freeze(network, params.freeze)
     if params.gradient_checkpointing:
         network.activation_checkpointing_enable()
     return network
 
 
-def build(base: Path, task: Task, features: "Features", parameters: Params) -> "Model":
+def build(base: Path, task: Task, types: "Features", parameters: Params) -> "Model":
     """Build the network on the CPU in fp32, with its labels in its config.
 
     Args:
         base: folder with `processor/`, `weights/config.json` and, unless from scratch, safetensors.
         task: names the AutoModelFor… class and writes labels into its config.
-        features: columns of the tokenized data.
+        types: of the tokenized columns.
         parameters: head, LoRA, new tokens, custom class.
 
     Raises:
@@ -61,7 +61,7 @@ def build(base: Path, task: Task, features: "Features", parameters: Params) -> "
     keeps_head = params.head is None and (custom_class is None or had_custom_class)
     if checkpoint is not None and keeps_head:
         check_labels(config, task)
-    task.configure(config, features)
+    task.configure(config, types)
     if custom_class is None and trained_head(config, params) is None:
         network = _build_auto_model(config, checkpoint, task, new_head=params.head is not None)
     else:

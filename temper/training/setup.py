@@ -99,11 +99,11 @@ def training_arguments(params: TrainParams, seed: int, folder: Path) -> Training
     )
 
 
-def open_base(base: Path, task: Task, features: "Features") -> tuple[Any, PretrainedConfig]:
+def open_base(base: Path, task: Task, types: "Features") -> tuple[Any, PretrainedConfig]:
     """Return the base model's processor, and its config with the labels of the data."""
     processor = registry.load_processor(base / "processor", task)
     config = loading.open_config(base / "weights")
-    task.configure(config, features)
+    task.configure(config, types)
     return processor, config
 
 

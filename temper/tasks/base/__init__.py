@@ -74,24 +74,24 @@ class Task(ABC):
         """The raw input columns, without the target."""
         return tuple(self.params.inputs)
 
-    def read_label_names(self, features: Mapping[str, Any]) -> list[str] | None:
-        """Return the label names of tokenized columns, or None where the labels have none."""
-        feature = features.get("labels")
-        names = getattr(getattr(feature, "feature", feature), "names", None)
+    def read_label_names(self, types: Mapping[str, Any]) -> list[str] | None:
+        """Return the label names of tokenized columns, or None where their types hold none."""
+        label = types.get("labels")
+        names = getattr(getattr(label, "feature", label), "names", None)
         return list(names) if names else None
 
-    def num_outputs(self, features: Mapping[str, Any]) -> int | None:
+    def num_outputs(self, types: Mapping[str, Any]) -> int | None:
         """Return the number of outputs of a new head, or None where the model fixes it."""
-        names = self.read_label_names(features)
+        names = self.read_label_names(types)
         return len(names) if names else None
 
-    def label_feature(self, raw: Mapping[str, Any]) -> Any:
-        """Return the `datasets` feature of the encoded `labels`; by default the target's."""
+    def label_type(self, raw: Mapping[str, Any]) -> Any:
+        """Return the `datasets` type of the encoded `labels`; by default the target's."""
         return raw[self.params.target[0]]
 
-    def configure(self, config: "PretrainedConfig", features: Mapping[str, Any]) -> None:
+    def configure(self, config: "PretrainedConfig", types: Mapping[str, Any]) -> None:
         """Write the number of outputs and the label names into a model's config."""
-        num_outputs = self.num_outputs(features)
+        num_outputs = self.num_outputs(types)
         if self.label_names:
             config.id2label = dict(enumerate(self.label_names))
             config.label2id = {name: i for i, name in enumerate(self.label_names)}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datasets import Features
 
 
-def make_features(columns: Mapping[str, list], raw: "Features", task: Task) -> "Features":
+def column_types(columns: Mapping[str, list], raw: "Features", task: Task) -> "Features":
     """Return the types of a first row's encoded columns, without `full_length`.
 
     Raises:
@@ -27,7 +27,7 @@ def make_features(columns: Mapping[str, list], raw: "Features", task: Task) -> "
     known |= {"token_type_ids": small_integers, "pixel_values": Value("binary")}
     known |= {arrow.AUGMENTED: Value("bool")}
     if "labels" in columns:
-        known["labels"] = task.label_feature(raw)
+        known["labels"] = task.label_type(raw)
     for name in columns:
         if name not in known and name != "full_length":
             raise InputError(

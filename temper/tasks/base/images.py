@@ -2,9 +2,9 @@
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,6 +37,11 @@ def open_image(data: bytes) -> "Image":
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, BACKGROUND), image)
         return image.convert("RGB")
+
+
+def pixels_of(row: Mapping[str, Any]) -> np.ndarray:
+    """Return the pixels of a feature, (channels, height, width) uint8."""
+    return np.frombuffer(row["pixel_values"], dtype=np.uint8).reshape(row["shape"])
 
 
 def remarks(data: bytes) -> list[str]:

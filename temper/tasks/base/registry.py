@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from temper.params.schema import Settings
 
 
-def load(settings: "Settings", features: Mapping[str, Any] | None = None) -> Task:
-    """Return the task that `settings.task.name` names; tokenized columns give it label names."""
+def load(settings: "Settings", types: Mapping[str, Any] | None = None) -> Task:
+    """Return the task of `settings.task.name`, its label names from types of tokenized columns."""
     module = vars(import_module(f"temper.tasks.{settings.task.name}"))
     classes = [c for c in module.values() if isinstance(c, type) and issubclass(c, Task)]
     task = next(c for c in classes if c is not Task)(settings)
-    task.label_names = task.read_label_names(features or {}) or []
+    task.label_names = task.read_label_names(types or {}) or []
     return task
 
 
