@@ -80,12 +80,7 @@ def raw_batches(dataset: "Dataset", augment: Augmentation | None) -> Iterator[di
 
 
 def summarize(full_lengths: Counter[int], max_length: int | None) -> dict[str, Any]:
-    """Return row, token and truncation counts and the quantiles of the full lengths.
-
-    Args:
-        full_lengths: length → number of rows.
-        max_length: `tokenize.max_length`.
-    """
+    """Return row, token and truncation counts and the quantiles of the full lengths."""
     lengths = np.array(sorted(full_lengths), dtype=np.int64)
     counts = np.array([full_lengths[length] for length in lengths.tolist()])
     max_length = max_length or int(lengths[-1])

@@ -39,10 +39,6 @@ def fine_tune(
     """Train one session or a model soup to the end; what is already trained is loaded.
 
     Args:
-        parameters: all of them.
-        data: the tokenized splits.
-        base: the base model.
-        folder: of the checkpoints.
         on_metrics: called with (prefix, metrics, step) after each step and evaluation.
         on_start: called with each session before its first step.
     """
@@ -67,7 +63,7 @@ def train_session(
 ) -> "TrainingSession":
     """Train with `seed`, restarting with a smaller per-device batch when memory runs out.
 
-    Args (the others as in `fine_tune`):
+    Args:
         seed: of everything but new weights, which are drawn from `parameters.seed`.
         per_device_batch_size: replaces that of `parameters`, because it has fit before.
     """
@@ -101,9 +97,6 @@ def write_outputs(
     """Write data/model, data/checkpoints and data/history, each atomically.
 
     Args:
-        result: of the training.
-        base: the base model.
-        targets: the three folders.
         chosen: by auto, by key; part of the history.
     """
     from temper.training import averaging

@@ -53,8 +53,6 @@ def row_outputs(
 
     Args:
         run_batch: from `logits_runner`, or a function of rows that generates tokens.
-        features: the encoded rows, with `length`.
-        batch_size: rows per batch.
         first_row: its number in the split seeds what a collator draws.
         static_shapes: pad the last batch, so that every batch has the same number of rows.
     """
@@ -112,7 +110,6 @@ def torch_forward(
 
     Args:
         model: put into evaluation mode; runs on its device.
-        task: reads the logits from the model's outputs.
         autocast: the context to compute in; by default the precision of the weights.
         reduce: apply `Task.reduce_logits`; otherwise return all logits.
     """

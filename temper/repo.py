@@ -102,12 +102,7 @@ def lock_verdict() -> str:
 
 
 def differing_stages(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """List the stages whose outputs differ, each with what else changed about it.
-
-    Args:
-        before: `stages` of one dvc.lock.
-        now: `stages` of another.
-    """
+    """List the stages whose outputs differ, each with what else changed about it."""
     lines = []
     for name in sorted(before.keys() | now.keys()):
         if name not in before or name not in now:

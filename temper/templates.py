@@ -9,11 +9,6 @@ SHARED = Path(__file__).with_name("evaluation")  # holds page.html.j2, which eve
 def render(file: Path, *, autoescape: bool = True, **values: Any) -> str:
     """Render a template.
 
-    Args:
-        file: the template.
-        autoescape: escape values for HTML.
-        values: by the names the template uses.
-
     Raises:
         jinja2.UndefinedError: the template uses a name that `values` lacks.
     """

@@ -69,11 +69,6 @@ def build_augmentation(
 ) -> Augmentation | None:
     """Set up `tokenize.augment`; None if it is off.
 
-    Args:
-        p: the parameter group.
-        columns: the text columns.
-        translators: folder of the downloaded translation models.
-
     Raises:
         InputError: a synonym file or a translation model cannot be used.
     """
@@ -123,12 +118,6 @@ def augment_batch(
 
     A row is dropped if a changed text is empty, or if it equals its original or an earlier
     augmented row of the same original.
-
-    Args:
-        examples: columns of raw rows.
-        first_row: row number of the first in the split.
-        method: changes the texts.
-        augmentation: the method is one of.
     """
     draws, columns = (
         list(draw_rows(examples, first_row, method, augmentation)),

@@ -22,10 +22,6 @@ def build_back_translation(
 ) -> Callable[[Sequence[str], Sequence[np.random.Generator]], list[str]]:
     """Return a function that translates texts both ways; it ignores the generators.
 
-    Args:
-        p: models, languages, generation.
-        translators: folder of the downloaded models.
-
     Raises:
         InputError: a model is not a translation model, or does not know a language.
     """
@@ -71,11 +67,7 @@ def build_translator(
     """Return a function that translates texts one way.
 
     Args:
-        model: of `open_model`.
-        tokenizer: the model's.
-        prefix: put before each text.
         languages: source and target code of a multilingual model, or None twice.
-        p: `tokenize.augment.back_translation`.
     """
     source, target = languages
     options = {"max_new_tokens": p.max_new_tokens, "num_beams": p.num_beams, "do_sample": False}

@@ -27,10 +27,7 @@ def rewrite(text: str, change: Change, share: float, rng: np.random.Generator) -
     A deleted word takes the space before it along.
 
     Args:
-        text: any.
         change: from words, share and generator to the changed words.
-        share: of the words to change.
-        rng: makes the draws.
     """
     parts = SPACE.split(text)
     positions = [i for i in range(0, len(parts), 2) if parts[i]]

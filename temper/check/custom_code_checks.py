@@ -36,8 +36,6 @@ def check_on_rows(
 
     Args:
         parameters: all of them; the files under `code` can be imported.
-        config: of the local model.
-        processor: likewise.
         findings: with the mistakes before; rows are read if there are none.
     """
     p = parameters

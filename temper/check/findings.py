@@ -50,11 +50,7 @@ class Findings:
 
     @contextmanager
     def guarded(self, what: str) -> Iterator[None]:
-        """Record whatever the block raises; `TEMPER_DEBUG=1` raises it again.
-
-        Args:
-            what: is checked.
-        """
+        """Record whatever the block raises; `TEMPER_DEBUG=1` raises it again."""
         try:
             yield
         except Exception as error:
@@ -64,12 +60,7 @@ class Findings:
 
 
 def unexpected(what: str, error: Exception) -> str:
-    """Return the message for an error that no check foresaw.
-
-    Args:
-        what: was checked.
-        error: that was raised.
-    """
+    """Return the message for an error that no check foresaw."""
     reason = errors.describe(error)
     if reason is None:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}; this is a fault "

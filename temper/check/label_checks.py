@@ -46,7 +46,6 @@ def check_uses(parameters: Params, counts: dict[str, int], findings: Findings) -
     Args:
         parameters: `evaluate.positive_label` and `train.class_weights` among them.
         counts: rows of train by label name, in the order of ids.
-        findings: takes the mistakes, and the labels as a fact.
     """
     names, empty = list(counts), [name for name, count in counts.items() if not count]
     for key, message in rules.label_conflicts(parameters, names):

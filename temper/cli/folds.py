@@ -103,8 +103,6 @@ def pooled_scores(
     """Score the rows of all folds together, as far as predictions files suffice.
 
     Args:
-        module: of temper/metrics.
-        rows: of the predictions files, as strings.
         positive: binary: the label that precision, recall and F1 are about.
     """
     scored = row_scores.from_rows(module, rows, row_scores.label_names(rows), positive)

@@ -192,7 +192,6 @@ def survey(
     """Read all rows; return their number and all columns, in the order in which they appear.
 
     Args:
-        batches: of the input.
         inputs: column → type of its values.
         is_typed: find the Arrow type that holds all values of each column; else all are null.
 

@@ -25,7 +25,6 @@ def open_output(path: Path, types: Types) -> Iterator[WriteBatch]:
     """Yield a function that writes a batch; the file appears when the block ends without an error.
 
     Args:
-        path: its suffix is the format.
         types: column → Arrow type, for Parquet; columns that are not there are predictions.
 
     Raises:

@@ -64,10 +64,8 @@ def compare(
     """Compare each model with the first.
 
     Args:
-        experiments: two or more.
         split: test or validation; None as in `shared_rows.load`.
         metric: that decides the verdict; None takes the task's main one.
-        samples: of the bootstrap.
 
     Raises:
         InputError: the tasks or rows differ, or there is no such score.

@@ -18,10 +18,7 @@ def page(result: Comparison, tables: Sequence[Table], notes: Sequence[str], titl
     """Render the page.
 
     Args:
-        result: of the tests.
-        tables: shown as they are.
         notes: what is missing or could not be tested.
-        title: of the page.
     """
     return templates.render(
         Path(__file__).with_name(TEMPLATE),

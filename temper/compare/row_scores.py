@@ -35,8 +35,6 @@ def from_rows(
     """Parse and score the rows of a predictions file.
 
     Args:
-        module: of temper/metrics.
-        rows: of a predictions file.
         names: the labels, if any; the same for all models that are compared.
         positive: binary: the label that precision, recall and F1 are about.
 

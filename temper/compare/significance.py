@@ -84,7 +84,6 @@ def difference(metric: str, observed: np.ndarray, resampled: np.ndarray) -> Diff
     excludes 0 where p is 0.05 or less.
 
     Args:
-        metric: its name.
         observed: both scores on all rows, (2,).
         resampled: both scores in each sample, (2, samples); samples without a score are ignored.
     """

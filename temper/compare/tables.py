@@ -70,8 +70,6 @@ def as_markdown(
 
     Args:
         result: its verdicts come first, its changed rows last.
-        tables: between them.
-        title: of the document.
         notes: what is missing or could not be tested.
     """
     parts = [f"# {title}: comparison"]

@@ -26,8 +26,6 @@ def write_split(
     """Stream one split to disk with one batch in memory; return the number of rows.
 
     Args:
-        folder: the `DatasetDict` folder.
-        split: name of the split.
         features: columns, their order and their types.
         batches: columns of at most a few thousand rows; re-chunked to `ROWS_PER_BATCH`.
     """

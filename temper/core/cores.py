@@ -9,11 +9,7 @@ PROC, CGROUP = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 def excess_threads(num_threads: int) -> str | None:
-    """Return a line about more threads than cores or their time; None where there are enough.
-
-    Args:
-        num_threads: `determinism.num_threads` of params.yaml.
-    """
+    """Return a line about more threads than cores or their time; None where there are enough."""
     available, limit = float(num_cores()), "cores"
     if (quota := cpu_quota()) < available:
         available, limit = quota, "cores' time, a CPU quota"

@@ -19,6 +19,5 @@ def writer(file: TextIO, delimiter: str = ",") -> Any:
 
     Args:
         file: opened with `newline=""`.
-        delimiter: between two fields.
     """
     return csv.writer(_LineFeeds(file), delimiter=delimiter, lineterminator="\r\n")

@@ -36,9 +36,7 @@ def explain(error: BaseException, path: Path, needed: int | None = None) -> str 
     """Describe an error that `reason` knows; None for any other.
 
     Args:
-        error: what the write raised.
         path: what was written; the error's own file, if it has one, is named instead.
-        needed: bytes, if known.
     """
     number = reason(error)
     if number is None:

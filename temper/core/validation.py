@@ -30,8 +30,6 @@ def load(
     """Read and check a YAML file.
 
     Args:
-        path: params.yaml, sweep.yaml and the like.
-        model: what the file holds.
         rules: yields what is wrong with values that are valid one by one.
         page: of docs/ that describes the file.
         update: from the values of an earlier version to the current ones, and the dotted keys that

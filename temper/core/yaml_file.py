@@ -71,10 +71,6 @@ def compose(path: Path) -> yaml.MappingNode:
 def parse(text: str, name: str) -> yaml.MappingNode:
     """Parse YAML into nodes.
 
-    Args:
-        text: the content.
-        name: of the file, for errors.
-
     Raises:
         InputError: it is not YAML, is not a mapping, or holds what params.yaml and DVC's files have
             no use for: tags, merge keys, keys that are no text, aliases of enormous size.
@@ -103,8 +99,6 @@ def _check(node: yaml.Node, name: str, sizes: dict[int, int]) -> int:
     """Return how many values a node has once its aliases are written out.
 
     Args:
-        node: the node.
-        name: of the file, for errors.
         sizes: of the nodes that were counted before, by id; 0 for those that hold this one.
     """
     where = f"{name}:{node.start_mark.line + 1}"

@@ -23,8 +23,6 @@ def predictions(
     Args:
         train: texts, one list per column, or pixels.
         labels: their references: ids or numbers (rows,), or sparse booleans (rows, labels).
-        splits: inputs of the splits to predict.
-        metrics_module: of the task.
     """
     from threadpoolctl import threadpool_limits
 

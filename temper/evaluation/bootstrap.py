@@ -23,9 +23,6 @@ def intervals(
     Args:
         stats: of the examples, (examples, columns), sparse or dense.
         weighted_scores: turns weights (samples, examples) and statistics into scores (samples,).
-        headline: names of the metrics.
-        num_samples: how often the examples are drawn.
-        seed: of the draws.
     """
     rows, counts = distinct_rows(stats)
     distinct, width = stats[rows], max(len(rows), stats.shape[1])

@@ -46,15 +46,7 @@ class SplitResult:
 
 
 class Evaluator:
-    """Scores tags, spans, choices, token statistics and texts, as the task decodes them.
-
-    Args:
-        predictor: the trained model.
-        parameters: all of them.
-        features: the tokenized splits.
-        raw: their examples.
-        zero_shot_folder: holds the zero-shot models by name.
-    """
+    """Scores tags, spans, choices, token statistics and texts, as the task decodes them."""
 
     def __init__(
         self,
@@ -165,13 +157,7 @@ class Evaluator:
         return self.task.baselines(data.pop("train"), data)
 
     def make_tables(self, split: str, result: SplitResult, predictions: Path) -> dict[str, Table]:
-        """Return the tables of the report, by file name without `.csv`.
-
-        Args:
-            split: its name.
-            result: of `score`.
-            predictions: the file that `score` wrote.
-        """
+        """Return the tables of the report, by file name without `.csv`."""
         examples, count = self.raw[split], self.params.num_worst_examples
         slices = {name: examples[name] for name in self.params.slices}
 

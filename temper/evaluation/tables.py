@@ -158,11 +158,7 @@ def worst_rows(
     """Return the rows of a predictions file with the highest loss, worst first, with their inputs.
 
     Args:
-        predictions: the file.
-        loss: (rows,).
-        examples: the raw rows.
         task: says which inputs they have.
-        count: of the rows to return.
     """
     order = np.argsort(-loss, kind="stable")[:count].tolist()
     with predictions.open(newline="", encoding="utf-8") as file:

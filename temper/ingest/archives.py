@@ -55,7 +55,6 @@ def open_members(file: Path, known_suffixes: Collection[str]) -> Iterator[Archiv
     """Yield the members of a file.
 
     Args:
-        file: plain, gzip or ZIP.
         known_suffixes: of the formats that can be read; other members of an archive are skipped.
 
     Raises:

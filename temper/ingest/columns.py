@@ -68,7 +68,6 @@ def locate_in(source: str, first_row: int = 0) -> Locate:
     """Return what names the values of a batch in errors.
 
     Args:
-        source: a split, a file or the like.
         first_row: index in the source of the batch's first row.
     """
     return lambda column: lambda i: f"{source} row {first_row + i + 1}, column {column!r}"
@@ -80,9 +79,7 @@ def read_inputs(
     """Return a task's input columns, converted; values of a column that is not there are null.
 
     Args:
-        batch: columns as they were read.
         inputs: column → type of its values.
-        locate: names a value in errors.
 
     Raises:
         InputError: a value cannot be converted.
@@ -98,7 +95,6 @@ def convert(values: Sequence[Any], value_type: str, where: Callable[[int], str])
     """Convert a column's values.
 
     Args:
-        values: as they were read.
         value_type: a key of `CONVERTERS`.
         where: from a value's position to its split, row and column, for errors.
 

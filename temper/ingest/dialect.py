@@ -216,8 +216,6 @@ def _is_quoted_table(member: ArchiveMember, dialect: Dialect, *, joins_rows: boo
     """Say whether all rows have equally many fields where quotes enclose fields.
 
     Args:
-        member: to read.
-        dialect: its other properties.
         joins_rows: accept a row whose lines could each be one.
     """
     dialect, joined, widths = replace(dialect, quoting="double"), [], set[int]()

@@ -16,7 +16,6 @@ def order_names(names: Iterable[str], given: Sequence[str] | None) -> list[str]:
     """Put label names in the order of their ids.
 
     Args:
-        names: those in the data.
         given: the order, if params.yaml fixes it. Otherwise numbers come in numeric order ("2"
             before "10") and other names sorted.
     """
@@ -63,7 +62,6 @@ def build_encoder(task: TaskParams, counts: Mapping[str, Counter[str]]) -> Label
     """Fix the order of the labels, from the parameters or from the labels of all splits.
 
     Args:
-        task: may fix the names.
         counts: split → rows by label name.
 
     Returns:

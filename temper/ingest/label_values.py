@@ -29,10 +29,8 @@ def read_targets(batch: ColumnBatch, task: TaskParams, split: str, locate: Locat
     """Return each row's label names, number, or converted value; None: not labelled.
 
     Args:
-        batch: columns of the source.
         task: names the target, or several columns of 0 and 1 that make it up.
         split: of the source. Any but train may lack the target.
-        locate: names a value in errors.
 
     Raises:
         InputError: a value is not of a form that the task reads.

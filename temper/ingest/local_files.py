@@ -53,9 +53,7 @@ def find_files(name: str, split: str, pattern: str, key: str = "") -> list[Path]
     """List the files of a split: the file itself, or those in a folder that match.
 
     Args:
-        name: the path.
         split: its name, for `{split}` in the pattern.
-        pattern: a glob.
         key: names the path in errors. "": the split's key in params.yaml.
 
     Raises:
@@ -110,8 +108,6 @@ def read(
     """Yield the rows of files, up to `text_files.ROWS` at a time; an archive's member by member.
 
     Args:
-        files: those that `find_files` lists.
-        csv: `data.csv`.
         note: is told how a file is read where that is not plain from its name.
 
     Raises:

@@ -30,8 +30,6 @@ def check_tags(
 
     Args:
         batch: words, and tags by name or by position in `task.labels`; None: not labelled.
-        task: names the columns and the scheme.
-        where: from a row's position to its place, for errors.
 
     Returns:
         How many tags may not stand where they do, by kind.

@@ -32,10 +32,6 @@ Selection = dict[str, SplitRows]
 def check_split_names(source: Collection[str], data: DataParams) -> None:
     """Check the splits that options name, before any row is read.
 
-    Args:
-        source: splits of the source.
-        data: the options.
-
     Raises:
         InputError: a fold although the source has a validation split, or an unknown split name.
     """

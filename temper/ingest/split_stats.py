@@ -80,10 +80,7 @@ def read_split(
     """Read a split once and gather its statistics.
 
     Args:
-        batches: columns of the source.
         task: names inputs and target. A split may lack the target, which is then None.
-        data: names extra columns, and the one to group by.
-        split: name of the split, for errors.
         write: takes each batch's columns, converted; see `read_columns`.
 
     Raises:
@@ -114,15 +111,7 @@ def read_split(
 def read_columns(
     batch: ColumnBatch, task: TaskParams, data: DataParams, split: str, locate: Locate
 ) -> ColumnBatch:
-    """Return inputs, extra columns as text, and the target as `label_values.read_targets` does.
-
-    Args:
-        batch: columns of the source.
-        task: names inputs and target.
-        data: names extra columns.
-        split: name of the split, for errors.
-        locate: names a value in errors.
-    """
+    """Return inputs, extra columns as text, and the target as `label_values.read_targets` does."""
     for name in task.inputs:
         columns.get_column(batch, name, split)
     read = columns.read_inputs(batch, task.inputs, locate)

@@ -30,7 +30,6 @@ def assign_splits(
 
     Args:
         strata: a label id per row; all 0: not stratified.
-        params: shares and the seed.
         missing: those of validation and test to create.
         groups: a group number per row; rows of a group share a split.
 
@@ -78,8 +77,6 @@ def assign_folds(
 
     Args:
         strata: a label id per row; each label's rows are spread evenly.
-        k: number of folds.
-        seed: of the shuffle.
         groups: a group number per row; rows of a group share a fold, and sizes and labels are as
             even as the groups allow.
     """
@@ -105,7 +102,6 @@ def assign_groups(
         strata: a label id per row.
         groups: a group number per row, 0 to the number of groups - 1.
         shares: of each part, above 0, summing to 1.
-        rng: orders groups of equal size.
     """
     strata = np.unique(strata, return_inverse=True)[1].reshape(-1)
     target = np.outer(shares, np.bincount(strata))  # (parts, labels)
@@ -137,7 +133,6 @@ def rank_rows(strata: np.ndarray, seed: int) -> np.ndarray:
 
     Args:
         strata: a label id per row.
-        seed: of the shuffle.
     """
     rng = np.random.default_rng([seed, 2])
     positions = np.empty(len(strata))

@@ -78,7 +78,6 @@ def batched(rows: Iterable[Row], size: Callable[[Row], int]) -> Iterator[list[Ro
     """Yield lists of up to `ROWS` rows and about `BATCH_CHARACTERS`; one empty list without rows.
 
     Args:
-        rows: to divide.
         size: counts the characters of a row.
     """
     batch: list[Row] = []
@@ -100,7 +99,6 @@ def find_encoding(member: ArchiveMember, note: Note, given: str | None = None) -
     which is Latin-1 and more) if they make sense so.
 
     Args:
-        member: to read.
         note: is told what was recognized, unless it is UTF-8.
         given: `data.csv.encoding`.
 

@@ -17,7 +17,6 @@ def build_meta_model(config: "PretrainedConfig", auto_model: str) -> "nn.Module"
     """Build a config's network on the meta device: shapes without weights.
 
     Args:
-        config: of transformers, or of a temper head.
         auto_model: name of the AutoModelFor… class, for transformers' models.
     """
     import torch

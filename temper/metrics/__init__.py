@@ -49,7 +49,6 @@ def weighted_scores(
     """Return the scores of samples of examples, (samples,) each.
 
     Args:
-        name: of the module.
         weights: how often each sample has each example, (samples, examples).
         stats: of the module's `per_example_stats`, (examples, columns), sparse or dense.
         options: of classification, `positive`: the id that precision, recall and F1 are about.
@@ -81,7 +80,6 @@ def compute_from_logits(
     """Return every metric of one of `LOGIT_MODULES` that is defined on these rows.
 
     Args:
-        name: of the module.
         logits: (rows, outputs).
         references: ids (rows,), multi-hot (rows, labels) or numbers (rows,).
         positive: binary: the class that precision, recall and F1 are about.
@@ -118,9 +116,7 @@ def to_label_names(name: str, values: Any, label_names: list[str]) -> list:
     """Return predictions or references of labels by name, as custom metrics get them.
 
     Args:
-        name: of the module.
         values: numbers, ids, or (rows, labels) that are zero where a label does not hold.
-        label_names: in the order of their ids.
     """
     if name == "regression":
         return [float(value) for value in values]
@@ -144,12 +140,7 @@ def custom_directions(custom: CustomMetrics) -> dict[str, bool]:
 
 
 def directions(name: str, custom: CustomMetrics = MappingProxyType({})) -> dict[str, bool]:
-    """Return whether greater is better of each metric that training computes, and of `loss`.
-
-    Args:
-        name: of the module.
-        custom: functions from the user's code.
-    """
+    """Return whether greater is better of each metric that training computes, and of `loss`."""
     return {"loss": False} | training_metrics(name) | custom_directions(custom)
 
 

@@ -97,7 +97,6 @@ def build(
     """Build a randomly initialized head on a pretrained backbone, or on one from scratch.
 
     Args:
-        config: of the model.
         folder: a checkpoint with the backbone's safetensors; None: from scratch.
         build_custom: builds the custom network from the backbone's config.
 

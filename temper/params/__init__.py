@@ -27,10 +27,6 @@ def flatten(params: Params, *, without: str | None = None) -> dict[str, Any]:
     """Return `{"train.learning_rate": 5e-5, …}`: one entry per leaf, lists and {} kept whole.
 
     A technique that is off has no entry, whether it is absent or written as off.
-
-    Args:
-        params: all groups.
-        without: a group to leave out.
     """
 
     def walk(prefix: str, value: Any) -> dict[str, Any]:

@@ -16,7 +16,6 @@ def token_batches(rows: Sequence[Mapping[str, Any]], batch_tokens: int) -> Itera
     same batches.
 
     Args:
-        rows: encoded.
         batch_tokens: most tokens of a batch, padding included; a longer row is a batch alone.
     """
     sizes = np.array([num_tokens(row) for row in rows])

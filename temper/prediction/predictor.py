@@ -38,9 +38,7 @@ class Predictor:
 
     Args:
         folder: config, weights or `onnx/`, and the processor's files.
-        settings: the parameters the task may read.
         engine: torch, onnx or int8.
-        num_threads: of ONNX Runtime.
         batch_size: features per forward pass of `outputs`.
         batch_tokens: most padded tokens per forward pass of `predict`.
     """
@@ -137,11 +135,8 @@ def open_export(
     """Load a folder that the export stage wrote, by this version or an earlier one.
 
     Args:
-        folder: of the export.
         engine: torch, onnx, int8, or auto: onnx, or torch where the export says why it has no ONNX.
         batch_tokens: most padded tokens per forward pass.
-        num_threads: of ONNX Runtime.
-        trust_code: run the Python files that come with the model.
 
     Raises:
         InputError: another stage or program wrote it, it is damaged, it lacks the engine's file, or

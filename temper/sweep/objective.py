@@ -24,11 +24,6 @@ def model_score(text: str, parameters: Params, metric: str) -> float:
     equals. With `train.weight_averaging` of checkpoints the model is an average that training never
     scores; its score here is the mean of theirs. A model soup is scored: the last row.
 
-    Args:
-        text: of validation.csv.
-        parameters: of the training.
-        metric: a column of the file.
-
     Raises:
         InputError: nothing was scored, or not by this metric.
     """

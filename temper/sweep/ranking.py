@@ -42,7 +42,6 @@ def rank(
     Args:
         trials: in the order of their numbers.
         num_seeds: of a complete configuration.
-        greater_is_better: for the score.
     """
     members: dict[int, list[FrozenTrial]] = {}
     for trial in trials:

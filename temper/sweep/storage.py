@@ -19,10 +19,6 @@ DATABASE, URL_FILE = "trials.db", "storage"  # in a sweep's folder: the database
 def open_storage(url: str, *, is_shared: bool = False) -> optuna.storages.RDBStorage:
     """Open Optuna's storage, and silence Optuna's log and its warnings of experimental features.
 
-    Args:
-        url: SQLAlchemy's.
-        is_shared: whether other machines may use it.
-
     Raises:
         InputError: it cannot be opened, or its disk is full.
     """

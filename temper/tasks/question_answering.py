@@ -186,7 +186,6 @@ def best_span(
         starts: as in `answer_tokens`.
         ends: likewise.
         n_best: likeliest starts and ends to combine.
-        max_length: most tokens of a span.
 
     Returns:
         -inf, 0, 0 where there is no span.

@@ -149,7 +149,6 @@ def run(
     """Open this execution's run for a stage; it ends FINISHED, or FAILED or KILLED with the reason.
 
     Args:
-        stage: name of the stage.
         parameters: logged key by key.
         fingerprint: of the training; one that resumes continues the run of the killed one.
         model: folder of the trained model; its sha256 identifies the run that trained it.

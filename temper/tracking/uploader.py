@@ -207,7 +207,6 @@ def upload_left_behind(
     """Upload the journals that no process owns; yield each, with the error if it failed.
 
     Args:
-        client: of the store they go to.
         recorded_uri: only the journals of this store, as they record it; None: all.
 
     Raises:

@@ -27,9 +27,7 @@ class TrainingRows(Dataset):
     """The training split with a row `PADDING_ROW`, a copy of row 0 without labels.
 
     Args:
-        dataset: the tokenized rows.
         sampler: their order; its seed and epoch are the seed of what a row's collator draws.
-        collator: of rows to arrays.
     """
 
     def __init__(self, dataset: "datasets.Dataset", sampler: BucketSampler, collator: Collator):
@@ -64,10 +62,6 @@ class TrainingRows(Dataset):
 
         With `train.batch_tokens` it is their mean over the batches: a row then weighs the same in
         a batch of many rows as in one of few.
-
-        Args:
-            micro_batches: this process's share.
-            device: of the result.
         """
         if self.sampler.in_tokens:
             return torch.tensor(self.mean_num_labels, device=device)

@@ -110,7 +110,6 @@ class CheckpointWriter:
     After one has failed, nothing is published or deleted any more.
 
     Args:
-        folder: of the training.
         network: its size is in the message of a disk that is full.
     """
 

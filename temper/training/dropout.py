@@ -19,12 +19,7 @@ LEVELS = 2**16  # of the rate: 0.1 becomes 6554 / 65536
 
 
 class SeededDropout(TorchFunctionMode):
-    """Within it, `functional.dropout` and attention's dropout take their masks from a seed.
-
-    Args:
-        seed: of the training.
-        rank: of the process.
-    """
+    """Within it, `functional.dropout` and attention's dropout take their masks from a seed."""
 
     def __init__(self, seed: int, rank: int):
         super().__init__()

@@ -44,8 +44,6 @@ class FlatWeights:
 
     Args:
         model: on its device; its trained weights become views of the flat ones.
-        groups: of an optimizer, with params and weight_decay.
-        params: AdamW's betas and epsilon, and the norm that gradients are clipped to.
 
     Attributes:
         compute_model: a copy of the model with weights in `DTYPE`.
@@ -147,10 +145,7 @@ def adamw_(
 
     Args:
         group: its gradient is multiplied by `scale`, ().
-        rate: learning rate, ().
         bias_corrections: of the two moments, (2,).
-        scale: of the gradient.
-        beta1, beta2, epsilon: AdamW's.
     """
     gradient = group.gradient.float() * scale
     weights = group.master * (1 - rate * group.weight_decay)

@@ -131,8 +131,6 @@ class History:
         it, are not needed.
 
         Args:
-            folder: of the training.
-            steps_per_epoch: of the training.
             is_finished: whether the training ends with this history.
         """
         step, needed = int(self.train[-1]["step"]), {}

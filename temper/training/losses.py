@@ -31,7 +31,6 @@ def balanced_weights(counts: np.ndarray, num_rows: int | None = None) -> list[fl
     it over the number with it, so that positives weigh as much as negatives.
 
     Args:
-        counts: rows per label.
         num_rows: of the split, in a multi-label task; otherwise None.
 
     Raises:
@@ -194,9 +193,7 @@ def with_r_drop(loss_function: LossFunction, name: str, alpha: float) -> LossFun
     summed over labels.
 
     Args:
-        loss_function: of one pass.
         name: as in `build_loss`.
-        alpha: weight of the divergence.
     """
     functions = {"binary_cross_entropy": _divergence_of_labels, "squared_error": _squared_distance}
     divergence = functions.get(name, _divergence_of_classes)

@@ -38,7 +38,6 @@ class OutOfMemory(MemoryError):
     """A batch does not fit into a device's memory.
 
     Args:
-        reason: the allocator's message.
         on_all_ranks: whether every rank raises it; a rank alone cannot restart training.
     """
 
@@ -77,8 +76,6 @@ def call_until_it_fits(
     """Call `function(size)`; whenever memory runs out, reduce the size and call it again.
 
     Args:
-        function: what takes memory.
-        size: of its first call.
         reduce: from the size and the failure to a smaller size; or raises an error.
         caught: leave all but these errors alone.
     """

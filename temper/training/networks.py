@@ -45,8 +45,6 @@ def build(base: Path, task: Task, types: "Features", parameters: Params) -> "Mod
     Args:
         base: folder with `processor/`, `weights/config.json` and, unless from scratch, safetensors.
         task: names the AutoModelFor… class and writes labels into its config.
-        types: of the tokenized columns.
-        parameters: head, LoRA, new tokens, custom class.
 
     Raises:
         InputError: the checkpoint's head has other labels, or the head does not fit the model.

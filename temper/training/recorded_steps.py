@@ -58,8 +58,6 @@ class RecordedSteps:
 
     Args:
         session: what is trained; its model moves to the device, its weights become views.
-        optimizer: its groups, with learning rates and decay.
-        scheduler: of the learning rates, by a function per group.
 
     Raises:
         NotRecordable: a step cannot be recorded; the session is as it was.
@@ -146,7 +144,6 @@ class RecordedSteps:
         """Start a step on the GPU, without waiting for it; return its flops.
 
         Args:
-            step: its number, from 0.
             shape: that its batch is filled up to.
         """
         if shape not in self.replays:

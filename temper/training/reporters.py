@@ -46,10 +46,6 @@ def names() -> list[str]:
 def callbacks(parameters: Params, key: str) -> list[TrainerCallback]:
     """Return one callback that calls every reporter; [] if there is none.
 
-    Args:
-        parameters: name the run.
-        key: of the training, also when it resumes.
-
     Raises:
         InputError: `TEMPER_REPORT_TO` lists an unknown or missing reporter.
     """

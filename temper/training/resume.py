@@ -21,10 +21,6 @@ TrainLoop = Callable[[Path | None], object]  # of the checkpoint to resume from
 def fit(session: TrainingSession, train: TrainLoop) -> None:
     """Train to the end, from the newest complete checkpoint if there is one.
 
-    Args:
-        session: what is trained.
-        train: the engine's loop.
-
     Raises:
         SystemExit: 143 after SIGTERM, 130 after Ctrl-C, once a checkpoint is written.
         InputError: the disk is too small for the checkpoints, or `determinism.deterministic` is on

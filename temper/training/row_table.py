@@ -19,10 +19,6 @@ class NotRecordable(Exception):
 class RowTable:
     """Batches of a session's training split, gathered on the device.
 
-    Args:
-        session: has rows, sampler and collator.
-        device: of the table.
-
     Attributes:
         width: tokens per row; 0: rows are not text.
         padding_row: number of the row that carries no label.

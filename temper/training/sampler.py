@@ -24,14 +24,10 @@ class BucketSampler:
     the batches shuffled. `window=0` leaves the shuffled order alone.
 
     Args:
-        lengths: of the rows.
         batch_size: rows of a global batch, or with `in_tokens` tokens, about.
         in_tokens: give all batches of an epoch about the same number of tokens.
         accumulation_steps: micro-batches of one process per global batch.
         window: batches sorted together; None: see `_choose_window`.
-        seed: of the order.
-        rank: of this process.
-        world_size: processes.
         static_shapes: fill up the last batch too, so that all micro-batches have the same size.
         resampling: `over` repeats rows of rarer labels until all labels are as frequent as the most
             frequent one, `under` drops rows of the more frequent labels, others in every epoch.

@@ -46,10 +46,6 @@ class TrainingSession:
     """One training run, from the first batch to the last checkpoint, without the step loop.
 
     Args:
-        parameters: all of them.
-        data: the tokenized splits.
-        base: the base model.
-        folder: of the checkpoints.
         on_metrics: receives the metrics of each step and evaluation, for console and tracker.
         seed: of everything but new weights, which are drawn from `parameters.seed`.
 
@@ -213,7 +209,6 @@ class TrainingSession:
         """Write everything a resume needs, then delete checkpoints that are no longer needed.
 
         Args:
-            step: the last one that was made.
             write: the engine's function for weights, optimizer, scheduler and random states.
         """
         if self.is_finished(step):

@@ -58,8 +58,6 @@ def train_soup(
     Args:
         train: trains one member to the end, or loads it if it is finished.
         parameters: their seed is the one that the members' are derived from.
-        size: number of members.
-        folder: gets a subfolder for each member.
         on_metrics: receives the members' metrics, with steps that continue from member to member.
     """
     members: list[TrainingSession] = []

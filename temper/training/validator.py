@@ -25,11 +25,7 @@ class Validator:
     """Predicts and scores rows as training does between steps.
 
     Args:
-        dataset: the tokenized validation split.
-        task: of the data.
         collator: without augmentation.
-        parameters: name the metrics and sizes.
-        autocast: the precision to compute in.
 
     Attributes:
         batch_size: rows per forward pass and device; halved whenever memory runs out.
@@ -65,8 +61,6 @@ class Validator:
         """Return one output per row; leaves the model in evaluation mode.
 
         Args:
-            model: on its device.
-            rows: this process's share.
             first_row: the number of its first row in the split.
         """
         forward = inference.torch_forward(model, self.task, self.autocast)
@@ -92,12 +86,7 @@ class Validator:
 
 
 def build_compute_metrics(parameters: Params, label_names: list[str]) -> ComputeMetrics:
-    """Combine the task's metrics with a custom one, which gets label names or numbers.
-
-    Args:
-        parameters: name the metrics.
-        label_names: in the order of their ids.
-    """
+    """Combine the task's metrics with a custom one, which gets label names or numbers."""
     name, custom_metrics = parameters.task.metrics, user_code.trained_metric(parameters)
     if not metrics.scores_logits(name):
         return lambda predictions, references, **options: (

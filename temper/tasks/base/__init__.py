@@ -110,7 +110,6 @@ class Task(ABC):
 
         Args:
             examples: columns of raw rows; the target may be absent.
-            processor: the tokenizer or image processor.
             mode: train, evaluate or predict. A task with `packing` packs training texts into full
                 blocks; one that generates takes prompts in predict.
 

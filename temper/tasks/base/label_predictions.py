@@ -22,7 +22,6 @@ def prediction_columns(
     Args:
         logits: (outputs,), one per example.
         label_names: in the order of their ids; none for numbers.
-        target_kind: of the target column.
         threshold: the probability that each of several labels needs, one for all or one each.
 
     Raises:

@@ -42,7 +42,6 @@ def viterbi_path(
 
     Args:
         logits: (words, labels).
-        label_names: in the order of their ids.
         scheme: IOB1, IOB2 or BIOES.
         transitions: of a CRF, (labels + 2, labels): from each label, from the start, to the end.
     """

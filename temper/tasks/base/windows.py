@@ -87,7 +87,6 @@ def split_blocks(columns: Columns, size: int, *, pack: bool) -> Columns:
 
     Args:
         columns: `input_ids` and others of the same lengths; `word_ids` count within a text.
-        size: most tokens of a feature.
         pack: first join all texts, so that only the last feature is shorter. The features then
             belong to no example and have no `example_id`.
     """
