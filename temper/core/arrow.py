@@ -75,10 +75,10 @@ def digests(folder: Path) -> dict[str, str]:
     return {split: artifacts.sha256_file(folder / split / SHARD) for split in splits}
 
 
-def column_batches(dataset: "Dataset", size: int = ROWS_PER_BATCH) -> Iterator[dict[str, list]]:
-    """Yield rows as columns of Python lists, `size` rows at a time."""
-    for start in range(0, len(dataset), size):
-        yield dataset[start : start + size]
+def column_batches(dataset: "Dataset") -> Iterator[dict[str, list]]:
+    """Yield rows as columns of Python lists, `ROWS_PER_BATCH` at a time."""
+    for start in range(0, len(dataset), ROWS_PER_BATCH):
+        yield dataset[start : start + ROWS_PER_BATCH]
 
 
 def drop_augmented(dataset: "Dataset") -> "Dataset":

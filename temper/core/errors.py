@@ -61,8 +61,8 @@ def describe(error: Exception) -> str | None:
 
 
 @contextmanager
-def explain_full_disk(path: Path, needed: int | None = None) -> Iterator[None]:
-    """Name what is written below here, and the bytes it needs, if the disk turns out to be full.
+def explain_full_disk(path: Path) -> Iterator[None]:
+    """Name what is written below here if the disk turns out to be full.
 
     Raises:
         InputError: it is.
@@ -70,7 +70,7 @@ def explain_full_disk(path: Path, needed: int | None = None) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        message = None if isinstance(error, InputError) else disk.explain(error, path, needed)
+        message = None if isinstance(error, InputError) else disk.explain(error, path)
         if message is None:
             raise
         raise InputError(message) from error
