@@ -21,13 +21,13 @@ from temper.evaluation.label_evaluator import LabelEvaluator
 rows, labels = int(sys.argv[1]), int(sys.argv[2])
 random = np.random.default_rng(1)
 examples = Dataset.from_dict({"label": random.integers(0, labels, rows)})
-def windows(features, examples):
+def chunks(features, examples):
     for start in range(0, rows, 8192):
-        window = examples.select(range(start, min(start + 8192, rows)))
-        yield start, random.normal(size=(len(window), labels)).astype(np.float32), window
+        chunk = examples.select(range(start, min(start + 8192, rows)))
+        yield start, random.normal(size=(len(chunk), labels)).astype(np.float32), chunk
 task = SimpleNamespace(label_names=[f"l{i}" for i in range(labels)],
                        params=SimpleNamespace(target=("label", "class")))
-predictor = SimpleNamespace(task=task, predictions_by_chunk=windows)
+predictor = SimpleNamespace(task=task, predictions_by_chunk=chunks)
 settings = SimpleNamespace(seed=1, task=SimpleNamespace(metrics="classification"), code={},
     evaluate=SimpleNamespace(metrics=None, positive_label=None, threshold=None,
                              bootstrap_samples=100))

@@ -21,7 +21,7 @@ def evaluator(module, logits, labels, **changes):
     """Return an evaluator of validation, whose predictor yields seven rows at a time."""
     examples = Dataset.from_dict({"label": labels})
 
-    def windows(features, examples):
+    def chunks(features, examples):
         for start in range(0, len(logits), 7):
             rows = examples.select(range(start, min(start + 7, len(logits))))
             yield start, list(logits[start : start + 7]), rows
@@ -38,7 +38,7 @@ def evaluator(module, logits, labels, **changes):
         code={},
     )
     splits = {"validation": examples}
-    predictor = SimpleNamespace(task=task, predictions_by_chunk=windows)
+    predictor = SimpleNamespace(task=task, predictions_by_chunk=chunks)
     return LabelEvaluator(predictor, parameters, splits, splits, Path())
 
 

@@ -88,11 +88,11 @@ def test_multi_label_scores_match_scikit_learn(run_stage, monkeypatch):
 
     Every split is predicted once, validation too, which the thresholds are tuned on.
     """
-    predict_windows, predicted_rows = Predictor.predictions_by_chunk, []
+    predict_chunks, predicted_rows = Predictor.predictions_by_chunk, []
 
     def counted(self, features, examples):
         predicted_rows.append(len(examples))
-        return predict_windows(self, features, examples)
+        return predict_chunks(self, features, examples)
 
     monkeypatch.setattr(Predictor, "predictions_by_chunk", counted)
     found = run_stage(
