@@ -89,7 +89,7 @@ def test_whole_numbers_are_counts_and_fractions_are_shares(write_params, hundred
         write_params(**SINGLE, **hundred_rows, data__subset={"train": 7777})
         file = Path("params.yaml")
         file.write_text(file.read_text().replace("7777", text))
-        facts = {"train": SplitStats(records=bytearray(100 * ROW.itemsize))}
+        facts = {"train": SplitStats(buffer=bytearray(100 * ROW.itemsize))}
         taken, _ = row_selection.draw_subsets(
             facts, {"train": SplitRows("train", np.arange(100))}, params.load().data
         )
