@@ -12,6 +12,7 @@ import yaml
 from temper.core.errors import InputError
 
 LOCK = Path("dvc.lock")
+FILES = "data/files/dataset"  # the hashes of the data's local files
 NUM_CAUSES = 4  # of a difference between two lock files that are listed
 
 
@@ -95,6 +96,9 @@ def lock_verdict() -> str:
     if committed is None:
         return "not committed: commit dvc.lock to record this result"
     before, now = yaml.safe_load(committed), yaml.safe_load(LOCK.read_text(encoding="utf-8"))
+    dataset = [hashes(lock["stages"].get("download@dataset", {}), "deps") for lock in (before, now)]
+    if len({deps.get(FILES) for deps in dataset}) > 1:
+        return "the committed one is of other data: commit dvc.lock to record this result"
     differing = differing_stages(before["stages"], now["stages"])
     if not differing:
         return "matches: the same bytes as the committed dvc.lock"

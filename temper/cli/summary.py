@@ -72,12 +72,14 @@ def next_commands(parameters: params.Params) -> list[tuple[str, str]]:
 
 
 def served_run() -> str | None:
-    """Return the id of the run in the local store that has the exported model."""
-    if "MLFLOW_TRACKING_URI" in os.environ or not STORE.exists():
-        return None
+    """Return the id of the run with the exported model, if the runs are in an SQLite file."""
     from temper import tracking
-    from temper.sweep import model_registry  # MLflow takes a second
     from temper.tracking import store
+
+    scheme, _, path = store.tracking_uri().partition(":///")
+    if scheme != "sqlite" or not Path(path).exists() or not Path(path).stat().st_size:
+        return None
+    from temper.sweep import model_registry  # MLflow takes a second
 
     try:
         weights = tracking.model_sha256(WEIGHTS)

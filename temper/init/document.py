@@ -55,7 +55,11 @@ def write(parameters: dict[str, Any], headings: Sequence[str]) -> str:
         headings: lines of the first comment.
     """
     lines = ["# yaml-language-server: $schema=params.schema.json"]
-    lines += [f"# {line}" for heading in headings for line in textwrap.wrap(heading, WIDTH)]
+    lines += [
+        f"# {line}"
+        for heading in headings
+        for line in textwrap.wrap(heading, WIDTH, break_on_hyphens=False)
+    ]
     lines.append("")
     for group, values in parameters.items():
         if group in ("seed", "code", "determinism"):

@@ -71,7 +71,7 @@ def propose(
     facts = describe(source, columns, roles, model, parameters, how_long)
     facts[:0] = [("read as", note) for note in notes]
     facts += [("quality", known)] if known else []
-    headings = [f"Written by `{command}`. All keys: docs/parameters.md", *filter(None, [known])]
+    headings = [f"Written by `{command}`.", "All keys: docs/parameters.md", *filter(None, [known])]
     return Proposal(
         text=document.write(parameters, headings),
         facts=facts,

@@ -8,6 +8,7 @@ from typing import Any
 from temper.init.names import GROUPS, SPLITS
 from temper.init.profiles import ColumnProfile
 
+ID = re.compile(r"(^|[\W_])(id|uuid|guid|key|index|no|nr|number)\W*$", re.IGNORECASE)
 Columns = Mapping[str, ColumnProfile]
 
 
@@ -51,11 +52,7 @@ def make_roles(
     rest = [name for name in columns if name not in used]
     complete = [name for name in rest if columns[name].num_cells == columns[name].num_rows]
     groups = [n for n in complete if n.lower() in GROUPS and not columns[n].is_unique]
-    ids = [
-        name
-        for name in complete
-        if re.search(r"(^|_)(id|uuid|guid|key|index)$", name, re.I) and columns[name].is_unique
-    ]
+    ids = [name for name in complete if ID.search(name) and columns[name].is_unique]
     if task["name"] == "image_classification" and "file" in rest:
         ids.append("file")
     return Roles(

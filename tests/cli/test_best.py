@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 from temper import tracking
-from temper.cli import best
+from temper.cli import best, summary
 from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.sweep import model_registry, storage
@@ -141,6 +141,8 @@ def test_registers_a_model_once(tmp_path, monkeypatch):
     run_id = client.create_run(store.experiment_id(client), tags=tags).info.run_id
     client.set_tag(run_id, "stage.export", "FINISHED")
     client.log_text(run_id, "flavors: {}\n", "model/MLmodel")
+    monkeypatch.setattr(summary, "WEIGHTS", weights)
+    assert summary.served_run() == run_id
     assert model_registry.register("m", weights, "candidate") == "1"
     assert model_registry.register("m", weights, "candidate") == "1"
     assert model_registry.promote("m", "candidate", "champion") == "1"

@@ -149,6 +149,13 @@ def test_the_verdict_names_each_stage_that_differs_and_why(finished):
     assert repo.lock_verdict().startswith("matches")
 
 
+def test_a_lock_of_other_data_is_not_compared_stage_by_stage(finished):
+    """After `temper init` every stage differs from the sample's."""
+    deps = [{"path": "data/files/dataset", "md5": "5"}]
+    lock(STAGES | {"download@dataset": {"deps": deps, "outs": []}})
+    assert repo.lock_verdict().startswith("the committed one is of other data")
+
+
 def test_names_new_and_removed_stages():
     """Against another pipeline's lock file many causes are cut short."""
     assert repo.differing_stages({}, {"train": STAGES["train"]}) == ["train: added"]
