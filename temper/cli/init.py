@@ -4,8 +4,10 @@
 """
 
 import shlex
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -56,16 +58,18 @@ def init(
         config=config,
         quality=quality,
     )
-    found = source.find_source(data, DATA, wishes)
     command = f"temper init {data}{f' --quality {quality}' * (quality != 'good')}"
-    proposed = proposal.propose(found, wishes, model, MODELS, command)
+    with copies_removed_on_error(DATA, MODELS):
+        found = source.find_source(data, DATA, wishes)
+        proposed = proposal.propose(found, wishes, model, MODELS, command)
     target.write_text(proposed.text, encoding="utf-8")
     print_facts(command, proposed.facts)
     tracked = track([*found.tracked, *filter(None, [proposed.model_folder])])
     try:
         check()
     except InputError as error:
-        hint = f"{target} is written: correct it or the data, then run temper check"
+        places = ", ".join([str(target), *found.files.values()])
+        hint = f"{places}: correct what is there, then run temper check"
         raise InputError(f"{error}\n{hint}") from None
     paths = [str(target), *tracked]
     if not commit:
@@ -75,6 +79,21 @@ def init(
         repo.git("add", "--", *paths)
         repo.git("commit", "-qm", f"Parameters for {data}", "--", *paths)
     print("next: dvc repro")
+
+
+@contextmanager
+def copies_removed_on_error(*folders: Path) -> Iterator[None]:
+    """Remove what was copied to the folders if it is not used, so that it may come corrected."""
+    before = {path for folder in folders if folder.exists() for path in folder.iterdir()}
+    try:
+        yield
+    except BaseException:
+        for folder in filter(Path.exists, folders):
+            for path in {*folder.iterdir()} - before:
+                (shutil.rmtree if path.is_dir() else Path.unlink)(path)
+            if not any(folder.iterdir()):
+                folder.rmdir()
+        raise
 
 
 def print_facts(title: str, facts: Sequence[tuple[str, str]]) -> None:

@@ -125,8 +125,8 @@ def inside_repository(path: Path, copies: Path) -> Path:
         print(f"copied {path} to {target}: DVC tracks what is in the repository")
     elif _hashes(target) != _hashes(path):
         raise InputError(
-            f"{path} is to be copied to {target}, which exists and differs; copy it into the "
-            "repository under another name, and give that"
+            f"{path} is to be copied to {target}, which exists and differs; give {target}, or "
+            "remove it, or copy yours into the repository under another name and give that"
         )
     return target
 

@@ -49,6 +49,8 @@ def test_a_question_without_an_answer_ends_before_anything_is_written(folder, tm
     assert done.returncode == 1
     assert "say so with --label" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "copied" in done.stdout
+    assert not (folder / "mydata").exists()  # a corrected file is copied anew
     assert (folder / "params.yaml").read_text() == before
 
 
