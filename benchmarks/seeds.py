@@ -96,7 +96,7 @@ def train(workspace: Path, seeds: int, rows: int, epochs: int) -> Models:
     for seed in range(seeds):
         outs = ("data/model", "data/checkpoints", "data/history")
         stage("stages.train", "data/tokenized", "data/base", *outs, seed=seed)
-        read = ("data/model", "data/tokenized", "data/raw", "data/zero_shot")
+        read = ("data/model", "data/history", "data/tokenized", "data/raw", "data/zero_shot")
         stage("stages.evaluate", *read, "data/evaluation", seed=seed)
         with (workspace / "data/evaluation/predictions/test.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))

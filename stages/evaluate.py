@@ -1,6 +1,7 @@
 """data/model and the data → data/evaluation: scores with intervals, baselines, plots, a report.
 
-`python -m stages.evaluate data/model data/tokenized data/raw data/zero_shot data/evaluation`
+`python -m stages.evaluate data/model data/history data/tokenized data/raw data/zero_shot
+data/evaluation`
 """
 
 import sys
@@ -123,7 +124,18 @@ def tracked(scores: dict[str, Any], main_metric: str) -> dict[str, float]:
     return charted
 
 
-def main(model_folder: Path, tokenized: Path, raw: Path, zero_shot: Path, target: Path) -> None:
+def without_bounds(scores: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Return the model's scores alone, of which DVC shows each in a column."""
+    return {
+        split: {k: v for k, v in scores[split].items() if not k.endswith(("_low", "_high"))}
+        for split in ("validation", "test")
+        if split in scores
+    }
+
+
+def main(
+    model_folder: Path, history: Path, tokenized: Path, raw: Path, zero_shot: Path, target: Path
+) -> None:
     parameters = params.load()
     determinism.configure(parameters.determinism, parameters.seed)
     features, examples = arrow.load(tokenized), arrow.load(raw)
@@ -133,12 +145,13 @@ def main(model_folder: Path, tokenized: Path, raw: Path, zero_shot: Path, target
         with artifacts.atomic_dir(target) as folder:
             scores = evaluate(evaluator, folder)
             artifacts.write_json(folder / "metrics.json", scores)
+            artifacts.write_json(folder / "scores.json", without_bounds(scores))
             data_summary = artifacts.read_json(raw / "summary.json")
-            report.write(folder, scores, data_summary, parameters, label_names)
+            report.write(folder, history, scores, data_summary, parameters, label_names)
         run.log_metrics(tracked(scores, evaluator.headline[0]))
         run.describe(report.text_table(scores, metrics_module).to_markdown())
         run.log_artifact(target, "evaluation")
-    report.print_summary(scores, metrics_module)
+    print(report.headline(scores, metrics_module))
 
 
 if __name__ == "__main__":

@@ -56,6 +56,8 @@ def curve(
     table = Table(title, ["training rows", "runs", name], cells)
     enough = near_best(points, greater_is_better)
     verdict = f"within {TOLERANCE:.0%} of the best with {enough:,} training rows"
+    if enough == max(points) and len(points) > 1:
+        verdict = f"best with all of {enough:,} training rows: more may help"
     console = Console(highlight=False)
     console.print(table.to_rich())
     console.print(verdict)

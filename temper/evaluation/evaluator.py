@@ -96,7 +96,7 @@ class Evaluator:
         from tqdm import tqdm
 
         features, examples = self.features[split], self.raw[split]
-        with tqdm(total=len(examples), desc=split, unit="row", leave=False) as bar:
+        with tqdm(total=len(examples), desc=split, unit="row", leave=False, disable=None) as bar:
             for chunk in self.predictor.predictions_by_chunk(features, examples):
                 bar.update(len(chunk[-1]))
                 yield chunk

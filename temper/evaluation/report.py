@@ -1,6 +1,5 @@
 """Scores and tables → report.html, one file without links, and the summary on the console."""
 
-import csv
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,10 @@ from typing import Any
 from rich.console import Console
 
 from temper import metrics, params, templates
-from temper.evaluation.text_tables import Table, format_score
+from temper.evaluation import plots
+from temper.evaluation.tables import BINS, read_csv
+from temper.evaluation.text_tables import Table, format_number, format_score
+from temper.params import user_code
 
 TEMPLATE = "report.html.j2"
 TABLES = ("per_class", "confused_pairs", "slices", "worst", "roc", "pr", "calibration")
@@ -19,14 +21,6 @@ CURVES = (  # table, title, x, y
 )
 
 Scores = dict[str, Any]  # the content of metrics.json
-
-
-def read_table(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file, none where it does not exist."""
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def score_rows(scores: Scores, metrics_module: str) -> list[dict[str, Any]]:
@@ -82,31 +76,61 @@ def confusion_matrix(rows: list[dict[str, str]], names: list[str]) -> dict[str, 
     return {"names": labels, "lines": lines}
 
 
+def gaps(scores: Scores, metrics_module: str) -> list[dict[str, str]]:
+    """Return each score of training rows minus that of validation, and what its sign means."""
+    directions, found = metrics.load(metrics_module).GREATER_IS_BETTER, []
+    for metric, is_greater_better in directions.items():
+        value = scores["gap"].get(f"{metric}_gap")
+        if value is not None:
+            overfits = value > 0 if is_greater_better else value < 0
+            text = format_number(value, metric, sign=True)
+            meaning = "overfitting" if overfits else "no overfitting"
+            found.append({"metric": metric, "value": text, "meaning": meaning})
+    return found
+
+
+def bin_centre(confidence: float) -> float:
+    """Return the middle of the calibration bin that a confidence falls into."""
+    return (min(int(confidence * BINS), BINS - 1) + 0.5) / BINS
+
+
 def write(
     folder: Path,
+    history: Path,
     scores: Scores,
     data_summary: dict[str, Any],
     parameters: params.Params,
     label_names: list[str],
 ) -> None:
-    """Write report.html from the scores and the CSV tables in `folder`; it lists all parameters."""
-    tables = {name: read_table(folder / f"{name}.csv") for name in TABLES}
+    """Write report.html from the scores and the CSV tables in `folder`; it lists all parameters.
+
+    `history` is the folder of the metrics by step.
+    """
+    task, tables = parameters.task, {name: read_csv(folder / f"{name}.csv") for name in TABLES}
     curves = [
         {"title": title, "x": x, "y": y, "table": table,
-         "points": [(float(row[x]), float(row[y])) for row in tables[table]]}
+         "points": [(float(row[x]), float(row[y])) for row in tables[table]],
+         "counts": [
+             (bin_centre(float(row[x])), int(row["rows"])) for row in tables[table] if "rows" in row
+         ]}
         for table, title, x, y in CURVES
         if tables[table]
     ]  # fmt: skip
+    best_metric = user_code.attribute_name(parameters.train.metric_for_best_model)
     html = templates.render(
         Path(__file__).with_name(TEMPLATE),
         title=parameters.export.name,
         data_summary=data_summary,
         scores=scores,
-        rows=score_rows(scores, parameters.task.metrics),
+        rows=score_rows(scores, task.metrics),
+        gaps=gaps(scores, task.metrics),
+        examples=task.examples_name,
+        history=plots.training(history, best_metric),
         tables=tables,
         curves=curves,
-        confusion=confusion_matrix(read_table(folder / "confusion.csv"), label_names),
-        inputs=parameters.task.texts,
+        confusion=confusion_matrix(read_csv(folder / "confusion.csv"), label_names),
+        inputs=task.texts,
+        worst=plots.worst(tables["worst"], task.metrics, list(task.texts)),
         parameters=params.flatten(parameters, without="export"),
     )
     (folder / "report.html").write_text(html + "\n", encoding="utf-8")
@@ -115,6 +139,22 @@ def write(
 def print_summary(scores: Scores, metrics_module: str) -> None:
     """Print the scores beside the baselines, with their 95 % intervals."""
     Console().print(text_table(scores, metrics_module).to_rich())
+
+
+def headline(scores: Scores, metrics_module: str) -> str:
+    """Return the main score of the main split in a line, beside the best baseline."""
+    rows = [row for row in score_rows(scores, metrics_module) if row["scores"]]
+    if not rows:
+        return "no split has labels: predicted, not scored"
+    (first, *others), split = rows, rows[0]["split"]
+    metric = first["scores"][0]["name"]
+    line = f"{split} {metric} {format_score(first['values'], metric)}"
+    known = [row for row in others if row["split"] == split and metric in row["values"]]
+    if known:
+        is_greater = metrics.load(metrics_module).GREATER_IS_BETTER[metric]
+        best = (max if is_greater else min)(known, key=lambda row: row["values"][metric])
+        line += f"; {best['model']} {format_score(best['values'], metric)}"
+    return f"{line}\n`temper summary` shows all scores"
 
 
 def text_table(scores: Scores, metrics_module: str) -> Table:

@@ -35,6 +35,14 @@ def write_csv(path: Path, rows: Table) -> None:
             writer.writerows(row.values() for row in rows)
 
 
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file, none where it does not exist."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def rounded(value: Any) -> float:
     return round(float(value), 6)
 

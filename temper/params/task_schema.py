@@ -106,6 +106,11 @@ class TaskSchema(Group):
         return tuple(column for column, _ in self._marked(Target)) if self.target else ()
 
     @property
+    def examples_name(self) -> str:
+        """What examples are called where they are counted."""
+        return "images" if "image" in self.inputs.values() else "rows"
+
+    @property
     def metrics(self) -> str:
         """The module of temper/metrics that scores the task."""
         return METRICS[self.target[1] if self.target else None]

@@ -172,7 +172,7 @@ def test_augmented_rows_are_not_scored(prepare, monkeypatch):
     scores = []
     for one in (None, augment(delete={"rate": 2.0, "share": 0.3})):
         untrained(prepare(tokenize__augment=one, evaluate__bootstrap_samples=20))
-        folders = (Path("data") / n for n in ("model", "tokenized", "raw", "zero_shot"))
+        folders = (Path("data") / n for n in ("model", "history", "tokenized", "raw", "zero_shot"))
         evaluate.main(*folders, Path("data/evaluation"))
         scores.append(artifacts.read_json(Path("data/evaluation/metrics.json")))
     assert scores[0] == scores[1]

@@ -26,12 +26,12 @@ def test_draws_a_learning_curve(inside, capsys, tmp_path):
     rows = [row[:3] for row in cells(text)]
     assert ["10", "2", "0.4015 ± 0.0007"] in rows
     assert ["1,000", "1", "0.8960"] in rows
-    assert "within 1% of the best with 1,000 training rows" in text
+    assert "best with all of 1,000 training rows: more may help" in text
     html = page.read_text()
     assert "http" not in html
     assert html.count("<circle") == len(scores)
     curve.curve(["s10-1", "s100-1"], metric="log_loss", out=page)
-    assert "within 1% of the best with 100 training rows" in capsys.readouterr().out
+    assert "best with all of 100 training rows: more may help" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"--metric acuracy: .*did you mean 'accuracy'"):
         curve.curve(metric="acuracy", out=page)
 

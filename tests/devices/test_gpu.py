@@ -204,7 +204,7 @@ def test_export_of_a_gpu_training_matches_it(prepare):
 
     parameters = prepare(train__epochs=1.0, **GRAPHS)
     trained(parameters)
-    names = ("model", "tokenized", "raw", "zero_shot", "evaluation")
+    names = ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
     evaluate.main(*(Path("data") / name for name in names))
     names = ("model", "evaluation", "tokenized", "raw/summary.json")
     export.main(*(Path("data") / name for name in names), Path("data/export"))

@@ -18,7 +18,7 @@ from tests.helpers.training import MLP, trained
 def answers(parameters):
     """Train, evaluate and export; return the rows that predict adds to the test file."""
     trained(parameters)
-    names = ("model", "tokenized", "raw", "zero_shot", "evaluation")
+    names = ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
     evaluate.main(*(Path("data") / name for name in names))
     run_export(Path("data/export"))
     return {engine: predicted(engine) for engine in ("onnx", "torch")}

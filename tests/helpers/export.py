@@ -17,7 +17,7 @@ def make_exported(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         workspace.isolate(patch, folder)
         trained(workspace.load_data(workspace.write_params(folder, patch, train__epochs=1.0)))
-        names = ("model", "tokenized", "raw", "zero_shot", "evaluation")
+        names = ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
         evaluate.main(*(Path("data") / name for name in names))
         run_export(Path("data/export"))
 

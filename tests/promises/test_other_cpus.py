@@ -31,7 +31,7 @@ from stages import evaluate, export
 from temper.evaluation import baselines
 baselines.MAX_FEATURES = 100  # so that terms tie at the limit
 data = Path("data")
-names = ("model", "tokenized", "raw", "zero_shot", "evaluation")
+names = ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
 evaluate.main(*(data / name for name in names))
 names = ("model", "evaluation", "tokenized", "raw/summary.json", "export")
 export.main(*(data / name for name in names))

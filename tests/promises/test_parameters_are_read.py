@@ -103,6 +103,7 @@ def test_a_stage_reads_what_it_lists_and_nothing_else(prepare, monkeypatch):
         ("train", ""): lambda: train.main(data["tokenized"], data["base"], *trained),
         ("evaluate", ""): lambda: evaluate.main(
             data["model"],
+            trained[-1],
             data["tokenized"],
             data["raw"],
             Path("data/zero_shot"),

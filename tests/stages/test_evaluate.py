@@ -50,7 +50,10 @@ def run_stage(prepare, tmp_path):
         )
         untrained(parameters)
         evaluate.main(
-            *(Path("data") / n for n in ("model", "tokenized", "raw", "zero_shot", "evaluation"))
+            *(
+                Path("data") / n
+                for n in ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
+            )
         )
         return artifacts.read_json(Path("data/evaluation/metrics.json"))
 
@@ -142,7 +145,9 @@ def test_a_split_without_labels_is_predicted_and_not_scored(prepare):
     )
     files = {s: f"tests/data/{s}.csv" for s in ("train", "validation")} | {"test": "unlabelled.csv"}
     untrained(prepare(data__files=files))
-    folders = [Path("data") / name for name in ("model", "tokenized", "raw", "zero_shot")]
+    folders = [
+        Path("data") / name for name in ("model", "history", "tokenized", "raw", "zero_shot")
+    ]
     evaluate.main(*folders, Path("data/evaluation"))
     found = artifacts.read_json(Path("data/evaluation/metrics.json"))
     assert "test" not in found
@@ -162,7 +167,8 @@ def test_refuses_a_model_with_other_labels(prepare):
     settings["id2label"] = {"0": "equivalent", "1": "not_equivalent"}
     Path("data/model/config.json").write_text(json.dumps(settings))
     folders = [
-        Path("data") / name for name in ("model", "tokenized", "raw", "zero_shot", "evaluation")
+        Path("data") / name
+        for name in ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
     ]
     with pytest.raises(InputError, match="model's labels are equivalent, not_equivalent"):
         evaluate.main(*folders)

@@ -82,7 +82,7 @@ def run_stages(name: str, folder: Path) -> None:
         data = Path("data")
         targets = [data / out for out in ("model", "checkpoints", "history")]
         train.main(data / "tokenized", data / "base", *targets)
-        inputs = ("model", "tokenized", "raw", "zero_shot", "evaluation")
+        inputs = ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
         evaluate.main(*(data / name for name in inputs))
         inputs = ("model", "evaluation", "tokenized", "raw/summary.json")
         export.main(*(data / name for name in inputs), data / "export")

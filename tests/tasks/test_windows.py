@@ -65,7 +65,10 @@ def fitted(prepare, monkeypatch):
         targets = tuple(Path("data") / name for name in ("model", "checkpoints", "history"))
         train.write_outputs(engine, base, targets)
         evaluate.main(
-            *(Path("data") / n for n in ("model", "tokenized", "raw", "zero_shot", "evaluation"))
+            *(
+                Path("data") / n
+                for n in ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
+            )
         )
         return parameters
 

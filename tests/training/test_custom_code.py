@@ -79,7 +79,7 @@ def test_custom_metric_selects_the_best_and_is_reported(mine):
     fewest = min(row["misses"] for row in session.history.validation)
     (best,) = [r for r in session.history.validation if r["step"] == session.history.best_step()]
     assert best["misses"] == fewest
-    names = ("model", "tokenized", "raw", "zero_shot", "evaluation")
+    names = ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
     evaluate.main(*(Path("data") / name for name in names))
     found = json.loads(Path("data/evaluation/metrics.json").read_text())
     for split, rows in (("validation", 32), ("test", 24)):
