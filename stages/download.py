@@ -20,6 +20,8 @@ from temper.params.data import DataParams
 from temper.params.model import HubModel, ModelParams
 from temper.tasks.base import registry
 
+BALANCED = 1.2  # most and rarest label: a ratio up to this one is not worth a line
+
 
 def open_local_splits(data: DataParams, note: Note) -> dataset.SourceSplits:
     """Return the rows of the local files of each split; how these are read is noted."""
@@ -39,6 +41,7 @@ def open_hub_splits(data: DataParams) -> tuple[dataset.SourceSplits, dict[str, A
         "name": data.hub.name,
         "config": data.hub.config,
         "commit": info.sha,
+        **({} if data.hub.rows is None else {"first_rows": data.hub.rows}),
         "license": licence[0] if isinstance(licence, list) and licence else licence,
         "description": card.get("pretty_name"),
     }
@@ -105,11 +108,14 @@ def download_inference_model(p: HubModel, files: dict[str, str], target: Path) -
             shutil.copyfile(file, target / file.name)
 
 
-def print_dataset(summary: dict[str, Any]) -> None:
+def print_dataset(summary: dict[str, Any], examples: str) -> None:
     """Print each split's size and labels, the effect of the options, and warnings."""
     for split, entry in summary["splits"].items():
-        counts = ", ".join(f"{name} {n}" for name, n in list(entry["label_counts"].items())[:6])
-        print(f"{split}: {entry['rows']} rows, {entry['duplicates']} duplicates. {counts}")
+        counts = ", ".join(f"{name} {n:,}" for name, n in list(entry["label_counts"].items())[:6])
+        line = (
+            f"{split}: {entry['rows']:,} {examples}, {entry['duplicates']:,} duplicates. {counts}"
+        )
+        print(line.rstrip(". "))
     print_options(summary)
     for pair, count in summary["overlap"].items():
         if count:
@@ -128,7 +134,7 @@ def print_options(summary: dict[str, Any]) -> None:
         print(f"subset: {subset['rows']} of {subset['of']} rows of {split}")
     if "fold" in summary:
         print(f"fold {summary['fold']['index']} of {summary['fold']['k']} is validation")
-    if "imbalance" in summary:
+    if summary.get("imbalance", 1) > BALANCED:
         ratio = summary["imbalance"]
         print(f"imbalance: the most frequent label is {ratio} x as frequent as the rarest")
 
@@ -147,7 +153,9 @@ def main(what: str, manifests: Path, target: Path) -> None:
     with artifacts.atomic_dir(target) as folder:
         if what == "dataset":
             artifacts.remove_stale_manifests(manifests, set(parameters.data.files))
-            print_dataset(download_dataset(parameters, manifests, folder))
+            print_dataset(
+                download_dataset(parameters, manifests, folder), parameters.task.examples_name
+            )
         elif what == "model":
             artifacts.remove_stale_manifests(manifests, set(parameters.model.files))
             print_model(download_model(parameters, folder))

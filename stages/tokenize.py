@@ -76,7 +76,7 @@ def raw_batches(dataset: "Dataset", augment: Augmentation | None) -> Iterator[di
     if augment is not None:
         batches, passes = augmentation.batches(dataset, augment), 1 + len(augment.methods)
     total = passes * -(-len(dataset) // arrow.ROWS_PER_BATCH)
-    yield from tqdm(batches, total=total, leave=False)
+    yield from tqdm(batches, total=total, leave=False, disable=None)
 
 
 def summarize(full_lengths: Counter[int], max_length: int | None) -> dict[str, Any]:
@@ -149,10 +149,13 @@ def main(
         report = tokenize(raw_folder, processor_folder, translators, folder, parameters)
     augmented = report.pop("augmented", {})
     for split, summary in report.items():
+        size = f"{split}: {summary['rows']:,} {parameters.task.examples_name}"
+        if parameters.tokenize.max_length is None:  # images
+            print(size)
+            continue
         print(
-            f"{split}: {summary['rows']} rows, {summary['tokens']} tokens, longest "
-            f"{summary['full_length']['1']}, {summary['truncated']} truncated "
-            f"({summary['truncated_share']:.1%})"
+            f"{size}, {summary['tokens']:,} tokens, longest {summary['full_length']['1']}, "
+            f"{summary['truncated']:,} truncated ({summary['truncated_share']:.1%})"
         )
     for method, counts in augmented.items():
         print(f"augmentation by {method}: added {counts['made']} of {counts['wanted']} rows")

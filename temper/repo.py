@@ -1,9 +1,10 @@
 """Git and DVC on this repository: their commands, and how two versions of dvc.lock differ."""
 
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from temper.core.errors import InputError
 
 LOCK = Path("dvc.lock")
 FILES = "data/files/dataset"  # the hashes of the data's local files
-NUM_CAUSES = 4  # of a difference between two lock files that are listed
+MOST_OF_A_GROUP = 2  # causes of a difference between two lock files that are listed one by one
 
 
 def git(*arguments: str, cwd: Path | None = None) -> str:
@@ -91,7 +92,7 @@ def changed_since_lock(path: str) -> list[str]:
 
 
 def lock_verdict() -> str:
-    """Say whether the outputs are those of the committed dvc.lock, or which stages differ."""
+    """Say whether the outputs are those of the committed dvc.lock, or why they differ, in lines."""
     committed = try_git("show", f"HEAD:./{LOCK}")
     if committed is None:
         return "not committed: commit dvc.lock to record this result"
@@ -99,29 +100,52 @@ def lock_verdict() -> str:
     dataset = [hashes(lock["stages"].get("download@dataset", {}), "deps") for lock in (before, now)]
     if len({deps.get(FILES) for deps in dataset}) > 1:
         return "the committed one is of other data: commit dvc.lock to record this result"
-    differing = differing_stages(before["stages"], now["stages"])
-    if not differing:
+    causes, unexplained = differences(before["stages"], now["stages"])
+    if not causes and not unexplained:
         return "matches: the same bytes as the committed dvc.lock"
-    return "\n           ".join(["differs from the committed dvc.lock:", *differing])
-
-
-def differing_stages(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """List the stages whose outputs differ, each with what else changed about it."""
     lines = []
+    if causes:
+        lines.append(f"differs from the committed dvc.lock; changed: {', '.join(causes)}")
+    if unexplained:
+        lines.append(
+            f"outputs of {', '.join(unexplained)} differ from the committed dvc.lock with the same "
+            "inputs, so the machine or the libraries differ"
+        )
+    return "\n".join(lines)
+
+
+def differences(before: dict[str, Any], now: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Return why the outputs of two `stages` of dvc.lock differ.
+
+    Returns: what changed of parameters, data, code and stages, where there is much of a group its
+    name and count; and the stages whose outputs differ though nothing that they read does.
+    """
+    causes, unexplained = set(), []
+    made = {path for stages in (before, now) for s in stages.values() for path in hashes(s, "outs")}
     for name in sorted(before.keys() | now.keys()):
         if name not in before or name not in now:
-            lines.append(f"{name}: {'added' if name in now else 'removed'}")
+            causes.add(f"stage {name}")
         elif hashes(before[name], "outs") != hashes(now[name], "outs"):
-            causes = changed(hashes(before[name], "deps"), hashes(now[name], "deps"))
-            causes += changed(leaves(before[name]), leaves(now[name]))
-            listed = ", ".join(causes[:NUM_CAUSES])
-            more = f" and {len(causes) - NUM_CAUSES} more" if len(causes) > NUM_CAUSES else ""
-            lines.append(
-                f"{name}: {listed}{more} changed"
-                if causes
-                else f"{name}: same inputs, so the machine or the libraries differ"
-            )
-    return lines
+            deps = changed(hashes(before[name], "deps"), hashes(now[name], "deps"))
+            keys = changed(leaves(before[name]), leaves(now[name]))
+            causes.update(keys, (path for path in deps if path not in made))
+            if not deps and not keys:
+                unexplained.append(name)
+    return summarized(causes), unexplained
+
+
+def summarized(causes: Iterable[str]) -> list[str]:
+    """Return names in order; more than `MOST_OF_A_GROUP` that begin alike become one."""
+    groups: dict[str, list[str]] = {}
+    for cause in sorted(causes):
+        groups.setdefault(re.split(r"[@./]", cause)[0], []).append(cause)
+    return [
+        name
+        for group, names in groups.items()
+        for name in (
+            names if len(names) <= MOST_OF_A_GROUP else [f"{group} ({len(names)} changes)"]
+        )
+    ]
 
 
 def hashes(stage: dict[str, Any], section: str) -> dict[str, str]:

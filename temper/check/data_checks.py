@@ -194,7 +194,7 @@ def check_splits(
     for name, (origin, _) in rows.items():
         notes = f" (split from {origin})" if origin != name else ""
         notes += "" if stats[origin].num_labelled else " (no labels: predicted, not scored)"
-        texts.append(f"{name} {sizes[name]:,} rows{notes}")
+        texts.append(f"{name} {sizes[name]:,} {parameters.task.examples_name}{notes}")
     findings.facts["data"] = ", ".join(texts)
     check_steps(parameters, sizes["train"], findings)
 

@@ -5,9 +5,8 @@
 
 import os
 import shlex
+import textwrap
 from pathlib import Path
-
-from rich.console import Console
 
 from temper import params, repo
 from temper.core import artifacts
@@ -18,6 +17,7 @@ from temper.prediction.predictor import why_no_graph
 METRICS, REPORT = Path("data/evaluation/metrics.json"), Path("data/evaluation/report.html")
 EXPORT, STORE = Path("data/export"), Path("mlflow.db")
 WEIGHTS = Path("data/model")
+LINE, INDENT = 79, 11  # characters of a line, and of what stands left of it
 COMMITTED = (params.PARAMS_FILE.as_posix(), repo.LOCK.as_posix())
 
 
@@ -26,39 +26,68 @@ def summary() -> None:
     for path in (METRICS, REPORT, EXPORT / "config.json", repo.LOCK):
         if not path.exists():
             raise InputError(f"{path} does not exist; run dvc repro")
-    parameters, console = params.load(), Console(highlight=False, soft_wrap=True)
+    parameters = params.load()
     metrics = artifacts.read_json(METRICS)
     report.print_summary(metrics, parameters.task.metrics)
-    for name, value in metrics["gap"].items():
-        if name.endswith("_gap"):
-            console.print(f"overfitting (train minus validation), {name[:-4]}: {value:+.3f}")
-    console.print(f"\nmodel      {EXPORT} ({sizes(EXPORT)})")
+    for gap in report.gaps(metrics, parameters.task.metrics):
+        print(f"{gap['metric']}, train minus validation: {gap['value']} ({gap['meaning']})")
+    model = [f"{EXPORT} ({sizes(EXPORT)})"]
     for engine, name in (("onnx", "ONNX"), ("int8", "int8 ONNX")):
         if (reason := why_no_graph(EXPORT, engine)) is not None:
-            console.print(f"           no {name}: {reason}", markup=False)
+            model.append(f"no {name}: {reason}")
             break
-    console.print(f"report     {REPORT}")
-    console.print(f"lock file  {repo.lock_verdict()}")
-    console.print(f"runs       {tracking_command()}")
-    commands = next_commands(parameters)
-    width = max(len(command) for command, effect in commands if effect) + 3
-    for i, (command, effect) in enumerate(commands):
-        console.print(f"{'' if i else 'next':10} {command:{width}}{effect}".rstrip())
+    print()
+    print_entry("model", *model)
+    print_entry("report", str(REPORT))
+    print_entry("lock file", *repo.lock_verdict().splitlines())
+    print_entry("runs", tracking_command())
+    print_entry("next", *map(command_line, *zip(*next_commands(parameters), strict=True)))
+
+
+def print_entry(name: str, *texts: str) -> None:
+    """Print texts beside a name, each from a new line on and wrapped at spaces."""
+    lines = [
+        line
+        for text in texts
+        for part in text.splitlines()
+        for line in textwrap.wrap(
+            part, LINE - INDENT, break_long_words=False, break_on_hyphens=False
+        )
+    ]
+    for i, line in enumerate(lines):
+        print(f"{'' if i else name:{INDENT}}{line}")
+
+
+def command_line(command: str, effect: str) -> str:
+    """Return a command, with its effect as a comment where there is room, to paste into a shell."""
+    if len(command) > LINE - INDENT:
+        first, *options = command.split(" --")
+        lines = [first]
+        for option in options:
+            if len(lines[-1]) + len(option) > LINE - INDENT - 5:  # " --" and " \\"
+                lines.append(f"--{option}")
+            else:
+                lines[-1] += f" --{option}"
+        return " \\\n".join(lines)
+    commented = f"{command}   # {effect}"
+    return commented if effect and len(commented) <= LINE - INDENT else command
 
 
 def next_commands(parameters: params.Params) -> list[tuple[str, str]]:
     """Return commands that work in this state of the repository, in order, and what for."""
     learning_rate = f"{2 * parameters.train.learning_rate:g}"
     compare = [
-        (f"dvc exp run -S train.learning_rate={learning_rate}", "then"),
+        (f"dvc exp run -S train.learning_rate={learning_rate}", "another model"),
         ("temper compare HEAD workspace", "is it significantly better?"),
     ]
     commands = []
     if is_comparable("HEAD"):
         commands = compare
     elif repo.try_git("status", "--porcelain", "--", *COMMITTED):
-        add = f"git add {' '.join(COMMITTED)} && git commit -m 'First result'"
-        commands = [(add, "so that another can be compared with it, then"), *compare]
+        commands = [
+            (f"git add {' '.join(COMMITTED)} && git commit -m 'First result'", ""),
+            *compare,
+        ]
     named = [Path(parameters.data.files.get(split, "")) for split in ("test", "validation")]
     file = next((path.as_posix() for path in named if path.is_file()), "<file>")
     run = served_run()

@@ -1,7 +1,9 @@
 """Tables for the console and for Markdown, and scores as text."""
 
-from typing import NamedTuple
+import re
+from typing import Any, NamedTuple
 
+from rich import box
 from rich import table as rich_table
 from rich.markup import escape
 
@@ -16,12 +18,14 @@ class Table(NamedTuple):
     rows: list[list[str]]
 
     def to_rich(self) -> rich_table.Table:
-        """Convert it for the console; names in the first column are wrapped last."""
-        table = rich_table.Table(title=escape(self.title), title_justify="left")
+        """Convert it for the console; names in the first column are wrapped last, numbers never."""
+        layout: Any = {"box": box.MINIMAL, "show_edge": False, "pad_edge": False}
+        table = rich_table.Table(title=escape(self.title), title_justify="left", **layout)
         longest = max((len(row[0]) for row in self.rows), default=0)
         for index, name in enumerate(self.head):
             width = 0 if index else min(longest, NAME_WIDTH)
-            table.add_column(escape(name), overflow="fold", min_width=width)
+            is_number = all(re.match(r"[-+\d]|$", row[index]) for row in self.rows)
+            table.add_column(escape(name), overflow="fold", min_width=width, no_wrap=is_number)
         for row in self.rows:
             table.add_row(*map(escape, row))
         return table

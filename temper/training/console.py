@@ -1,6 +1,7 @@
 """What training prints while it runs: its sizes, a progress bar, a line per evaluation."""
 
 import resource
+import shutil
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -12,12 +13,17 @@ if TYPE_CHECKING:
     from temper.training.soup import ModelSoup
 
 FIRST_COLUMNS = ("step", "epoch", "train loss", "val loss")
-LAST_COLUMNS = ("lr", "grad norm")
+LAST_COLUMNS = ("lr", "grad norm")  # where there is room
 MAX_METRICS = 4  # columns between them
+MIN_WIDTH, GAP = 6, 2  # characters of a column, and before it
+LOG_INTERVAL_S = 60  # between two lines where there is no terminal, and so no bar
 
 
 class ProgressTable:
     """A progress bar over the steps and, for each evaluation, a line that stays.
+
+    The line is as wide as the terminal. Without one (a pipe, a log file) there is no bar, and a
+    line of text once a minute.
 
     Args:
         metric_for_best_model: always among the metrics that are shown.
@@ -26,11 +32,12 @@ class ProgressTable:
     def __init__(self, metric_for_best_model: str):
         self.metric_for_best_model = metric_for_best_model
         self.bar: tqdm | None = None
-        self.metric_names: list[str] = []
+        self.columns: list[str] = []
         self.unit, self.units_per_step = "tokens/s", 0.0
         self.total_steps, self.steps_per_epoch = 0, 1
         self.last_train_metrics: dict[str, float] = {}
-        self.last_time_s, self.last_step = time.monotonic(), 0  # of the last line
+        self.last_time_s, self.last_step = time.monotonic(), 0  # of the last evaluation
+        self.last_log_s = self.last_time_s
 
     def __enter__(self) -> "ProgressTable":
         return self
@@ -42,7 +49,11 @@ class ProgressTable:
     def on_start(self, session: "TrainingSession") -> None:
         """Print the session's sizes; a soup's members and a restart have one session each."""
         print(describe(session))
-        self.unit = "rows/s" if session.padded_length is None else "tokens/s"
+        self.unit = (
+            f"{session.task.params.examples_name}/s"
+            if session.padded_length is None
+            else "tokens/s"
+        )
         self.units_per_step = float(session.sampler.lengths.sum()) / session.steps_per_epoch
         self.total_steps = session.total_steps * (session.params.model_soup_size or 1)
         self.steps_per_epoch = session.steps_per_epoch
@@ -53,39 +64,63 @@ class ProgressTable:
 
         if self.bar is None:
             self.last_step = step - 1
-            interval_s = 0.1 if sys.stderr.isatty() else 15  # a log file needs few lines
-            self.bar = tqdm(
-                total=self.total_steps, initial=step - 1, unit="step", mininterval=interval_s
-            )
+            self.bar = tqdm(total=self.total_steps, initial=step - 1, unit="step", disable=None)
         if prefix == "train":
             self.last_train_metrics = metrics
             self.bar.set_postfix(loss=f"{metrics['loss']:.4f}", refresh=False)
             self.bar.update(step - self.bar.n)
+            if self.bar.disable and time.monotonic() - self.last_log_s > LOG_INTERVAL_S:
+                self._write(f"step {step:,} of {self.total_steps:,}, loss {metrics['loss']:.4f}")
             return
-        if not self.metric_names:
-            self.metric_names = self._choose_metrics(metrics)
-            self._write([*FIRST_COLUMNS, *self.metric_names, *LAST_COLUMNS, self.unit])
-        elapsed_s = time.monotonic() - self.last_time_s
+        elapsed_s = max(time.monotonic() - self.last_time_s, 1e-9)
         speed = (step - self.last_step) * self.units_per_step / elapsed_s
         last = dict.fromkeys(("loss", "learning_rate", "grad_norm"), float("nan"))
         last |= self.last_train_metrics
-        scores = [metrics["loss"], *(metrics[name] for name in self.metric_names)]
-        cells = [f"{step}", f"{step / self.steps_per_epoch:.2f}", f"{last['loss']:.4f}"]
-        cells += [f"{score:.4f}" for score in scores]
-        cells += [f"{last['learning_rate']:.2e}", f"{last['grad_norm']:.3f}", f"{speed:,.0f}"]
-        self._write(cells)
+        cells = {
+            "step": f"{step}",
+            "epoch": f"{step / self.steps_per_epoch:.2f}",
+            "train loss": f"{last['loss']:.4f}",
+            "val loss": f"{metrics['loss']:.4f}",
+            "lr": f"{last['learning_rate']:.2e}",
+            "grad norm": f"{last['grad_norm']:.3f}",
+            self.unit: f"{speed:,.0f}",
+            **{name: f"{value:.4f}" for name, value in metrics.items() if name != "loss"},
+        }
+        if not self.columns:
+            self.columns = self._fitting_columns(metrics)
+            self._write_cells(self.columns)
+        self._write_cells([cells[name] for name in self.columns])
         self.last_time_s, self.last_step = time.monotonic(), step
 
-    def _choose_metrics(self, metrics: dict[str, float]) -> list[str]:
+    def _fitting_columns(self, metrics: dict[str, float]) -> list[str]:
+        """Return the columns that the terminal has room for: the best model's metric first."""
         names = [name for name in metrics if name != "loss"][:MAX_METRICS]
-        if self.metric_for_best_model in (*names, "loss"):
-            return names
-        return [*names[: MAX_METRICS - 1], self.metric_for_best_model]
+        best = self.metric_for_best_model
+        if best in metrics and best not in (*names, "loss"):
+            names = [*names[: MAX_METRICS - 1], best]
+        order = [*FIRST_COLUMNS, *names, *LAST_COLUMNS, self.unit]
+        chosen = {*FIRST_COLUMNS, self.unit} | ({best} & set(names))
+        for name in (*names, *LAST_COLUMNS):
+            width = sum(column_width(column) for column in chosen | {name})
+            if width <= shutil.get_terminal_size().columns:
+                chosen.add(name)
+        return [name for name in order if name in chosen]
 
-    def _write(self, cells: list[str]) -> None:
+    def _write_cells(self, cells: list[str]) -> None:
+        pairs = zip(self.columns, cells, strict=True)
+        self._write("".join(f"{cell:>{column_width(name)}}" for name, cell in pairs))
+
+    def _write(self, line: str) -> None:
         from tqdm import tqdm
 
-        tqdm.write("  ".join(f"{cell:>10}" for cell in cells), file=sys.stderr)
+        tqdm.write(line, file=sys.stderr)
+        self.last_log_s = time.monotonic()
+
+
+def column_width(name: str) -> int:
+    """Return the characters of a column with the gap before it."""
+    least = {"lr": 8, "tokens/s": 9}.get(name, MIN_WIDTH)
+    return GAP + max(len(name), least)
 
 
 def describe(session: "TrainingSession") -> str:
@@ -94,14 +129,16 @@ def describe(session: "TrainingSession") -> str:
     if session.padding_share is not None:
         window = session.sampler.window
         padding = f", {session.padding_share:.1%} padding (bucket_window: {window})"
-    unit = "rows" if params.batch_tokens is None else "tokens"
+    examples = session.task.params.examples_name
+    unit = examples if params.batch_tokens is None else "tokens"
     trainable = sum(p.numel() for p in session.model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in session.model.parameters())
     return (
-        f"{len(session.rows):,} rows, {total:,} parameters ({trainable:,} trainable), batch size "
-        f"{params.global_batch} = {args.world_size} process x "
+        f"{len(session.rows):,} {examples}, {session.steps_per_epoch:,} steps per epoch{padding}\n"
+        f"{total:,} parameters, {trainable:,} trainable\n"
+        f"batch size {params.global_batch} = {args.world_size} process x "
         f"{args.per_device_train_batch_size} {unit} x {args.gradient_accumulation_steps} "
-        f"accumulation steps, {session.steps_per_epoch} steps per epoch{padding}"
+        "accumulation steps"
     )
 
 

@@ -66,9 +66,9 @@ def test_shows_scores_sizes_and_next_commands(finished, capsys):
     summary.summary()
     out = capsys.readouterr().out
     for part in (
-        "0.900 (0.870 to",
+        "0.900 (0.870 to 0.930)",
         "majority",
-        "accuracy: +0.050",
+        "accuracy, train minus validation: +0.050 (overfitting)",
         "onnx/model.onnx 3.0 MiB",
         "data/evaluation/report.html",
         "matches: the same bytes as the committed dvc.lock",
@@ -76,7 +76,7 @@ def test_shows_scores_sizes_and_next_commands(finished, capsys):
         "next       git add params.yaml dvc.lock && git commit",
         "dvc exp run -S train.learning_rate=0.002 ",
         "temper compare HEAD workspace ",
-        "temper predict --model data/export --input tests/data/test.csv --output scored.csv\n",
+        "temper predict --model data/export --input tests/data/test.csv \\\n",
     ):
         assert part in out
     assert "accuracy_train" not in out
@@ -129,21 +129,20 @@ def test_a_missing_export_says_what_to_run(finished):
         summary.summary()
 
 
-def test_the_verdict_names_each_stage_that_differs_and_why(finished):
-    """The cause is a parameter, a dependency or nothing but the machine."""
+def test_the_verdict_names_what_changed(finished):
+    """The cause is a parameter or a file, not what another stage made of it, or the machine."""
     assert repo.lock_verdict() == "matches: the same bytes as the committed dvc.lock"
     other = [{"path": "data/tokenized", "md5": "9"}]
     longer = {"params.yaml": {"tokenize": {"max_length": 32, "padding": "dynamic"}}}
     stages = changed("tokenize", outs=other, params=longer)
     stages["train"] |= {"deps": other, "outs": [{"path": "data/model", "md5": "8"}]}
     lock(stages)
-    verdict = repo.lock_verdict()
-    assert verdict.startswith("differs from the committed dvc.lock:")
-    assert "tokenize: tokenize.max_length changed\n" in verdict
-    assert verdict.endswith("train: data/tokenized changed")
+    assert repo.lock_verdict() == (
+        "differs from the committed dvc.lock; changed: tokenize.max_length"
+    )
     lock(changed("train", outs=[{"path": "data/model", "md5": "8"}]))
-    assert repo.lock_verdict().endswith(
-        "train: same inputs, so the machine or the libraries differ"
+    assert repo.lock_verdict().startswith(
+        "outputs of train differ from the committed dvc.lock with"
     )
     lock(changed("train", deps=[{"path": "data/tokenized", "md5": "7"}]))
     assert repo.lock_verdict().startswith("matches")
@@ -157,14 +156,29 @@ def test_a_lock_of_other_data_is_not_compared_stage_by_stage(finished):
 
 
 def test_names_new_and_removed_stages():
-    """Against another pipeline's lock file many causes are cut short."""
-    assert repo.differing_stages({}, {"train": STAGES["train"]}) == ["train: added"]
-    assert repo.differing_stages({"train": STAGES["train"]}, {}) == ["train: removed"]
+    """Against another pipeline's lock file many causes of one group become one."""
+    assert repo.differences({}, {"train": STAGES["train"]}) == (["stage train"], [])
+    assert repo.differences({"train": STAGES["train"]}, {}) == (["stage train"], [])
     before = {"outs": [], "deps": []}
     deps = [{"path": f"stages/{name}.py", "md5": "1"} for name in "abcdef"]
-    now = {"deps": deps, "outs": [{"path": "x", "md5": "1"}]}
-    (text,) = repo.differing_stages({"s": before}, {"s": now})
-    assert text.endswith("stages/a.py, stages/b.py, stages/c.py, stages/d.py and 2 more changed")
+    now = {
+        "deps": [*deps, {"path": "temper/core", "md5": "2"}],
+        "outs": [{"path": "x", "md5": "1"}],
+    }
+    causes, _ = repo.differences({"s": before}, {"s": now})
+    assert causes == ["stages (6 changes)", "temper/core"]
+
+
+@pytest.mark.parametrize("is_other_data", [False, True])
+def test_no_line_is_wider_than_80_columns(finished, capsys, is_other_data):
+    """Whatever the lock file differs in: the terminal would break words."""
+    if is_other_data:
+        deps = [{"path": f"mydata/{'long' * 6}{i}.csv", "md5": "1"} for i in range(2)]
+        lock(changed("tokenize", deps=deps, outs=[{"path": "data/tokenized", "md5": "9"}]))
+    summary.summary()
+    out = capsys.readouterr().out
+    assert "lock file  " in out
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_without_a_committed_lock_the_verdict_says_so(write_params):
