@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 from temper.cli import predicted_file
+from temper.cli import zero_shot as zero_shot_model
 from temper.cli.without_torch import without_torch
 from temper.core.errors import InputError
 from temper.ingest import local_files
@@ -36,7 +37,7 @@ from temper.ingest.columns import (
 from temper.ingest.text_files import Note
 from temper.params.data import CsvParams
 from temper.prediction.batches import BATCH_TOKENS
-from temper.prediction.predictor import Predictor, open_export, why_no_graph
+from temper.prediction.predictor import open_export, why_no_graph
 
 CHUNK_ROWS = 1000
 CHUNK_CHARACTERS = 10_000_000  # or bytes of images, after which a chunk ends early
@@ -70,40 +71,81 @@ def predict(
         str | None,
         typer.Option(help="How CSV and TSV are written: data.csv, as in {quoting: none}"),
     ] = None,
+    zero_shot: Annotated[
+        str | None,
+        typer.Option(
+            help="Labels such as 'spam, not spam'; --model is then no export but a model of "
+            "natural-language inference, or like CLIP."
+        ),
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help="With --zero-shot: column of the texts, or several. Default: the only."),
+    ] = None,
+    image: Annotated[
+        str | None, typer.Option(help="With --zero-shot: column of the images.")
+    ] = None,
+    template: Annotated[
+        str | None,
+        typer.Option(
+            help="With --zero-shot: sentence with {} for a label. Default: "
+            f"{zero_shot_model.TEMPLATE!r}."
+        ),
+    ] = None,
     context: typer.Context = NOT_A_COMMAND,
 ) -> None:
     """Add predictions to every row of a file, in its order."""
     files = find_input(input)
-    check_output(output, files)
-    needs_torch = trust_code or engine == "torch" or why_no_graph(model) is not None
-    with nullcontext() if needs_torch or context is None else without_torch():
-        predictor = open_export(
-            model, engine, batch_tokens=batch_tokens, num_threads=num_threads, trust_code=trust_code
-        )
+    predicted_file.check_output(output, files)
     csv_params, notes = parse_csv(csv), {}  # on how files are read, once each
     local_files.check_csv(files, csv_params, "--csv")
-    count = write_predictions(
-        predictor, partial(read_batches, files, csv_params, notes.setdefault), output
-    )
-    print(*notes, f"wrote {count} rows to {output}", sep="\n")
+    read = partial(read_batches, files, csv_params, notes.setdefault)
+    if zero_shot is not None:
+        if engine != "auto" or trust_code or batch_tokens != BATCH_TOKENS:
+            raise InputError(
+                "--engine, --batch-tokens and --trust-code are for an export, not for --zero-shot"
+            )
+        options = zero_shot_model.Options(zero_shot, text or [], image, template)
+        columns = list(next(read(), Batch("", 0, {})).columns)
+        inputs, predict_columns = zero_shot_model.open_model(model, options, columns, num_threads)
+        chunk_rows = zero_shot_model.CHUNK_ROWS
+    else:
+        if text or image or template:
+            raise InputError("--text, --image and --template are for --zero-shot; it is not given")
+        needs_torch = trust_code or engine == "torch" or why_no_graph(model) is not None
+        with nullcontext() if needs_torch or context is None else without_torch():
+            predictor = open_export(
+                *(model, engine),
+                batch_tokens=batch_tokens,
+                num_threads=num_threads,
+                trust_code=trust_code,
+            )
+        inputs, predict_columns = predictor.settings.task.inputs, predictor.predict
+        chunk_rows = CHUNK_ROWS
+    count = write_predictions(inputs, predict_columns, read, output, chunk_rows)
+    print(*notes, f"wrote {count:,} rows to {output}", sep="\n")
 
 
 def write_predictions(
-    predictor: Predictor, read: Callable[[], Iterator[Batch]], output: Path
+    inputs: dict[str, str],
+    predict_columns: Callable[[ColumnBatch], ColumnBatch],
+    read: Callable[[], Iterator[Batch]],
+    output: Path,
+    chunk_rows: int,
 ) -> int:
     """Write all rows with their predictions, and return their number; they are read twice."""
-    inputs, is_parquet = predictor.settings.task.inputs, output.suffix.lower() == ".parquet"
+    is_parquet = output.suffix.lower() == ".parquet"
     count, types = survey(read(), inputs, is_typed=is_parquet)
     kept = [name for name in types if is_parquet or inputs.get(name) != "image"]
     with (
-        tqdm(total=count, unit="row", unit_scale=True) as bar,
+        tqdm(total=count, unit="row", unit_scale=True, disable=None) as bar,
         predicted_file.open_output(output, types) as write,
     ):
-        for given, examples in chunks(read(), kept, inputs):
-            write(given | predictor.predict(examples))
+        for given, examples in chunks(read(), kept, inputs, chunk_rows):
+            write(given | predict_columns(examples))
             bar.update(num_rows(examples))
         if not count:
-            write({name: [] for name in kept} | predictor.predict({name: [] for name in inputs}))
+            write({name: [] for name in kept} | predict_columns({name: [] for name in inputs}))
     return count
 
 
@@ -116,23 +158,6 @@ def find_input(path: Path) -> list[Path]:
     if path.is_dir() and not any(file.is_file() for file in path.rglob("*")):
         raise InputError(f"--input {path}: a folder without files")
     return local_files.find_files(str(path), "input", "**/*", "--input")
-
-
-def check_output(output: Path, files: list[Path]) -> None:
-    """Check where the predictions go.
-
-    Raises:
-        InputError: an input file, a folder, a folder that does not exist, or an unknown format.
-    """
-    if output.suffix.lower() not in predicted_file.WRITERS:
-        known = ", ".join(predicted_file.WRITERS)
-        raise InputError(f"--output {output}: unknown format; known are {known}")
-    if output.resolve() in [file.resolve() for file in files]:
-        raise InputError(f"--output and --input are the same file ({output}); write to another one")
-    if output.is_dir():
-        raise InputError(f"--output {output}: a folder; expected the name of a file")
-    if not output.parent.is_dir():
-        raise InputError(f"--output {output}: there is no folder {output.parent}; create it")
 
 
 def parse_csv(text: str | None) -> CsvParams | None:
@@ -164,7 +189,7 @@ def read_batches(files: list[Path], csv: CsvParams | None, note: Note) -> Iterat
 
 
 def chunks(
-    batches: Iterator[Batch], kept: Sequence[str], inputs: Mapping[str, str]
+    batches: Iterator[Batch], kept: Sequence[str], inputs: Mapping[str, str], chunk_rows: int
 ) -> Iterator[tuple[ColumnBatch, ColumnBatch]]:
     """Yield the columns to write and the model's inputs of rows that are predicted together.
 
@@ -179,7 +204,7 @@ def chunks(
         for name, values in read_inputs(columns, inputs, locate_in(source, first_row)).items():
             examples[name] += values
             size += sum(len(value) for value in values if isinstance(value, str | bytes))
-        if num_rows(examples) >= CHUNK_ROWS or size >= CHUNK_CHARACTERS:
+        if num_rows(examples) >= chunk_rows or size >= CHUNK_CHARACTERS:
             yield given, examples
             given, examples, size = {n: [] for n in kept}, {n: [] for n in inputs}, 0
     if num_rows(examples):

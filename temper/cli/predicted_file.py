@@ -20,6 +20,23 @@ ENTITY = {"type": pa.string(), "text": pa.string(), "first_word": pa.int64()}
 ENTITIES = pa.list_(pa.struct(ENTITY | {"last_word": pa.int64()}))
 
 
+def check_output(output: Path, files: list[Path]) -> None:
+    """Check where the predictions go.
+
+    Raises:
+        InputError: an input file, a folder, a folder that does not exist, or an unknown format.
+    """
+    if output.suffix.lower() not in WRITERS:
+        known = ", ".join(WRITERS)
+        raise InputError(f"--output {output}: unknown format; known are {known}")
+    if output.resolve() in [file.resolve() for file in files]:
+        raise InputError(f"--output and --input are the same file ({output}); write to another one")
+    if output.is_dir():
+        raise InputError(f"--output {output}: a folder; expected the name of a file")
+    if not output.parent.is_dir():
+        raise InputError(f"--output {output}: there is no folder {output.parent}; create it")
+
+
 @contextmanager
 def open_output(path: Path, types: Types) -> Iterator[WriteBatch]:
     """Yield a function that writes a batch; the file appears when the block ends without an error.

@@ -13,22 +13,10 @@ from temper.core.errors import InputError
 from temper.evaluation import zero_shot
 from temper.params import schema
 from temper.tasks.base import registry
+from tests.helpers import nli
 from tests.helpers.evaluation import untrained
 
 NLI = {"name": "nli", "revision": None, "template": "This text is {}.", "phrases": None}
-
-
-def inference_model(folder: Path) -> None:
-    """Write a model of natural-language inference with weights of its own."""
-    import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification
-
-    shutil.copytree("data/sample/model", folder)
-    torch.manual_seed(5)
-    config = AutoConfig.from_pretrained("data/sample/model")
-    config.id2label = {0: "contradiction", 1: "neutral", 2: "entailment"}
-    config.label2id = {name: i for i, name in config.id2label.items()}
-    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
 
 
 @pytest.fixture
@@ -39,7 +27,7 @@ def scored(prepare, write_params, monkeypatch):
         monkeypatch.setenv("TEMPER_TRACKING", "off")
         write_params()
         if not Path("nli").exists():
-            inference_model(Path("nli"))
+            nli.write_model(Path("nli"))
         parameters = prepare(
             model__files={"sample": "data/sample/model", "nli": "nli"},
             evaluate__zero_shot={"judge": NLI | zero},
@@ -48,7 +36,7 @@ def scored(prepare, write_params, monkeypatch):
         target = Path("data/zero_shot/judge")
         download.main("zero_shot", Path("data/files/model"), target)
         untrained(parameters)
-        folders = [Path("data") / n for n in ("model", "tokenized", "raw", "zero_shot")]
+        folders = [Path("data") / n for n in ("model", "history", "tokenized", "raw", "zero_shot")]
         evaluate.main(*folders, Path("data/evaluation"))
         return artifacts.read_json(Path("data/evaluation/metrics.json"))["baseline"]
 
@@ -56,20 +44,10 @@ def scored(prepare, write_params, monkeypatch):
 
 
 def by_hand(template: str, phrases: list[str], examples) -> np.ndarray:
-    """Return the ids whose hypothesis is entailed most, a text at a time."""
-    import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    model = AutoModelForSequenceClassification.from_pretrained("nli").eval()
-    processor = AutoTokenizer.from_pretrained("nli")
-    found = []
-    for row in examples:
-        text = f"{row['sentence1']} {row['sentence2']}"
-        pairs = [(text, template.format(phrase)) for phrase in phrases]
-        inputs = processor(pairs, padding=True, truncation="only_first", return_tensors="pt")
-        with torch.no_grad():
-            found.append(int(model(**inputs).logits[:, 2].argmax()))
-    return np.array(found)
+    """Return the ids whose hypothesis is entailed most."""
+    texts = (f"{row['sentence1']} {row['sentence2']}" for row in examples)
+    hypotheses = [template.format(phrase) for phrase in phrases]
+    return nli.entailment(Path("nli"), texts, hypotheses).argmax(1)
 
 
 def test_predicts_the_entailed_label(scored):
@@ -98,7 +76,7 @@ def test_template_and_phrases_make_the_hypotheses(scored):
 def test_multi_label_rows_score_each_label_alone(scored, write_params):
     """Each label is entailed or not, whatever the others are."""
     write_params()
-    inference_model(Path("nli"))
+    nli.write_model(Path("nli"))
     parameters = write_params(
         task__problem_type="multi_label_classification",
         evaluate__positive_label=None,
