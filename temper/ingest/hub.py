@@ -15,7 +15,7 @@ from temper.ingest.dataset import SourceSplits
 from temper.params.data import HubDataset
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from datasets import Dataset, IterableDataset
     from huggingface_hub import DatasetInfo, ModelInfo
 
 MODEL_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm", "*.jinja", "*.py")
@@ -25,7 +25,7 @@ MODEL_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm", "*.jinja"
 def explain_hub_errors(what: str, revision: str | None) -> Iterator[None]:
     """Turn the errors of huggingface_hub and datasets into an `InputError`."""
     import httpx2
-    from datasets.exceptions import DatasetNotFoundError
+    from datasets.exceptions import DatasetNotFoundError, FileNotFoundDatasetsError
     from huggingface_hub import constants, errors
 
     where = f"{what} at {revision or 'its main branch'}"
@@ -34,7 +34,7 @@ def explain_hub_errors(what: str, revision: str | None) -> Iterator[None]:
             yield
     except errors.RevisionNotFoundError:
         raise InputError(f"{where}: no such commit, branch or tag") from None
-    except DatasetNotFoundError as error:
+    except (DatasetNotFoundError, FileNotFoundDatasetsError) as error:
         raise InputError(f"{where}: {error}") from None
     except errors.HfHubHTTPError as error:
         is_unknown = isinstance(error, errors.RepositoryNotFoundError)  # or gated
@@ -51,7 +51,10 @@ def explain_hub_errors(what: str, revision: str | None) -> Iterator[None]:
 
 
 def open_dataset(params: HubDataset) -> "tuple[SourceSplits, DatasetInfo]":
-    """Download a dataset; return its splits, and what the Hub says of it: `sha` is the commit.
+    """Open a dataset; return its splits, and what the Hub says of it: `sha` is the commit.
+
+    It is downloaded; with `params.rows` its first rows are read when the splits are iterated over,
+    in the order of the commit's files.
 
     Raises:
         InputError: the config or a split does not exist, or the Hub returned an error.
@@ -69,7 +72,8 @@ def open_dataset(params: HubDataset) -> "tuple[SourceSplits, DatasetInfo]":
                 f"data.hub.config: dataset {name} has no config {params.config!r}"
                 f"{nearest(str(params.config), configs)}; it has {', '.join(configs)}"
             )
-        loaded: Any = load_dataset(name, params.config, revision=info.sha)
+        streams = params.rows is not None
+        loaded: Any = load_dataset(name, params.config, revision=info.sha, streaming=streams)
     hub_splits = params.splits or {str(split): str(split) for split in loaded}
     for split, hub_split in hub_splits.items():
         if hub_split not in loaded:
@@ -78,7 +82,9 @@ def open_dataset(params: HubDataset) -> "tuple[SourceSplits, DatasetInfo]":
                 f"data.hub.splits.{split}: no split {hub_split!r}{nearest(hub_split, available)}; "
                 f"the dataset has {', '.join(available)}"
             )
-    return {split: _batches(loaded[hub_split]) for split, hub_split in hub_splits.items()}, info
+    batches = {split: _batches(loaded[n], params.rows) for split, n in hub_splits.items()}
+    where = f"dataset {name}", info.sha
+    return {split: _explained(rows, *where) for split, rows in batches.items()}, info
 
 
 def fetch_model(name: str, revision: str | None) -> "tuple[Path, ModelInfo]":
@@ -94,19 +100,34 @@ def fetch_model(name: str, revision: str | None) -> "tuple[Path, ModelInfo]":
     return Path(folder), info
 
 
-def _batches(dataset: "Dataset") -> Iterator[ColumnBatch]:
-    """Yield a split's rows, with images as bytes and labels as names."""
-    from datasets import Image
+def _explained(
+    batches: Iterator[ColumnBatch], what: str, revision: str | None
+) -> Iterator[ColumnBatch]:
+    """Yield batches that may come over the network."""
+    with explain_hub_errors(what, revision):
+        yield from batches
 
-    for column, feature in dataset.features.items():
+
+def _batches(dataset: "Dataset | IterableDataset", rows: int | None) -> Iterator[ColumnBatch]:
+    """Yield a split's (first) rows, with images as bytes and labels as names."""
+    from datasets import Image, IterableDataset
+
+    features = dataset.features or {}  # a stream of CSV has none before it is read
+    for column, feature in features.items():
         if isinstance(feature, Image):
             dataset = dataset.cast_column(column, Image(decode=False))
     label_names = {
         column: list(getattr(getattr(f, "feature", f), "names", None) or [])
-        for column, f in dataset.features.items()
+        for column, f in features.items()
     }
-    for batch in arrow.column_batches(dataset):
-        yield {n: [_to_names(v, label_names[n]) for v in values] for n, values in batch.items()}
+    if isinstance(dataset, IterableDataset):
+        batches: Iterator[Any] = dataset.take(rows or 0).iter(arrow.ROWS_PER_BATCH)
+    else:
+        batches = arrow.column_batches(dataset)
+    for batch in batches:
+        yield {
+            n: [_to_names(v, label_names.get(n, [])) for v in values] for n, values in batch.items()
+        }
 
 
 def _to_names(value: Any, names: list[str]) -> Any:

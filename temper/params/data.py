@@ -27,6 +27,8 @@ class HubDataset(Group):
     """Commit, branch or tag; resolved to a commit and recorded. Absent: main."""
     splits: dict[FileName, Name] = Field(default={})
     """Split here → split of the dataset. Absent: the dataset's names."""
+    rows: Annotated[Positive, Unit("rows")] | None = None
+    """The first rows of each split, streamed: files are read no further. Absent: all rows."""
 
 
 class CsvParams(Group):

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ class Hub:
     cut: set[str] = field(default_factory=set)  # paths whose download breaks off in the middle
     url: str = ""
     requests: list[str] = field(default_factory=list)
+    sent: Counter[str] = field(default_factory=Counter)  # bytes by path
 
 
 @contextmanager
@@ -123,9 +125,16 @@ def serve(hub: Hub) -> Iterator[Hub]:
                 self._json({"error": "Entry not found"}, 404, "EntryNotFound")
                 return
             content = hub.repos[repo][path]
-            self.send_response(200)
+            part = re.match(r"bytes=(\d+)-(\d*)$", self.headers.get("Range", ""))
+            size = len(content)
+            self.send_response(206 if part else 200)
+            if part:
+                first, last = int(part[1]), min(int(part[2] or size), size - 1)
+                content = content[first : last + 1]
+                self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
             self.send_header("Content-Length", str(len(content)))
-            self.send_header("ETag", f'"{self._oid(content)}"')
+            self.send_header("ETag", f'"{self._oid(hub.repos[repo][path])}"')
+            self.send_header("Accept-Ranges", "bytes")
             self.send_header("X-Repo-Commit", COMMIT)
             self.end_headers()
             if self.command == "GET":
@@ -135,6 +144,7 @@ def serve(hub: Hub) -> Iterator[Hub]:
                     self.close_connection = True
                     self.connection.close()
                 else:
+                    hub.sent[path] += len(content)
                     self.wfile.write(content)
 
         def _json(self, value, status=200, error=""):

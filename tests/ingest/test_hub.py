@@ -1,12 +1,18 @@
 """The Hub path against a loopback stand-in: commits, configurations, refusals, a cut connection."""
 
+import io
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import datasets
+import numpy as np
 import pytest
+from PIL import Image
 
 from temper.core import arrow, artifacts
+from temper.ingest import hub as source
 from tests.helpers import hub
 from tests.helpers.waiting import LIMIT_S
 from tests.helpers.workspace import ROOT, environment
@@ -127,3 +133,50 @@ def test_recovers_from_a_connection_cut_in_mid_file(served, write_params):
     served.cut.clear()
     download(served, "model")
     assert Path("data/base/processor/tokenizer.json").exists()
+
+
+def test_streams_the_first_rows(served, write_params):
+    """Of a large file few bytes are read; the rows and their order are the commit's each time."""
+    random = np.random.default_rng(5)
+    rows = [
+        f"{i} {random.bytes(140).hex()},Box {i},{('not_equivalent', 'equivalent')[i % 2]}"
+        for i in range(60_000)
+    ]
+    content = "\n".join(["sentence1,sentence2,label", *rows]).encode()
+    served.repos["datasets/me/data"]["small/train.csv"] = content
+    digests = []
+    for count in (100, 100, 101):
+        from_hub(write_params, rows=count)
+        served.sent.clear()
+        shutil.rmtree("data/raw", ignore_errors=True)
+        download(served, "dataset")
+        assert 0 < served.sent["small/train.csv"] < len(content) / 2
+        summary = artifacts.read_json(Path("data/raw/summary.json"))
+        assert [summary["commit"], summary["first_rows"]] == [hub.COMMIT, count]
+        splits = arrow.load(Path("data/raw"))
+        numbers = [
+            int(text.split()[0])
+            for s in ("train", "validation")
+            for text in splits[s]["sentence1"][:]
+        ]
+        assert sorted(numbers) == list(range(count))
+        assert numbers[: len(splits["train"])] == sorted(numbers[: len(splits["train"])])
+        assert splits["test"]["sentence1"][:] == [f"He opened case {i}." for i in range(40)]
+        digests.append(arrow.digests(Path("data/raw")))  # the training fingerprint covers them
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_stream_has_images_and_label_names_as_a_download_has_them():
+    """A limit above the number of rows changes nothing; one below leaves the first ones."""
+    png = io.BytesIO()
+    Image.new("RGB", (4, 4), "red").save(png, "PNG")
+    types = {"image": datasets.Image(), "label": datasets.ClassLabel(names=["dog", "cat"])}
+    rows = [
+        {"image": {"bytes": png.getvalue(), "path": None}, "label": i % 3 - 1} for i in range(9)
+    ]
+    downloaded = datasets.Dataset.from_list(rows, features=datasets.Features(types))
+    stream = downloaded.to_iterable_dataset()
+    (full,) = source._batches(downloaded, None)
+    assert full["label"][:3] == [None, "dog", "cat"]
+    assert [full] == list(source._batches(stream, 30))
+    assert [{name: values[:4] for name, values in full.items()}] == list(source._batches(stream, 4))
