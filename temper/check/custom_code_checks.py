@@ -140,8 +140,8 @@ def check_with_rows(
     if p.task.name == "question_answering":
         predictions = [answer["text"][0] if answer["text"] else "" for answer in references]
     if references:
-        with called("train.metric_for_best_model"):
-            user_code.scores(user_code.trained_metric(p), predictions, references)
+        with called(key := "train.metric_for_best_model"):
+            user_code.scores(user_code.trained_metric(p), predictions, references, key)
         with called("evaluate.metrics"):
             user_code.scores(user_code.metrics(p), predictions, references)
 

@@ -126,9 +126,8 @@ class TaskSchema(Group):
             value: Any = getattr(self, key)
             for found in field.metadata:
                 if isinstance(found, mark) and value is not None:
-                    if key == "template":
-                        value = text_template.columns(value)
-                    for column in value if isinstance(value, tuple) else [value]:
+                    named = text_template.columns(str(value)) if key == "template" else value
+                    for column in named if isinstance(named, tuple) else [named]:
                         yield column, found.type
 
     @model_validator(mode="after")

@@ -88,8 +88,9 @@ def scores(
     functions: Mapping[str, Metric],
     predictions: Sequence[Any],
     references: Sequence[Any],
+    key: str = "evaluate.metrics",
 ) -> dict[str, float]:
-    """Score decoded predictions and references by each custom metric.
+    """Score decoded predictions and references by each custom metric, which `key` names.
 
     Raises:
         InputError: a function fails, or does not return a number.
@@ -99,7 +100,7 @@ def scores(
         try:
             values[name] = float(function(list(predictions), list(references)))
         except Exception as error:
-            raise InputError(f"evaluate.metrics: {name} fails: {error!r}") from error
+            raise InputError(f"{key}: {name} fails: {error!r}") from error
     return values
 
 

@@ -31,7 +31,7 @@ def model_score(text: str, parameters: Params, metric: str) -> float:
     if not rows or metric not in rows[0]:
         columns = ", ".join(name for name in (rows[0] if rows else ()) if name not in NOT_METRICS)
         raise InputError(f"{HISTORY_FILE} has no {metric}; it has {columns or 'no rows'}")
-    scored = [{k: float(v) for k, v in row.items()} for row in rows]
+    scored = [{k: float(v) for k, v in row.items()} for row in rows if row["step"] != "0"]
     if parameters.train.model_soup_size:
         return scored[-1][metric]
     best = user_code.attribute_name(parameters.train.metric_for_best_model)

@@ -63,8 +63,8 @@ class ProgressTable:
         from tqdm import tqdm
 
         if self.bar is None:
-            self.last_step = step - 1
-            self.bar = tqdm(total=self.total_steps, initial=step - 1, unit="step", disable=None)
+            self.last_step = first = max(0, step - 1)
+            self.bar = tqdm(total=self.total_steps, initial=first, unit="step", disable=None)
         if prefix == "train":
             self.last_train_metrics = metrics
             self.bar.set_postfix(loss=f"{metrics['loss']:.4f}", refresh=False)
@@ -86,6 +86,8 @@ class ProgressTable:
             self.unit: f"{speed:,.0f}",
             **{name: f"{value:.4f}" for name, value in metrics.items() if name != "loss"},
         }
+        if not step:  # the untrained model
+            cells |= dict.fromkeys(("train loss", *LAST_COLUMNS, self.unit), "-")
         if not self.columns:
             self.columns = self._fitting_columns(metrics)
             self._write_cells(self.columns)

@@ -27,6 +27,7 @@ class History:
     Attributes:
         params: how evaluations are ranked, which weights are kept, when to stop.
         greater_is_better: the direction of `params.metric_for_best_model`.
+        untrained: step 0, scored on a part of validation; never the best, averaged or counted.
         stopped_by_callback: whether a custom callback ended training before its last step.
     """
 
@@ -34,21 +35,24 @@ class History:
     greater_is_better: bool
     train: list[Row] = field(default_factory=list)
     validation: list[Row] = field(default_factory=list)
+    untrained: Row | None = None
     stopped_by_callback: bool = False
 
     def load(self, folder: Path | None) -> None:
         """Take the rows of a checkpoint; those of no training for None."""
         saved = {} if folder is None else artifacts.read_json(folder / "history.json")
         self.train, self.validation = saved.get("train", []), saved.get("validation", [])
+        self.untrained = saved.get("untrained")
         self.stopped_by_callback = saved.get("stopped_by_callback", False)
 
     def save(self, folder: Path) -> None:
-        names = ("train", "validation", "stopped_by_callback")
+        names = ("train", "validation", "untrained", "stopped_by_callback")
         artifacts.write_json(folder / "history.json", {name: getattr(self, name) for name in names})
 
     def write_csv(self, folder: Path) -> None:
         """Write train.csv and validation.csv; an empty one is left out."""
-        for name, rows in (("train", self.train), ("validation", self.validation)):
+        validation = [*filter(None, [self.untrained]), *self.validation]
+        for name, rows in (("train", self.train), ("validation", validation)):
             if rows:
                 with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
                     columns = [*FIRST_COLUMNS, *sorted(rows[0].keys() - set(FIRST_COLUMNS))]
@@ -144,3 +148,9 @@ class History:
             ):
                 needed[path] = step_of(path)
         return needed
+
+
+def history_row(step: int, epoch: float, metrics: Row) -> Row:
+    """Return a step's metrics as the history has them."""
+    row = {"step": step, "epoch": significant(epoch)}
+    return row | {name: significant(value) for name, value in metrics.items()}

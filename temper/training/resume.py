@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 from transformers.trainer_utils import set_seed
 
 from temper.core.errors import InputError, first_line
-from temper.training import averaging, checkpoint, distributed, losses, memory, networks
+from temper.training import averaging, checkpoint, distributed, memory
+from temper.training.rehearsal import rehearse
 from temper.training.session import TrainingSession
 
 TrainLoop = Callable[[Path | None], object]  # of the checkpoint to resume from
@@ -120,47 +120,3 @@ def _newest_usable(session: TrainingSession) -> Path | None:
             if checkpoint.step_of(path) >= first:
                 shutil.rmtree(path)
     return newest
-
-
-def rehearse(session: TrainingSession) -> None:
-    """Run the longest batch and one evaluation batch before the first step, without a trace.
-
-    Raises:
-        InputError: the loss of the untrained model is not finite.
-        OutOfMemory: they do not fit on some rank's device.
-    """
-    loss, reason = torch.tensor(0.0), ""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        try:
-            loss = run_longest_batch(session)
-        except Exception as error:
-            if not memory.is_out_of_memory(error):
-                raise
-            reason = str(error)
-    session.model.zero_grad()
-    if distributed.any_rank(bool(reason), session.args.device):
-        raise memory.OutOfMemory(reason or "on another rank")
-    if not torch.isfinite(loss):
-        raise InputError(f"the loss of the first batch is {float(loss)}, before any training")
-
-
-def run_longest_batch(session: TrainingSession) -> torch.Tensor:
-    """Return the loss of the longest rows, allocating as much memory as a step will."""
-    network, device = session.model, session.args.device
-    longest = session.sampler.longest_micro_batch()
-    batch = {name: values.to(device) for name, values in session.rows.batch(longest).items()}
-    trainable = [p for p in network.parameters() if p.requires_grad]
-    moments = [torch.zeros_like(p) for p in trainable for _ in range(2)]  # as AdamW will allocate
-    networks.move(network, device)
-    network.train()
-    with session.autocast():
-        num_labels = losses.label_mask(batch["labels"]).sum().clamp(min=1)
-        no_step = session.total_steps  # whose masks of dropout no step draws
-        loss = session.compute_loss(network, batch, num_labels, no_step)
-    loss.backward()
-    del moments
-    if session.validator is not None:
-        rows = session.validator.dataset
-        rows = rows.select(range(min(len(longest), len(rows))))
-        session.validator.outputs(session.eval_model, rows, 0)
-    return loss.detach()

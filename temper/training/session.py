@@ -20,7 +20,6 @@ from temper.core import determinism
 from temper.core.errors import InputError
 from temper.params.schema import Params
 from temper.tasks.base import registry
-from temper.tasks.base.arrays import significant
 from temper.training import (
     averaging,
     checkpoint,
@@ -33,7 +32,7 @@ from temper.training import (
     setup,
 )
 from temper.training.batching import Tensors, TrainingRows
-from temper.training.history import History, Row
+from temper.training.history import History, Row, history_row
 from temper.training.validator import Validator
 
 if TYPE_CHECKING:
@@ -93,6 +92,7 @@ class TrainingSession:
         self.history = History(params, setup.greater_is_better(parameters))
         self.callbacks = setup.callbacks(parameters, folder.name)
         self.custom_optimizer = custom_functions.optimizer(parameters)
+        self.custom_class = setup.custom_class(parameters)
         determinism.configure(parameters.determinism, parameters.seed)
         self.model = networks.build_trainable(base, self.task, train.features, parameters)
         if self.args.device.type == "xla":  # a move makes new parameters: before the optimizer
@@ -167,9 +167,13 @@ class TrainingSession:
         """The network that is evaluated and saved: the moving average if there is one."""
         return self.model if self.ema is None else self.ema.module
 
+    def record_untrained(self, metrics: Row) -> None:
+        """Make the metrics of a part of validation, before training, step 0 of the history."""
+        self.history.untrained = history_row(0, 0.0, metrics)
+        self.on_metrics("validation", metrics, 0)
+
     def _record(self, prefix: str, state: TrainerState, metrics: Row) -> None:
-        row = {"step": state.global_step, "epoch": significant(state.epoch or 0.0)}
-        row |= {name: significant(value) for name, value in metrics.items()}
+        row = history_row(state.global_step, state.epoch or 0.0, metrics)
         getattr(self.history, prefix).append(row)
         self.on_metrics(prefix, metrics, state.global_step)
 

@@ -49,6 +49,12 @@ def padded_length(parameters: Params) -> Callable[[int], int] | None:
     return lambda longest: arrays.padded_length([longest], parameters)
 
 
+def custom_class(parameters: Params) -> Callable[[PretrainedConfig], nn.Module] | None:
+    """Return the class that `model.custom_class` names, which rebuilds what was saved."""
+    name = parameters.model.custom_class
+    return user_code.resolve(name, "model.custom_class", parameters.code)
+
+
 def labelled_validation(params: TrainParams, data: "DatasetDict", task: Task) -> "Dataset | None":
     """Return the validation split, or None if there is none with labels.
 

@@ -12,11 +12,9 @@ import numpy as np
 from torch import nn
 
 from temper.models import loading
-from temper.params import user_code
 from temper.params.schema import Params
-from temper.tasks.base.arrays import significant
 from temper.training import averaging, distributed, networks
-from temper.training.history import History
+from temper.training.history import History, Row, history_row
 from temper.training.session import OnMetrics, TrainingSession
 
 # folder, on_metrics, seed, per-device batch size that has fit before → a finished member
@@ -71,7 +69,7 @@ def train_soup(
         members.append(train(member_folder, shift_steps(on_metrics, num_steps), seed, fitted))
         members[-1].release_memory()
         num_steps += int(members[-1].history.train[-1]["step"])
-    soup = ModelSoup(members, average(members, parameters), concatenate(members))
+    soup = ModelSoup(members, average(members), concatenate(members))
     if members[-1].validator is not None:
         distributed.print_once(f"the average of these {size}:")
         evaluate(soup, on_metrics)
@@ -79,20 +77,27 @@ def train_soup(
 
 
 def shift_steps(on_metrics: OnMetrics, num_steps: int) -> OnMetrics:
-    """Add `num_steps` to each step that is passed to `on_metrics`."""
-    return lambda prefix, metrics, step: on_metrics(prefix, metrics, num_steps + step)
+    """Add `num_steps` to each step that is passed to `on_metrics`.
+
+    The untrained model, step 0, is the first member's: it is the same for all of them.
+    """
+
+    def shifted(prefix: str, metrics: Row, step: int) -> None:
+        if step or not num_steps:
+            on_metrics(prefix, metrics, num_steps + step)
+
+    return shifted
 
 
-def average(members: list[TrainingSession], parameters: Params) -> nn.Module:
+def average(members: list[TrainingSession]) -> nn.Module:
     """Write the mean of the members' weights to the last one's folder, and load it."""
-    last, name = members[-1], parameters.model.custom_class
+    last = members[-1]
     with last.checkpoints.atomic_dir("soup") as partial:
         if distributed.is_main_process():
             sources = [path for member in members for path in member.model_sources()]
             averaging.average_weights(sources, partial)
     last.checkpoints.wait()
-    custom_class = user_code.resolve(name, "model.custom_class", parameters.code)
-    model = loading.load(last.folder / "soup", last.task.auto_model, custom_class)
+    model = loading.load(last.folder / "soup", last.task.auto_model, last.custom_class)
     networks.move(model, last.args.device)
     return model
 
@@ -111,6 +116,5 @@ def evaluate(soup: ModelSoup, on_metrics: OnMetrics) -> None:
     assert validator is not None
     metrics = validator.score(soup.model)
     step = int(end["step"]) + 1
-    row = {"step": step, "epoch": end["epoch"]}
-    soup.history.validation.append(row | {k: significant(v) for k, v in metrics.items()})
+    soup.history.validation.append(history_row(step, end["epoch"], metrics))
     on_metrics("validation", metrics, step)

@@ -20,6 +20,8 @@ from temper.training import distributed, memory
 if TYPE_CHECKING:
     from datasets import Dataset
 
+TRAINED_METRIC = "train.metric_for_best_model"
+
 
 class Validator:
     """Predicts and scores rows as training does between steps.
@@ -44,10 +46,11 @@ class Validator:
         self.batch_size = parameters.train.per_device_eval_batch_size
         self.static_shapes = parameters.tokenize.padding == "max_length"
 
-    def score(self, model: nn.Module) -> dict[str, float]:
-        """Return `loss` and the task's metrics, every row counted once."""
-        num_rows, world_size = len(self.dataset), distributed.world_size()
-        share, first_row = self.dataset, 0
+    def score(self, model: nn.Module, rows: "Dataset | None" = None) -> dict[str, float]:
+        """Return `loss` and the task's metrics of the split, or of some rows, each counted once."""
+        rows = self.dataset if rows is None else rows
+        num_rows, world_size = len(rows), distributed.world_size()
+        share, first_row = rows, 0
         if world_size > 1:
             size = -(-num_rows // world_size)  # every process runs the same number of batches
             first_row = size * distributed.rank()
@@ -55,7 +58,7 @@ class Validator:
         outputs = self.outputs(model, share, first_row)
         if world_size > 1:
             outputs = gather_object(outputs)[:num_rows]
-        return self.task.for_model(model).score(outputs, self.dataset, self.compute_metrics)
+        return self.task.for_model(model).score(outputs, rows, self.compute_metrics)
 
     def outputs(self, model: nn.Module, rows: "Dataset", first_row: int) -> list[np.ndarray]:
         """Return one output per row; leaves the model in evaluation mode.
@@ -91,7 +94,7 @@ def build_compute_metrics(parameters: Params, label_names: list[str]) -> Compute
     if not metrics.scores_logits(name):
         return lambda predictions, references, **options: (
             metrics.compute_from_predictions(name, predictions, references, **options)
-            | user_code.scores(custom_metrics, predictions, references)
+            | user_code.scores(custom_metrics, predictions, references, TRAINED_METRIC)
         )
 
     def compute_metrics(logits: Any, references: Any, **options: Any) -> dict[str, float]:
@@ -101,7 +104,7 @@ def build_compute_metrics(parameters: Params, label_names: list[str]) -> Compute
         to_names = partial(metrics.to_label_names, name, label_names=label_names)
         predictions = metrics.predictions_from_logits(name, logits)
         return scores | user_code.scores(
-            custom_metrics, to_names(predictions), to_names(references)
+            custom_metrics, to_names(predictions), to_names(references), TRAINED_METRIC
         )
 
     return compute_metrics

@@ -40,3 +40,15 @@ def test_a_history_without_the_metric_is_an_error(write_params):
     """The error lists the columns."""
     with pytest.raises(InputError, match=r"validation\.csv has no mcc; it has loss, accuracy, f1"):
         objective.model_score(HISTORY, write_params(), "mcc")
+
+
+def test_the_untrained_model_is_no_result(write_params):
+    """Step 0 is not the model's, however good."""
+    p = write_params(train__metric_for_best_model="accuracy")
+    header, *rows = HISTORY.splitlines()
+    columns = header.split(",")
+    perfect = {"step": "0", "epoch": "0.0", "loss": "0.0"}
+    first = ",".join(perfect.get(name, "1.0") for name in columns)
+    with_untrained = "\n".join([header, first, *rows])
+    expected = objective.model_score(HISTORY, p, "f1")
+    assert objective.model_score(with_untrained, p, "f1") == expected

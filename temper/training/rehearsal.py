@@ -1,0 +1,146 @@
+"""What a training does only after an epoch, done once before its first step, without a trace.
+
+The longest batch, the metrics of the untrained model (step 0 of the history), and a saved model
+that is read back. A resumed training does not repeat it.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from temper.core.errors import InputError
+from temper.models import loading
+from temper.training import distributed, losses, memory, networks
+from temper.training.history import Row
+from temper.training.session import TrainingSession
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+MAX_ROWS = 256  # of validation that the untrained model is scored on
+MAX_TOKENS = 32_768  # of these rows together, about
+COMPARED_ROWS = 8
+TOLERANCE = 1e-2  # of a logit: LoRA is merged where it is saved, and bf16 rounds
+FOLDER = "rehearsal"
+
+
+def rehearse(session: TrainingSession) -> None:
+    """Run the longest batch, score the untrained model and read it back, before the first step.
+
+    Raises:
+        InputError: the loss of the untrained model is not finite, a metric fails, or what is saved
+            cannot be read back.
+        OutOfMemory: they do not fit on some rank's device.
+    """
+    loss, reason, metrics = torch.tensor(0.0), "", None
+    with _restoring(session.model):
+        try:
+            loss, metrics = run_longest_batch(session), score_untrained(session)
+        except Exception as error:
+            if not memory.is_out_of_memory(error):
+                raise
+            reason = str(error)
+        session.model.zero_grad()
+        if distributed.any_rank(bool(reason), session.args.device):
+            raise memory.OutOfMemory(reason or "on another rank")
+        if not torch.isfinite(loss):
+            raise InputError(f"the loss of the first batch is {float(loss)}, before any training")
+        read_back(session)
+    if metrics is not None:
+        session.record_untrained(metrics)
+
+
+@contextmanager
+def _restoring(network: torch.nn.Module) -> Iterator[None]:
+    """Restore torch's random states, and buffers such as the means of a batch normalization."""
+    buffers = [(buffer, buffer.detach().clone()) for buffer in network.buffers()]
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        yield
+    with torch.no_grad():
+        for buffer, before in buffers:
+            buffer.copy_(before)
+
+
+def run_longest_batch(session: TrainingSession) -> torch.Tensor:
+    """Return the loss of the longest rows, allocating as much memory as a step will."""
+    network, device = session.model, session.args.device
+    longest = session.sampler.longest_micro_batch()
+    batch = {name: values.to(device) for name, values in session.rows.batch(longest).items()}
+    trainable = [p for p in network.parameters() if p.requires_grad]
+    moments = [torch.zeros_like(p) for p in trainable for _ in range(2)]  # as AdamW will allocate
+    networks.move(network, device)
+    network.train()
+    with session.autocast():
+        num_labels = losses.label_mask(batch["labels"]).sum().clamp(min=1)
+        no_step = session.total_steps  # whose masks of dropout no step draws
+        loss = session.compute_loss(network, batch, num_labels, no_step)
+    loss.backward()
+    del moments
+    return loss.detach()
+
+
+def score_untrained(session: TrainingSession) -> Row | None:
+    """Return the metrics of some validation rows; None without labelled ones."""
+    if session.validator is None:
+        return None
+    validation = session.validator.dataset
+    rows = scored_rows(validation)
+    if len(rows) < len(validation):
+        part = f"{len(rows):,} of {len(validation):,} validation rows"
+        distributed.print_once(f"step 0: the untrained model, on {part}")
+    return session.validator.score(session.eval_model, rows)
+
+
+def scored_rows(validation: "Dataset") -> "Dataset":
+    """Return the rows of examples at equal distances, `MAX_ROWS` and `MAX_TOKENS` at most."""
+    lengths = np.asarray(validation["length"][:])
+    limit = min(MAX_ROWS, int(MAX_TOKENS // max(lengths.mean(), 1)))
+    if len(lengths) <= limit:
+        return validation
+    ids = np.arange(len(lengths))
+    if "example_id" in validation.features:  # all windows of an example, or none
+        ids = np.unique(validation["example_id"][:], return_inverse=True)[1]
+    num_examples = int(ids[-1]) + 1
+    count = max(1, limit * num_examples // len(ids))
+    chosen = np.unique(np.linspace(0, num_examples - 1, count).astype(int))
+    return validation.select(np.flatnonzero(np.isin(ids, chosen)))
+
+
+def read_back(session: TrainingSession) -> None:
+    """Save the model as checkpoints do, and load it as evaluate does; the outputs are the same.
+
+    Raises:
+        InputError: it cannot be saved or loaded, or is another model then.
+    """
+    key = "model" if session.custom_class is None else "model.custom_class"
+    try:
+        session.save_weights(FOLDER)
+        session.checkpoints.wait()
+        if not distributed.is_main_process():
+            return
+        folder = session.folder / FOLDER
+        loaded = loading.load(folder, session.task.auto_model, session.custom_class)
+    except (InputError, OSError, MemoryError):
+        raise
+    except Exception as error:  # a custom class or a library may raise anything
+        reason = f"{type(error).__name__}: {' '.join(str(error).split()):.300}"
+        raise InputError(f"{key}: what training saves cannot be read back: {reason}") from error
+    shutil.rmtree(folder)
+    if session.validator is None:
+        return
+    networks.move(loaded, session.args.device)
+    rows = session.validator.dataset
+    rows = rows.select(range(min(COMPARED_ROWS, len(rows))))
+    outputs = [session.validator.outputs(model, rows, 0) for model in (session.eval_model, loaded)]
+    for row, (expected, found) in enumerate(zip(*outputs, strict=True)):
+        if not np.allclose(expected, found, TOLERANCE, TOLERANCE, equal_nan=True):
+            difference = float(np.abs(expected - found).max())
+            raise InputError(
+                f"{key}: read back from a checkpoint, the model gives other outputs (by "
+                f"{difference:.3g} in row {row} of validation): it holds something that is neither "
+                "in its state_dict nor in its config"
+            )

@@ -1,0 +1,147 @@
+"""What would fail after an epoch fails before the first step, and the training does not change."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from datasets import Dataset
+
+from temper.core.errors import InputError
+from temper.training import console, rehearsal, resume
+from temper.training.history import History
+from tests.helpers.training import fit, weights
+
+CODE = """
+import random
+
+import torch
+
+
+def picky(predictions, references):
+    return len(set(predictions)) / (len(references) - len(references))
+
+
+class Forgetful(torch.nn.Module):
+    \"\"\"Has a number that is neither a parameter nor a buffer.\"\"\"
+
+    def __init__(self, config):
+        super().__init__()
+        self.embeddings = torch.nn.Embedding(config.vocab_size, 8)
+        self.classifier = torch.nn.Linear(8, config.num_labels)
+        self.shift = random.SystemRandom().random()
+
+    def forward(self, input_ids, attention_mask, **_):
+        return self.classifier(self.embeddings(input_ids).mean(1)) + self.shift
+
+
+class Late(Forgetful):
+    \"\"\"Makes a layer when it is first called.\"\"\"
+
+    def forward(self, input_ids, attention_mask, **_):
+        if not hasattr(self, "late"):
+            self.late = torch.nn.Linear(8, 8)
+        return self.classifier(self.late(self.embeddings(input_ids).mean(1)))
+"""
+CUSTOM_CLASS = {"model__from_scratch": True, "export__int8": False, "export__max_score_drop": None}
+
+
+def fails(parameters, message):
+    """Check that training ends with an error before its first step."""
+    steps = []
+    with pytest.raises(InputError, match=message):
+        fit(parameters, on_metrics=lambda prefix, _, step: steps.append((prefix, step)))
+    assert not [step for prefix, step in steps if prefix == "train"]
+
+
+def test_a_metric_that_fails_is_named_by_its_key(prepare, tmp_path):
+    """It would be called after an epoch."""
+    (tmp_path / "own.py").write_text(CODE)
+    changes = {"train__metric_for_best_model": "own.picky", "code": {"own": "own.py"}}
+    fails(prepare(**changes), r"^train\.metric_for_best_model: picky fails: ZeroDivisionError")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Forgetful", r"^model\.custom_class: read back from a checkpoint, the model gives other"),
+        ("Late", r"^model\.custom_class: what training saves cannot be read back: .*late"),
+    ],
+)
+def test_a_model_that_a_checkpoint_does_not_hold_is_refused(prepare, tmp_path, name, message):
+    """evaluate would score another model than was trained, or none."""
+    (tmp_path / "own.py").write_text(CODE)
+    changes = {"model__custom_class": f"own.{name}", "code": {"own": "own.py"}}
+    fails(prepare(**changes, **CUSTOM_CLASS), message)
+
+
+@pytest.mark.slow
+def test_the_training_is_the_same_and_a_resumed_one_repeats_nothing(prepare, monkeypatch):
+    """Step 0 is the only trace, and it is among the rows of validation.csv."""
+    parameters, seen = prepare(train__epochs=1.0), []
+    rehearsed = fit(parameters, on_metrics=lambda *record: seen.append(record))
+    untrained = rehearsed.history.untrained
+    assert untrained is not None
+    assert seen[0][0] == "validation"
+    assert seen[0][2] == untrained["step"] == 0
+    assert untrained["loss"] == pytest.approx(seen[0][1]["loss"], rel=1e-6)
+    assert untrained.keys() == rehearsed.history.validation[0].keys()
+    monkeypatch.setattr(resume, "rehearse", lambda _: None)
+    plain = fit(parameters, "plain")
+    assert torch.equal(weights(rehearsed), weights(plain))
+    assert rehearsed.history.train == plain.history.train
+    assert rehearsed.history.validation == plain.history.validation
+    assert not Path("work/run/rehearsal").exists()
+    monkeypatch.setattr(resume, "rehearse", lambda _: pytest.fail("rehearsed again"))
+    again = fit(parameters, on_metrics=lambda *_: pytest.fail("trained again"))
+    assert again.history == rehearsed.history
+
+
+def test_buffers_and_random_states_are_restored():
+    """A batch normalization counts the rows it sees, evaluation or not."""
+    network, before = torch.nn.BatchNorm1d(3), torch.get_rng_state()
+    counted = [buffer.clone() for buffer in network.buffers()]
+    with rehearsal._restoring(network):
+        network(torch.rand(5, 3))
+        assert not all(map(torch.equal, network.buffers(), counted))
+    assert all(map(torch.equal, network.buffers(), counted))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_step_0_is_never_the_best(write_params, tmp_path):
+    """It is kept in checkpoints, and first in validation.csv."""
+    history = History(write_params().train, greater_is_better=True)
+    history.untrained = {"step": 0, "epoch": 0.0, "loss": 0.1, "accuracy": 1.0}
+    history.validation = [{"step": 3, "epoch": 1.0, "loss": 0.5, "accuracy": 0.6}]
+    assert history.best_step() == 3
+    history.save(tmp_path)
+    history.write_csv(tmp_path)
+    lines = (tmp_path / "validation.csv").read_text().splitlines()
+    assert lines == ["step,epoch,loss,accuracy", "0,0.0,0.1,1.0", "3,1.0,0.5,0.6"]
+    loaded = History(history.params, greater_is_better=True)
+    loaded.load(tmp_path)
+    assert loaded == history
+
+
+def test_scores_whole_examples_at_equal_distances():
+    """Long texts are fewer, and all windows of one are there."""
+    ids = [i // 3 for i in range(3000)]
+    windows = Dataset.from_dict({"length": [64] * 3000, "example_id": ids})
+    chosen = rehearsal.scored_rows(windows)["example_id"]
+    assert len(chosen) <= rehearsal.MAX_ROWS
+    assert all(list(chosen).count(i) == 3 for i in set(chosen))
+    assert {0, 999} <= set(chosen)
+    longer = Dataset.from_dict({"length": [1024] * 3000})
+    assert len(rehearsal.scored_rows(longer)) == rehearsal.MAX_TOKENS // 1024
+    assert len(rehearsal.scored_rows(windows.select(range(9)))) == 9
+
+
+def test_the_table_has_a_line_without_what_training_measures(capsys):
+    """Loss, learning rate and speed of training are not there yet."""
+    with console.ProgressTable("accuracy") as table:
+        table.total_steps, table.units_per_step = 10, 5.0
+        table.on_metrics("validation", {"loss": 0.7, "accuracy": 0.5}, 0)
+        table.on_metrics("train", {"loss": 0.6, "learning_rate": 0.1, "grad_norm": 1.0}, 1)
+        assert table.bar is not None
+        assert table.bar.n == 1
+    line = next(line for line in capsys.readouterr().err.splitlines() if "0.7000" in line)
+    assert line.split()[-7:] == ["0.00", "-", "0.7000", "0.5000", "-", "-", "-"]
