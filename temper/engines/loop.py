@@ -59,7 +59,8 @@ class AccelerateLoop:
         self.state, self.control = TrainerState(max_steps=session.total_steps), TrainerControl()
         self.state.is_world_process_zero = self.accelerator.is_main_process
         self.steps = fastest_steps(self, optimizer, scheduler)
-        callbacks = [DefaultFlowCallback, *session.callbacks, FlowControlCallback(session)]
+        flow_control = FlowControlCallback(session, lambda logs: self.call_event("on_log", logs))
+        callbacks = [DefaultFlowCallback, *session.callbacks, flow_control]
         self.callback_handler = CallbackHandler(
             callbacks, session.model, None, self.steps.optimizer, scheduler
         )

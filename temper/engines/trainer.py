@@ -52,7 +52,7 @@ class SessionTrainer(Trainer):
             optimizers=(optimizer, None),
         )
         self.remove_callback(PrinterCallback)
-        for callback in (*session.callbacks, FlowControlCallback(session)):
+        for callback in (*session.callbacks, FlowControlCallback(session, self.log)):
             self.add_callback(callback)
 
     def get_train_dataloader(self) -> DataLoader:

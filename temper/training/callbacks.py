@@ -1,5 +1,6 @@
 """The end of a step → whether to evaluate, save and stop, in either engine."""
 
+from collections.abc import Callable
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -12,11 +13,20 @@ class FlowControlCallback(TrainerCallback):
     """Decides when to evaluate, save and stop, from the step and the history alone.
 
     It runs after custom callbacks, which may end the training. That is recorded in the history and
-    saved, so a run that is killed afterwards also ends there when it resumes.
+    saved, so a run that is killed afterwards also ends there when it resumes. Step 0, which was
+    scored before there were callbacks, is passed to them by `log`.
     """
 
-    def __init__(self, session: TrainingSession):
-        self.session, self.preempted = session, False
+    def __init__(self, session: TrainingSession, log: Callable[[dict[str, float]], None]):
+        self.session, self.log, self.preempted = session, log, False
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        untrained = self.session.history.untrained
+        if untrained is not None and state.global_step == 0:
+            metrics = {k: v for k, v in untrained.items() if k not in ("step", "epoch")}
+            self.log({f"eval_{name}": value for name, value in metrics.items()})
 
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -107,7 +107,9 @@ def test_resumed_training_continues_in_its_folder(prepare, monkeypatch, engine):
     (folder,) = Path("tracking/tensorboard").iterdir()
     assert len(list(folder.iterdir())) == 2
     found = events(folder)
-    for rows, prefix in ((plain.history.train, "train"), (plain.history.validation, "eval")):
+    assert plain.history.untrained is not None
+    scored = [plain.history.untrained, *plain.history.validation]
+    for rows, prefix in ((plain.history.train, "train"), (scored, "eval")):
         for name in rows[0].keys() - {"step", "epoch"}:
             expected = {row["step"]: row[name] for row in rows}
             assert dict(found[f"{prefix}/{name}"]) == pytest.approx(expected, rel=1e-6)
@@ -122,7 +124,7 @@ def test_tensorboard_logging_dir_selects_the_folder(prepare, monkeypatch):
     monkeypatch.setenv("TEMPER_LOG_EVERY", "4")
     fit(prepare(train__epochs=1.0, train__engine="loop"))
     assert [step for step, _ in events("elsewhere")["train/loss"]] == [4]
-    assert [step for step, _ in events("elsewhere")["eval/loss"]] == [6]
+    assert [step for step, _ in events("elsewhere")["eval/loss"]] == [0, 6]
     assert not Path("tracking/tensorboard").exists()
 
 
@@ -232,7 +234,9 @@ def test_a_reporter_gets_every_event(prepare, recorder):
         assert [log["loss"] for log in logs if "loss" in log] == pytest.approx(
             [row["loss"] for row in session.history.train], rel=1e-6
         )
-        (scores,) = [log for log in logs if "eval_accuracy" in log]
+        untrained, scores = (log for log in logs if "eval_accuracy" in log)
+        assert session.history.untrained is not None
+        assert untrained["eval_loss"] == session.history.untrained["loss"]
         assert scores["eval_loss"] == pytest.approx(session.history.validation[0]["loss"], rel=1e-6)
     assert heard["loop"] == heard["trainer"]
     assert {"on_substep_end", "on_pre_optimizer_step", "on_optimizer_step"} < set(heard["loop"])
