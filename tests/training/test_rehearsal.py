@@ -12,7 +12,7 @@ from temper.training.history import History
 from tests.helpers.training import fit, weights
 
 CODE = """
-import random
+import os
 
 import torch
 
@@ -28,7 +28,8 @@ class Forgetful(torch.nn.Module):
         super().__init__()
         self.embeddings = torch.nn.Embedding(config.vocab_size, 8)
         self.classifier = torch.nn.Linear(8, config.num_labels)
-        self.shift = random.SystemRandom().random()
+        self.shift = len(os.environ["MADE"])
+        os.environ["MADE"] += "+"
 
     def forward(self, input_ids, attention_mask, **_):
         return self.classifier(self.embeddings(input_ids).mean(1)) + self.shift
@@ -67,8 +68,11 @@ def test_a_metric_that_fails_is_named_by_its_key(prepare, tmp_path):
         ("Late", r"^model\.custom_class: what training saves cannot be read back: .*late"),
     ],
 )
-def test_a_model_that_a_checkpoint_does_not_hold_is_refused(prepare, tmp_path, name, message):
+def test_a_model_that_a_checkpoint_does_not_hold_is_refused(
+    prepare, tmp_path, monkeypatch, name, message
+):
     """evaluate would score another model than was trained, or none."""
+    monkeypatch.setenv("MADE", "")
     (tmp_path / "own.py").write_text(CODE)
     changes = {"model__custom_class": f"own.{name}", "code": {"own": "own.py"}}
     fails(prepare(**changes, **CUSTOM_CLASS), message)
@@ -142,6 +146,6 @@ def test_the_table_has_a_line_without_what_training_measures(capsys):
         table.on_metrics("validation", {"loss": 0.7, "accuracy": 0.5}, 0)
         table.on_metrics("train", {"loss": 0.6, "learning_rate": 0.1, "grad_norm": 1.0}, 1)
         assert table.bar is not None
-        assert table.bar.n == 1
+        assert table.bar.initial == 0
     line = next(line for line in capsys.readouterr().err.splitlines() if "0.7000" in line)
     assert line.split()[-7:] == ["0.00", "-", "0.7000", "0.5000", "-", "-", "-"]
