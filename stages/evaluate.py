@@ -107,15 +107,16 @@ def rounded(scores: Any) -> Any:
 
 
 def tracked(scores: dict[str, Any], main_metric: str) -> dict[str, float]:
-    """Return what the tracker charts: scores, the main one's interval and baselines.
+    """Return what the tracker charts: scores, and the main one's of the baselines.
 
+    An interval's bounds would be two more charts with one bar each: the run's description has them.
     Validation scores are those of the best weights; training's own curve has the plain names.
     """
     main_split = "test" if "test" in scores else "validation"
     charted = {}
     for split, prefix in (("test", "test/"), ("validation", "validation/best_")):
         for name, value in scores.get(split, {}).items():
-            if not name.endswith(("_low", "_high")) or name.startswith(f"{main_metric}_"):
+            if not name.endswith(("_low", "_high")):
                 charted[prefix + name] = value
     for name, by_split in scores["baseline"].items():
         if main_metric in by_split.get(main_split, {}):

@@ -87,5 +87,6 @@ def where_to_look(uri: str, runs: dict[str, "Run"]) -> list[str]:
     """Return the addresses of the runs, or the command that shows them."""
     if uri.startswith("http"):
         page = addresses.without_secrets(uri).rstrip("/")
-        return [f"{page}/#/experiments/{r.info.experiment_id}/runs/{i}" for i, r in runs.items()]
+        page = f"{page}/#/experiments"
+        return [f"{page}/{r.info.experiment_id}/runs/{i}?{store.VIEW}" for i, r in runs.items()]
     return [f"mlflow ui --backend-store-uri {addresses.mask(uri)}"] if runs else []

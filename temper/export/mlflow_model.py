@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import warnings
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,39 +35,53 @@ LIBRARIES = (
     "tokenizers",
     "transformers",
 )
+EXAMPLES = {  # of a request's values, on the model's page; no row of the data leaves with the model
+    "text": "A text.",
+    "texts": ["a", "list", "of", "texts"],
+    "image": b"P6 1 1 255 \0\0\0",
+}
 
 
 def save(export_folder: Path, target: Path, task: TaskSchema) -> None:
-    """Write the model folder: the export, the code that runs it, pinned requirements, signature."""
+    """Write the model folder: the export, its code, pinned requirements, signature, a request."""
     import mlflow
+    import pandas as pd
     from mlflow.models import ModelSignature
     from mlflow.types import Schema
 
-    needs_torch = (export_folder / "code").is_dir()  # the whole file: it may train too
-    needs_torch |= not (export_folder / "onnx").is_dir()
-    libraries = sorted([*LIBRARIES, "safetensors", "torch"]) if needs_torch else LIBRARIES
     columns: list[ColSpec | TensorSpec] = [
         mlflow_column(name, input_kind) for name, input_kind in task.inputs.items()
     ]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*input example")  # there is a signature
         code = Path(folder) / PACKAGE.name
-        shutil.copytree(PACKAGE, code, ignore=_ignored)
+        copy_code(code)
         mlflow.pyfunc.save_model(
             str(target),
             python_model=str(Path(__file__).with_name("served.py")),
             artifacts={"export": str(export_folder)},
             code_paths=[str(code)],
-            pip_requirements=[f"{name}=={public_version(name)}" for name in libraries],
+            pip_requirements=requirements(export_folder),
             signature=ModelSignature(Schema(columns)),
+            input_example=pd.DataFrame([{n: EXAMPLES[kind] for n, kind in task.inputs.items()}]),
         )
 
 
-def _ignored(folder: str, names: list[str]) -> set[str]:
-    """Return what `copytree` leaves out: packages that prediction does not need, and bytecode."""
-    if Path(folder) == PACKAGE:
-        return set(names) - {"__init__.py", *PACKED}
-    return set(names) & {"__pycache__"}
+def copy_code(target: Path, packed: Sequence[str] = PACKED) -> None:
+    """Copy these packages and modules of `temper`, without bytecode."""
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        others = {"__pycache__", *names} - {"__init__.py", *packed}
+        return others if Path(folder) == PACKAGE else {"__pycache__"}
+
+    shutil.copytree(PACKAGE, target, ignore=ignored)
+
+
+def requirements(export_folder: Path, more: Sequence[str] = ()) -> list[str]:
+    """Return the libraries that an export needs to predict, and more, each with its version."""
+    needs_torch = (export_folder / "code").is_dir()  # the whole file: it may train too
+    needs_torch |= not (export_folder / "onnx").is_dir()
+    libraries = [*LIBRARIES, *more, *(("safetensors", "torch") if needs_torch else ())]
+    return [f"{name}=={public_version(name)}" for name in sorted(libraries)]
 
 
 def public_version(library: str) -> str:

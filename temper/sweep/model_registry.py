@@ -10,9 +10,8 @@ from mlflow.tracking import MlflowClient
 
 from temper import tracking
 from temper.core.errors import InputError
-from temper.tracking import addresses, store
+from temper.tracking import addresses, logged_model, store
 
-MODEL = "model"  # artefact folder of a run
 NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
@@ -51,8 +50,16 @@ def register(name: str, weights: Path, alias: str) -> str:
         if not versions:
             if not client.search_registered_models(f"name='{name}'"):
                 client.create_registered_model(name)
-            source = f"{run.info.artifact_uri}/{MODEL}"
-            versions = [client.create_model_version(name, source, run.info.run_id)]
+            model = logged_model.find(client, run)
+            place = (
+                model.artifact_location
+                if model
+                else f"{run.info.artifact_uri}/{logged_model.FILES}"
+            )
+            model_id = model.model_id if model else None  # None: the run of an earlier version
+            versions = [
+                client.create_model_version(name, place, run.info.run_id, model_id=model_id)
+            ]
         version = str(versions[0].version)
         client.set_registered_model_alias(name, alias, version)
     return version
@@ -67,7 +74,7 @@ def find_exported_run(client: MlflowClient, sha256: str) -> Run:
     query = f"tags.model_sha256 = '{sha256}' and tags.`stage.export` = 'FINISHED'"
     experiments = [store.experiment_id(client)]
     for run in client.search_runs(experiments, query, order_by=["start_time DESC"]):
-        if client.list_artifacts(run.info.run_id, MODEL):
+        if client.list_artifacts(run.info.run_id, logged_model.NAME):
             return run
     raise InputError(
         "no MLflow run has the exported model (was the server down?): dvc repro --force "

@@ -25,14 +25,13 @@ def page_url(experiment: str, sweep: str, metric: str, *, greater_is_better: boo
     uri = store.tracking_uri()
     server = addresses.without_secrets(uri) if uri.startswith("http") else LOCAL
     settings = {
-        "workflowType": "machine_learning",
         "compareRunsMode": "CHART",
         "searchFilter": f"tags.sweep = '{sweep}'",
         "orderByKey": f"metrics.`validation/{metric}`",
         "orderByAsc": str(not greater_is_better).lower(),
     }
     query = urlencode(settings, quote_via=quote)
-    return f"{server.rstrip('/')}/#/experiments/{experiment}/runs?{query}"
+    return f"{server.rstrip('/')}/#/experiments/{experiment}/runs?{store.VIEW}&{query}"
 
 
 def open_run(name: str, file: Path, study: optuna.Study) -> "RunInfo | None":

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temper import params
 from temper.core import determinism
@@ -22,6 +22,11 @@ from temper.core.errors import InputError
 from temper.tracking import journal, store
 from temper.tracking.store import files_sha256
 from temper.tracking.uploader import Uploader
+
+if TYPE_CHECKING:
+    import psutil
+
+DIGEST = 8  # characters of a data set's digest, as MLflow's own
 
 
 def log_every() -> int:
@@ -103,7 +108,7 @@ class Run:
         except Exception as error:  # a model that MLflow cannot serve is still exported
             self.warn(f"no MLflow model: {error!s:.300}")
             return
-        self._write("artifact", file="model", folder="model")
+        self._write("logged_model", file="model")
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         self._write("tags", tags={k: str(v) for k, v in tags.items()})
@@ -113,7 +118,7 @@ class Run:
         for split, digest in digests.items():
             name = f"{self.data.hub.name or ''} {split}".strip()
             source = self.data.source
-            self._write("dataset", name=name, source=source, split=split, digest=digest[:36])
+            self._write("dataset", name=name, source=source, split=split, digest=digest[:DIGEST])
 
     def describe(self, markdown: str) -> None:
         """Set the run's description on its MLflow page."""
@@ -186,7 +191,7 @@ def run_tags(parameters: params.Params) -> dict[str, str]:
     ):
         if os.environ.get(variable):
             tags[tag] = os.environ[variable]
-    tags["mlflow.runName"] = run_name(parameters)
+    tags["mlflow.runName"] = os.environ.get("DVC_EXP_NAME") or f"{started()}-{run_name(parameters)}"
     tags |= {"mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL"}
     tags["base_model"] = parameters.model.name
     if parameters.model.revision:
@@ -204,6 +209,20 @@ def run_name(parameters: params.Params) -> str:
 
 def execution() -> str:
     """Return an id shared by the stages of one `dvc` process; without one, of this process."""
+    process = _dvc_process()
+    return hashlib.sha256(f"{process.pid} {process.create_time()}".encode()).hexdigest()[:12]
+
+
+def started() -> str:
+    """Return when this execution began, as 1231-235959 (local time).
+
+    It tells runs apart, and comes first in their names: MLflow's columns show 18 characters.
+    """
+    return time.strftime("%m%d-%H%M%S", time.localtime(_dvc_process().create_time()))
+
+
+def _dvc_process() -> "psutil.Process":
+    """Return the `dvc` process that this one belongs to; without one, this process."""
     import psutil
 
     process = psutil.Process()
@@ -212,7 +231,7 @@ def execution() -> str:
             if any(Path(word).name == "dvc" for word in parent.cmdline()[:3]):
                 process = parent
                 break
-    return hashlib.sha256(f"{process.pid} {process.create_time()}".encode()).hexdigest()[:12]
+    return process
 
 
 def model_sha256(folder: Path) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 TIMEOUT_S = 30  # of a request; only a thread and `temper sync` wait for one
 EXPERIMENT = "temper"
 EXPERIMENT_TAGS = ("dvc.exp_name", "dvc.baseline_rev")
+KIND, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"  # else MLflow guesses
+VIEW = "workflowType=machine_learning"  # MLflow 3.17 asks its address, not the experiment's kind
 BATCH = 100  # parameters in a request, MLflow's maximum
 ENVIRONMENT = "environment/train.json"  # path of an artefact
 
@@ -113,7 +115,8 @@ def open_run(client: "MlflowClient", record: dict[str, Any]) -> tuple["Run", boo
         run = client.create_run(experiment, record["time_ms"], tags)
     else:
         client.update_run(run.info.run_id, status="RUNNING")
-        set_tags(client, run.info.run_id, tags)
+        kept = {key: tags[key] for key in tags if key != "mlflow.runName"}  # a user may rename it
+        set_tags(client, run.info.run_id, kept)
     run_id = run.info.run_id
     known = run.data.params  # all of them, unless the answer to an earlier attempt was lost
     given = {valid_key(name): value[:6000] for name, value in record["params"].items()}
@@ -141,12 +144,13 @@ def experiment_id(client: "MlflowClient", name: str | None = None) -> str:
     name = name or experiment_name()
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
+        if KIND not in experiment.tags:
+            client.set_experiment_tag(experiment.experiment_id, KIND, MODEL_TRAINING)
         return experiment.experiment_id
     is_database = not client.tracking_uri.startswith("http")
     artifacts = (root() / "mlruns").as_uri() if is_database else None  # a server has its own
-    tags = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's page guesses
     try:
-        return client.create_experiment(name, artifacts, tags)
+        return client.create_experiment(name, artifacts, {KIND: MODEL_TRAINING})
     except Exception:  # a tracker may raise anything; another worker has created it since
         experiment = client.get_experiment_by_name(name)
         if experiment is None:

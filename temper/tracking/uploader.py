@@ -3,11 +3,12 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temper.tracking import addresses, database, journal, store
+from temper.tracking import addresses, database, journal, logged_model, store
 from temper.tracking.journal import Journal
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 20.0  # how long the end of a stage waits for the server
 RETRY_S = (1.0, 15.0)  # between two attempts: at first, and at most
-FILES = ("artifact", "model", "text")  # may be in another store than the metrics
+FILES = ("artifact", "logged_model", "model", "text")  # may be in another store than the metrics
 MAX_VALUES, MAX_RECORDS = 1000, 200  # of metrics in a request; MLflow allows 1000 values
 
 
@@ -148,10 +149,29 @@ class RunWriter:
             client.set_terminated(self.run_id, record["status"], record["time_ms"])
             self.is_closed = True
         elif (path := self.journal.files / record["file"]).exists():
-            self._send_files(client, path, record.get("folder", "model"))  # temper 0.1 omits it
+            if record["kind"] == "logged_model":
+                self._send_model(client, path)
+            else:  # temper 0.1 omits the folder
+                log = partial(client.log_artifact, self.run_id)
+                self._send_files(log, path, record.get("folder", logged_model.FILES))
 
-    def _send_files(self, client: "MlflowClient", path: Path, folder: str | None) -> None:
+    def _send_model(self, client: "MlflowClient", path: Path) -> None:
+        """Send a model's files to MLflow's page of the model; an older server has none."""
+        model = logged_model.open_model(client, client.get_run(self.run_id))
+        if model is None:
+            log = partial(client.log_artifact, self.run_id)
+            self._send_files(log, path, logged_model.FILES)
+            return
+        self._send_files(partial(client.log_model_artifact, model.model_id), path, None)
+        logged_model.finish(client, self.run_id, model.model_id)
+
+    def _send_files(self, log: Callable[..., None], path: Path, folder: str | None) -> None:
         """Send a file or the files of a folder, also those after one that the store refuses.
+
+        Args:
+            log: takes a file and its folder at the store.
+            path: of the file or folder.
+            folder: at the store.
 
         Raises:
             Exception: the tracker's, about the last that was not sent.
@@ -161,9 +181,7 @@ class RunWriter:
         for file in filter(Path.is_file, sorted((path, *path.rglob("*")))):
             target = Path(folder or "", file.parent.relative_to(parent))
             try:
-                client.log_artifact(
-                    self.run_id, str(file), target.as_posix() if target.parts else None
-                )
+                log(str(file), target.as_posix() if target.parts else None)
                 self.counts["files"] += 1
             except Exception as error:
                 if store.is_unreachable(error):

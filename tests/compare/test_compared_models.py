@@ -10,6 +10,7 @@ import yaml
 from temper.cli import compare
 from temper.compare import compared_models, experiments, shared_rows
 from temper.core.errors import InputError
+from temper.tracking import store
 from tests.helpers import repository
 from tests.helpers.comparisons import WANTED, WORSE, Memory, labelled, model
 from tests.helpers.tables import cells
@@ -157,9 +158,10 @@ def test_finds_the_dvc_files_of_a_run(origin, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     monkeypatch.setenv("DVC_ROOT", str(folder))
     monkeypatch.setenv("COLUMNS", "200")
-    run_id = next(path.name for path in (origin / "mlruns").iterdir())
+    (run,) = store.connect().search_runs(["1"])
+    run_id = run.info.run_id
     compare.compare([run_id, "HEAD"], samples=500, html=tmp_path / "c.html")
-    name = f"sample-paraphrase {run_id[:8]}"
+    name = f"{run.info.run_name} {run_id[:8]}"
     assert f"HEAD vs {name}: the same score on each of 24 test rows" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"^run 0+: sqlite.*/mlflow\.db refused .*; name exp"):
         compared_models.open_run("0" * 32)

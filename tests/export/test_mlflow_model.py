@@ -106,6 +106,9 @@ def test_mlflow_serves_the_model_from_an_empty_directory(exported, exported_work
         split = {"columns": ["sentence2", "sentence1"], "data": [["It was old.", "It was new."]]}
         assert ask(address, {"dataframe_split": split}, server) == found[:1]
         assert ask(address, {"dataframe_records": []}, server) == []
+        example = json.loads((tmp_path / "model/serving_input_example.json").read_text())
+        (answer,) = ask(address, example, server)  # the body that the model's page shows
+        assert answer.keys() == found[0].keys()
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
