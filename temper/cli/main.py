@@ -19,6 +19,7 @@ COMMANDS = {  # name of the module and of its function → first line of the fun
     "curve": "Plot a validation score against the number of labelled training rows.",
     "compare": "Test whether one model is better than another on the same rows.",
     "predict": "Add predictions to every row of a file, in its order.",
+    "demo": "Open a page to try the exported model on: its task's form, and what it predicts.",
     "verify": "Rebuild the current commit in a scratch clone and compare every hash with dvc.lock.",
     "push": "Upload an exported model with its card to the Hugging Face Hub (HF_TOKEN).",
     "sync": "Send to MLflow what the stages could not.",

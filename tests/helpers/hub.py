@@ -1,9 +1,10 @@
 """A stand-in for the Hub's HTTP on loopback: repositories of files at one commit, and its refusals.
 
-Speaks what huggingface_hub and datasets ask for: repository information, trees, paths, files. It
-lives as long as the `with` block.
+Speaks what huggingface_hub and datasets ask for: repository information, trees, paths, files; new
+repositories and commits of files, whose token it asks for. It lives as long as the `with` block.
 """
 
+import base64
 import hashlib
 import json
 import re
@@ -29,6 +30,7 @@ class Hub:
     url: str = ""
     requests: list[str] = field(default_factory=list)
     sent: Counter[str] = field(default_factory=Counter)  # bytes by path
+    created: list[dict] = field(default_factory=list)  # what new repositories were asked to be
 
 
 @contextmanager
@@ -50,7 +52,36 @@ def serve(hub: Hub) -> Iterator[Hub]:
         def do_POST(self):
             length = int(self.headers.get("Content-Length", 0))
             body = self.rfile.read(length).decode()
-            self._answer(body)
+            upload = re.match(
+                r"/api/(models|spaces)/([^/]+/[^/]+)/(preupload|commit)/main$", self.path
+            )
+            if upload or self.path in ("/api/repos/create", "/api/validate-yaml"):
+                hub.requests.append(f"POST {self.path}")
+                self._take(upload, body)
+            else:
+                self._answer(body)
+
+        def _take(self, upload, body):
+            if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+                self._json({"error": "Invalid credentials"}, 401)
+            elif self.path == "/api/validate-yaml":
+                self._json({"errors": [], "warnings": []})
+            elif not upload:
+                asked = json.loads(body)
+                hub.created.append(asked)
+                self._json({"url": f"{hub.url}/{asked['organization']}/{asked['name']}"})
+            elif upload[3] == "preupload":
+                modes = {"uploadMode": "regular", "shouldIgnore": False}
+                paths = [file["path"] for file in json.loads(body)["files"]]
+                self._json({"files": [{"path": path, **modes} for path in paths]})
+            else:
+                lines = [json.loads(line) for line in body.splitlines()]
+                files = [line["value"] for line in lines if line["key"] == "file"]
+                hub.repos[f"{upload[1]}/{upload[2]}"] = {
+                    file["path"]: base64.b64decode(file["content"]) for file in files
+                }
+                url = f"{hub.url}/{upload[2]}/commit/{COMMIT}"
+                self._json({"success": True, "commitUrl": url, "commitOid": COMMIT})
 
         def _answer(self, body=""):
             url = urlsplit(self.path)

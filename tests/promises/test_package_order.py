@@ -21,6 +21,7 @@ ORDER = (
     "temper/templates.py",
     "temper/evaluation",
     "temper/export",
+    "temper/demo",
     "temper/hf_metric.py",
     "stages",
     "temper/repo.py",

@@ -1,0 +1,55 @@
+"""Open a page to try an exported model on, on this machine; not a stage of the pipeline.
+
+`temper demo`
+"""
+
+import os
+import webbrowser
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from temper.cli.without_torch import without_torch
+from temper.demo import examples, server
+from temper.prediction.batches import BATCH_TOKENS
+from temper.prediction.predictor import open_export, why_no_graph
+
+
+def demo(
+    model: Annotated[Path, typer.Option(help="A folder written by the export stage.")] = Path(
+        "data/export"
+    ),
+    evaluation: Annotated[
+        Path, typer.Option(help="Where the worst rows are listed; their inputs are in data/raw.")
+    ] = Path("data/evaluation"),
+    num_examples: Annotated[int, typer.Option("--examples", min=0, help="Rows to offer.")] = 8,
+    port: Annotated[int, typer.Option(min=0, help="0: any free port.")] = server.PORT,
+    host: Annotated[
+        str, typer.Option(help="0.0.0.0: every network this machine is on may use the model.")
+    ] = "127.0.0.1",
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="Run the Python files in the model's folder.")
+    ] = False,
+) -> None:
+    """Open a page to try the exported model on: its task's form, and what it predicts."""
+    threads = os.cpu_count() or 1
+    needs_torch = trust_code or why_no_graph(model) is not None
+    with nullcontext() if needs_torch else without_torch():
+        predictor = open_export(
+            model, "auto", batch_tokens=BATCH_TOKENS, num_threads=threads, trust_code=trust_code
+        )
+    inputs, raw = predictor.settings.task.inputs, evaluation.with_name("raw")
+    rows = examples.load(evaluation, raw, inputs, num_examples)
+    page = server.Demo(predictor, server.title(model), rows)
+    listening = server.bind(page, host, port)
+    address = f"http://{host}:{listening.server_address[1]}"
+    print(f"{model}: {address} (Ctrl-C ends it)", flush=True)
+    if browser:
+        webbrowser.open(address)
+    try:
+        listening.serve_forever()
+    except KeyboardInterrupt:
+        print()
