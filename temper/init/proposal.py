@@ -89,21 +89,24 @@ def open_model(name: str, copies: Path) -> Model:
 
     path = Path(name).expanduser()
     folder = inside_repository(path, copies) if path.is_dir() else None
-    if folder is None:
-        check_model_id(name)
+    is_reached = folder is None and check_model_id(name)
     origin: Any = name if folder is None else str(folder)
     loaded: dict[str, Any] = {}
     for key, auto in (("config", AutoConfig), ("processor", AutoTokenizer)):
         try:  # a broken folder is what `temper check` reports
-            loaded[key] = auto.from_pretrained(origin, local_files_only=folder is not None)
+            loaded[key] = auto.from_pretrained(origin, local_files_only=not is_reached)
         except Exception:
             loaded[key] = None
     name = folder.name if folder is not None else name
     return Model(name=name, folder=folder, **loaded)
 
 
-def check_model_id(name: str) -> None:
-    """Refuse a name that is no folder and that the Hub, if it answers, does not know."""
+def check_model_id(name: str) -> bool:
+    """Return whether the Hub answers.
+
+    Raises:
+        InputError: it does not know this name, or the name is that of a folder.
+    """
     from huggingface_hub import HfApi, errors
 
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
@@ -113,7 +116,8 @@ def check_model_id(name: str) -> None:
     except errors.RepositoryNotFoundError as error:
         raise InputError(f"--model: neither a folder nor a model on the Hub: {name}") from error
     except Exception:  # not reached: the download will say what is wrong
-        return
+        return False
+    return True
 
 
 def build(
