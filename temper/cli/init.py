@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from temper.core.errors import InputError
+from temper.core.errors import InputError, nearest
 
 DATA, MODELS = Path("mydata"), Path("models")  # where data and models from elsewhere are copied to
 
@@ -148,6 +148,7 @@ def choose(question: str, choices: Sequence[str], default: str | None, option: s
         answer = typer.prompt(f"{question} ({', '.join(choices)})", default=default)
         if answer in choices:
             return answer
+        print(f"{answer!r} is none of these{nearest(answer, choices)}")
 
 
 def refuse(question: str, choices: Sequence[str], default: str | None, option: str) -> str:
