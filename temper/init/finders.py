@@ -37,7 +37,7 @@ def find_roles(columns: Columns, wishes: Wishes) -> Roles:
     for name in [wishes.task] if wishes.task else FINDERS:
         for find in FINDERS[name]:
             roles = find(columns, wishes)
-            if roles is not None and wished <= _columns_of(roles):
+            if roles is not None and wished <= columns_of(roles, columns):
                 return roles
     raise InputError(
         f"found no {wishes.task or 'task'} in the columns {listed(columns)}; name columns with "
@@ -62,13 +62,13 @@ def _check_wishes(columns: Columns, wishes: Wishes) -> None:
         )
 
 
-def _columns_of(roles: Roles) -> set[str]:
+def columns_of(roles: Roles, columns: Columns) -> set[str]:
     """Return the columns that the task reads."""
-    columns: set[str] = set()
+    read: set[str] = set()
     for key, value in roles.task.items():
         if key not in ("name", "problem_type", "labels"):
-            columns |= {*value} if isinstance(value, list) else {str(value)}
-    return columns
+            read |= {*value} if isinstance(value, list) else {str(value)}
+    return read & columns.keys()
 
 
 def _images(columns: Columns, wishes: Wishes) -> Roles | None:

@@ -7,11 +7,11 @@ from typing import Any
 from temper.core.errors import InputError
 from temper.init import document, quality, refusals, settings
 from temper.init.facts import describe
-from temper.init.finders import find_roles
+from temper.init.finders import columns_of, find_roles
 from temper.init.profiles import profile
 from temper.init.roles import Columns, Roles, Wishes
 from temper.init.settings import Model
-from temper.init.source import CUT, Source, inside_repository, read
+from temper.init.source import CUT, Source, inside_repository, leave_out_unlabelled, read
 
 DETERMINISM = {"portable": True, "deterministic": True}
 TRAIN = {
@@ -63,6 +63,8 @@ def propose(
         wishes = replace(wishes, has_encoder=model.has_encoder)
     roles = find_roles(columns, wishes)
     refusals.check_labels(source, roles)
+    targets = columns_of(roles, columns).difference(roles.texts)
+    source, left_out = leave_out_unlabelled(source, roles.texts, targets)
     if model is None:
         texts = [columns[name] for name in roles.texts]
         model = open_model(settings.default_model(roles.task["name"], texts), copies)
@@ -70,6 +72,10 @@ def propose(
     known = quality.apply(wishes.quality, parameters, roles, model)
     facts = describe(source, columns, roles, model, parameters, how_long)
     facts[:0] = [("read as", note) for note in notes]
+    facts += [
+        ("left out", f"{place}: it has no labels to score; `temper predict` labels it")
+        for place in left_out
+    ]
     facts += [("quality", known)] if known else []
     headings = [f"Written by `{command}`.", "All keys: docs/parameters.md", *filter(None, [known])]
     return Proposal(

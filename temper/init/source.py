@@ -2,8 +2,8 @@
 
 import re
 import shutil
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -146,6 +146,22 @@ def read(source: Source, split: str, note: Note) -> Iterator[ColumnBatch]:
         yield from local_files.read(files, None, note)
     else:
         yield from source.rows[source.splits[split]]
+
+
+def leave_out_unlabelled(
+    source: Source, texts: Sequence[str], targets: set[str]
+) -> tuple[Source, list[str]]:
+    """Return the source without the files that have texts and nothing to predict, and these.
+
+    They are what `temper predict` is for; a split of train can be scored.
+    """
+    files = dict(source.files)
+    for split in [split for split in files if split != "train" and texts and targets]:
+        first = next(iter(read(source, split, lambda _: None)), {})
+        if {*texts} <= first.keys() and not targets & first.keys():
+            del files[split]
+    left = [place for split, place in source.files.items() if split not in files]
+    return replace(source, files=files), left
 
 
 def _on_hub(name: str, wishes: Wishes) -> Source:

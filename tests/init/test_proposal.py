@@ -347,6 +347,19 @@ def test_what_is_odd_in_a_column_is_noted(propose):
     ]
 
 
+def test_a_test_set_without_labels_is_left_to_predict(propose):
+    """As competitions have it; the one with labels is taken."""
+    for split in ("train", "dev"):
+        rows = "".join(f"it works {i} days,{'ab'[i % 2]}\n" for i in range(20))
+        Path("mydata/quest").mkdir(exist_ok=True)
+        Path(f"mydata/quest/{split}.csv").write_text(f"text,label\n{rows}")
+    Path("mydata/quest/test.csv").write_text("id,text\n1,it broke\n")
+    parameters, facts = propose("quest")
+    assert [*parameters.data.files] == ["train", "validation"]
+    assert facts["split"] == "test: 10% of train"
+    assert facts["left out"].startswith("mydata/quest/test.csv: it has no labels")
+
+
 def test_texts_without_spaces_between_words_are_texts(propose):
     """Chinese, Japanese and Thai have none."""
     rows = "".join(f"这个手机非常好用{i},{'好坏'[i % 2]}\n" for i in range(40))
