@@ -95,6 +95,7 @@ def next_commands(parameters: params.Params) -> list[tuple[str, str]]:
     return [
         *commands,
         ("dvc plots show", "curves, confusion matrix"),
+        ("temper demo", "a page to try the model on"),
         (predict, ""),
         *([(f"mlflow models serve -m runs:/{run}/model --env-manager local", "")] if run else []),
     ]

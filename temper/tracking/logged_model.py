@@ -38,7 +38,7 @@ def open_model(client: "MlflowClient", run: "Run") -> "LoggedModel | None":
     """
     model = find(client, run)
     if model is None:
-        tags = {name: run.data.tags[name] for name in ("model_sha256",) if name in run.data.tags}
+        tags = {k: v for k, v in run.data.tags.items() if k == "model_sha256"}
         task = run.data.params.get("task.name")
         with _older_server():
             model = client.create_logged_model(

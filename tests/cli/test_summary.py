@@ -90,6 +90,7 @@ def test_recommends_only_what_works_now(finished, capsys, monkeypatch):
     subprocess.run(run, check=True)
     assert [command.split()[:2] for command, _ in summary.next_commands(parameters)] == [
         ["dvc", "plots"],
+        ["temper", "demo"],
         ["temper", "predict"],
     ]
     monkeypatch.setattr(summary, "is_comparable", lambda _: True)
