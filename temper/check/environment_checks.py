@@ -9,7 +9,7 @@ from pathlib import Path
 from temper import params, repo
 from temper.check.findings import Findings
 from temper.core import cores
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, alternatives, nearest
 
 VARIABLES = ("DEBUG", "LOG_EVERY", "PARENT_RUN", "REPORT_TO", "SWEEP", "TRACKING")
 
@@ -51,7 +51,7 @@ def wrong_variables() -> list[str]:
     known = [prefix + name for name in VARIABLES]
     for name in sorted(os.environ):
         if name.startswith(prefix) and name not in known:
-            mistakes.append(f"{name}: no such variable{nearest(name, known)}: {', '.join(known)}")
+            mistakes.append(f"{name}: no such variable{alternatives(name, known)}")
     readers = [tracking.log_every, tracking.is_off]
     if os.environ.get("TEMPER_REPORT_TO"):
         from temper.training import reporters

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from temper.check.findings import Findings
-from temper.core.errors import nearest
+from temper.core.errors import alternatives
 from temper.ingest import label_encoder, row_selection
 from temper.params import rules
 from temper.params.schema import Params
@@ -22,7 +22,7 @@ def check(parameters: Params, counts: dict[str, Counter[str]], findings: Finding
             findings.add(
                 "task.labels",
                 f"{files[split]}, column {column!r}: {count:,} rows of {split} have the label "
-                f"{name!r}{nearest(name, allowed)}; allowed: {', '.join(allowed)}",
+                f"{name!r}{alternatives(name, allowed)}",
             )
     if len(findings.mistakes) > before or "train" not in counts:
         return

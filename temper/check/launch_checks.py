@@ -6,7 +6,7 @@ from typing import Any
 from temper import params
 from temper.check.findings import Findings
 from temper.core import yaml_file
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, alternatives
 from temper.training import launcher
 
 LAUNCH = Path("launch")
@@ -19,8 +19,7 @@ def check(parameters: params.Params, findings: Findings) -> None:
     name = parameters.train.launch
     file = LAUNCH / f"{name}.yaml"
     if name not in names:
-        known = ", ".join(names)
-        findings.add("train.launch", f"no {file}{nearest(name, names)}; there are {known}")
+        findings.add("train.launch", f"no {file}{alternatives(name, names)}")
         return
     try:
         tree = yaml_file.compose(file)

@@ -14,7 +14,7 @@ from rich.console import Console
 from temper import metrics, templates
 from temper.compare import experiments
 from temper.compare.experiments import METRICS, Experiment
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, alternatives
 from temper.evaluation.text_tables import Table
 from temper.params import user_code
 
@@ -80,7 +80,7 @@ def select_metric(experiment: Experiment, metric: str | None) -> tuple[str, bool
     if name not in scores:
         raise InputError(
             f"--metric {name}: experiment {experiment.name} has no such validation score"
-            f"{nearest(name, scores)}; it has {', '.join(scores) or 'none'}"
+            f"{alternatives(name, scores)}"
         )
     return name, known[name]
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from temper import params, repo
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, alternatives
 
 RECIPES = Path("recipes")
 
@@ -28,7 +28,7 @@ def recipe(
         print_recipes(names)
         return
     if name not in names:
-        raise InputError(f"no recipe {name!r}{nearest(name, names)}; there are {', '.join(names)}")
+        raise InputError(f"no recipe {name!r}{alternatives(name, names)}")
     source, target = RECIPES / f"{name}.yaml", params.PARAMS_FILE
     params.load(source)
     if has_unsaved_changes(target) and not yes:

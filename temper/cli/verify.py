@@ -18,7 +18,7 @@ import yaml
 
 from temper import repo
 from temper.compare import file_diff
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, alternatives
 from temper.repo import LOCK, changed, hashes, leaves
 from temper.tracking import store
 
@@ -78,10 +78,7 @@ def select(names: list[str], committed: Stages, download: bool) -> list[str]:
     """
     for name in names:
         if not any(matches(stage, name) for stage in committed):
-            raise InputError(
-                f"{LOCK} has no stage {name}{nearest(name, list(committed))}; "
-                f"it has {', '.join(committed)}"
-            )
+            raise InputError(f"{LOCK} has no stage {name}{alternatives(name, committed)}")
     upstream = {stage: upstream_of([stage], committed) for stage in committed}
     return [
         stage

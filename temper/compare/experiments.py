@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from temper import params, repo
 from temper.core import yaml_file
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, alternatives
 from temper.params.renamed import with_current_names
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ def finished(names: Sequence[str]) -> list[Experiment]:
     for name in names:
         if name not in known:
             raise InputError(
-                f"no experiment {name!r} of the current commit{nearest(name, list(known))}; there "
-                f"are {', '.join(known) or 'none'} (dvc queue status lists unfinished ones)"
+                f"no experiment {name!r} of the current commit{alternatives(name, known)} "
+                "(dvc queue status lists unfinished ones)"
             )
     return [open_experiment(name, known[name][0]) for name in dict.fromkeys(names or known)]
 

@@ -8,7 +8,7 @@ from temper import metrics
 from temper.compare import significance
 from temper.compare.experiments import Experiment
 from temper.compare.shared_rows import EvaluatedModel
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, alternatives
 
 TOLERANCE = {"language": 2e-3}  # relative: the files hold perplexities with four digits
 DEFAULT_TOLERANCE = 1e-4  # rounding between metrics.json and the predictions
@@ -68,7 +68,6 @@ def select_metric(metric: str | None, testable: Sequence[str], scored: Sequence[
     """
     if metric is not None and metric not in testable:
         raise InputError(
-            f"--metric {metric}: cannot be tested row by row{nearest(metric, testable)}; "
-            f"allowed: {', '.join(testable) or 'none'}"
+            f"--metric {metric}: cannot be tested row by row{alternatives(metric, testable)}"
         )
     return metric or (testable or scored)[0]

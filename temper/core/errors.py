@@ -6,7 +6,7 @@ Every entry point runs under `with errors.exit_on_input_error(): ...`.
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +16,7 @@ import yaml
 from temper.core import disk
 
 LOCK = Path("dvc.lock")
+MAX_LISTED = 20  # names in a message
 
 
 class InputError(ValueError):
@@ -91,6 +92,13 @@ def nearest(name: str, allowed: Sequence[str]) -> str:
     """Suggest the closest allowed name as ` (did you mean 'x'?)`; empty if none is close."""
     matches = get_close_matches(name, allowed, n=1)
     return f" (did you mean '{matches[0]}'?)" if matches else ""
+
+
+def alternatives(name: str, allowed: Iterable[str]) -> str:
+    """Suggest the closest allowed name and list them: ` (did you mean 'x'?); there are x, y`."""
+    names = list(allowed)
+    more = ", …" * (len(names) > MAX_LISTED)
+    return f"{nearest(name, names)}; there are {', '.join(names[:MAX_LISTED]) or 'none'}{more}"
 
 
 def _lost_outputs() -> str | None:

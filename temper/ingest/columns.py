@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from tokenize import NL, STRING, TokenError, generate_tokens
 from typing import Any
 
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, alternatives
 from temper.tasks.base import images
 
 MAX_CHARACTERS = 10_000_000  # of a text: a very long novel has 3 million
@@ -58,9 +58,7 @@ def get_column(batch: Mapping[str, list[Any]], name: str, split: str) -> list[An
     """
     values = find_column(batch, name)
     if values is None:
-        raise InputError(
-            f"{split} has no column {name!r}{nearest(name, list(batch))}; it has {', '.join(batch)}"
-        )
+        raise InputError(f"{split} has no column {name!r}{alternatives(name, batch)}")
     return values
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from temper.core import arrow, artifacts
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, alternatives
 from temper.ingest import columns, label_encoder, overlap, row_selection
 from temper.ingest.columns import ColumnBatch
 from temper.ingest.label_encoder import LabelEncoder
@@ -197,8 +197,7 @@ def rename_columns(
         for old, new in names.items():
             if i == 0 and batch and old not in batch and new not in optional:
                 raise InputError(
-                    f"data.rename: {split} has no column {old!r}{nearest(old, list(batch))}; "
-                    f"it has {', '.join(batch)}"
+                    f"data.rename: {split} has no column {old!r}{alternatives(old, batch)}"
                 )
             if old in batch and new in batch and new not in names:
                 raise InputError(

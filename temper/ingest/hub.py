@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temper.core import arrow
-from temper.core.errors import InputError, explain_full_disk, nearest
+from temper.core.errors import InputError, alternatives, explain_full_disk
 from temper.ingest.columns import ColumnBatch
 from temper.ingest.dataset import SourceSplits
 from temper.params.data import HubDataset
@@ -70,18 +70,15 @@ def open_dataset(params: HubDataset) -> "tuple[SourceSplits, DatasetInfo]":
         if params.config not in (None, *configs) or (params.config is None and len(configs) > 1):
             raise InputError(
                 f"data.hub.config: dataset {name} has no config {params.config!r}"
-                f"{nearest(str(params.config), configs)}; it has {', '.join(configs)}"
+                f"{alternatives(str(params.config), configs)}"
             )
         streams = params.rows is not None
         loaded: Any = load_dataset(name, params.config, revision=info.sha, streaming=streams)
     hub_splits = params.splits or {str(split): str(split) for split in loaded}
     for split, hub_split in hub_splits.items():
         if hub_split not in loaded:
-            available = [str(name) for name in loaded]
-            raise InputError(
-                f"data.hub.splits.{split}: no split {hub_split!r}{nearest(hub_split, available)}; "
-                f"the dataset has {', '.join(available)}"
-            )
+            known = alternatives(hub_split, map(str, loaded))
+            raise InputError(f"data.hub.splits.{split}: no split {hub_split!r}{known}")
     batches = {split: _batches(loaded[n], params.rows) for split, n in hub_splits.items()}
     where = f"dataset {name}", info.sha
     return {split: _explained(rows, *where) for split, rows in batches.items()}, info

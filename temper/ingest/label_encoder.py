@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, alternatives
 from temper.params.task import TaskParams
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def build_encoder(task: TaskParams, counts: Mapping[str, Counter[str]]) -> Label
         for name in sorted(set(label_counts) - set(ids)):
             raise InputError(
                 f"{split}: {label_counts[name]} rows have the label {name!r}, which task.labels "
-                f"lacks{nearest(name, names)}; it has {', '.join(names[:20])}"
+                f"lacks{alternatives(name, names)}"
             )
         unseen = sorted(set(label_counts) - set(counts["train"]))
         if unseen and split != "train":

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, alternatives
 from temper.ingest import label_encoder, splits
 from temper.ingest.split_stats import SplitStats
 from temper.params.data import DataParams
@@ -48,10 +48,7 @@ def check_split_names(source: Collection[str], data: DataParams) -> None:
     for key, names in options.items():
         for name in names:
             if name not in known:
-                raise InputError(
-                    f"{key}: no split {name!r}{nearest(name, known)}; the data has "
-                    f"{', '.join(known)}"
-                )
+                raise InputError(f"{key}: no split {name!r}{alternatives(name, known)}")
 
 
 def select_rows(
@@ -155,8 +152,7 @@ def _labels_to_keep(
     for name in names:
         if name not in known:
             raise InputError(
-                f"data.filter.labels: no row has the label {name!r}{nearest(name, known)}; "
-                f"labels in the data: {', '.join(known[:20])}"
+                f"data.filter.labels: no row has the label {name!r}{alternatives(name, known)}"
             )
     are_ids = label_encoder.are_label_ids(in_data, task.classes)
     return {str(known.index(name)) for name in names} if are_ids else set(names)

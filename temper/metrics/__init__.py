@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, alternatives
 
 LOGIT_MODULES = ("classification", "multi_label", "regression")
 MODULES = (
@@ -152,8 +152,6 @@ def greater_is_better(metric: str, name: str, custom: CustomMetrics = MappingPro
     """
     known = directions(name, custom)
     if metric not in known:
-        raise InputError(
-            f"train.metric_for_best_model: {name} has no metric {metric!r}"
-            f"{nearest(metric, list(known))}; allowed: {', '.join(known)}"
-        )
+        there_are = alternatives(metric, known)
+        raise InputError(f"train.metric_for_best_model: {name} has no metric {metric!r}{there_are}")
     return known[metric]

@@ -6,7 +6,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, alternatives
 from temper.core.validation import Location
 from temper.params.model import Head
 from temper.params.schema import Params, label_phrases
@@ -117,8 +117,8 @@ def label_conflicts(p: Params, labels: Sequence[str]) -> Iterator[Conflict]:
             message = "null, but the F1 of two labels is ambiguous: say which one is positive, "
             yield "evaluate.positive_label", message + " or ".join(labels)
         if positive is not None and positive not in labels:
-            message = f"{positive!r} is not a label of the data{nearest(positive, labels)}"
-            yield "evaluate.positive_label", f"{message}; it has {names}"
+            message = f"{positive!r} is not a label of the data{alternatives(positive, labels)}"
+            yield "evaluate.positive_label", message
     if isinstance(weights, tuple) and len(weights) != len(labels):
         message = f"{len(weights)} numbers for {len(labels)} labels ({names})"
         yield "train.class_weights", message
@@ -127,8 +127,8 @@ def label_conflicts(p: Params, labels: Sequence[str]) -> Iterator[Conflict]:
     for name, model in p.evaluate.zero_shot.items():
         for label in model.phrases or ():
             if label not in labels:
-                message = f"{label!r} is not a label of the data{nearest(label, labels)}"
-                yield f"evaluate.zero_shot.{name}.phrases", f"{message}; it has {names}"
+                message = f"{label!r} is not a label of the data{alternatives(label, labels)}"
+                yield f"evaluate.zero_shot.{name}.phrases", message
         try:
             label_phrases(model.phrases, labels)
         except InputError as error:

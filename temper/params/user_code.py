@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, alternatives
 
 if TYPE_CHECKING:
     from temper.params.schema import Params, Settings
@@ -36,15 +36,14 @@ def resolve(name: str | None, key: str, code: Mapping[str, str]) -> Any:
     if module not in code:
         raise InputError(
             f"{key}: {name!r} is not module.name of a file under `code`"
-            f"{nearest(module, list(code))}; it holds {', '.join(code) or 'none'}: add "
-            f"{module or 'my_code'}: path/to/file.py there"
+            f"{alternatives(module, code)}: add {module or 'my_code'}: path/to/file.py there"
         )
     imported = _import(module, Path(code[module]), key)
     if not callable(getattr(imported, attribute, None)):
         names = [n for n, value in vars(imported).items() if callable(value) and n[0] != "_"]
         raise InputError(
             f"{key}: {code[module]} has no function or class {attribute!r}"
-            f"{nearest(attribute, names)}; it has {', '.join(names) or 'none'}"
+            f"{alternatives(attribute, names)}"
         )
     return getattr(imported, attribute)
 

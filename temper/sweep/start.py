@@ -15,7 +15,7 @@ import optuna
 from temper import params, tracking
 from temper.compare import experiments
 from temper.core import validation, yaml_file
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, alternatives
 from temper.repo import LOCK, git, try_git
 from temper.sweep import objective, space, storage, workspace
 from temper.sweep.study import Study
@@ -61,8 +61,7 @@ def prepare(config: SweepConfig, file: Path, root: Path, folder: Path) -> Sweep:
         yield from space.mistakes(config, tree)
         if config.metric not in directions:
             message = f"{parameters.task.metrics} has no metric {config.metric!r}"
-            suggestion = nearest(config.metric, list(directions))
-            yield ("objective",), f"{message}{suggestion}; allowed: {', '.join(directions)}"
+            yield ("objective",), f"{message}{alternatives(config.metric, directions)}"
 
     validation.load(file, SweepConfig, mistakes, page="docs/sweep.md")
     return Sweep(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, alternatives
 from temper.models import loading
 from temper.params.model import ModelParams
 
@@ -61,7 +61,7 @@ def lora_targets(network: nn.Module, params: ModelParams) -> list[str]:
     if missing:
         raise InputError(
             f"model.lora.target_modules: no linear layer is named {', '.join(missing)}"
-            f"{nearest(missing[0], known)}; there are {', '.join(known) or 'none'}"
+            f"{alternatives(missing[0], known)}"
         )
     if not linear:
         raise InputError(f"model.lora: {type(network).__name__} has no linear layer below its head")

@@ -15,7 +15,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.integrations import integration_utils
 
 from temper import tracking
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError, alternatives
 from temper.params.schema import Params
 from temper.tracking.store import EXPERIMENT, root, warn
 from temper.training import distributed
@@ -34,10 +34,7 @@ def names() -> list[str]:
     for name in listed:
         if name not in known:
             reason = "MLflow records every run anyway" if name == "mlflow" else "unknown"
-            raise InputError(
-                f"TEMPER_REPORT_TO: {name}: {reason}{nearest(name, known)}; "
-                f"allowed: {', '.join(known)}"
-            )
+            raise InputError(f"TEMPER_REPORT_TO: {name}: {reason}{alternatives(name, known)}")
         if name not in integration_utils.get_available_reporting_integrations():
             raise InputError(f"TEMPER_REPORT_TO: {name} is not installed: pip install {name}")
     return listed

@@ -40,7 +40,7 @@ def test_names_the_row_and_column(check_sample, task, row, message):
         (
             "causal_lm",
             {"train__metric_for_best_model": "exact_match"},
-            "allowed: loss, perplexity, accuracy",
+            "there are loss, perplexity, accuracy",
         ),
     ],
 )

@@ -57,7 +57,7 @@ def test_names_every_mistake_together(write_params):
         f"params.yaml:{line_of('text:')}: task.text: no column 'sentense2' in train "
         "(tests/data/train.csv) (did you mean 'sentence2'?); train has sentence1, sentence2, label",
         "data.extra_columns: no column 'topik' in train",
-        "49 rows of train have the label 'equivalent' (did you mean 'equivalnt'?); allowed: "
+        "49 rows of train have the label 'equivalent' (did you mean 'equivalnt'?); there are "
         "not_equivalent, equivalnt",
         "data.files.test: no such file or folder: nowhere.csv",
         "positions for 64 tokens",

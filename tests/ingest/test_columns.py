@@ -28,7 +28,7 @@ def test_renames_columns_first(write_params, tmp_path, monkeypatch):
     [
         (
             {"txt": "sentence"},
-            "data.rename: train has no column 'txt' (did you mean 'text'?); it has text, label",
+            "data.rename: train has no column 'txt' (did you mean 'text'?); there are text, label",
         ),
         (
             {"author": "text"},

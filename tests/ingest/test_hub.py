@@ -92,8 +92,8 @@ def test_pins_a_branch_to_its_commit(served, write_params):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"config": "smal"}, "no config 'smal' (did you mean 'small'?); it has small, large"),
-        ({"config": None}, "it has small, large"),
+        ({"config": "smal"}, "no config 'smal' (did you mean 'small'?); there are small, large"),
+        ({"config": None}, "there are small, large"),
         ({"revision": "nowhere"}, "no such commit, branch or tag"),
         ({"name": "me/nothing"}, "the Hub returned 404"),
         ({"splits": {"train": "trian"}}, "no split 'trian' (did you mean 'train'?)"),

@@ -60,8 +60,7 @@ def test_filters_rows_by_label(write_params, tmp_path, monkeypatch):
     [
         (
             {"labels": ["aa"], "applies_to": ["train"]},
-            "data.filter.labels: no row has the label 'aa' (did you mean 'a'?); labels in the "
-            "data: a, b",
+            "data.filter.labels: no row has the label 'aa' (did you mean 'a'?); there are a, b",
         ),
         (
             {"min_characters": 1000, "applies_to": ["train"]},
@@ -69,7 +68,7 @@ def test_filters_rows_by_label(write_params, tmp_path, monkeypatch):
         ),
         (
             {"min_characters": 1, "applies_to": ["trian"]},
-            "data.filter.applies_to: no split 'trian' (did you mean 'train'?); the data has train",
+            "data.filter.applies_to: no split 'trian' (did you mean 'train'?); there are train",
         ),
     ],
 )

@@ -68,7 +68,7 @@ def test_refuses_impossible_subsets(write_params, hundred_rows):
     assert said == "data.subset.train: 101 rows, but train has only 100"
     assert any("params.yaml:" in one and said in one for one in found)
     found, said = refused(write_params, **SINGLE, **hundred_rows, data__subset={"tset": 1})
-    assert "data.subset: no split 'tset'; the data has train" in said
+    assert "data.subset: no split 'tset'; there are train" in said
 
 
 def test_every_label_is_in_a_subset_that_has_room_for_it():

@@ -29,7 +29,7 @@ def test_names_what_a_custom_class_lacks():
     ("changes", "message"),
     [
         ({"train__loss": "mime.loss"}, r"not module.name of a file .*did you mean 'mine'"),
-        ({"train__loss": "loss"}, r"it holds mine: add my_code: path/to/file.py there"),
+        ({"train__loss": "loss"}, r"there are mine: add my_code: path/to/file.py there"),
         ({"train__loss": "mine.los"}, r"no function or class 'los' .did you mean 'loss'"),
         ({"code": {"mine": "gone.py"}, "train__loss": "mine.loss"}, "is gone.py, and there is no"),
         (

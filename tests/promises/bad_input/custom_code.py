@@ -110,7 +110,7 @@ CASES = [
         name="no_module",
         changes={"code": {"mine": "mine.py"}, "train.loss": "mime.none"},
         files={"mine.py": CODE},
-        says=("params.yaml:", "train.loss", "(did you mean 'mine'?)", "it holds mine"),
+        says=("params.yaml:", "train.loss", "(did you mean 'mine'?)", "there are mine"),
     ),
     BadInput(
         name="syntax",

@@ -123,7 +123,7 @@ CASES = (
         name="metric-that-its-module-lacks",
         changes={"code": {"mine": "mine.py"}, "evaluate.metrics": ["mine.f9"]},
         files={"mine.py": "def f1(predictions, references):\n    return {}\n"},
-        says=("evaluate.metrics: mine.py has no function or class 'f9'", "it has f1"),
+        says=("evaluate.metrics: mine.py has no function or class 'f9'", "there are f1"),
     ),
     BadInput(
         name="spans-of-a-classifier",

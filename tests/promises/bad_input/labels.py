@@ -180,7 +180,7 @@ CASES = [
         task__labels=["low", "middle", "high"],
         evaluate__positive_label=None,
     ),
-    table("unknown_label", AB, "'a'", "allowed: A, b", task__labels=["A", "b"]),
+    table("unknown_label", AB, "'a'", "there are A, b", task__labels=["A", "b"]),
     table("one_label", "text,label\nx,b\ny,b\n", "train has 1 label (b); two are needed"),
     table("half_labelled", AB + "w,\n", "train row 4, column 'label': no label", "3 other rows"),
     table("no_labels", "text,label\nx,\ny,\n", "column 'label'", "has no labels"),
