@@ -26,7 +26,7 @@ def check_form(source: Source, columns: Columns, wishes: Wishes) -> None:
     place = source.files.get("train")
     if place is None:
         return
-    if _is_row([*columns.values()]):
+    if not wishes.text and _is_row([*columns.values()]):
         raise InputError(
             f"{place}: the first line looks like a row and not like the names of the columns: "
             f"{listed(columns)}; write a line of names above it, such as text,label"
@@ -92,8 +92,10 @@ def _is_row(columns: list[ColumnProfile]) -> bool:
     """Whether each name is a value of its column, a number, or a text where texts are.
 
     A name of an ordinary column may be one of its values (spam: spam, ham), so that a number or a
-    text has to be among them.
+    text has to be among them. pandas numbers columns that have no names: 0, 1, …
     """
+    if [column.name for column in columns] == [*map(str, range(len(columns)))]:
+        return False
     values = [column.name in column.counts for column in columns]
     odd = [
         NUMBER.fullmatch(column.name) is not None

@@ -300,8 +300,12 @@ def test_data_that_would_be_misread_are_refused(propose, name, header, rows, mes
 
 def test_an_ordinary_table_is_not_taken_for_one_without_a_header(propose):
     """Although the names of both columns are among their values."""
-    Path("mydata/x.csv").write_text("text,spam\n" + "text,spam\nit works well,ham\n" * 9)
-    assert propose("x.csv", text=("text",), label="spam")[0].task.label == "spam"
+    rows = "".join(f"it works {i} days,ham\nit broke {i} times,spam\n" for i in range(20))
+    Path("mydata/x.csv").write_text(f"text,spam\ntext,spam\n{rows}")
+    assert propose("x.csv", label="spam")[0].task.label == "spam"
+    rows = "".join(f"it works {i} days,{'ab'[i % 2]}\n" for i in range(20))
+    Path("mydata/numbered.csv").write_text(f"0,1\n{rows}")  # as pandas writes it
+    assert propose("numbered.csv")[0].task.text == ("0",)
 
 
 def test_labels_that_hardly_recur_are_taken_if_told_so(propose):
