@@ -29,7 +29,7 @@ def describe(
         facts.append(("labels", _count(roles.labels)))
     positive, is_named = positive_label(roles.labels)
     if parameters["evaluate"]["positive_label"]:
-        why = "" if is_named else ", the rarer label; evaluate.positive_label chooses the other"
+        why = "" if is_named else "; evaluate.positive_label chooses the other"
         facts.append(("positive", f"precision, recall and F1 are those of {positive}{why}"))
     if roles.group:
         facts.append(("group", f"{roles.group}: its rows stay in one split"))
