@@ -4,8 +4,9 @@
 """
 
 import os
+import sys
 import webbrowser
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -44,12 +45,15 @@ def demo(
     inputs, raw = predictor.settings.task.inputs, evaluation.with_name("raw")
     rows = examples.load(evaluation, raw, inputs, num_examples)
     page = server.Demo(predictor, server.title(model), rows)
-    listening = server.bind(page, host, port)
-    address = f"http://{host}:{listening.server_address[1]}"
-    print(f"{model}: {address} (Ctrl-C ends it)", flush=True)
-    if browser:
-        webbrowser.open(address)
-    try:
+    with server.bind(page, host, port) as listening, suppress(KeyboardInterrupt):
+        address = f"http://{host}:{listening.server_address[1]}"
+        print(f"{model}: {address} (Ctrl-C ends it)", flush=True)
+        if browser and has_desktop():
+            webbrowser.open(address)
         listening.serve_forever()
-    except KeyboardInterrupt:
-        print()
+
+
+def has_desktop() -> bool:
+    """Say whether a browser would have a window: one of the terminal would take the terminal."""
+    names = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+    return sys.platform == "darwin" or any(os.environ.get(name) for name in names)

@@ -46,3 +46,20 @@ def test_without_an_export_it_says_what_to_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"--model data/export: no config\.json there; run dvc"):
         demo.demo(Path("data/export"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_display", [True, False])
+def test_opens_the_page_where_there_is_a_desktop(exported, monkeypatch, has_display, capsys):
+    """Over ssh it only prints the address."""
+    for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    if has_display:
+        monkeypatch.setenv("DISPLAY", ":0")
+    opened = []
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("http.server.ThreadingHTTPServer.serve_forever", lambda self: None)
+    demo.demo(exported, port=0)
+    address = capsys.readouterr().out.split()[1]
+    assert opened == [address] * has_display
