@@ -72,6 +72,11 @@ def check_kinds(p: params.Params, findings: Findings) -> None:
             weight = torch.nn.Parameter(torch.zeros(2))
             group = {"lr": p.train.learning_rate, "weight_decay": p.train.weight_decay}
             build([group | {"params": [weight]}], p.train)
+    with called("train.lr_scheduler_type"):
+        schedule = custom_functions.lr_schedule(p)
+        if schedule is not None:
+            for step in (0, 1, 50, 99):
+                schedule(step, 100)
 
 
 def encode_rows(

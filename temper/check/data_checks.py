@@ -217,8 +217,9 @@ def check_steps(parameters: Params, num_rows: int, findings: Findings) -> None:
         text += "train.evaluate_every"
         findings.add("train.weight_averaging", text)
     decay = p.lr_scheduler_kwargs.num_decay_steps if p.lr_scheduler_kwargs else None
-    if decay and not about:
-        with findings.named("train.lr_scheduler_kwargs"):
+    if (decay or p.warmup_steps) and not about:
+        key = "warmup_steps" if p.warmup_steps else "lr_scheduler_kwargs"
+        with findings.named(f"train.{key}"):
             optimizer.check_decay(p, math.ceil(steps * p.epochs))
     total = math.ceil(steps * p.epochs) * (p.model_soup_size or 1)
     findings.facts["steps"] = f"{about}{steps:,} per epoch, {about}{total:,.0f} in total"

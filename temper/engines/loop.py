@@ -55,7 +55,9 @@ class AccelerateLoop:
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=False)],
         )
         optimizer = build_optimizer(session.model, params, session.custom_optimizer)
-        scheduler: Any = build_lr_scheduler(optimizer, params, session.total_steps)
+        scheduler: Any = build_lr_scheduler(
+            optimizer, params, session.total_steps, session.custom_schedule
+        )
         self.state, self.control = TrainerState(max_steps=session.total_steps), TrainerControl()
         self.state.is_world_process_zero = self.accelerator.is_main_process
         self.steps = fastest_steps(self, optimizer, scheduler)

@@ -62,7 +62,9 @@ class SessionTrainer(Trainer):
         self, num_training_steps: int, optimizer: Optimizer | None = None
     ) -> LRScheduler:
         scheduled: Any = optimizer or self.optimizer
-        self.lr_scheduler = build_lr_scheduler(scheduled, self.session.params, num_training_steps)
+        self.lr_scheduler = build_lr_scheduler(
+            scheduled, self.session.params, num_training_steps, self.session.custom_schedule
+        )
         return self.lr_scheduler
 
     def compute_loss(

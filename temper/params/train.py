@@ -83,6 +83,9 @@ class SchedulerKwargs(Group):
     """warmup_stable_decay: the last rate as a share of the peak. Absent: transformers' value."""
 
 
+CustomName = Annotated[str, Field(pattern=r"^\w+(\.\w+)+$")]  # module.name of a file under code
+
+
 class TrainParams(Group):
     engine: Literal["trainer", "loop"]
     """Hugging Face Trainer, or the loop in temper/engines/loop.py."""
@@ -121,23 +124,29 @@ class TrainParams(Group):
     optimizer: Name | None = None
     """adamw_8bit (a GPU, bitsandbytes), or a custom optimizer: `module.function` of a file under
     `code`. Absent: torch's fused AdamW."""
-    lr_scheduler_type: Literal[
-        "linear",
-        "cosine",
-        "cosine_with_restarts",
-        "polynomial",
-        "constant",
-        "constant_with_warmup",
-        "inverse_sqrt",
-        "cosine_with_min_lr",
-        "cosine_warmup_with_min_lr",
-        "warmup_stable_decay",
-    ]
-    """Learning-rate schedule, as transformers names it."""
+    lr_scheduler_type: (
+        Literal[
+            "linear",
+            "cosine",
+            "cosine_with_restarts",
+            "polynomial",
+            "constant",
+            "constant_with_warmup",
+            "inverse_sqrt",
+            "cosine_with_min_lr",
+            "cosine_warmup_with_min_lr",
+            "warmup_stable_decay",
+        ]
+        | CustomName
+    )
+    """Learning-rate schedule, as transformers names it, or a custom one: `module.function` of a
+    file under `code`."""
     lr_scheduler_kwargs: SchedulerKwargs | None = None
     """Arguments of the schedule. Absent: transformers' values."""
     warmup_ratio: Share
     """Share of the steps in which the rate rises."""
+    warmup_steps: Steps | None = None
+    """Steps in which it rises, with warmup_ratio: 0. Absent: warmup_ratio."""
     max_grad_norm: float = Field(ge=0)
     """Gradients are clipped to this norm; 0 turns it off."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

@@ -47,9 +47,14 @@ def schedule_conflicts(p: Params) -> Iterator[Conflict]:
     """Yield the keys of the schedule that do not fit it."""
     schedule, kwargs = p.train.lr_scheduler_type, p.train.lr_scheduler_kwargs
     key, name = "train.lr_scheduler_kwargs", f"lr_scheduler_type: {schedule}"
-    if schedule == "constant" and p.train.warmup_ratio:
-        message = f"{p.train.warmup_ratio} has no effect with {name}; set it to 0, or use "
-        yield "train.warmup_ratio", f"{message}constant_with_warmup"
+    warmup = p.train.warmup_steps or p.train.warmup_ratio
+    if p.train.warmup_steps and p.train.warmup_ratio:
+        yield "train.warmup_steps", f"warmup_ratio is {p.train.warmup_ratio}; set that to 0"
+    elif warmup and (schedule == "constant" or "." in schedule):
+        warmup_key = "warmup_steps" if p.train.warmup_steps else "warmup_ratio"
+        instead = "set it to 0" if warmup_key == "warmup_ratio" else "remove it"
+        instead += ", or use constant_with_warmup" if schedule == "constant" else ""
+        yield f"train.{warmup_key}", f"{warmup} has no effect with {name}; {instead}"
     options = {} if kwargs is None else kwargs.model_dump(exclude_none=True)
     readable, needed = SCHEDULE_OPTIONS.get(schedule, ()), NEEDED_OPTIONS.get(schedule, ())
     for option in options:
@@ -63,7 +68,7 @@ def schedule_conflicts(p: Params) -> Iterator[Conflict]:
         if options.get(option, 0) >= p.train.learning_rate:
             yield key, f"{option} must be below train.learning_rate"
     for option in ("warmup_type", "warmup_lr_rate"):
-        if option in options and not p.train.warmup_ratio:
+        if option in options and not warmup:
             yield key, f"{option} has no effect with warmup_ratio: 0"
     shapes = {options.get("warmup_type"), options.get("decay_type", "cosine")}
     if schedule == "warmup_stable_decay" and "num_cycles" in options and "cosine" not in shapes:

@@ -158,6 +158,8 @@ def check(parameters: "Params") -> list[tuple[str, str]]:
     named += [(f"train.{key}", getattr(p.train, key)) for key in ("loss", "collator")]
     if p.train.optimizer != "adamw_8bit":
         named.append(("train.optimizer", p.train.optimizer))
+    if "." in p.train.lr_scheduler_type:
+        named.append(("train.lr_scheduler_type", p.train.lr_scheduler_type))
     if "." in p.train.metric_for_best_model:
         named.append(("train.metric_for_best_model", p.train.metric_for_best_model))
     named += [("train.callbacks", name) for name in p.train.callbacks or ()]

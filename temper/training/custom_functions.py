@@ -77,6 +77,29 @@ def optimizer(parameters: Params) -> Callable | None:
     return checked
 
 
+def lr_schedule(parameters: Params) -> Callable[[int, int], float] | None:
+    """Return the function that `train.lr_scheduler_type` names, None for one of transformers.
+
+    It raises InputError unless it returns a factor of the learning rate.
+    """
+    if "." not in parameters.train.lr_scheduler_type:
+        return None
+    function, name = _resolve(parameters, "lr_scheduler_type")
+
+    def checked(step: int, num_steps: int) -> float:
+        value = function(step, num_steps)
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+            raise InputError(f"{name} must return a number; found {kind_of(value)}")
+        if not 0 <= value < float("inf"):
+            raise InputError(
+                f"{name} must return a factor of the learning rate, from 0; found {value} at step "
+                f"{step} of {num_steps}"
+            )
+        return float(value)
+
+    return checked
+
+
 def _resolve(parameters: Params, key: str) -> tuple[Any, str]:
     """Return the function that a key of `train` names, or None, and what errors call it."""
     name, key = getattr(parameters.train, key), f"train.{key}"

@@ -170,15 +170,26 @@ def build_optimizer(
 
 
 def build_lr_scheduler(
-    optimizer: "Optimizer", params: "TrainParams", num_training_steps: int
+    optimizer: "Optimizer",
+    params: "TrainParams",
+    num_training_steps: int,
+    schedule: "Callable[[int, int], float] | None" = None,
 ) -> "LRScheduler":
-    """Build transformers' learning-rate schedule.
+    """Build transformers' learning-rate schedule, or one from a custom function.
+
+    That one is called with the step, from 0, and the number of steps. After the last step, whose
+    rate nothing uses, it is called with the last one again.
 
     Raises:
         InputError: warm-up and decay together are longer than the training.
     """
     from transformers import get_scheduler
 
+    if schedule is not None:
+        from torch.optim.lr_scheduler import LambdaLR
+
+        last = num_training_steps - 1
+        return LambdaLR(optimizer, lambda step: schedule(min(step, last), num_training_steps))
     options = params.lr_scheduler_kwargs
     optimizer.defaults["lr"] = params.learning_rate  # which transformers reads as the peak
     return get_scheduler(
@@ -194,11 +205,16 @@ def check_decay(params: "TrainParams", num_training_steps: int) -> int:
     """Return the steps of warm-up.
 
     Raises:
-        InputError: with those of the decay they are longer than the training.
+        InputError: they, or they and those of the decay, are longer than the training.
     """
     options = params.lr_scheduler_kwargs
     decay = (options.num_decay_steps if options else None) or 0
-    warmup = int(params.warmup_ratio * num_training_steps)
+    warmup = params.warmup_steps or int(params.warmup_ratio * num_training_steps)
+    if warmup > num_training_steps:
+        raise InputError(
+            f"train.warmup_steps: {warmup} steps of warm-up are more than the {num_training_steps} "
+            "there are"
+        )
     if warmup + decay > num_training_steps:
         raise InputError(
             f"train.lr_scheduler_kwargs.num_decay_steps: {warmup} steps of warm-up and {decay} of "

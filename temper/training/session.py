@@ -93,6 +93,7 @@ class TrainingSession:
         self.callbacks = setup.callbacks(parameters, folder.name)
         self.custom_optimizer = custom_functions.optimizer(parameters)
         self.custom_class = setup.custom_class(parameters)
+        self.custom_schedule = custom_functions.lr_schedule(parameters)
         determinism.configure(parameters.determinism, parameters.seed)
         self.model = networks.build_trainable(base, self.task, train.features, parameters)
         if self.args.device.type == "xla":  # a move makes new parameters: before the optimizer

@@ -88,7 +88,7 @@ def training_arguments(params: TrainParams, seed: int, folder: Path) -> Training
         num_train_epochs=params.epochs,
         per_device_train_batch_size=size,
         gradient_accumulation_steps=params.global_batch // (size * world_size),
-        lr_scheduler_type=params.lr_scheduler_type,
+        lr_scheduler_type="constant",  # the engine sets its own
         max_grad_norm=params.max_grad_norm,
         bf16=params.precision == "bf16",
         fp16=params.precision == "fp16",

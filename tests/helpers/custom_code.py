@@ -17,6 +17,11 @@ def optimizer(groups, params):
     return torch.optim.SGD(groups, lr=params.learning_rate)
 
 
+def halving(step, num_steps):
+    """The rate halves with every step, and is 0 in the last one."""
+    return 0.5**step if step < num_steps - 1 else 0
+
+
 def collator(rows, collate):
     """Hide every third token."""
     batch = collate(rows)

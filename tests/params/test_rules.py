@@ -101,6 +101,11 @@ def test_cross_field_checks(tmp_path, key, value, message):
             "train.warmup_ratio: 0.1 has no effect with lr_scheduler_type: constant",
         ),
         (
+            {"train.lr_scheduler_type": "mine.schedule"},
+            "train.warmup_ratio: 0.1 has no effect with lr_scheduler_type: mine.schedule",
+        ),
+        ({"train.warmup_steps": 9}, "train.warmup_steps: warmup_ratio is 0.1; set that to 0"),
+        (
             {"train.lr_scheduler_type": "cosine_with_restarts"},
             "lr_scheduler_type: cosine_with_restarts needs num_cycles there",
         ),

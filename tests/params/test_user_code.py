@@ -37,6 +37,10 @@ def test_names_what_a_custom_class_lacks():
             "when it is imported: Name",
         ),
         (
+            {"train__lr_scheduler_type": "mine.half", "train__warmup_ratio": 0.0},
+            "train.lr_scheduler_type.*no function or class 'half'",
+        ),
+        (
             {"train__metric_for_best_model": "mine.f"},
             "train.metric_for_best_model.*no function or class 'f'",
         ),

@@ -11,7 +11,7 @@ from temper.core import arrow
 from temper.core.errors import InputError
 from temper.params.train import Freeze, SchedulerKwargs
 from temper.tasks.base import registry
-from temper.training import optimizer, resume
+from temper.training import custom_functions, optimizer, resume
 from tests.helpers.training import BASE, fit
 
 SCHEDULES = [
@@ -220,6 +220,42 @@ def test_history_has_the_rates_of_the_schedule(prepare, engine):
     found = [row["learning_rate"] for row in fit(prepare(**changes)).history.train]
     expected = transformers_rates("cosine_with_restarts", options)
     assert found == pytest.approx(expected, rel=1e-5, abs=1e-9)
+
+
+def test_warmup_may_be_given_in_steps(write_params):
+    """It is as long as the share that makes as many; longer than the training is an error."""
+    p = write_params(train__warmup_ratio=0.0, train__warmup_steps=3, train__learning_rate=1e-3)
+    sgd = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
+    scheduled = rates(optimizer.build_lr_scheduler(sgd, p.train, 12))
+    assert scheduled == pytest.approx(transformers_rates("linear", None), rel=1e-5, abs=1e-9)
+    with pytest.raises(InputError, match=r"train\.warmup_steps: 3 .* more than the 2 there are"):
+        optimizer.build_lr_scheduler(sgd, p.train, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["trainer", "loop"])
+def test_a_custom_schedule_makes_the_rates(mine, engine):
+    """They are the function's factors of the learning rate, in both engines."""
+    schedule = {"train__lr_scheduler_type": "mine.halving", "train__warmup_ratio": 0.0}
+    p = mine(**schedule, train__learning_rate=1e-3, train__engine=engine)
+    found = [row["learning_rate"] for row in fit(p).history.train]
+    expected = [1e-3 * 0.5**step for step in range(len(found) - 1)]
+    assert found == pytest.approx([*expected, 0.0], rel=1e-5, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [("None", "number; found None"), ("-1", "from 0; found -1 at step 0 of 9")],
+)
+def test_a_custom_schedule_returns_a_factor(write_params, body, message):
+    """Anything else is named with the function."""
+    write_params()
+    Path("mine.py").write_text(f"def f(step, num_steps):\n    return {body}\n")
+    schedule = {"train__lr_scheduler_type": "mine.f", "train__warmup_ratio": 0.0}
+    function = custom_functions.lr_schedule(write_params(code={"mine": "mine.py"}, **schedule))
+    assert function is not None
+    with pytest.raises(InputError, match=f"mine.f must return .*{message}"):
+        function(0, 9)
 
 
 def test_a_network_without_layers_is_named():

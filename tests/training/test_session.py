@@ -95,6 +95,7 @@ def test_resumes_to_the_bit_in_an_epoch_of_batches_by_tokens(prepare, engine):
         {"train__adam_epsilon": 1e-3},
         {"train__lr_scheduler_type": "cosine"},
         {"train__warmup_ratio": 0.5},
+        {"train__warmup_ratio": 0.0, "train__warmup_steps": 3},
         {"train__max_grad_norm": 0.1},
         {"train__precision": "bf16"},
         {"train__label_smoothing": 0.1},
