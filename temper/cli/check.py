@@ -1,9 +1,12 @@
 """Check params.yaml, dvc.yaml, the data and the model before anything runs; report every mistake.
 
-`temper check`
+`temper check`, `temper check --run`
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from temper import params
 from temper.check import dvc_yaml
@@ -11,8 +14,16 @@ from temper.check.findings import Findings, unexpected
 from temper.core.errors import InputError
 from temper.params import user_code
 
+if TYPE_CHECKING:
+    from rich.table import Table
 
-def check() -> None:
+
+def check(
+    run: Annotated[
+        bool,
+        typer.Option("--run", help="Also run all stages on a few rows, and estimate the time."),
+    ] = False,
+) -> None:
     """Report every mistake in params.yaml, dvc.yaml, the data and the model."""
     from rich.console import Console
     from rich.table import Table
@@ -30,7 +41,34 @@ def check() -> None:
     table = Table(show_header=False, title="temper check: no mistakes found")
     for name, text in facts.items():
         table.add_row(name, text)
-    Console(highlight=False, markup=False).print(table)
+    console = Console(highlight=False, markup=False)
+    console.print(table)
+    if run:
+        console.print(*run_stages(parameters), sep="\n")
+
+
+def run_stages(parameters: params.Params) -> "list[Table | str]":
+    """Run all stages on a few rows; return the time of each, that of the real run and remarks."""
+    from rich.table import Table
+
+    from temper.check import time_estimate, trial_run
+    from temper.prediction.predictor import why_no_graph
+
+    in_words = time_estimate.in_words
+    with trial_run.trial_run(parameters) as run:
+        estimated = time_estimate.estimate(run, parameters)
+        reason = why_no_graph(run.folder / "data/export")
+    table = Table("stage", f"{trial_run.ROWS} rows", "all rows, about", title="temper check --run")
+    for stage, seconds in run.seconds.items():
+        table.add_row(stage, f"{seconds:.1f} s", in_words(estimated[stage]))
+    total, factor = sum(estimated.values()), time_estimate.FACTOR
+    table.add_row("all", in_words(sum(run.seconds.values())), in_words(total))
+    lines = [f"no ONNX: {reason}"] if reason is not None else []
+    lines.append(
+        f"`dvc repro` takes about {in_words(total)} on this machine as busy as it is now: expect "
+        f"{in_words(total / factor)} to {in_words(total * factor)}"
+    )
+    return [table, *lines]
 
 
 def examine(parameters: params.Params) -> tuple[list[str], dict[str, str]]:
@@ -124,7 +162,7 @@ def check_augmentation(parameters: params.Params, findings: Findings) -> None:
 
 def check_model(parameters: params.Params, findings: Findings) -> None:
     """Report what the parameters ask for and the local model folder cannot give."""
-    from temper.check import custom_code_checks, network_checks
+    from temper.check import custom_code_checks, network_checks, onnx_checks
     from temper.ingest import base_model, weights
     from temper.tasks.base import registry
     from temper.tasks.base.windows import check_max_length
@@ -146,6 +184,7 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
             check_max_length(parameters.tokenize, processor, min(len(parameters.task.texts), 2))
         network_checks.check(parameters, config, task, findings)
         custom_code_checks.check_on_rows(parameters, config, processor, findings)
+        onnx_checks.check(parameters, processor, findings)
         if not p.from_scratch and p.custom_class is None:
             with network_checks.buildable(config, task):
                 weights.compare_weights(folder, config, task.auto_model)

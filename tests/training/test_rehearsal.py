@@ -146,6 +146,6 @@ def test_the_table_has_a_line_without_what_training_measures(capsys):
         table.on_metrics("validation", {"loss": 0.7, "accuracy": 0.5}, 0)
         table.on_metrics("train", {"loss": 0.6, "learning_rate": 0.1, "grad_norm": 1.0}, 1)
         assert table.bar is not None
-        assert table.bar.initial == 0
+        assert table.last_step == 0
     line = next(line for line in capsys.readouterr().err.splitlines() if "0.7000" in line)
     assert line.split()[-7:] == ["0.00", "-", "0.7000", "0.5000", "-", "-", "-"]
