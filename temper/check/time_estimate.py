@@ -31,10 +31,10 @@ def estimate(run: TrialRun, parameters: params.Params) -> dict[str, float]:
     seconds = dict(run.seconds)
     tokenized = arrow.load(run.folder / "data/tokenized")
     raw = arrow.load(run.folder / "data/raw")
-    growth = {s: run.num_rows[s] / len(rows) for s, rows in raw.items()}  # to all rows
-    more = {s: run.num_rows[s] - len(rows) for s, rows in raw.items()}
+    growth = {str(s): run.num_rows[str(s)] / len(rows) for s, rows in raw.items()}  # to all rows
+    more = {str(s): run.num_rows[str(s)] - len(rows) for s, rows in raw.items()}
     seconds["tokenize"] += encoding_s(run.folder, parameters) * sum(more.values())
-    num_features = {s: len(rows) * growth[s] for s, rows in tokenized.items()}
+    num_features = {str(s): len(rows) * growth[str(s)] for s, rows in tokenized.items()}
     length = float(np.mean(tokenized["train"]["length"][:]))
     num_scored = len(tokenized.get("validation", ()))
     seconds["train"] += training_s(run, parameters, num_features, length, num_scored)
@@ -128,7 +128,7 @@ def prediction_s(folder: Path, parameters: params.Params) -> float:
     elapsed_s = []
     for _ in range(2):
         started = time.perf_counter()
-        list(predictor.predictions_by_window(features, examples))
+        list(predictor.predictions_by_chunk(features, examples))
         elapsed_s.append(time.perf_counter() - started)
     return min(elapsed_s) / len(examples)
 

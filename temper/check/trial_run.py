@@ -62,7 +62,7 @@ def trial_run(parameters: params.Params) -> Iterator[TrialRun]:
     with tempfile.TemporaryDirectory(dir=disk) as name:
         run = TrialRun(Path(name).resolve())
         make_workspace(run.folder, parameters)
-        with tqdm(commands(parameters), leave=False, unit="stage") as bar:
+        with tqdm(commands(parameters), leave=False, unit="stage", disable=None) as bar:
             for stage, command in bar:
                 bar.set_description(stage)
                 started = time.monotonic()

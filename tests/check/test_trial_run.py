@@ -33,11 +33,11 @@ def repository(write_params, tmp_path):
 
 
 def listing():
-    """Return every file below the working directory, with its time of change."""
+    """Return every file below the working directory, DVC's own left out, with its time of change."""
     return {
         path: path.stat().st_mtime_ns
         for path in Path().rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not {"__pycache__", ".dvc"} & {*path.parts}
     }
 
 
