@@ -33,7 +33,7 @@ def repository(write_params, tmp_path):
 
 
 def listing():
-    """Return every file below the working directory, DVC's own left out, with its time of change."""
+    """Return every file but DVC's own, with its time of change."""
     return {
         path: path.stat().st_mtime_ns
         for path in Path().rglob("*")
