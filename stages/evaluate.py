@@ -1,7 +1,7 @@
 """data/model and the data → data/evaluation: scores with intervals, baselines, plots, a report.
 
 `python -m stages.evaluate data/model data/history data/tokenized data/raw data/zero_shot
-data/evaluation`
+data/evaluation data/base`
 """
 
 import sys
@@ -14,12 +14,15 @@ from temper import metrics, params, tracking
 from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.core.errors import InputError
 from temper.evaluation import report, tables, train_sample
+from temper.evaluation.embedding_evaluator import RetrievalEvaluator, SimilarityEvaluator
 from temper.evaluation.evaluator import Evaluator
 from temper.evaluation.label_evaluator import LabelEvaluator
 from temper.prediction.predictor import Predictor
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
+
+EVALUATORS = {"retrieval": RetrievalEvaluator, "similarity": SimilarityEvaluator}  # by metrics
 
 
 def build_evaluator(
@@ -28,6 +31,7 @@ def build_evaluator(
     raw: "DatasetDict",
     zero_shot_folder: Path,
     parameters: params.Params,
+    base: Path | None = None,
 ) -> Evaluator:
     """Load the model and return what scores the task's splits by it.
 
@@ -49,13 +53,17 @@ def build_evaluator(
         )
     originals = {str(split): arrow.drop_augmented(rows) for split, rows in features.items()}
     examples = {str(split): rows for split, rows in raw.items()}
+    scored_by = parameters.task.metrics
     if not predictor.task.packing:
+        max_rows = train_sample.MAX_SCORED
+        if scored_by == "retrieval" and "validation" in raw:  # ranks depend on the corpus' size
+            max_rows = min(max_rows, len(raw["validation"]))
         originals[train_sample.NAME], examples[train_sample.NAME] = train_sample.select(
-            originals["train"], examples["train"], train_sample.MAX_SCORED, parameters.seed
+            originals["train"], examples["train"], max_rows, parameters.seed
         )
-    has_labels = metrics.scores_logits(parameters.task.metrics)
-    evaluator_class = LabelEvaluator if has_labels else Evaluator
-    return evaluator_class(predictor, parameters, originals, examples, zero_shot_folder)
+    default = LabelEvaluator if metrics.scores_logits(scored_by) else Evaluator
+    evaluator_class = EVALUATORS.get(scored_by, default)
+    return evaluator_class(predictor, parameters, originals, examples, zero_shot_folder, base)
 
 
 def evaluate(evaluator: Evaluator, target: Path) -> dict[str, Any]:
@@ -135,12 +143,18 @@ def without_bounds(scores: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def main(
-    model_folder: Path, history: Path, tokenized: Path, raw: Path, zero_shot: Path, target: Path
+    model_folder: Path,
+    history: Path,
+    tokenized: Path,
+    raw: Path,
+    zero_shot: Path,
+    target: Path,
+    base: Path | None = None,
 ) -> None:
     parameters = params.load()
     determinism.configure(parameters.determinism, parameters.seed)
     features, examples = arrow.load(tokenized), arrow.load(raw)
-    evaluator = build_evaluator(model_folder, features, examples, zero_shot, parameters)
+    evaluator = build_evaluator(model_folder, features, examples, zero_shot, parameters, base)
     metrics_module, label_names = parameters.task.metrics, evaluator.predictor.task.label_names
     with tracking.run("evaluate", parameters, model=model_folder) as run:
         with artifacts.atomic_dir(target) as folder:

@@ -15,7 +15,7 @@ import numpy as np
 
 from temper import params, tracking
 from temper.core import arrow, artifacts, determinism, errors, startup
-from temper.export import card, graphs, mlflow_model
+from temper.export import card, graphs, mlflow_model, sentence_transformers
 from temper.prediction.predictor import GRAPHS
 
 if TYPE_CHECKING:
@@ -56,10 +56,13 @@ def export(
     predictor = graphs.load_predictor(model_folder, parameters, "torch")
     shutil.copytree(model_folder, target, dirs_exist_ok=True)
     config = artifacts.read_json(target / "config.json")
-    config["temper"] = parameters.model_dump(
+    stored = parameters.model_copy(update={"task": parameters.task.for_prediction()})
+    config["temper"] = stored.model_dump(
         include={"task", "tokenize", "evaluate"}, exclude_defaults=True, mode="json"
     ) | {"code": copy_code(parameters.code, target)}
     artifacts.write_json(target / "config.json", config)
+    if parameters.task.name == "embeddings":
+        sentence_transformers.write(target, parameters.tokenize.max_length)
     verified, measured = graphs.write(predictor, features, target, parameters)
     return {"split": split} | verified, measured
 
@@ -107,7 +110,7 @@ def main(
         run.log_metrics({f"validation/{name}": value for name, value in measured.items()})
         run.log_metrics(latencies(target, tokenized, parameters))
         run.log_artifact(target / "README.md")
-        run.log_model(mlflow_model.save, target, parameters.task)
+        run.log_model(mlflow_model.save, target, parameters.task.for_prediction())
     sizes = {p.name: p.stat().st_size / 2**20 for p in sorted(target.rglob("*.onnx"))}
     if sizes:
         print(", ".join(f"{name} {size:.1f} MiB" for name, size in sizes.items()))

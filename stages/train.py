@@ -85,6 +85,8 @@ def train_session(
         train_params = train_params.model_copy(update=update)
     train_params = memory.with_fitted_batch_size(train_params, folder)
     halve = partial(memory.halve_batch_size, folder)
+    if parameters.task.has_in_batch_loss:
+        halve = memory.refuse_smaller_batch
     return memory.call_until_it_fits(attempt, train_params, halve, memory.OutOfMemory)
 
 

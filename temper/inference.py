@@ -148,7 +148,7 @@ def onnx_forward(session: "InferenceSession", task: Task, *, reduce: bool = True
                 "return: its files are another model's"
             )
         inputs = {name: batch[name] for name in names}
-        logits = np.asarray(session.run(["logits"], inputs)[0])
+        logits = np.asarray(session.run([task.output_name], inputs)[0])
         return np.asarray(task.reduce_logits(logits, batch)) if reduce else logits
 
     return forward

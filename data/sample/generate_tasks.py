@@ -6,7 +6,8 @@ masked_lm and causal_lm and the vocabulary of most tasks are the sample's own.
 token_classification: who, which firm, where; surnames stand in names, firms and streets alike, so a
 word alone does not tell. question_answering: three facts and a question about one, some about none.
 multiple_choice: what could be done to what. seq2seq_lm: times, dates and amounts, from words to
-digits. image_classification: shapes of any place, size and colour.
+digits. image_classification: shapes of any place, size and colour. embeddings: a fact told twice,
+in other words, and another fact in the words of the first.
 """
 
 import argparse
@@ -156,6 +157,25 @@ def written(rng: random.Random) -> dict:
     put = {"time": f"{hour}:{minute:02}", "date": f"{month} {day}", "price": f"{sign}{amount}"}
     frame = rng.choice(TRIPS)
     return {"spoken": frame.format(**said), "written": frame.format(**put)}
+
+
+# -- embeddings ----------------------------------------------------------------------------------
+
+FRAMES = [(lead, pattern) for lead in generate.LEADS for pattern in generate.PATTERNS]
+
+
+def triplet(rng: random.Random) -> dict:
+    """Return a fact, the same one in other words, and one with a thing changed in its words."""
+    kind = rng.choices(list(generate.CHANGES), list(generate.CHANGES.values()))[0]
+    fact, frames = generate.make_fact(rng, kind), rng.sample(FRAMES, 3)
+    words = {name: rng.randrange(2) for name in generate.WORDS}
+    synonyms = {name: 1 - number for name, number in words.items()}
+    told = (fact, words), (fact, synonyms), (generate.change(rng, fact, kind), words)
+    texts = [
+        generate.tell(what, frame, which, digits=rng.random() < 0.5)
+        for (what, which), frame in zip(told, frames, strict=True)
+    ]
+    return dict(zip(("anchor", "positive", "negative"), texts, strict=True))
 
 
 # -- image_classification ------------------------------------------------------------------------
@@ -335,7 +355,7 @@ def write_image_model(folder: Path) -> None:
 def main(output: Path) -> None:
     rng = random.Random(21)
     makers = {
-        "token_classification": (tagged, (3000, 300, 300)),
+        "token_classification": (tagged, (2000, 300, 300)),
         "question_answering": (question, (8000, 400, 400)),
         "multiple_choice": (choice, (4000, 400, 400)),
         "seq2seq_lm": (written, (8000, 300, 300)),
@@ -355,6 +375,9 @@ def main(output: Path) -> None:
             write_rows(output / task, split, rows)
     for split, count in zip(SPLITS, (1200, 240, 240), strict=True):
         write_pictures(output / "image_classification", split, rng, count)
+    rng = random.Random(22)
+    for split, count in zip(SPLITS, (2000, 300, 300), strict=True):
+        write_rows(output / "embeddings", split, [triplet(rng) for _ in range(count)])
     write_image_model(output / "image_classification" / "model")
     write_seq2seq_model(output / "seq2seq_lm" / "model", found["seq2seq_lm"])
     write_causal_model(output / "causal_lm" / "model", output / "model")

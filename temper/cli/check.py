@@ -163,7 +163,7 @@ def check_augmentation(parameters: params.Params, findings: Findings) -> None:
 def check_model(parameters: params.Params, findings: Findings) -> None:
     """Report what the parameters ask for and the local model folder cannot give."""
     from temper.check import custom_code_checks, network_checks, onnx_checks
-    from temper.ingest import base_model, weights
+    from temper.ingest import base_model, sentence_transformers, weights
     from temper.tasks.base import registry
     from temper.tasks.base.windows import check_max_length
 
@@ -178,6 +178,7 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
                 accepted[key] = value
         with_overrides = p.model_copy(update={"config": accepted})
         config = base_model.read_config(folder, with_overrides) if accepted else plain
+        sentence_transformers.set_pooling(config, folder, parameters.task, p.name)
         task = registry.load(parameters)
         processor = base_model.read_processor(folder, config, p, task)
         with findings.at("tokenize.max_length"):

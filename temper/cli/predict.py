@@ -42,7 +42,6 @@ from temper.prediction.predictor import open_export, why_no_graph
 CHUNK_ROWS = 1000
 CHUNK_CHARACTERS = 10_000_000  # or bytes of images, after which a chunk ends early
 NOT_A_COMMAND: Any = None  # the context where Python code calls `predict`
-ADDED = ("prediction", "score", "scores", "choice", "entities")
 
 
 class Batch(NamedTuple):
@@ -135,7 +134,8 @@ def write_predictions(
 ) -> int:
     """Write all rows with their predictions, and return their number; they are read twice."""
     is_parquet = output.suffix.lower() == ".parquet"
-    count, types = survey(read(), inputs, is_typed=is_parquet)
+    added = [*predict_columns({name: [] for name in inputs})]
+    count, types = survey(read(), inputs, added, is_typed=is_parquet)
     kept = [name for name in types if is_parquet or inputs.get(name) != "image"]
     with (
         tqdm(total=count, unit="row", unit_scale=True, disable=None) as bar,
@@ -212,12 +212,13 @@ def chunks(
 
 
 def survey(
-    batches: Iterator[Batch], inputs: dict[str, str], *, is_typed: bool
+    batches: Iterator[Batch], inputs: dict[str, str], added: Sequence[str], *, is_typed: bool
 ) -> tuple[int, dict[str, pa.DataType]]:
     """Read all rows; return their number and all columns, in the order in which they appear.
 
     Args:
         inputs: column → type of its values.
+        added: the columns of predictions.
         is_typed: find the Arrow type that holds all values of each column; else all are null.
 
     Raises:
@@ -241,7 +242,7 @@ def survey(
         for name in inputs if names else ():  # an empty file of JSON Lines has no columns
             get_column(names | found, name, source)
         for name in names:
-            if name in ADDED or name.startswith("score_"):
+            if name in added:
                 raise InputError(
                     f"{source}: predict would overwrite the column {name!r}; rename it"
                 )

@@ -1,7 +1,7 @@
 """Statistics per row of a predictions file, from which any sample of the rows can be scored.
 
-Labels, numbers, tags, choices, answers and generated texts give every main score; `language` gives
-the perplexity (to four digits), `completions` the exact match.
+Labels, numbers, tags, choices, answers, ranks and generated texts give every main score;
+`language` gives the perplexity (to four digits), `completions` the exact match.
 """
 
 import re
@@ -69,7 +69,9 @@ def parse(rows: Sequence[Row], column: str, module: str, ids: Mapping[str, int])
             return np.array([ids[text] for text in texts])
         case "multi_label", _:
             return np.array([[name in text.split("|") for name in ids] for text in texts])
-        case "regression", _:
+        case "retrieval", "prediction":
+            return [[int(rank) for rank in row["ranks"].split()] for row in rows]
+        case (("regression" | "similarity"), _):
             return np.array(texts, dtype=float)
         case "entities", _:
             return [text.split() for text in texts]
@@ -97,7 +99,7 @@ def is_right(module: str, stats: Any, predictions: Any, references: Any) -> np.n
     if module in ("entities", "choices"):
         pairs = zip(predictions, references, strict=True)
         return np.array([prediction == reference for prediction, reference in pairs], dtype=bool)
-    column = {"answers": 1, "completions": 3}.get(module)
+    column = {"answers": 1, "completions": 3, "retrieval": 0}.get(module)
     return None if column is None else stats[:, column] > 0
 
 

@@ -46,7 +46,11 @@ class SplitResult:
 
 
 class Evaluator:
-    """Scores tags, spans, choices, token statistics and texts, as the task decodes them."""
+    """Scores tags, spans, choices, token statistics and texts, as the task decodes them.
+
+    Args:
+        base_folder: the model that training began with; None: it is not scored.
+    """
 
     def __init__(
         self,
@@ -55,9 +59,11 @@ class Evaluator:
         features: Mapping[str, "Dataset"],
         raw: Mapping[str, "Dataset"],
         zero_shot_folder: Path,
+        base_folder: Path | None = None,
     ):
         self.predictor, self.features, self.raw = predictor, features, raw
-        self.zero_shot_folder = zero_shot_folder
+        self.zero_shot_folder, self.base_folder = zero_shot_folder, base_folder
+        self.new_tokens = parameters.model.new_tokens
         self.task, self.params, self.seed = predictor.task, parameters.evaluate, parameters.seed
         self.metrics_module = parameters.task.metrics
         self.module = metrics.load(self.metrics_module)

@@ -18,6 +18,8 @@ WORST = {  # metrics → what ranks the worst rows, and its name
     "regression": ("squared\u00a0error", "largest errors"),
     "answers": ("1\u00a0\u2212\u00a0F1", "answers furthest from the reference"),
     "summarization": ("1\u00a0\u2212\u00a0ROUGE-L", "texts furthest from the reference"),
+    "retrieval": ("rank", "positives that rank lowest, beside the nearest texts"),
+    "similarity": ("ranks\u00a0apart", "similarities that rank furthest from the score"),
     "translation": ("100\u00a0\u2212\u00a0chrF", "texts furthest from the reference"),
 }
 UNSURE = "highest loss. Of those with a wrong prediction, either the label is wrong or the model is"
@@ -82,6 +84,7 @@ def worst(rows: Sequence[Row], metrics_module: str, inputs: Sequence[str]) -> di
                 tagged.append((tagged_words(words, tags, other), tagged_words(words, other, tags)))
     return {
         "name": name,
+        "found": "nearest" if metrics_module == "retrieval" else "prediction",
         "caption": f"The rows with the {caption}.",
         "tagged": tagged if len(tagged) == len(rows) else [],
     }

@@ -64,7 +64,7 @@ def write(
     """Write the card, README.md of an exported folder."""
     task = registry.load(parameters)
     needs_temper = loading.is_temper_model(target.parent)
-    library = "temper" if needs_temper else "transformers"
+    library = "temper" if needs_temper else task.library
     data = metadata(parameters, data_summary, scores, task, library)
     text = templates.render(
         Path(__file__).with_name("card.md.j2"),

@@ -34,7 +34,7 @@ FUSION_TYPES = {  # transformers' model type → ONNX Runtime's
 
 
 def write(model: "nn.Module", task: Task, sample: Batch, target: Path) -> None:
-    """Export a model to one ONNX file with dynamic axes for text, its output `logits`.
+    """Export a model to one ONNX file with dynamic axes for text, its output `task.output_name`.
 
     The keys of the sample, a collated batch, become the inputs, in their order.
     """
@@ -47,7 +47,7 @@ def write(model: "nn.Module", task: Task, sample: Batch, target: Path) -> None:
     config._attn_implementation = "eager"
     inputs = {name: torch.from_numpy(v) for name, v in sample.items() if name != "labels"}
     axes = {name: DYNAMIC_AXES.get((name, v.ndim), TOKEN_AXES) for name, v in inputs.items()}
-    axes["logits"] = {0: "batch"}
+    axes[task.output_name] = {0: "batch"}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -58,7 +58,7 @@ def write(model: "nn.Module", task: Task, sample: Batch, target: Path) -> None:
                 tuple(inputs.values()),
                 str(path),
                 input_names=list(inputs),
-                output_names=["logits"],
+                output_names=[task.output_name],
                 dynamic_axes=axes,
                 opset_version=OPSET,
                 dynamo=False,

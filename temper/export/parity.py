@@ -50,7 +50,7 @@ def check_onnx(
         numbered = zip(indices, features.__getitems__(indices), strict=True)
         batch = collate([row | {"draw": (0, i)} for i, row in numbered])
         logits = trained(batch)
-        by_row = row_differences(logits, exported(batch), batch)
+        by_row = row_differences(logits, exported(batch), batch, len(indices))
         differences[indices] = np.maximum(differences[indices], by_row)
         return task.unpad(np.asarray(task.reduce_logits(logits, batch)), batch)
 
@@ -75,8 +75,10 @@ def compared_batches(lengths: np.ndarray) -> Iterator[list[int]]:
             yield rows[start : start + size].tolist()
 
 
-def row_differences(first: np.ndarray, second: np.ndarray, batch: Batch) -> np.ndarray:
-    """Return each row's largest difference of logits, those of padding left out."""
+def row_differences(
+    first: np.ndarray, second: np.ndarray, batch: Batch, num_rows: int
+) -> np.ndarray:
+    """Return each row's largest difference of logits, those of padding left out, (rows,)."""
     differences = np.abs(first - second)
     if differences.ndim == 3 and "decoder_input_ids" in batch:
         differences = differences * (batch["labels"] != IGNORE_INDEX)[:, :, None]
@@ -84,7 +86,7 @@ def row_differences(first: np.ndarray, second: np.ndarray, batch: Batch) -> np.n
         mask = batch["attention_mask"]
         tokens_last = differences.shape[2] == mask.shape[1] != differences.shape[1]
         differences = differences * (mask[:, None, :] if tokens_last else mask[:, :, None])
-    return differences.reshape(len(differences), -1).max(-1)
+    return differences.reshape(num_rows, -1).max(-1)
 
 
 def check_generation(
@@ -159,11 +161,11 @@ def check_int8(score: float, int8_score: float, max_drop: float) -> float:
 def agreement(
     task: Task, outputs: list[np.ndarray], trained_outputs: list[np.ndarray], features: Any
 ) -> float:
-    """Return the share of features with the same prediction; for numbers, the R² of the two."""
+    """Return the mean of `Task.agreement` over the features; for numbers, the R² of the two."""
     if task.params.metrics == "regression":
         return r_squared(outputs, np.stack(trained_outputs)[:, 0])
-    rows, hard = zip(outputs, trained_outputs, features, strict=True), task.hard_prediction
-    return float(np.mean([(hard(a, row) == hard(b, row)).all() for a, b, row in rows]))
+    rows = zip(outputs, trained_outputs, features, strict=True)
+    return float(np.mean([task.agreement(a, b, row) for a, b, row in rows]))
 
 
 def score(task: Task, outputs: list[np.ndarray], features: Any) -> float:

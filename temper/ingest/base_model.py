@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from temper.core import artifacts
 from temper.core.errors import InputError, nearest
-from temper.ingest import base_tokenizer, model_files, weights
+from temper.ingest import base_tokenizer, model_files, sentence_transformers, weights
 from temper.models import loading
 from temper.models.config import ModelWithHeadConfig
 from temper.params.model import ModelParams
@@ -156,6 +156,7 @@ def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[s
     """
     check_base_model(folder, params)
     config = read_config(folder, params)
+    sentence_transformers.set_pooling(config, folder, task.params, params.name)
     processor = read_processor(folder, config, params, task)
     summary: dict[str, Any] = {
         "name": params.name,

@@ -2,7 +2,8 @@
 
 A module has `per_example_stats(predictions, references)`, a row of numbers per example, and
 `aggregate(totals)`, the scores of any number of summed samples, so that a bootstrap interval costs
-one matrix product (docs/adr/0007). `regression` has `weighted_scores(weights, stats)` in its place.
+one matrix product (docs/adr/0007). `regression` and `similarity` have `weighted_scores(weights,
+stats)` in its place.
 
 Labels and numbers (`classification`, `multi_label`, `regression`) are predicted from logits by
 `outputs`, and have `probability_scores`, those that are no functions of sums.
@@ -26,6 +27,7 @@ LOGIT_MODULES = ("classification", "multi_label", "regression")
 MODULES = (
     *LOGIT_MODULES,
     *("entities", "answers", "choices", "language", "completions", "summarization", "translation"),
+    *("retrieval", "similarity"),
 )
 MAY_BE_UNDEFINED = ("roc_auc", "pearson", "spearman")  # where rows do not vary
 UNBOUNDED = ("mse", "rmse", "mae", "log_loss", "loss", "perplexity", "bleu", "chrf")

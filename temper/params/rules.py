@@ -13,13 +13,14 @@ from temper.params.schema import Params, label_phrases
 from temper.params.task import TASKS
 from temper.params.task_rules import text_conflicts
 from temper.params.train import TrainParams
-from temper.params.train_rules import LOSS_OPTIONS, Conflict, loss_conflicts, schedule_conflicts
+from temper.params.train_rules import LOSS_OPTIONS, TRAIN_RULES, Conflict
 
 AUGMENTED = ("sequence_classification", "seq2seq_lm")  # no label belongs to a word of the text
 LABELS = ("sequence_classification", "token_classification", "image_classification")
 HEADS = ("sequence_classification", "token_classification")  # tasks of `model.head`
 TEXT = tuple(task for task in TASKS if task != "image_classification")
 NOT_LM = tuple(task for task in TASKS if not task.endswith("_lm"))
+R_DROP = tuple(task for task in NOT_LM if task != "embeddings")  # has no predictions to compare
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ TECHNIQUES = {  # off where absent, null, 0 or {}; refused where they have no ef
         lambda p: p.task.metrics == "classification",
         "only where a row has one label",
     ),
-    "train.r_drop_alpha": Scope(NOT_LM),
+    "train.r_drop_alpha": Scope(R_DROP),
     "model.head": Scope(HEADS),
     "model.custom_class": Scope(LABELS),
     "model.new_tokens": Scope(TEXT),
@@ -100,8 +101,7 @@ def conflicts(p: Params) -> list[tuple[Location, str]]:
 
     The values that `Params` validates one by one are taken as valid.
     """
-    rules = (_scopes, text_conflicts, _data, _models, _head)
-    rules += (loss_conflicts, schedule_conflicts, _evaluate, _export)
+    rules = (_scopes, text_conflicts, _data, _models, _head, *TRAIN_RULES, _evaluate, _export)
     found = [conflict for rule in rules for conflict in rule(p)]
     if p.task.classes is not None:
         found += label_conflicts(p, p.task.classes)

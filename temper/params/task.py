@@ -155,6 +155,54 @@ class Seq2SeqLM(TaskSchema):
         return self.problem_type
 
 
+class Embeddings(TaskSchema):
+    name: Literal["embeddings"] = Field(description=NAME)
+    anchor: Annotated[Name | None, Input("text")] = None
+    """The column of texts to search with, such as questions. Absent: `text` and `score`."""
+    positive: Annotated[Name | None, Target("text")] = None
+    """The column of texts that each anchor should find. Absent: `text` and `score`."""
+    negative: Annotated[Name | None, Input("text")] = None
+    """A column of texts that each anchor should not find. Absent: the other rows of the batch."""
+    text: Annotated[Annotated[Columns, Field(min_length=2, max_length=2)] | None, Input("text")] = (
+        None
+    )
+    """The two columns of pairs with a similarity score. Absent: `anchor` and `positive`."""
+    score: Annotated[Name | None, Target("number")] = None
+    """The column of scores, the higher the more alike. Absent: `anchor` and `positive`."""
+    pooling: Literal["mean", "cls", "max"] | None = None
+    """How the tokens' vectors become one. Absent: as the checkpoint says, or mean."""
+    temperature: float = Field(default=0.05, gt=0)
+    """Divides cosine similarities in the loss. Absent: 0.05."""
+
+    @model_validator(mode="after")
+    def _check_form(self) -> Self:
+        found = {key for key in ("anchor", "positive", "negative", "text", "score")
+                 if getattr(self, key) is not None}  # fmt: skip
+        if found - {"negative"} != {"anchor", "positive"} and found != {"text", "score"}:
+            raise ValueError(
+                f"the rows are anchor and positive, with or without negative, or text and score; "
+                f"found {', '.join(sorted(found)) or 'none of them'}"
+            )
+        return self
+
+    @property
+    def metrics(self) -> str:
+        return "similarity" if self.anchor is None else "retrieval"
+
+    @property
+    def has_in_batch_loss(self) -> bool:
+        return True
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The columns of a row's texts: anchor, positive and negative, or those of a pair."""
+        columns = (self.anchor, self.positive, self.negative)
+        return self.text or tuple(column for column in columns if column is not None)
+
+    def for_prediction(self) -> Self:
+        return self.model_copy(update={"negative": None})
+
+
 TaskParams = Annotated[
     SequenceClassification
     | TokenClassification
@@ -163,7 +211,8 @@ TaskParams = Annotated[
     | MaskedLM
     | ImageClassification
     | Seq2SeqLM
-    | CausalLM,
+    | CausalLM
+    | Embeddings,
     Field(discriminator="name"),
 ]
 

@@ -120,6 +120,15 @@ class TaskSchema(Group):
         """The label names that params.yaml fixes, if any."""
         return getattr(self, "labels", None)
 
+    @property
+    def has_in_batch_loss(self) -> bool:
+        """Whether a row's loss depends on the other rows of its batch."""
+        return False
+
+    def for_prediction(self) -> Self:
+        """Return the parameters without input columns that only training and evaluation read."""
+        return self
+
     def _marked(self, mark: type[Input | Target]) -> Iterator[tuple[str, str]]:
         """Yield the columns of the keys with a mark, and their types."""
         for key, field in type(self).model_fields.items():

@@ -1,4 +1,4 @@
-"""The options of the learning-rate schedule and of the loss → those that do not fit."""
+"""The options of the learning-rate schedule, the loss and its batch → those that do not fit."""
 
 from collections.abc import Iterator
 
@@ -26,6 +26,11 @@ NEEDED_OPTIONS = {  # schedule → those of which it needs exactly one
     "cosine_warmup_with_min_lr": ("min_lr", "min_lr_rate"),
     "warmup_stable_decay": ("num_decay_steps",),
 }
+WITHOUT_CLASSES = {  # module of temper/metrics → how it is called
+    "regression": "regression has",
+    "retrieval": "embeddings have",
+    "similarity": "embeddings have",
+}
 LOSS_OPTIONS = ("class_weights", "label_smoothing", "focal_gamma", "huber_delta")
 
 
@@ -39,8 +44,23 @@ def loss_conflicts(p: Params) -> Iterator[Conflict]:
         value = getattr(p.train, key)
         if value and p.train.loss is not None:
             yield f"train.{key}", f"{value!r} has no effect on a custom train.loss; remove it"
-        elif value and p.task.metrics == "regression" and key != "huber_delta":
-            yield f"train.{key}", f"{value!r} is about classes, and regression has none; remove it"
+        elif value and p.task.metrics in WITHOUT_CLASSES and key != "huber_delta":
+            message = f"{value!r} is about classes, and {WITHOUT_CLASSES[p.task.metrics]} none"
+            yield f"train.{key}", f"{message}; remove it"
+
+
+def embedding_conflicts(p: Params) -> Iterator[Conflict]:
+    """Yield what a loss that compares rows, and anchors without a prediction, rule out."""
+    size = p.train.per_device_batch_size
+    if p.task.has_in_batch_loss and size not in (None, p.train.global_batch):
+        message = f"{size} would leave each row fewer others to be compared with than "
+        yield "train.per_device_batch_size", f"{message}train.{p.train.batch_key}; remove it"
+    if p.task.metrics == "retrieval":
+        message = "a custom metric gets predictions, and anchors have none; name one of the task's"
+        if "." in p.train.metric_for_best_model:
+            yield "train.metric_for_best_model", message
+        if p.evaluate.metrics:
+            yield "evaluate.metrics", message.partition(";")[0] + "; remove it"
 
 
 def schedule_conflicts(p: Params) -> Iterator[Conflict]:
@@ -73,3 +93,6 @@ def schedule_conflicts(p: Params) -> Iterator[Conflict]:
     shapes = {options.get("warmup_type"), options.get("decay_type", "cosine")}
     if schedule == "warmup_stable_decay" and "num_cycles" in options and "cosine" not in shapes:
         yield key, "num_cycles has no effect without a cosine"
+
+
+TRAIN_RULES = (loss_conflicts, schedule_conflicts, embedding_conflicts)

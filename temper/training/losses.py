@@ -15,6 +15,7 @@ from transformers.utils.generic import ModelOutput
 
 from temper.core.errors import InputError
 from temper.tasks.base.arrays import IGNORE_INDEX
+from temper.training import embedding_losses
 
 LossFunction = Callable[..., Tensor]  # (logits, labels, **loss_kwargs)
 
@@ -62,19 +63,24 @@ def build_loss(
     class_weights: Sequence[float] | None = None,
     focal_gamma: float = 0.0,
     huber_delta: float | None = None,
+    **options: float,
 ) -> LossFunction:
     """Build a function `(logits (batch, …, outputs), labels) -> ()` that sums over labels.
 
     Args:
         name: cross_entropy (labels are ids, without the last axis), binary_cross_entropy (a 0 or 1
-            per output), squared_error (a number per row) or crf (ids; also takes `transitions`).
+            per output), squared_error (a number per row), crf (ids; also takes `transitions`) or
+            one of `embedding_losses`.
         label_smoothing: share of the target spread over all classes (Szegedy et al. 2016).
         class_weights: factor per label; in a multi-label task on the positive term.
         focal_gamma: factor `(1 - p)^gamma` on each term (Lin et al. 2017).
         huber_delta: regression: errors above this count linearly (Huber 1964); None: squared.
+        options: of one of `embedding_losses`.
     """
     if name == "crf":
         return crf
+    if name in embedding_losses.LOSSES:
+        return partial(embedding_losses.LOSSES[name], **options)
     if name == "squared_error":
         return partial(squared_error, huber_delta=huber_delta)
     function = {"cross_entropy": cross_entropy, "binary_cross_entropy": binary_cross_entropy}[name]

@@ -135,6 +135,19 @@ def with_fitted_batch_size(params: TrainParams, folder: Path) -> TrainParams:
     return params.model_copy(update=artifacts.read_json(fitted)) if fitted.exists() else params
 
 
+def refuse_smaller_batch(params: TrainParams, failure: OutOfMemory) -> TrainParams:
+    """Stop a training whose loss compares all rows of a batch.
+
+    Raises:
+        InputError: always.
+    """
+    raise InputError(
+        f"out of memory ({failure}): the batch cannot be divided, because its loss compares all "
+        f"rows; lower train.{params.batch_key} ({params.global_batch}) or tokenize.max_length, or "
+        "use train.gradient_checkpointing or train.precision: bf16"
+    )
+
+
 def free_memory() -> None:
     """Release what a failed attempt still holds."""
     from accelerate.utils.memory import clear_device_cache

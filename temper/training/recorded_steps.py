@@ -48,6 +48,7 @@ def obstacle(session: TrainingSession) -> str | None:
         f"train.optimizer is {params.optimizer}": params.optimizer is not None,
         "train.weight_averaging is ema": session.ema is not None,
         "train.collator": params.collator is not None,
+        "a loss across the rows of a batch": session.task.params.has_in_batch_loss,
         "batch normalization": any(isinstance(m, _BatchNorm) for m in session.model.modules()),
     }
     return next((reason for reason, applies in reasons.items() if applies), None)

@@ -88,7 +88,9 @@ def score_untrained(session: TrainingSession) -> Row | None:
     if session.validator is None:
         return None
     validation = session.validator.dataset
-    rows = scored_rows(validation)
+    # ranks depend on the size of the corpus
+    is_ranked = session.task.params.metrics == "retrieval"
+    rows = validation if is_ranked else scored_rows(validation)
     if len(rows) < len(validation):
         part = f"{len(rows):,} of {len(validation):,} validation rows"
         distributed.print_once(f"step 0: the untrained model, on {part}")

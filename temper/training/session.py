@@ -74,10 +74,11 @@ class TrainingSession:
         params, train = parameters.train, data["train"]
         self.params, self.folder, self.seed, self.on_metrics = params, folder, seed, on_metrics
         self.num_steps, self.total_flos, self.stop_signal = 0, 0.0, 0
-        self.args = setup.training_arguments(params, seed, folder)
+        self.args = setup.training_arguments(parameters, seed, folder)
         self.task = registry.load(parameters, train.features)
         validation = setup.labelled_validation(params, data, self.task)
         processor, config = setup.open_base(base, self.task, train.features)
+        self.task = self.task.for_model(config)
         is_crf = networks.has_crf(config, parameters)
         self.loss_function = setup.build_loss_function(parameters, train, self.task, is_crf=is_crf)
         collator = self.task.collator(processor, config, params.augmentation)

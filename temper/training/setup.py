@@ -74,13 +74,19 @@ def labelled_validation(params: TrainParams, data: "DatasetDict", task: Task) ->
     return None
 
 
-def training_arguments(params: TrainParams, seed: int, folder: Path) -> TrainingArguments:
+def training_arguments(parameters: Params, seed: int, folder: Path) -> TrainingArguments:
     """Build TrainingArguments with everything off that the session does itself.
 
     Raises:
-        InputError: the global batch does not divide into equal batches of the processes.
+        InputError: the global batch does not divide into equal batches of the processes, or its
+            rows are compared with each other and there are several processes.
     """
-    world_size = distributed.world_size()
+    params, world_size = parameters.train, distributed.world_size()
+    if parameters.task.has_in_batch_loss and world_size > 1:
+        raise InputError(
+            f"train.launch {params.launch} starts {world_size} processes, and the loss of "
+            f"{parameters.task.name} compares all rows of a batch: set it to single"
+        )
     size = params.per_device_batch(world_size)
     assert params.precision != "auto"  # the stage has resolved it
     return TrainingArguments(
@@ -178,6 +184,7 @@ def build_loss_function(
         class_weights=weights,
         focal_gamma=params.focal_gamma,
         huber_delta=params.huber_delta,
+        **task.loss_options,
     )
     alpha = params.r_drop_alpha
     return losses.with_r_drop(loss, task.loss, alpha) if alpha else loss

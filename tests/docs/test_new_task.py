@@ -30,7 +30,11 @@ def test_following_the_page_makes_a_task_that_passes_the_contract(tmp_path):
     schema, module, data, case = blocks("python")
     (task,), (row,) = blocks("yaml"), blocks("markdown")
     edit(tmp_path / "temper/params/task.py", "TaskParams = ", f"{schema}\n\nTaskParams = ")
-    edit(tmp_path / "temper/params/task.py", "| CausalLM,", "| CausalLM | NextSentencePrediction,")
+    edit(
+        tmp_path / "temper/params/task.py",
+        "| Embeddings,",
+        "| Embeddings | NextSentencePrediction,",
+    )
     (tmp_path / "temper/tasks/next_sentence_prediction.py").write_text(module)
     run(tmp_path, "-c", data)
     tree = yaml.safe_load((ROOT / "recipes/sample-multiple_choice.yaml").read_text())

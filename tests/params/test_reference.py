@@ -76,7 +76,7 @@ def test_types_are_in_words():
     assert values["train.precision"] == "`auto` | `fp32` | `bf16` | `fp16`"
     assert values["tokenize.max_length"] == "int ≥ 1 (tokens)"
     assert values["model.files"] == "name → text"
-    assert values["task.text"] in ("list of text (1 to 2)", "text")  # of the last task with one
+    assert values["task.text"] == "list of text (2 to 2)"  # of the last task with one
 
 
 def test_schema_keys_are_those_that_files_hold():

@@ -107,13 +107,21 @@ def test_parameters_have_their_current_names(page):
 
 @pytest.mark.parametrize("page", [page for page in CURRENT if page != "docs/sweep.md"])
 def test_examples_of_parameters_are_valid(page, tmp_path):
-    """Each YAML block, merged into params.yaml, is accepted; sweep.yaml has a test of its own."""
+    """Each YAML block is accepted as part of params.yaml, or of the recipe of the task it names.
+
+    sweep.yaml has a test of its own.
+    """
     for block in re.findall(r"```yaml\n(.*?)```", text_of(page), re.DOTALL):
         if ADDED in block:
             continue
-        tree = yaml.load((ROOT / "params.yaml").read_text(), Loader=yaml_file.Loader)
-        tree["task"].pop("labels")  # pages name labels of other data
-        merge(tree, yaml.load(block, Loader=yaml_file.Loader))
+        changes = yaml.load(block, Loader=yaml_file.Loader)
+        task = changes.get("task", {}).get("name")
+        file = f"recipes/sample-{task}.yaml" if task else "params.yaml"
+        tree = yaml.load((ROOT / file).read_text(), Loader=yaml_file.Loader)
+        tree["task"].pop("labels", None)  # pages name labels of other data
+        if task:
+            tree["task"] = {}
+        merge(tree, changes)
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
         params.load(tmp_path / "params.yaml")
 

@@ -19,7 +19,7 @@ from temper.tasks.base import registry
 from tests.helpers.samples import prepare_sample, rows_of
 from tests.helpers.workspace import ROOT, isolate
 
-TASKS = sorted(path.stem for path in (ROOT / "temper/tasks").glob("[a-z]*_*.py"))
+TASKS = sorted(path.stem for path in (ROOT / "temper/tasks").glob("[a-z]*.py"))
 CASES = {  # name → recipe, changes that let 200 rows be learned by heart
     "sequence_classification": ("params.yaml", {"train.epochs": 12}),
     "sequence_classification pair": (
@@ -40,6 +40,10 @@ CASES = {  # name → recipe, changes that let 200 rows be learned by heart
     "image_classification": ("recipes/sample-image_classification.yaml", {"train.epochs": 20}),
     "seq2seq_lm": ("recipes/sample-seq2seq_lm.yaml", {"train.epochs": 12}),
     "causal_lm": ("recipes/sample-causal_lm.yaml", {"train.epochs": 50}),
+    "embeddings": (
+        "recipes/sample-embeddings.yaml",
+        {"train.epochs": 8},
+    ),
     "causal_lm prompts": (
         "recipes/sample-causal_lm.yaml",
         {"train.epochs": 12, "task.prompt": "sentence1", "task.text": "label"},
@@ -210,8 +214,40 @@ def test_predict_answers_like_evaluate(done, tmp_path):
     if kind == "language":
         assert all(isinstance(answer, str) for answer in answers)
         return
+    if kind == "retrieval":  # evaluate has what the vectors found
+        np.testing.assert_allclose(np.linalg.norm(answers, axis=1), 1, atol=1e-5)
+        return
     expected = [row["prediction"] for row in predictions("test")]
     assert [str(task.format_value(a)) if not isinstance(a, str) else a for a in answers] == expected
+
+
+@cases(["embeddings"])
+def test_sentence_transformers_gives_the_same_vectors(done):
+    """`SentenceTransformer` loads the export, whose ONNX graph gives the pooled unit vector."""
+    from sentence_transformers import SentenceTransformer
+
+    texts = [row["anchor"] for row in rows_of(Path(done[1].data.files["test"]), 8)]
+    expected = SentenceTransformer("data/export", device="cpu").encode(texts)
+    options = {"batch_tokens": 256, "num_threads": 1, "trust_code": False}
+    for engine, tolerance in (("torch", 1e-5), ("onnx", 1e-5), ("int8", 0.05)):
+        model = predictor.open_export(Path("data/export"), engine, **options)
+        found = model.predict({"anchor": texts})["prediction"]
+        np.testing.assert_allclose(found, expected, atol=tolerance)
+    session = predictor.open_session(Path("data/export/onnx/model.onnx"), 1)
+    (output,) = session.get_outputs()
+    assert (output.name, output.shape[1:]) == ("sentence_embedding", [expected.shape[1]])
+
+
+@cases(["embeddings"])
+def test_an_untrained_checkpoint_is_a_baseline(done, tmp_path):
+    """With the trained weights as the checkpoint it scores what the model scores."""
+    shutil.copytree("data/model", tmp_path / "weights")
+    features, raw = arrow.load(Path("data/tokenized")), arrow.load(Path("data/raw"))
+    evaluator = evaluate.build_evaluator(
+        Path("data/model"), features, raw, Path("data/zero_shot"), done[1], tmp_path
+    )
+    scored = evaluator.scores(evaluator.score("test", tmp_path / "test.csv"))
+    assert evaluator.baselines(["test"])["untrained"]["test"] == scored
 
 
 @every_plain

@@ -55,7 +55,10 @@ class Task(ABC):
     auto_model: str  # name of the AutoModelFor… class
     pipeline_tag: str  # the Hub's name for the task
     pipeline_input = '"a text"'  # what the model card calls a pipeline with, as Python code
+    library = "transformers"  # which loads the export; the Hub's name
     loss = "cross_entropy"  # a name of temper/training/losses
+    loss_options: Mapping[str, float] = {}  # of that loss alone
+    output_name = "logits"  # of the ONNX graph
     auto_processor = "AutoTokenizer"
     processor_kwargs: Mapping[str, Any] = {}  # of its from_pretrained
     special_tokens: tuple[str, ...] = ()  # those the tokenizer must have, such as `eos_token`
@@ -163,6 +166,11 @@ class Task(ABC):
     def hard_prediction(self, output: np.ndarray, feature: Mapping[str, Any]) -> np.ndarray:
         """Return the predicted ids of a feature; export compares those of two models."""
         return output.argmax(-1)
+
+    def agreement(self, first: np.ndarray, second: np.ndarray, feature: Mapping[str, Any]) -> float:
+        """Return how far two models' outputs for a feature agree, 1: they predict the same."""
+        ids = self.hard_prediction(first, feature), self.hard_prediction(second, feature)
+        return float((ids[0] == ids[1]).all())
 
     def score(self, outputs: Logits, features: Rows, compute_metrics: ComputeMetrics) -> Scores:
         """Return `loss` and the task's metrics, as training shows them on validation."""

@@ -1,0 +1,121 @@
+"""Embeddings: rows of no form, batches that would be divided, poolings that temper lacks."""
+
+import json
+
+from tests.promises.bad_input import ABSENT, BadInput
+
+MODEL = "data/sample/model"
+RECIPE = "sample-embeddings"
+
+
+def modules(*names: str) -> str:
+    """Return the text of a modules.json."""
+    paths = ("" if name == "Transformer" else f"{i}_{name}" for i, name in enumerate(names))
+    entries = zip(names, paths, strict=True)
+    return json.dumps(
+        [{"type": f"sentence_transformers.models.{n}", "path": p} for n, p in entries]
+    )
+
+
+def pooling(*modes: str) -> dict[str, str]:
+    """Return the files of a checkpoint with these poolings."""
+    settings = {f"pooling_mode_{mode}": True for mode in modes}
+    return {
+        f"{MODEL}/modules.json": modules("Transformer", "Pooling"),
+        f"{MODEL}/1_Pooling/config.json": json.dumps(settings),
+    }
+
+
+CASES = (
+    BadInput(
+        name="no-form",
+        recipe=RECIPE,
+        changes={"task.score": "score"},
+        says=("text and score", "found anchor, negative, positive, score"),
+    ),
+    BadInput(
+        name="smaller-batches",
+        recipe=RECIPE,
+        changes={"train.per_device_batch_size": 16},
+        says=("train.per_device_batch_size", "16 would leave each row fewer others", "remove it"),
+    ),
+    BadInput(
+        name="processes",
+        recipe=RECIPE,
+        changes={"train.launch": "cpu_2"},
+        says=("launch/cpu_2.yaml starts 2 processes", "all rows of a batch: set it to single"),
+    ),
+    BadInput(
+        name="label-smoothing",
+        recipe=RECIPE,
+        changes={"train.label_smoothing": 0.1},
+        says=("train.label_smoothing", "about classes, and embeddings have none; remove it"),
+    ),
+    BadInput(
+        name="custom-metrics",
+        recipe=RECIPE,
+        changes={"evaluate.metrics": ["mine.share"], "code": {"mine": "mine.py"}},
+        files={"mine.py": "def share(predictions, references):\n    return 0.5\n"},
+        says=("evaluate.metrics", "anchors have none; remove it"),
+    ),
+    BadInput(
+        name="custom-best-metric",
+        recipe=RECIPE,
+        changes={"train.metric_for_best_model": "mine.share", "code": {"mine": "mine.py"}},
+        files={"mine.py": "def share(predictions, references):\n    return 0.5\n"},
+        says=("train.metric_for_best_model", "anchors have none; name one of the task's"),
+    ),
+    BadInput(
+        name="r-drop",
+        recipe=RECIPE,
+        changes={"train.r_drop_alpha": 1.0},
+        says=("train.r_drop_alpha", "has no effect here with embeddings"),
+    ),
+    BadInput(
+        name="unknown-pooling",
+        recipe=RECIPE,
+        files=pooling("lasttoken"),
+        says=("pools its tokens by 'lasttoken'; supported are mean, cls, max", "task.pooling"),
+    ),
+    BadInput(
+        name="two-poolings",
+        recipe=RECIPE,
+        files=pooling("mean_tokens", "max_tokens"),
+        says=("joins the vectors of several poolings (max, mean)",),
+    ),
+    BadInput(
+        name="dense-module",
+        recipe=RECIPE,
+        files=pooling("mean_tokens")
+        | {f"{MODEL}/modules.json": modules("Transformer", "Pooling", "Dense")},
+        says=("has the module Dense, which changes vectors", "remove modules.json"),
+    ),
+    BadInput(
+        name="no-pooling-config",
+        recipe=RECIPE,
+        files={f"{MODEL}/modules.json": modules("Transformer", "Pooling")},
+        says=("modules.json or the config.json of its pooling cannot be read",),
+    ),
+    BadInput(
+        name="encoder-and-decoder",
+        recipe=RECIPE,
+        changes={"model.files": {"sample": "data/sample/seq2seq_lm/model"}},
+        says=("t5 is an encoder with a decoder", "one of the two alone"),
+    ),
+    BadInput(
+        name="missing-positive",
+        recipe=RECIPE,
+        changes={"task.positive": "other"},
+        says=("task.positive", "no column 'other'", "anchor, positive, negative"),
+    ),
+    BadInput(
+        name="one-score-column",
+        recipe=RECIPE,
+        changes={
+            **dict.fromkeys(("task.anchor", "task.positive", "task.negative"), ABSENT),
+            "task.text": ["anchor"],
+            "task.score": "score",
+        },
+        says=("task.text", "at least 2 items"),
+    ),
+)
