@@ -57,12 +57,13 @@ def rehearse(session: TrainingSession) -> None:
 @contextmanager
 def _restoring(network: torch.nn.Module) -> Iterator[None]:
     """Restore torch's random states, and buffers such as the means of a batch normalization."""
-    buffers = [(buffer, buffer.detach().clone()) for buffer in network.buffers()]
+    before = {name: buffer.detach().clone() for name, buffer in network.named_buffers()}
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         yield
     with torch.no_grad():
-        for buffer, before in buffers:
-            buffer.copy_(before)
+        for name, buffer in network.named_buffers():  # others than before where it has moved
+            if name in before:
+                buffer.copy_(before[name])
 
 
 def run_longest_batch(session: TrainingSession) -> torch.Tensor:
