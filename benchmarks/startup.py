@@ -94,7 +94,9 @@ def rows(folder: Path, repeats: int) -> Iterator[str]:
     for name in STAGES:
         for partial in ("checkpoints", "tracking"):  # else train finds itself finished
             shutil.rmtree(repository / partial, ignore_errors=True)
-        cost, cells = measure(repository, repeats, *stages[name]["cmd"].split(), DVC_STAGE=name)
+        cost, cells = measure(
+            repository, repeats, *stages[name]["cmd"].removeprefix("exec ").split(), DVC_STAGE=name
+        )
         total = Cost(total.wall_s + cost.wall_s, total.cpu_s + cost.cpu_s)
         yield f"{name} | {cells}"
     yield f"together | {total.wall_s:.2f} | {total.cpu_s:.2f} | |"

@@ -16,6 +16,7 @@ from temper import params
 from temper.core import artifacts, determinism, errors, names, startup
 from temper.ingest import dataset, local_files
 from temper.ingest.text_files import Note
+from temper.models import light_imports
 from temper.params.data import DataParams
 from temper.params.model import HubModel, ModelParams
 from temper.tasks.base import registry
@@ -171,6 +172,7 @@ if __name__ == "__main__":
     with errors.exit_on_input_error():
         determinism.prepare(params.load().determinism, offline=False)
         startup.postpone("torch")
+        light_imports.list_models_once()
         what, manifests, target = sys.argv[1], *map(Path, sys.argv[2:])
         is_item = what in ("zero_shot", "translator")
         main(what, manifests, target / names.running_item() if is_item else target)

@@ -17,6 +17,7 @@ from temper.evaluation import report, tables, train_sample
 from temper.evaluation.embedding_evaluator import RetrievalEvaluator, SimilarityEvaluator
 from temper.evaluation.evaluator import Evaluator
 from temper.evaluation.label_evaluator import LabelEvaluator
+from temper.models import light_imports
 from temper.prediction.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ def main(
     determinism.configure(parameters.determinism, parameters.seed)
     features, examples = arrow.load(tokenized), arrow.load(raw)
     evaluator = build_evaluator(model_folder, features, examples, zero_shot, parameters, base)
+    startup.end_imports()
     metrics_module, label_names = parameters.task.metrics, evaluator.predictor.task.label_names
     with tracking.run("evaluate", parameters, model=model_folder) as run:
         with artifacts.atomic_dir(target) as folder:
@@ -172,5 +174,6 @@ def main(
 if __name__ == "__main__":
     startup.collect_rarely()
     with errors.exit_on_input_error():
-        determinism.prepare(params.load().determinism)
+        determinism.prepare((parameters := params.load()).determinism)
+        light_imports.leave_out(parameters)
         main(*map(Path, sys.argv[1:]))

@@ -16,6 +16,7 @@ import numpy as np
 from temper import params, tracking
 from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.export import card, graphs, mlflow_model, sentence_transformers
+from temper.models import light_imports
 from temper.prediction.predictor import GRAPHS
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def export(
     """
     split, features = comparison_split(arrow.load(tokenized))
     predictor = graphs.load_predictor(model_folder, parameters, "torch")
+    startup.end_imports()
     shutil.copytree(model_folder, target, dirs_exist_ok=True)
     config = artifacts.read_json(target / "config.json")
     stored = parameters.model_copy(update={"task": parameters.task.for_prediction()})
@@ -122,5 +124,6 @@ def main(
 if __name__ == "__main__":
     startup.collect_rarely()
     with errors.exit_on_input_error():
-        determinism.prepare(params.load().determinism)
+        determinism.prepare((parameters := params.load()).determinism)
+        light_imports.leave_out(parameters)
         main(*map(Path, sys.argv[1:]))

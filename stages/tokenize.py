@@ -18,6 +18,7 @@ import numpy as np
 from temper import augmentation, params
 from temper.augmentation import Augmentation
 from temper.core import arrow, artifacts, determinism, errors, startup
+from temper.models import light_imports
 from temper.params import user_code
 from temper.tasks.base import Mode, registry
 from temper.tasks.base.encoded_columns import column_types
@@ -166,4 +167,5 @@ if __name__ == "__main__":
     with errors.exit_on_input_error():
         determinism.prepare(params.load().determinism)
         startup.postpone("torch")
+        light_imports.list_models_once()
         main(*map(Path, sys.argv[1:]))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from temper import params, tracking
 from temper.core import arrow, artifacts, determinism, errors, startup
+from temper.models import light_imports
 from temper.params import user_code
 from temper.training import checkpoint, console, distributed, precision
 
@@ -151,6 +152,7 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
 if __name__ == "__main__":
     startup.collect_rarely()
     with errors.exit_on_input_error():
-        distributed.restrict_visible_gpus(params.load().train.launch)
-        determinism.prepare(params.load().determinism)
+        distributed.restrict_visible_gpus((parameters := params.load()).train.launch)
+        determinism.prepare(parameters.determinism)
+        light_imports.leave_out(parameters)
         main(*map(Path, sys.argv[1:]))

@@ -4,7 +4,7 @@
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,10 +12,13 @@ from temper import params
 from temper.check import dvc_yaml
 from temper.check.findings import Findings, unexpected
 from temper.core.errors import InputError
+from temper.models import light_imports
 from temper.params import user_code
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+NOT_A_COMMAND: Any = None  # the context where Python code calls `check`
 
 
 def check(
@@ -23,6 +26,7 @@ def check(
         bool,
         typer.Option("--run", help="Also run all stages on a few rows, and estimate the time."),
     ] = False,
+    context: typer.Context = NOT_A_COMMAND,
 ) -> None:
     """Report every mistake in params.yaml, dvc.yaml, the data and the model."""
     from rich.console import Console
@@ -34,6 +38,8 @@ def check(
         raise InputError("\n  ".join([str(error), *dvc_yaml.mistakes(None)])) from None
     except Exception as error:
         raise InputError(unexpected("params.yaml", error)) from error
+    if context is not None and not run:  # a process of its own, without a training
+        light_imports.leave_out(parameters)
     mistakes, facts = examine(parameters)
     if mistakes:
         heading = f"{len(mistakes)} mistake{'s' * (len(mistakes) > 1)}; nothing was run"

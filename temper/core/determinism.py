@@ -46,6 +46,16 @@ def prepare(params: Settings, *, offline: bool = True) -> None:
     `if __name__ == "__main__"`.
     """
     end_with_parent()
+    environment = environment_for(params, offline=offline)
+    if environment != os.environ:
+        sys.stdout.flush()
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+    if offline:
+        refuse_network()
+
+
+def environment_for(params: Settings, *, offline: bool) -> dict[str, str]:
+    """Return the environment of a process that `prepare` leaves as it is."""
     required = dict.fromkeys(THREAD_VARIABLES, str(params.num_threads))
     required |= {"PYTHONHASHSEED": "0", "TOKENIZERS_PARALLELISM": "true"}
     required |= PORTABLE_VARIABLES if params.portable else {}
@@ -53,15 +63,10 @@ def prepare(params: Settings, *, offline: bool = True) -> None:
     required |= {} if is_chosen else {"GOMP_SPINCOUNT": SPIN_COUNT}
     required |= {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"} if params.deterministic else {}
     required |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"} if offline else {}
-    conflicting = {"OMP_DYNAMIC", "OMP_THREAD_LIMIT"} & set(os.environ)
+    conflicting = {"OMP_DYNAMIC", "OMP_THREAD_LIMIT"}
     if params.portable:  # numpy refuses to be imported where both are set
-        conflicting |= {"NPY_ENABLE_CPU_FEATURES"} & set(os.environ)
-    if conflicting or any(os.environ.get(name) != value for name, value in required.items()):
-        inherited = {name: value for name, value in os.environ.items() if name not in conflicting}
-        sys.stdout.flush()
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], inherited | required)
-    if offline:
-        refuse_network()
+        conflicting |= {"NPY_ENABLE_CPU_FEATURES"}
+    return {k: v for k, v in os.environ.items() if k not in conflicting} | required
 
 
 def configure(params: Settings, seed: int) -> None:
@@ -79,7 +84,8 @@ def configure(params: Settings, seed: int) -> None:
     threadpool_limits(params.num_threads, user_api="blas")
     if params.deterministic:
         # on a GPU attention takes deterministic kernels only where others are errors
-        torch.use_deterministic_algorithms(True, warn_only=not torch.cuda.is_available())
+        mode = "error" if torch.cuda.is_available() else "warn"
+        torch.set_deterministic_debug_mode(mode)  # the other function imports the compiler
         # nothing reads it, and filling it is 12 % of a small model's step on a GPU
         memory: Any = torch.utils.deterministic
         memory.fill_uninitialized_memory = False

@@ -1,14 +1,21 @@
 """Faster starts: packages that wait for their first use, and rare garbage collection."""
 
+import functools
 import gc
 import importlib.util
 import sys
-from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
+import threading
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
+from typing import Any
 
-THRESHOLDS = (50_000, 20, 100)  # of allocations and collections; Python's own first is 700
+Hook = Callable[[ModuleType], object]
+
+IMPORTING = (500_000, 20, 100)  # allocations, collections; Python's own first is 700
+WORKING = (50_000, 20, 100)
 
 
 def collect_rarely() -> None:
@@ -16,7 +23,21 @@ def collect_rarely() -> None:
 
     This takes a sixth off the import of torch and transformers.
     """
-    gc.set_threshold(*THRESHOLDS)
+    gc.set_threshold(*WORKING)
+
+
+def begin_imports() -> None:
+    """Look for garbage even less often, until `end_imports`."""
+    gc.set_threshold(*IMPORTING)
+
+
+def end_imports() -> None:
+    """Never look again at what there is now: a collection of it takes 0.3 seconds.
+
+    Trainer asks for one before it trains.
+    """
+    gc.freeze()
+    gc.set_threshold(*WORKING)
 
 
 def postpone(package: str) -> None:
@@ -26,20 +47,107 @@ def postpone(package: str) -> None:
     nothing of it. Import `datasets` before transformers where both are needed: it looks for torch
     in a way that loads a package whose import is waiting.
     """
-    if package not in sys.modules:
-        sys.meta_path.insert(0, _Finder(package))
+    _change_loader(package, importlib.util.LazyLoader)
+
+
+def load_in_parts(package: str, parts: dict[str, Any]) -> None:
+    """Load a package when anything but some of its names is used.
+
+    In contrast to `postpone`, a module of the package can be imported without it.
+
+    Args:
+        package: its full name.
+        parts: name → its value until the package is loaded, or the module that has it, as text.
+    """
+    _change_loader(package, functools.partial(_PartsLoader, parts=parts))
+
+
+def after_import(module: str, change: Callable[[ModuleType], None]) -> None:
+    """Call a function with a module once it has been imported, before others see it."""
+    _change_loader(module, functools.partial(_HookLoader, after=change))
+
+
+def before_import(module: str, prepare: Callable[[ModuleType], None]) -> None:
+    """Call a function with a module that is about to be filled."""
+    _change_loader(module, functools.partial(_HookLoader, before=prepare))
+
+
+def _nothing(_: ModuleType) -> None:
+    pass
+
+
+def _change_loader(module: str, make: Callable[[Any], Loader]) -> None:
+    if module not in sys.modules:
+        sys.meta_path.insert(0, _Finder(module, make))
 
 
 class _Finder(MetaPathFinder):
-    """Finds one package, with a loader that waits for the first use of an attribute."""
+    """Finds one module, and gives it another loader."""
 
-    def __init__(self, package: str):
-        self.package = package
+    def __init__(self, module: str, make_loader: Callable[[Any], Loader]):
+        self.module, self.make_loader = module, make_loader
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        spec = PathFinder.find_spec(fullname, path) if fullname == self.package else None
+        spec = PathFinder.find_spec(fullname, path) if fullname == self.module else None
         if spec is not None and spec.loader is not None:
-            spec.loader = importlib.util.LazyLoader(spec.loader)
+            spec.loader = self.make_loader(spec.loader)
         return spec
+
+
+class _WrappedLoader(Loader):
+    """Does what another loader does."""
+
+    def __init__(self, loader: Any):
+        self.loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self.loader.exec_module(module)
+
+
+class _HookLoader(_WrappedLoader):
+    def __init__(self, loader: Any, before: Hook = _nothing, after: Hook = _nothing):
+        super().__init__(loader)
+        self.before, self.after = before, after
+
+    def exec_module(self, module: ModuleType) -> None:
+        self.before(module)
+        super().exec_module(module)
+        self.after(module)
+
+
+class _PartsLoader(_WrappedLoader):
+    def __init__(self, loader: Any, parts: dict[str, Any]):
+        super().__init__(loader)
+        self.parts, self.lock, self.is_loading = parts, threading.RLock(), False
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__class__ = _ModuleInParts
+
+    def get(self, module: ModuleType, name: str) -> Any:
+        """Return an attribute that the module lacks, after loading what has it."""
+        with self.lock:  # another thread waits until all is there
+            is_waiting = isinstance(module, _ModuleInParts) and not self.is_loading
+            if is_waiting and name != "__path__":  # which asks whether it is a package
+                if name in self.parts:
+                    part = self.parts[name]
+                    is_elsewhere = isinstance(part, str)
+                    return getattr(import_module(part), name) if is_elsewhere else part
+                self.is_loading = True
+                try:
+                    super().exec_module(module)
+                    module.__class__ = ModuleType
+                finally:
+                    self.is_loading = False
+        if name in module.__dict__:
+            return module.__dict__[name]
+        raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+
+
+class _ModuleInParts(ModuleType):
+    def __getattr__(self, name: str) -> Any:
+        return self.__spec__.loader.get(self, name)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse import issparse, vstack
 
 from temper import metrics
 from temper.core import csv_file
@@ -200,6 +199,8 @@ def sample_mask(num_rows: int, num_labels: int, seed: int) -> np.ndarray:
 
 def joined(parts: Sequence[Any]) -> Any:
     """Return what chunks hold one after the other: arrays, lists, counts, dataclasses of these."""
+    from scipy.sparse import issparse, vstack
+
     first = parts[0]
     if first is None:
         return None

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from temper import metrics
 from temper.core import artifacts
@@ -84,6 +83,8 @@ class LabelEvaluator(Evaluator):
         values = examples[self.target_column][:]
         if self.target_kind != "classes":
             return np.asarray(values)
+        from scipy.sparse import csr_array
+
         ends = np.cumsum([0, *map(len, values)])
         ids = np.concatenate([np.asarray(row, dtype=int) for row in values])
         shape = (len(values), len(self.task.label_names))
@@ -101,6 +102,8 @@ class LabelEvaluator(Evaluator):
     def score_chunk(
         self, outputs: Sequence[np.ndarray], references: Any | None, sampled: np.ndarray
     ) -> tuple[SplitResult, list[list[str]]]:
+        from scipy.sparse import csr_array
+
         logits = np.stack(outputs).astype(np.float64)
         dense = None if references is None else label_stats.dense(references)
         scored = self.module.outputs(logits, dense, self.threshold)

@@ -48,6 +48,7 @@ def save(export_folder: Path, target: Path, task: TaskSchema) -> None:
     import pandas as pd
     from mlflow.models import ModelSignature
     from mlflow.types import Schema
+    from mlflow.utils import requirements_utils
 
     columns: list[ColSpec | TensorSpec] = [
         mlflow_column(name, input_kind) for name, input_kind in task.inputs.items()
@@ -55,6 +56,9 @@ def save(export_folder: Path, target: Path, task: TaskSchema) -> None:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         code = Path(folder) / PACKAGE.name
         copy_code(code)
+        # to warn of versions that are not the installed ones, it lists every installed file
+        unchecked: Any = requirements_utils
+        unchecked._MODULES_TO_PACKAGES = {}
         mlflow.pyfunc.save_model(
             str(target),
             python_model=str(Path(__file__).with_name("served.py")),

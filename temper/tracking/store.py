@@ -91,11 +91,12 @@ def connect(uri: str | None = None) -> "MlflowClient":
 
 
 def connect_quietly() -> None:
-    """Import mlflow with short time-outs and without its log output."""
+    """Import mlflow with short time-outs, without log output and usage statistics."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT_S))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow.utils import logging_utils
 
     for name in ("mlflow", "alembic"):

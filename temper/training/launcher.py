@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -40,24 +40,31 @@ ONE_PROCESS_VARIABLES = {  # as accelerate sets them
 SHUTDOWN_TIMEOUT_S = 300  # torchrun's 30 are too few for the checkpoint of a large model
 
 
-def launch(file: str, arguments: Sequence[str]) -> int:
+def launch(file: str, arguments: Sequence[str], variables: Mapping[str, str] = os.environ) -> int:
     """Run the processes of a launch file; return the status of the first that failed, or 0.
+
+    Args:
+        file: the launch file.
+        arguments: of Python.
+        variables: of one process, which need not start again to change them.
 
     Raises:
         InputError: accelerate refuses the file.
     """
     if arguments[0] == "-m" and yaml_file.load(Path(file)) == ONE_PROCESS:
         leave_interrupts()
-        command, environment = one_process(arguments)
+        command, environment = one_process(arguments, variables)
         return subprocess.Popen(command, env=environment).wait()
     return launch_with_accelerate(file, arguments)
 
 
-def one_process(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+def one_process(
+    arguments: Sequence[str], variables: Mapping[str, str] = os.environ
+) -> tuple[list[str], dict[str, str]]:
     """Return the command and environment that accelerate would start for one process."""
-    num_threads = os.environ.get("OMP_NUM_THREADS", "1")
-    variables = ONE_PROCESS_VARIABLES | {"OMP_NUM_THREADS": num_threads}
-    return [sys.executable, *arguments], os.environ | variables
+    num_threads = variables.get("OMP_NUM_THREADS", "1")
+    added = ONE_PROCESS_VARIABLES | {"OMP_NUM_THREADS": num_threads}
+    return [sys.executable, *arguments], dict(variables) | added
 
 
 def launch_with_accelerate(file: str, arguments: Sequence[str]) -> int:
@@ -97,12 +104,14 @@ def leave_to_training(*_: object) -> None:
 
 def main(*arguments: str) -> None:
     determinism.end_with_parent()
+    variables: Mapping[str, str] = os.environ
     if arguments[0] == "-m":  # read here, so that its name passes through no shell
         parameters = params.load()
+        variables = determinism.environment_for(parameters.determinism, offline=True)
         arguments = (f"launch/{parameters.train.launch}.yaml", *arguments)
         if (line := cores.excess_threads(parameters.determinism.num_threads)) is not None:
             print(line, file=sys.stderr)
-    status = launch(arguments[0], arguments[1:])
+    status = launch(arguments[0], arguments[1:], variables)
     if status < 0:
         name = signal.Signals(-status).name
         hint = ", as when memory runs out" if name == "SIGKILL" else ""

@@ -98,6 +98,10 @@ class RecordedSteps:
 
     def _compile(self) -> None:
         """Compile AdamW to one kernel per group and, with `train.compile`, the layers."""
+        torch.use_deterministic_algorithms(  # tell the compiler, which is imported only now
+            torch.are_deterministic_algorithms_enabled(),
+            warn_only=torch.is_deterministic_algorithms_warn_only_enabled(),
+        )
         if self.device.type == "cuda":
             self.weights.update_group = torch.compile(adamw_, dynamic=True)
         if self.session.params.compile:

@@ -15,3 +15,22 @@ def test_a_package_that_waits_is_imported_on_its_first_use(tmp_path, monkeypatch
     command = [sys.executable, "-c", code]
     out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert out.split() == ["waits", "loaded", "3"]
+
+
+def test_a_package_in_parts_is_loaded_when_another_name_is_used(tmp_path, monkeypatch):
+    """Its own modules, and the parts, can be had without it, and afterwards all is its own."""
+    package = tmp_path / "slow_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("print('loaded')\ndef half(): return 'real'\nVALUE = 3\n")
+    (package / "module.py").write_text("PART = 7\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    code = (
+        "from temper.core import startup\n"
+        "parts = {'half': lambda: 'stand-in', 'PART': 'slow_package.module'}\n"
+        "startup.load_in_parts('slow_package', parts)\n"
+        "import slow_package\nfrom slow_package import PART, half\nprint(half(), PART)\n"
+        "print(slow_package.VALUE, slow_package.half(), hasattr(slow_package, 'other'))"
+    )
+    command = [sys.executable, "-c", code]
+    out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert out.splitlines() == ["stand-in 7", "loaded", "3 real False"]

@@ -39,7 +39,9 @@ def test_launch_file_is_the_one_that_params_yaml_names(write_params, monkeypatch
     monkeypatch.setattr(launcher, "launch", lambda *arguments: found.append(arguments) or 0)
     with pytest.raises(SystemExit):
         launcher.main("-m", "stages.train", "data/tokenized")
-    assert found == [("launch/cpu_2.yaml", ("-m", "stages.train", "data/tokenized"))]
+    ((file, arguments, variables),) = found
+    assert (file, arguments) == ("launch/cpu_2.yaml", ("-m", "stages.train", "data/tokenized"))
+    assert variables["PYTHONHASHSEED"] == "0"  # so the training does not start again to set it
 
 
 def test_more_threads_than_cores_are_said_once(write_params, monkeypatch, capsys):
