@@ -123,15 +123,16 @@ class _HookLoader(_WrappedLoader):
 class _PartsLoader(_WrappedLoader):
     def __init__(self, loader: Any, parts: dict[str, Any]):
         super().__init__(loader)
-        self.parts, self.lock, self.is_loading = parts, threading.RLock(), False
+        self.parts, self.lock = parts, threading.RLock()
+        self.is_loading = self.is_loaded = False
 
     def exec_module(self, module: ModuleType) -> None:
         module.__class__ = _ModuleInParts
 
-    def get(self, module: ModuleType, name: str) -> Any:
+    def get(self, module: Any, name: str) -> Any:
         """Return an attribute that the module lacks, after loading what has it."""
         with self.lock:  # another thread waits until all is there
-            is_waiting = isinstance(module, _ModuleInParts) and not self.is_loading
+            is_waiting = not (self.is_loading or self.is_loaded)
             if is_waiting and name != "__path__":  # which asks whether it is a package
                 if name in self.parts:
                     part = self.parts[name]
@@ -141,6 +142,7 @@ class _PartsLoader(_WrappedLoader):
                 try:
                     super().exec_module(module)
                     module.__class__ = ModuleType
+                    self.is_loaded = True
                 finally:
                     self.is_loading = False
         if name in module.__dict__:
@@ -150,4 +152,5 @@ class _PartsLoader(_WrappedLoader):
 
 class _ModuleInParts(ModuleType):
     def __getattr__(self, name: str) -> Any:
-        return self.__spec__.loader.get(self, name)
+        spec: Any = self.__spec__
+        return spec.loader.get(self, name)

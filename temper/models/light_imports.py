@@ -1,4 +1,4 @@
-"""transformers and torch without what one process on one device has no use for.
+"""transformers and torch without what one process on a CPU has no use for.
 
 transformers' models import torch's compiler and distributed tensors, scipy's optimizers, peft and
 AWS's client, and transformers reads each of its source files twice to list what is in them. That is
@@ -17,6 +17,7 @@ from temper.core import startup
 from temper.params.schema import Params
 
 ONE_PROCESS = {"WORLD_SIZE": "1", "ACCELERATE_DYNAMO_BACKEND": "NO"}
+GPUS = ("/dev/nvidiactl", "/dev/kfd")
 
 
 def leave_out(parameters: Params) -> None:
@@ -24,12 +25,12 @@ def leave_out(parameters: Params) -> None:
 
     `startup.end_imports` is to follow once they are there.
 
-    Custom code may use all of them, so with custom code only the reading is saved.
+    Custom code may use all of them, and a GPU's steps are compiled, so there only the reading is
+    saved.
     """
     startup.begin_imports()
     list_models_once()
-    is_launched = any(os.environ.get(k, v) != v for k, v in ONE_PROCESS.items())
-    if parameters.code or is_launched or find_spec("torch_xla") is not None:
+    if parameters.code or not is_one_cpu_process():
         return
     if not parameters.train.compile:
         leave_out_compiler()
@@ -37,6 +38,12 @@ def leave_out(parameters: Params) -> None:
     if parameters.model.lora is None:
         modules: dict[str, Any] = sys.modules
         modules.setdefault("peft", None)  # as if it were not installed
+
+
+def is_one_cpu_process() -> bool:
+    """Check that there is no accelerator, and that no other process takes part."""
+    is_alone = all(os.environ.get(k, v) == v for k, v in ONE_PROCESS.items())
+    return is_alone and find_spec("torch_xla") is None and not any(map(os.path.exists, GPUS))
 
 
 def list_models_once() -> None:
@@ -90,7 +97,7 @@ def _disable(function: Any = None, *_: Any, **__: Any) -> Any:
     return _same if function is None else function
 
 
-def _without_process_groups(module: ModuleType) -> None:
+def _without_process_groups(module: Any) -> None:
     module.is_available = lambda: False  # as in a torch that was built without them
 
 

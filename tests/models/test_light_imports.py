@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from temper.models import light_imports
 from tests.helpers.workspace import ROOT, environment
 
 LEFT_OUT = ("torch._dynamo.utils", "torch._inductor", "torch.distributed.tensor._api")
@@ -83,3 +84,11 @@ def test_lora_keeps_peft(write_params, tmp_path):
     write_params(model__lora={"rank": 2, "alpha": 4, "dropout": 0.0})
     code = "import peft\nprint(peft.__name__)"
     assert output(code, tmp_path) == "peft"
+
+
+def test_a_gpu_has_all(monkeypatch):
+    """Its steps are compiled."""
+    monkeypatch.setattr(light_imports, "GPUS", ())
+    assert light_imports.is_one_cpu_process()
+    monkeypatch.setattr(light_imports, "GPUS", (__file__,))
+    assert not light_imports.is_one_cpu_process()
