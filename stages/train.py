@@ -72,12 +72,14 @@ def train_session(
     from temper.training.session import TrainingSession
 
     memory.keep_freed_memory()
+    engine = import_module(f"temper.engines.{parameters.train.engine}")
+    startup.end_imports()
 
     def attempt(train_params: "TrainParams") -> "TrainingSession":
         fitted = parameters.model_copy(update={"train": train_params})
         session = TrainingSession(fitted, data, base, folder, on_metrics, seed)
         on_start(session)
-        import_module(f"temper.engines.{train_params.engine}").run(session)
+        engine.run(session)
         return session
 
     train_params = parameters.train

@@ -34,9 +34,11 @@ def begin_imports() -> None:
 def end_imports() -> None:
     """Never look again at what there is now: a collection of it takes 0.3 seconds.
 
-    Trainer asks for one before it trains.
+    Trainer asks for one before it trains. Call it before there is a model that another one may
+    follow, whose cycles would stay; later calls in the same process have no effect.
     """
-    gc.freeze()
+    if not gc.get_freeze_count():
+        gc.freeze()
     gc.set_threshold(*WORKING)
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from transformers import TrainerState
 
-from temper.core import determinism, startup
+from temper.core import determinism
 from temper.core.errors import InputError
 from temper.params.schema import Params
 from temper.tasks.base import registry
@@ -104,7 +104,6 @@ class TrainingSession:
         self.flops = networks.flops_counter(self.model, self.args.world_size)
         self.checkpoints = checkpoint.CheckpointWriter(folder, self.model)
         optimizer.check(self.model, params, self.total_steps)
-        startup.end_imports()
 
     def compute_loss(
         self,

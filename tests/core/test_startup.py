@@ -34,3 +34,17 @@ def test_a_package_in_parts_is_loaded_when_another_name_is_used(tmp_path, monkey
     command = [sys.executable, "-c", code]
     out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert out.splitlines() == ["stand-in 7", "loaded", "3 real False"]
+
+
+def test_what_imports_leave_is_taken_out_of_the_garbage_collection_once():
+    """A model that is built afterwards is collected, also after a second call."""
+    code = (
+        "import gc\nfrom temper.core import startup\nstartup.begin_imports()\n"
+        "startup.end_imports()\ncount = gc.get_freeze_count()\n"
+        "class Model: pass\nmodel = Model()\nmodel.itself = model\n"
+        "startup.end_imports()\ndel model\n"
+        "print(count > 1000, gc.get_freeze_count() <= count, gc.collect() > 0)\n"
+        "print(gc.get_threshold() == startup.WORKING)"
+    )
+    command = [sys.executable, "-c", code]
+    assert subprocess.check_output(command, text=True).split() == ["True"] * 4
