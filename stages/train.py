@@ -128,13 +128,15 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
     folder, data = checkpoint.folder_for(fingerprint), arrow.load(tokenized)
     start_s = time.monotonic()
     if not distributed.is_main_process():
-        fine_tune(parameters, data, base, folder, lambda *_: None)
+        with distributed.explaining_lost_processes():
+            fine_tune(parameters, data, base, folder, lambda *_: None)
         return
     metric_for_best_model = user_code.attribute_name(parameters.train.metric_for_best_model)
     with (
         checkpoint.locked(folder),
         tracking.run("train", parameters, fingerprint=fingerprint) as run,
         console.ProgressTable(metric_for_best_model) as table,
+        distributed.explaining_lost_processes(),
     ):
 
         def on_metrics(prefix: str, metrics: dict[str, float], step: int) -> None:
@@ -154,6 +156,7 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
 if __name__ == "__main__":
     startup.collect_rarely()
     with errors.exit_on_input_error():
+        distributed.take_over_sharding()
         distributed.restrict_visible_gpus((parameters := params.load()).train.launch)
         determinism.prepare(parameters.determinism)
         light_imports.leave_out(parameters)

@@ -7,7 +7,7 @@ from temper import params
 from temper.check.findings import Findings
 from temper.core import yaml_file
 from temper.core.errors import InputError, alternatives
-from temper.training import launcher
+from temper.training import distributed, launcher
 
 LAUNCH = Path("launch")
 COUNTS = {"num_processes": 1, "num_machines": 1, "machine_rank": 0, "main_process_port": 0}  # least
@@ -32,10 +32,16 @@ def check(parameters: params.Params, findings: Findings) -> None:
         findings.mistakes.append(f"{file}:{yaml_file.line_of(tree, (key,))}: {key} {text}")
     if settings == launcher.ONE_PROCESS:
         check_batch_size(parameters, 1, findings)
+    elif not wrong and (mistake := launcher.fsdp_mistake(settings)) is not None:
+        line = yaml_file.line_of(tree, ("fsdp_config", mistake.partition(".")[2].partition(" ")[0]))
+        findings.mistakes.append(f"{file}:{line}: {mistake}")
     elif not wrong and (reason := refused_by_accelerate(file, settings)) is not None:
         findings.mistakes.append(f"{file}: {reason}")
     elif not wrong:
         check_batch_size(parameters, settings["num_processes"], findings)
+        if settings["distributed_type"] == "FSDP":
+            for key, message in distributed.sharding_conflicts(parameters.train).items():
+                findings.add(key, f"{message}; or {distributed.USE_DDP}")
 
 
 def wrong_value(settings: dict[str, Any], key: str) -> str | None:

@@ -9,6 +9,7 @@ import pickle
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -17,15 +18,13 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
-from safetensors.torch import load_file
-from torch import nn
 from torch.optim import Optimizer
 from transformers import DefaultFlowCallback, TrainerControl, TrainerState
 from transformers.trainer_callback import CallbackHandler
 
 from temper.core import artifacts
 from temper.core.errors import InputError, first_line
-from temper.training import checkpoint, memory, recorded_steps
+from temper.training import checkpoint, memory, recorded_steps, sharding
 from temper.training.batching import Tensors
 from temper.training.callbacks import FlowControlCallback
 from temper.training.optimizer import build_lr_scheduler, build_optimizer
@@ -157,9 +156,12 @@ class PlainSteps:
         call_event: Callable[[str], None],
     ):
         self.session, self.accelerator, self.scheduler = session, accelerator, scheduler
-        self.model, self.optimizer = accelerator.prepare(session.model, optimizer)
+        is_sharded = session.without_weights is not None
+        prepare = partial(sharding.prepare, accelerator) if is_sharded else accelerator.prepare
+        self.model, self.optimizer = prepare(session.model, optimizer)
         self.call_event, self.metrics = call_event, {}
-        accelerator.register_load_state_pre_hook(load_weights_on_xla)
+        if is_sharded or accelerator.device.type == "xla":  # where safetensors cannot load
+            accelerator.register_load_state_pre_hook(sharding.load_weights)
 
     def load(self, folder: Path) -> None:
         """Restore weights, optimizer, scheduler and random states from a checkpoint.
@@ -244,10 +246,3 @@ class PlainSteps:
         if self.accelerator.device.type == "xla":
             seed = self.session.seed + (step << 32)
             import_module("torch_xla.core.xla_model").set_rng_state(seed)
-
-
-def load_weights_on_xla(models: list[nn.Module], folder: str) -> None:
-    """Load weights onto an XLA device, which safetensors cannot; accelerate loads the rest."""
-    if next(models[0].parameters()).device.type == "xla":
-        state = load_file(Path(folder, "model.safetensors"))
-        models.pop().load_state_dict(state, strict=False)  # tied tensors are saved under one name

@@ -1,17 +1,23 @@
 """Engine `trainer`: Hugging Face's Trainer runs the steps of a `TrainingSession`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import save
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 from transformers import Trainer
+from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 from transformers.trainer_callback import PrinterCallback
+from transformers.utils import SAFE_WEIGHTS_NAME
 
 from temper.core.errors import InputError
+from temper.training import sharding
 from temper.training.batching import Tensors
 from temper.training.callbacks import FlowControlCallback
 from temper.training.optimizer import build_lr_scheduler, build_optimizer
@@ -33,7 +39,8 @@ def run(session: TrainingSession) -> None:
 
     def train(resume_from: Path | None) -> None:
         folder = None if resume_from is None else str(resume_from)
-        SessionTrainer(session).train(resume_from_checkpoint=folder)
+        trainer = SessionTrainer if session.without_weights is None else ShardedTrainer
+        trainer(session).train(resume_from_checkpoint=folder)
 
     fit(session, train)
 
@@ -99,3 +106,38 @@ class SessionTrainer(Trainer):
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self.session.folder / "partial")
+
+
+class ShardedTrainer(SessionTrainer):
+    """Trainer of a network that is sharded already; its checkpoints are those of `SessionTrainer`.
+
+    With the Trainer's own FSDP it would take no optimizer, and write files that only FSDP reads.
+    """
+
+    def __init__(self, session: TrainingSession):
+        super().__init__(session)
+        self.is_distributed_loading_by_transformers = True  # so it is not wrapped
+        self.optimizer: Any
+        sharding.keep_state_whole(self.optimizer)
+
+    def _move_model_to_device(self, model: nn.Module, device: torch.device) -> None:
+        pass
+
+    @contextmanager
+    def _defer_fsdp_gradient_reduction(self) -> Iterator[None]:
+        yield  # gradients stay sharded between micro-batches too
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        file = Path(output_dir or "", SAFE_WEIGHTS_NAME)
+        save(sharding.gather_weights(self.session.model), file, safe_serialization=True)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        state = self.optimizer.state_dict()  # on all ranks, which gather it
+        if self.args.should_save:
+            torch.save(state, Path(output_dir, OPTIMIZER_NAME))
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir, SCHEDULER_NAME))
+
+    def _load_from_checkpoint(
+        self, resume_from_checkpoint: str, model: nn.Module | None = None
+    ) -> None:
+        sharding.load_weights([self.session.model], resume_from_checkpoint)

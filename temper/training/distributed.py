@@ -1,10 +1,22 @@
 """The rank of this process among those that the launcher started; otherwise the only one."""
 
 import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from temper.core import errors
+from temper.core.errors import InputError
 
 if TYPE_CHECKING:
     import torch
+
+    from temper.params.train import TrainParams
+
+
+USE_DDP = "use train.launch: multi_gpu"
 
 
 def world_size() -> int:
@@ -21,6 +33,34 @@ def is_main_process() -> bool:
     return rank() == 0
 
 
+def take_over_sharding() -> None:
+    """Keep from accelerate that the launch file is of type FSDP; see docs/adr/0032."""
+    if os.environ.pop("ACCELERATE_USE_FSDP", "false") == "true":
+        os.environ["TEMPER_FSDP"] = "true"
+
+
+def is_sharded() -> bool:
+    """Check whether the weights are sharded over the processes."""
+    return "TEMPER_FSDP" in os.environ
+
+
+def sharding_conflicts(params: "TrainParams") -> dict[str, str]:
+    """Return what does not go with sharded weights, by key."""
+    averaging, conflicts = params.weight_averaging, {}
+    if averaging is not None and averaging.kind == "ema":
+        conflicts["train.weight_averaging"] = "ema is not sharded: use last or best"
+    if params.optimizer == "adamw_8bit":
+        conflicts["train.optimizer"] = "adamw_8bit takes no sharded weights: use null"
+    if params.precision == "fp16":
+        conflicts["train.precision"] = "the loss scale of fp16 is not shared: use bf16"
+    return conflicts
+
+
+def is_first_here() -> bool:
+    """Check whether this is the process that speaks for all on this machine."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
 def any_rank(flag: bool, device: "torch.device") -> bool:
     """Check whether `flag` is true on any rank; collective, the same answer on all ranks."""
     if world_size() == 1:
@@ -29,6 +69,31 @@ def any_rank(flag: bool, device: "torch.device") -> bool:
     from accelerate.utils import reduce
 
     return bool(reduce(torch.tensor(int(flag), device=device), "sum"))
+
+
+@contextmanager
+def explaining_lost_processes() -> Iterator[None]:
+    """Say in one line that another process of this training has ended or cannot be reached.
+
+    Raises:
+        InputError: it has; other processes of this machine exit without a word.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if world_size() == 1:
+            raise
+        from torch.distributed import DistError
+
+        if not (isinstance(error, DistError) or "gloo" in str(error).lower()):
+            raise
+        if not is_first_here():
+            sys.exit(1)
+        reason = re.sub(r"\S+\.(cc|cpp|hpp):\d+\S* ", "", errors.first_line(error)).split(". ")[0]
+        raise InputError(
+            f"lost another process of this training ({reason:.200}): look for what ended it "
+            "there; run the same command on every machine again to resume"
+        ) from error
 
 
 def print_once(message: str) -> None:

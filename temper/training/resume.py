@@ -47,7 +47,7 @@ def fit(session: TrainingSession, train: TrainLoop) -> None:
     if terminated:
         number = session.stop_signal or signal.SIGTERM  # another rank's
         cause = "interrupted" if number == signal.SIGINT else "stopped by SIGTERM"
-        if distributed.is_main_process():
+        if distributed.is_first_here():
             step = session.history.train[-1]["step"]
             line = f"{cause} at step {step}; rerun the same command to resume"
             tqdm.write(line, file=sys.stderr)  # not into a progress bar
@@ -79,11 +79,13 @@ def _start_or_resume(session: TrainingSession, train: TrainLoop) -> None:
     newest = _newest_usable(session)
     if newest is None:
         session.checkpoints.check_disk()
-        rehearse(session)
+        if not distributed.is_sharded():  # one process cannot hold what all of them will
+            rehearse(session)
         set_seed(session.seed)
     else:
         averaging.load_ema(session.ema, newest)
-        print(f"resuming from step {checkpoint.step_of(newest)}", file=sys.stderr)
+        if distributed.is_first_here():
+            print(f"resuming from step {checkpoint.step_of(newest)}", file=sys.stderr)
         if session.is_finished(checkpoint.step_of(newest)):
             return
     train(newest)

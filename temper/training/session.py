@@ -30,6 +30,7 @@ from temper.training import (
     networks,
     optimizer,
     setup,
+    sharding,
 )
 from temper.training.batching import Tensors, TrainingRows
 from temper.training.history import History, Row, history_row
@@ -52,6 +53,7 @@ class TrainingSession:
         model: the network, not wrapped for several processes.
         ema: its exponential moving average, if `train.weight_averaging` asks for one.
         padded_length: maps a batch's longest row to its padded length; None: rows are not text.
+        without_weights: a copy of a sharded model to gather weights into; None: it is not sharded.
         validator: scores the validation split; None: there is nothing to evaluate.
         num_steps: made by this process, which may have resumed others.
         total_flos: of the training so far.
@@ -104,6 +106,7 @@ class TrainingSession:
         self.flops = networks.flops_counter(self.model, self.args.world_size)
         self.checkpoints = checkpoint.CheckpointWriter(folder, self.model)
         optimizer.check(self.model, params, self.total_steps)
+        self.without_weights = sharding.shard_network(self.model, params, self.args.device)
 
     def compute_loss(
         self,
@@ -207,9 +210,10 @@ class TrainingSession:
 
     def save_weights(self, name: str) -> None:
         """Write weights and config to `<folder>/<name>`, atomically."""
+        network = sharding.gather_network(self.eval_model, self.without_weights)
         with self.checkpoints.atomic_dir(name) as partial_dir:
             if distributed.is_main_process():
-                networks.save(self.eval_model, partial_dir)
+                networks.save(network, partial_dir)
 
     def save_checkpoint(self, step: int, write: Callable[[Path], object]) -> None:
         """Write everything a resume needs, then delete checkpoints that are no longer needed.
@@ -227,8 +231,6 @@ class TrainingSession:
         scored = {f"scored-{n}" for n in self.history.averaged_steps()}
         needed = scored | {f"best-{self.history.best_step()}"}
         self.checkpoints.submit("", partial(checkpoint.prune, self.folder, needed))
-
-    # -- results -----------------------------------------------------------------------------
 
     @property
     def members(self) -> "list[TrainingSession]":

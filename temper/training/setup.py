@@ -78,8 +78,8 @@ def training_arguments(parameters: Params, seed: int, folder: Path) -> TrainingA
     """Build TrainingArguments with everything off that the session does itself.
 
     Raises:
-        InputError: the global batch does not divide into equal batches of the processes, or its
-            rows are compared with each other and there are several processes.
+        InputError: its rows are compared with each other and there are several processes, or these
+            do not find each other.
     """
     params, world_size = parameters.train, distributed.world_size()
     if parameters.task.has_in_batch_loss and world_size > 1:
@@ -89,7 +89,7 @@ def training_arguments(parameters: Params, seed: int, folder: Path) -> TrainingA
         )
     size = params.per_device_batch(world_size)
     assert params.precision != "auto"  # the stage has resolved it
-    return TrainingArguments(
+    args = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=params.epochs,
         per_device_train_batch_size=size,
@@ -109,6 +109,12 @@ def training_arguments(parameters: Params, seed: int, folder: Path) -> TrainingA
         remove_unused_columns=False,
         ddp_find_unused_parameters=False,
     )
+    if args.world_size != world_size:  # as on XLA devices: each would train by itself
+        raise InputError(
+            f"the launch file starts {world_size} processes, which torch takes for "
+            f"{args.world_size} on {args.device.type}: set num_processes to 1"
+        )
+    return args
 
 
 def open_base(base: Path, task: Task, types: "Features") -> tuple[Any, PretrainedConfig]:

@@ -9,12 +9,14 @@ import subprocess
 import pytest
 
 from temper.core import artifacts
+from tests.helpers.hosts import two_hosts
 from tests.helpers.processes import (
     kill_once,
     killed_at,
     processes_in,
     start,
     wait_for_none,
+    wait_for_path,
 )
 from tests.helpers.repository import clone, commit, hashes, ran, run, set_params, variables
 from tests.helpers.waiting import LIMIT_S, wait_until
@@ -77,20 +79,73 @@ def early_stopped(folder):
     return len(rows) - 1 < 4 * 6
 
 
-@pytest.mark.parametrize("engine", ["trainer", "loop"])
-def test_two_processes_leave_no_orphan_and_resume(quiet, tmp_path, engine):
+@pytest.fixture(scope="module")
+def two_processes(quiet, made_once):
+    """A clone whose two processes trained undisturbed."""
+
+    def make(folder):
+        clone(quiet, folder, cache=True)
+        set_params(folder, train__launch="cpu_2", train__engine="loop")
+        run(folder, "dvc repro --no-run-cache train")
+        shutil.rmtree(folder / "checkpoints")
+
+    return made_once("two_processes", make)
+
+
+@pytest.fixture
+def hosts():
+    """Two hosts with addresses of their own."""
+    with two_hosts() as made:
+        yield made
+
+
+@pytest.mark.parametrize(("launch", "engine"), [("cpu_2", "loop"), ("fsdp", "trainer")])
+def test_two_processes_leave_no_orphan_and_resume(quiet, two_processes, tmp_path, launch, engine):
     """Without their launcher the workers, in sessions of their own, checkpoint and end."""
     folder = clone(quiet, tmp_path / "clone", cache=True)
-    set_params(folder, train__launch="cpu_2", train__engine=engine)
-    run(folder, "dvc repro --no-run-cache train")
-    expected = hashes(folder)
-    shutil.rmtree(folder / "checkpoints")
+    set_params(folder, train__launch=launch, train__engine=engine)
+    if launch == "cpu_2":
+        expected = hashes(two_processes)
+    else:
+        run(folder, "dvc repro --no-run-cache train")
+        expected = hashes(folder)
+        shutil.rmtree(folder / "checkpoints")
     child = start(folder, "dvc repro --no-run-cache --force --single-item train")
     kill_once(folder, "checkpoints/*/checkpoint-9", child)
     wait_for_none(folder)
     done = run(folder, "dvc repro --no-run-cache --force --single-item train")
     assert "resuming from step" in done.stderr + done.stdout
     assert hashes(folder) == expected
+
+
+def test_machine_that_dies_ends_the_other_and_both_resume(quiet, two_processes, hosts, tmp_path):
+    """With the bytes of one machine; the other ends in mid-step, with one line that says why."""
+    folder = clone(quiet, tmp_path / "clone", cache=True)
+    set_params(folder, train__launch="multi_node", train__engine="loop")
+    file = folder / "launch/multi_node.yaml"
+    file.write_text(file.read_text().replace("127.0.0.1", hosts.address))
+    worker = "python -m temper.training.launcher launch/multi_node.yaml --machine_rank 1 "
+    worker += "-m stages.train data/tokenized data/base data/model data/checkpoints data/history"
+    for name in ("model", "checkpoints", "history"):
+        shutil.rmtree(folder / "data" / name)
+
+    def start_both():
+        main = "dvc repro --no-run-cache --force --single-item train"
+        return hosts.start(0, folder, main), hosts.start(1, folder, worker)
+
+    first, second = start_both()
+    wait_for_path(folder, "checkpoints/*/checkpoint-9", first)
+    hosts.kill(1)
+    out, _ = first.communicate(timeout=LIMIT_S)
+    assert first.returncode != 0
+    assert out.count("error: lost another process of this training (") == 1
+    assert "Traceback" not in out
+    second.communicate()
+    for machine in start_both():
+        out, _ = machine.communicate(timeout=LIMIT_S)
+        assert machine.returncode == 0, out[-3000:]
+        assert "resuming from step" in out
+    assert hashes(folder) == hashes(two_processes)
 
 
 def test_experiment_in_a_temporary_workspace_resumes(quiet, tmp_path):

@@ -69,6 +69,21 @@ def test_launch_file_that_accelerate_refuses(tmp_path):
         launcher.launch(str(file), ["-m", "worker"])
 
 
+def test_fsdp_settings_that_nothing_reads_are_refused(tmp_path):
+    """They are, before any process starts, what `temper check` refuses."""
+    file = tmp_path / "odd.yaml"
+    text = (ROOT / "launch/fsdp.yaml").read_text()
+    file.write_text(f"{text}  fsdp_offload_params: true\n")
+    with pytest.raises(InputError, match=r"odd.yaml: fsdp_config\.fsdp_offload_params has no effe"):
+        launcher.launch(str(file), ["-m", "worker"])
+
+
+def test_gloo_takes_the_interface_that_leads_to_the_first_machine():
+    """The name of a machine often stands for 127.0.1.1, where no other machine can reach it."""
+    assert launcher.interface_to("127.0.0.1") == "lo"
+    assert launcher.interface_to("not an address") is None
+
+
 @pytest.mark.parametrize("name", ["single", "tpu"])
 def test_one_process_starts_as_with_accelerate(monkeypatch, name):
     """Its command and its environment are what accelerate makes of the launch file."""

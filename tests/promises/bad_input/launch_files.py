@@ -8,6 +8,7 @@ num_machines: 1
 num_processes: 1
 machine_rank: 0
 """
+FSDP = SINGLE.replace("'NO'", "FSDP") + "fsdp_config:\n  fsdp_version: 2\n"
 
 
 def launch(name: str, text: str, *says: str) -> BadInput:
@@ -38,6 +39,21 @@ CASES = [
     launch("precision", f"{SINGLE}mixed_precision: bf16\n", "must be 'no', as train.precision"),
     launch("cpu", f"{SINGLE}use_cpu: perhaps\n", "use_cpu must be true or false"),
     launch("port", f"{SINGLE}main_process_port: http\n", "main_process_port must be 0 or more"),
+    launch(
+        "fsdp_1",
+        FSDP.replace("version: 2", "version: 1"),
+        ":7: fsdp_config.fsdp_version",
+        "found 1",
+    ),
+    launch("fsdp_reshard", f"{FSDP}  fsdp_reshard_after_forward: FULL_SHARD\n", "'FULL_SHARD'"),
+    launch(
+        "fsdp_unread", f"{FSDP}  fsdp_offload_params: true\n", ":8: fsdp_config.fsdp_offload_params"
+    ),
+    BadInput(
+        name="fsdp_moving_average",
+        changes={"train.launch": "fsdp", "train.weight_averaging": {"kind": "ema", "decay": 0.9}},
+        says=("params.yaml:", "train.weight_averaging", "ema is not sharded", "multi_gpu"),
+    ),
     launch("fsdp_config", f"{SINGLE}fsdp_config: 3\n", "fsdp_config must have keys of its own"),
     changed("unknown_type", "'NO'", "MULTI_GPUS", "distributed_type is 'MULTI_GPUS'", "FSDP"),
     changed("true", "processes: 1", "processes: true", ":4: num_processes", "found True"),
