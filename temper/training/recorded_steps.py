@@ -8,12 +8,12 @@ The network computes with bf16 copies of the fp32 weights, refreshed after each 
 depends on (seed, step) alone, so a resumed training ends with the same bytes.
 """
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -24,17 +24,13 @@ from temper.training import losses, memory, networks
 from temper.training.batching import Tensors
 from temper.training.flat_weights import FlatWeights, adamw_, bias_corrections
 from temper.training.optimizer import layers
-from temper.training.row_table import NotRecordable, RowTable
+from temper.training.row_table import NotRecordable, RowTable, Shape
 from temper.training.session import TrainingSession
 
 STATE_FILE = "flat_state.safetensors"
-MAX_GRAPHS = 16  # padded lengths that are recorded
 LOG_EVERY = 64  # steps between two looks at loss and gradient norm, which wait for the GPU
 
 Metrics = dict[str, float]  # loss, grad_norm, learning_rate
-Shape = tuple[
-    int, int
-]  # of a batch: rows, and tokens that each is padded to (0: rows are not text)
 
 
 def obstacle(session: TrainingSession) -> str | None:
@@ -73,10 +69,7 @@ class RecordedSteps:
         self.log_every = 1 if params.callbacks else LOG_EVERY
         self.rates_on_cpu, self.rates = rates, rates.to(self.device)
         self.bias_corrections = bias_corrections(params, len(rates)).to(self.device)
-        sampler, integers = session.sampler, {"dtype": torch.int64, "device": self.device}
-        self.rows = torch.zeros(sampler.num_rows, **integers)  # of the epoch, in order
-        self.borders = torch.zeros(sampler.num_batches + 1, **integers)  # of its batches
-        self.step_number = torch.zeros((), **integers)  # from 0
+        self.step_number = torch.zeros((), dtype=torch.int64, device=self.device)  # from 0
         self.metrics = torch.zeros(self.log_every, 2, device=self.device)  # loss, gradient norm
         self.replays: dict[Shape, tuple[Callable[[], None], float]] = {}
         self.num_pending, self.pool = 0, None
@@ -88,8 +81,9 @@ class RecordedSteps:
             self.weights = FlatWeights(session.model, groups, params)
             self._compile()
             try:
-                shape = self._shape(np.array(sampler.longest_micro_batch()))
-                self.replays[shape] = self._record(shape)
+                shapes = map(self.table.shape, session.sampler.global_batches(0))
+                largest = max(shapes, key=math.prod)  # memory runs out now or hardly ever
+                self.replays[largest] = self._record(largest)
             except Exception as error:
                 if memory.is_out_of_memory(error):
                     raise
@@ -125,25 +119,8 @@ class RecordedSteps:
         Returns:
             The shapes of its batches, without the first `skip`.
         """
-        sampler = self.session.sampler
-        batches = sampler.global_batches(sampler.epoch)
-        self.rows.copy_(torch.from_numpy(np.concatenate(batches)))
-        self.borders.copy_(torch.tensor([0, *np.cumsum([len(batch) for batch in batches])]))
-        return (self._shape(batch) for batch in batches[skip:])
-
-    def _shape(self, batch: np.ndarray) -> Shape:
-        """Return the shape a batch is filled up to, so that few different ones are recorded.
-
-        At most `MAX_GRAPHS` lengths; with `train.batch_tokens` the number of rows has three
-        significant bits, otherwise it is that of a full batch.
-        """
-        width, length = self.table.width, self.table.padded_length(batch)
-        multiple = -(-width // (MAX_GRAPHS * 8)) * 8 or 1
-        length = min(width, -(-length // multiple) * multiple)
-        if not self.session.sampler.in_tokens:
-            return self.session.params.global_batch, length
-        multiple = 1 << max(len(batch).bit_length() - 3, 0)
-        return -(-len(batch) // multiple) * multiple, length
+        batches = self.table.load_epoch()
+        return (self.table.shape(batch) for batch in batches[skip:])
 
     def run(self, step: int, shape: Shape) -> float:
         """Start a step on the GPU, without waiting for it; return its flops.
@@ -193,7 +170,7 @@ class RecordedSteps:
 
     def _record(self, shape: Shape) -> tuple[Callable[[], None], float]:
         """Record the step of a shape; return what replays it, and its flops."""
-        flops = self.session.flops(self._batch(shape))
+        flops = self.session.flops(self.table.batch_of_step(self.step_number, shape))
         stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):  # what libraries set up and compile at the first call
@@ -230,18 +207,9 @@ class RecordedSteps:
         self.step_number += 1
 
     def _forward_backward(self, shape: Shape) -> torch.Tensor:
-        loss = self._loss(self._compute, self._batch(shape))
+        loss = self._loss(self._compute, self.table.batch_of_step(self.step_number, shape))
         loss.backward()
         return loss.detach()
-
-    def _batch(self, shape: Shape) -> Tensors:
-        """Gather the batch of the step on the device, filled up with rows that have no label."""
-        num_rows, length = shape
-        batch = self.step_number[None] % (len(self.borders) - 1)
-        begin, end = (self.borders.index_select(0, batch + i) for i in (0, 1))
-        numbers = begin + torch.arange(num_rows, device=self.device)
-        rows = self.rows.index_select(0, numbers.clamp(max=len(self.rows) - 1))
-        return self.table.batch(torch.where(numbers < end, rows, self.table.padding_row), length)
 
     def _loss(self, model: Callable[..., Any], batch: Tensors) -> torch.Tensor:
         rows = self.session.rows

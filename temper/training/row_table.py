@@ -1,4 +1,7 @@
-"""All training rows on the device, collated once; a batch is a few of its rows, cut to a length."""
+"""All training rows on the device, collated once, and the order they are trained in.
+
+A batch is a few of the rows, cut to a length.
+"""
 
 import numpy as np
 import torch
@@ -10,6 +13,9 @@ from temper.training.session import TrainingSession
 CHUNK = 1024  # rows collated together
 CHECKED_BATCHES = 4
 MAX_MEMORY_SHARE = 0.25  # of what is free on the device
+MAX_LENGTHS = 16  # that batches are padded to
+
+Shape = tuple[int, int]  # of a batch: rows, tokens that each is padded to (0: rows are not text)
 
 
 class NotRecordable(Exception):
@@ -31,6 +37,9 @@ class RowTable:
     def __init__(self, session: TrainingSession, device: torch.device):
         self.session, self.device = session, device
         self.padding_row = len(session.sampler.lengths)
+        integers = {"dtype": torch.int64, "device": device}
+        self.order = torch.zeros(session.sampler.num_rows, **integers)  # of the epoch
+        self.borders = torch.zeros(session.sampler.num_batches + 1, **integers)  # of its batches
         longest = int(np.argmax(session.sampler.lengths))
         self.width = self.padded_length(np.array([longest]))
         self.tensors, self.pads_left = self._collate_all(longest), False
@@ -82,3 +91,39 @@ class RowTable:
                 values = values[..., -length:] if self.pads_left else values[..., :length]
             batch[name] = values.index_select(0, rows)
         return batch
+
+    def load_epoch(self) -> list[np.ndarray]:
+        """Put the order of the sampler's epoch on the device; return its batches of row numbers."""
+        sampler = self.session.sampler
+        batches = sampler.global_batches(sampler.epoch)
+        self.order.copy_(torch.from_numpy(np.concatenate(batches)))
+        self.borders.copy_(torch.tensor([0, *np.cumsum([len(batch) for batch in batches])]))
+        return batches
+
+    def shape(self, rows: np.ndarray) -> Shape:
+        """Return the shape that a batch is filled up to, so that there are few different ones.
+
+        At most `MAX_LENGTHS` lengths; with `train.batch_tokens` the number of rows has three
+        significant bits, otherwise it is that of a full batch.
+        """
+        length = self.padded_length(rows)
+        multiple = -(-self.width // (MAX_LENGTHS * 8)) * 8 or 1
+        length = min(self.width, -(-length // multiple) * multiple)
+        if not self.session.sampler.in_tokens:
+            return self.session.params.global_batch, length
+        multiple = 1 << max(len(rows).bit_length() - 3, 0)
+        return -(-len(rows) // multiple) * multiple, length
+
+    def batch_of_step(self, step_number: torch.Tensor, shape: Shape) -> Tensors:
+        """Gather a step's batch, filled up with rows that carry no label.
+
+        Args:
+            step_number: on the device, counted from 0, ().
+            shape: of the batch, see `shape`.
+        """
+        num_rows, length = shape
+        batch = step_number[None] % (len(self.borders) - 1)
+        begin, end = (self.borders.index_select(0, batch + i) for i in (0, 1))
+        numbers = begin + torch.arange(num_rows, device=self.device)
+        rows = self.order.index_select(0, numbers.clamp(max=len(self.order) - 1))
+        return self.batch(torch.where(numbers < end, rows, self.padding_row), length)

@@ -33,7 +33,7 @@ def on_cpu(monkeypatch):
             self._step(shape)
             self.weights.drop_gradients()
 
-        return replay, self.session.flops(self._batch(shape))
+        return replay, self.session.flops(self.table.batch_of_step(self.step_number, shape))
 
     monkeypatch.setattr(recorded_steps.RecordedSteps, "_record", record)
     monkeypatch.setattr(loop, "fastest_steps", recorded)
