@@ -33,6 +33,7 @@ class ProgressTable:
         self.metric_for_best_model = metric_for_best_model
         self.bar: tqdm | None = None
         self.columns: list[str] = []
+        self.metric_names: set[str] = set()
         self.unit, self.units_per_step = "tokens/s", 0.0
         self.total_steps, self.steps_per_epoch = 0, 1
         self.last_train_metrics: dict[str, float] = {}
@@ -88,10 +89,11 @@ class ProgressTable:
         }
         if not step:  # the untrained model
             cells |= dict.fromkeys(("train loss", *LAST_COLUMNS, self.unit), "-")
-        if not self.columns:
+        if not metrics.keys() <= self.metric_names:  # one may be undefined on the first rows
+            self.metric_names |= metrics.keys()
             self.columns = self._fitting_columns(metrics)
             self._write_cells(self.columns)
-        self._write_cells([cells[name] for name in self.columns])
+        self._write_cells([cells.get(name, "-") for name in self.columns])
         self.last_time_s, self.last_step = time.monotonic(), step
 
     def _fitting_columns(self, metrics: dict[str, float]) -> list[str]:

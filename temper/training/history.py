@@ -52,10 +52,11 @@ class History:
     def write_csv(self, folder: Path) -> None:
         """Write train.csv and validation.csv; an empty one is left out."""
         validation = [*filter(None, [self.untrained]), *self.validation]
-        for name, rows in (("train", self.train), ("validation", validation)):
+        for file_name, rows in (("train", self.train), ("validation", validation)):
             if rows:
-                with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-                    columns = [*FIRST_COLUMNS, *sorted(rows[0].keys() - set(FIRST_COLUMNS))]
+                with (folder / f"{file_name}.csv").open("w", newline="", encoding="utf-8") as file:
+                    names = set().union(*rows)  # a metric may be undefined on some rows
+                    columns = [*FIRST_COLUMNS, *sorted(names - set(FIRST_COLUMNS))]
                     writer = csv.DictWriter(file, columns, lineterminator="\n")
                     writer.writeheader()
                     writer.writerows(rows)
@@ -71,9 +72,10 @@ class History:
     def value(self, row: Row) -> float:
         """Return a row's `params.metric_for_best_model`, turned so that greater is better.
 
-        NaN, which no number is greater than, becomes the worst.
+        NaN, which no number is greater than, becomes the worst; so does a metric that is not
+        defined on what was predicted.
         """
-        value = row[user_code.attribute_name(self.params.metric_for_best_model)]
+        value = row.get(user_code.attribute_name(self.params.metric_for_best_model), math.nan)
         if math.isnan(value):
             return -math.inf
         return value if self.greater_is_better else -value

@@ -52,3 +52,12 @@ def test_the_untrained_model_is_no_result(write_params):
     with_untrained = "\n".join([header, first, *rows])
     expected = objective.model_score(HISTORY, p, "f1")
     assert objective.model_score(with_untrained, p, "f1") == expected
+
+
+def test_an_undefined_score_is_left_out(write_params):
+    """Nobody asks for it, or the error says so."""
+    p = write_params(train__metric_for_best_model="accuracy")
+    history = HISTORY.replace("0.80,0.65", "0.80,")
+    assert objective.model_score(history, p, "accuracy") == 0.8
+    with pytest.raises(InputError, match="f1 is undefined for the weights that were saved"):
+        objective.model_score(history, p, "f1")

@@ -151,3 +151,17 @@ def test_the_table_has_a_line_without_what_training_measures(capsys):
         assert table.last_step == 0
     line = next(line for line in capsys.readouterr().err.splitlines() if "0.7000" in line)
     assert line.split()[-7:] == ["0.00", "-", "0.7000", "0.5000", "-", "-", "-"]
+
+
+def test_the_table_gets_the_columns_of_metrics_that_were_undefined(capsys):
+    """The untrained model may have none of them; a row that lacks one has a dash."""
+    with console.ProgressTable("pearson") as table:
+        table.total_steps = 10
+        table.on_metrics("validation", {"loss": 0.7}, 0)
+        table.on_metrics("validation", {"loss": 0.6, "pearson": 0.25}, 1)
+        table.on_metrics("validation", {"loss": 0.6}, 2)
+    lines = capsys.readouterr().err.splitlines()
+    assert [("pearson" in line) for line in lines if "val loss" in line] == [False, True]
+    assert next(line for line in lines if "0.2500" in line)
+    column = next(line for line in lines if "pearson" in line).split().index("pearson") - 2
+    assert lines[-1].split()[column] == "-"
