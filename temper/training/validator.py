@@ -11,6 +11,7 @@ from accelerate.utils import gather_object
 from torch import nn
 
 from temper import inference, metrics
+from temper.core.errors import InputError
 from temper.params import user_code
 from temper.params.schema import Params
 from temper.tasks.base import Task
@@ -76,6 +77,11 @@ class Validator:
         return memory.call_until_it_fits(run, self.batch_size, self._halve)
 
     def _halve(self, batch_size: int, failure: memory.OutOfMemory) -> int:
+        if distributed.is_sharded():  # another number of forward passes than on the other ranks
+            raise InputError(
+                f"out of memory while evaluating sharded weights ({failure}): lower "
+                f"train.per_device_eval_batch_size ({batch_size}) or tokenize.max_length"
+            )
         if batch_size == 1:
             failure.on_all_ranks = distributed.world_size() == 1  # the others wait
             raise failure
