@@ -17,7 +17,7 @@ from temper.core import startup
 from temper.params.schema import Params
 
 ONE_PROCESS = {"WORLD_SIZE": "1", "ACCELERATE_DYNAMO_BACKEND": "NO"}
-GPUS = ("/dev/nvidiactl", "/dev/kfd")
+GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/nvmap")  # the last two: WSL2, Jetson
 
 
 def leave_out(parameters: Params) -> None:
