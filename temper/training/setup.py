@@ -78,23 +78,18 @@ def training_arguments(parameters: Params, seed: int, folder: Path) -> TrainingA
     """Build TrainingArguments with everything off that the session does itself.
 
     Raises:
-        InputError: its rows are compared with each other and there are several processes, or these
-            do not find each other.
+        InputError: see `check_processes`.
     """
     params, world_size = parameters.train, distributed.world_size()
-    if parameters.task.has_in_batch_loss and world_size > 1:
-        raise InputError(
-            f"train.launch {params.launch} starts {world_size} processes, and the loss of "
-            f"{parameters.task.name} compares all rows of a batch: set it to single"
-        )
     size = params.per_device_batch(world_size)
     assert params.precision != "auto"  # the stage has resolved it
+    schedule = "constant" if "." in params.lr_scheduler_type else params.lr_scheduler_type
     args = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=params.epochs,
         per_device_train_batch_size=size,
         gradient_accumulation_steps=params.global_batch // (size * world_size),
-        lr_scheduler_type="constant",  # the engine sets its own
+        lr_scheduler_type=schedule,  # for reporters: the engine sets its own
         max_grad_norm=params.max_grad_norm,
         bf16=params.precision == "bf16",
         fp16=params.precision == "fp16",
@@ -109,12 +104,28 @@ def training_arguments(parameters: Params, seed: int, folder: Path) -> TrainingA
         remove_unused_columns=False,
         ddp_find_unused_parameters=False,
     )
+    check_processes(parameters, args)
+    return args
+
+
+def check_processes(parameters: Params, args: TrainingArguments) -> None:
+    """Check that the processes can train together.
+
+    Raises:
+        InputError: rows of a batch are compared with each other and there are several processes, or
+            these do not find each other.
+    """
+    launch, world_size = parameters.train.launch, distributed.world_size()
+    if parameters.task.has_in_batch_loss and world_size > 1:
+        raise InputError(
+            f"train.launch {launch} starts {world_size} processes, and the loss of "
+            f"{parameters.task.name} compares all rows of a batch: set it to single"
+        )
     if args.world_size != world_size:  # as on XLA devices: each would train by itself
         raise InputError(
             f"the launch file starts {world_size} processes, which torch takes for "
             f"{args.world_size} on {args.device.type}: set num_processes to 1"
         )
-    return args
 
 
 def open_base(base: Path, task: Task, types: "Features") -> tuple[Any, PretrainedConfig]:
