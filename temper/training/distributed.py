@@ -73,10 +73,10 @@ def any_rank(flag: bool, device: "torch.device") -> bool:
 
 @contextmanager
 def explaining_lost_processes() -> Iterator[None]:
-    """Say in one line that another process of this training has ended or cannot be reached.
+    """Say in one line that another process of this training cannot be reached, and why.
 
     Raises:
-        InputError: it has; other processes of this machine exit without a word.
+        InputError: it cannot; other processes of this machine exit without a word.
     """
     try:
         yield
@@ -85,14 +85,17 @@ def explaining_lost_processes() -> Iterator[None]:
             raise
         from torch.distributed import DistError
 
-        if not (isinstance(error, DistError) or "gloo" in str(error).lower()):
+        from temper.training.memory import is_out_of_memory
+
+        is_of_communication = isinstance(error, DistError) or "gloo" in str(error).lower()
+        if is_out_of_memory(error) or not is_of_communication:
             raise
         if not is_first_here():
             sys.exit(1)
         reason = re.sub(r"\S+\.(cc|cpp|hpp):\d+\S* ", "", errors.first_line(error)).split(". ")[0]
         raise InputError(
-            f"lost another process of this training ({reason:.200}): look for what ended it "
-            "there; run the same command on every machine again to resume"
+            f"communication with another process of this training failed: {reason:.200}; if it has "
+            "ended, look there for why; run the same command on every machine again to resume"
         ) from error
 
 

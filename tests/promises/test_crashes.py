@@ -138,7 +138,7 @@ def test_machine_that_dies_ends_the_other_and_both_resume(quiet, two_processes, 
     hosts.kill(1)
     out, _ = first.communicate(timeout=LIMIT_S)
     assert first.returncode != 0
-    assert out.count("error: lost another process of this training (") == 1
+    assert out.count("error: communication with another process of this training failed: ") == 1
     assert "Traceback" not in out
     second.communicate()
     for machine in start_both():

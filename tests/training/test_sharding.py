@@ -106,11 +106,14 @@ def test_lost_process_is_one_line(monkeypatch):
     """gloo's error names its own source file; an error of another kind stays."""
     monkeypatch.setenv("WORLD_SIZE", "2")
     gloo = "[/pytorch/gloo/transport/tcp/pair.cc:553] Connection closed by peer [10.0.0.1]:1. See"
-    closed = r"training \(Connection closed by peer \[10.0.0.1\]:1\)"
+    closed = r"of this training failed: Connection closed by peer \[10.0.0.1\]:1; if"
     with pytest.raises(InputError, match=closed), distributed.explaining_lost_processes():
         raise RuntimeError(gloo)
     with pytest.raises(RuntimeError, match="another"), distributed.explaining_lost_processes():
         raise RuntimeError("another")
+    full = "gloo: CUDA out of memory."
+    with pytest.raises(RuntimeError, match=full), distributed.explaining_lost_processes():
+        raise RuntimeError(full)
     monkeypatch.setenv("LOCAL_RANK", "1")
     with pytest.raises(SystemExit), distributed.explaining_lost_processes():
         raise RuntimeError(gloo)
