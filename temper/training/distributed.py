@@ -83,12 +83,11 @@ def explaining_lost_processes() -> Iterator[None]:
     except RuntimeError as error:
         if world_size() == 1:
             raise
+        from accelerate.utils.memory import should_reduce_batch_size
         from torch.distributed import DistError
 
-        from temper.training.memory import is_out_of_memory
-
         is_of_communication = isinstance(error, DistError) or "gloo" in str(error).lower()
-        if is_out_of_memory(error) or not is_of_communication:
+        if should_reduce_batch_size(error) or not is_of_communication:
             raise
         if not is_first_here():
             sys.exit(1)
