@@ -65,6 +65,16 @@ def test_texts_that_are_all_alike_find_nothing():
     np.testing.assert_allclose(retrieval.example_loss(stats), [1 / 2, 2 / 3, 1 / 2])
 
 
+def test_similarities_that_are_no_number_find_nothing():
+    """A vector of NaN, of an anchor or of a text of the corpus, counts against the positive."""
+    corpus = build_corpus([[[1], [2]], [[3], [4]], [[5], [6]]])
+    queries, documents = np.eye(3), np.eye(3)
+    queries[0] = np.nan
+    assert search(queries, documents, corpus).ranks == [[3], [1], [1]]
+    documents[0] = np.nan
+    assert search(queries, documents, corpus).ranks == [[3], [2], [2]]
+
+
 def test_equal_texts_are_one_text_of_the_corpus():
     """Rows share a positive, and a negative may be another row's positive."""
     corpus = build_corpus([[[1], [2], [3]], [[4], [2], [5]], [[6], [3], [5]]])

@@ -65,7 +65,7 @@ def similarity_blocks(queries: Any, documents: Any) -> Iterator[tuple[int, np.nd
         yield start, block if isinstance(block, np.ndarray) else block.toarray()
 
 
-def search(queries: Any, documents: Any, corpus: Corpus, count: int = 1) -> Neighbours:
+def search(queries: Any, documents: Any, corpus: Corpus, count: int = 0) -> Neighbours:
     """Rank a corpus by the similarity to each query.
 
     Of equally similar texts the relevant ones rank last, so that a model for which all texts are
@@ -75,7 +75,7 @@ def search(queries: Any, documents: Any, corpus: Corpus, count: int = 1) -> Neig
         queries: vectors of the rows' anchors, (rows, size), dense or sparse.
         documents: vectors of the corpus, (texts, size), likewise.
         corpus: says which texts are relevant.
-        count: of nearest neighbours, at most the whole corpus.
+        count: of nearest neighbours, at most the whole corpus; 0 for ranks alone.
     """
     ranks, nearest, similarities = [], [], []
     for start, block in similarity_blocks(queries, documents):
@@ -83,9 +83,11 @@ def search(queries: Any, documents: Any, corpus: Corpus, count: int = 1) -> Neig
         for row, relevant in zip(block, corpus.relevant[start : start + len(block)], strict=True):
             found = -np.sort(-row[relevant])
             others = np.delete(row, relevant)
-            ahead = (others >= found[:, None]).sum(1)
+            ahead = (~(others < found[:, None])).sum(1)  # NaN ranks last
             ranks.append((ahead + np.arange(1, len(found) + 1)).tolist())
-        order = np.argsort(-block, axis=1, kind="stable")[:, :count]
+        order = np.empty((len(block), 0), int)
+        if count:  # sorting takes most of the time
+            order = np.argsort(-block, axis=1, kind="stable")[:, :count]
         nearest.append(order)
         similarities.append(np.take_along_axis(block, order, 1))
     return Neighbours(ranks, np.concatenate(nearest), np.concatenate(similarities))
@@ -105,7 +107,9 @@ def ranking_loss(
         for i, row in enumerate(logits, start):
             own = row[corpus.positive[i]]
             row[corpus.relevant[i]] = -np.inf
-            losses.append(np.logaddexp.reduce([own, *row]) - own)
+            row[corpus.positive[i]] = own
+            largest = row.max()
+            losses.append(largest + np.log(np.exp(row - largest).sum()) - own)
     return float(np.mean(losses))
 
 
