@@ -11,7 +11,7 @@ import numpy as np
 
 from temper.core.errors import InputError, summary
 from temper.ingest.columns import ColumnBatch
-from temper.params.schema import label_phrases
+from temper.params.schema import check_phrase_template, label_phrases
 from temper.tasks.base import label_predictions
 
 TEMPLATE = "This text is about {}."
@@ -77,8 +77,10 @@ def open_model(
     inputs = find_inputs(options.texts, options.image, columns)
     default = IMAGE_TEMPLATE if options.image else TEMPLATE
     template, phrases = options.template or default, label_phrases(None, labels)
-    if "{}" not in template:
-        raise InputError(f"--template {template!r}: there is no {{}} for the label")
+    try:
+        check_phrase_template(template)
+    except ValueError as error:
+        raise InputError(f"--{error}") from None
     import torch
 
     from temper.evaluation import zero_shot

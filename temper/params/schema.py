@@ -5,6 +5,7 @@ which task. docs/parameters.md and params.schema.json are generated from here.
 """
 
 from collections.abc import Mapping, Sequence
+from string import Formatter
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -69,9 +70,25 @@ class ZeroShot(HubModel):
 
     @model_validator(mode="after")
     def _check_template(self) -> Self:
-        if "{}" not in self.template:
-            raise ValueError(f"template {self.template!r} has no {{}} for the phrase")
+        check_phrase_template(self.template)
         return self
+
+
+def check_phrase_template(template: str) -> None:
+    """Check that a sentence has one {} for a label's phrase, and no other braces.
+
+    Raises:
+        ValueError: it has none, several, or one with a name or a format.
+    """
+    try:
+        fields = [tuple(field) for _, *field in Formatter().parse(template) if field[0] is not None]
+    except ValueError:  # a brace alone
+        fields = []
+    if fields != [("", "", None)]:
+        raise ValueError(
+            f"template {template!r} needs one {{}} for the phrase, with nothing between the "
+            "braces; a brace that is text is written twice"
+        )
 
 
 def label_phrases(phrases: Mapping[str, str] | None, labels: Sequence[str]) -> list[str]:

@@ -61,7 +61,7 @@ def test_the_only_column_needs_no_name(run):
         ({"labels": "spam, spam"}, "a label is given twice"),
         ({"text": ["words"]}, r"no column 'words'"),
         ({"text": ["text"], "image": "id"}, "--text and --image: give one or the other"),
-        ({"text": ["text"], "template": "about it"}, "there is no {} for the label"),
+        ({"text": ["text"], "template": "about it"}, "--template 'about it' needs one {} for"),
         ({"text": ["text"], "engine": "onnx"}, "are for an export, not for --zero-shot"),
         ({"text": ["text"], "batch_tokens": 5}, "are for an export, not for --zero-shot"),
         ({"text": ["text"], "labels": None}, "are for --zero-shot; it is not given"),

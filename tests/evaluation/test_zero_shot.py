@@ -149,7 +149,12 @@ def test_clip_model_classifies_images(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"template": "no place"}, "has no {} for the phrase"),
+        ({"template": "no place"}, "needs one {} for the phrase"),
+        ({"template": "{} in {topic}"}, "needs one {} for the phrase"),
+        ({"template": "{} {}"}, "needs one {} for the phrase"),
+        ({"template": "a {{}}"}, "needs one {} for the phrase"),
+        ({"template": "a {!r}"}, "needs one {} for the phrase"),
+        ({"template": "a {} }"}, "needs one {} for the phrase"),
         ({"phrases": {"equivalnt": "the same"}}, "did you mean 'equivalent'"),
     ],
 )
