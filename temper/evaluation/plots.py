@@ -85,6 +85,7 @@ def worst(rows: Sequence[Row], metrics_module: str, inputs: Sequence[str]) -> di
     return {
         "name": name,
         "found": "nearest" if metrics_module == "retrieval" else "prediction",
+        "is_number": metrics_module in ("regression", "similarity"),
         "caption": f"The rows with the {caption}.",
         "tagged": tagged if len(tagged) == len(rows) else [],
     }

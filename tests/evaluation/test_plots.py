@@ -5,6 +5,7 @@ import statistics
 
 import pytest
 
+from temper import metrics
 from temper.evaluation import plots, report
 from temper.templates import ticks
 
@@ -53,6 +54,12 @@ def test_an_entity_is_right_if_the_other_side_has_it():
         assert " ".join(part["text"] for part in side if part["text"]) == row["words"]
     spaced = row | {"words": "A b Lee met Bo in Rome", "prediction": row["reference"]}
     assert plots.worst([spaced], "entities", ["words"])["tagged"] == []
+
+
+def test_numbers_are_neither_right_nor_wrong():
+    """A number is seldom its reference exactly; a class is."""
+    is_number = {name: plots.worst([], name, ["text"])["is_number"] for name in metrics.MODULES}
+    assert [name for name, found in is_number.items() if found] == ["regression", "similarity"]
 
 
 def test_the_caption_of_a_gap_follows_its_sign_and_the_metric():

@@ -149,6 +149,7 @@ def test_scores_have_intervals_baselines_and_a_report(done):
     page = Path("data/evaluation/report.html").read_text()
     assert "Worst examples" in page
     assert headline in page
+    assert ("<th>labels</th>" in page) == parameters.task.has_label_names
 
 
 @every_task
