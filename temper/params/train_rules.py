@@ -47,6 +47,9 @@ def loss_conflicts(p: Params) -> Iterator[Conflict]:
         elif value and p.task.metrics in WITHOUT_CLASSES and key != "huber_delta":
             message = f"{value!r} is about classes, and {WITHOUT_CLASSES[p.task.metrics]} none"
             yield f"train.{key}", f"{message}; remove it"
+    if p.train.loss is not None and "temperature" in p.task.model_fields_set:
+        message = "has no effect on a custom train.loss; remove it"
+        yield "task.temperature", message
 
 
 def embedding_conflicts(p: Params) -> Iterator[Conflict]:

@@ -52,6 +52,13 @@ CASES = (
         says=("train.label_smoothing", "about classes, and embeddings have none; remove it"),
     ),
     BadInput(
+        name="temperature-of-a-custom-loss",
+        recipe=RECIPE,
+        changes={"task.temperature": 0.1, "train.loss": "mine.f", "code": {"mine": "mine.py"}},
+        files={"mine.py": "def f(logits, labels):\n    return logits.sum()\n"},
+        says=("task.temperature", "has no effect on a custom train.loss; remove it"),
+    ),
+    BadInput(
         name="custom-metrics",
         recipe=RECIPE,
         changes={"evaluate.metrics": ["mine.share"], "code": {"mine": "mine.py"}},
