@@ -111,7 +111,7 @@ def tokenize(
     task = registry.load(parameters)
     encode = user_code.encoder(task, parameters)
     processor, report = registry.load_processor(processor_folder, task), {}
-    check_max_length(p, processor, min(len(parameters.task.texts), 2))
+    check_max_length(p, processor, parameters.task.num_texts_together)
     if p.augment and p.augment.back_translation:
         determinism.configure(parameters.determinism, p.augment.seed)
     augment = augmentation.build_augmentation(p, task.columns, translators)

@@ -188,7 +188,7 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
         task = registry.load(parameters)
         processor = base_model.read_processor(folder, config, p, task)
         with findings.at("tokenize.max_length"):
-            check_max_length(parameters.tokenize, processor, min(len(parameters.task.texts), 2))
+            check_max_length(parameters.tokenize, processor, parameters.task.num_texts_together)
         network_checks.check(parameters, config, task, findings)
         custom_code_checks.check_on_rows(parameters, config, processor, findings)
         onnx_checks.check(parameters, processor, findings)

@@ -190,6 +190,10 @@ class Embeddings(TaskSchema):
         return "similarity" if self.anchor is None else "retrieval"
 
     @property
+    def num_texts_together(self) -> int:
+        return 1
+
+    @property
     def has_in_batch_loss(self) -> bool:
         return True
 

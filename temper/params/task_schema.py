@@ -69,6 +69,11 @@ class TaskSchema(Group):
         """What the model reads → its type: the inputs, or the text a template makes of them."""
         return self.inputs if self._template is None else {TEXT: "text"}
 
+    @property
+    def num_texts_together(self) -> int:
+        """How many texts the model reads in one sequence."""
+        return min(len(self.texts), 2)
+
     def read_texts(self, examples: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
         """Return the values of `texts` for columns of examples."""
         if self._template is None:
