@@ -71,7 +71,7 @@ def training_s(
     length: float,
     num_scored: int,
 ) -> float:
-    """Return how much longer the real training takes than the trial's.
+    """Return how much longer the real training takes than the trial's; NaN of under 3 steps.
 
     Args:
         run: its MLflow database has the time of each step and evaluation.
@@ -83,8 +83,10 @@ def training_s(
     p = parameters.train
     steps, evaluations = logged_times(run.folder / "mlflow.db")
     lasted = [after - steps[step] for step, after in evaluations.items() if step in steps]
-    evaluation_s, last = min(lasted, default=0.0), max(steps)
+    evaluation_s, last = min(lasted, default=0.0), max(steps, default=0)
     middle = last // 2  # the steps before it warm up
+    if not {middle, middle + 1, last} <= steps.keys() or last - middle < 2:
+        return math.nan
     step_s = (steps[last] - steps[middle + 1]) / (last - middle - 1)
     if not step_s:  # recorded steps are logged together
         step_s = (steps[last] - evaluations.get(middle, steps[middle])) / (last - middle)
@@ -133,7 +135,9 @@ def prediction_s(folder: Path, parameters: params.Params) -> float:
 
 
 def in_words(seconds: float) -> str:
-    """Return a duration such as `50 s`, `4 min` or `2.5 h`."""
+    """Return a duration such as `50 s`, `4 min` or `2.5 h`, and `unknown` of NaN."""
+    if math.isnan(seconds):
+        return "unknown"
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

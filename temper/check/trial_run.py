@@ -2,8 +2,10 @@
 
 The stages are processes of their own, started as dvc.yaml says, with an MLflow database of their
 own. Nothing is written outside the scratch folder but what a download leaves in the Hub's cache.
+Balanced class weights are left out: a few rows need not have every label.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -11,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ OUTPUTS = ("data", "checkpoints", "tracking", "sweeps", "params.yaml", "dvc.lock
 WRITTEN = ("dataset", "model", "code", "tokenize")  # folders of data/files
 PATHS = ("data.files", "model.files", "code", "tokenize.synonym_files")
 PRIVATE = ("DVC_", "MLFLOW_", "TEMPER_")  # variables of the real runs
+PREFIX = "tmp-trial-"  # of the scratch folder's name; .gitignore has /data/tmp*/
 TAIL = 15  # lines of a stage that fails without a message of temper's
 
 
@@ -58,8 +61,13 @@ def trial_run(parameters: params.Params) -> Iterator[TrialRun]:
     """
     from tqdm import tqdm
 
-    disk = "data" if Path("data").is_dir() else "."  # raw data may not fit into /tmp
-    with tempfile.TemporaryDirectory(dir=disk) as name:
+    disk = Path("data" if Path("data").is_dir() else ".")  # raw data may not fit into /tmp
+    remove_leftovers(disk)
+    with (
+        tempfile.TemporaryDirectory(prefix=PREFIX, dir=disk) as name,
+        Path(name, ".lock").open("w") as lock,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
         run = TrialRun(Path(name).resolve())
         make_workspace(run.folder, parameters)
         with tqdm(commands(parameters), leave=False, unit="stage", disable=None) as bar:
@@ -75,6 +83,14 @@ def trial_run(parameters: params.Params) -> Iterator[TrialRun]:
                     run.num_rows |= {s: e["rows"] for s, e in summary["splits"].items()}
                     cut_rows(raw, parameters)
         yield run
+
+
+def remove_leftovers(disk: Path) -> None:
+    """Remove the scratch folders of runs that were killed: nobody holds their lock."""
+    for file in disk.glob(f"{PREFIX}*/.lock"):
+        with suppress(OSError), file.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(file.parent)
 
 
 def make_workspace(folder: Path, parameters: params.Params) -> None:
@@ -101,6 +117,10 @@ def shorten(tree: dict[str, Any], parameters: params.Params) -> None:
     train |= {"epochs": float(STEPS), "evaluate_every": STEPS // 2, "save_every": STEPS // 2}
     if p.batch_size is not None:
         train["epochs"] = STEPS / -(-train_rows(parameters) // p.batch_size)
+    if p.warmup_steps:
+        train["warmup_steps"] = 1
+    if p.class_weights == "balanced":
+        train["class_weights"] = None
     if p.model_soup_size:
         train["model_soup_size"] = 2
     if p.weight_averaging and p.weight_averaging.count:

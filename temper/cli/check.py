@@ -3,6 +3,7 @@
 `temper check`, `temper check --run`
 """
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,6 +71,8 @@ def run_stages(parameters: params.Params) -> "list[Table | str]":
     total, factor = sum(estimated.values()), time_estimate.FACTOR
     table.add_row("all", in_words(sum(run.seconds.values())), in_words(total))
     lines = [f"no ONNX: {reason}"] if reason is not None else []
+    if math.isnan(total):
+        return [table, *lines, "the trial logged too few steps to foretell the time of training"]
     lines.append(
         f"`dvc repro` takes about {in_words(total)} on this machine as busy as it is now: expect "
         f"{in_words(total / factor)} to {in_words(total * factor)}"

@@ -1,5 +1,8 @@
 """`temper check --run` tries all stages on a few rows and says how long all rows will take."""
 
+import fcntl
+import math
+import os
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -81,7 +84,12 @@ def test_commands_are_those_of_the_pipeline(repository):
 
 def test_the_scratch_folder_reads_the_repository_and_writes_for_itself(repository, tmp_path):
     """Paths are absolute, and what stages write is not linked."""
-    parameters = repository(train__weight_averaging={"kind": "last", "count": 5})
+    parameters = repository(
+        train__weight_averaging={"kind": "last", "count": 5},
+        train__class_weights="balanced",
+        train__warmup_ratio=0.0,
+        train__warmup_steps=500,
+    )
     for name in ("checkpoints", "mlruns"):
         (tmp_path / name).mkdir()
     (tmp_path / "mlflow.db").touch()
@@ -96,6 +104,19 @@ def test_the_scratch_folder_reads_the_repository_and_writes_for_itself(repositor
     assert written.train.epochs * 2 == trial_run.STEPS  # of 32 rows in batches of 16
     assert written.train.weight_averaging is not None
     assert written.train.weight_averaging.count == 2
+    assert written.train.warmup_steps == 1
+    assert written.train.class_weights is None
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path):
+    """Not the folder of a run that holds its lock, and no other folder."""
+    for name in ("tmp-trial-dead", "tmp-trial-alive", "tmp-other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".lock").touch()
+    with (tmp_path / "tmp-trial-alive/.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        trial_run.remove_leftovers(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["tmp-other", "tmp-trial-alive"]
 
 
 def test_a_few_rows_have_the_labels_of_all(prepare):
@@ -144,11 +165,17 @@ def test_steps_and_evaluations_are_multiplied(write_params, tmp_path):
                 database.execute("INSERT INTO metrics VALUES (?, ?, ?)", row)
     parameters = write_params(train__epochs=3.0)  # in batches of 16, an evaluation per epoch
     run = trial_run.TrialRun(folder)
+    rows = {"train": 160, "validation": 64}
     spent = now - logged["train"][1]
-    found = time_estimate.training_s(run, parameters, {"train": 160, "validation": 64}, 20.0, 32)
+    found = time_estimate.training_s(run, parameters, rows, 20.0, 32)
     assert found == pytest.approx(3 * 10 * 0.5 + 3 * 2.0 * 2 - spent)
+    for left in (2, 0):  # steps
+        with closing(sqlite3.connect(folder / "mlflow.db")) as database, database:
+            database.execute("DELETE FROM metrics WHERE step > ?", [left])
+        assert math.isnan(time_estimate.training_s(run, parameters, rows, 20.0, 32))
 
 
 def test_durations_in_words():
     """Seconds, minutes and hours."""
-    assert list(map(time_estimate.in_words, (9.6, 600, 9000))) == ["10 s", "10 min", "2.5 h"]
+    seconds = (9.6, 600, 9000, math.nan)
+    assert [*map(time_estimate.in_words, seconds)] == ["10 s", "10 min", "2.5 h", "unknown"]
