@@ -42,8 +42,7 @@ def demo(
         predictor = open_export(
             model, "auto", batch_tokens=BATCH_TOKENS, num_threads=threads, trust_code=trust_code
         )
-    inputs, raw = predictor.settings.task.inputs, evaluation.with_name("raw")
-    rows = examples.load(evaluation, raw, inputs, num_examples)
+    rows = examples.load(model, evaluation, predictor.settings.task, num_examples)
     page = server.Demo(predictor, server.title(model), rows)
     with server.bind(page, host, port) as listening, suppress(KeyboardInterrupt):
         address = f"http://{host}:{listening.server_address[1]}"

@@ -62,7 +62,7 @@ def write_space(model: Path, count: int) -> int:
     from temper.prediction import stored
 
     _, settings = stored.read(model)
-    rows = examples.load(Path("data/evaluation"), Path("data/raw"), settings.task.inputs, count)
+    rows = examples.load(model, Path("data/evaluation"), settings.task, count)
     with artifacts.atomic_dir(SPACE) as target:
         demo_space.write(target, model, rows)
     return len(rows)

@@ -2,7 +2,11 @@
 
 import json
 import shutil
+import socket
+import struct
 import subprocess
+import sys
+import threading
 import urllib.error
 import urllib.request
 
@@ -45,7 +49,10 @@ def test_the_form_and_a_prediction(address):
         ("/predict", b"{", {}, 400, "Expecting property name"),
         ("/predict", b"[" * 100_000, {}, 400, "recursion"),
         ("/predict", b"{}", {"Content-Length": "99999999999"}, 413, "at most 64 MiB"),
-        ("/predict", b'{"a": 1}', {}, 400, "the form has no column 'spoken'; it has a"),
+        ("/", None, {"Host": "rebound.example"}, 403, "has to be that of 127.0.0.1"),
+        ("/predict", b"{}", {"Host": "rebound.example:7860"}, 403, "has to be that of 127.0.0.1"),
+        ("/form", None, {"Host": "[::1"}, 403, "has to be that of 127.0.0.1"),
+        ("/predict", b'{"a": 1}', {}, 400, "the form has no column 'spoken'; there are a"),
     ],
 )
 def test_a_bad_request_gets_its_reason(address, path, body, headers, status, reason):
@@ -56,6 +63,43 @@ def test_a_bad_request_gets_its_reason(address, path, body, headers, status, rea
     with caught.value as answer:
         assert answer.code == status
         assert reason in json.load(answer)["error"]
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "LocalHost", "[::1]:7860"])
+def test_this_machine_has_several_names(address, host):
+    request = urllib.request.Request(f"{address}/form", headers={"Host": host})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        assert response.status == 200
+
+
+def test_on_a_network_any_name_may_be_the_machine():
+    """A Space is served on 0.0.0.0, under the Hub's names."""
+    assert server.served_hosts("0.0.0.0") == ()
+    assert server.served_hosts("127.0.0.2")[0] == "127.0.0.2"
+    assert "localhost" in server.served_hosts("localhost")
+
+
+def test_a_closed_tab_is_no_error(monkeypatch):
+    """Closed while the model predicts: nothing is printed."""
+    errors, ended, started, closed = [], *(threading.Event() for _ in range(3))
+    kind = server.ThreadingHTTPServer
+    monkeypatch.setattr(kind, "handle_error", lambda *_: errors.append(sys.exception()))
+    end = kind.shutdown_request
+    monkeypatch.setattr(kind, "shutdown_request", lambda *a: (end(*a), ended.set()))
+    page = demo("seq2seq_lm")
+    page.answer = lambda values: started.set() or (closed.wait(30) and {})
+    with serving(page) as address:
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as tab:
+            tab.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset
+            tab.sendall(
+                b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
+                b"Content-Type: application/json\r\n\r\n{}"
+            )
+            assert started.wait(30)
+        closed.set()
+        assert ended.wait(30)
+    assert errors == []
 
 
 def test_a_port_that_is_taken_is_one_line(address):

@@ -2,9 +2,10 @@
 
 import csv
 import json
-import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,18 +14,20 @@ from huggingface_hub import metadata_load
 from temper.core import arrow
 from temper.demo import examples, server, space
 from temper.export import mlflow_model
+from temper.prediction import stored
 from tests.helpers.demos import ask
 from tests.helpers.export import score
 from tests.helpers.workspace import environment
 
-INPUTS = {"sentence1": "text", "sentence2": "text"}
+EVALUATION = Path("data/evaluation")
 VALUES = {"sentence1": "It was new.", "sentence2": "It was old."}
 
 
 @pytest.mark.slow
 def test_a_space_starts_from_its_folder(exported, tmp_path):
     """In another working directory, without the repository."""
-    rows = examples.load(Path("data/evaluation"), Path("data/raw"), INPUTS, 2)
+    rows = examples.load(exported, EVALUATION, stored.read(exported)[1].task, 2)
+    assert len(rows) == 2
     folder = tmp_path / "space"
     folder.mkdir()
     space.write(folder, exported, rows)
@@ -68,15 +71,16 @@ def test_what_the_hub_reads(exported, tmp_path):
 
 
 @pytest.mark.slow
-def test_examples_are_the_worst_rows_as_they_were(exported):
-    """In the order of worst.csv, with the inputs of data/raw; none without an evaluation."""
-    found = examples.load(Path("data/evaluation"), Path("data/raw"), INPUTS, 3)
-    with Path("data/evaluation/worst.csv").open(encoding="utf-8", newline="") as file:
+def test_examples_are_the_worst_rows_as_they_were(exported, capsys):
+    """In the order of worst.csv, with the inputs of data/raw; none of other rows or weights."""
+    task = stored.read(exported)[1].task
+    found = examples.load(exported, EVALUATION, task, 3)
+    with (EVALUATION / "worst.csv").open(encoding="utf-8", newline="") as file:
         worst = list(csv.DictReader(file))[:3]
     rows = arrow.load(Path("data/raw"))["test"]
     assert found == [
         {
-            "values": {name: rows[int(line["row"])][name] for name in INPUTS},
+            "values": {name: rows[int(line["row"])][name] for name in VALUES},
             "split": "test",
             "reference": line["reference"],
             "prediction": line["prediction"],
@@ -84,6 +88,18 @@ def test_examples_are_the_worst_rows_as_they_were(exported):
         for line in worst
     ]
     assert found[0]["values"]["sentence1"] == worst[0]["sentence1"]
-    assert examples.load(Path("nowhere"), Path("data/raw"), INPUTS, 3) == []
-    assert examples.load(Path("data/evaluation"), Path("data/raw"), INPUTS, 0) == []
-    assert os.listdir("data/raw")
+    assert examples.load(exported, Path("data/nowhere"), task, 3) == []
+    assert examples.load(exported, EVALUATION, task, 0) == []
+    assert not capsys.readouterr().err
+    others = rows.select([0, 0]).rename_column("sentence2", "other")
+    for raw in (rows.select([]), others, rows.select(range(len(rows) - 1, -1, -1))):
+        with tempfile.TemporaryDirectory() as folder:
+            arrow.write_split(Path(folder), "test", raw.features, [raw[:]])
+            arrow.write_index(Path(folder), ["test"])
+            shutil.rmtree("data/raw")
+            shutil.copytree(folder, "data/raw")
+        assert examples.load(exported, EVALUATION, task, 3) == []
+        assert "are others in data/raw" in capsys.readouterr().err
+    (exported / "model.safetensors").write_bytes(b"others")
+    assert examples.load(exported, EVALUATION, task, 3) == []
+    assert "not known to be of the model data/export" in capsys.readouterr().err
