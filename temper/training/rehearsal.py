@@ -5,9 +5,11 @@ that is read back. A resumed training does not repeat it.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 import torch
@@ -27,6 +29,8 @@ COMPARED_ROWS = 8
 TOLERANCE = 1e-2  # of a logit: LoRA is merged where it is saved, and bf16 rounds
 FOLDER = "rehearsal"
 
+T = TypeVar("T")
+
 
 def rehearse(session: TrainingSession) -> None:
     """Run the longest batch, score the untrained model and read it back, before the first step.
@@ -36,22 +40,33 @@ def rehearse(session: TrainingSession) -> None:
             cannot be read back.
         OutOfMemory: they do not fit on some rank's device.
     """
-    loss, reason, metrics = torch.tensor(0.0), "", None
     with _restoring(session.model):
-        try:
-            loss, metrics = run_longest_batch(session), score_untrained(session)
-        except Exception as error:
-            if not memory.is_out_of_memory(error):
-                raise
-            reason = str(error)
+        loss = _if_it_fits(session, partial(run_longest_batch, session))
         session.model.zero_grad()
-        if distributed.any_rank(bool(reason), session.args.device):
-            raise memory.OutOfMemory(reason or "on another rank")
         if not torch.isfinite(loss):
             raise InputError(f"the loss of the first batch is {float(loss)}, before any training")
+        metrics = score_untrained(session)
         read_back(session)
     if metrics is not None:
         session.record_untrained(metrics)
+
+
+def _if_it_fits(session: TrainingSession, function: Callable[[], T]) -> T:
+    """Call a function that is not collective on all ranks.
+
+    Raises:
+        OutOfMemory: on all ranks, where one of them has run out of memory.
+    """
+    result, reason = None, ""
+    try:
+        result = function()
+    except Exception as error:
+        if not memory.is_out_of_memory(error):
+            raise
+        reason = str(error) or type(error).__name__
+    if distributed.any_rank(bool(reason), session.args.device):
+        raise memory.OutOfMemory(reason or "on another rank")
+    return cast("T", result)
 
 
 @contextmanager
@@ -86,16 +101,18 @@ def run_longest_batch(session: TrainingSession) -> torch.Tensor:
 
 def score_untrained(session: TrainingSession) -> Row | None:
     """Return the metrics of some validation rows; None without labelled ones."""
-    if session.validator is None:
+    validator, model = session.validator, session.eval_model
+    if validator is None:
         return None
-    validation = session.validator.dataset
+    validation = validator.dataset
     # ranks depend on the size of the corpus
     is_ranked = session.task.params.metrics == "retrieval"
     rows = validation if is_ranked else scored_rows(validation)
     if len(rows) < len(validation):
         part = f"{len(rows):,} of {len(validation):,} validation rows"
         distributed.print_once(f"step 0: the untrained model, on {part}")
-    return session.validator.score(session.eval_model, rows)
+    outputs = _if_it_fits(session, partial(validator.outputs_of_share, model, rows))
+    return validator.gather_and_score(model, rows, outputs)
 
 
 def scored_rows(validation: "Dataset") -> "Dataset":
@@ -116,34 +133,76 @@ def scored_rows(validation: "Dataset") -> "Dataset":
 def read_back(session: TrainingSession) -> None:
     """Save the model as checkpoints do, and load it as evaluate does; the outputs are the same.
 
+    Where memory has no room for both models, they are not compared.
+
     Raises:
         InputError: it cannot be saved or loaded, or is another model then.
     """
-    key = "model" if session.custom_class is None else "model.custom_class"
+    folder, has_room = session.folder / FOLDER, True
     try:
-        session.save_weights(FOLDER)
-        session.checkpoints.wait()
-        if not distributed.is_main_process():
-            return
-        folder = session.folder / FOLDER
+        with _explaining(session):
+            session.save_weights(FOLDER)
+            session.checkpoints.wait()
+        if distributed.is_main_process():
+            has_room = compare_if_it_fits(session, folder)
+    finally:
+        if distributed.is_main_process():
+            shutil.rmtree(folder, ignore_errors=True)
+    if not has_room:
+        memory.free_memory()
+        print("no memory for a second model: what is saved was not compared with the model")
+
+
+def compare_if_it_fits(session: TrainingSession, folder: Path) -> bool:
+    """Return False where memory has no room for both models; see `compare`."""
+    try:
+        compare(session, folder)
+    except Exception as error:
+        if not memory.is_out_of_memory(error):
+            raise
+        return False
+    return True
+
+
+def compare(session: TrainingSession, folder: Path) -> None:
+    """Load a saved model, and compare its outputs with those of the session's.
+
+    Raises:
+        InputError: it cannot be loaded, or is another model.
+    """
+    with _explaining(session):
         loaded = loading.load(folder, session.task.auto_model, session.custom_class)
-    except (InputError, OSError, MemoryError):
-        raise
-    except Exception as error:  # a custom class or a library may raise anything
-        reason = f"{type(error).__name__}: {' '.join(str(error).split()):.300}"
-        raise InputError(f"{key}: what training saves cannot be read back: {reason}") from error
-    shutil.rmtree(folder)
-    if session.validator is None:
+    validator = session.validator
+    if validator is None:
         return
     networks.move(loaded, session.args.device)
-    rows = session.validator.dataset
-    rows = rows.select(range(min(COMPARED_ROWS, len(rows))))
-    outputs = [session.validator.outputs(model, rows, 0) for model in (session.eval_model, loaded)]
+    rows = validator.dataset.select(range(min(COMPARED_ROWS, len(validator.dataset))))
+    models = (session.eval_model, loaded)
+    outputs = [validator.outputs(model, rows, 0, validator.batch_size) for model in models]
     for row, (expected, found) in enumerate(zip(*outputs, strict=True)):
         if not np.allclose(expected, found, TOLERANCE, TOLERANCE, equal_nan=True):
             difference = float(np.abs(expected - found).max())
             raise InputError(
-                f"{key}: read back from a checkpoint, the model gives other outputs (by "
-                f"{difference:.3g} in row {row} of validation): it holds something that is neither "
-                "in its state_dict nor in its config"
+                f"{_model_key(session)}: read back from a checkpoint, the model gives other "
+                f"outputs (by {difference:.3g} in row {row} of validation): it holds something "
+                "that is neither in its state_dict nor in its config"
             )
+
+
+@contextmanager
+def _explaining(session: TrainingSession) -> Iterator[None]:
+    """Name the key of a model that cannot be saved or loaded."""
+    try:
+        yield
+    except (InputError, OSError):
+        raise
+    except Exception as error:  # a custom class or a library may raise anything
+        if memory.is_out_of_memory(error):
+            raise
+        reason = f"{type(error).__name__}: {' '.join(str(error).split()):.300}"
+        message = f"{_model_key(session)}: what training saves cannot be read back: {reason}"
+        raise InputError(message) from error
+
+
+def _model_key(session: TrainingSession) -> str:
+    return "model" if session.custom_class is None else "model.custom_class"

@@ -50,18 +50,32 @@ class Validator:
     def score(self, model: nn.Module, rows: "Dataset | None" = None) -> dict[str, float]:
         """Return `loss` and the task's metrics of the split, or of some rows, each counted once."""
         rows = self.dataset if rows is None else rows
-        num_rows, world_size = len(rows), distributed.world_size()
-        share, first_row = rows, 0
+        return self.gather_and_score(model, rows, self.outputs_of_share(model, rows))
+
+    def outputs_of_share(self, model: nn.Module, rows: "Dataset") -> list[np.ndarray]:
+        """Return one output per row of this process's share; the last share repeats the last row.
+
+        The batch size is halved until it fits. Leaves the model in evaluation mode.
+        """
+        share, first_row, world_size = rows, 0, distributed.world_size()
         if world_size > 1:
-            size = -(-num_rows // world_size)  # every process runs the same number of batches
+            size = -(-len(rows) // world_size)  # every process runs the same number of batches
             first_row = size * distributed.rank()
-            share = share.select(np.minimum(np.arange(size) + first_row, num_rows - 1))
-        outputs = self.outputs(model, share, first_row)
-        if world_size > 1:
-            outputs = gather_object(outputs)[:num_rows]
+            share = share.select(np.minimum(np.arange(size) + first_row, len(rows) - 1))
+        predict = partial(self.outputs, model, share, first_row)
+        return memory.call_until_it_fits(predict, self.batch_size, self._halve)
+
+    def gather_and_score(
+        self, model: nn.Module, rows: "Dataset", outputs: list[np.ndarray]
+    ) -> dict[str, float]:
+        """Return the metrics of rows from the outputs of each process's share. Collective."""
+        if distributed.world_size() > 1:
+            outputs = gather_object(outputs)[: len(rows)]
         return self.task.for_model(model).score(outputs, rows, self.compute_metrics)
 
-    def outputs(self, model: nn.Module, rows: "Dataset", first_row: int) -> list[np.ndarray]:
+    def outputs(
+        self, model: nn.Module, rows: "Dataset", first_row: int, batch_size: int
+    ) -> list[np.ndarray]:
         """Return one output per row; leaves the model in evaluation mode.
 
         Args:
@@ -69,12 +83,8 @@ class Validator:
         """
         forward = inference.torch_forward(model, self.task, self.autocast)
         run_batch = inference.logits_runner(forward, self.collator, self.task)
-
-        def run(batch_size: int) -> list[np.ndarray]:
-            options = {"static_shapes": self.static_shapes}
-            return list(inference.row_outputs(run_batch, rows, batch_size, first_row, **options))
-
-        return memory.call_until_it_fits(run, self.batch_size, self._halve)
+        options = {"static_shapes": self.static_shapes}
+        return list(inference.row_outputs(run_batch, rows, batch_size, first_row, **options))
 
     def _halve(self, batch_size: int, failure: memory.OutOfMemory) -> int:
         if distributed.is_sharded():  # another number of forward passes than on the other ranks

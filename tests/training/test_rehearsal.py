@@ -1,13 +1,15 @@
 """What would fail after an epoch fails before the first step, and the training does not change."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from datasets import Dataset
 
 from temper.core.errors import InputError
-from temper.training import console, rehearsal, resume
+from temper.training import console, memory, rehearsal, resume
 from temper.training.history import History
 from tests.helpers.training import fit, weights
 
@@ -76,6 +78,57 @@ def test_a_model_that_a_checkpoint_does_not_hold_is_refused(
     (tmp_path / "own.py").write_text(CODE)
     changes = {"model__custom_class": f"own.{name}", "code": {"own": "own.py"}}
     fails(prepare(**changes, **CUSTOM_CLASS), message)
+    assert not Path("work/run/rehearsal").exists()
+
+
+@pytest.fixture
+def session(tmp_path):
+    """Return what read_back needs of a session whose memory has room for one model only."""
+    model, other = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+
+    def outputs(model, *_):
+        if model is other:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return [np.zeros(1)]
+
+    validator = SimpleNamespace(dataset=Dataset.from_dict({"a": [0]}), batch_size=8)
+    validator.outputs = outputs
+    session = SimpleNamespace(folder=tmp_path, custom_class=None, eval_model=model)
+    session.args, session.validator = SimpleNamespace(device=torch.device("cpu")), validator
+    session.task, session.other = SimpleNamespace(auto_model=None), other
+    session.checkpoints = SimpleNamespace(wait=lambda: None)
+    session.save_weights = lambda name: (tmp_path / name).mkdir()
+    return session
+
+
+def test_no_memory_for_a_second_model_is_one_line(session, monkeypatch, capsys):
+    """One model fits, as in training; the comparison is left out, with all batch sizes kept."""
+    monkeypatch.setattr(rehearsal.loading, "load", lambda *_: session.other)
+    rehearsal.read_back(session)
+    assert capsys.readouterr().out == (
+        "no memory for a second model: what is saved was not compared with the model\n"
+    )
+    assert session.validator.batch_size == 8
+    assert not (session.folder / "rehearsal").exists()
+
+
+@pytest.mark.parametrize("fails_here", [True, False])
+def test_all_ranks_hear_of_one_without_memory(session, monkeypatch, fails_here):
+    """Each asks the others before the next collective, also where the error has no text."""
+    flags = []
+
+    def any_rank(flag, _):
+        flags.append(flag)
+        return True
+
+    def function():
+        if fails_here:
+            raise MemoryError
+
+    monkeypatch.setattr(rehearsal.distributed, "any_rank", any_rank)
+    with pytest.raises(memory.OutOfMemory, match="MemoryError" if fails_here else "another rank"):
+        rehearsal._if_it_fits(session, function)
+    assert flags == [fails_here]
 
 
 @pytest.mark.slow
