@@ -52,7 +52,11 @@ class CausalLM(Task):
         return windows.split_blocks(columns, max_length, pack=mode == "train")
 
     def encode_prompts(self, examples: Columns, tokenizer: Any) -> Columns:
-        """Return prompts and, where there are any, their completions and the end token."""
+        """Return prompts and, where there are any, their completions and the end token.
+
+        With `truncate_column` both fit together in `input_ids`. Texts are generated from
+        `prompt_ids`, which are cut as without a completion.
+        """
         max_length, end = self.settings.tokenize.max_length or 0, tokenizer.eos_token_id
         prompts = [*self.params.read_text(examples)]
         ids = tokenizer(prompts, padding=False, truncation=False, verbose=False)["input_ids"]
@@ -61,22 +65,32 @@ class CausalLM(Task):
             rest = tokenizer(completions, add_special_tokens=False, padding=False)["input_ids"]
             rest = [[*row, end] for row in rest]
         full_lengths = [len(a) + len(b) for a, b in zip(ids, rest, strict=True)]
-        long = [i for i, length in enumerate(full_lengths) if length > max_length]
-        if long and self.params.truncate_column is not None:
-            rows = {name: [examples[name][i] for i in long] for name in self.params.inputs}
-            special = tokenizer.num_special_tokens_to_add()
-            room = [max_length - special - len(rest[i]) for i in long]
-            again = tokenizer(shortened(tokenizer, self.params, rows, room), padding=False)
-            for i, row in zip(long, again["input_ids"], strict=True):
-                ids[i] = row
+        columns: Columns = {}
+        if self.params.truncate_column is not None:
+            alone = self.fit(ids, [max_length] * len(ids), examples, tokenizer)
+            columns["prompt_ids"] = [row[:max_length] for row in alone]
+            ids = self.fit(ids, [max_length - len(row) for row in rest], examples, tokenizer)
         full = [[*a, *b] for a, b in zip(ids, rest, strict=True)]
-        return {
+        return columns | {
             "input_ids": [row[:max_length] for row in full],
             "length": [min(len(row), max_length) for row in full],
             "full_length": full_lengths,
             "prompt_length": [min(len(row), max_length) for row in ids],
             "example_id": list(range(len(full))),
         }
+
+    def fit(
+        self, ids: list[list[int]], room: Sequence[int], examples: Columns, tokenizer: Any
+    ) -> list[list[int]]:
+        """Return prompts with as much of `truncate_column` as each has room for, in tokens."""
+        long = [i for i, row in enumerate(ids) if len(row) > room[i]]
+        if not long:
+            return ids
+        rows = {name: [examples[name][i] for i in long] for name in self.params.inputs}
+        special = tokenizer.num_special_tokens_to_add()
+        texts = shortened(tokenizer, self.params, rows, [room[i] - special for i in long])
+        fitted = dict(zip(long, tokenizer(texts, padding=False)["input_ids"], strict=True))
+        return [fitted.get(i, row) for i, row in enumerate(ids)]
 
     def collate(self, rows: Features, processor: Any, config: "PretrainedConfig") -> Batch:
         ids = [row["input_ids"] for row in rows]
@@ -90,7 +104,9 @@ class CausalLM(Task):
 
     def prompts(self, features: Features, tokenizer: Any) -> Batch:
         """Return the prompts alone, padded on the left."""
-        ids = [row["input_ids"][: row.get("prompt_length")] for row in features]
+        ids = [
+            row.get("prompt_ids", row["input_ids"][: row.get("prompt_length")]) for row in features
+        ]
         return arrays.pad_ids(ids, max(map(len, ids)), tokenizer, left=True)
 
     def baselines(self, train: SplitData, splits: Mapping[str, SplitData]) -> Baselines:

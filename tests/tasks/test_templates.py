@@ -88,6 +88,22 @@ def test_cuts_the_column_that_is_named(name, column):
                 assert ids[len(prompt) :] == [*ends, processor.eos_token_id]
 
 
+def test_completions_are_generated_from_the_prompt_that_predict_has():
+    """A prompt is cut the same with a long completion, a short one and none."""
+    name = "causal_lm prompts"
+    changes = CASES[name][1] | with_template(name, task__truncate_column="sentence2")
+    task, processor, _ = load(CASES[name][0], tokenize__max_length=ROOM, **changes)
+    given = {column: COLUMNS[column] for column in ("sentence1", "sentence2")}
+    features = {}
+    for label in (["a"] * 3, ["no box was open at all"] * 3, None):
+        mode, labels = ("evaluate", {"label": label}) if label else ("predict", {})
+        columns = task.encode(given | labels, processor, mode=mode)
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        features[label and label[0]] = task.prompts(rows, processor)["input_ids"].tolist()
+        assert label is None or all(row["length"] > row["prompt_length"] for row in rows)
+    assert features["a"] == features["no box was open at all"] == features[None]
+
+
 def test_a_text_that_is_too_long_without_the_column_is_cut_at_its_end():
     """The column is gone then."""
     changes = with_template("sequence_classification", task__truncate_column="sentence1")

@@ -23,7 +23,9 @@ def column_types(columns: Mapping[str, list], raw: "Features", task: Task) -> "F
     if any(isinstance(item, list) for item in columns.get("input_ids", [[]])[0]):
         integers, small_integers = List(integers), List(small_integers)  # one list per choice
     known: dict[str, Any] = dict.fromkeys(("length", "example_id", "prompt_length"), integer)
-    known |= dict.fromkeys(("input_ids", "word_ids", "starts", "ends", "shape"), integers)
+    known |= dict.fromkeys(
+        ("input_ids", "prompt_ids", "word_ids", "starts", "ends", "shape"), integers
+    )
     known |= {"token_type_ids": small_integers, "pixel_values": Value("binary")}
     known |= {arrow.AUGMENTED: Value("bool")}
     if "labels" in columns:
