@@ -64,7 +64,9 @@ def export(
     ) | {"code": copy_code(parameters.code, target)}
     artifacts.write_json(target / "config.json", config)
     if parameters.task.name == "embeddings":
-        sentence_transformers.write(target, parameters.tokenize.max_length)
+        vectors = predictor.outputs(features.select(range(1)), ("logits",), 0)["logits"][0]
+        size = vectors.shape[-1]
+        sentence_transformers.write(target, parameters.tokenize.max_length, size)
     verified, measured = graphs.write(predictor, features, target, parameters)
     return {"split": split} | verified, measured
 

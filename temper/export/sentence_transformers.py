@@ -10,20 +10,19 @@ from temper.core import artifacts
 MODULES = (("Transformer", ""), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize"))
 
 
-def write(folder: Path, max_length: int | None) -> None:
+def write(folder: Path, max_length: int | None, size: int) -> None:
     """Write the modules beside an exported embeddings model.
 
     Args:
         folder: has the model's config.json, with `sentence_pooling`.
         max_length: of a text, in tokens.
+        size: of a text's vector; configs name it differently, or not at all.
     """
-    config = artifacts.read_json(folder / "config.json")
     modules = [
         {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{name}"}
         for i, (name, path) in enumerate(MODULES)
     ]
-    size = next(config[key] for key in ("hidden_size", "dim", "n_embd", "d_model") if key in config)
-    mode = config["sentence_pooling"]
+    mode = artifacts.read_json(folder / "config.json")["sentence_pooling"]
     pooling = {
         "word_embedding_dimension": size,
         "pooling_mode_cls_token": mode == "cls",
