@@ -81,7 +81,6 @@ class RetrievalEvaluator(SimilarityEvaluator):
 
     def __init__(self, *args: Any):
         super().__init__(*args)
-        self.columns = ("score", "ranks")
         self.corpora: dict[str, Corpus] = {}
         self.found: dict[str, Neighbours] = {}
 
@@ -94,14 +93,14 @@ class RetrievalEvaluator(SimilarityEvaluator):
     def score(self, split: str, target: Path) -> SplitResult:
         """Rank a split's corpus and write what each anchor found to `target`, a CSV file."""
         if not self.is_labelled(self.raw[split]):
-            return super().score(split, target)  # the vectors
+            return super().score(split, target)  # the anchors' vectors
         chunks = [np.stack(outputs) for _, outputs, _ in self.outputs_by_chunk(split)]
         vectors, corpus = self.pick(split, np.concatenate(chunks)), self.corpus(split)
         found = self.found[split] = retrieval.search(*vectors, corpus, NEIGHBOURS)
         texts, references = self.texts(split)[1], self.references(self.raw[split])
         with target.open("w", newline="", encoding="utf-8") as file:
             writer = csv_file.writer(file)
-            writer.writerow(["row", "reference", "prediction", *self.columns])
+            writer.writerow(["row", "reference", "prediction", "score", "ranks"])
             for row, reference in enumerate(references):
                 ranks, similarity = found.ranks[row], found.similarities[row, 0]
                 nearest = texts[found.nearest[row, 0]]

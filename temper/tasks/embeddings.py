@@ -146,9 +146,9 @@ class Embeddings(Task):
         )
 
     def format_value(self, value: Any) -> str:
-        """Return vectors as JSON, a similarity or score with seven digits, a text as it is."""
+        """Return an anchor's vector (1, size) as a list in JSON, a number with seven digits."""
         if isinstance(value, np.ndarray):
-            return json.dumps(value.astype(np.float64).round(6).tolist())
+            return json.dumps(value[0].astype(np.float64).round(6).tolist())
         return f"{value:.7g}" if isinstance(value, float) else super().format_value(value)
 
 

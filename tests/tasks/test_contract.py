@@ -1,12 +1,14 @@
 """One contract over all tasks: from raw rows to predictions in their own words."""
 
 import csv
+import json
 import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from datasets import Dataset
 
 from stages import evaluate, export, train
 from temper import metrics, params
@@ -228,7 +230,9 @@ def test_sentence_transformers_gives_the_same_vectors(done):
     from sentence_transformers import SentenceTransformer
 
     texts = [row["anchor"] for row in rows_of(Path(done[1].data.files["test"]), 8)]
-    expected = SentenceTransformer("data/export", device="cpu").encode(texts)
+    sentences = SentenceTransformer("data/export", device="cpu")
+    expected = sentences.encode(texts)
+    assert sentences.get_embedding_dimension() == expected.shape[1]
     options = {"batch_tokens": 256, "num_threads": 1, "trust_code": False}
     for engine, tolerance in (("torch", 1e-5), ("onnx", 1e-5), ("int8", 0.05)):
         model = predictor.open_export(Path("data/export"), engine, **options)
@@ -249,6 +253,29 @@ def test_an_untrained_checkpoint_is_a_baseline(done, tmp_path):
     )
     scored = evaluator.scores(evaluator.score("test", tmp_path / "test.csv"))
     assert evaluator.baselines(["test"])["untrained"]["test"] == scored
+
+
+@cases(["embeddings"])
+def test_anchors_alone_have_their_vectors_as_predictions(done, tmp_path):
+    """A split without positives is not scored; its file has the vectors of `temper predict`."""
+    features, raw = arrow.load(Path("data/tokenized")), arrow.load(Path("data/raw"))
+    raw["test"] = raw["test"].map(
+        lambda row: {"negative": "", "positive": None}, keep_in_memory=True
+    )
+    options = {"batch_tokens": 256, "num_threads": 1, "trust_code": False}
+    model = predictor.open_export(Path("data/export"), "torch", **options)
+    encoded = model.encode(raw["test"][:], model.processor, mode="evaluate")
+    features["test"] = Dataset.from_dict(encoded)
+    evaluator = evaluate.build_evaluator(
+        Path("data/model"), features, raw, Path("data/zero_shot"), done[1]
+    )
+    evaluator.score("test", tmp_path / "test.csv")
+    with (tmp_path / "test.csv").open(newline="") as file:
+        head, *rows = csv.reader(file)
+    assert {len(row) for row in rows} == {len(head)} == {3}
+    found = [json.loads(row[2]) for row in rows]
+    expected = model.predict({"anchor": raw["test"]["anchor"][:]})["prediction"]
+    np.testing.assert_allclose(found, expected, atol=2e-6)
 
 
 @every_plain
