@@ -123,7 +123,11 @@ def check_target(
 def check_columns(parameters: Params, splits: dict[str, LocalSplit], findings: Findings) -> None:
     """Report the columns that splits lack, and set their `missing`. Only train must have labels."""
     task, data = parameters.task, parameters.data
-    required = [(key_of(task, name), name, list(splits)) for name in task.inputs]
+    predicted = task.for_prediction().inputs  # others are read with the split
+    required = [
+        (key_of(task, name), name, list(splits) if name in predicted else ["train"])
+        for name in task.inputs
+    ]
     required += [("data.extra_columns", name, list(splits)) for name in data.extra_columns]
     if data.split.group is not None:
         required.append(("data.split.group", data.split.group, ["train"]))

@@ -14,13 +14,13 @@ import pyarrow as pa
 
 from temper.core import arrow, artifacts
 from temper.core.errors import InputError, alternatives
-from temper.ingest import columns, label_encoder, overlap, row_selection
+from temper.ingest import columns, label_encoder, overlap, row_selection, splits
 from temper.ingest.columns import ColumnBatch
 from temper.ingest.label_encoder import LabelEncoder
 from temper.ingest.row_selection import Selection
 from temper.ingest.split_stats import SplitStats, read_split
 from temper.params.data import DataParams
-from temper.params.task import TaskParams
+from temper.params.task import Embeddings, TaskParams
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -119,7 +119,7 @@ def _write_selected(
         chosen = rows[selected.source].select(selected.rows)
         batches = _encode(chosen, task, encoder, is_labelled=is_labelled)
         count = arrow.write_split(target, name, types, batches)
-        keys = stats[selected.source].records["key"][selected.rows]
+        keys = _text_keys(chosen, task, stats[selected.source].records["key"][selected.rows])
         file = target / name / arrow.SHARD
         summaries[name] = {
             "rows": count,
@@ -161,6 +161,19 @@ def _encode(
             names = batch[task.target[0]].to_pylist() if is_labelled else [None] * len(table)
             batch[task.target[0]] = encoder.encode(names)
         yield batch
+
+
+def _text_keys(rows: "Dataset", task: TaskParams, keys: np.ndarray) -> np.ndarray:
+    """Return the rows' keys, of embeddings those of all texts: an anchor may have several."""
+    if not isinstance(task, Embeddings):
+        return keys
+    batches: Any = rows.select_columns(list(task.text_columns)).iter(arrow.ROWS_PER_BATCH)
+    found = (
+        splits.row_key([batch[name][i] or "" for name in task.text_columns])
+        for batch in batches
+        for i in range(columns.num_rows(batch))
+    )
+    return np.fromiter(found, keys.dtype, len(rows))
 
 
 def _count_labels(file: Path, task: TaskParams, encoder: LabelEncoder | None) -> dict[str, int]:

@@ -8,7 +8,7 @@ import numpy as np
 from temper.core.errors import InputError
 from temper.ingest import columns
 from temper.ingest.columns import ColumnBatch, Locate, find_column, num_rows
-from temper.params.task import SequenceClassification, TaskParams
+from temper.params.task import Embeddings, SequenceClassification, TaskParams
 
 MINUS_ONE = ("-1", -1)
 FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
@@ -42,6 +42,8 @@ def read_targets(batch: ColumnBatch, task: TaskParams, split: str, locate: Locat
     values, where = find_column(batch, name) or [None] * num_rows(batch), locate(name)
     if value_type in columns.CONVERTERS:
         converted = columns.convert(values, value_type, where)
+        if isinstance(task, Embeddings):  # a blank text is none to find
+            return [text if text.strip() else None for text in converted]
         return [None if v is None else c for v, c in zip(values, converted, strict=True)]
     read = _number if value_type == "number" else _label_names
     targets = []

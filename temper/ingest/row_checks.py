@@ -1,12 +1,12 @@
-"""What a row's inputs and its labels must have in common, for tags and choices."""
+"""What a row's inputs and its labels must have in common, for tags, choices and negatives."""
 
 import itertools
 from collections import Counter
 from collections.abc import Callable
 
 from temper.core.errors import InputError
-from temper.ingest.columns import ColumnBatch
-from temper.params.task import MultipleChoice, TokenClassification
+from temper.ingest.columns import ColumnBatch, Locate
+from temper.params.task import Embeddings, MultipleChoice, TokenClassification
 from temper.tasks.base.tags import OUTSIDE, PREFIXES, is_allowed
 
 
@@ -21,6 +21,24 @@ def check_choices(batch: ColumnBatch, task: MultipleChoice, where: Callable[[int
         count = len(first[i]) if is_list else len(task.choices)
         if index is not None and not 0 <= index < count:
             raise InputError(f"{where(i)}: choice {index} of {count}; they count from 0")
+
+
+def check_negatives(batch: ColumnBatch, task: Embeddings, locate: Locate) -> None:
+    """Check that a row with a positive has a negative, if the task names a column of these.
+
+    Raises:
+        InputError: a row's is missing or blank.
+    """
+    if task.positive is None or task.negative is None:
+        return
+    for i, (positive, text) in enumerate(
+        zip(batch[task.positive], batch[task.negative], strict=True)
+    ):
+        if positive is not None and not text.strip():
+            raise InputError(
+                f"{locate(task.negative)(i)}: no text; add one or remove the row (without "
+                "task.negative, anchors are compared with the positives of other rows)"
+            )
 
 
 def check_tags(

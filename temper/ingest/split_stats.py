@@ -3,6 +3,7 @@
 No row is kept in memory: each leaves a record of 36 bytes, so a million rows take 36 megabytes.
 """
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,13 @@ from temper.core.errors import InputError
 from temper.ingest import answers, columns, label_values, row_checks, splits
 from temper.ingest.columns import ColumnBatch, Locate
 from temper.params.data import DataParams
-from temper.params.task import MultipleChoice, QuestionAnswering, TaskParams, TokenClassification
+from temper.params.task import (
+    Embeddings,
+    MultipleChoice,
+    QuestionAnswering,
+    TaskParams,
+    TokenClassification,
+)
 from temper.tasks.base import images
 
 ROW = np.dtype(
@@ -112,14 +119,16 @@ def read_columns(
     batch: ColumnBatch, task: TaskParams, data: DataParams, split: str, locate: Locate
 ) -> ColumnBatch:
     """Return inputs, extra columns as text, and the target as `label_values.read_targets` does."""
-    for name in task.inputs:
+    targets = label_values.read_targets(batch, task, split, locate) if task.target else [()]
+    is_labelled = any(target is not None for target in targets)
+    for name in (task if is_labelled else task.for_prediction()).inputs:
         columns.get_column(batch, name, split)
     read = columns.read_inputs(batch, task.inputs, locate)
     for name in data.extra_columns:
         values = columns.get_column(batch, name, split)
         read[name] = [None if v is None else label_values.label_name(v) for v in values]
     if task.target is not None:
-        read[task.target[0]] = label_values.read_targets(batch, task, split, locate)
+        read[task.target[0]] = targets
     return read
 
 
@@ -133,6 +142,8 @@ def _check_batch(stats: SplitStats, batch: ColumnBatch, task: TaskParams, locate
                 stats.misplaced.append(f"{locate(task.answers)(i)}: {error}")
     elif isinstance(task, MultipleChoice):
         row_checks.check_choices(batch, task, locate(task.label))
+    elif isinstance(task, Embeddings):
+        row_checks.check_negatives(batch, task, locate)
     elif isinstance(task, TokenClassification):
         stats.notes += row_checks.check_tags(batch, task, locate(task.tags))
     for name in (name for name, value_type in task.inputs.items() if value_type == "image"):
@@ -164,7 +175,10 @@ def _records(
     records["key"] = [splits.row_key(texts) for texts in rows]
     if "image" not in task.inputs.values():
         records["characters"] = [sum(map(len, texts)) for texts in rows]
-        records["empty_texts"] = [sum(not text.strip() for text in texts) for texts in rows]
+        needed = [name in task.for_prediction().inputs for name in task.inputs]
+        records["empty_texts"] = [
+            sum(not text.strip() for text in itertools.compress(texts, needed)) for texts in rows
+        ]
     records["label"] = -1
     value_type, ids = task.target[1] if task.target else "", stats.label_ids
     labelled = [target for target in targets if target is not None]
