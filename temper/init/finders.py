@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from temper.core.errors import InputError, nearest
-from temper.init import labels
+from temper.init import embeddings, labels
 from temper.init.names import (
     GROUPS,
     LABELS,
@@ -240,6 +240,7 @@ FINDERS: dict[str, tuple[Callable[[Columns, Wishes], Roles | None], ...]] = {
     "token_classification": (_tags,),
     "question_answering": (_answers,),
     "multiple_choice": (_choices,),
+    "embeddings": (embeddings.find,),
     "seq2seq_lm": (_generation,),
     "sequence_classification": (_classes,),
     "causal_lm": (_prompts, _plain_texts),

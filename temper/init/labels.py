@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from temper.core.errors import InputError
@@ -12,6 +13,8 @@ from temper.init.profiles import MAX_DISTINCT, ColumnProfile
 
 SEPARATORS = ("|", ";", ",")
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+NUMBERS = re.compile(r"[\d.,+-]+")
+ID_LIST = re.compile(r"(0|[1-9]\d*)(\s*,\s*(0|[1-9]\d*))*")
 MAX_CLASSES = 20  # more whole numbers are an amount to predict
 MANY = 50  # labels, of which each needs MIN_MEAN rows
 MIN_MEAN = 5
@@ -39,12 +42,11 @@ def read_labels(column: ColumnProfile) -> tuple[dict[str, Any], dict[str, int], 
     """Return keys of the task group, the counts of single labels, and notes."""
     if column.holds_lists or all(str(v).startswith("[") for v in column.cells):
         return {"problem_type": "multi_label_classification"}, {}, ()
-    if any(map(DECIMAL_COMMA.fullmatch, column.counts)) and all(
-        re.fullmatch(r"[\d.,+-]+", name) for name in column.counts
-    ):
+    decimals = [name for name in column.counts if DECIMAL_COMMA.fullmatch(name)]
+    if decimals and all(map(NUMBERS.fullmatch, column.counts)) and not _are_ids(column.counts):
         raise InputError(
-            f"{column.name!r} holds numbers with decimal commas, such as "
-            f"{next(filter(DECIMAL_COMMA.fullmatch, column.counts))}; write them with points"
+            f"{column.name!r} holds numbers with decimal commas, such as {decimals[0]}; write them "
+            "with points; if the commas separate several labels, write | between them"
         )
     is_whole = column.num_whole_numbers == column.num_cells
     if column.holds_numbers and (
@@ -56,7 +58,10 @@ def read_labels(column: ColumnProfile) -> tuple[dict[str, Any], dict[str, int], 
         return {"problem_type": "regression"}, {}, (note,)
     if (separator := _separator(column.counts)) is not None:
         keys = {"problem_type": "multi_label_classification", "label_separator": separator}
-        return keys, {}, (f"labels of {column.name!r} are separated by {separator}",)
+        note = f"labels of {column.name!r} are separated by {separator}"
+        if decimals:
+            note += f"; if {decimals[0]} is a number with a decimal comma, write it with a point"
+        return keys, {}, (note,)
     keys: dict[str, Any] = {"problem_type": "single_label_classification"}
     counts, notes = dict(column.counts), ()
     if "-1" in counts and counts["-1"] >= column.num_cells / 20 and len(counts) > 2:
@@ -110,6 +115,16 @@ def _separator(counts: Counter[str]) -> str | None:
         if len(joined) > 1 and len(parts) < len(counts) and max(map(len, parts)) <= 40:
             return separator
     return None
+
+
+def _are_ids(counts: Counter[str]) -> bool:
+    """Say whether numbers with commas are lists: with three in a cell, or a few that ascend."""
+    if _separator(counts) != "," or not all(map(ID_LIST.fullmatch, counts)):
+        return False
+    cells = [[int(part) for part in value.split(",")] for value in counts]
+    is_few = len({i for ids in cells for i in ids}) <= MAX_CLASSES
+    ascend = all(a < b for ids in cells for a, b in pairwise(ids))
+    return max(map(len, cells)) > 2 or (is_few and ascend)
 
 
 def positive_label(labels: Mapping[str, int]) -> tuple[str | None, bool]:

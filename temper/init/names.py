@@ -26,6 +26,7 @@ PROMPTS = (
     ("prompt", "completion"), ("prompt", "response"), ("instruction", "output"),
     ("instruction", "response"), ("question", "answer"), ("question", "response"),
 )  # fmt: skip
+ANCHORS = ("anchor", "query", "question")  # of a column `positive`
 WORDS = ("word", "words", "token", "tokens", "form")
 GROUPS = (
     "user", "user_id", "author", "author_id", "patient", "patient_id", "speaker", "customer",

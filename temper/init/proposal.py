@@ -175,9 +175,14 @@ def _group(source: Source, roles: Roles) -> dict[str, str]:
 def _tokenize(columns: Columns, roles: Roles, model: Model) -> tuple[dict[str, Any], str | None]:
     if not roles.texts:
         return {}, None
-    length, how = settings.measure(columns, roles, model)
+    task, together = roles.task["name"], [roles.texts]
+    if task == "embeddings":  # each text is encoded by itself
+        names = [roles.task[k] for k in ("anchor", "positive", "negative") if k in roles.task]
+        together = [(name,) for name in names or roles.texts]
+    length, how = max(
+        settings.measure(columns, replace(roles, texts=texts), model) for texts in together
+    )
     values: dict[str, Any] = {"max_length": length}
-    task = roles.task["name"]
     if task == "question_answering":  # longer texts are read in windows
         length = min(model.limit, QA_WINDOW)
         values = {"max_length": length, "stride": length // 3}

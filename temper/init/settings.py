@@ -24,6 +24,10 @@ MODELS = {  # task → what is fine-tuned where nothing is named; the second is 
     "multiple_choice": (f"{DISTILBERT}uncased", f"{DISTILBERT}multilingual-cased"),
     "masked_lm": (f"{DISTILBERT}uncased", f"{DISTILBERT}multilingual-cased"),
     "image_classification": ("google/vit-base-patch16-224-in21k",) * 2,
+    "embeddings": (
+        "sentence-transformers/all-MiniLM-L6-v2",
+        "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",
+    ),
     "seq2seq_lm": ("google-t5/t5-small", "google/mt5-small"),
     "causal_lm": ("HuggingFaceTB/SmolLM2-135M", "bigscience/bloom-560m"),
 }
@@ -125,7 +129,7 @@ def train_settings(task: str, num_rows: int, model: Model) -> dict[str, Any]:
         rate, epochs = 1e-3, epochs * 3
     return {
         "epochs": epochs,
-        "batch_size": 16 if num_rows < 5_000 else 32,
+        "batch_size": 16 if num_rows < 5_000 and task != "embeddings" else 32,
         "learning_rate": rate,
         "num_threads": min(int(min(cores.num_cores(), cores.cpu_quota())), 8),
     }
@@ -145,6 +149,8 @@ def score_settings(roles: Roles) -> dict[str, Any]:
     }.get(task, "loss")
     if problem_type == "multi_label_classification":
         metric = "f1_macro"
+    elif task == "embeddings":
+        metric = "spearman" if "score" in roles.task else "ndcg_at_10"
     elif problem_type == "regression":
         metric = "pearson"
     elif ratio >= UNEVEN:

@@ -131,6 +131,10 @@ def write_all(folder: Path) -> Path:
     lines("prompts.jsonl", lambda i, f: {"prompt": text(), "completion": text()})
     rows = [{"text": text(f), "intent": ("buy", "ask", "quit")[i % 3]} for i, f in enumerate(flags)]
     pd.DataFrame(rows).to_parquet(folder / "intents.parquet")
+    lines(
+        "triplets.jsonl",
+        lambda i, f: {"query": text(longest=4), "positive": text(longest=5), "negative": "bad"},
+    )
     for path, color in (("red", (200, 20, 20)), ("blue", (20, 20, 200))):
         for split in ("images", "splits_of_images/train", "splits_of_images/val"):
             (folder / split / path).mkdir(parents=True)

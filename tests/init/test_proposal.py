@@ -1,5 +1,7 @@
 """Data as people have them → the task, columns and values of params.yaml."""
 
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -13,7 +15,8 @@ from temper.check import data_checks
 from temper.check.findings import Findings
 from temper.cli.init import refuse
 from temper.core.errors import InputError
-from temper.init import proposal, source
+from temper.init import labels, proposal, source
+from temper.init.profiles import ColumnProfile
 from temper.init.roles import Wishes
 from tests.helpers import own_data
 from tests.helpers.workspace import ROOT
@@ -50,6 +53,7 @@ TASKS = {
     "options.jsonl": {"name": "multiple_choice", "choices": ("options",), "label": "answer"},
     "summaries.jsonl": {"name": "seq2seq_lm", "problem_type": "summarization"},
     "prompts.jsonl": {"name": "causal_lm", "prompt": "prompt", "text": "completion"},
+    "triplets.jsonl": {"name": "embeddings", "anchor": "query", "negative": "negative"},
     "images": {"name": "image_classification", "image": "image", "label": "label"},
     "splits_of_images": {"name": "image_classification", "label": "label"},
 }
@@ -119,6 +123,24 @@ def test_max_length_is_the_99th_percentile_of_the_lengths(propose):
     assert "the model takes 64, longer rows are cut" in facts["max_length"]
 
 
+def test_texts_of_embeddings_are_named_or_wished(propose):
+    """Two texts are anchor and positive; with a label they are pairs with a score."""
+    parameters, _ = propose("triplets.jsonl")
+    assert (parameters.task.positive, parameters.train.batch_size) == ("positive", 32)
+    assert parameters.train.metric_for_best_model == "ndcg_at_10"
+    tokenizer = AutoTokenizer.from_pretrained(MODEL)
+    rows = map(json.loads, Path("mydata/triplets.jsonl").read_text().splitlines())
+    lengths = [len(tokenizer(row["positive"])["input_ids"]) for row in rows]
+    assert 0 <= parameters.tokenize.max_length - np.percentile(lengths, 99) < 8
+    wishes = {"task": "embeddings", "text": ("document", "summary")}
+    parameters, _ = propose("summaries.jsonl", **wishes)
+    assert (parameters.task.anchor, parameters.task.positive) == ("document", "summary")
+    wishes = {"task": "embeddings", "text": ("review", "sentiment"), "label": "id"}
+    parameters, _ = propose("reviews.csv", **wishes)
+    assert (parameters.task.text, parameters.task.score) == (("review", "sentiment"), "id")
+    assert parameters.train.metric_for_best_model == "spearman"
+
+
 def test_uneven_labels_are_weighted_and_judged_by_f1(propose):
     """One label in five is spam; with even labels accuracy chooses the checkpoint."""
     parameters, facts = propose("sms.csv")
@@ -147,6 +169,36 @@ def test_how_a_file_is_read_is_said(propose):
     assert "semicolons" in propose("semicolon.csv")[1]["read as"]
     assert "cp1252" in propose("cp1252.csv")[1]["read as"]
     assert "regression reads them as amounts" in propose("stars.csv")[1]["note"]
+
+
+def read(values):
+    column = ColumnProfile("tags")
+    for value in values:
+        column.add(value)
+    return labels.read_labels(column)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["1", "2", "3", "1,2", "1,3"], ["3,1,2", "2,1", "1", "3", "2"]],
+)
+def test_numbers_with_commas_are_labels_where_they_can_be_lists(values):
+    """Ascending, or three in a cell; the note says how else they could be read."""
+    keys, _, notes = read(values)
+    assert keys == {"problem_type": MULTI["problem_type"], "label_separator": ","}
+    assert re.search(r"if \d,\d is a number with a decimal comma", notes[0])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["3,5", "4,0", "4,5", "3,0", "5,0", "5"], ["12,99", "3,05"], ["1,2", "3", "1,3"]],
+)
+def test_other_numbers_with_commas_are_refused(values):
+    """Ratings in steps of a half, prices, and too few mixtures to tell; both readings are named."""
+    with pytest.raises(
+        InputError, match=r"decimal commas, such as .*if the commas separate several"
+    ):
+        read(values)
 
 
 def test_what_it_cannot_know_is_asked(propose):
