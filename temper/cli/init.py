@@ -32,9 +32,9 @@ def init(
     quality: Annotated[
         Literal["quick", "good", "best"],
         typer.Option(
-            help="quick, good or best. good: usual values to fine-tune. quick: a third of their "
-            "time. best: twice their time, for pairs of texts. That the scores are in this order "
-            "is known for one or two data sets alone: docs/what-helps.md."
+            help="quick, good or best. good: usual values to fine-tune. quick: a third of the time "
+            "of the plain Trainer at batch size 8. best: two trainings in place of one, for pairs "
+            "of texts. Their scores are known for one or two data sets alone: docs/what-helps.md."
         ),
     ] = "good",
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
