@@ -133,7 +133,7 @@ CASES = (
     BadInput(
         name="zero-shot-template-without-a-place",
         changes=compared(template="This is it."),
-        says=("evaluate.zero_shot.a", "template 'This is it.' has no {} for the phrase"),
+        says=("evaluate.zero_shot.a", "template 'This is it.' needs one {} for the phrase"),
     ),
     BadInput(
         name="zero-shot-phrase-of-no-label",
