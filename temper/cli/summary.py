@@ -97,7 +97,11 @@ def next_commands(parameters: params.Params) -> list[tuple[str, str]]:
         ("dvc plots show", "curves, confusion matrix"),
         ("temper demo", "a page to try the model on"),
         (predict, ""),
-        *([(f"mlflow models serve -m runs:/{run}/model --env-manager local", "")] if run else []),
+        *(
+            [(f"mlflow models serve --env-manager local --model-uri runs:/{run}/model", "")]
+            if run
+            else []
+        ),
     ]
 
 

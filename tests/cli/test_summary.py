@@ -182,6 +182,13 @@ def test_no_line_is_wider_than_80_columns(finished, capsys, is_other_data):
     assert max(map(len, out.splitlines())) <= 80
 
 
+def test_a_command_of_several_lines_can_be_pasted(capsys):
+    """No backslash stands alone, where a shell would end the command."""
+    command = f"mlflow models serve --env-manager local --model-uri runs:/{'a' * 32}/model"
+    summary.print_entry("next", summary.command_line(command, ""))
+    assert capsys.readouterr().out.replace("\\\n", "").split() == ["next", *command.split()]
+
+
 def test_without_a_committed_lock_the_verdict_says_so(write_params):
     """The repository has no git, or the run is its first."""
     write_params()
