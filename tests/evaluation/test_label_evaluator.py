@@ -34,6 +34,7 @@ def evaluator(module, logits, labels, **changes):
     parameters = SimpleNamespace(
         seed=1,
         task=SimpleNamespace(metrics=module),
+        model=SimpleNamespace(new_tokens=None),
         evaluate=SimpleNamespace(**settings | changes),
         code={},
     )

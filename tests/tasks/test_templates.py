@@ -135,7 +135,7 @@ def add_made_column():
 def test_evaluate_and_predict_read_the_finished_text(template, write_params):
     """Scores, baselines, worst rows and answers are those of a column that holds it."""
     add_made_column()
-    names = ("model", "tokenized", "raw", "zero_shot", "evaluation")
+    names = ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
     outputs = {}
     for kind in ("column", "template"):
         parameters = template() if kind == "template" else write_params(task__text=["made"])

@@ -77,7 +77,9 @@ def test_balanced_weights_of_several_labels_are_negatives_over_positives(write_p
     """A rare label is not drowned by its negatives."""
     params = write_params(train__class_weights="balanced")
     dataset = Dataset.from_dict({"labels": [[0], [0, 1], [], [0], [1]]})
-    task: Any = SimpleNamespace(label_names=["a", "b"], loss="binary_cross_entropy")
+    task: Any = SimpleNamespace(
+        label_names=["a", "b"], loss="binary_cross_entropy", loss_options={}
+    )
     loss = setup.build_loss_function(params, dataset, task, is_crf=False)
     plain = losses.build_loss("binary_cross_entropy", class_weights=[2 / 3, 3 / 2])
     logits, hot = torch.randn(5, 2), torch.tensor([[1.0, 0], [1, 1], [0, 0], [1, 0], [0, 1]])
