@@ -78,9 +78,11 @@ def training_arguments(parameters: Params, seed: int, folder: Path) -> TrainingA
     """Build TrainingArguments with everything off that the session does itself.
 
     Raises:
-        InputError: see `check_processes`.
+        InputError: rows of a batch are compared with each other and there are several processes, or
+            these do not find each other.
     """
     params, world_size = parameters.train, distributed.world_size()
+    check_in_batch_loss(parameters, world_size)
     size = params.per_device_batch(world_size)
     assert params.precision != "auto"  # the stage has resolved it
     schedule = "constant" if "." in params.lr_scheduler_type else params.lr_scheduler_type
@@ -104,27 +106,20 @@ def training_arguments(parameters: Params, seed: int, folder: Path) -> TrainingA
         remove_unused_columns=False,
         ddp_find_unused_parameters=False,
     )
-    check_processes(parameters, args)
-    return args
-
-
-def check_processes(parameters: Params, args: TrainingArguments) -> None:
-    """Check that the processes can train together.
-
-    Raises:
-        InputError: rows of a batch are compared with each other and there are several processes, or
-            these do not find each other.
-    """
-    launch, world_size = parameters.train.launch, distributed.world_size()
-    if parameters.task.has_in_batch_loss and world_size > 1:
-        raise InputError(
-            f"train.launch {launch} starts {world_size} processes, and the loss of "
-            f"{parameters.task.name} compares all rows of a batch: set it to single"
-        )
     if args.world_size != world_size:  # as on XLA devices: each would train by itself
         raise InputError(
             f"the launch file starts {world_size} processes, which torch takes for "
             f"{args.world_size} on {args.device.type}: set num_processes to 1"
+        )
+    return args
+
+
+def check_in_batch_loss(parameters: Params, world_size: int) -> None:
+    """Refuse several processes where the rows of a batch are compared with each other."""
+    if parameters.task.has_in_batch_loss and world_size > 1:
+        raise InputError(
+            f"train.launch {parameters.train.launch} starts {world_size} processes, and the loss "
+            f"of {parameters.task.name} compares all rows of a batch: set it to single"
         )
 
 
