@@ -6,6 +6,7 @@ from tests.promises.bad_input import ABSENT, BadInput
 
 MODEL = "data/sample/model"
 RECIPE = "sample-embeddings"
+CUSTOM_METRIC = {"mine.py": "def share(predictions, references):\n    return 0.5\n"}
 
 
 def modules(*names: str) -> str:
@@ -62,14 +63,14 @@ CASES = (
         name="custom-metrics",
         recipe=RECIPE,
         changes={"evaluate.metrics": ["mine.share"], "code": {"mine": "mine.py"}},
-        files={"mine.py": "def share(predictions, references):\n    return 0.5\n"},
+        files=CUSTOM_METRIC,
         says=("evaluate.metrics", "anchors have none; remove it"),
     ),
     BadInput(
         name="custom-best-metric",
         recipe=RECIPE,
         changes={"train.metric_for_best_model": "mine.share", "code": {"mine": "mine.py"}},
-        files={"mine.py": "def share(predictions, references):\n    return 0.5\n"},
+        files=CUSTOM_METRIC,
         says=("train.metric_for_best_model", "anchors have none; name one of the task's"),
     ),
     BadInput(
