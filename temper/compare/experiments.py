@@ -1,6 +1,5 @@
 """Read finished DVC experiments, their parameters and output files, without a checkout."""
 
-import csv
 import io
 import json
 import re
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from temper import params, repo
-from temper.core import yaml_file
+from temper.core import csv_file, yaml_file
 from temper.core.errors import InputError, alternatives
 from temper.params.renamed import with_current_names
 
@@ -68,7 +67,7 @@ class Experiment:
 
     def read_csv(self, path: str) -> list[dict[str, str]]:
         """Return the rows of a CSV file, keeping line breaks inside texts."""
-        return list(csv.DictReader(io.StringIO(self.read(path), newline="")))
+        return list(csv_file.dict_reader(io.StringIO(self.read(path), newline="")))
 
 
 def finished(names: Sequence[str]) -> list[Experiment]:

@@ -1,6 +1,5 @@
 """Describe how the outputs of a stage differ between two DVC caches, file by file."""
 
-import csv
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -8,6 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from temper.core import csv_file
 from temper.evaluation.text_tables import truncate
 from temper.repo import changed, hashes
 
@@ -94,7 +94,7 @@ def arrow_rows(path: Path) -> Rows:
 
 def csv_rows(path: Path) -> Rows:
     with path.open(encoding="utf-8", newline="") as file:
-        names, *rows = csv.reader(file)
+        names, *rows = csv_file.reader(file)
     return names, map(tuple, rows)
 
 

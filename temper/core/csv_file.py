@@ -1,7 +1,9 @@
-"""Rows → CSV that is read as it was written: `csv.writer` may leave a carriage return bare."""
+"""Rows ↔ CSV that is read as it was written: bare carriage returns and long texts included."""
 
 import csv
 from typing import Any, TextIO
+
+LONGEST = 2**31 - 1  # characters of a field; csv's own limit is 131,072
 
 
 class _LineFeeds:
@@ -21,3 +23,15 @@ def writer(file: TextIO, delimiter: str = ",") -> Any:
         file: opened with `newline=""`.
     """
     return csv.writer(_LineFeeds(file), delimiter=delimiter, lineterminator="\r\n")
+
+
+def reader(file: TextIO) -> Any:
+    """Return a `csv.reader` of fields of any length; the file is opened with `newline=""`."""
+    csv.field_size_limit(LONGEST)
+    return csv.reader(file)
+
+
+def dict_reader(file: TextIO) -> csv.DictReader:
+    """Return the rows by the names of the header; see `reader`."""
+    csv.field_size_limit(LONGEST)
+    return csv.DictReader(file)

@@ -5,16 +5,14 @@ row is offered only if both say the same of it, and the weights are those that w
 """
 
 import base64
-import csv
 import io
 import sys
 from pathlib import Path
 from typing import Any
 
 from temper import tracking
-from temper.core import arrow, artifacts
+from temper.core import arrow, artifacts, csv_file
 from temper.evaluation import tables
-from temper.ingest import columns
 from temper.params.task_schema import TaskSchema
 
 MAX_CHARACTERS = 2_000_000  # of an example, images in base64 included; longer ones are left out
@@ -44,9 +42,8 @@ def load(model: Path, evaluation: Path, task: TaskSchema, count: int) -> list[di
     split = "test" if "test" in artifacts.read_json(evaluation / "metrics.json") else "validation"
     rows: Any = arrow.load(raw).get(split, ())
     examples, num_others = [], 0
-    csv.field_size_limit(columns.MAX_CHARACTERS)
     with table.open(newline="", encoding="utf-8") as file:
-        for line in csv.DictReader(file):
+        for line in csv_file.dict_reader(file):
             number = int(line["row"])
             row = rows[number] if number < len(rows) else {}
             if not is_listed(row, line, task):

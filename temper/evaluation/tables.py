@@ -1,7 +1,6 @@
 """Scored rows → the CSV tables behind DVC's plots and the report."""
 
 import base64
-import csv
 import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +39,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+        return list(csv_file.dict_reader(file))
 
 
 def rounded(value: Any) -> float:
@@ -170,7 +169,7 @@ def worst_rows(
     """
     order = np.argsort(-loss, kind="stable")[:count].tolist()
     with predictions.open(newline="", encoding="utf-8") as file:
-        reader, listed = csv.reader(file), set(order)
+        reader, listed = csv_file.reader(file), set(order)
         header = next(reader)
         rows = {i: row for i, row in enumerate(reader) if i in listed}
     written = {i: dict(zip(header, row, strict=True)) for i, row in rows.items()}

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from temper.core.csv_file import writer
+from temper.core.csv_file import dict_reader, reader, writer
 
 BARE = [["x\ry", 1], ["\r", ""]]
 OTHERS = [["a", "b"], ["x\r\ny", 'q"'], ["x,y\r\n", "\t\n"], ["", None], [1.5, "é"]]
@@ -29,3 +29,17 @@ def test_other_rows_have_the_bytes_of_csv():
     writer(mine).writerows(OTHERS)
     csv.writer(theirs, lineterminator="\n").writerows(OTHERS)
     assert mine.getvalue() == theirs.getvalue()
+
+
+def test_a_field_may_be_of_any_length():
+    """Also longer than the 131,072 characters that the csv module reads."""
+    text = "a long novel, " * 20_000
+    file = io.StringIO(newline="")
+    writer(file).writerows([["text"], [text]])
+    for read, expected in ((reader, ["text"]), (dict_reader, {"text": text})):
+        csv.field_size_limit(131_072)
+        file.seek(0)
+        with pytest.raises(csv.Error, match="field larger"):
+            list(csv.reader(file))
+        file.seek(0)
+        assert list(read(file))[0] == expected

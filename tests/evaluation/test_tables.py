@@ -1,5 +1,7 @@
 """Per class, confusion, worst examples and slices, by hand."""
 
+import csv
+
 import numpy as np
 
 from temper.evaluation import tables
@@ -31,6 +33,19 @@ def test_tables_match_a_hand_made_example(tmp_path):
     worst = tables.worst_rows(file, np.arange(7.0), examples, task, 2)
     assert [row["text"] for row in worst] == ["x", "w"]
     assert (worst[0]["reference"], worst[0]["prediction"]) == ("c", "b")
+
+
+def test_a_long_text_is_listed_and_read_again(tmp_path):
+    """In a predictions file and in the table of the worst rows."""
+    text, file = "a long novel, " * 20_000, tmp_path / "test.csv"
+    csv.field_size_limit(131_072)
+    tables.write_csv(file, [{"row": 0, "reference": text, "prediction": "b"}])
+    task = MaskedLM(name="masked_lm", text="text", mask_probability=0.1, whole_word=False)
+    worst = tables.worst_rows(file, np.ones(1), [{"text": text}], task, 1)
+    tables.write_csv(file, worst)
+    csv.field_size_limit(131_072)
+    assert tables.read_csv(file) == [{**worst[0], "row": "0", "loss": "1.0"}]
+    assert worst[0]["reference"] == worst[0]["text"] == text
 
 
 def test_slices_are_the_scores_of_their_rows():
