@@ -1,4 +1,4 @@
-"""What a row's inputs and its labels must have in common, for tags, choices and negatives."""
+"""What a row's inputs and its labels must have in common, for tags, choices and pairs."""
 
 import itertools
 from collections import Counter
@@ -23,22 +23,27 @@ def check_choices(batch: ColumnBatch, task: MultipleChoice, where: Callable[[int
             raise InputError(f"{where(i)}: choice {index} of {count}; they count from 0")
 
 
-def check_negatives(batch: ColumnBatch, task: Embeddings, locate: Locate) -> None:
-    """Check that a row with a positive has a negative, if the task names a column of these.
+def check_texts(batch: ColumnBatch, task: Embeddings, locate: Locate) -> None:
+    """Check that a row with a positive has an anchor, and a negative if the task names a column.
+
+    All rows with a blank anchor would be one query, with the positives of all of them.
 
     Raises:
-        InputError: a row's is missing or blank.
+        InputError: one is missing or blank.
     """
-    if task.positive is None or task.negative is None:
+    if task.positive is None:
         return
-    for i, (positive, text) in enumerate(
-        zip(batch[task.positive], batch[task.negative], strict=True)
-    ):
-        if positive is not None and not text.strip():
-            raise InputError(
-                f"{locate(task.negative)(i)}: no text; add one or remove the row (without "
-                "task.negative, anchors are compared with the positives of other rows)"
-            )
+    hints = {
+        task.anchor: "",
+        task.negative: " (without task.negative, anchors are compared with the positives of other "
+        "rows)",
+    }
+    for name in filter(None, hints):
+        for i, (positive, text) in enumerate(zip(batch[task.positive], batch[name], strict=True)):
+            if positive is not None and not text.strip():
+                raise InputError(
+                    f"{locate(name)(i)}: no text; add one or remove the row{hints[name]}"
+                )
 
 
 def check_tags(

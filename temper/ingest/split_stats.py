@@ -143,7 +143,7 @@ def _check_batch(stats: SplitStats, batch: ColumnBatch, task: TaskParams, locate
     elif isinstance(task, MultipleChoice):
         row_checks.check_choices(batch, task, locate(task.label))
     elif isinstance(task, Embeddings):
-        row_checks.check_negatives(batch, task, locate)
+        row_checks.check_texts(batch, task, locate)
     elif isinstance(task, TokenClassification):
         stats.notes += row_checks.check_tags(batch, task, locate(task.tags))
     for name in (name for name, value_type in task.inputs.items() if value_type == "image"):

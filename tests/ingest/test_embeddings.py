@@ -61,12 +61,14 @@ def test_repeated_rows_have_the_same_texts(download):
     [
         ({"negative": " "}, "train row 4, column 'negative': no text"),
         ({"negative": None}, "train row 4, column 'negative': no text"),
+        ({"anchor": " "}, "train row 4, column 'anchor': no text"),
+        ({"anchor": None}, "train row 4, column 'anchor': no text"),
         ({"positive": " "}, "train row 4, column 'positive': no label"),
         ({"positive": None}, "train row 4, column 'positive': no label"),
     ],
 )
 def test_a_labelled_row_has_all_its_texts(download, texts, message):
-    """An empty document is none to learn from."""
+    """An empty document is none to learn from, nor is an empty query."""
     with pytest.raises(InputError, match=message):
         download([*ROWS, ROWS[0] | texts], ROWS)
 
