@@ -1,5 +1,6 @@
 """Scores and tables → report.html, one file without links, and the summary on the console."""
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -77,14 +78,22 @@ def confusion_matrix(rows: list[dict[str, str]], names: list[str]) -> dict[str, 
 
 
 def gaps(scores: Scores, metrics_module: str) -> list[dict[str, str]]:
-    """Return each score of training rows minus that of validation, and what its sign means."""
+    """Return each score of training rows minus that of validation, and what it means.
+
+    Training rows that score better overfit, unless validation's 95 % interval holds their score.
+    """
     directions, found = metrics.load(metrics_module).GREATER_IS_BETTER, []
+    validation = scores.get("validation", {})
     for metric, is_greater_better in directions.items():
         value = scores["gap"].get(f"{metric}_gap")
         if value is not None:
-            overfits = value > 0 if is_greater_better else value < 0
+            low, high = (validation.get(f"{metric}_{end}", math.nan) for end in ("low", "high"))
+            is_better = value > 0 if is_greater_better else value < 0
+            is_inside = low <= scores["gap"][f"train_{metric}"] <= high
             text = format_number(value, metric, sign=True)
-            meaning = "overfitting" if overfits else "no overfitting"
+            meaning = "overfitting" if is_better else "no overfitting"
+            if is_better and is_inside:
+                meaning = "inside validation's 95 % interval"
             found.append({"metric": metric, "value": text, "meaning": meaning})
     return found
 

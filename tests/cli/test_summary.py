@@ -34,7 +34,7 @@ def finished(write_params):
     metrics = {
         "test": SCORES,
         "baseline": {"majority": {"test": {"accuracy": 0.5, "f1": 0.0}}},
-        "gap": {"accuracy_gap": 0.05, "accuracy_train": 0.95},
+        "gap": {"accuracy_gap": 0.05, "train_accuracy": 0.95},
     }
     for file in (summary.REPORT, summary.EXPORT / "config.json"):
         file.parent.mkdir(parents=True)
@@ -79,7 +79,7 @@ def test_shows_scores_sizes_and_next_commands(finished, capsys):
         "temper predict --model data/export --input tests/data/test.csv \\\n",
     ):
         assert part in out
-    assert "accuracy_train" not in out
+    assert "train_accuracy" not in out
 
 
 def test_recommends_only_what_works_now(finished, capsys, monkeypatch):

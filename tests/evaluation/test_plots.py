@@ -62,14 +62,19 @@ def test_numbers_are_neither_right_nor_wrong():
     assert [name for name, found in is_number.items() if found] == ["regression", "similarity"]
 
 
-def test_the_caption_of_a_gap_follows_its_sign_and_the_metric():
-    """An error that is smaller on training rows is overfitting, as a score that is greater is."""
+def test_the_caption_of_a_gap_follows_its_sign_the_metric_and_the_interval():
+    """A smaller error on training rows is overfitting, as a greater score is, if beyond chance."""
 
-    def meanings(module, **gap):
+    def meanings(module, low=0.7, high=0.85, **gap):
         scores = {"gap": {f"{name}_gap": value for name, value in gap.items()}}
+        scores["gap"] |= {f"train_{name}": 0.8 + value for name, value in gap.items()}
+        scores["validation"] = {f"accuracy_{end}": v for end, v in (("low", low), ("high", high))}
         return [found["meaning"] for found in report.gaps(scores, module)]
 
     assert meanings("classification", accuracy=0.1, f1=-0.1) == ["overfitting", "no overfitting"]
+    assert meanings("classification", accuracy=0.04) == ["inside validation's 95 % interval"]
+    assert meanings("classification", accuracy=-0.04) == ["no overfitting"]
+    assert meanings("classification", low=0.8, high=0.8, accuracy=0.04) == ["overfitting"]
     assert meanings("regression", mse=-2.0, pearson=0.0) == ["overfitting", "no overfitting"]
 
 
