@@ -17,7 +17,7 @@ from temper import params, tracking
 from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.models import light_imports
 from temper.params import user_code
-from temper.training import checkpoint, console, distributed, precision
+from temper.training import checkpoint, console, distributed, fingerprint, precision
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -124,8 +124,9 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
     determinism.configure(parameters.determinism, parameters.seed)
     launch = Path("launch") / f"{parameters.train.launch}.yaml"
     world_size = distributed.world_size()
-    fingerprint = checkpoint.fingerprint(parameters, [tokenized, base], launch, world_size)
-    folder, data = checkpoint.folder_for(fingerprint), arrow.load(tokenized)
+    record = fingerprint.record(parameters, [tokenized, base], launch, world_size)
+    digest, data = fingerprint.digest(record), arrow.load(tokenized)
+    folder = checkpoint.folder_for(digest)
     start_s = time.monotonic()
     if not distributed.is_main_process():
         with distributed.explaining_lost_processes():
@@ -134,10 +135,12 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
     metric_for_best_model = user_code.attribute_name(parameters.train.metric_for_best_model)
     with (
         checkpoint.locked(folder),
-        tracking.run("train", parameters, fingerprint=fingerprint) as run,
+        tracking.run("train", parameters, fingerprint=digest) as run,
         console.ProgressTable(metric_for_best_model) as table,
         distributed.explaining_lost_processes(),
     ):
+        if unfinished := fingerprint.keep(record, folder):
+            print(unfinished, file=sys.stderr)
 
         def on_metrics(prefix: str, metrics: dict[str, float], step: int) -> None:
             if prefix != "train" or step % run.log_every == 0:

@@ -1,15 +1,14 @@
 """Working checkpoints: where they are, which ones are complete, which ones are kept.
 
 `checkpoints/<fingerprint>/` holds `checkpoint-<step>/` (everything a resume needs, the newest two),
-`best-<step>/`, `scored-<step>/`, `epoch-<n>/` and `last/` (weights and config), and a lock. Each
-member of a model soup has a subfolder, `<fingerprint>-<n>/`. A folder is renamed to its final name
-once its files are on disk, and a checkpoint has a manifest that is verified before it is used.
+`best-<step>/`, `scored-<step>/`, `epoch-<n>/` and `last/` (weights and config), a lock, and what
+the fingerprint is made of. Each member of a model soup has a subfolder, `<fingerprint>-<n>/`. A
+folder is renamed to its final name once its files are on disk, and a checkpoint has a manifest that
+is verified before it is used.
 """
 
 import errno
 import fcntl
-import hashlib
-import json
 import math
 import os
 import shutil
@@ -22,11 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
-from temper.core import artifacts, determinism, disk
+from temper.core import artifacts, disk
 from temper.core.errors import InputError
-from temper.params.schema import Params
 from temper.training import distributed
 
 if TYPE_CHECKING:
@@ -34,51 +30,11 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 MAX_CHECKPOINTS = 2  # to resume from
-PIPELINE = Path("dvc.yaml")
-CODE_FOLDERS = ("stages/", "temper/")
-# Code that displays and records; it changes no result.
-DISPLAY_CODE = ("temper/tracking/", "temper/training/console.py", "temper/training/reporters.py")
-LIBRARIES = ("python", "torch", "transformers", "accelerate", "numpy", "safetensors")
-DEVICES = ("torch.cpu_capability", "gpu", "cuda")
 
 
 def folder_for(fingerprint: str) -> Path:
     """Return the fingerprint's folder at the repository root, also from a temporary workspace."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve() / "checkpoints" / fingerprint[:16]
-
-
-def fingerprint(parameters: Params, folders: list[Path], launch: Path, world_size: int) -> str:
-    """Return the sha256 of everything that determines the result of training."""
-    environment = determinism.environment() | determinism.torch_environment()
-    record = {
-        "params": parameters.model_dump(
-            include={"seed", "determinism", "task", "tokenize", "train"}, mode="json"
-        ),
-        "model": parameters.model.model_dump(
-            include={"head", "lora", "new_tokens", "custom_class"}, mode="json"
-        ),
-        "positive_label": parameters.evaluate.positive_label,
-        "inputs": {folder.name: artifacts.sha256_tree(folder) for folder in folders},
-        "code": {path: artifacts.sha256_file(Path(path)) for path in code_files(parameters)},
-        "custom_code": {n: artifacts.sha256_file(Path(p)) for n, p in parameters.code.items()},
-        "environment": [environment.get(f"version.{name}") for name in LIBRARIES]
-        + [environment.get(name) for name in DEVICES],
-        "launch": artifacts.sha256_file(launch),
-        "world_size": world_size,
-    }
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-
-
-def code_files(parameters: Params) -> list[str]:
-    """Return the code files that dvc.yaml lists for train, with its folders expanded."""
-    stages = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"]
-    values = {"${task.name}": parameters.task.name, "${train.engine}": parameters.train.engine}
-    deps = [dep for dep in stages["train"]["deps"] if dep.startswith(CODE_FOLDERS)]
-    for placeholder, value in values.items():
-        deps = [dep.replace(placeholder, value) for dep in deps]
-    files = [Path(dep) for dep in deps if Path(dep).is_file()]
-    files += [file for dep in deps for file in Path(dep).rglob("*.py")]
-    return sorted(p for p in map(Path.as_posix, files) if not p.startswith(DISPLAY_CODE))
 
 
 @contextmanager

@@ -67,10 +67,10 @@ def test_experiment_runs_train_and_what_follows(origin, tmp_path):
     assert steps == [5, 10]
 
 
-def test_two_processes_equal_one(origin, tmp_path):
-    """With uneven rows they give the same weights and score each validation row once.
+def test_several_processes_equal_one(origin, tmp_path):
+    """With uneven rows four give the same weights and score each validation row once.
 
-    So do sharded ones, which also resume to the same bytes.
+    So do two sharded ones, which also resume to the same bytes.
     """
     from safetensors.numpy import load_file
 
@@ -89,7 +89,9 @@ def test_two_processes_equal_one(origin, tmp_path):
     one = weights()
     history = (folder / "data/history/validation.csv").read_text().splitlines()
     losses = [float(line.split(",")[2]) for line in history[-2:]]
-    for launch, engine in (("cpu_2", "trainer"), ("fsdp", "loop")):
+    four = (folder / "launch/cpu_2.yaml").read_text().replace("processes: 2", "processes: 4")
+    (folder / "launch/cpu_4.yaml").write_text(four)
+    for launch, engine in (("cpu_4", "trainer"), ("fsdp", "loop")):
         set_params(folder, train__launch=launch, train__engine=engine)
         run(folder, "dvc repro train", TEMPER_TRACKING="off")
         assert np.linalg.norm(weights() - one) / np.linalg.norm(one) <= 1e-5

@@ -17,7 +17,6 @@ from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.training import checkpoint
 from tests.helpers.training import BASE, TARGETS, assert_same, fit, trained, weights
-from tests.helpers.workspace import ROOT
 
 
 @pytest.mark.slow
@@ -48,46 +47,6 @@ def test_resumed_equals_uninterrupted(prepare):
         shutil.rmtree(path)
     assert checkpoint.step_of(checkpoint.newest_complete(Path("work/cut"))) == 8
     assert_same(fit(parameters, "cut"), whole)
-
-
-@pytest.mark.slow
-def test_fingerprint_covers_what_determines_the_result(prepare, monkeypatch):
-    """A parameter, a row, a line of code or a version changes it; display and tracking do not."""
-    parameters = prepare()
-    for name in ("dvc.yaml", "stages", "temper"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, name)
-
-    def fingerprint(given=parameters, world_size=1):
-        folders = [Path("data/tokenized"), BASE]
-        return checkpoint.fingerprint(given, folders, Path("launch/single.yaml"), world_size)
-
-    def edited(path, text="\n# edited\n"):
-        before = Path(path).read_text()
-        Path(path).write_text(before + text)
-        after = fingerprint()
-        Path(path).write_text(before)
-        return after
-
-    first = fingerprint()
-    monkeypatch.setenv("TEMPER_LOG_EVERY", "50")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    shown = parameters.evaluate.model_copy(update={"num_worst_examples": 1})
-    same = [fingerprint(parameters.model_copy(update={"evaluate": shown}))]
-    same += [edited(f"temper/{name}.py") for name in ("tracking/store", "training/console")]
-    same += [edited(path) for path in ("stages/evaluate.py", "temper/export/card.py")]
-    assert set(same) == {first}
-    faster = parameters.train.model_copy(update={"learning_rate": 1.0})
-    other = [
-        fingerprint(parameters.model_copy(update={"train": faster})),
-        fingerprint(world_size=2),
-    ]
-    other += [edited(f"temper/{name}.py") for name in ("training/losses", "metrics/classification")]
-    other += [edited("temper/tasks/sequence_classification.py"), edited("launch/single.yaml")]
-    other += [edited("data/tokenized/report.json"), edited("data/base/weights/config.json")]
-    monkeypatch.setattr(checkpoint.determinism, "environment", lambda: {"version.torch": "1"})
-    other += [fingerprint()]
-    assert len({first, *other}) == 1 + len(other)
 
 
 @pytest.mark.slow
