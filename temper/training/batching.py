@@ -64,7 +64,7 @@ class TrainingRows(Dataset):
         a batch of many rows as in one of few.
         """
         if self.sampler.in_tokens:
-            return torch.tensor(self.mean_num_labels, device=device)
+            return torch.full((), self.mean_num_labels, device=device)  # can be recorded
         counts = [losses.label_mask(batch["labels"]).sum() for batch in micro_batches]
         count: Any = reduce(torch.stack(counts).sum().to(device), "sum")
         return count.clamp(min=1)

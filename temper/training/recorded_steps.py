@@ -20,7 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from temper.core.errors import InputError, first_line
-from temper.training import losses, memory, networks
+from temper.training import memory, networks
 from temper.training.batching import Tensors
 from temper.training.flat_weights import FlatWeights, adamw_, bias_corrections
 from temper.training.optimizer import layers
@@ -212,11 +212,7 @@ class RecordedSteps:
         return loss.detach()
 
     def _loss(self, model: Callable[..., Any], batch: Tensors) -> torch.Tensor:
-        rows = self.session.rows
-        if self.session.sampler.in_tokens:
-            num_labels = torch.full((), rows.mean_num_labels, device=self.device)
-        else:
-            num_labels = losses.label_mask(batch["labels"]).sum().clamp(min=1)
+        num_labels = self.session.rows.num_labels([batch], self.device)
         return self.session.compute_loss(model, batch, num_labels, 0)  # on a GPU torch drops
 
     def _compute(self, **inputs: torch.Tensor) -> Any:

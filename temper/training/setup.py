@@ -91,7 +91,13 @@ def training_arguments(parameters: Params, seed: int, folder: Path) -> TrainingA
         num_train_epochs=params.epochs,
         per_device_train_batch_size=size,
         gradient_accumulation_steps=params.global_batch // (size * world_size),
-        lr_scheduler_type=schedule,  # for reporters: the engine sets its own
+        # for reporters: the engine builds its own optimizer and schedule
+        learning_rate=params.learning_rate,
+        weight_decay=params.weight_decay,
+        adam_beta1=params.adam_beta1,
+        adam_beta2=params.adam_beta2,
+        adam_epsilon=params.adam_epsilon,
+        lr_scheduler_type=schedule,
         max_grad_norm=params.max_grad_norm,
         bf16=params.precision == "bf16",
         fp16=params.precision == "fp16",
