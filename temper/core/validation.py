@@ -91,8 +91,10 @@ def describe(model: type[BaseModel], details: "ErrorDetails") -> tuple[Location,
             message, location = f"{message}; there are {', '.join(names)}", (*location, key)
         case "extra_forbidden":
             _, group = _follow(model, details["loc"][:-1])
-            allowed = list(_arms(group)[0].model_fields)
+            schema = _arms(group)[0]
+            allowed = list(schema.model_fields)
             message = f"unknown key{nearest(str(location[-1]), allowed)}"
+            message = getattr(schema, "HINTS", {}).get(str(location[-1]), message)
             message += f"; allowed: {', '.join(allowed)}"
         case "missing":
             message = "missing; it has no default"

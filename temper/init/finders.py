@@ -4,12 +4,12 @@ A role goes by the name of a column where names say it, and else by what the col
 neither tells is asked.
 """
 
-import re
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from temper.core.errors import InputError, nearest
-from temper.init import embeddings, labels
+from temper.init import choices, embeddings, labels
 from temper.init.names import (
     GROUPS,
     LABELS,
@@ -118,28 +118,6 @@ def _answers(columns: Columns, wishes: Wishes) -> Roles | None:
     return make_roles(columns, task, names, texts=names[:2])
 
 
-def _choices(columns: Columns, wishes: Wishes) -> Roles | None:
-    """Find a column of lists, or numbered columns, and the index of the right one."""
-    lists = [n for n in ("choices", "options", "endings") if n in columns]
-    stems: dict[str, list[str]] = {}
-    for name in columns:
-        if match := re.fullmatch(r"(ending|choice|option|answer)_?(\d|[a-e])", name, re.I):
-            stems.setdefault(match[1], []).append(name)
-    choices = lists[:1] or next((names for names in stems.values() if len(names) > 1), [])
-    numbers = [n for n, c in columns.items() if c.holds_numbers and n in (*LABELS, "answer")]
-    if not choices or not numbers:
-        return None
-    names = ("context", "question", "premise", "sent1", "startphrase", "ctx", "text")
-    contexts = [n for n in names if n in columns]
-    rest = [n for n, c in columns.items() if c.is_text and n not in choices]
-    if not (contexts or rest):
-        return None
-    context = (contexts or rest)[0]
-    task: dict[str, Any] = {"name": "multiple_choice", "context": context, "choices": choices}
-    task["label"] = numbers[0]
-    return make_roles(columns, task, [context, *choices, numbers[0]], texts=[context, choices[0]])
-
-
 def _generation(columns: Columns, wishes: Wishes) -> Roles | None:
     wished = [(name, wishes.label) for name in wishes.text if wishes.label and wishes.task]
     spoken = [name for name in columns if name.lower() in LANGUAGES]  # from the first one
@@ -185,6 +163,8 @@ def _classes(columns: Columns, wishes: Wishes) -> Roles | None:
         task |= more
     else:
         task["problem_type"] = "multi_label_classification"
+    if task.get("problem_type") == "regression" and len(texts) == 2:
+        notes += ("--task embeddings gives each text a vector; the score is their similarity",)
     others = [name for name, c in columns.items() if c.is_text and name not in (*texts, *used)]
     if others:
         notes += (f"{', '.join(others)}: more texts; task.template makes one text of them all",)
@@ -195,11 +175,15 @@ def _plain_texts(columns: Columns, wishes: Wishes) -> Roles | None:
     texts = [name for name, c in columns.items() if c.is_text or name in ("text", *wishes.text)]
     if not texts or (wishes.task is None and any(c.is_categorical for c in columns.values())):
         return None
+    notes = ()
+    if len(texts) == 2 and not wishes.text:
+        pair = " ".join(f"--text {shlex.quote(name)}" for name in texts)
+        notes = (f"two texts; to search one with the other: --task embeddings {pair}",)
     texts = _find_texts(columns, wishes, exclude=()) if len(texts) > 1 else texts
     task: dict[str, Any] = {"name": "causal_lm", "text": texts[0]}
     if wishes.task == "masked_lm" or (wishes.task is None and wishes.has_encoder):
         task |= {"name": "masked_lm", "mask_probability": 0.15, "whole_word": True}
-    return make_roles(columns, task, texts[:1], texts=texts[:1])
+    return make_roles(columns, task, texts[:1], texts=texts[:1], notes=notes)
 
 
 def _find_label(columns: Columns, wishes: Wishes, exclude: Sequence[str] = ()) -> str:
@@ -212,8 +196,8 @@ def _find_label(columns: Columns, wishes: Wishes, exclude: Sequence[str] = ()) -
     if len(found) == 1:
         labels.check_number(columns[found[0]])
         return found[0]
-    choices = found or [name for name in columns if name not in exclude]
-    return wishes.choose("which column holds the label?", choices, None, "--label")
+    candidates = found or [name for name in columns if name not in exclude]
+    return wishes.choose("which column holds the label?", candidates, None, "--label")
 
 
 def _find_texts(columns: Columns, wishes: Wishes, exclude: Sequence[str]) -> list[str]:
@@ -239,7 +223,7 @@ FINDERS: dict[str, tuple[Callable[[Columns, Wishes], Roles | None], ...]] = {
     "image_classification": (_images,),
     "token_classification": (_tags,),
     "question_answering": (_answers,),
-    "multiple_choice": (_choices,),
+    "multiple_choice": (choices.find,),
     "embeddings": (embeddings.find,),
     "seq2seq_lm": (_generation,),
     "sequence_classification": (_classes,),

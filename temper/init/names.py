@@ -22,11 +22,18 @@ SUMMARIES = (
     ("document", "summary"), ("article", "highlights"), ("article", "summary"), ("text", "summary"),
     ("dialogue", "summary"),
 )  # fmt: skip
+QUESTIONS = (("question", "answer"), ("question", "response"))
 PROMPTS = (
     ("prompt", "completion"), ("prompt", "response"), ("instruction", "output"),
-    ("instruction", "response"), ("question", "answer"), ("question", "response"),
+    ("instruction", "response"), *QUESTIONS,
 )  # fmt: skip
-ANCHORS = ("anchor", "query", "question")  # of a column `positive`
+ANCHORS = ("anchor", "query", "question", "sentence")  # of a column in FOUND
+FOUND, NOT_FOUND = ("positive", "pos"), ("negative", "neg")
+CHOICES = ("choices", "options", "endings")  # lists
+CONTEXTS = (
+    "context", "passage", "article", "premise", "sent1", "ctx", "startphrase", "question", "text",
+)  # fmt: skip
+STEMS = ("question", "sent2")  # of choices, beside a context
 WORDS = ("word", "words", "token", "tokens", "form")
 GROUPS = (
     "user", "user_id", "author", "author_id", "patient", "patient_id", "speaker", "customer",

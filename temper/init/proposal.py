@@ -60,7 +60,7 @@ def propose(
     refusals.check_form(source, columns, wishes)
     model = open_model(model_name, copies) if model_name else None
     if model is not None:
-        wishes = replace(wishes, has_encoder=model.has_encoder)
+        wishes = replace(wishes, has_encoder=model.has_encoder, is_encoder=model.is_encoder)
     roles = find_roles(columns, wishes)
     refusals.check_labels(source, roles)
     targets = columns_of(roles, columns).difference(roles.texts)

@@ -24,6 +24,7 @@ class Wishes:
     config: str | None = None  # of a data set on the Hub
     quality: str = "good"  # a key of quality.PRESETS
     has_encoder: bool = True  # plain texts are for masked_lm, and else for causal_lm
+    is_encoder: bool = False  # the model is known, and writes no text
 
 
 @dataclass(frozen=True, kw_only=True)

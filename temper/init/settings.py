@@ -53,6 +53,12 @@ class Model:
         return "CausalLM" not in architectures[0] and "LMHead" not in architectures[0]
 
     @property
+    def is_encoder(self) -> bool:
+        """Whether its config says that it is one, and has no decoder."""
+        is_both = getattr(self.config, "is_encoder_decoder", False)
+        return self.config is not None and self.has_encoder and not is_both
+
+    @property
     def limit(self) -> int:
         """The most tokens it takes."""
         limits = [getattr(self.config, "max_position_embeddings", None), DEFAULT_LIMIT]

@@ -5,7 +5,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -58,6 +58,10 @@ TEXT = "text"  # what the text of a template is called beside columns
 
 class TaskSchema(Group):
     """What every task's parameters provide."""
+
+    HINTS: ClassVar = {  # on keys that other tasks have
+        "template": "not for this task; make one column of several in the data's files"
+    }
 
     @property
     def inputs(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from transformers import AutoTokenizer
@@ -23,6 +24,7 @@ from tests.helpers.workspace import ROOT
 
 MODEL = str(ROOT / "data/sample/model")  # without weights
 IMAGE_MODEL = str(ROOT / "data/sample/image_classification/model")
+DECODER = str(ROOT / "data/sample/causal_lm/model")
 ASKED = Wishes(choose=refuse)
 SINGLE = {"name": "sequence_classification", "problem_type": "single_label_classification"}
 MULTI = SINGLE | {"problem_type": "multi_label_classification"}
@@ -139,6 +141,65 @@ def test_texts_of_embeddings_are_named_or_wished(propose):
     parameters, _ = propose("reviews.csv", **wishes)
     assert (parameters.task.text, parameters.task.score) == (("review", "sentiment"), "id")
     assert parameters.train.metric_for_best_model == "spearman"
+
+
+def write_table(file, **columns):
+    """Write 40 rows; `{}` in a value becomes the row's number."""
+    table = {name: [str(v).replace("{}", str(i)) for i in range(40)] for name, v in columns.items()}
+    pd.DataFrame(table).to_csv(Path("mydata", file), index=False)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "model", "task"),
+    [
+        ("sentence1", "sentence2", MODEL, "embeddings"),
+        ("query", "passage", DECODER, "embeddings"),
+        ("question", "answer", MODEL, "embeddings"),
+        ("question", "answer", DECODER, "causal_lm"),
+    ],
+)
+def test_pairs_without_labels_find_each_other(propose, first, second, model, task):
+    """Where their names say that they belong together; answers are written if the model can."""
+    write_table("two.csv", **{first: "what is the price of {}", second: "it is {} in all"}, id="{}")
+    found, facts = propose("two.csv", model)
+    assert found.task.name == task
+    if task == "embeddings":
+        assert (found.task.anchor, found.task.positive) == (first, second)
+        assert "pairs without labels" in facts["note"]
+    found, _ = propose("two.csv", model, text=(second,), task="causal_lm")
+    assert found.task.text == second
+
+
+def test_other_pairs_are_told_how(propose):
+    """Two texts may be anything; scores are amounts, or, if wished, similarities."""
+    write_table("two.csv", title="the price of {}", body="it is {} in all, or a little more")
+    found, facts = propose("two.csv")
+    assert (found.task.name, found.task.text) == ("masked_lm", "body")
+    assert facts["note"].endswith("--task embeddings --text title --text body")
+    write_table("sts.csv", sentence1="the price of {}", sentence2="what {} costs", score="{}.5")
+    found, facts = propose("sts.csv")
+    assert found.task.problem_type == "regression"
+    assert facts["note"].startswith("--task embeddings gives each text a vector")
+    found, _ = propose("sts.csv", task="embeddings")
+    assert (found.task.text, found.task.score) == (("sentence1", "sentence2"), "score")
+    write_table("short.csv", query="the price of {}", pos="it is {} in all", neg="it rains in {}")
+    found, _ = propose("short.csv")
+    assert (found.task.anchor, found.task.positive, found.task.negative) == ("query", "pos", "neg")
+
+
+def test_choices_may_have_a_context_and_a_question(propose):
+    """No text is left out; an answer by letter or by its words is refused."""
+    texts = {"article": "a long text {} about all", "question": "what is {} for you"}
+    choices = {"option_a": "it is {}", "option_b": "none of them"}
+    write_table("race.csv", **texts, **choices, answer="1")
+    task = propose("race.csv")[0].task
+    assert (task.context, task.stem, task.choices) == ("article", "question", (*choices,))
+    task = propose("race.csv", text=("question",))[0].task
+    assert (task.context, task.stem) == ("question", None)
+    for answer in ("B", "none of them", "option_b"):
+        write_table("race.csv", **texts, **choices, answer=answer)
+        with pytest.raises(InputError, match=r"'answer' names the right choice .*counted from 0"):
+            propose("race.csv")
 
 
 def test_uneven_labels_are_weighted_and_judged_by_f1(propose):

@@ -13,6 +13,8 @@ from temper.core.errors import InputError
         ("token_classification", {"tokenize__overflow": "window"}, "tokenize.stride: missing"),
         ("token_classification", {"tokenize__window_pooling": "mean"}, "has no effect here"),
         ("multiple_choice", {"task__name": "multiple_choise"}, "did you mean 'multiple_choice'"),
+        ("embeddings", {"task__template": "{a} {b}"}, "template: not for this task; make one"),
+        ("multiple_choice", {"task__template": "{a}"}, "files; allowed: name, context, stem"),
         ("causal_lm", {"task__promt": None}, "did you mean 'prompt'"),
         ("masked_lm", {"evaluate__positive_label": "a"}, "must be null for masked_lm"),
     ],
