@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, Features
 
 GPU_PADDING_MULTIPLE = 8
+# of AdamW: for reporters, since the engines build their own optimizer
+REPORTED = {"learning_rate", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon"}
 
 
 def with_padding_multiple(parameters: Params) -> Params:
@@ -91,14 +93,9 @@ def training_arguments(parameters: Params, seed: int, folder: Path) -> TrainingA
         num_train_epochs=params.epochs,
         per_device_train_batch_size=size,
         gradient_accumulation_steps=params.global_batch // (size * world_size),
-        # for reporters: the engine builds its own optimizer and schedule
-        learning_rate=params.learning_rate,
-        weight_decay=params.weight_decay,
-        adam_beta1=params.adam_beta1,
-        adam_beta2=params.adam_beta2,
-        adam_epsilon=params.adam_epsilon,
         lr_scheduler_type=schedule,
         max_grad_norm=params.max_grad_norm,
+        **params.model_dump(include=REPORTED),
         bf16=params.precision == "bf16",
         fp16=params.precision == "fp16",
         use_cpu=not torch.cuda.is_available(),
