@@ -143,7 +143,8 @@ def print_options(summary: dict[str, Any]) -> None:
 def print_model(summary: dict[str, Any]) -> None:
     """Print a base model's type, its tokens, and the tensors that are new or unused."""
     tokens = f", {summary['num_tokens']} tokens" if "num_tokens" in summary else ""
-    print(f"{summary['name']}: {summary['model_type']}{tokens}")
+    layers = f", layers {', '.join(map(str, summary['layers']))}" if "layers" in summary else ""
+    print(f"{summary['name']}: {summary['model_type']}{tokens}{layers}")
     for status, tensors in summary.get("tensors", {}).items():
         if tensors:
             print(f"{status} tensors: {', '.join(tensors)}")

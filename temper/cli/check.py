@@ -172,7 +172,7 @@ def check_augmentation(parameters: params.Params, findings: Findings) -> None:
 def check_model(parameters: params.Params, findings: Findings) -> None:
     """Report what the parameters ask for and the local model folder cannot give."""
     from temper.check import custom_code_checks, network_checks, onnx_checks
-    from temper.ingest import base_model, sentence_transformers, weights
+    from temper.ingest import base_model, chosen_layers, sentence_transformers, weights
     from temper.tasks.base import registry
     from temper.tasks.base.windows import check_max_length
 
@@ -180,6 +180,13 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
     folder, accepted = Path(p.files[p.name]), {}
     with findings.at(f"model.files.{p.name}"):
         base_model.check_base_model(folder, p)
+        if p.layers is not None:
+            chosen, p = p.layers, p.model_copy(update={"layers": None})
+            own_config = base_model.read_config(folder, p.model_copy(update={"config": {}}))
+            with findings.at("model.layers"):
+                with_layers = p.model_copy(update={"layers": chosen})
+                chosen_layers.check(folder, own_config, with_layers)
+                p = with_layers
         plain = base_model.read_config(folder, p.model_copy(update={"config": {}}))
         for key, value in p.config.items():
             with findings.at(f"model.config.{key}"):

@@ -1,6 +1,7 @@
 """A model folder → data/base: its processor, its config with overrides, its safetensors.
 
-The weight files are copied unchanged; train adds a head with the data's number of labels.
+The weight files are copied unchanged, unless `model.layers` chooses from them; train adds a head
+with the data's number of labels.
 """
 
 import math
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from temper.core import artifacts
 from temper.core.errors import InputError, nearest
-from temper.ingest import base_tokenizer, model_files, sentence_transformers, weights
+from temper.ingest import base_tokenizer, chosen_layers, model_files, sentence_transformers, weights
 from temper.models import loading
 from temper.models.config import ModelWithHeadConfig
 from temper.params.model import ModelParams
@@ -52,17 +53,20 @@ def check_base_model(folder: Path, params: ModelParams) -> None:
 
 
 def read_config(folder: Path, params: ModelParams) -> "PretrainedConfig":
-    """Load the config and apply the overrides of `model.config`.
+    """Load the config; apply the overrides of `model.config`, and `model.layers`.
 
     Raises:
         InputError: transformers does not know the model, an unknown key, a value of another type,
-            or a model of a custom class without `model.custom_class`.
+            no such layer, or a model of a custom class without `model.custom_class`.
     """
     try:
         config = loading.open_config(folder, trust_remote_code=params.trust_remote_code)
     except Exception as error:  # transformers' config classes raise anything
         reason = " ".join(str(error).split("\n\n")[0].split())
         raise InputError(f"model {params.name}: {folder / 'config.json'}: {reason}") from error
+    if params.layers is not None:
+        chosen_layers.check(folder, config, params)
+        chosen_layers.shorten_config(config, params.layers)
     known = sorted({*config.to_dict(), *type(config).attribute_map})
     for key, value in params.config.items():
         if key not in known:
@@ -169,6 +173,10 @@ def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[s
             if not params.from_scratch or not name.endswith(".safetensors")
         },
     }
+    if params.layers is not None:
+        summary["layers"] = list(params.layers)
+        chosen_layers.write_weights(folder, params, target / "weights")
+        folder = target / "weights"
     if not params.from_scratch and params.custom_class is None:
         summary["tensors"] = weights.compare_weights(folder, config, task.auto_model)
     if task.auto_processor == "AutoTokenizer":
@@ -184,7 +192,7 @@ def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[s
     config._name_or_path = ""
     config.save_pretrained(str(target / "weights"))
     processor.save_pretrained(str(target / "processor"))
-    for pattern in () if params.from_scratch else WEIGHT_FILES:
+    for pattern in () if params.from_scratch or params.layers is not None else WEIGHT_FILES:
         for file in folder.glob(pattern):
             shutil.copyfile(file, target / "weights" / file.name)
     return summary

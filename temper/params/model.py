@@ -1,12 +1,13 @@
 """The `model` group of params.yaml: the checkpoint, its head, and which parts are trained."""
 
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from temper.core.errors import nearest
-from temper.params.group import Columns, FileName, Group, Name, Positive, Share
+from temper.params.group import Columns, Count, FileName, Group, Name, Positive, Share
 
 
 class Head(Group):
@@ -71,6 +72,8 @@ class ModelParams(Group):
     are loaded."""
     trust_remote_code: bool = False
     """Run code that comes with the Hub model. Absent: false."""
+    layers: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
+    """Layers of the checkpoint to keep, counted from 0, bottom first. Absent: all."""
     config: dict[str, Any] = Field(default={})
     """Overrides of the model's config.json. Absent: none."""
     head: Head | None = None
@@ -82,6 +85,14 @@ class ModelParams(Group):
     custom_class: Name | None = None
     """Custom model: `module.Class` of a file under `code`, built from the config, returns logits.
     Absent: the class that the task and checkpoint imply."""
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> Self:
+        if self.layers is not None and self.from_scratch:
+            raise ValueError("layers has no effect with from_scratch; remove it")
+        if self.layers is not None and any(a >= b for a, b in pairwise(self.layers)):
+            raise ValueError(f"layers must rise, each once; found {list(self.layers)}")
+        return self
 
     @model_validator(mode="after")
     def _check_name(self) -> Self:
