@@ -1,8 +1,8 @@
 """A source of data or of a model → data/raw, data/base or a folder of a model used as it is.
 
 The only stage that uses the network. `python -m stages.download dataset data/files/dataset
-data/raw`; `model`, `zero_shot` and `translator` likewise, the last two into a folder named by the
-running DVC stage. The second argument is the folder of the local files' hashes, which
+data/raw`; `model`, `zero_shot`, `translator` and `teacher` likewise, the last three into a folder
+named by the running DVC stage. The second argument is the folder of the local files' hashes, which
 `stages.hash_inputs` writes.
 """
 
@@ -94,19 +94,40 @@ def fetch_model(p: HubModel | ModelParams, files: dict[str, str]) -> tuple[Path,
     }
 
 
-def download_inference_model(p: HubModel, files: dict[str, str], target: Path) -> None:
+def download_inference_model(p: HubModel, files: dict[str, str], target: Path) -> dict[str, Any]:
     """Copy the config, weights and processor of a model that is used without training.
+
+    Returns:
+        its name, and the commit and licence of one of the Hub.
 
     Raises:
         InputError: the model has no safetensors, or needs code in its repository.
     """
     from temper.ingest import base_model
 
-    folder, _ = fetch_model(p, files)
+    folder, origin = fetch_model(p, files)
     base_model.check_inference_model(folder, p.name)
     for pattern in base_model.INFERENCE_FILES:
         for file in sorted(folder.glob(pattern)):
             shutil.copyfile(file, target / file.name)
+    return {"name": p.name} | origin
+
+
+def download_teacher(parameters: params.Params, name: str, target: Path) -> None:
+    """Copy a teacher, and write where it is from beside it.
+
+    Raises:
+        InputError: the model cannot teach the task.
+    """
+    from temper.ingest import teachers
+
+    p = parameters.train.teachers[name]
+    origin = download_inference_model(p, parameters.model.files, target)
+    try:
+        teachers.check(target, p.name, registry.load(parameters))
+    except errors.InputError as error:
+        raise errors.InputError(f"train.teachers.{name}: {error}") from None
+    artifacts.write_json(target / teachers.ORIGIN_FILE, origin)
 
 
 def print_dataset(summary: dict[str, Any], examples: str) -> None:
@@ -161,6 +182,9 @@ def main(what: str, manifests: Path, target: Path) -> None:
         elif what == "model":
             artifacts.remove_stale_manifests(manifests, set(parameters.model.files))
             print_model(download_model(parameters, folder))
+        elif what == "teacher":
+            download_teacher(parameters, target.name, folder)
+            print(f"{target.name}: {parameters.train.teachers[target.name].name}")
         else:
             zero_shot, translators = parameters.evaluate.zero_shot, parameters.tokenize.translators
             model = (zero_shot if what == "zero_shot" else translators)[target.name]
@@ -175,5 +199,5 @@ if __name__ == "__main__":
         startup.postpone("torch")
         light_imports.list_models_once()
         what, manifests, target = sys.argv[1], *map(Path, sys.argv[2:])
-        is_item = what in ("zero_shot", "translator")
+        is_item = what not in ("dataset", "model")
         main(what, manifests, target / names.running_item() if is_item else target)

@@ -11,21 +11,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from temper import augmentation, params
-from temper.augmentation import Augmentation
 from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.models import light_imports
 from temper.params import user_code
 from temper.tasks.base import Mode, registry
 from temper.tasks.base.encoded_columns import column_types
 from temper.tasks.base.windows import check_max_length
-
-if TYPE_CHECKING:
-    from datasets import Dataset
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -67,17 +63,6 @@ def _ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterato
             previous = following
         if previous is not None:
             yield previous.result()
-
-
-def raw_batches(dataset: "Dataset", augment: Augmentation | None) -> Iterator[dict[str, list]]:
-    """Yield raw columns batch by batch, augmented rows last, with a progress bar."""
-    from tqdm import tqdm
-
-    batches, passes = arrow.column_batches(dataset), 1
-    if augment is not None:
-        batches, passes = augmentation.batches(dataset, augment), 1 + len(augment.methods)
-    total = passes * -(-len(dataset) // arrow.ROWS_PER_BATCH)
-    yield from tqdm(batches, total=total, leave=False, disable=None)
 
 
 def summarize(full_lengths: Counter[int], max_length: int | None) -> dict[str, Any]:
@@ -124,7 +109,7 @@ def tokenize(
             first[arrow.AUGMENTED] = [False]
         features = column_types(first, dataset.features, task)
         full_lengths: Counter[int] = Counter()
-        batches = raw_batches(dataset, split_augment)
+        batches = augmentation.raw_batches(dataset, split_augment)
         encoded = encode_split(batches, encode, processor, mode, full_lengths)
         arrow.write_split(target, str(split), features, encoded)
         report[split] = summarize(full_lengths, p.max_length)

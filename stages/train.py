@@ -1,7 +1,7 @@
 """data/tokenized and data/base → data/model, data/checkpoints and data/history.
 
 `python -m temper.training.launcher launch/single.yaml -m stages.train data/tokenized data/base
-data/model data/checkpoints data/history`
+data/model data/checkpoints data/history data/teacher_logits`
 """
 
 import shutil
@@ -11,13 +11,22 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from temper import params, tracking
 from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.models import light_imports
 from temper.params import user_code
-from temper.training import checkpoint, console, distributed, fingerprint, precision
+from temper.training import (
+    checkpoint,
+    console,
+    distillation,
+    distributed,
+    fingerprint,
+    precision,
+)
+
+NO_TEACHERS = Path("data/teacher_logits")  # without a folder in it
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -98,11 +107,13 @@ def write_outputs(
     base: Path,
     targets: tuple[Path, Path, Path],
     chosen: dict[str, str] | None = None,
+    taught: dict[str, Any] | None = None,
 ) -> None:
     """Write data/model, data/checkpoints and data/history, each atomically.
 
     Args:
         chosen: by auto, by key; part of the history.
+        taught: by whom and how; part of the model.
     """
     from temper.training import averaging
 
@@ -110,6 +121,8 @@ def write_outputs(
     with artifacts.atomic_dir(model_target) as target:
         averaging.average_weights(result.model_sources(), target)
         shutil.copytree(base / "processor", target, dirs_exist_ok=True)
+        if taught:
+            artifacts.write_json(target / artifacts.TAUGHT_FILE, taught)
     with artifacts.atomic_dir(checkpoints_target) as target:
         for name, source in result.kept_checkpoints().items():
             averaging.average_weights([source], target / name)
@@ -119,14 +132,23 @@ def write_outputs(
             artifacts.write_json(target / precision.CHOSEN_FILE, chosen)
 
 
-def main(tokenized: Path, base: Path, *targets: Path) -> None:
+def main(
+    tokenized: Path,
+    base: Path,
+    model: Path,
+    checkpoints: Path,
+    history: Path,
+    teacher_logits: Path = NO_TEACHERS,
+) -> None:
     parameters, chosen = precision.resolve(params.load())
     determinism.configure(parameters.determinism, parameters.seed)
     launch = Path("launch") / f"{parameters.train.launch}.yaml"
     world_size = distributed.world_size()
-    record = fingerprint.record(parameters, [tokenized, base], launch, world_size)
-    digest, data = fingerprint.digest(record), arrow.load(tokenized)
+    read = [tokenized, base, *(teacher_logits / name for name in parameters.train.teachers)]
+    record = fingerprint.record(parameters, read, launch, world_size)
+    digest = fingerprint.digest(record)
     folder = checkpoint.folder_for(digest)
+    data = distillation.with_logits(arrow.load(tokenized), teacher_logits, parameters)
     start_s = time.monotonic()
     if not distributed.is_main_process():
         with distributed.explaining_lost_processes():
@@ -149,10 +171,12 @@ def main(tokenized: Path, base: Path, *targets: Path) -> None:
 
         run.log_dataset(arrow.digests(tokenized))
         result = fine_tune(parameters, data, base, folder, on_metrics, table.on_start)
-        model, checkpoints, history = targets
-        write_outputs(result, base, (model, checkpoints, history), chosen)
+        artifacts.remove_stale_folders(teacher_logits, parameters.train.teachers)
+        taught = distillation.record(teacher_logits, parameters)
+        write_outputs(result, base, (model, checkpoints, history), chosen, taught)
         run.log_metrics(console.resource_metrics(result, time.monotonic() - start_s))
         run.set_model(model)
+        run.set_tags(distillation.tags(taught))
         run.log_artifact(history, "history")
 
 

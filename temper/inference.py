@@ -128,6 +128,13 @@ def torch_forward(
     return forward
 
 
+def fastest_device() -> str:
+    """Return `cuda` where there is a GPU, otherwise `cpu`."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def onnx_session(path: str, num_threads: int) -> "InferenceSession":
     """Open an ONNX model on the CPU with a fixed number of threads."""
     import onnxruntime

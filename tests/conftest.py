@@ -109,6 +109,23 @@ def prepare(write_params, prepared) -> Callable[..., params.Params]:
 
 
 @pytest.fixture
+def taught(write_params, prepare) -> Callable[..., params.Params]:
+    """Return a function that prepares a training with a teacher, and asks it."""
+
+    def prepare_taught(teacher: dict | None = None, **changes) -> params.Params:
+        from tests.helpers import teachers
+
+        write_params()
+        if not Path("big").exists():
+            teachers.write_teacher(Path("big"), **(teacher or {}))
+        parameters = prepare(**(teachers.TAUGHT | changes))
+        teachers.ask(parameters)
+        return parameters
+
+    return prepare_taught
+
+
+@pytest.fixture
 def write_csv() -> Callable[[str, str], None]:
     """Return a function that writes a text to a path, and the folders above it."""
 

@@ -98,6 +98,17 @@ def build_rewrite(
     return partial(words.rewrite_all, change, method.share)
 
 
+def raw_batches(dataset: "Dataset", augment: Augmentation | None) -> Iterator[dict[str, list]]:
+    """Yield raw columns batch by batch, augmented rows last, with a progress bar."""
+    from tqdm import tqdm
+
+    found, passes = arrow.column_batches(dataset), 1
+    if augment is not None:
+        found, passes = batches(dataset, augment), 1 + len(augment.methods)
+    total = passes * -(-len(dataset) // arrow.ROWS_PER_BATCH)
+    yield from tqdm(found, total=total, leave=False, disable=None)
+
+
 def batches(dataset: "Dataset", augmentation: Augmentation) -> Iterator[dict[str, list[Any]]]:
     """Yield a split's rows as columns, then the augmented rows method by method, marked as such."""
     for examples in arrow.column_batches(dataset):

@@ -29,7 +29,7 @@ def mistakes(parameters: params.Params | None) -> list[str]:
         tree = compose(PIPELINE)
     except InputError as error:
         return [str(error)]
-    values = params.flatten(parameters) if parameters else {}
+    values = defaults(tree) | (params.flatten(parameters) if parameters else {})
     messages = [f"{PIPELINE}:{line}: {text}" for line, _, text in yaml_file.mistakes(tree)]
     for node, under in yaml_file.nodes(tree):
         if not isinstance(node, yaml.ScalarNode):
@@ -46,6 +46,18 @@ def mistakes(parameters: params.Params | None) -> list[str]:
     if parameters and not messages:
         messages += refused_by_dvc(tree)
     return messages
+
+
+def defaults(tree: yaml.MappingNode) -> dict[str, Any]:
+    """Return what `vars` of dvc.yaml gives for keys of two parts that params.yaml leaves out."""
+    found = yaml_file.values(tree, str(PIPELINE)).get("vars")
+    groups = [group for item in found or () if isinstance(item, dict) for group in item.items()]
+    return {
+        f"{group}.{key}": value
+        for group, keys in groups
+        if isinstance(keys, dict)
+        for key, value in keys.items()
+    }
 
 
 def unknown_keys(keys: list[str], values: dict[str, Any]) -> list[str]:

@@ -48,6 +48,10 @@ def check_uses(parameters: Params, counts: dict[str, int], findings: Findings) -
         counts: rows of train by label name, in the order of ids.
     """
     names, empty = list(counts), [name for name, count in counts.items() if not count]
+    if parameters.train.teachers:
+        from temper.check import teacher_checks
+
+        teacher_checks.check_labels(parameters, names, findings)
     for key, message in rules.label_conflicts(parameters, names):
         findings.add(key, message)
     if parameters.train.class_weights == "balanced" and empty:

@@ -29,6 +29,7 @@ ROWS = 32  # of each split; of train two batches if they are more
 STEPS = 24  # optimizer steps, with an evaluation and a checkpoint in the middle and at the end
 OUTPUTS = ("data", "checkpoints", "tracking", "sweeps", "params.yaml", "dvc.lock")
 WRITTEN = ("dataset", "model", "code", "tokenize")  # folders of data/files
+PER_ITEM = ("translators", "zero_shot", "teachers", "teacher_logits")  # a folder per item
 PATHS = ("data.files", "model.files", "code", "tokenize.synonym_files")
 PRIVATE = ("DVC_", "MLFLOW_", "TEMPER_")  # variables of the real runs
 PREFIX = "tmp-trial-"  # of the scratch folder's name; .gitignore has /data/tmp*/
@@ -98,7 +99,7 @@ def make_workspace(folder: Path, parameters: params.Params) -> None:
     for path in Path().iterdir():
         if not path.name.startswith((".", "ml")) and path.name not in OUTPUTS:
             (folder / path.name).symlink_to(path.resolve())
-    for name in (*(f"files/{group}" for group in WRITTEN), "translators", "zero_shot"):
+    for name in (*(f"files/{group}" for group in WRITTEN), *PER_ITEM):
         (folder / "data" / name).mkdir(parents=True)
     tree = yaml_file.values(yaml_file.compose(params.PARAMS_FILE), str(params.PARAMS_FILE))
     for key in PATHS:

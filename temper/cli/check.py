@@ -96,6 +96,10 @@ def examine(parameters: params.Params) -> tuple[list[str], dict[str, str]]:
         "train.precision": precision_checks.check,
         "tokenize.augment": check_augmentation,
     }
+    if parameters.train.teachers:
+        from temper.check import teacher_checks
+
+        checks["train.teachers"] = teacher_checks.check
     if parameters.data.source == "files":
         checks["the data"] = data_checks.check
     else:

@@ -24,7 +24,7 @@ from temper.tracking import store
 
 DOWNLOAD = (  # skipped by --no-download
     *("data_files", "model_files", "synonym_files"),
-    *("download", "zero_shot", "translators"),
+    *("download", "zero_shot", "translators", "teachers"),
 )
 Stages = dict[str, dict[str, Any]]  # `stages` of a dvc.lock
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from temper.core import disk, errors
 
+TAUGHT_FILE = "teachers.json"  # in data/model and data/export: see training/distillation.py
+
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON with sorted keys, so that equal values give equal bytes."""
@@ -21,6 +23,11 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_optional_json(path: Path) -> Any:
+    """Read a JSON file; None where there is none."""
+    return read_json(path) if path.exists() else None
 
 
 def sha256_file(path: Path) -> str:
@@ -40,6 +47,13 @@ def remove_stale_manifests(manifests: Path, names: Collection[str]) -> None:
     for manifest in manifests.glob("*.json"):
         if manifest.stem not in names:
             manifest.unlink()
+
+
+def remove_stale_folders(folder: Path, names: Collection[str]) -> None:
+    """Delete the folders of models that params.yaml no longer names, as in a fresh clone."""
+    for path in folder.glob("*/"):
+        if path.name not in names:
+            shutil.rmtree(path)
 
 
 @contextmanager

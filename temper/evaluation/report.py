@@ -110,10 +110,11 @@ def write(
     data_summary: dict[str, Any],
     parameters: params.Params,
     label_names: list[str],
+    taught: dict[str, Any] | None = None,
 ) -> None:
     """Write report.html from the scores and the CSV tables in `folder`; it lists all parameters.
 
-    `history` is the folder of the metrics by step.
+    `history` is the folder of the metrics by step, `taught` says by whom the model was taught.
     """
     task, tables = parameters.task, {name: read_csv(folder / f"{name}.csv") for name in TABLES}
     curves = [
@@ -141,6 +142,7 @@ def write(
         inputs=task.texts,
         worst=plots.worst(tables["worst"], task.metrics, list(task.texts)),
         parameters=params.flatten(parameters, without="export"),
+        taught=taught,
     )
     (folder / "report.html").write_text(html + "\n", encoding="utf-8")
 

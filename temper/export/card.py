@@ -10,6 +10,7 @@ import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
 from temper import metrics, params, templates
+from temper.core import artifacts
 from temper.models import loading
 from temper.tasks.base import Task, registry
 
@@ -75,6 +76,7 @@ def write(
         scores=scores,
         listed_metrics=listed_metrics(parameters),
         parity=parity,
+        taught=artifacts.read_optional_json(target.with_name(artifacts.TAUGHT_FILE)),
         task=task,
         template=as_json(getattr(parameters.task, "template", None)),
         needs_temper=needs_temper,

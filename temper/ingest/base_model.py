@@ -126,7 +126,8 @@ def read_processor(
     if task.auto_processor == "AutoTokenizer":
         inner = config.backbone_config() if isinstance(config, ModelWithHeadConfig) else config
         check_is_causal(inner, params, task)
-        base_tokenizer.fit(processor, inner, params)
+        base_tokenizer.fit(processor, inner, params.name)
+        base_tokenizer.check_pair_head(processor, params)
         base_tokenizer.check_special_tokens(processor, inner, folder, params, task)
         base_tokenizer.add_tokens(processor, params)
         processor.name_or_path = ""  # is saved with it

@@ -16,18 +16,16 @@ POSITIONS_AFTER_PADDING = (  # begin with that after the pad token's id; and eve
 )  # fmt: skip
 
 
-def fit(
-    tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig", params: ModelParams
-) -> None:
+def fit(tokenizer: "PreTrainedTokenizerBase", config: "PretrainedConfig", name: str) -> None:
     """Check a tokenizer against the model, and limit its length to the model's positions.
 
     Raises:
-        InputError: more tokens than embeddings, or no token types although the head pools pairs.
+        InputError: more tokens than embeddings.
     """
     vocab_size = getattr(config, "vocab_size", None)
     if vocab_size is not None and len(tokenizer) > vocab_size:
         raise InputError(
-            f"model {params.name}: the tokenizer has {len(tokenizer)} tokens, the model embeds "
+            f"model {name}: the tokenizer has {len(tokenizer)} tokens, the model embeds "
             f"{vocab_size}; set model.config.vocab_size to {len(tokenizer)} (from scratch), or use "
             "the tokenizer that belongs to the model"
         )
@@ -36,6 +34,14 @@ def fit(
         is_offset = config.model_type in POSITIONS_AFTER_PADDING or "roberta" in config.model_type
         offset = (config.pad_token_id or 0) + 1 if is_offset else 0
         tokenizer.model_max_length = min(tokenizer.model_max_length, positions - offset)
+
+
+def check_pair_head(tokenizer: "PreTrainedTokenizerBase", params: ModelParams) -> None:
+    """Check that the tokenizer tells two texts apart where the head pools each.
+
+    Raises:
+        InputError: it does not.
+    """
     is_pair = params.head is not None and params.head.pooling == "pair"
     if is_pair and "token_type_ids" not in tokenizer.model_input_names:
         raise InputError(

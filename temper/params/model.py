@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from temper.core.errors import nearest
 from temper.params.group import Columns, Count, FileName, Group, Name, Positive, Share
 
 
@@ -100,11 +99,5 @@ class ModelParams(Group):
             raise ValueError(
                 f"name is a folder that DVC does not watch: write files: {{local: {self.name}}} "
                 "and name: local"
-            )
-        if self.files and self.name not in self.files:
-            raise ValueError(
-                f"name is {self.name!r} but files holds {sorted(self.files)}"
-                f"{nearest(self.name, list(self.files))}: use one of those, or files: {{}} "
-                "for a Hub model"
             )
         return self

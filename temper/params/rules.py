@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from temper.core.errors import InputError, alternatives
 from temper.core.validation import Location
 from temper.params.model import Head
+from temper.params.model_rules import model_conflicts
 from temper.params.schema import Params, label_phrases
 from temper.params.task import TASKS
 from temper.params.task_rules import text_conflicts
@@ -87,6 +88,8 @@ TECHNIQUES = {  # off where absent, null, 0 or {}; refused where they have no ef
         lambda p: p.task.metrics == "classification",
         "only where a row has one label",
     ),
+    "train.teachers": Scope(LABELS),
+    "train.distillation": Scope(LABELS),
     "train.r_drop_alpha": Scope(R_DROP),
     "model.head": Scope(HEADS),
     "model.custom_class": Scope(LABELS),
@@ -101,7 +104,16 @@ def conflicts(p: Params) -> list[tuple[Location, str]]:
 
     The values that `Params` validates one by one are taken as valid.
     """
-    rules = (_scopes, text_conflicts, _data, _models, _head, *TRAIN_RULES, _evaluate, _export)
+    rules = (
+        _scopes,
+        text_conflicts,
+        _data,
+        model_conflicts,
+        _head,
+        *TRAIN_RULES,
+        _evaluate,
+        _export,
+    )
     found = [conflict for rule in rules for conflict in rule(p)]
     if p.task.classes is not None:
         found += label_conflicts(p, p.task.classes)
@@ -148,7 +160,8 @@ def head_conflict(head: Head, p: Params) -> str | None:
         return "pooling: pair is for two texts, and the task has one"
     if head.crf and p.task.name != "token_classification":
         return "crf is for token_classification"
-    unread = [f"train.{name}" for name in (*LOSS_OPTIONS, "loss") if getattr(p.train, name)]
+    options = (*LOSS_OPTIONS, "loss", "teachers")
+    unread = [f"train.{name}" for name in options if getattr(p.train, name)]
     if head.crf and unread:
         return f"crf has its own loss, which does not read {', '.join(unread)}: remove it"
     return None
@@ -200,25 +213,6 @@ def _data(p: Params) -> Iterator[Conflict]:
     if rows is not None and rows.labels and (p.task.target or "")[1:] != ("class",):
         message = "remove labels here: only rows with exactly one label can be selected by it"
         yield "data.filter", message
-
-
-def _models(p: Params) -> Iterator[Conflict]:
-    """Yield revisions of folders, augmentation of pairs, and what LoRA and new tokens rule out."""
-    for key, model in p.models.items():
-        if model.revision is not None and model.name in p.model.files:
-            message = f"{model.revision!r} is of a Hub model, and {model.name!r} is a folder under "
-            yield f"{key}.revision", f"{message}model.files; remove it"
-    augment, freeze = p.tokenize.augment, p.train.freeze
-    if augment is not None and augment.exchange and len(p.task.texts) != 2:
-        yield "tokenize.augment", "exchange is for pairs of texts; remove it"
-    if p.model.lora is not None and (freeze.embeddings or freeze.layers):
-        yield "model.lora", "already freezes everything but the head: remove train.freeze"
-    if p.model.new_tokens and (freeze.embeddings or freeze.layers == "all"):
-        yield (
-            "model.new_tokens",
-            "their embeddings are new, and train.freeze keeps them from being trained: remove "
-            "train.freeze.embeddings, and give layers a number",
-        )
 
 
 def _head(p: Params) -> Iterator[Conflict]:

@@ -174,6 +174,7 @@ class Params(Settings):
         """Every model by the key of its group."""
         models: dict[str, ModelParams | HubModel] = {"model": self.model}
         models |= {f"evaluate.zero_shot.{k}": m for k, m in self.evaluate.zero_shot.items()}
+        models |= {f"train.teachers.{k}": m for k, m in self.train.teachers.items()}
         return models | {
             f"tokenize.translators.{k}": m for k, m in self.tokenize.translators.items()
         }

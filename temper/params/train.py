@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from temper.core.errors import InputError
 from temper.params.group import Count, Examples, FileName, Group, Name, Share, Steps, Tokens, Unit
+from temper.params.model import HubModel
+from temper.params.teachers import Distillation
 
 
 class Augmentation(Group):
@@ -168,6 +170,10 @@ class TrainParams(Group):
     """Random changes of training images, seeded by epoch and row. Absent: none."""
     huber_delta: float | None = Field(default=None, gt=0)
     """Regression: errors above this count linearly. Absent: squared error."""
+    teachers: dict[FileName, HubModel] = Field(default={})
+    """Trained models whose predictions are learned too, by name; see distillation. Absent: none."""
+    distillation: Distillation | None = None
+    """How far the teachers are followed; teachers need it. Absent: off."""
     r_drop_alpha: float | None = Field(default=None, ge=0)
     """Weight of R-Drop: two passes with different dropout are pulled together. Absent: off."""
     resampling: Literal["over", "under"] | None = None

@@ -98,4 +98,28 @@ def schedule_conflicts(p: Params) -> Iterator[Conflict]:
         yield key, "num_cycles has no effect without a cosine"
 
 
-TRAIN_RULES = (loss_conflicts, schedule_conflicts, embedding_conflicts)
+def distillation_conflicts(p: Params) -> Iterator[Conflict]:
+    """Yield teachers without a weight, and what they or their rows rule out."""
+    teachers, options = p.train.teachers, p.train.distillation
+    if teachers and options is None:
+        yield "train.distillation", "missing; train.teachers needs its weight"
+    if options is None:
+        return
+    if not teachers:
+        yield "train.distillation", "has no effect without train.teachers; remove it"
+    if p.task.metrics == "regression" and "temperature" in options.model_fields_set:
+        yield "train.distillation", "temperature divides logits, and regression has none; remove it"
+    unread = {
+        "loss": "may be of another scale than the teachers' part",
+        "collator": "may change rows, and the teachers scored them as they are",
+        "augmentation": "changes images in each epoch, and the teachers score them once",
+    }
+    for key, why in unread.items():
+        if getattr(p.train, key):
+            yield f"train.{key}", f"{why}; remove it, or train.teachers"
+    for key in (*LOSS_OPTIONS,) if options.weight == 1 else ():
+        if getattr(p.train, key):
+            yield f"train.{key}", "has no effect with train.distillation.weight: 1; remove it"
+
+
+TRAIN_RULES = (loss_conflicts, schedule_conflicts, embedding_conflicts, distillation_conflicts)

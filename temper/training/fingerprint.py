@@ -40,7 +40,7 @@ def record(parameters: Params, folders: list[Path], launch: Path, world_size: in
             include={"head", "lora", "new_tokens", "custom_class"}, mode="json"
         ),
         "positive_label": parameters.evaluate.positive_label,
-        "inputs": {folder.name: artifacts.sha256_tree(folder) for folder in folders},
+        "inputs": {"/".join(f.parts[-2:]): artifacts.sha256_tree(f) for f in folders},
         "code": {path: artifacts.sha256_file(Path(path)) for path in code_files(parameters)},
         "custom_code": {n: artifacts.sha256_file(Path(p)) for n, p in parameters.code.items()},
         "environment": {name: environment.get(name) for name in names},

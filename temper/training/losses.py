@@ -17,6 +17,7 @@ from temper.core.errors import InputError
 from temper.tasks.base.arrays import IGNORE_INDEX
 from temper.training import embedding_losses
 
+TARGETS = ("teacher_logits",)  # of a batch besides `labels`; no input of the network
 LossFunction = Callable[..., Tensor]  # (logits, labels, **loss_kwargs)
 
 

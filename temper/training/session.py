@@ -24,6 +24,7 @@ from temper.training import (
     averaging,
     checkpoint,
     custom_functions,
+    distillation,
     distributed,
     losses,
     memory,
@@ -85,6 +86,7 @@ class TrainingSession:
         self.loss_function = setup.build_loss_function(parameters, train, self.task, is_crf=is_crf)
         collator = self.task.collator(processor, config, params.augmentation)
         collator = custom_functions.collator(parameters, collator)
+        collator = distillation.collator(parameters, collator, config.num_labels or 1)
         self.padded_length = setup.padded_length(parameters)
         self.sampler = setup.build_sampler(train, parameters, self.args, seed)
         self.rows = TrainingRows(train, self.sampler, collator)
@@ -122,12 +124,13 @@ class TrainingSession:
         """
         inputs, labels = dict(micro_batch), micro_batch["labels"]
         del inputs["labels"]
+        targets = {name: inputs.pop(name) for name in losses.TARGETS if name in inputs}
         if self.params.r_drop_alpha:
             inputs = {name: torch.cat([values, values]) for name, values in inputs.items()}
         with self.dropout.of_micro_batch(step) if self.dropout else nullcontext():
             outputs = network(**inputs)
         logits = self.task.logits(outputs, inputs)
-        loss = self.loss_function(logits, labels, **losses.loss_kwargs(outputs))
+        loss = self.loss_function(logits, labels, **targets, **losses.loss_kwargs(outputs))
         return loss / num_items_in_batch * self.args.world_size
 
     @cached_property

@@ -18,7 +18,7 @@ from temper.params import rules, user_code
 from temper.params.schema import Params
 from temper.params.train import TrainParams
 from temper.tasks.base import Task, arrays, registry
-from temper.training import custom_functions, distributed, losses, reporters
+from temper.training import custom_functions, distillation_loss, distributed, losses, reporters
 from temper.training.batching import resampling_labels
 from temper.training.dropout import SeededDropout, has_dropout
 from temper.training.losses import LossFunction
@@ -201,6 +201,7 @@ def build_loss_function(
         huber_delta=params.huber_delta,
         **task.loss_options,
     )
+    loss = distillation_loss.with_teachers(loss, task.loss, params.distillation)
     alpha = params.r_drop_alpha
     return losses.with_r_drop(loss, task.loss, alpha) if alpha else loss
 

@@ -11,6 +11,7 @@ from temper.core import yaml_file
 from tests.helpers.workspace import ROOT, change, init_dvc
 
 KEPT = ("data/files/code", "data/files/tokenize", "data/translators", "data/zero_shot")
+KEPT += ("data/teachers", "data/teacher_logits")
 
 
 def examine(write_params, pipeline="stages: {}\n", **changes):

@@ -10,7 +10,7 @@ import yaml
 from tests.helpers.workspace import ROOT, change, environment, make_store
 
 COPIED = ("stages", "temper", "launch", "data/sample/model", "data/files", "data/zero_shot")
-COPIED += ("data/translators", "tests/data")
+COPIED += ("data/translators", "data/teachers", "data/teacher_logits", "tests/data")
 USER = ("git config user.name test", "git config user.email test@example.org")
 
 

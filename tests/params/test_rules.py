@@ -7,6 +7,7 @@ import pytest
 from temper import params
 from temper.core.errors import InputError
 from temper.params import rules
+from temper.params.model import Head
 from tests.helpers.parameters import load_changed, mistakes_changed
 from tests.helpers.workspace import ROOT
 
@@ -15,6 +16,8 @@ PAIR = {"kind": "linear", "pooling": "pair", "dropout": 0.1}
 LORA = {"rank": 4, "alpha": 8.0, "dropout": 0.0}
 WSD = {"num_decay_steps": 9, "num_cycles": 1.5, "decay_type": "linear"}
 ONE_TEXT = {"task.text": ["sentence1"]}
+TEACHERS = {"big": {"name": "sample"}}
+TAUGHT = {"train.teachers": TEACHERS, "train.distillation": {"weight": 0.5, "temperature": 2.0}}
 MULTI_LABEL = {"task.problem_type": "multi_label_classification", "evaluate.positive_label": None}
 
 
@@ -76,6 +79,22 @@ def test_cross_field_checks(tmp_path, key, value, message):
         (
             {"model.new_tokens": ["x"], "train.freeze.layers": "all"},
             "model.new_tokens: their embeddings are",
+        ),
+        ({"train.teachers": TEACHERS}, "train.distillation: missing; train.teachers needs its w"),
+        ({"train.distillation": {"weight": 0.5}}, "has no effect without train.teachers; remove"),
+        (TAUGHT | {"train.distillation": {"weight": 0}}, "greater than 0"),
+        (TAUGHT | {"train.distillation": {"weight": 0.5, "temperature": 0}}, "greater than 0"),
+        (TAUGHT | {"train.loss": "m.f"}, "train.loss: may be of another scale than the teachers'"),
+        (TAUGHT | {"train.collator": "m.f"}, "train.collator: may change rows, and the teachers"),
+        (
+            TAUGHT | {"train.distillation": {"weight": 1.0}, "train.focal_gamma": 2.0},
+            "train.focal_gamma: has no effect with train.distillation.weight: 1; remove it",
+        ),
+        (
+            TAUGHT
+            | {"task.problem_type": "regression", "task.labels": None}
+            | {"evaluate.positive_label": None, "train.metric_for_best_model": "loss"},
+            "temperature divides logits, and regression has none; remove it",
         ),
         (
             {"train.loss": "m.f", "train.label_smoothing": 0.1},
@@ -200,3 +219,24 @@ def test_what_is_missing_is_asked_for_with_its_line(write_params):
     """A key that the task needs, written as null or not at all."""
     with pytest.raises(InputError, match=r"tokenize\.max_length: null; sequence_classif"):
         write_params(tokenize__max_length=None)
+
+
+def test_a_folder_may_be_a_teachers_alone(tmp_path):
+    """The model itself is of the Hub then; a folder that nobody uses is a mistake as before."""
+    changes = {
+        "model.name": "org/model",
+        "model.from_scratch": False,
+        "model.files": {"big": "big"},
+    }
+    teachers = TAUGHT | {"train.teachers": {"a": {"name": "big"}}}
+    assert load_changed(tmp_path, changes | teachers).model.name == "org/model"
+    assert "name is 'org/model' but files holds ['big']" in mistakes_changed(tmp_path, changes)
+
+
+def test_a_crf_learns_from_no_teacher(tmp_path):
+    """Its logits are no probabilities."""
+    parameters = load_changed(tmp_path, TAUGHT)
+    task = parameters.task.model_copy(update={"name": "token_classification"})
+    tagger = parameters.model_copy(update={"task": task})
+    head = Head(kind="linear", dropout=0.1, crf=True)
+    assert "does not read train.teachers" in str(rules.head_conflict(head, tagger))

@@ -88,6 +88,7 @@ def test_cmd_uses_modules_and_declared_paths(stage):
     outs = [next(iter(out)) if isinstance(out, dict) else out for out in body(stage)["outs"]]
     declared = {*body(stage)["deps"], *outs, *(out.removesuffix("/${key}") for out in outs)}
     declared |= {out.removesuffix("/${key}.json") for out in outs}
+    declared |= {dep.removesuffix("/${key}") for dep in body(stage)["deps"]}
     for word in words:
         if "/" in word or word.startswith("${item"):
             assert word in declared, word
@@ -116,10 +117,10 @@ def test_no_stage_imports_another():
 
 def test_the_dag_stays_short():
     """Folders are listed, not files: dvc.yaml and its lock are read by people."""
-    assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 300
+    assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 340
     assert len((ROOT / "dvc.lock").read_text().splitlines()) <= 950
     assert len(body("train")["deps"]) <= 16
-    assert len(list((ROOT / "stages").glob("*.py"))) == 7
+    assert len(list((ROOT / "stages").glob("*.py"))) == 8
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,7 @@ def committed(tmp_path_factory) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("dvc.yaml", "params.yaml", ".dvcignore"):
         shutil.copy(ROOT / name, folder / name)
-    for name in ("files/code", "files/tokenize", "translators", "zero_shot"):
+    for name in ("files/code", "files/tokenize", "translators", "zero_shot", "teacher_logits"):
         (folder / "data" / name).mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

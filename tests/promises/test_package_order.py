@@ -14,6 +14,7 @@ ORDER = (
     "temper/ingest",
     "temper/augmentation",
     "temper/inference.py",
+    "temper/teacher.py",
     "temper/tracking",
     "temper/training",
     "temper/engines",

@@ -21,6 +21,7 @@ NAMES = {
     "model.files.$(touch made)": "data/sample/model",
     "evaluate.zero_shot.../../kept2": {"name": "sample", "template": "{}"},
     "tokenize.translators.../../kept3": {"name": "sample"},
+    "train.teachers.../../kept4": {"name": "sample"},
     "train.launch": "$(touch made)",
 }
 
@@ -74,7 +75,7 @@ def test_paths_of_every_kind_work(folder):
 @pytest.mark.slow
 def test_names_that_are_commands_or_lead_elsewhere_do_nothing(folder):
     """Each is refused before a shell sees it, and before DVC deletes what lies there."""
-    kept = ("kept/notes.json", "kept2/file", "kept3/file")
+    kept = ("kept/notes.json", "kept2/file", "kept3/file", "kept4/file")
     for name in kept:
         (folder / name).parent.mkdir()
         (folder / name).write_text("kept\n")
@@ -84,9 +85,9 @@ def test_names_that_are_commands_or_lead_elsewhere_do_nothing(folder):
     assert done.returncode != 0
     for key in ("'a; touch made #'", "'../../../kept/notes'", "'$(touch made)'"):
         assert f"{key} is not allowed as a name" in done.stderr
-    for stage in ("zero_shot@../../kept2", "translators@../../kept3", "train"):
+    for stage in ("zero_shot@../../kept2", "translators@../../kept3", "teach@../../kept4", "train"):
         done = run(folder, f"dvc repro -f -s {stage}", check=False)
         assert f"failed to reproduce '{stage}'" in done.stderr
     assert "is not allowed as a name" in done.stderr
-    assert [(folder / name).read_text() for name in kept] == ["kept\n"] * 3
+    assert [(folder / name).read_text() for name in kept] == ["kept\n"] * 4
     assert not list(folder.rglob("made"))

@@ -1,0 +1,159 @@
+"""A teacher scores each training row once: in order, with its own words and the data's labels."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from temper.core import arrow, artifacts
+from temper.core.errors import InputError
+from temper.training import distillation
+from tests.helpers.augmentation import augment
+from tests.helpers.checks import examine
+from tests.helpers.teachers import TAUGHT, ask, write_teacher
+from tests.helpers.workspace import ROOT
+
+LABELS = ("not_equivalent", "equivalent")
+
+
+def scored(name="big"):
+    return arrow.load(Path("data/teacher_logits") / name)["train"]["logits"][:]
+
+
+def logits_of(model, **inputs):
+    with torch.no_grad():
+        return model(**inputs).logits[0].numpy()
+
+
+def test_rows_and_labels_are_in_the_datas_order(taught):
+    """The logits are those of transformers, with the columns swapped; again, the same bytes."""
+    from transformers import AutoTokenizer
+
+    parameters = taught({"labels": LABELS[::-1]})
+    model = write_teacher(Path("again"), LABELS[::-1])
+    tokenizer, raw = AutoTokenizer.from_pretrained("big"), arrow.load(Path("data/raw"))["train"]
+    pairs = [tokenizer(r["sentence1"], r["sentence2"], return_tensors="pt") for r in raw]
+    expected = np.array([logits_of(model, **pair)[::-1] for pair in pairs])
+    np.testing.assert_allclose(scored(), expected, atol=1e-4)
+    assert np.ptp(expected, axis=0).min() > 0.5
+    before = artifacts.sha256_tree(Path("data/teacher_logits"))
+    ask(parameters)
+    assert artifacts.sha256_tree(Path("data/teacher_logits")) == before
+    digest = artifacts.sha256_file(Path("big/model.safetensors"))
+    summary = artifacts.read_json(Path("data/teacher_logits/big/summary.json"))
+    assert summary == {
+        "name": "big",
+        "labels": list(LABELS),
+        "sha256": {"model.safetensors": digest},
+    }
+
+
+def test_augmented_rows_are_scored_as_they_are_trained(taught):
+    """One logit per row of data/tokenized, of that row's own text."""
+    exchange = augment(exchange={"rate": 0.5}, delete={"rate": 1.0, "share": 0.3})
+    taught(tokenize__augment=exchange)
+    model = write_teacher(Path("again"))
+    rows = arrow.load(Path("data/tokenized"))["train"]
+    assert sum(rows["augmented"]) > 100
+    names = ("input_ids", "token_type_ids")
+    expected = [logits_of(model, **{n: torch.tensor([row[n]]) for n in names}) for row in rows]
+    np.testing.assert_allclose(scored(), expected, atol=1e-4)
+
+
+def test_a_teacher_has_a_tokenizer_of_its_own(taught, write_params):
+    """It encodes the raw texts itself; the student's ids mean nothing to it."""
+    from transformers import AutoConfig, AutoTokenizer, GPT2ForSequenceClassification
+
+    write_params()
+    shutil.copytree(ROOT / "data/sample/causal_lm/model", "big")
+    config = AutoConfig.from_pretrained("big", n_layer=1, n_embd=16, n_head=2)
+    config.id2label = dict(enumerate(LABELS))
+    config.label2id = {name: i for i, name in enumerate(LABELS)}
+    tokenizer = AutoTokenizer.from_pretrained("big")
+    assert config.pad_token_id is None  # so transformers takes no batch of several rows
+    torch.manual_seed(0)
+    model = GPT2ForSequenceClassification(config).eval()
+    model.save_pretrained("big")
+    taught()
+    raw = arrow.load(Path("data/raw"))["train"]
+    pairs = [tokenizer(r["sentence1"], r["sentence2"], return_tensors="pt") for r in raw]
+    expected = [logits_of(model, input_ids=pair["input_ids"]) for pair in pairs]
+    np.testing.assert_allclose(scored(), expected, atol=1e-4)
+    student_ids = arrow.load(Path("data/tokenized"))["train"][0]["input_ids"]
+    assert pairs[0]["input_ids"][0].tolist() != student_ids
+
+
+WORDS = [f"anna opened {n} boxes in oslo before summer".split() for n in range(8)]
+
+
+@pytest.mark.parametrize("long", ["truncate", "window"])
+def test_words_get_the_logits_of_their_first_tokens(taught, write_params, long):
+    """The batch has a teacher's logits where the labels are, whatever the windows."""
+    from transformers import AutoTokenizer
+
+    write_params()
+    names = ("B-PER", "O")
+    for split in ("train", "validation", "test"):
+        rows = [{"words": w, "tags": ["B-PER", *["O"] * (len(w) - 1)]} for w in WORDS]
+        Path(f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    stride = {"tokenize__stride": 2} if long == "window" else {}
+    parameters = taught(
+        {"labels": names, "auto_class": "Token"},
+        task={"name": "token_classification", "words": "words", "tags": "tags", "scheme": "IOB2"},
+        data__files={s: f"{s}.jsonl" for s in ("train", "validation", "test")},
+        evaluate__positive_label=None,
+        evaluate__slices=[],
+        train__metric_for_best_model="loss",
+        tokenize__max_length=8 if long == "window" else 64,
+        tokenize__overflow=long,
+        **stride,
+    )
+    data = distillation.with_logits(
+        arrow.load(Path("data/tokenized")), Path("data/teacher_logits"), parameters
+    )["train"]
+    from temper.tasks.base import registry
+
+    task = registry.load(parameters, data.features)
+    processor = registry.load_processor(Path("data/base/processor"), task)
+    collate = distillation.collator(parameters, task.collator(processor, None), 2)
+    batch = collate([data[i] for i in range(len(data))])
+    found = batch["teacher_logits"][:, 0].swapaxes(1, 2)[batch["labels"] != -100]
+    if long == "window":
+        assert len(data) > len(WORDS)
+        assert np.isfinite(found).all()
+        return
+    model, expected = write_teacher(Path("again"), names, "Token"), []
+    tokenizer = AutoTokenizer.from_pretrained("big")
+    for words in WORDS:
+        encoded = tokenizer(words, is_split_into_words=True, return_tensors="pt")
+        logits, ids = logits_of(model, **encoded), encoded.word_ids(0)
+        expected += [logits[ids.index(i)] for i in range(len(words))]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"),
+    [
+        ({"labels": ("no", "yes")}, "big has the labels no, yes; the data's are not_equivalent, e"),
+        ({"problem_type": "regression"}, "big was trained for regression, and task.problem_type"),
+        ({"auto_class": "Token"}, None),
+        (
+            {"max_position_embeddings": 20},
+            "big as a teacher: tokenize.max_length is 64, but the model has",
+        ),
+    ],
+)
+def test_a_teacher_of_something_else_is_refused(taught, write_params, teacher, message):
+    """`temper check` says so in a line, and so do the stages."""
+    write_params()
+    if message is None:  # a backbone whose head would be new
+        message = "big was not trained for sequence_classification: it lacks classifier.bias, clas"
+        write_teacher(Path("big")).bert.save_pretrained("big")
+    with pytest.raises(InputError, match=message[:40]):
+        taught(teacher)
+    mistakes, _ = examine(write_params, **TAUGHT)
+    assert len(mistakes) == 1
+    assert f"train.teachers.big: {message}" in mistakes[0]
