@@ -1,4 +1,4 @@
-"""data/raw and a processor → data/tokenized: token ids or pixels, lengths and labels in Arrow.
+"""data/raw and a processor → data/tokenized: token ids, pixels or samples, and labels, in Arrow.
 
 `python -m stages.tokenize data/raw data/base/processor data/files/code data/files/tokenize
 data/translators data/tokenized`. Runs in one process: a fast tokenizer already uses every core, and
@@ -21,7 +21,6 @@ from temper.models import light_imports
 from temper.params import user_code
 from temper.tasks.base import Mode, registry
 from temper.tasks.base.encoded_columns import column_types
-from temper.tasks.base.windows import check_max_length
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -66,7 +65,10 @@ def _ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterato
 
 
 def summarize(full_lengths: Counter[int], max_length: int | None) -> dict[str, Any]:
-    """Return row, token and truncation counts and the quantiles of the full lengths."""
+    """Return row, token and truncation counts and the quantiles of the full lengths.
+
+    Of clips the tokens are samples.
+    """
     lengths = np.array(sorted(full_lengths), dtype=np.int64)
     counts = np.array([full_lengths[length] for length in lengths.tolist()])
     max_length = max_length or int(lengths[-1])
@@ -96,7 +98,7 @@ def tokenize(
     task = registry.load(parameters)
     encode = user_code.encoder(task, parameters)
     processor, report = registry.load_processor(processor_folder, task), {}
-    check_max_length(p, processor, parameters.task.num_texts_together)
+    task.check_length(processor)
     if p.augment and p.augment.back_translation:
         determinism.configure(parameters.determinism, p.augment.seed)
     augment = augmentation.build_augmentation(p, task.columns, translators)
@@ -112,7 +114,9 @@ def tokenize(
         batches = augmentation.raw_batches(dataset, split_augment)
         encoded = encode_split(batches, encode, processor, mode, full_lengths)
         arrow.write_split(target, str(split), features, encoded)
-        report[split] = summarize(full_lengths, p.max_length)
+        report[split] = summarize(full_lengths, task.max_length(processor))
+        if p.max_seconds is not None:
+            report[split]["sampling_rate"] = processor.sampling_rate
     if augment is not None:
         report["augmented"] = augment.report()
     arrow.write_index(target, map(str, raw))
@@ -136,11 +140,15 @@ def main(
     augmented = report.pop("augmented", {})
     for split, summary in report.items():
         size = f"{split}: {summary['rows']:,} {parameters.task.examples_name}"
-        if parameters.tokenize.max_length is None:  # images
+        tokens, longest = f"{summary['tokens']:,} tokens", f"{summary['full_length']['1']}"
+        if rate := summary.get("sampling_rate"):
+            tokens = f"{summary['tokens'] / rate / 60:,.1f} minutes at {rate:,} Hz"
+            longest = f"{summary['full_length']['1'] / rate:.2f} s"
+        elif parameters.tokenize.max_length is None:  # images
             print(size)
             continue
         print(
-            f"{size}, {summary['tokens']:,} tokens, longest {summary['full_length']['1']}, "
+            f"{size}, {tokens}, longest {longest}, "
             f"{summary['truncated']:,} truncated ({summary['truncated_share']:.1%})"
         )
     for method, counts in augmented.items():

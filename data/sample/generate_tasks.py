@@ -6,8 +6,9 @@ masked_lm and causal_lm and the vocabulary of most tasks are the sample's own.
 token_classification: who, which firm, where; surnames stand in names, firms and streets alike, so a
 word alone does not tell. question_answering: three facts and a question about one, some about none.
 multiple_choice: what could be done to what. seq2seq_lm: times, dates and amounts, from words to
-digits. image_classification: shapes of any place, size and colour. embeddings: a fact told twice,
-in other words, and another fact in the words of the first.
+digits. image_classification: shapes of any place, size and colour. audio_classification: what a
+tone's pitch does, which its mean spectrum hardly tells. embeddings: a fact told twice, in other
+words, and another fact in the words of the first.
 """
 
 import argparse
@@ -15,7 +16,10 @@ import io
 import json
 import math
 import random
+import wave
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import generate
@@ -222,14 +226,47 @@ def picture(rng: random.Random, shape: str) -> bytes:
     return target.getvalue()
 
 
-def write_pictures(folder: Path, split: str, rng: random.Random, count: int) -> None:
+def write_files(folder: Path, split: str, column: str, names: tuple, make: Callable, count: int):
+    """Write a table of files, which `make` makes of a label, and of these labels in turn."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     folder.mkdir(parents=True, exist_ok=True)
-    labels = [SHAPES[i % len(SHAPES)] for i in range(count)]
-    images = [picture(rng, label) for label in labels]
-    pq.write_table(pa.table({"image": images, "label": labels}), folder / f"{split}.parquet")
+    labels = [names[i % len(names)] for i in range(count)]
+    table = pa.table({column: [make(label) for label in labels], "label": labels})
+    pq.write_table(table, folder / f"{split}.parquet")
+
+
+# -- audio_classification ------------------------------------------------------------------------
+
+PITCHES = ("falling", "rising", "steady", "warble")
+RATE = 4000  # Hz
+
+
+def tone(rng: random.Random, pitch: str) -> bytes:
+    """Return a WAV file of 8 bits: a tone in noise, of any length, pitch and loudness."""
+    count = round(rng.uniform(0.15, 0.3) * RATE)
+    low, ratio = rng.uniform(200, 900), rng.uniform(1.3, 1.9)
+    waves, start = rng.uniform(1.5, 3), rng.random()
+    angle, loudness, noise = rng.uniform(0, math.tau), rng.uniform(25, 75), rng.uniform(3, 15)
+    samples = bytearray()
+    for i in range(count):
+        shares = {
+            "falling": 1 - i / count,
+            "rising": i / count,
+            "steady": 0.5,
+            "warble": 0.5 + 0.5 * math.sin(math.tau * (waves * i / count + start)),
+        }
+        angle += math.tau * low * ratio ** shares[pitch] / RATE
+        value = round(128 + loudness * math.sin(angle) + rng.gauss(0, noise))
+        samples.append(max(0, min(255, value)))
+    target = io.BytesIO()
+    with wave.open(target, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(1)
+        file.setframerate(RATE)
+        file.writeframes(samples)
+    return target.getvalue()
 
 
 # -- models --------------------------------------------------------------------------------------
@@ -352,6 +389,44 @@ def write_image_model(folder: Path) -> None:
     (folder / "preprocessor_config.json").write_text(text)
 
 
+def write_audio_model(folder: Path) -> None:
+    from transformers import Wav2Vec2Config
+
+    save(
+        folder,
+        Wav2Vec2Config(
+            conv_dim=[32] * 4,
+            conv_kernel=[16, 4, 4, 4],
+            conv_stride=[4, 2, 2, 2],
+            feat_extract_norm="layer",
+            hidden_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=128,
+            num_conv_pos_embeddings=16,
+            num_conv_pos_embedding_groups=4,
+            classifier_proj_size=64,
+            initializer_range=0.05,
+            layerdrop=0.0,
+            mask_time_prob=0.0,
+            attention_dropout=0.0,
+            hidden_dropout=0.0,
+            feat_proj_dropout=0.0,
+            final_dropout=0.0,
+            activation_dropout=0.0,
+            architectures=["Wav2Vec2ForSequenceClassification"],
+        ),
+    )
+    settings = {
+        "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+        "sampling_rate": RATE,
+        "do_normalize": True,
+        "return_attention_mask": True,
+    }
+    text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
+    (folder / "preprocessor_config.json").write_text(text)
+
+
 def main(output: Path) -> None:
     rng = random.Random(21)
     makers = {
@@ -374,11 +449,16 @@ def main(output: Path) -> None:
             found.setdefault(task, rows)
             write_rows(output / task, split, rows)
     for split, count in zip(SPLITS, (1200, 240, 240), strict=True):
-        write_pictures(output / "image_classification", split, rng, count)
+        make = partial(picture, rng)
+        write_files(output / "image_classification", split, "image", SHAPES, make, count)
     rng = random.Random(22)
     for split, count in zip(SPLITS, (2000, 300, 300), strict=True):
         write_rows(output / "embeddings", split, [triplet(rng) for _ in range(count)])
+    make = partial(tone, random.Random(23))
+    for split, count in zip(SPLITS, (460, 80, 80), strict=True):
+        write_files(output / "audio_classification", split, "audio", PITCHES, make, count)
     write_image_model(output / "image_classification" / "model")
+    write_audio_model(output / "audio_classification" / "model")
     write_seq2seq_model(output / "seq2seq_lm" / "model", found["seq2seq_lm"])
     write_causal_model(output / "causal_lm" / "model", output / "model")
 

@@ -178,7 +178,6 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
     from temper.check import custom_code_checks, network_checks, onnx_checks
     from temper.ingest import base_model, chosen_layers, sentence_transformers, weights
     from temper.tasks.base import registry
-    from temper.tasks.base.windows import check_max_length
 
     p = parameters.model
     folder, accepted = Path(p.files[p.name]), {}
@@ -201,8 +200,9 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
         sentence_transformers.set_pooling(config, folder, parameters.task, p.name)
         task = registry.load(parameters)
         processor = base_model.read_processor(folder, config, p, task)
-        with findings.at("tokenize.max_length"):
-            check_max_length(parameters.tokenize, processor, parameters.task.num_texts_together)
+        length_key = "max_seconds" if parameters.task.medium == "audio" else "max_length"
+        with findings.at(f"tokenize.{length_key}"):
+            task.check_length(processor, config)
         network_checks.check(parameters, config, task, findings)
         custom_code_checks.check_on_rows(parameters, config, processor, findings)
         onnx_checks.check(parameters, processor, findings)

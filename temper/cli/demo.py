@@ -15,7 +15,7 @@ import typer
 from temper.cli.without_torch import without_torch
 from temper.demo import examples, server
 from temper.prediction.batches import BATCH_TOKENS
-from temper.prediction.predictor import open_export, why_no_graph
+from temper.prediction.predictor import needs_torch, open_export
 
 
 def demo(
@@ -37,8 +37,7 @@ def demo(
 ) -> None:
     """Open a page to try the exported model on: its task's form, and what it predicts."""
     threads = os.cpu_count() or 1
-    needs_torch = trust_code or why_no_graph(model) is not None
-    with nullcontext() if needs_torch else without_torch():
+    with nullcontext() if trust_code or needs_torch(model) else without_torch():
         predictor = open_export(
             model, "auto", batch_tokens=BATCH_TOKENS, num_threads=threads, trust_code=trust_code
         )

@@ -36,8 +36,9 @@ from temper.ingest.columns import (
 )
 from temper.ingest.text_files import Note
 from temper.params.data import CsvParams
+from temper.params.task_schema import MEDIA
 from temper.prediction.batches import BATCH_TOKENS
-from temper.prediction.predictor import open_export, why_no_graph
+from temper.prediction.predictor import needs_torch, open_export
 
 CHUNK_ROWS = 1000
 CHUNK_CHARACTERS = 10_000_000  # or bytes of images, after which a chunk ends early
@@ -111,8 +112,8 @@ def predict(
     else:
         if text or image or template:
             raise InputError("--text, --image and --template are for --zero-shot; it is not given")
-        needs_torch = trust_code or engine == "torch" or why_no_graph(model) is not None
-        with nullcontext() if needs_torch or context is None else without_torch():
+        uses_torch = trust_code or engine == "torch" or needs_torch(model)
+        with nullcontext() if uses_torch or context is None else without_torch():
             predictor = open_export(
                 *(model, engine),
                 batch_tokens=batch_tokens,
@@ -136,7 +137,7 @@ def write_predictions(
     is_parquet = output.suffix.lower() == ".parquet"
     added = [*predict_columns({name: [] for name in inputs})]
     count, types = survey(read(), inputs, added, is_typed=is_parquet)
-    kept = [name for name in types if is_parquet or inputs.get(name) != "image"]
+    kept = [name for name in types if is_parquet or inputs.get(name) not in MEDIA]
     with (
         tqdm(total=count, unit="row", unit_scale=True, disable=None) as bar,
         predicted_file.open_output(output, types) as write,

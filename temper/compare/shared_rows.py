@@ -169,7 +169,8 @@ def describe_mismatch(
         lines.append(f"  {relabelled.total()} rows have the same inputs and another label")
     for name, rows in ((first.name, only_first), (second.name, only_second)):
         if rows:
-            parts = ("(image)" if isinstance(v, bytes) else str(v) for v in next(iter(rows)))
+            medium = f"({first.experiment.parameters.task.medium})"
+            parts = (medium if isinstance(v, bytes) else str(v) for v in next(iter(rows)))
             example = " | ".join(parts)[:MAX_CHARACTERS]
             lines.append(f"  {rows.total()} rows are only in {name}, the first: {example}")
     lines.append(

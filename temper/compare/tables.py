@@ -58,9 +58,10 @@ def parameters(experiments: Sequence[Experiment]) -> Table:
 
 
 def cell(text: str) -> str:
-    """Return a text in one line of Markdown, an image by its name."""
-    is_image = text.startswith("data:image")
-    return "(image)" if is_image else truncate(" ".join(text.split()), MAX_CHARACTERS)
+    """Return a text in one line of Markdown, an image or a clip by its type."""
+    if text.startswith(("data:image", "data:audio")):
+        return f"({text[5:10]})"
+    return truncate(" ".join(text.split()), MAX_CHARACTERS)
 
 
 def as_markdown(

@@ -1,7 +1,8 @@
 """The worst rows of an evaluation, as the form takes them.
 
-Their inputs come from data/raw: data/evaluation/worst.csv holds images small and lists as text. A
-row is offered only if both say the same of it, and the weights are those that were evaluated.
+Their inputs come from data/raw: data/evaluation/worst.csv holds images small, clips short and lists
+as text. A row is offered only if both say the same of it, and the weights are those that were
+evaluated.
 """
 
 import base64
@@ -13,7 +14,7 @@ from typing import Any
 from temper import tracking
 from temper.core import arrow, artifacts, csv_file
 from temper.evaluation import tables
-from temper.params.task_schema import TaskSchema
+from temper.params.task_schema import MEDIA, TaskSchema
 
 MAX_CHARACTERS = 2_000_000  # of an example, images in base64 included; longer ones are left out
 
@@ -69,11 +70,13 @@ def is_listed(row: dict[str, Any], line: dict[str, str], task: TaskSchema) -> bo
 
 
 def as_value(value: Any, kind: str) -> Any:
-    """Return an input as JSON has it, an image as a data URL."""
-    if kind != "image":
+    """Return an input as JSON has it, an image or a clip as a data URL."""
+    if kind not in MEDIA:
         return value
-    from PIL import Image
+    media_type = "audio/wav"
+    if kind == "image":
+        from PIL import Image
 
-    with Image.open(io.BytesIO(value)) as image:
-        media_type = image.get_format_mimetype() or "image/png"
+        with Image.open(io.BytesIO(value)) as image:
+            media_type = image.get_format_mimetype() or "image/png"
     return f"data:{media_type};base64,{base64.b64encode(value).decode()}"

@@ -1,8 +1,8 @@
 """A task's inputs → the fields of the page; the page's values → a result that it draws.
 
 A field is `text`, `line` (a short text), `words` (a text whose words are separated by spaces),
-`choices` (a list) or `image`. The kind of a result says how it is drawn: `bars`, `entities`,
-`answer` or `text`.
+`choices` (a list), `image` or `audio`. The kind of a result says how it is drawn: `bars`,
+`entities`, `answer` or `text`.
 """
 
 import base64
@@ -13,7 +13,7 @@ from typing import Any
 from temper.core.errors import InputError
 from temper.ingest.columns import ColumnBatch, get_column, read_inputs
 from temper.params.task import MultipleChoice, QuestionAnswering, TokenClassification
-from temper.params.task_schema import TaskSchema
+from temper.params.task_schema import MEDIA, TaskSchema
 from temper.prediction.predictor import Predictor
 from temper.tasks.base import Task
 
@@ -37,13 +37,14 @@ def answer(predictor: Predictor, values: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         predictor: of the model.
-        values: by field; an image is a data URL, as a browser reads a file.
+        values: by field; an image or a clip is a data URL, as a browser reads a file.
 
     Raises:
         InputError: a value is missing, empty or cannot be read.
     """
     task = predictor.task
-    given = {name: [read_value(name, value)] for name, value in values.items()}
+    kinds = task.params.inputs
+    given = {name: [read_value(name, v, kinds.get(name))] for name, v in values.items()}
     for name in task.params.inputs:
         get_column(given, name, WHERE)
     example = read_inputs(given, task.params.inputs, lambda name: lambda _: f"{WHERE}, {name}")
@@ -55,18 +56,18 @@ def answer(predictor: Predictor, values: Mapping[str, Any]) -> dict[str, Any]:
     return result(task, example, predictor.predict(example))
 
 
-def read_value(name: str, value: Any) -> Any:
-    """Return a value of the form, the bytes of an image for its data URL.
+def read_value(name: str, value: Any, kind: str | None) -> Any:
+    """Return a value of the form, the bytes of an image or a clip for its data URL.
 
     Raises:
         InputError: the data URL is damaged.
     """
-    if not isinstance(value, str) or not value.startswith("data:image/"):
+    if kind not in MEDIA or not isinstance(value, str) or not value.startswith("data:"):
         return value
     try:
         return base64.b64decode(value.partition(";base64,")[2], validate=True)
     except binascii.Error as error:
-        raise InputError(f"{name}: the image is damaged: {error}") from None
+        raise InputError(f"{name}: the {kind} is damaged: {error}") from None
 
 
 def result(task: Task, example: ColumnBatch, predicted: Mapping[str, list]) -> dict[str, Any]:

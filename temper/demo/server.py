@@ -24,7 +24,8 @@ MAX_BODY = 64 * 2**20  # bytes; a large photo has 20 MB, a third more in base64
 MAX_BODIES = 4  # in memory at once
 TIMEOUT = 30  # s, of a read or write
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:"  # nothing from elsewhere
+# nothing from elsewhere
+POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; media-src 'self' data:"
 
 
 class Demo:

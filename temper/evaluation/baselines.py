@@ -1,41 +1,53 @@
-"""Training texts or images, and labels → predictions of models that take seconds to fit."""
+"""Training texts, images or clips, and labels → predictions of models that take seconds to fit."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from temper.tasks.base import audio
 from temper.tasks.base.images import pixels_of
 
 MAX_ROWS = 50_000  # training rows that baselines learn from; a seeded sample where there are more
 MAX_FEATURES = 50_000
+LINEAR = {  # medium → the linear model's name, and its inverse strength of regularization
+    "image": ("pixel_logistic_regression", 0.01),
+    "audio": ("spectrum_logistic_regression", 0.1),
+}
 THUMBNAIL_SIZE = 16  # side of the images that a linear model sees, px
+SPECTRUM_RATE = 16_000  # Hz, of the clips whose spectra a linear model sees
+FRAME, BANDS = 512, 32  # samples of a frame, and bands of its spectrum
 
 Texts = Sequence[list[str]]  # one list per column
-Inputs = Texts | np.ndarray  # texts, or pixels (rows, values)
+Inputs = Texts | np.ndarray  # texts, or pixels or spectra (rows, values)
 
 
 def predictions(
-    train: Inputs, labels: Any, splits: Mapping[str, Inputs], metrics_module: str
+    train: Inputs,
+    labels: Any,
+    splits: Mapping[str, Inputs],
+    metrics_module: str,
+    medium: str | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Fit every baseline on training rows; return predictions by baseline and split.
 
     Args:
-        train: texts, one list per column, or pixels.
+        train: texts, one list per column, or pixels or spectra.
         labels: their references: ids or numbers (rows,), or sparse booleans (rows, labels).
+        medium: a key of LINEAR; None: texts.
     """
     from threadpoolctl import threadpool_limits
 
-    is_image = isinstance(train, np.ndarray)
     features: Mapping[str, Any]
-    train_features, features = (train, splits) if is_image else tfidf(train, splits)
+    is_array = isinstance(train, np.ndarray)
+    train_features, features = (train, splits) if is_array else tfidf(train, splits)
     always, name = constant(labels, metrics_module)
     by_baseline = {
         name: {s: always[np.zeros(rows.shape[0], dtype=int)] for s, rows in features.items()}
     }
     # of sparse features threads share vectors alone, and wait for each other longer than they add
-    with threadpool_limits(None if is_image else 1, user_api="blas"):
-        for name, model in estimators(metrics_module, is_image).items():
+    with threadpool_limits(None if medium else 1, user_api="blas"):
+        for name, model in estimators(metrics_module, medium).items():
             model.fit(train_features, labels)
             by_baseline[name] = {split: model.predict(rows) for split, rows in features.items()}
     return by_baseline
@@ -52,16 +64,20 @@ def constant(labels: Any, metrics_module: str) -> tuple[Any, str]:
     return np.array([np.bincount(labels).argmax()]), "majority"
 
 
-def estimators(metrics_module: str, is_image: bool) -> dict[str, Any]:
+def estimators(metrics_module: str, medium: str | None) -> dict[str, Any]:
     """Return scikit-learn's models by the baseline's name."""
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.naive_bayes import MultinomialNB
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     if metrics_module == "regression":
         return {"tfidf_ridge": Ridge(solver="lsqr")}
-    if is_image:
-        return {"pixel_logistic_regression": LogisticRegression(C=0.01, max_iter=1000)}
+    if medium is not None:
+        name, strength = LINEAR[medium]
+        linear = LogisticRegression(C=strength, max_iter=1000)
+        return {name: make_pipeline(StandardScaler(), linear) if medium == "audio" else linear}
     logistic, bayes = LogisticRegression(max_iter=300), MultinomialNB()
     if metrics_module == "multi_label":
         logistic, bayes = OneVsRestClassifier(logistic), OneVsRestClassifier(bayes)
@@ -118,3 +134,14 @@ def thumbnail_pixels(feature: Any) -> np.ndarray:
     size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
     image = Image.fromarray(pixels_of(feature).transpose(1, 2, 0)).resize(size)
     return np.asarray(image, dtype=np.float32).ravel() / 255
+
+
+def spectrum(data: bytes) -> np.ndarray:
+    """Return mean and deviation over a clip of the logarithm of its energy in `BANDS` bands."""
+    samples = audio.resampled(*audio.read(data), SPECTRUM_RATE)
+    samples = np.pad(samples, (0, max(0, FRAME - len(samples))))
+    starts = np.arange(0, len(samples) - FRAME + 1, FRAME // 2)
+    frames = samples[starts[:, None] + np.arange(FRAME)] * np.hanning(FRAME)
+    power = np.abs(np.fft.rfft(frames)[:, 1:]) ** 2  # (frames, FRAME / 2)
+    bands = np.log(power.reshape(len(frames), BANDS, -1).mean(2) + 1e-8)
+    return np.concatenate([bands.mean(0), bands.std(0)])

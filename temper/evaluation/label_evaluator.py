@@ -1,4 +1,4 @@
-"""Scores of tasks that give an example labels or a number: sequences and images."""
+"""Scores of tasks that give an example labels or a number: sequences, images and clips."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -149,6 +149,7 @@ class LabelEvaluator(Evaluator):
             self.references(examples),
             {s: self.baseline_inputs(self.features[s], self.raw[s]) for s in splits},
             self.metrics_module,
+            self.task.params.medium,
         )
         for name, p in self.params.zero_shot.items():
             folder = self.zero_shot_folder / name
@@ -159,9 +160,12 @@ class LabelEvaluator(Evaluator):
         return by_baseline
 
     def baseline_inputs(self, features: "Dataset", examples: "Dataset") -> baselines.Inputs:
-        """Return texts by column, or pixels (rows, values)."""
-        if "pixel_values" in features.features:
+        """Return texts by column, or pixels or spectra (rows, values)."""
+        if self.task.params.medium == "image":
             return np.stack([baselines.thumbnail_pixels(row) for row in features])
+        if self.task.params.medium == "audio":
+            (column,) = self.task.columns
+            return np.stack([baselines.spectrum(data) for data in examples[column][:]])
         return [texts[:] for texts in self.task.params.read_texts(examples).values()]
 
     def make_tables(self, split: str, result: SplitResult, predictions: Path) -> dict[str, Table]:

@@ -13,6 +13,7 @@ from temper.core import csv_file
 from temper.metrics.aggregates import precision_recall_f1
 from temper.metrics.label_stats import LabelOutputs, dense
 from temper.params.task_schema import TaskSchema
+from temper.tasks.base import audio
 from temper.tasks.base.images import open_image
 
 MOST_LABELS = 30  # in the confusion matrix; the most frequent ones
@@ -21,6 +22,7 @@ MOST_POINTS = 200  # of a curve
 MOST_VALUES = 30  # of a slice column; the most frequent ones
 BINS = 10  # of the calibration curve
 THUMBNAIL_SIZE = 96  # longest side of a listed image, px
+THUMBNAIL_RATE, THUMBNAIL_SECONDS = 8000, 3  # of a listed clip, which so has up to 48 kB
 
 Table = list[dict[str, Any]]
 
@@ -193,9 +195,11 @@ def input_texts(example: Mapping[str, Any], task: TaskSchema) -> dict[str, str]:
 
 
 def input_text(value: Any, input_kind: str) -> str:
-    """Return an input of a task as text, an image as a data URL."""
+    """Return an input of a task as text, an image or a clip as a data URL."""
     if input_kind == "image":
         return thumbnail(value)
+    if input_kind == "audio":
+        return beginning(value)
     return " ".join(value) if input_kind == "texts" else value
 
 
@@ -206,3 +210,11 @@ def thumbnail(data: bytes) -> str:
     png = io.BytesIO()
     image.save(png, "PNG")
     return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
+
+
+def beginning(data: bytes) -> str:
+    """Return the first seconds of a clip, at a low rate, as a data URL."""
+    samples, rate = audio.read(data)
+    first = audio.resampled(samples[: THUMBNAIL_SECONDS * rate], rate, THUMBNAIL_RATE)
+    wav = audio.encode(first, THUMBNAIL_RATE)
+    return "data:audio/wav;base64," + base64.b64encode(wav).decode()

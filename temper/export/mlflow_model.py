@@ -8,7 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temper.params.task_schema import TaskSchema
+from temper.params.task_schema import MEDIA, TaskSchema
+from temper.prediction import stored
+from temper.prediction.predictor import PLACEHOLDERS
 
 if TYPE_CHECKING:
     from mlflow.types import ColSpec, TensorSpec
@@ -35,10 +37,9 @@ LIBRARIES = (
     "tokenizers",
     "transformers",
 )
-EXAMPLES = {  # of a request's values, on the model's page; no row of the data leaves with the model
+EXAMPLES = PLACEHOLDERS | {  # of a request's values, on the model's page; none is a row of the data
     "text": "A text.",
     "texts": ["a", "list", "of", "texts"],
-    "image": b"P6 1 1 255 \0\0\0",
 }
 
 
@@ -84,7 +85,10 @@ def requirements(export_folder: Path, more: Sequence[str] = ()) -> list[str]:
     """Return the libraries that an export needs to predict, and more, each with its version."""
     needs_torch = (export_folder / "code").is_dir()  # the whole file: it may train too
     needs_torch |= not (export_folder / "onnx").is_dir()
+    extractor = stored.feature_extractor(export_folder)
+    needs_torch |= extractor in stored.TORCH_EXTRACTORS
     libraries = [*LIBRARIES, *more, *(("safetensors", "torch") if needs_torch else ())]
+    libraries += ["scipy"] if extractor is not None else []  # it reads and resamples clips
     return [f"{name}=={public_version(name)}" for name in sorted(libraries)]
 
 
@@ -102,5 +106,5 @@ def mlflow_column(name: str, input_kind: str) -> "ColSpec":
     from mlflow.types import ColSpec, DataType
     from mlflow.types.schema import AnyType
 
-    kind = DataType.binary if input_kind == "image" else AnyType()
+    kind = DataType.binary if input_kind in MEDIA else AnyType()
     return ColSpec(kind, name, required=False)

@@ -21,6 +21,7 @@ TOKEN_AXES = {0: "batch", 1: "tokens"}
 CHOICE_AXES = {0: "batch", 1: "choices", 2: "tokens"}
 DYNAMIC_AXES = {  # by name and number of axes, of inputs that are not (batch, tokens)
     ("pixel_values", 4): {0: "batch"},
+    **{(name, 3): {0: "batch"} for name in ("input_values", "input_features")},  # spectrograms
     ("decoder_input_ids", 2): {0: "batch", 1: "target_tokens"},
     **{(name, 3): CHOICE_AXES for name in ("input_ids", "attention_mask", "token_type_ids")},
 }

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 COUNTS = re.compile(r"^(num|n|d)_|_(size|sizes|layers?|heads?|embeddings|dim)$|^(dim|hidden)")
 WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json")
+PROCESSORS = {
+    "AutoTokenizer": "tokenizer",
+    "AutoImageProcessor": "image processor",
+    "AutoFeatureExtractor": "feature extractor",
+}
 INFERENCE_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm")
 
 
@@ -108,7 +113,7 @@ def _check_override(key: str, value: Any, old: Any) -> None:
 def read_processor(
     folder: Path, config: "PretrainedConfig", params: ModelParams, task: Task
 ) -> Any:
-    """Load the tokenizer, with `model.new_tokens`, or the image processor.
+    """Load the tokenizer, with `model.new_tokens`, the image processor or feature extractor.
 
     The tokenizer's `model_max_length` is limited to the model's positions.
 
@@ -120,7 +125,7 @@ def read_processor(
     except InputError as error:
         raise InputError(f"model {params.name}: {error}") from error
     except Exception as error:  # each processor class raises errors of its own
-        what = "tokenizer" if task.auto_processor == "AutoTokenizer" else "image processor"
+        what = PROCESSORS[task.auto_processor]
         reason = " ".join(str(error).split())[:400]
         raise InputError(f"model {params.name}: no {what} in {folder}: {reason}") from error
     if task.auto_processor == "AutoTokenizer":

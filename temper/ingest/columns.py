@@ -1,8 +1,8 @@
 """Column values as files and the Hub store them → the value types a task reads.
 
-The types are those of a task's `inputs` and `target`: text, texts, image, index and answers are
-converted here, labels in `label_values`. `a.b` names the value b inside the objects of column a, as
-in {"translation": {"en": …}}.
+The types are those of a task's `inputs` and `target`: text, texts, image, audio, index and answers
+are converted here, labels in `label_values`. `a.b` names the value b inside the objects of column
+a, as in {"translation": {"en": …}}.
 """
 
 import ast
@@ -16,7 +16,7 @@ from tokenize import NL, STRING, TokenError, generate_tokens
 from typing import Any
 
 from temper.core.errors import InputError, alternatives
-from temper.tasks.base import images
+from temper.tasks.base import audio, images
 
 MAX_CHARACTERS = 10_000_000  # of a text: a very long novel has 3 million
 ANSWER_KEYS = ("text", "answer_start")
@@ -122,6 +122,7 @@ def column_type(value_type: str) -> Any:
         "text": Value("string"),
         "texts": List(Value("string")),
         "image": Value("binary"),
+        "audio": Value("binary"),
         "index": Value("int32"),
         "answers": {"text": List(Value("string")), "answer_start": List(Value("int32"))},
     }[value_type]
@@ -187,10 +188,19 @@ def _texts(value: Any) -> list[str]:
 
 
 def _image(value: Any) -> bytes:
+    return _file(value, "an image", images.remarks)
+
+
+def _audio(value: Any) -> bytes:
+    return _file(value, "a WAV file", audio.remarks)
+
+
+def _file(value: Any, what: str, check: Callable[[bytes], object]) -> bytes:
+    """Return the bytes of a file; `check` raises if they are of none that can be read."""
     value = value.get("bytes") if isinstance(value, dict) else value  # datasets' form
     if not isinstance(value, bytes):
-        raise TypeError("expected the bytes of an image")
-    images.remarks(value)  # raises if it is no image
+        raise TypeError(f"expected the bytes of {what}")
+    check(value)
     return value
 
 
@@ -228,6 +238,7 @@ CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "text": _text,
     "texts": _texts,
     "image": _image,
+    "audio": _audio,
     "index": _index,
     "answers": _answers,
 }

@@ -106,13 +106,13 @@ def _explained(
 
 
 def _batches(dataset: "Dataset | IterableDataset", rows: int | None) -> Iterator[ColumnBatch]:
-    """Yield a split's (first) rows, with images as bytes and labels as names."""
-    from datasets import Image, IterableDataset
+    """Yield a split's (first) rows, with images and audio as bytes and labels as names."""
+    from datasets import Audio, Image, IterableDataset
 
     features = dataset.features or {}  # a stream of CSV has none before it is read
     for column, feature in features.items():
-        if isinstance(feature, Image):
-            dataset = dataset.cast_column(column, Image(decode=False))
+        if isinstance(feature, Image | Audio):
+            dataset = dataset.cast_column(column, type(feature)(decode=False))
     label_names = {
         column: list(getattr(getattr(f, "feature", f), "names", None) or [])
         for column, f in features.items()

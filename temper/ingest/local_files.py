@@ -14,7 +14,8 @@ from temper.ingest.columns import ColumnBatch
 from temper.ingest.text_files import Note
 from temper.params.data import CsvParams
 
-MAX_IMAGE = 100_000_000  # bytes: a photograph of 50 megapixels without compression has 150 MB
+MAX_BYTES = 100_000_000  # a photograph of 50 megapixels without compression has 150 MB
+AUDIO = (".wav",)
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
 
@@ -25,14 +26,15 @@ def _read_text(member: ArchiveMember, note: Note) -> Iterator[ColumnBatch]:
             yield {"text": batch}
 
 
-def _read_image(member: ArchiveMember) -> Iterator[ColumnBatch]:
-    """Yield one row: the file's bytes, and its folder's name as the label."""
+def _read_bytes(member: ArchiveMember, column: str) -> Iterator[ColumnBatch]:
+    """Yield one row: the file's bytes in a column, and its folder's name as the label."""
     path = PurePosixPath(member.path.as_posix() if member.path else member.name.rpartition("!")[2])
     with member.open() as stream:
-        data = stream.read(MAX_IMAGE + 1)
-    if len(data) > MAX_IMAGE:
-        raise InputError(f"{member.name}: an image of more than {MAX_IMAGE:,} bytes; scale it down")
-    yield {"image": [data], "label": [path.parent.name], "file": [path.name]}
+        data = stream.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        fix = "scale it down" if column == "image" else "cut it"
+        raise InputError(f"{member.name}: {column} of more than {MAX_BYTES:,} bytes; {fix}")
+    yield {column: [data], "label": [path.parent.name], "file": [path.name]}
 
 
 READERS: dict[str, Callable[[ArchiveMember, CsvParams | None, Note], Iterator[ColumnBatch]]] = {
@@ -45,7 +47,8 @@ READERS: dict[str, Callable[[ArchiveMember, CsvParams | None, Note], Iterator[Co
     ".arrow": lambda member, *_: tables.read_arrow(member),
     ".xlsx": lambda member, *_: tables.read_excel(member),
     ".conll": lambda member, _, note: conll.read(member, note),
-    **dict.fromkeys(IMAGES, lambda member, *_: _read_image(member)),
+    **dict.fromkeys(IMAGES, lambda member, *_: _read_bytes(member, "image")),
+    **dict.fromkeys(AUDIO, lambda member, *_: _read_bytes(member, "audio")),
 }
 
 

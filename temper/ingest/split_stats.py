@@ -22,7 +22,7 @@ from temper.params.task import (
     TaskParams,
     TokenClassification,
 )
-from temper.tasks.base import images
+from temper.tasks.base import audio, images
 
 ROW = np.dtype(
     [
@@ -45,8 +45,8 @@ class SplitStats:
     num_labelled: int = 0
     notes: Counter[str] = field(default_factory=Counter)  # what reading changed → rows
     misplaced: list[str] = field(default_factory=list)  # an error for each such answer
-    first_image: tuple[tuple[int, int], bytes] | None = None  # size and pixels
-    images_differ: bool = False
+    first_content: object = None  # of the first image or clip
+    contents_differ: bool = False
 
     @property
     def num_rows(self) -> int:
@@ -133,7 +133,7 @@ def read_columns(
 
 
 def _check_batch(stats: SplitStats, batch: ColumnBatch, task: TaskParams, locate: Locate) -> None:
-    """Check that labels fit their inputs and that images can be decoded; correct answers."""
+    """Check that labels fit their inputs and that files can be decoded; correct answers."""
     if isinstance(task, QuestionAnswering):
         for i, pair in enumerate(zip(batch[task.context], batch[task.answers], strict=True)):
             try:
@@ -146,23 +146,34 @@ def _check_batch(stats: SplitStats, batch: ColumnBatch, task: TaskParams, locate
         row_checks.check_texts(batch, task, locate)
     elif isinstance(task, TokenClassification):
         stats.notes += row_checks.check_tags(batch, task, locate(task.tags))
-    for name in (name for name, value_type in task.inputs.items() if value_type == "image"):
-        _add_images(stats, batch[name], locate(name))
+    if task.medium is not None:
+        for name in task.inputs:
+            _add_files(stats, batch[name], task, locate(name))
 
 
-def _add_images(stats: SplitStats, values: Sequence[bytes], where: Callable[[int], str]) -> None:
-    """Note what reading images leaves out; compare their pixels until two differ."""
+def _add_files(
+    stats: SplitStats, values: Sequence[bytes], task: TaskParams, where: Callable[[int], str]
+) -> None:
+    """Note what reading images or clips leaves out; compare their content until two differ."""
+    remarks, read = (
+        (images.remarks, _pixels) if task.medium == "image" else (audio.remarks, audio.read)
+    )
     for i, data in enumerate(values):
-        stats.notes.update(f"images {remark}" for remark in images.remarks(data))
-        if stats.images_differ:
+        stats.notes.update(f"{task.examples_name} {remark}" for remark in remarks(data))
+        if stats.contents_differ:
             continue
         try:
-            image = images.open_image(data)
+            values_of_file, form = read(data)
         except InputError as error:
             raise InputError(f"{where(i)}: {error}") from None
-        pixels = image.size, image.tobytes()
-        stats.images_differ = stats.first_image not in (None, pixels)
-        stats.first_image = stats.first_image or pixels
+        content = values_of_file.tobytes(), form
+        stats.contents_differ = stats.first_content not in (None, content)
+        stats.first_content = stats.first_content or content
+
+
+def _pixels(data: bytes) -> tuple[Any, tuple[int, int]]:
+    image = images.open_image(data)
+    return image, image.size
 
 
 def _records(
@@ -173,7 +184,7 @@ def _records(
     examples = zip(*(batch[name] for name in task.inputs), strict=True)
     rows = [[_comparison_text(value) for value in example] for example in examples]
     records["key"] = [splits.row_key(texts) for texts in rows]
-    if "image" not in task.inputs.values():
+    if task.medium is None:
         records["characters"] = [sum(map(len, texts)) for texts in rows]
         needed = [name in task.for_prediction().inputs for name in task.inputs]
         records["empty_texts"] = [
@@ -211,10 +222,11 @@ def _check_split(stats: SplitStats, task: TaskParams, split: str, unlabelled: st
     if stats.misplaced:
         count = len(stats.misplaced)
         raise InputError(f"{stats.misplaced[0]}; {count:,} row{'s' * (count > 1)} in all")
-    if "image" in task.inputs.values() and stats.num_rows > 1 and not stats.images_differ:
+    if task.medium is not None and stats.num_rows > 1 and not stats.contents_differ:
+        what = "pixels" if task.medium == "image" else "samples"
         raise InputError(
-            f"{split}: all {stats.num_rows:,} images have the same pixels, so there is nothing to "
-            "tell them apart by; look at how they were saved"
+            f"{split}: all {stats.num_rows:,} {task.examples_name} have the same {what}, so there "
+            "is nothing to tell them apart by; look at how they were saved"
         )
     if not stats.num_rows:
         raise InputError(f"{split} has no rows")

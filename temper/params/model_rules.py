@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from temper.core.errors import nearest
 from temper.params.schema import Params
+from temper.params.task import UNSEEDED
 from temper.params.train_rules import Conflict
 
 
@@ -18,6 +19,9 @@ def model_conflicts(p: Params) -> Iterator[Conflict]:
         if model.revision is not None and model.name in p.model.files:
             message = f"{model.revision!r} is of a Hub model, and {model.name!r} is a folder under "
             yield f"{key}.revision", f"{message}model.files; remove it"
+    if p.task.medium == "audio" and (unseeded := [k for k in UNSEEDED if p.model.config.get(k)]):
+        message = f"{', '.join(unseeded)} is always off: it draws at random without a step's seed; "
+        yield "model.config", f"{message}remove it"
     augment, freeze = p.tokenize.augment, p.train.freeze
     if augment is not None and augment.exchange and len(p.task.texts) != 2:
         yield "tokenize.augment", "exchange is for pairs of texts; remove it"

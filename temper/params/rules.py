@@ -17,9 +17,11 @@ from temper.params.train import TrainParams
 from temper.params.train_rules import LOSS_OPTIONS, TRAIN_RULES, Conflict
 
 AUGMENTED = ("sequence_classification", "seq2seq_lm")  # no label belongs to a word of the text
-LABELS = ("sequence_classification", "token_classification", "image_classification")
+SINGLE_LABEL = ("image_classification", "audio_classification")
+LABELS = ("sequence_classification", "token_classification", *SINGLE_LABEL)
 HEADS = ("sequence_classification", "token_classification")  # tasks of `model.head`
-TEXT = tuple(task for task in TASKS if task != "image_classification")
+TEXT = tuple(task for task in TASKS if task not in SINGLE_LABEL)
+PADDED = (*TEXT, "audio_classification")  # whose rows have lengths
 NOT_LM = tuple(task for task in TASKS if not task.endswith("_lm"))
 R_DROP = tuple(task for task in NOT_LM if task != "embeddings")  # has no predictions to compare
 
@@ -38,7 +40,8 @@ class Scope:
 
 TASK_KEYS = {  # needed where they have an effect, refused elsewhere (ADR 8)
     "tokenize.max_length": Scope(TEXT),
-    "tokenize.padding": Scope(TEXT),
+    "tokenize.max_seconds": Scope(("audio_classification",)),
+    "tokenize.padding": Scope(PADDED),
     "tokenize.overflow": Scope(HEADS),
     "tokenize.stride": Scope(
         (*HEADS, "question_answering"),
@@ -65,8 +68,8 @@ TECHNIQUES = {  # off where absent, null, 0 or {}; refused where they have no ef
     ),
     "tokenize.synonym_files": Scope(AUGMENTED),
     "tokenize.translators": Scope(AUGMENTED),
-    "tokenize.pad_to_multiple_of": Scope(TEXT),
-    "train.bucket_window": Scope(TEXT),
+    "tokenize.pad_to_multiple_of": Scope(PADDED),
+    "train.bucket_window": Scope(PADDED),
     "train.batch_tokens": Scope(
         TEXT, lambda p: p.tokenize.padding == "dynamic", "only with padding: dynamic"
     ),
@@ -84,7 +87,7 @@ TECHNIQUES = {  # off where absent, null, 0 or {}; refused where they have no ef
         "only with problem_type: regression",
     ),
     "train.resampling": Scope(
-        ("sequence_classification", "image_classification"),
+        ("sequence_classification", *SINGLE_LABEL),
         lambda p: p.task.metrics == "classification",
         "only where a row has one label",
     ),
@@ -207,9 +210,9 @@ def _data(p: Params) -> Iterator[Conflict]:
             message = f"names {column!r}, which is not a column of the rows: add it to "
             yield "evaluate.slices", f"{message}data.extra_columns"
     by_length = rows is not None and (rows.min_characters, rows.max_characters) != (None, None)
-    if by_length and "image" in p.task.inputs.values():
-        message = f"remove min_characters and max_characters for {p.task.name}: an image has no "
-        yield "data.filter", f"{message}characters"
+    if by_length and p.task.medium:
+        message = f"remove min_characters and max_characters for {p.task.name}: "
+        yield "data.filter", f"{message}{p.task.examples_name} have no characters"
     if rows is not None and rows.labels and (p.task.target or "")[1:] != ("class",):
         message = "remove labels here: only rows with exactly one label can be selected by it"
         yield "data.filter", message
@@ -231,7 +234,8 @@ def _evaluate(p: Params) -> Iterator[Conflict]:
     if p.task.metrics != "classification" and p.evaluate.positive_label is not None:
         task = getattr(p.task, "problem_type", p.task.name)
         yield "evaluate.positive_label", f"must be null for {task}"
-    if p.task.metrics not in ("classification", "multi_label") and p.evaluate.zero_shot:
+    no_labels = p.task.metrics not in ("classification", "multi_label")
+    if (no_labels or p.task.medium == "audio") and p.evaluate.zero_shot:
         yield "evaluate.zero_shot", f"must be {{}} for {p.task.name}"
 
 

@@ -8,6 +8,11 @@ from temper.params.group import Columns, Name
 from temper.params.task_schema import Input, Target, TaskSchema, Template, TruncateColumn
 
 NAME = "Task: a module of temper/tasks."
+UNSEEDED = {  # keys of a config → off: audio models draw these from states that no step's seed sets
+    "apply_spec_augment": False,
+    "layerdrop": 0.0,
+    "encoder_layerdrop": 0.0,
+}
 
 
 class SequenceClassification(TaskSchema):
@@ -61,6 +66,18 @@ class ImageClassification(TaskSchema):
     """The image column; `image` for a folder of images."""
     label: Annotated[Name, Target("class")]
     """The label column; `label` for a folder of images."""
+    labels: Columns | None = None
+    """Label names in the order of their ids. Absent: the order of the data."""
+    problem_type: Literal["single_label_classification"] = "single_label_classification"
+    """Type of label, in transformers' terms. Absent: the only one there is."""
+
+
+class AudioClassification(TaskSchema):
+    name: Literal["audio_classification"] = Field(description=NAME)
+    audio: Annotated[Name, Input("audio")]
+    """The column of WAV files; `audio` for a folder of them."""
+    label: Annotated[Name, Target("class")]
+    """The label column; `label` for a folder of WAV files."""
     labels: Columns | None = None
     """Label names in the order of their ids. Absent: the order of the data."""
     problem_type: Literal["single_label_classification"] = "single_label_classification"
@@ -214,6 +231,7 @@ TaskParams = Annotated[
     | MultipleChoice
     | MaskedLM
     | ImageClassification
+    | AudioClassification
     | Seq2SeqLM
     | CausalLM
     | Embeddings,

@@ -22,11 +22,12 @@ METRICS = {  # type of the target → the module of temper/metrics that scores i
     "text": "completions",
     None: "language",
 }
+MEDIA = {"image": "images", "audio": "clips"}  # type of an input that is bytes → many of them
 
 
 @dataclass(frozen=True)
 class Input:
-    """Marks a key that names columns of `text`, of `texts` (a list) or of an `image`."""
+    """Marks a key that names columns of `text`, `texts` (a list), `image` or `audio`."""
 
     type: str
 
@@ -65,7 +66,7 @@ class TaskSchema(Group):
 
     @property
     def inputs(self) -> dict[str, str]:
-        """Column → `text`, `texts` or `image`."""
+        """Column → `text`, `texts`, `image` or `audio`."""
         return dict(self._marked(Input))
 
     @property
@@ -117,7 +118,12 @@ class TaskSchema(Group):
     @property
     def examples_name(self) -> str:
         """What examples are called where they are counted."""
-        return "images" if "image" in self.inputs.values() else "rows"
+        return MEDIA[self.medium] if self.medium else "rows"
+
+    @property
+    def medium(self) -> str | None:
+        """The type of the inputs that are bytes, a key of MEDIA; None: they are texts."""
+        return next((kind for kind in self.inputs.values() if kind in MEDIA), None)
 
     @property
     def metrics(self) -> str:

@@ -1,12 +1,13 @@
 """Encoded rows → the batches of `temper predict`: rows of similar length, about equal tokens."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 BATCH_TOKENS = 1024  # on two cores more is no faster, and leaves less room for the model in caches
-PATCH_PIXELS = 16 * 16  # of an image: what a vision transformer makes a token of
+PATCH_SIZE = 16 * 16  # pixels, cells of a spectrogram, or samples that a model makes a token of
 
 
 def token_batches(rows: Sequence[Mapping[str, Any]], batch_tokens: int) -> Iterator[Sequence[int]]:
@@ -28,10 +29,9 @@ def token_batches(rows: Sequence[Mapping[str, Any]], batch_tokens: int) -> Itera
 
 
 def num_tokens(row: Mapping[str, Any]) -> int:
-    """Return a row's tokens: those of all its choices, or one per patch of an image."""
+    """Return a row's tokens: those of all its choices, or one per patch of an image or clip."""
     if "shape" in row:
-        _, height, width = row["shape"]
-        return -(-height * width // PATCH_PIXELS)
+        return -(-math.prod(row["shape"][-2:]) // PATCH_SIZE)
     ids = row["input_ids"]
     num_choices = len(ids) if ids and isinstance(ids[0], list) else 1
     return max(1, num_choices * row["length"])

@@ -20,7 +20,7 @@ from temper.params import user_code
 from temper.params.schema import Settings
 from temper.prediction import generation, stored
 from temper.prediction.batches import BATCH_TOKENS, token_batches
-from temper.tasks.base import registry
+from temper.tasks.base import audio, registry
 from temper.tasks.base.arrays import Rows
 
 if TYPE_CHECKING:
@@ -30,7 +30,12 @@ if TYPE_CHECKING:
 EXAMPLES_PER_CHUNK = 2000  # decoded together
 GRAPHS = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
 ENGINES = ("auto", *GRAPHS, "torch")
-_PLACEHOLDERS = {"text": "a", "texts": ["a", "b"], "image": b"P6 1 1 255 \0\0\0"}
+PLACEHOLDERS = {  # type of an input → a value that stands for any
+    "text": "a",
+    "texts": ["a", "b"],
+    "image": b"P6 1 1 255 \0\0\0",
+    "audio": audio.silence(),
+}
 
 
 class Predictor:
@@ -114,7 +119,7 @@ class Predictor:
         """
         num_examples = len(columns[self.task.columns[0]])
         if not num_examples:
-            one = {name: [_PLACEHOLDERS[kind]] for name, kind in self.settings.task.inputs.items()}
+            one = {name: [PLACEHOLDERS[kind]] for name, kind in self.settings.task.inputs.items()}
             return {name: [] for name in self.predict(one)}
         encoded = self.encode(columns, self.processor, mode="predict")
         encoded.pop("full_length")
@@ -193,6 +198,12 @@ def onnx_file(folder: Path, engine: str) -> Path:
         because = f" (no ONNX: {reason})" if reason else ""
         raise InputError(f"--engine {engine}: {file} does not exist{because}; use --engine torch")
     return file
+
+
+def needs_torch(folder: Path) -> bool:
+    """Say whether an export has no ONNX graph, or what makes its inputs computes with torch."""
+    uses_torch = stored.feature_extractor(folder) in stored.TORCH_EXTRACTORS
+    return uses_torch or why_no_graph(folder) is not None
 
 
 def why_no_graph(folder: Path, engine: str = "onnx") -> str | None:

@@ -11,6 +11,8 @@ from temper.core.errors import InputError, summary
 from temper.params.renamed import with_current_names
 from temper.params.schema import Settings
 
+TORCH_EXTRACTORS = ("ASTFeatureExtractor", "WhisperFeatureExtractor")  # compute with torch
+
 
 def read(folder: Path) -> tuple[dict[str, Any], Settings]:
     """Return an export's config.json and the parameters stored in it.
@@ -38,6 +40,15 @@ def read(folder: Path) -> tuple[dict[str, Any], Settings]:
             f"--model {folder}: exported with other parameters than this version knows "
             f"({count} differ); export it again, or use the version that wrote it"
         ) from error
+
+
+def feature_extractor(folder: Path) -> str | None:
+    """Return the class of an export's feature extractor; None: it reads no audio."""
+    try:
+        text = (folder / "preprocessor_config.json").read_text(encoding="utf-8")
+        return json.loads(text).get("feature_extractor_type")
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def code_files(

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temper.tasks.base import Mode, Outputs, Task, arrays, label_predictions
-from temper.tasks.base.arrays import Batch, Columns, ComputeMetrics, Features, Logits, Rows, Scores
+from temper.tasks.base import Mode, arrays
+from temper.tasks.base.arrays import Batch, Columns, Features
 from temper.tasks.base.images import open_image, pixels_of
+from temper.tasks.base.single_label import SingleLabelTask
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from temper.params.train import Augmentation
 
 
-class ImageClassification(Task):
+class ImageClassification(SingleLabelTask):
     auto_model = "AutoModelForImageClassification"
     pipeline_tag = "image-classification"
     auto_processor = "AutoImageProcessor"
@@ -55,25 +56,6 @@ class ImageClassification(Task):
         if "labels" in rows[0]:
             batch["labels"] = arrays.label_ids(row["labels"] for row in rows)
         return batch
-
-    def score(self, outputs: Logits, features: Rows, compute_metrics: ComputeMetrics) -> Scores:
-        positive = self.settings.evaluate.positive_label
-        return compute_metrics(
-            np.asarray(outputs, dtype=np.float64),
-            np.asarray(features["labels"]),
-            positive=label_predictions.positive_id(positive, self.label_names),
-        )
-
-    def decode(self, outputs: Outputs, features: Rows, examples: Rows, processor: Any) -> list:
-        """Return the logits of each example."""
-        return list(outputs["logits"])
-
-    def prediction_columns(
-        self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
-    ) -> Columns:
-        return label_predictions.prediction_columns(
-            outputs["logits"], self.label_names, "class", 0.5
-        )
 
 
 def augment(pixels: np.ndarray, draw: Sequence[int], p: "Augmentation") -> np.ndarray:

@@ -50,12 +50,10 @@ class ProgressTable:
     def on_start(self, session: "TrainingSession") -> None:
         """Print the session's sizes; a soup's members and a restart have one session each."""
         print(describe(session))
-        self.unit = (
-            f"{session.task.params.examples_name}/s"
-            if session.padded_length is None
-            else "tokens/s"
-        )
-        self.units_per_step = float(session.sampler.lengths.sum()) / session.steps_per_epoch
+        task, lengths = session.task.params, session.sampler.lengths
+        self.unit = f"{task.examples_name}/s" if task.medium else "tokens/s"
+        num_units = len(lengths) if task.medium else float(lengths.sum())
+        self.units_per_step = num_units / session.steps_per_epoch
         self.total_steps = session.total_steps * (session.params.model_soup_size or 1)
         self.steps_per_epoch = session.steps_per_epoch
 

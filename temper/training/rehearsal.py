@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 256  # of validation that the untrained model is scored on
 MAX_TOKENS = 32_768  # of these rows together, about
+SAMPLES_PER_TOKEN = 320  # of a clip: a step of wav2vec2
 COMPARED_ROWS = 8
 TOLERANCE = 1e-2  # of a logit: LoRA is merged where it is saved, and bf16 rounds
 FOLDER = "rehearsal"
@@ -107,7 +108,8 @@ def score_untrained(session: TrainingSession) -> Row | None:
     validation = validator.dataset
     # ranks depend on the size of the corpus
     is_ranked = session.task.params.metrics == "retrieval"
-    rows = validation if is_ranked else scored_rows(validation)
+    max_length = MAX_TOKENS * (SAMPLES_PER_TOKEN if session.task.params.medium == "audio" else 1)
+    rows = validation if is_ranked else scored_rows(validation, max_length)
     if len(rows) < len(validation):
         part = f"{len(rows):,} of {len(validation):,} validation rows"
         distributed.print_once(f"step 0: the untrained model, on {part}")
@@ -115,10 +117,10 @@ def score_untrained(session: TrainingSession) -> Row | None:
     return validator.gather_and_score(model, rows, outputs)
 
 
-def scored_rows(validation: "Dataset") -> "Dataset":
-    """Return the rows of examples at equal distances, `MAX_ROWS` and `MAX_TOKENS` at most."""
+def scored_rows(validation: "Dataset", max_length: int = MAX_TOKENS) -> "Dataset":
+    """Return the rows of examples at equal distances, `MAX_ROWS` and `max_length` at most."""
     lengths = np.asarray(validation["length"][:])
-    limit = min(MAX_ROWS, int(MAX_TOKENS // max(lengths.mean(), 1)))
+    limit = min(MAX_ROWS, int(max_length // max(lengths.mean(), 1)))
     if len(lengths) <= limit:
         return validation
     ids = np.arange(len(lengths))

@@ -53,7 +53,7 @@ class TrainingSession:
     Attributes:
         model: the network, not wrapped for several processes.
         ema: its exponential moving average, if `train.weight_averaging` asks for one.
-        padded_length: maps a batch's longest row to its padded length; None: rows are not text.
+        padded_length: maps a batch's longest row to its padded length; None: all have one shape.
         without_weights: a copy of a sharded model to gather weights into; None: it is not sharded.
         validator: scores the validation split; None: there is nothing to evaluate.
         num_steps: made by this process, which may have resumed others.
@@ -87,7 +87,7 @@ class TrainingSession:
         collator = self.task.collator(processor, config, params.augmentation)
         collator = custom_functions.collator(parameters, collator)
         collator = distillation.collator(parameters, collator, config.num_labels or 1)
-        self.padded_length = setup.padded_length(parameters)
+        self.padded_length = self.task.padded_length
         self.sampler = setup.build_sampler(train, parameters, self.args, seed)
         self.rows = TrainingRows(train, self.sampler, collator)
         self.autocast, self.validator = setup.autocast(params, self.args.device), None
@@ -135,7 +135,7 @@ class TrainingSession:
 
     @cached_property
     def padding_share(self) -> float | None:
-        """The share of the first epoch's tokens that is padding; None: rows are not text."""
+        """The share of the first epoch's tokens that is padding; None: all rows have one shape."""
         return self.padded_length and self.sampler.padding_share(self.padded_length)
 
     # -- steps and evaluations ---------------------------------------------------------------

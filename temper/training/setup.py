@@ -17,7 +17,7 @@ from temper.models import loading
 from temper.params import rules, user_code
 from temper.params.schema import Params
 from temper.params.train import TrainParams
-from temper.tasks.base import Task, arrays, registry
+from temper.tasks.base import Task, registry
 from temper.training import custom_functions, distillation_loss, distributed, losses, reporters
 from temper.training.batching import resampling_labels
 from temper.training.dropout import SeededDropout, has_dropout
@@ -42,13 +42,6 @@ def with_padding_multiple(parameters: Params) -> Params:
         return parameters
     tokenize = tokenize.model_copy(update={"pad_to_multiple_of": GPU_PADDING_MULTIPLE})
     return parameters.model_copy(update={"tokenize": tokenize})
-
-
-def padded_length(parameters: Params) -> Callable[[int], int] | None:
-    """Return the map from a batch's longest row to its padded length; None for images."""
-    if parameters.tokenize.max_length is None:
-        return None
-    return lambda longest: arrays.padded_length([longest], parameters)
 
 
 def custom_class(parameters: Params) -> Callable[[PretrainedConfig], nn.Module] | None:
@@ -131,6 +124,7 @@ def open_base(base: Path, task: Task, types: "Features") -> tuple[Any, Pretraine
     processor = registry.load_processor(base / "processor", task)
     config = loading.open_config(base / "weights")
     task.configure(config, types)
+    task.check_length(processor, config)
     return processor, config
 
 

@@ -111,6 +111,7 @@ def test_they_resume_to_the_bit(prepare, on_cpu):
         "question_answering",
         "causal_lm",
         "image_classification",
+        "audio_classification",
     ],
 )
 def test_table_gives_the_batches_of_the_collator(recipe, tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from temper.core import arrow, artifacts
 from temper.models import loading
 from temper.params import rules
 from temper.prediction import predictor
-from temper.tasks.base import registry
+from temper.tasks.base import audio, registry
 from tests.helpers.samples import prepare_sample, rows_of
 from tests.helpers.workspace import ROOT, isolate
 
@@ -40,6 +40,7 @@ CASES = {  # name → recipe, changes that let 200 rows be learned by heart
     "multiple_choice": ("recipes/sample-multiple_choice.yaml", {"train.epochs": 15}),
     "masked_lm": ("recipes/sample-masked_lm.yaml", {"train.epochs": 20, "tokenize.max_length": 32}),
     "image_classification": ("recipes/sample-image_classification.yaml", {"train.epochs": 20}),
+    "audio_classification": ("recipes/sample-audio_classification.yaml", {"train.epochs": 25}),
     "seq2seq_lm": ("recipes/sample-seq2seq_lm.yaml", {"train.epochs": 12}),
     "causal_lm": ("recipes/sample-causal_lm.yaml", {"train.epochs": 50}),
     "embeddings": (
@@ -283,15 +284,14 @@ def test_snippet_of_the_model_card_runs(done):
     """The code that loads the model works as it is printed."""
     text = Path("data/export/README.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    if parameters_image(done[1]):
+    medium = done[1].task.medium
+    if medium == "image":
         from PIL import Image
 
         Image.new("RGB", (32, 32)).save("image.png")
+    elif medium == "audio":
+        Path("clip.wav").write_bytes(audio.encode(np.sin(np.arange(1000)), 4000))
     exec(code.replace("path/to/this/folder", "data/export"), {})
-
-
-def parameters_image(parameters: params.Params) -> bool:
-    return parameters.task.name == "image_classification"
 
 
 def readme() -> dict[str, list[str]]:
@@ -334,7 +334,9 @@ def readable(parameters: params.Params) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["masked_lm", "image_classification", "seq2seq_lm"])
+@pytest.mark.parametrize(
+    "name", ["masked_lm", "image_classification", "audio_classification", "seq2seq_lm"]
+)
 def test_resumed_training_has_the_same_weights(name, tmp_path, monkeypatch):
     """Masks and augmentation depend on (seed, epoch, row), so mid-epoch checkpoints suffice."""
     monkeypatch.setenv("TEMPER_TRACKING", "off")

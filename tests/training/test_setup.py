@@ -2,6 +2,7 @@
 
 import pytest
 
+from temper.tasks.base import registry
 from temper.training import setup
 
 
@@ -15,7 +16,7 @@ def test_padded_lengths_are_multiples_of_8_where_a_gpu_trains(
     """A multiple that is written down holds everywhere."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: has_gpu)
     parameters = setup.with_padding_multiple(write_params(tokenize__pad_to_multiple_of=written))
-    padded_length = setup.padded_length(parameters)
+    padded_length = registry.load(parameters).padded_length
     assert padded_length is not None
     assert padded_length(41) == used
 

@@ -5,13 +5,13 @@ tokens of one feature, `prediction`/`reference` = decoded, one per raw example.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from temper.tasks.base import language
+from temper.tasks.base import arrays, language, windows
 from temper.tasks.base.arrays import (
     Batch,
     Collator,
@@ -106,6 +106,25 @@ class Task(ABC):
         if "labels" not in features.features or not len(features):
             return False
         return any(label is not None and label != -1 for label in features["labels"][:1000])
+
+    @property
+    def padded_length(self) -> Callable[[int], int] | None:
+        """The map from a batch's longest row to its padded length; None: all have one shape."""
+        if self.settings.tokenize.max_length is None:
+            return None
+        return lambda longest: arrays.padded_length([longest], self.settings)
+
+    def max_length(self, processor: Any) -> int | None:
+        """Return the most tokens of a row, or samples of a clip; None: there is no limit."""
+        return self.settings.tokenize.max_length
+
+    def check_length(self, processor: Any, config: "PretrainedConfig | None" = None) -> None:
+        """Refuse lengths that the processor, or the model where it is known, cannot take.
+
+        Raises:
+            InputError: says which it takes.
+        """
+        windows.check_max_length(self.settings.tokenize, processor, self.params.num_texts_together)
 
     @abstractmethod
     def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:

@@ -26,7 +26,8 @@ def column_types(columns: Mapping[str, list], raw: "Features", task: Task) -> "F
     known |= dict.fromkeys(
         ("input_ids", "prompt_ids", "word_ids", "starts", "ends", "shape"), integers
     )
-    known |= {"token_type_ids": small_integers, "pixel_values": Value("binary")}
+    known["token_type_ids"] = small_integers
+    known |= dict.fromkeys(("pixel_values", "input_values", "input_features"), Value("binary"))
     known |= {arrow.AUGMENTED: Value("bool")}
     if "labels" in columns:
         known["labels"] = task.label_type(raw)

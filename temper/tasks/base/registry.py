@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 def load(settings: "Settings", types: Mapping[str, Any] | None = None) -> Task:
     """Return the task of `settings.task.name`, its label names from types of tokenized columns."""
-    module = vars(import_module(f"temper.tasks.{settings.task.name}"))
-    classes = [c for c in module.values() if isinstance(c, type) and issubclass(c, Task)]
-    task = next(c for c in classes if c is not Task)(settings)
+    module = import_module(f"temper.tasks.{settings.task.name}")
+    classes = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Task)]
+    task = next(c for c in classes if c.__module__ == module.__name__)(settings)
     task.label_names = task.read_label_names(types or {}) or []
     return task
 
 
 def load_processor(folder: Path, task: Task) -> Any:
-    """Load the tokenizer or image processor; one without a pad token pads with the end token.
+    """Load a processor; a tokenizer without a pad token pads with the end token.
 
     Raises:
         InputError: a tokenizer that has neither.
