@@ -93,5 +93,5 @@ def test_images_cannot_be_filtered_by_length(tmp_path):
     tree = Path("recipes/sample-image_classification.yaml").read_text()
     only = "data:\n  filter: {max_characters: 3, applies_to: [train]}\n"
     (tmp_path / "params.yaml").write_text(tree.replace("data:\n", only))
-    with pytest.raises(InputError, match="for image_classification: an image has no characters"):
+    with pytest.raises(InputError, match="for image_classification: images have no characters"):
         params.load(tmp_path / "params.yaml")
