@@ -58,12 +58,11 @@ def init(
         config=config,
         quality=quality,
     )
-    command = f"temper init {data}{f' --quality {quality}' * (quality != 'good')}"
     with copies_removed_on_error(DATA, MODELS):
         found = source.find_source(data, DATA, wishes)
-        proposed = proposal.propose(found, wishes, model, MODELS, command)
+        proposed = proposal.propose(found, wishes, model, MODELS)
     target.write_text(proposed.text, encoding="utf-8")
-    print_facts(command, proposed.facts)
+    print_facts(proposed.command, proposed.facts)
     tracked = track([*found.tracked, *filter(None, [proposed.model_folder])])
     try:
         check()
@@ -77,7 +76,7 @@ def init(
         return
     if repo.git("status", "--porcelain", "--", *paths):
         repo.git("add", "--", *paths)
-        repo.git("commit", "-qm", f"Parameters for {data}", "--", *paths)
+        repo.git("commit", "-qm", f"Parameters for {found.place}", "--", *paths)
     print("next: dvc repro")
 
 

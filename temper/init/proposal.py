@@ -1,5 +1,6 @@
 """A source of rows and a model → the text of params.yaml, and what was taken for what."""
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,14 +34,13 @@ QA_WINDOW = 384  # tokens, as BERT was fine-tuned on SQuAD
 class Proposal:
     """A params.yaml, and what the user should know about it."""
 
+    command: str  # that writes it again
     text: str
     facts: list[tuple[str, str]]
     model_folder: Path | None
 
 
-def propose(
-    source: Source, wishes: Wishes, model_name: str | None, copies: Path, command: str
-) -> Proposal:
+def propose(source: Source, wishes: Wishes, model_name: str | None, copies: Path) -> Proposal:
     """Read all rows and choose the values of params.yaml.
 
     Args:
@@ -48,7 +48,6 @@ def propose(
         wishes: of the user.
         model_name: a folder or a Hub id; None: chosen by the task.
         copies: folder into which a model from outside the repository is copied.
-        command: for the first line of the file.
 
     Raises:
         InputError: the rows are broken, or nothing can be learned from their columns.
@@ -77,12 +76,24 @@ def propose(
         for place in left_out
     ]
     facts += [("quality", known)] if known else []
+    command = again(source, wishes, model if model_name else None)
     headings = [f"Written by `{command}`.", "All keys: docs/parameters.md", *filter(None, [known])]
     return Proposal(
+        command=command,
         text=document.write(parameters, headings),
         facts=facts,
         model_folder=model.folder,
     )
+
+
+def again(source: Source, wishes: Wishes, model: Model | None) -> str:
+    """Return the command that proposes the same again, with places in the repository."""
+    options = [("task", wishes.task), *(("text", name) for name in wishes.text)]
+    options += [("label", wishes.label), ("config", wishes.config)]
+    options.append(("quality", wishes.quality if wishes.quality != "good" else None))
+    options.append(("model", model and str(model.folder or model.name)))
+    given = [word for option, value in options if value for word in (f"--{option}", value)]
+    return shlex.join(["temper", "init", source.place, *given])
 
 
 def open_model(name: str, copies: Path) -> Model:

@@ -38,6 +38,13 @@ class Source:
         return self.files or self.hub.splits
 
     @property
+    def place(self) -> str:
+        """The file or folder of train, or the name on the Hub."""
+        path = Path(self.files.get("train", ""))
+        places = [place.as_posix() for place in self.tracked if place in (path, *path.parents)]
+        return places[0] if places else str(self.hub.name)
+
+    @property
     def missing(self) -> list[str]:
         """The splits that are cut from train."""
         return [split for split in SPLITS if split not in self.splits]

@@ -26,6 +26,8 @@ def test_from_a_file_elsewhere_to_a_commit_that_trains(folder, tmp_path):
     tracked = run(folder, "git ls-files mydata").stdout.split()
     assert tracked == ["mydata/.gitignore", "mydata/pairs.csv.dvc"]
     assert "data/sample/model is tracked by git" in done.stdout
+    assert run(folder, "git log -1 --format=%s").stdout == "Parameters for mydata/pairs.csv\n"
+    assert str(tmp_path) not in (folder / "params.yaml").read_text()
     run(folder, "dvc repro download@dataset")
     assert "download@dataset" in yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
 

@@ -76,7 +76,7 @@ def propose(own, tmp_path, monkeypatch):
     def call(name, model=MODEL, **wishes):
         asked = Wishes(choose=refuse, **wishes)
         found = source.find_source(f"mydata/{name}", Path("copies"), asked)
-        proposed = proposal.propose(found, asked, model, Path("models"), "temper init")
+        proposed = proposal.propose(found, asked, model, Path("models"))
         Path("params.yaml").write_text(proposed.text)
         return params.load(), dict(proposed.facts)
 
@@ -93,6 +93,21 @@ def test_reads_the_task_and_its_columns_off_the_data(propose, name):
     findings = Findings(facts={})
     data_checks.check(parameters, findings)
     assert findings.mistakes == []
+
+
+@pytest.mark.parametrize(
+    ("name", "wishes", "options"),
+    [
+        ("splits/train.csv", {}, ""),
+        ("splits", {"label": "label", "text": ("text",)}, "--text text --label label "),
+        ("plain.txt", {"task": "masked_lm"}, "--task masked_lm "),
+    ],
+)
+def test_the_command_in_the_file_writes_it_again(propose, name, wishes, options):
+    """It names data and model in the repository, wherever they were copied from."""
+    propose(name, **wishes)
+    command = f"temper init mydata/{name} {options}--model models/model"
+    assert Path("params.yaml").read_text().splitlines()[1] == f"# Written by `{command}`."
 
 
 def test_splits_go_by_their_names_and_the_rest_is_cut_from_train(propose):
@@ -456,7 +471,7 @@ def test_what_is_odd_in_a_column_is_noted(propose):
     )
     Path("mydata/odd.csv").write_text(f"text,label,split\n{lines}")
     found = source.find_source("mydata/odd.csv", Path("copies"), ASKED)
-    proposed = proposal.propose(found, ASKED, MODEL, Path("models"), "temper init")
+    proposed = proposal.propose(found, ASKED, MODEL, Path("models"))
     assert [fact for name, fact in proposed.facts if name == "note"] == [
         "labels that differ in case or spaces alone: 'Yes'/'yes '",
         "12 of 36 rows have an empty 'text'",
