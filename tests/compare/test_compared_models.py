@@ -12,7 +12,7 @@ from temper.compare import compared_models, experiments, shared_rows
 from temper.core.errors import InputError
 from temper.tracking import store
 from tests.helpers import repository
-from tests.helpers.comparisons import WANTED, WORSE, Memory, labelled, model
+from tests.helpers.comparisons import STUB, WANTED, WORSE, Memory, labelled, model
 from tests.helpers.tables import cells
 
 LOCK = {
@@ -23,27 +23,6 @@ LOCK = {
         "outs": [{"path": "data/evaluation", "md5": "2"}],
     },
 }
-STUB = """
-import csv, json, yaml
-from pathlib import Path
-import numpy as np
-p = yaml.safe_load(Path("params.yaml").read_text())
-random = np.random.default_rng(p["seed"])
-names = ["not_equivalent", "equivalent"]
-wanted = np.arange(200) % 2
-found = np.where(random.random(200) < 0.55 + p["train"]["epochs"] / 10, wanted, 1 - wanted)
-right = float((found == wanted).mean())
-for name in ("data/evaluation/predictions", "data/raw"):
-    Path(name).mkdir(parents=True)
-with open("data/evaluation/predictions/test.csv", "w", newline="") as file:
-    writer = csv.writer(file, lineterminator="\\n")
-    writer.writerow(["row", "reference", "prediction", "score", *(f"score_{n}" for n in names)])
-    writer.writerows([i, names[w], names[f], 0.9, 1 - f, f]
-                     for i, (w, f) in enumerate(zip(wanted, found)))
-Path("data/evaluation/metrics.json").write_text(json.dumps({"test": {"accuracy": round(right, 6)}}))
-splits = {"test": {"sha256": "same"}}
-Path("data/raw/summary.json").write_text(json.dumps({"splits": splits}))
-"""
 
 
 def test_too_few_or_unknown_names_are_refused(monkeypatch):
