@@ -20,6 +20,7 @@ COMMANDS = {  # name of the module and of its function → first line of the fun
     "compare": "Test whether one model is better than another on the same rows.",
     "predict": "Add predictions to every row of a file, in its order.",
     "demo": "Open a page to try the exported model on: its task's form, and what it predicts.",
+    "serve": "Serve the exported model over HTTP, or write a folder for Docker that does.",
     "verify": "Rebuild the current commit in a scratch clone and compare every hash with dvc.lock.",
     "push": "Upload an exported model with its card to the Hugging Face Hub (HF_TOKEN).",
     "sync": "Send to MLflow what the stages could not.",

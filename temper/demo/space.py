@@ -57,7 +57,7 @@ def write(target: Path, model: Path, examples: Sequence[dict[str, Any]]) -> None
     """
     title = server.title(model)
     shutil.copytree(model, target / "model")
-    mlflow_model.copy_code(target / "temper", (*mlflow_model.PACKED, "demo"))
+    mlflow_model.copy_code(target / "temper", (*mlflow_model.PACKED, "demo", "serving"))
     shutil.copyfile(APP, target / "app.py")
     artifacts.write_json(target / "examples.json", list(examples))
     needed = [

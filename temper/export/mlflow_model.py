@@ -33,7 +33,6 @@ LIBRARIES = (
     "pillow",
     "pydantic",
     "pyyaml",
-    "seqeval",
     "tokenizers",
     "transformers",
 )

@@ -34,15 +34,11 @@ class ServedModel(PythonModel):
             MlflowException: a value cannot be read; the server answers with status 400.
         """
         from temper.core.errors import InputError
-        from temper.ingest.columns import get_column, locate_in, read_inputs
+        from temper.prediction import requests
 
-        inputs = self.predictor.settings.task.inputs
         columns = {str(name): _values(column) for name, column in model_input.items()}
         try:
-            for name in inputs if len(model_input) else ():
-                get_column(columns, name, "request")
-            examples = read_inputs(columns, inputs, locate_in("request"))
-            return pd.DataFrame(self.predictor.predict(examples))
+            return pd.DataFrame(requests.answer(self.predictor, columns))
         except InputError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error
 

@@ -18,7 +18,7 @@ from temper.inference import RowList
 from temper.models import loading
 from temper.params import user_code
 from temper.params.schema import Settings
-from temper.prediction import generation, stored
+from temper.prediction import generation, packed, stored
 from temper.prediction.batches import BATCH_TOKENS, token_batches
 from temper.tasks.base import audio, registry
 from temper.tasks.base.arrays import Rows
@@ -60,7 +60,8 @@ class Predictor:
     ):
         self.settings = settings
         self.batch_size, self.batch_tokens = batch_size, batch_tokens
-        self.config = config = loading.open_config(folder)
+        parts = packed.read(folder)
+        self.config = config = parts[0] if parts else loading.open_config(folder)
         task = registry.load(settings)
         if settings.task.has_label_names:
             label_names: Any = config.id2label or {}
@@ -69,7 +70,7 @@ class Predictor:
                 raise InputError(f"{folder}/config.json has no id2label, the names of the labels")
         self.task = task = task.for_model(config)
         self.encode = user_code.encoder(task, settings)
-        self.processor = processor = registry.load_processor(folder, task)
+        self.processor = processor = parts[1] if parts else registry.load_processor(folder, task)
         self.collate = task.collator(processor, config)
         if engine == "torch":
             name = getattr(config, "custom_class", None)

@@ -16,7 +16,7 @@ import numpy as np
 
 from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, windows
 from temper.tasks.base.arrays import Batch, Columns, ComputeMetrics, Features, Logits, Rows, Scores
-from temper.tasks.base.tags import OUTSIDE, continuation, crf_loss, viterbi_path
+from temper.tasks.base.tags import OUTSIDE, continuation, crf_loss, entities, viterbi_path
 
 if TYPE_CHECKING:
     from torch import nn
@@ -168,17 +168,15 @@ class TokenClassification(Task):
     def prediction_columns(
         self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
     ) -> Columns:
-        from seqeval.metrics.sequence_labeling import get_entities
-
         predictions = self.decode(outputs, features, examples, processor)
-        entities = [
+        found = [
             [
                 {"type": name, "text": " ".join(words[a : b + 1]), "first_word": a, "last_word": b}
-                for name, a, b in get_entities(tags)
+                for name, a, b in entities(tags)
             ]
             for words, tags in zip(examples[self.params.words], predictions, strict=True)
         ]
-        return {"prediction": predictions, "entities": entities}
+        return {"prediction": predictions, "entities": found}
 
     def format_value(self, value: Any) -> str:
         return " ".join(value or ())

@@ -14,6 +14,7 @@ import pytest
 
 from temper.core.errors import InputError
 from temper.demo import server
+from temper.serving import http_server
 from tests.helpers.demos import EXAMPLES, ask, demo, serving
 
 
@@ -74,9 +75,9 @@ def test_this_machine_has_several_names(address, host):
 
 def test_on_a_network_any_name_may_be_the_machine():
     """A Space is served on 0.0.0.0, under the Hub's names."""
-    assert server.served_hosts("0.0.0.0") == ()
-    assert server.served_hosts("127.0.0.2")[0] == "127.0.0.2"
-    assert "localhost" in server.served_hosts("localhost")
+    assert http_server.served_hosts("0.0.0.0") == ()
+    assert http_server.served_hosts("127.0.0.2")[0] == "127.0.0.2"
+    assert "localhost" in http_server.served_hosts("localhost")
 
 
 def test_a_closed_tab_is_no_error(monkeypatch):

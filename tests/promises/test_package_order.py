@@ -22,6 +22,7 @@ ORDER = (
     "temper/templates.py",
     "temper/evaluation",
     "temper/export",
+    "temper/serving",
     "temper/demo",
     "temper/hf_metric.py",
     "stages",

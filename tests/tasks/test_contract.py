@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,14 @@ from stages import evaluate, export, train
 from temper import metrics, params
 from temper.cli import predict
 from temper.core import arrow, artifacts
+from temper.core.errors import InputError
 from temper.models import loading
 from temper.params import rules
 from temper.prediction import predictor
+from temper.prediction.batches import BATCH_TOKENS
+from temper.serving import container
 from temper.tasks.base import audio, registry
+from tests.helpers import containers
 from tests.helpers.samples import prepare_sample, rows_of
 from tests.helpers.workspace import ROOT, isolate
 
@@ -277,6 +282,67 @@ def test_anchors_alone_have_their_vectors_as_predictions(done, tmp_path):
     found = [json.loads(row[2]) for row in rows]
     expected = model.predict({"anchor": raw["test"]["anchor"][:]})["prediction"]
     np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+SERVED = (
+    "sequence_classification",
+    "sequence_classification pair",
+    "token_classification",
+    "token_classification crf",
+    "question_answering",
+    "multiple_choice",
+    "embeddings",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("done", SERVED, indirect=True)
+def test_a_container_without_torch_answers_as_predict_does(done, made_once, tmp_path, capsys):
+    """The Dockerfile's steps, in an environment of its requirements alone; int8 alone too."""
+    options = {"batch_tokens": BATCH_TOKENS, "num_threads": 1, "trust_code": False}
+    exported, context, app = Path("data/export"), tmp_path / "context", tmp_path / "app"
+    context.mkdir()
+    engine = "int8" if done[0] == "sequence_classification" else "onnx"
+    model = predictor.open_export(exported, engine, **options)
+    container.write(context, "name", exported, model, engine, 8080)
+    steps = containers.read_steps(context / "Dockerfile")
+    environment = made_once(
+        "container",
+        lambda folder: containers.make_environment(folder, steps, context / "requirements.txt"),
+    )
+    absent = "import importlib.util as u; print(*map(u.find_spec, ('torch', 'transformers')))"
+    python = environment / "bin/python"
+    asked = subprocess.run([python, "-c", absent], check=True, capture_output=True, text=True)
+    assert asked.stdout == "None None\n"
+    containers.copy_files(context, app, steps)
+    rows = [
+        {name: row[name] for name in done[1].task.inputs}
+        for row in rows_of(next(Path().glob("test.*")), 24)
+    ]
+    with containers.running(environment, app, steps) as (child, address, started_s):
+        found = containers.invoke(address, rows)
+        one_by_one = [containers.invoke(address, [row])[0] for row in rows[:2]]
+        child.terminate()
+        assert child.wait(60) == 0  # as `docker stop` asks
+        assert child.stderr.read() == ""
+    columns = model.predict({name: [row[name] for row in rows] for name in rows[0]})
+    expected = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    assert containers.same(found, expected, 1e-5)
+    if engine == "onnx":
+        assert containers.same(one_by_one, expected[:2], 1e-5)
+    sizes = [containers.size_mib(folder) for folder in (environment, app)]
+    with capsys.disabled():
+        print(f"\n{done[0]}: {started_s:.1f} s, environment {sizes[0]:.0f} MiB, {sizes[1]:.0f} MiB")
+
+
+@cases([name for name in CASES if name not in SERVED])
+def test_a_container_for_another_task_is_refused(done, tmp_path):
+    """It would need transformers."""
+    options = {"batch_tokens": 256, "num_threads": 1, "trust_code": False}
+    model = predictor.open_export(Path("data/export"), "onnx", **options)
+    with pytest.raises(InputError, match=r"--docker: data/export: \w+ needs transformers to"):
+        container.write(tmp_path, "name", Path("data/export"), model, "onnx", 8080)
+    assert not [*tmp_path.iterdir()]
 
 
 @every_plain

@@ -123,3 +123,15 @@ def test_tags_follow_their_scheme():
     assert not tags.is_allowed("I-X", "O", "IOB2")
     assert tags.is_allowed("I-X", "O", "IOB1")
     assert not tags.is_allowed(None, "B-X", "BIOES")
+
+
+def test_entities_are_those_of_seqeval():
+    """Of any sequence of tags, also of none that a scheme allows; types may have hyphens."""
+    from seqeval.metrics.sequence_labeling import get_entities
+
+    names = ["O", *(f"{prefix}-{kind}" for prefix in "BIES" for kind in ("PER", "A-B"))]
+    random = np.random.default_rng(3)
+    for length in (0, 1, 2, *[9] * 500):
+        drawn = [names[i] for i in random.integers(len(names), size=length)]
+        assert tags.entities(drawn) == get_entities(drawn), drawn
+    assert tags.entities(["B", "I", "O", "I"]) == get_entities(["B", "I", "O", "I"])

@@ -32,6 +32,24 @@ def continuation(tag: str) -> str:
     return f"I-{entity_type}" if prefix in ("B", "I") else OUTSIDE
 
 
+def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Return the type, the first and the last word of each entity, as seqeval counts them.
+
+    A served model reads entities without seqeval, which needs scikit-learn.
+    """
+    found, before = [], (OUTSIDE, "")
+    for i, tag in enumerate(tags):
+        prefix, entity_type = tag[0], tag[1:].split("-", 1)[-1] or "_"
+        if prefix != OUTSIDE:
+            follows = before[0] not in (OUTSIDE, *"ES") and before[1] == entity_type
+            if prefix in "BS" or not follows:
+                found.append((entity_type, i, i))
+            else:
+                found[-1] = (entity_type, found[-1][1], i)
+        before = (prefix, entity_type)
+    return found
+
+
 def viterbi_path(
     logits: np.ndarray,
     label_names: Sequence[str],

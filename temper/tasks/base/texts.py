@@ -109,7 +109,7 @@ def _encode(tokenizer: Any, texts: Columns, **options: Any) -> Mapping[str, list
         columns = (column[:num_rows] for column in texts)
         return tokenizer(*columns, padding=False, verbose=False, **options)
 
-    if not tokenizer.is_fast or _has_own_call(tokenizer):
+    if not tokenizer.is_fast or has_own_call(tokenizer):
         return call(None)
     called = call(1)
     pairs = list(zip(*texts, strict=True)) if len(texts) == 2 else texts[0]
@@ -122,9 +122,11 @@ def _encode(tokenizer: Any, texts: Columns, **options: Any) -> Mapping[str, list
     return columns
 
 
-def _has_own_call(tokenizer: Any) -> bool:
+def has_own_call(tokenizer: Any) -> bool:
     """Check whether a class replaces what transformers' fast tokenizers share."""
+    cls, names = type(tokenizer), ("__call__", "_encode_plus")
+    if not hasattr(cls, "_encode_plus"):  # of a model that is read without transformers
+        return False
     from transformers import PreTrainedTokenizerFast
 
-    cls, names = type(tokenizer), ("__call__", "_encode_plus")
     return any(getattr(cls, name) is not getattr(PreTrainedTokenizerFast, name) for name in names)

@@ -1,0 +1,108 @@
+"""Serve an exported model over HTTP, or write a container that does; not a stage of the pipeline.
+
+`temper serve`; `temper serve --docker --output serving`
+"""
+
+import shlex
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from temper.cli.without_torch import without_torch
+from temper.core import artifacts
+from temper.core.errors import InputError
+from temper.prediction.batches import BATCH_TOKENS
+from temper.prediction.predictor import open_export, why_no_graph
+from temper.serving import service
+
+LOOPBACK = "127.0.0.1"
+
+
+def serve(
+    model: Annotated[Path, typer.Option(help="A folder written by the export stage.")] = Path(
+        "data/export"
+    ),
+    docker: Annotated[
+        bool, typer.Option("--docker", help="Write a folder with a Dockerfile; start nothing.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="With --docker: a new folder. Default: data/serving.")
+    ] = None,
+    engine: Annotated[
+        Literal["auto", "onnx", "int8", "torch"],
+        typer.Option(help="As of temper predict; with --docker onnx (auto) or int8."),
+    ] = "auto",
+    port: Annotated[int, typer.Option(min=0, help="0: any free port.")] = service.PORT,
+    host: Annotated[
+        str, typer.Option(help="0.0.0.0: every network this machine is on may use the model.")
+    ] = LOOPBACK,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="Run the Python files in the model's folder.")
+    ] = False,
+) -> None:
+    """Serve the exported model over HTTP, or write a folder for Docker that does."""
+    if docker:
+        check_docker(engine, port, host, trust_code=trust_code)
+    elif output is not None:
+        raise InputError("--output is for --docker; it is not given")
+    chosen = "onnx" if docker and engine == "auto" else engine
+    needs_torch = trust_code or engine == "torch" or why_no_graph(model) is not None
+    with nullcontext() if needs_torch else without_torch():
+        predictor = open_export(
+            *(model, chosen),
+            batch_tokens=BATCH_TOKENS,
+            num_threads=service.num_threads(),
+            trust_code=trust_code,
+        )
+    if docker:
+        from temper.serving import container
+
+        target = output or Path("data/serving")
+        check_target(target)
+        name = container.image_name(target)
+        with artifacts.atomic_dir(target) as folder:
+            container.write(folder, name, model, predictor, chosen, port)
+        show(target, name)
+        return
+    served = service.Service(predictor)
+    with service.bind(served, host, port) as listening:
+        address = f"http://{host}:{listening.server_address[1]}/invocations"
+        print(f"{model}: {address} (Ctrl-C ends it)", flush=True)
+        service.serve(served, listening)
+
+
+def check_docker(engine: str, port: int, host: str, *, trust_code: bool) -> None:
+    """Refuse options that the container has no use for.
+
+    Raises:
+        InputError: names the option.
+    """
+    if engine == "torch":
+        raise InputError("--engine torch: the container has no torch; choose onnx or int8")
+    if host != LOOPBACK:
+        raise InputError("--host is for serving here; docker run -p says who reaches a container")
+    if trust_code:
+        raise InputError("--trust-code: the container runs no code of a model; leave it out")
+    if port == 0:
+        raise InputError("--port 0: a container's port is fixed; choose one, such as 8080")
+
+
+def check_target(target: Path) -> None:
+    """Refuse to replace what `temper serve` has not written.
+
+    Raises:
+        InputError: there is a file, or a folder of something else.
+    """
+    is_ours = (target / "Dockerfile").is_file() and (target / "model").is_dir()
+    if target.exists() and not is_ours and not (target.is_dir() and not any(target.iterdir())):
+        raise InputError(f"--output {target}: exists, and is no folder that temper serve wrote")
+
+
+def show(target: Path, name: str) -> None:
+    """Print what was written, and how to start it."""
+    files = [path for path in target.rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in files) / 2**20
+    print(f"{target}: {len(files)} files, {size:.1f} MiB; next, as its README.md says:")
+    print(f"  docker build -t {name} {shlex.quote(str(target))}")

@@ -1,0 +1,128 @@
+"""A model folder → a server on HTTP that takes the requests of `mlflow models serve`.
+
+`temper serve`
+"""
+
+import signal
+import threading
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from http.server import ThreadingHTTPServer
+from typing import Any
+
+from temper.core import cores
+from temper.core.errors import InputError
+from temper.ingest.columns import ColumnBatch
+from temper.prediction import requests
+from temper.prediction.predictor import Predictor
+from temper.serving import http_server
+
+PORT = 8080
+MAX_BODY = 16 * 2**20  # bytes
+MAX_ROWS = 1000  # of a request
+HEALTH = ("/health", "/ping")  # MLflow has both
+RECORDS, SPLIT = "dataframe_records", "dataframe_split"
+FORMS = (
+    f'expected {{"{RECORDS}": [{{column: value, …}}, …]}} or '
+    f'{{"{SPLIT}": {{"columns": […], "data": [[…], …]}}}}'
+)
+
+
+class Service:
+    """A model that answers one request after the other; each uses all cores."""
+
+    def __init__(self, predictor: Predictor):
+        self.predictor, self.lock = predictor, threading.Lock()
+        self.bodies = http_server.Bodies()
+
+    def answer(self, request: Any) -> dict[str, list[dict[str, Any]]]:
+        """Return a request's predictions, a row each.
+
+        Raises:
+            InputError: it cannot be read, or has too many rows.
+        """
+        columns = read_columns(request)
+        with self.lock:
+            predicted = requests.answer(self.predictor, columns)
+        rows = zip(*predicted.values(), strict=True)
+        return {"predictions": [dict(zip(predicted, row, strict=True)) for row in rows]}
+
+
+class Handler(http_server.Handler):
+    """GET /health and /ping say that the model is loaded, POST /invocations predicts."""
+
+    def __init__(self, service: Service, *arguments: Any):
+        self.service = service
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:
+        if self.path in HEALTH:
+            self.send_json(HTTPStatus.OK, {"status": "ok"})
+        else:
+            self.refuse(HTTPStatus.NOT_FOUND, f"not here; GET {HEALTH[0]}, POST /invocations")
+
+    def do_POST(self) -> None:
+        if self.path == "/invocations":
+            self.answer_json(self.service.answer, self.service.bodies, MAX_BODY)
+        else:
+            self.refuse(HTTPStatus.NOT_FOUND, "not here; POST /invocations")
+
+
+def read_columns(request: Any) -> ColumnBatch:
+    """Return the columns of a request's rows; a value that a record lacks is null.
+
+    Raises:
+        InputError: it is of neither form, or has too many rows.
+    """
+    if not isinstance(request, dict) or len(request) != 1:
+        found = ", ".join(request) if isinstance(request, dict) else type(request).__name__
+        raise InputError(f"{FORMS}; found {found:.80}")
+    ((form, value),) = request.items()
+    names, rows = None, value if form == RECORDS else None
+    if form == SPLIT and isinstance(value, dict):
+        names, rows = value.get("columns"), value.get("data")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise InputError(f"{FORMS}; columns is no list of names")
+    if not isinstance(rows, list):
+        raise InputError(f"{FORMS}; found {form:.80}")
+    if len(rows) > MAX_ROWS:
+        raise InputError(f"{len(rows)} rows; at most {MAX_ROWS} fit in a request, so send several")
+    if names is not None:
+        rows = [as_record(row, names, i) for i, row in enumerate(rows)]
+    for i, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise InputError(f"row {i + 1} is no object with a value per column")
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in columns}
+
+
+def as_record(row: Any, names: list[str], number: int) -> dict[str, Any]:
+    """Return a row of `dataframe_split` by its columns' names.
+
+    Raises:
+        InputError: it has more or fewer values than there are names.
+    """
+    if not isinstance(row, list) or len(row) != len(names):
+        raise InputError(f"row {number + 1} is no list of {len(names)} values, one per column")
+    return dict(zip(names, row, strict=True))
+
+
+def bind(service: Service, host: str, port: int) -> ThreadingHTTPServer:
+    """Return a server of the model; see `http_server.bind`."""
+    return http_server.bind(partial(Handler, service), host, port)
+
+
+def serve(service: Service, listening: ThreadingHTTPServer) -> None:
+    """Answer until SIGTERM (`docker stop`) or Ctrl-C; what has been read is answered first."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        listening.serve_forever()
+    listening.socket.close()
+    for _ in range(http_server.MAX_BODIES):
+        service.bodies.acquire(timeout=http_server.TIMEOUT)
+
+
+def num_threads() -> int:
+    """Return the threads of a prediction: the cores that the process or its container may use."""
+    return max(1, int(min(cores.num_cores(), cores.cpu_quota())))

@@ -1,0 +1,125 @@
+"""`temper serve` answers until it is told to stop, or writes a folder for Docker."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from temper.cli import serve
+from temper.core.artifacts import sha256_tree
+from temper.core.errors import InputError
+from temper.export import mlflow_model
+from temper.serving import container
+from tests.helpers import containers
+from tests.helpers.export import score
+from tests.helpers.workspace import ROOT, environment
+
+ROWS = [{"sentence1": "It was new.", "sentence2": "It was old."}, {"sentence1": None}]
+
+
+@pytest.mark.slow
+def test_serves_the_export_until_ctrl_c(exported):
+    """What it answers is what `temper predict` writes; it ends with status 0."""
+    code = "from temper.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "serve", "--port", "0"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=environment(PYTHONPATH=str(ROOT)), **pipes) as child:
+        try:
+            line = child.stdout.readline()
+            assert line.startswith("data/export: http://127.0.0.1:"), child.stderr.read()
+            found = containers.invoke(line.split()[1].removesuffix("/invocations"), ROWS)
+            child.send_signal(signal.SIGINT)
+            assert child.wait(60) == 0
+        finally:
+            child.kill()
+    expected = score(exported, "".join(json.dumps(row) + "\n" for row in ROWS), "jsonl")
+    for answer, row in zip(found, expected, strict=True):
+        assert answer["prediction"] == row["prediction"]
+        assert answer["score_equivalent"] == pytest.approx(float(row["score_equivalent"]), abs=1e-5)
+
+
+@pytest.mark.slow
+def test_writes_a_folder_that_docker_builds(exported, capsys):
+    """Pinned requirements, a user of its own, one graph, no weights; the same bytes each time."""
+    serve.serve(exported, docker=True, output=Path("My out"), engine="int8", port=9000)
+    assert "docker build -t my-out 'My out'" in capsys.readouterr().out
+    steps = containers.read_steps(Path("My out/Dockerfile"))
+    names = [name for name, _ in steps]
+    assert names.index("USER") < names.index("CMD")
+    assert dict(steps)["USER"] == "server"
+    assert dict(steps)["EXPOSE"] == "9000"
+    assert dict(steps)["ENV"].startswith("HOST=0.0.0.0 PORT=9000 ")
+    pins = dict(line.split("==") for line in Path("My out/requirements.txt").read_text().split())
+    assert {"numpy", "onnxruntime", "pydantic", "pyyaml", "tokenizers", "protobuf"} <= pins.keys()
+    assert not {"torch", "transformers", "pandas", "mlflow", "scikit-learn"} & pins.keys()
+    assert pins["onnxruntime"] == version("onnxruntime")
+    graphs = {path.name for path in Path("My out").rglob("*.onnx")}
+    assert graphs == {"model_int8.onnx"}
+    assert not [*Path("My out").rglob("*.safetensors")]
+    assert {path.name for path in Path("My out/temper").iterdir()} == {
+        "__init__.py", "serving", *mlflow_model.PACKED,
+    }  # fmt: skip
+    assert "docker run --rm --read-only --cap-drop ALL -p 127.0.0.1:9000:9000 my-out\n" in (
+        Path("My out/README.md").read_text()
+    )
+    body = re.search(r"-d '(.*)'\n", Path("My out/README.md").read_text())
+    assert body is not None
+    assert list(json.loads(body[1])["dataframe_records"][0]) == ["sentence1", "sentence2"]
+    before = sha256_tree(Path("My out"))
+    serve.serve(exported, docker=True, output=Path("My out"), engine="int8", port=9000)
+    assert sha256_tree(Path("My out")) == before
+
+
+@pytest.mark.slow
+def test_a_folder_of_something_else_stays(exported):
+    Path("out").mkdir()
+    Path("out/mine").write_text("mine")
+    with pytest.raises(InputError, match="--output out: exists, and is no folder that temper"):
+        serve.serve(exported, docker=True, output=Path("out"))
+    assert [*Path("out").iterdir()] == [Path("out/mine")]
+
+
+@pytest.mark.slow
+def test_answers_that_would_differ_are_refused(exported, monkeypatch):
+    """A tokenizer whose Python class does more than its data say."""
+    tokenizer_file = exported / "tokenizer.json"
+    opened = container.open_export
+
+    def with_other_tokenizer(folder, *arguments, **options):
+        predictor = opened(folder, *arguments, **options)
+        if folder != exported:
+            text = tokenizer_file.read_text()
+            assert '"lowercase":true' in text.replace(" ", "")
+            backend = predictor.processor.backend_tokenizer
+            kind = type(backend.normalizer)
+            backend.normalizer = kind(lowercase=False)
+        return predictor
+
+    monkeypatch.setattr(container, "open_export", with_other_tokenizer)
+    with pytest.raises(InputError, match="without transformers its tokenizer gives other predic"):
+        serve.serve(exported, docker=True, output=Path("out"))
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"output": Path("out")}, "--output is for --docker; it is not given"),
+        ({"docker": True, "engine": "torch"}, "--engine torch: the container has no torch"),
+        ({"docker": True, "host": "0.0.0.0"}, "--host is for serving here"),
+        ({"docker": True, "trust_code": True}, "--trust-code: the container runs no code"),
+        ({"docker": True, "port": 0}, "--port 0: a container's port is fixed"),
+        ({}, r"--model data/export: no config\.json there; run dvc"),
+    ],
+)
+def test_options_without_an_effect_are_refused(tmp_path, monkeypatch, options, reason):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=reason):
+        serve.serve(Path("data/export"), **options)
+    assert os.listdir() == []

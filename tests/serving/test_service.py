@@ -1,0 +1,173 @@
+"""The server over HTTP: requests like those of `mlflow models serve`, within bounds."""
+
+import json
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+
+from temper.core import cores
+from temper.core.errors import InputError
+from temper.serving import http_server, service
+
+INPUTS = {"text": "text", "words": "texts"}
+ROW = {"text": "a b", "words": ["a", "b"]}
+
+
+def echo(columns):
+    """Answer a row with its values, as they reach the model."""
+    if "broken" in columns["text"]:
+        raise RuntimeError("the model broke\nsomewhere")
+    return {"prediction": list(map(list, zip(columns["text"], columns["words"], strict=True)))}
+
+
+def make_service() -> service.Service:
+    settings = SimpleNamespace(task=SimpleNamespace(inputs=INPUTS))
+    return service.Service(SimpleNamespace(settings=settings, predict=echo))  # type: ignore[arg-type]
+
+
+@contextmanager
+def serving(served):
+    listening = service.bind(served, "127.0.0.1", 0)
+    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listening.server_address[1]}"
+    finally:
+        listening.shutdown()
+        listening.server_close()
+
+
+@pytest.fixture(scope="module")
+def address():
+    with serving(make_service()) as found:
+        yield found
+
+
+def ask(address, body, path="/invocations", **headers):
+    """Return the status and the answer."""
+    data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"} | headers
+    request = urllib.request.Request(address + path, data, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_both_forms_of_a_request(address):
+    """Null is the empty text, numbers are text, other columns are ignored."""
+    records = [ROW, {"text": None, "words": "c d", "id": 1}, {"text": 5, "words": []}]
+    expected = [["a b", ["a", "b"]], ["", ["c", "d"]], ["5", []]]
+    found = {"predictions": [{"prediction": row} for row in expected]}
+    assert ask(address, {"dataframe_records": records}) == (200, found)
+    split = {"columns": ["words", "text"], "data": [[["a", "b"], "a b"], ["c d", None], [[], 5]]}
+    assert ask(address, {"dataframe_split": split}) == (200, found)
+    assert ask(address, {"dataframe_records": []}) == (200, {"predictions": []})
+    assert ask(address, {"dataframe_records": [ROW] * service.MAX_ROWS})[0] == 200
+
+
+@pytest.mark.parametrize("path", service.HEALTH)
+def test_says_that_it_is_up(address, path):
+    assert ask(address, None, path) == (200, {"status": "ok"})
+
+
+LATER = {"columns": ["text", "words"], "data": [["a", []], ["a"]]}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"{", "the body is no JSON: Expecting property name"),
+        (b"\xff\xfe", "the body is no JSON"),
+        (b'{"dataframe_records": [{"text": NaN}]}', "the body is no JSON: NaN is no number"),
+        (b"[" * 100_000, "the body is no JSON"),
+        ([ROW], 'expected {"dataframe_records": [{column: value, …}, …]} or'),
+        ({"inputs": [ROW]}, "; found inputs"),
+        ({"dataframe_records": [ROW], "params": {}}, "; found dataframe_records, params"),
+        ({"dataframe_records": ROW}, "; found dataframe_records"),
+        ({"dataframe_records": [ROW, 5]}, "row 2 is no object"),
+        ({"dataframe_split": [ROW]}, "; found dataframe_split"),
+        ({"dataframe_split": {"data": [[1]]}}, "columns is no list of names"),
+        ({"dataframe_split": LATER}, "row 2 is no list of 2 values, one per column"),
+        ({"dataframe_records": [{"words": "a"}]}, "request has no column 'text'"),
+        ({"dataframe_records": [ROW, {"text": [1]}]}, "request row 2, column 'text': expected a t"),
+        ({"dataframe_records": [ROW] * 1001}, "1001 rows; at most 1000 fit in a request"),
+    ],
+)
+def test_a_bad_request_gets_status_400_and_one_line(address, body, reason):
+    status, answer = ask(address, body)
+    assert status == 400
+    assert reason in answer["error"]
+    assert "\n" not in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status", "reason"),
+    [
+        ("/", None, {}, 404, "not here; GET /health, POST /invocations"),
+        ("/health", {}, {}, 404, "not here; POST /invocations"),
+        ("/invocations", {}, {"Content-Type": "text/csv"}, 415, "expected application/json"),
+        ("/invocations", {}, {"Content-Length": "16777217"}, 413, "at most 16 MiB"),
+        ("/invocations", {}, {"Host": "rebound.example"}, 403, "has to be that of 127.0.0.1"),
+    ],
+)
+def test_other_requests_are_refused(address, path, body, headers, status, reason):
+    found, answer = ask(address, body, path, **headers)
+    assert found == status
+    assert reason in answer["error"]
+
+
+def test_a_model_that_fails_is_status_500_and_the_server_goes_on(address):
+    broken = {"dataframe_records": [ROW | {"text": "broken"}]}
+    assert ask(address, broken) == (500, {"error": "RuntimeError: the model broke"})
+    assert ask(address, {"dataframe_records": [ROW]})[0] == 200
+
+
+def test_a_body_that_comes_too_slowly_is_dropped(address, monkeypatch):
+    """A byte now and then does not hold a place for long."""
+    monkeypatch.setattr(http_server, "TIMEOUT", 0.2)
+    host, port = address.removeprefix("http://").split(":")
+    head = (
+        "POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
+        "Content-Type: application/json\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=30) as slow:
+        slow.sendall(head.encode())
+        for byte in (b"{", b"}"):
+            time.sleep(0.15)
+            slow.sendall(byte)
+        assert slow.recv(1) == b""  # closed without an answer
+
+
+def test_more_requests_than_it_holds_are_asked_to_wait(monkeypatch):
+    """Not for long; once one is answered, the next is."""
+    monkeypatch.setattr(http_server, "TIMEOUT", 0.2)
+    served, body = make_service(), {"dataframe_records": [ROW]}
+    for _ in range(http_server.MAX_BODIES):
+        assert served.bodies.acquire(blocking=False)
+    with serving(served) as address:
+        assert ask(address, body) == (503, {"error": "too many requests at once; try again"})
+        monkeypatch.setattr(http_server, "TIMEOUT", 30)
+        served.bodies.release()
+        assert ask(address, body)[0] == 200
+
+
+def test_a_port_that_is_taken_is_one_line(address):
+    port = int(address.rpartition(":")[2])
+    with pytest.raises(InputError, match=rf"--port {port}: Address already in use; choose another"):
+        service.bind(service.Service(SimpleNamespace()), "127.0.0.1", port)
+
+
+@pytest.mark.parametrize(("quota", "expected"), [(float("inf"), 4), (2.5, 2), (0.5, 1)])
+def test_threads_are_the_cores_of_the_container(monkeypatch, quota, expected):
+    """A container's quota may be less than the machine has."""
+    monkeypatch.setattr(cores, "num_cores", lambda: 4)
+    monkeypatch.setattr(cores, "cpu_quota", lambda: quota)
+    assert service.num_threads() == expected
