@@ -28,7 +28,10 @@ def open_local_splits(data: DataParams, note: Note) -> dataset.SourceSplits:
     """Return the rows of the local files of each split; how these are read is noted."""
     files = {n: local_files.find_files(name, n, data.glob) for n, name in data.files.items()}
     local_files.check_csv(itertools.chain(*files.values()), data.csv)
-    return {split: local_files.read(paths, data.csv, note) for split, paths in files.items()}
+    return {
+        split: local_files.read(paths, data.csv, note, local_files.reach_of(data.files[split]))
+        for split, paths in files.items()
+    }
 
 
 def open_hub_splits(data: DataParams) -> tuple[dataset.SourceSplits, dict[str, Any]]:

@@ -98,7 +98,7 @@ def encode_rows(
     whole = p.split.model_copy(update={"validation": 0.0, "test": 0.0})
     changes = {"files": {"train": p.files["train"]}, "split": whole, "fold": None}
     data = p.model_copy(update=changes | {"subset": None})
-    source = {"train": local_files.read(files, p.csv)}
+    source = {"train": local_files.read(files, p.csv, reach=local_files.reach_of(p.files["train"]))}
     dataset.write(source, parameters.task, data, folder / "raw")
     train, target = arrow.load(folder / "raw")["train"], parameters.task.target
     strata = np.zeros(len(train))

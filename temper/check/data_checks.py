@@ -168,7 +168,7 @@ def read(local: LocalSplit, split: str, parameters: Params, note: Note) -> Itera
     """
     task, data = parameters.task, parameters.data
     empty = {name: "?" if name == data.split.group else "" for name in local.missing}
-    batches = local_files.read(local.files, data.csv, note)
+    batches = local_files.read(local.files, data.csv, note, local_files.reach_of(data.files[split]))
     for columns in dataset.rename_columns(batches, task, data, split):
         yield columns | {name: [value] * num_rows(columns) for name, value in empty.items()}
 

@@ -137,16 +137,15 @@ def write_predictions(
     is_parquet = output.suffix.lower() == ".parquet"
     added = [*predict_columns({name: [] for name in inputs})]
     count, types = survey(read(), inputs, added, is_typed=is_parquet)
-    kept = [name for name in types if is_parquet or inputs.get(name) not in MEDIA]
     with (
         tqdm(total=count, unit="row", unit_scale=True, disable=None) as bar,
         predicted_file.open_output(output, types) as write,
     ):
-        for given, examples in chunks(read(), kept, inputs, chunk_rows):
+        for given, examples in chunks(read(), [*types], inputs, chunk_rows):
             write(given | predict_columns(examples))
             bar.update(num_rows(examples))
         if not count:
-            write({name: [] for name in kept} | predict_columns({name: [] for name in inputs}))
+            write({name: [] for name in types} | predict_columns({name: [] for name in inputs}))
     return count
 
 
@@ -182,7 +181,7 @@ def parse_csv(text: str | None) -> CsvParams | None:
 def read_batches(files: list[Path], csv: CsvParams | None, note: Note) -> Iterator[Batch]:
     """Yield the rows of all files and members, one after the other."""
     for file in files:
-        for source, batches in local_files.read_members(file, csv, note):
+        for source, batches in local_files.read_members(file, csv, note, Path("/")):
             first_row = 0
             for columns in batches:
                 yield Batch(source, first_row, columns)
@@ -236,6 +235,8 @@ def survey(
             locate = locate_in(source, first_row)
             read_inputs(columns, found, locate)
             for name, values in columns.items():
+                if not is_typed and inputs.get(name) in MEDIA and type(values[0]) in (bytes, dict):
+                    continue  # a table of text has no place for a file, but for its name
                 known = types.setdefault(name, pa.null())
                 widened = predicted_file.widen(known, values, locate(name)) if is_typed else known
                 types[name] = widened

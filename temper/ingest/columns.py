@@ -16,6 +16,7 @@ from tokenize import NL, STRING, TokenError, generate_tokens
 from typing import Any
 
 from temper.core.errors import InputError, alternatives
+from temper.ingest.file_names import file_bytes
 from temper.tasks.base import audio, images
 
 MAX_CHARACTERS = 10_000_000  # of a text: a very long novel has 3 million
@@ -197,11 +198,11 @@ def _audio(value: Any) -> bytes:
 
 def _file(value: Any, what: str, check: Callable[[bytes], object]) -> bytes:
     """Return the bytes of a file; `check` raises if they are of none that can be read."""
-    value = value.get("bytes") if isinstance(value, dict) else value  # datasets' form
-    if not isinstance(value, bytes):
+    data = file_bytes(value)
+    if not isinstance(data, bytes):
         raise TypeError(f"expected the bytes of {what}")
-    check(value)
-    return value
+    check(data)
+    return data
 
 
 def _index(value: Any) -> int | None:

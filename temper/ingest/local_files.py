@@ -4,6 +4,7 @@
 names the line of a broken row.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -11,11 +12,11 @@ from temper.core.errors import InputError
 from temper.ingest import archives, conll, delimited, dialect, json_files, tables, text_files
 from temper.ingest.archives import ArchiveMember
 from temper.ingest.columns import ColumnBatch
+from temper.ingest.file_names import AUDIO, located
 from temper.ingest.text_files import Note
 from temper.params.data import CsvParams
 
 MAX_BYTES = 100_000_000  # a photograph of 50 megapixels without compression has 150 MB
-AUDIO = (".wav",)
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
 
@@ -106,32 +107,44 @@ def _checked_suffix(file: Path, key: str) -> str:
 
 
 def read(
-    files: Iterable[Path], csv: CsvParams | None = None, note: Note = str
+    files: Iterable[Path],
+    csv: CsvParams | None = None,
+    note: Note = str,
+    reach: Path | None = None,
 ) -> Iterator[ColumnBatch]:
     """Yield the rows of files, up to `text_files.ROWS` at a time; an archive's member by member.
 
     Args:
         note: is told how a file is read where that is not plain from its name.
+        reach: the folder whose files may be read where a cell names them.
 
     Raises:
         InputError: a row is broken; names its line.
     """
     for file in files:
-        for _, batches in read_members(file, csv, note):
+        for _, batches in read_members(file, csv, note, reach):
             yield from batches
 
 
 def read_members(
-    file: Path, csv: CsvParams | None, note: Note
+    file: Path, csv: CsvParams | None, note: Note, reach: Path | None = None
 ) -> Iterator[tuple[str, Iterator[ColumnBatch]]]:
     """Yield the name of each member, or of the plain file, with its batches; see `read`."""
     for member in archives.open_members(file, READERS):
-        yield member.name, _read_member(member, csv, note)
+        batches = _read_member(member, csv, note)
+        if member.suffix not in (*AUDIO, *IMAGES):  # whose column `file` is not to be read
+            batches = itertools.chain.from_iterable(located(b, file, reach) for b in batches)
+        yield member.name, batches
 
 
 def _read_member(member: ArchiveMember, csv: CsvParams | None, note: Note) -> Iterator[ColumnBatch]:
     with archives.explain_broken(member):
         yield from READERS[member.suffix](member, csv, note)
+
+
+def reach_of(name: str) -> Path | None:
+    """Return the folder that `data.files` names, whose files cells may name; None: it is a file."""
+    return Path(name) if Path(name).is_dir() else None
 
 
 def check_csv(files: Iterable[Path], csv: CsvParams | None, key: str = "data.csv") -> None:

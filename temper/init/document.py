@@ -21,6 +21,7 @@ COMMENTS = {
     "data.description": "the data in one sentence, for the model card",
     "model.files": "local folders by name; {} with a Hub id",
     "tokenize.max_length": "in tokens",
+    "tokenize.max_seconds": "of longer clips the beginning is read",
     "tokenize.overflow": "truncate | window",
     "tokenize.stride": "overlap of windows, in tokens",
     "tokenize.padding": "dynamic | max_length",

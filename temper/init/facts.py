@@ -42,7 +42,8 @@ def describe(
     where = ": it has no weights, so it is trained from scratch" if model.from_scratch else where
     facts.append(("model", f"{model.name}{where}"))
     if how_long:
-        facts.append(("max_length", f"{parameters['tokenize']['max_length']}: {how_long}"))
+        key = "max_seconds" if "audio" in task else "max_length"
+        facts.append((key, f"{parameters['tokenize'][key]}: {how_long}"))
     facts += [("split", f"{split}: {place}") for split, place in source.splits.items()]
     facts += [("split", f"{split}: {CUT:.0%} of train") for split in source.missing]
     return [*facts, *_describe_training(parameters["train"])]

@@ -72,18 +72,27 @@ def columns_of(roles: Roles, columns: Columns) -> set[str]:
 
 
 def _images(columns: Columns, wishes: Wishes) -> Roles | None:
-    images = [name for name, c in columns.items() if c.types & {"bytes"} or _is_image_dict(c)]
-    if not images:
+    return _files(columns, wishes, "image", [n for n, c in columns.items() if _holds_files(c)])
+
+
+def _audio(columns: Columns, wishes: Wishes) -> Roles | None:
+    return _files(columns, wishes, "audio", [n for n, c in columns.items() if c.seconds])
+
+
+def _files(columns: Columns, wishes: Wishes, medium: str, found: list[str]) -> Roles | None:
+    """Return the roles of images or clips, the first of the columns found, and their label."""
+    if not found:
         return None
-    label = _find_label(columns, wishes, exclude=images)
-    task = {"name": "image_classification", "image": images[0], "label": label}
+    label = _find_label(columns, wishes, exclude=found)
+    task = {"name": f"{medium}_classification", medium: found[0], "label": label}
     counts = dict(columns[label].counts)
     notes = tuple(labels.doubts(counts))
-    return make_roles(columns, task, [*images, label], labels=counts, notes=notes)
+    return make_roles(columns, task, [*found, label], labels=counts, notes=notes)
 
 
-def _is_image_dict(column: ColumnProfile) -> bool:
-    return column.types == {"dict"} and "bytes" in column.cells[0]
+def _holds_files(column: ColumnProfile) -> bool:
+    is_dict = column.types == {"dict"} and "bytes" in column.cells[0]
+    return bool(column.types & {"bytes"}) or is_dict
 
 
 def _tags(columns: Columns, wishes: Wishes) -> Roles | None:
@@ -220,6 +229,7 @@ def _find_texts(columns: Columns, wishes: Wishes, exclude: Sequence[str]) -> lis
 
 
 FINDERS: dict[str, tuple[Callable[[Columns, Wishes], Roles | None], ...]] = {
+    "audio_classification": (_audio,),
     "image_classification": (_images,),
     "token_classification": (_tags,),
     "question_answering": (_answers,),

@@ -1,13 +1,17 @@
 """Batches of columns → what each column holds: types, distinct values, lengths, first cells."""
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from temper.core.errors import InputError
+from temper.ingest import file_names
 from temper.ingest.columns import ColumnBatch, is_empty
 from temper.ingest.label_values import label_name
+from temper.tasks.base import audio
 
 MAX_DISTINCT = 1_000  # values of a column that are counted; a column with more has no labels
 MAX_CELLS = 2_000  # cells of a column that are kept, to measure lengths in tokens
@@ -32,10 +36,12 @@ class ColumnProfile:
     counts: Counter[str] = field(default_factory=Counter)  # value → rows
     has_more: bool = False  # more than MAX_DISTINCT values: `counts` has the first ones
     cells: list[Any] = field(default_factory=list)  # the first ones
+    seconds: list[float] = field(default_factory=list)  # of WAV files
 
     def add(self, value: Any) -> None:
         """Count one cell."""
         self.num_rows += 1
+        value = file_names.file_bytes(value) if isinstance(value, file_names.FileName) else value
         if is_empty(value):
             return
         self.num_cells += 1
@@ -43,6 +49,9 @@ class ColumnProfile:
         if len(self.cells) < (1 if isinstance(value, bytes | dict) else MAX_CELLS):  # images
             self.cells.append(value)
         if isinstance(value, bytes | list | dict):
+            with contextlib.suppress(InputError):  # no WAV file, or one that `temper check` refuses
+                samples, rate = audio.read(file_names.file_bytes(value))
+                self.seconds.append(len(samples) / rate)
             return
         name = label_name(value)
         inner = name.strip()

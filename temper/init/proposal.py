@@ -184,6 +184,8 @@ def _group(source: Source, roles: Roles) -> dict[str, str]:
 
 
 def _tokenize(columns: Columns, roles: Roles, model: Model) -> tuple[dict[str, Any], str | None]:
+    if "audio" in roles.task:
+        return settings.measure_clips(columns[roles.task["audio"]], model)
     if not roles.texts:
         return {}, None
     task, together = roles.task["name"], [roles.texts]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from temper.core.errors import InputError
 from temper.ingest.label_values import label_name
-from temper.ingest.local_files import IMAGES
+from temper.ingest.local_files import AUDIO, IMAGES
 from temper.init.names import WORDS
 from temper.init.profiles import NUMBER, ColumnProfile
 from temper.init.roles import Columns, Roles, Wishes
@@ -57,16 +57,18 @@ def check_form(source: Source, columns: Columns, wishes: Wishes) -> None:
 
 
 def check_labels(source: Source, roles: Roles) -> None:
-    """Refuse images that are all in one folder, since its name is their label.
+    """Refuse images or clips that are all in one folder, since its name is their label.
 
     Raises:
         InputError: they are.
     """
-    if roles.task["name"] == "image_classification" and len(roles.labels) == 1 and source.files:
+    what = {"image_classification": "images", "audio_classification": "clips"}
+    name = what.get(roles.task["name"])
+    if name and len(roles.labels) == 1 and source.files:
         (label,) = roles.labels
         raise InputError(
-            f"{source.files['train']}: all images have the label {label}, which is the name of "
-            "their folder; put the images of each label into a folder with its name"
+            f"{source.files['train']}: all {name} have the label {label}, which is the name of "
+            f"their folder; put the {name} of each label into a folder with its name"
         )
 
 
@@ -78,6 +80,8 @@ def image_paths(columns: Columns) -> str:
                 f"; {name!r} names image files: put the images of each label into a folder with "
                 "its name, and give the folder around these"
             )
+        if column.cells and all(str(c).lower().endswith(AUDIO) for c in column.cells):
+            return f"; {name!r} names WAV files: give the folder that holds them and the table"
     return ""
 
 

@@ -54,7 +54,7 @@ def make_roles(
     complete = [name for name in rest if columns[name].num_cells == columns[name].num_rows]
     groups = [n for n in complete if n.lower() in GROUPS and not columns[n].is_unique]
     ids = [name for name in complete if ID.search(name) and columns[name].is_unique]
-    if task["name"] == "image_classification" and "file" in rest:
+    if task["name"].startswith(("image_", "audio_")) and "file" in rest:
         ids.append("file")
     return Roles(
         task=task,

@@ -12,6 +12,7 @@ from temper.core.errors import InputError
 from temper.init.labels import positive_label
 from temper.init.profiles import ColumnProfile
 from temper.init.roles import Columns, Roles
+from temper.tasks.audio_classification import MASKED
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -24,6 +25,7 @@ MODELS = {  # task → what is fine-tuned where nothing is named; the second is 
     "multiple_choice": (f"{DISTILBERT}uncased", f"{DISTILBERT}multilingual-cased"),
     "masked_lm": (f"{DISTILBERT}uncased", f"{DISTILBERT}multilingual-cased"),
     "image_classification": ("google/vit-base-patch16-224-in21k",) * 2,
+    "audio_classification": ("facebook/wav2vec2-base",) * 2,
     "embeddings": (
         "sentence-transformers/all-MiniLM-L6-v2",
         "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",
@@ -114,6 +116,21 @@ def measure(columns: Columns, roles: Roles, model: Model) -> tuple[int, str]:
     return max(length, MIN_LENGTH), f"{how} {longest} tokens{cut}"
 
 
+def measure_clips(column: ColumnProfile, model: Model) -> tuple[dict[str, Any], str]:
+    """Return `max_seconds` and `padding`, and how the length was found.
+
+    Without a config that says that padding changes no prediction, every clip is padded.
+    """
+    config, longest = model.config, float(np.percentile(column.seconds, PERCENTILE))
+    seconds = max(np.ceil(longest * 10) / 10, 0.1)
+    model_type = getattr(config, "model_type", None)
+    if model_type in (spectrograms := {"audio-spectrogram-transformer": 10.24, "whisper": 30.0}):
+        seconds = min(seconds, spectrograms[model_type])
+    is_masked = model_type in MASKED and getattr(config, "feat_extract_norm", "") == "layer"
+    values = {"max_seconds": float(seconds), "padding": "dynamic" if is_masked else "max_length"}
+    return values, f"{PERCENTILE} % of {len(column.seconds):,} clips have at most {longest:.2f} s"
+
+
 def _num_tokens(tokenizer: Any, row: Sequence[Any]) -> int:
     if isinstance(row[0], list):
         return len(tokenizer(row[0], is_split_into_words=True, verbose=False)["input_ids"])
@@ -151,6 +168,7 @@ def score_settings(roles: Roles) -> dict[str, Any]:
         "token_classification": "f1",
         "multiple_choice": "accuracy",
         "image_classification": "accuracy",
+        "audio_classification": "accuracy",
         "sequence_classification": "accuracy",
     }.get(task, "loss")
     if problem_type == "multi_label_classification":

@@ -12,7 +12,7 @@ from temper.core.errors import InputError
 from temper.ingest import archives, hub, local_files
 from temper.ingest.columns import ColumnBatch
 from temper.ingest.dataset import SourceSplits
-from temper.ingest.local_files import IMAGES, READERS
+from temper.ingest.local_files import AUDIO, IMAGES, READERS
 from temper.ingest.text_files import Note
 from temper.init.names import SPLITS
 from temper.init.roles import Wishes
@@ -150,7 +150,7 @@ def read(source: Source, split: str, note: Note) -> Iterator[ColumnBatch]:
     """
     if source.files:
         files = local_files.find_files(source.files[split], split, source.glob, key=split)
-        yield from local_files.read(files, None, note)
+        yield from local_files.read(files, None, note, local_files.reach_of(source.files[split]))
     else:
         yield from source.rows[source.splits[split]]
 
@@ -225,6 +225,7 @@ def _glob(folder: Path) -> str:
     """
     inner = [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")]
     data = [p for p in inner if archives.suffixes(p.name)[0] in READERS]
+    data = [p for p in data if p.suffix.lower() not in AUDIO] or data  # a table may name clips
     suffixes = {p.suffix for p in data}
     if not data or (len(suffixes) > 1 and not {s.lower() for s in suffixes} <= {*IMAGES}):
         held = f"files of {', '.join(sorted(suffixes))}" if data else "no data"
