@@ -6,12 +6,14 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from temper.cli import predict
 from temper.core.errors import InputError
+from temper.tasks.base import audio
 from tests.helpers.archives import columns_of, zipped
 from tests.helpers.export import score
 
@@ -175,6 +177,33 @@ def test_images_are_left_out_of_text_formats(run, monkeypatch):
     found = run("new", "scored.csv", {"image": "image"})
     assert found == {"label": ["cats"], "file": ["a.png"], "prediction": ["x"]}
     assert "image" in run("new", "scored.parquet", {"image": "image"})
+
+
+def test_clips_are_read_from_a_folder_or_by_their_names_in_a_table(run, monkeypatch):
+    """Names are relative to the table and stay in the output; bytes have no place in text."""
+    tone = audio.encode(np.sin(np.arange(1000) / 5), 4000)
+    Path("new/cats").mkdir(parents=True)
+    Path("new/cats/a.wav").write_bytes(tone)
+    seen = []
+    monkeypatch.setattr(
+        Echo,
+        "predict",
+        lambda _, columns: (
+            seen.extend(columns["audio"]) or {"prediction": ["x"] * len(columns["audio"])}
+        ),
+    )
+    found = run("new", "scored.csv", {"audio": "audio"})
+    assert found == {"label": ["cats"], "file": ["a.wav"], "prediction": ["x"]}
+    Path("new/t.csv").write_text("audio,id\ncats/a.wav,1\n")
+    for output in ("scored.csv", "scored.jsonl", "scored.parquet"):
+        found = run("new/t.csv", output, {"audio": "audio"})
+        assert {n: [str(v) for v in values] for n, values in found.items()} == {
+            "audio": ["cats/a.wav"], "id": ["1"], "prediction": ["x"],
+        }  # fmt: skip
+    assert seen == [tone] * 4
+    Path("new/t.csv").write_text("audio,id\ncats/b.wav,1\n")
+    with pytest.raises(InputError, match=r"t.csv row 1, column 'audio': new/cats/b.wav: No such"):
+        run("new/t.csv", "scored.csv", {"audio": "audio"})
 
 
 def test_formulas_stay_as_they_are(run):

@@ -6,7 +6,7 @@ import pytest
 
 from temper.core.errors import InputError
 from temper.demo import form
-from tests.helpers.demos import EXAMPLES, IMAGE, demo
+from tests.helpers.demos import AUDIO, EXAMPLES, IMAGE, demo
 
 
 def answer(task_name, **changes):
@@ -19,6 +19,7 @@ def answer(task_name, **changes):
         ("sequence_classification", ["text", "text"]),
         ("token_classification", ["words"]),
         ("image_classification", ["image"]),
+        ("audio_classification", ["audio"]),
         ("multiple_choice", ["line"] * 6),
         ("question_answering", ["text", "text"]),
     ],
@@ -92,12 +93,13 @@ def test_no_answer_says_so():
     assert (found["headline"], found["answer"]) == ("no answer", "")
 
 
-def test_an_image_arrives_as_its_bytes():
-    page, seen = demo("image_classification"), []
+@pytest.mark.parametrize(("medium", "url"), [("image", IMAGE), ("audio", AUDIO)])
+def test_a_file_arrives_as_its_bytes(medium, url):
+    page, seen = demo(f"{medium}_classification"), []
     predict = page.predictor.predict
     page.predictor.predict = lambda columns: seen.append(columns) or predict(columns)
-    page.answer({"image": IMAGE})
-    assert seen == [{"image": [base64.b64decode(IMAGE.partition("base64,")[2])]}]
+    page.answer({medium: url})
+    assert seen == [{medium: [base64.b64decode(url.partition("base64,")[2])]}]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +113,8 @@ def test_an_image_arrives_as_its_bytes():
         ("image_classification", {"image": ""}, "expected the bytes of an image"),
         ("image_classification", {"image": "data:image/png;base64,?"}, "the image is damaged"),
         ("image_classification", {"image": "data:image/png;base64,AAAA"}, "image"),
+        ("audio_classification", {"audio": "data:audio/mpeg;base64,AAAA"}, "not a WAV file"),
+        ("audio_classification", {"audio": "/etc/hosts.wav"}, "expected the bytes of a WAV file"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(task_name, values, message):

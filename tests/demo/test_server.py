@@ -120,6 +120,9 @@ SHOWN = {  # task → what the page has of its result
         '<div class="big">cross</div>', '<img src="data:image/gif;base64,',
         'style="--share: 75%;"></i><b>75.0 %</b>', '<b>25.0 %</b>',
     ],
+    "audio_classification": [
+        '<div class="big">rising</div>', '<audio src="data:audio/wav;base64,', '<b>75.0 %</b>',
+    ],
     "multiple_choice": [
         '<span class="chosen">&lt;b&gt;it&lt;/b&gt;.</span>', '<b>62.5 %</b>', "<b>6.3 %</b>",
     ],

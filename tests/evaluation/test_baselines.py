@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from temper.evaluation import baselines
+from temper.tasks.base import audio
 
 
 def test_linear_baseline_learns_a_telling_word():
@@ -45,3 +46,17 @@ def test_features_are_scikit_learns(monkeypatch, most):
     shared = [abs(first - second), first * second]
     assert np.array_equal(train.toarray(), np.hstack([first, second, *shared]))
     assert np.array_equal(features["test"].toarray(), np.hstack([second, first, *shared]))
+
+
+def test_spectra_tell_high_tones_from_low_ones():
+    """Of any length; the bands are those of the energy of a tone."""
+    seconds = np.arange(8000) / 8000
+    low, high = (audio.encode(np.sin(2 * np.pi * f * seconds), 8000) for f in (400, 3100))
+    spectra = np.stack([baselines.spectrum(data) for data in (low, high)])  # (2, 2 * BANDS)
+    width = baselines.SPECTRUM_RATE / 2 / baselines.BANDS
+    assert spectra[:, : baselines.BANDS].argmax(1).tolist() == [400 // width, 3100 // width]
+    short = audio.encode(np.sin(2 * np.pi * 400 * seconds[:500]), 8000)
+    assert baselines.spectrum(short)[: baselines.BANDS].argmax() == 400 // width
+    rows, labels = np.repeat(spectra, 20, axis=0), np.repeat([0, 1], 20)
+    found = baselines.predictions(rows, labels, {"test": spectra}, "classification", "audio")
+    assert found["spectrum_logistic_regression"]["test"].tolist() == [0, 1]

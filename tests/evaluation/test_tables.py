@@ -1,11 +1,13 @@
 """Per class, confusion, worst examples and slices, by hand."""
 
+import base64
 import csv
 
 import numpy as np
 
 from temper.evaluation import tables
 from temper.params.task import MaskedLM
+from temper.tasks.base import audio
 
 RANDOM = np.random.default_rng(5)
 
@@ -62,3 +64,13 @@ def test_slices_are_the_scores_of_their_rows():
         assert row["accuracy"] == round(right[inside].mean(), 6)
         assert row["accuracy_high"] == ""
     assert [row["value"] for row in rows] == ["x", "y", "z"]
+
+
+def test_listed_clips_are_their_first_seconds():
+    """Of 8 kHz and 3 seconds at most, as a data URL that a browser plays."""
+    tone = np.sin(2 * np.pi * 440 * np.arange(5 * 16000) / 16000)
+    url = tables.input_text(audio.encode(tone, 16000), "audio")
+    assert url.startswith("data:audio/wav;base64,")
+    samples, rate = audio.read(base64.b64decode(url.partition(",")[2]))
+    assert (len(samples), rate) == (24000, 8000)
+    np.testing.assert_allclose(samples[100:-100], tone[:48000:2][100:-100], atol=5e-3)

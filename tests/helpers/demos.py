@@ -1,5 +1,6 @@
 """The page of a sample's task, with a model that gives known predictions."""
 
+import base64
 import json
 import threading
 import urllib.request
@@ -8,9 +9,11 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 from temper.demo import server
+from temper.tasks.base import audio
 from tests.helpers import samples
 
 IMAGE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+AUDIO = "data:audio/wav;base64," + base64.b64encode(audio.silence()).decode()
 EXAMPLES = {  # task → its inputs, what a model predicts of them, and the labels
     "token_classification": (
         {"words": ["Ann", "Lee", "left", "Rome", "."]},
@@ -27,6 +30,11 @@ EXAMPLES = {  # task → its inputs, what a model predicts of them, and the labe
         {"image": IMAGE},
         {"prediction": "cross", "score": 0.75, "score_circle": 0.25, "score_cross": 0.75},
         ("circle", "cross"),
+    ),
+    "audio_classification": (
+        {"audio": AUDIO},
+        {"prediction": "rising", "score": 0.75, "score_falling": 0.25, "score_rising": 0.75},
+        ("falling", "rising"),
     ),
     "multiple_choice": (
         {"context": "It rains.", "stem": "Take", "ending0": "a hat.", "ending1": "<b>it</b>.",

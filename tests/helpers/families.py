@@ -26,6 +26,7 @@ from temper.cli import check
 from temper.core import arrow, artifacts, yaml_file
 from temper.core.errors import InputError
 from temper.export import graphs
+from temper.params import rules
 from temper.prediction import predictor
 from temper.tasks.base import registry
 from tests.helpers.samples import rows_of, write_rows
@@ -40,6 +41,7 @@ TASKS = {  # task → its part of the name of transformers' mapping of classes
     "causal_lm": "CAUSAL_LM",
     "seq2seq_lm": "SEQ_TO_SEQ_CAUSAL_LM",
     "image_classification": "IMAGE_CLASSIFICATION",
+    "audio_classification": "AUDIO_CLASSIFICATION",
 }
 FAMILIES: dict[str, dict[str, Any]] = yaml.safe_load(
     Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")
@@ -129,8 +131,10 @@ def make_workspace(family: str, task: str, folder: Path) -> params.Params:
     tree["export"].pop("int8", None)
     if "stride" in tree["tokenize"]:
         tree["tokenize"]["stride"] = 8
-    if task == "image_classification":
+    if task in rules.SINGLE_LABEL:
         tree["tokenize"].pop("max_length")
+    if task == "audio_classification":
+        tree["tokenize"] |= {"max_seconds": 0.3, "padding": "max_length"}
     for split, name in tree["data"]["files"].items():
         suffix = ".parquet" if name.endswith(".parquet") else ".jsonl"
         write_rows(folder / f"{split}{suffix}", rows_of(ROOT / name, ROWS))
@@ -175,6 +179,12 @@ def write_model(family: str, task: registry.Task) -> None:
         names = inspect.signature(network.forward).parameters
         kept = [n for n in ("input_ids", "token_type_ids", "attention_mask") if n in names]
         artifacts.write_json(file, artifacts.read_json(file) | {"model_input_names": kept})
+    if family == "audio-spectrogram-transformer":
+        names = ("max_length", "num_mel_bins")
+        settings = {"feature_extractor_type": "ASTFeatureExtractor"} | {
+            n: options[n] for n in names
+        }
+        artifacts.write_json(Path("model/preprocessor_config.json"), settings)
     if family == "longformer":
         separate_twice(Path("model"))
 

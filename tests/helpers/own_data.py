@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from temper.tasks.base import audio
+
 WORDS = ("good", "bad", "fine", "poor", "quick", "slow", "phone", "screen", "price", "camera")
 NUM_ROWS = 80
 
@@ -142,4 +144,12 @@ def write_all(folder: Path) -> Path:
                 noise = np.random.default_rng(i).integers(0, 40, (16, 16, 3))
                 pixels = (noise + np.array(color)).astype("uint8")
                 Image.fromarray(pixels).save(folder / split / path / f"{split[:2]}{i}.png")
+        for i in range(20):
+            tone = audio.encode(np.sin(np.arange(800 + 8 * i) / (4 + len(path))), 8000)
+            for clip in (f"clips/{path}/{i}.wav", f"listed_clips/wav/{path}{i}.wav"):
+                (folder / clip).parent.mkdir(parents=True, exist_ok=True)
+                (folder / clip).write_bytes(tone)
+            with (folder / "listed_clips/table.csv").open("a") as table:
+                table.write("clip,kind\n" * (path == "red" and i == 0))
+                table.write(f"wav/{path}{i}.wav,{path}\n")
     return folder

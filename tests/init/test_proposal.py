@@ -23,6 +23,7 @@ from tests.helpers import own_data
 from tests.helpers.workspace import ROOT
 
 MODEL = str(ROOT / "data/sample/model")  # without weights
+AUDIO_MODEL = str(ROOT / "data/sample/audio_classification/model")
 IMAGE_MODEL = str(ROOT / "data/sample/image_classification/model")
 DECODER = str(ROOT / "data/sample/causal_lm/model")
 ASKED = Wishes(choose=refuse)
@@ -58,6 +59,8 @@ TASKS = {
     "triplets.jsonl": {"name": "embeddings", "anchor": "query", "negative": "negative"},
     "images": {"name": "image_classification", "image": "image", "label": "label"},
     "splits_of_images": {"name": "image_classification", "label": "label"},
+    "clips": {"name": "audio_classification", "audio": "audio", "label": "label"},
+    "listed_clips": {"name": "audio_classification", "audio": "clip", "label": "kind"},
 }
 
 
@@ -126,6 +129,18 @@ def test_a_missing_split_is_cut_from_train(propose):
     parameters, facts = propose("splits_of_images", IMAGE_MODEL)
     assert facts["split"] == "test: 10% of train"
     assert parameters.data.glob == "*/*"
+
+
+@pytest.mark.parametrize(
+    ("model", "padding"), [(AUDIO_MODEL, "dynamic"), (IMAGE_MODEL, "max_length")]
+)
+def test_max_seconds_is_the_99th_percentile_and_padding_the_models(propose, model, padding):
+    """Clips of 0.1 to 0.119 s; where nothing says that padding does no harm, all are padded."""
+    parameters, facts = propose("clips", model)
+    assert parameters.tokenize.max_seconds == 0.2
+    assert parameters.tokenize.padding == padding
+    assert facts["max_seconds"] == "0.2: 99 % of 40 clips have at most 0.12 s"
+    assert facts["ids"] == "file: kept beside the predictions"
 
 
 def test_max_length_is_the_99th_percentile_of_the_lengths(propose):
