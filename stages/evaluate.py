@@ -13,7 +13,7 @@ import numpy as np
 from temper import metrics, params, tracking
 from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.core.errors import InputError
-from temper.evaluation import report, tables, train_sample
+from temper.evaluation import decision_table, report, tables, train_sample
 from temper.evaluation.embedding_evaluator import RetrievalEvaluator, SimilarityEvaluator
 from temper.evaluation.evaluator import Evaluator
 from temper.evaluation.label_evaluator import LabelEvaluator
@@ -73,12 +73,14 @@ def evaluate(evaluator: Evaluator, target: Path) -> dict[str, Any]:
     splits = [split for split in evaluator.raw if split not in ("train", train_sample.NAME)]
     files = {split: target / "predictions" / f"{split}.csv" for split in splits}
     results = {split: evaluator.score(split, file) for split, file in files.items()}
-    evaluator.write_thresholds(target)
     labelled = {split: result for split, result in results.items() if result.stats is not None}
     scores: dict[str, Any] = {
-        split: evaluator.scores(result) | evaluator.intervals(result.stats)
+        split: evaluator.scores(result)
+        | evaluator.intervals(result.stats)
+        | evaluator.decision_scores(result)
         for split, result in labelled.items()
     }
+    evaluator.write_decisions(target, scores)
     scores["baseline"] = evaluator.baselines(list(labelled))
     scores["gap"] = score_gap(evaluator, scores.get("validation"), target)
     main_split = "test" if "test" in labelled else next(iter(labelled), None)
@@ -167,7 +169,10 @@ def main(
             taught = artifacts.read_optional_json(model_folder / artifacts.TAUGHT_FILE)
             report.write(folder, history, scores, data_summary, parameters, label_names, taught)
         run.log_metrics(tracked(scores, evaluator.headline[0]))
-        run.describe(report.text_table(scores, metrics_module).to_markdown())
+        texts = [report.text_table(scores, metrics_module)]
+        if decisions := decision_table.read(target):
+            texts.append(decision_table.text_table(decisions))
+        run.describe("\n\n".join(table.to_markdown() for table in texts))
         run.log_artifact(target, "evaluation")
     print(report.headline(scores, metrics_module))
 

@@ -15,8 +15,10 @@ import numpy as np
 
 from temper import params, tracking
 from temper.core import arrow, artifacts, determinism, errors, startup
+from temper.core.errors import InputError
 from temper.export import card, graphs, mlflow_model, sentence_transformers
 from temper.models import light_imports
+from temper.params.schema import EvaluateParams
 from temper.prediction.predictor import GRAPHS
 
 if TYPE_CHECKING:
@@ -31,14 +33,26 @@ def comparison_split(data: "DatasetDict") -> "tuple[str, Dataset]":
     return split, data[split]
 
 
-def with_tuned_thresholds(parameters: params.Params, evaluation: Path) -> params.Params:
-    """Return the parameters with the thresholds that evaluate tuned, so that predict has them."""
-    if not (file := evaluation / "thresholds.json").exists():
+def with_found_decisions(parameters: params.Params, evaluation: Path) -> params.Params:
+    """Return the parameters with what evaluate found in place of targets, so that predict has it.
+
+    Raises:
+        InputError: a target was out of reach; the message says what can be reached.
+    """
+    changes: dict[str, Any] = {}
+    if (file := evaluation / "thresholds.json").exists():
+        changes["threshold"] = artifacts.read_json(file)
+    if (file := evaluation / "decisions.json").exists():
+        decisions = artifacts.read_json(file)
+        for key, reason in decisions["unreached"].items():
+            raise InputError(
+                f"evaluate.{key}: {reason}; set a target that is reached, or remove it"
+            )
+        changes |= decisions["evaluate"]
+    if not changes:
         return parameters
-    changes = {"threshold": artifacts.read_json(file)}
-    return parameters.model_copy(
-        update={"evaluate": parameters.evaluate.model_copy(update=changes)}
-    )
+    evaluate = parameters.evaluate.model_dump() | changes
+    return parameters.model_copy(update={"evaluate": EvaluateParams.model_validate(evaluate)})
 
 
 def export(
@@ -69,6 +83,12 @@ def export(
         sentence_transformers.write(target, parameters.tokenize.max_length, size)
     verified, measured = graphs.write(predictor, features, target, parameters)
     return {"split": split} | verified, measured
+
+
+def decision_rows(evaluation: Path) -> list[list[str]]:
+    """Return the table of what `evaluate.temperature`, `operating_point` and `abstain` do."""
+    file = evaluation / "decisions.json"
+    return artifacts.read_json(file)["table"] if file.exists() else []
 
 
 def copy_code(code: Mapping[str, str], target: Path) -> dict[str, str]:
@@ -102,15 +122,17 @@ def latencies(target: Path, tokenized: Path, parameters: params.Params) -> dict[
 def main(
     model_folder: Path, evaluation: Path, tokenized: Path, summary: Path, target: Path
 ) -> None:
-    parameters = with_tuned_thresholds(params.load(), evaluation)
+    written = params.load()  # what is logged: a run's parameters never change
+    parameters = with_found_decisions(written, evaluation)
     determinism.configure(parameters.determinism, 0)
-    with tracking.run("export", parameters, model=model_folder) as run:
+    with tracking.run("export", written, model=model_folder) as run:
         with artifacts.atomic_dir(target) as folder:
             verified, measured = export(model_folder, tokenized, folder, parameters)
             artifacts.write_json(folder / "parity.json", verified)
             data_summary = artifacts.read_json(summary)
             scores = artifacts.read_json(evaluation / "metrics.json")
-            card.write(folder / "README.md", parameters, data_summary, scores, verified)
+            table = decision_rows(evaluation)
+            card.write(folder / "README.md", parameters, data_summary, scores, verified, table)
         run.log_metrics({f"validation/{name}": value for name, value in measured.items()})
         run.log_metrics(latencies(target, tokenized, parameters))
         run.log_artifact(target / "README.md")

@@ -15,7 +15,7 @@ from temper.ingest import dataset, local_files, overlap, row_selection
 from temper.ingest.columns import ColumnBatch, num_rows
 from temper.ingest.split_stats import SplitStats, read_split
 from temper.ingest.text_files import Note
-from temper.params import rules, text_template
+from temper.params import evaluate_rules, rules, text_template
 from temper.params.schema import Params
 from temper.params.task import TaskParams
 from temper.training import optimizer
@@ -188,7 +188,8 @@ def check_splits(
     sizes = {name: len(indices) for name, (_, indices) in rows.items()}
     has_validation = "validation" in rows and stats[rows["validation"][0]].num_labelled
     if stats["train"].num_labelled and not has_validation:
-        for name in rules.users_of_validation(p):
+        found_there = evaluate_rules.users_of_validation(parameters.evaluate)
+        for name in (*rules.users_of_validation(p), *found_there):
             findings.add(
                 name,
                 "needs a validation split with labels: name one under data.files, or split one off "

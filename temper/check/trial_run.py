@@ -128,6 +128,11 @@ def shorten(tree: dict[str, Any], parameters: params.Params) -> None:
         train["weight_averaging"]["count"] = 2
     if p.lr_scheduler_kwargs and p.lr_scheduler_kwargs.num_decay_steps:
         train["lr_scheduler_kwargs"]["num_decay_steps"] = 1
+    for key in ("operating_point", "abstain"):  # a target may be out of reach
+        decision = getattr(parameters.evaluate, key)
+        if decision is not None and decision.target is not None:
+            tree["evaluate"][key]["threshold"] = 0.5
+            del tree["evaluate"][key][decision.target[0]]
     if parameters.export.max_score_drop is not None:
         tree["export"]["max_score_drop"] = 1.0
 

@@ -8,10 +8,12 @@ import shlex
 import textwrap
 from pathlib import Path
 
+from rich.console import Console
+
 from temper import params, repo
 from temper.core import artifacts
 from temper.core.errors import InputError
-from temper.evaluation import report
+from temper.evaluation import decision_table, report
 from temper.prediction.predictor import why_no_graph
 
 METRICS, REPORT = Path("data/evaluation/metrics.json"), Path("data/evaluation/report.html")
@@ -31,6 +33,10 @@ def summary() -> None:
     report.print_summary(metrics, parameters.task.metrics)
     for gap in report.gaps(metrics, parameters.task.metrics):
         print(f"{gap['metric']}, train minus validation: {gap['value']} ({gap['meaning']})")
+    if decisions := decision_table.read(METRICS.parent):
+        Console().print(decision_table.text_table(decisions).to_rich())
+        for key, reason in decisions["unreached"].items():
+            print(f"evaluate.{key}: {reason}")
     model = [f"{EXPORT} ({sizes(EXPORT)})"]
     for engine, name in (("onnx", "ONNX"), ("int8", "int8 ONNX")):
         if (reason := why_no_graph(EXPORT, engine)) is not None:

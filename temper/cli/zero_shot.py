@@ -13,6 +13,7 @@ from temper.core.errors import InputError, summary
 from temper.ingest.columns import ColumnBatch
 from temper.params.schema import check_phrase_template, label_phrases
 from temper.tasks.base import label_predictions
+from temper.tasks.base.decisions import DecisionRule
 
 TEMPLATE = "This text is about {}."
 IMAGE_TEMPLATE = "a photo of {}"
@@ -99,6 +100,7 @@ def open_model(
         if not next(iter(columns.values())):
             return {"prediction": [], "score": [], **{f"score_{label}": [] for label in labels}}
         logits = np.log(np.maximum(classify(columns, phrases), 1e-30))
-        return label_predictions.prediction_columns(list(logits), labels, "class", 0.5)
+        rule = DecisionRule(several=False)
+        return label_predictions.prediction_columns(list(logits), labels, "class", rule)
 
     return inputs, predict

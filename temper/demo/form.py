@@ -15,7 +15,7 @@ from temper.ingest.columns import ColumnBatch, get_column, read_inputs
 from temper.params.task import MultipleChoice, QuestionAnswering, TokenClassification
 from temper.params.task_schema import MEDIA, TaskSchema
 from temper.prediction.predictor import Predictor
-from temper.tasks.base import Task
+from temper.tasks.base import Task, label_predictions
 
 SCORE = "score_"  # begins the columns with the probabilities of labels
 WHERE = "the form"
@@ -93,13 +93,15 @@ def result(task: Task, example: ColumnBatch, predicted: Mapping[str, list]) -> d
         return {"kind": "bars", "headline": row["choice"], "bars": bars}
     if any(name.startswith(SCORE) for name in row):
         several = params.target is not None and params.target[1] == "classes"
-        chosen = prediction.split("|") if several else [prediction]
+        chosen, none = prediction.split("|") if several else [prediction], "no label"
+        if row.get(label_predictions.ABSTAINED):
+            none = "no answer: the model is not sure enough"
         bars = [
             {"label": label, "score": row[SCORE + label], "chosen": label in chosen}
             for label in task.label_names
         ]
         bars.sort(key=lambda bar: -bar["score"])
-        return {"kind": "bars", "headline": ", ".join(chosen) or "no label", "bars": bars}
+        return {"kind": "bars", "headline": ", ".join(chosen) or none, "bars": bars}
     if isinstance(params, QuestionAnswering):
         context = example[params.context][0]
         return {"kind": "answer", "headline": prediction or "no answer", "context": context,

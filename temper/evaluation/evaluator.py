@@ -42,6 +42,8 @@ class SplitResult:
     type_counts: Counter | None = None  # of entities
     outputs: LabelOutputs | None = None  # of labels and numbers
     references: Any = None  # theirs, shaped as the predictions
+    confidence: Any = None  # (examples,): that a prediction is right; where rows are decided
+    unscaled: Any = None  # (examples, 2): loss and confidence without `evaluate.temperature`
 
 
 class Evaluator:
@@ -183,8 +185,12 @@ class Evaluator:
         """Return what ranks the examples, the worst one highest, (examples,)."""
         return self.module.example_loss(result.stats)
 
-    def write_thresholds(self, target: Path) -> None:
-        """Write `thresholds.json` where thresholds were tuned."""
+    def decision_scores(self, result: SplitResult) -> Scores:
+        """Return the scores of `evaluate.temperature`, `operating_point` and `abstain`."""
+        return {}
+
+    def write_decisions(self, target: Path, scores: dict[str, Scores]) -> None:
+        """Write what was found on validation: `thresholds.json` and `decisions.json`."""
 
 
 def sample_mask(num_rows: int, num_labels: int, seed: int) -> np.ndarray:

@@ -10,16 +10,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temper import metrics
-from temper.core import artifacts
-from temper.evaluation import baselines, tables, train_sample, zero_shot
+from temper.evaluation import (
+    baselines,
+    decision_scores,
+    decision_search,
+    decision_table,
+    found_rule,
+    tables,
+    train_sample,
+    zero_shot,
+)
 from temper.evaluation.evaluator import Evaluator, Scores, SplitResult, sample_mask
+from temper.evaluation.found_rule import FoundRule
 from temper.evaluation.tables import Table
-from temper.metrics import label_stats, multi_label
+from temper.metrics import label_stats
+from temper.params import evaluate_rules
 from temper.prediction.predictor import EXAMPLES_PER_CHUNK
-from temper.tasks.base import label_predictions
+from temper.tasks.base import decisions, label_predictions
+from temper.tasks.base.decisions import DecisionRule
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+    from temper.metrics.label_stats import LabelOutputs
 
 
 class LabelEvaluator(Evaluator):
@@ -34,8 +47,16 @@ class LabelEvaluator(Evaluator):
         self.per_example_stats = partial(self.module.per_example_stats, num_labels=len(names))
         if self.target_kind == "class":
             self.score_options = {"positive": self.positive}
-        self.tunes = self.target_kind == "classes" and self.params.threshold == "tuned"
+        self.decides = any(getattr(self.params, key) for key in evaluate_rules.DECISIONS)
+        if needs_validation := evaluate_rules.users_of_validation(self.params):
+            validation = self.raw.get("validation")
+            is_labelled = validation is not None and self.is_labelled(validation)
+            found_rule.check_validation(needs_validation, is_labelled=is_labelled)
+        self.tunes_thresholds = self.target_kind == "classes" and self.params.threshold == "tuned"
+        self.tunes = self.tunes_thresholds or bool(needs_validation)
         self.tuning_split = "validation" if "validation" in self.features else "train"
+        if self.params.abstain is not None:
+            self.columns += (label_predictions.ABSTAINED,)
         self.output_folder: Path | None = None  # once something is written
 
     def score(self, split: str, target: Path) -> SplitResult:
@@ -44,7 +65,7 @@ class LabelEvaluator(Evaluator):
 
     @cached_property
     def tuning_logits(self) -> np.ndarray:
-        """The logits that thresholds are tuned on, in a file without a name beside the output."""
+        """The logits that a rule is found on, in a file without a name beside the output."""
         shape = len(self.raw[self.tuning_split]), len(self.task.label_names)
         with tempfile.TemporaryFile(dir=self.output_folder) as file:
             logits = np.memmap(file, np.float32, "w+", shape=shape)
@@ -53,25 +74,27 @@ class LabelEvaluator(Evaluator):
         return logits
 
     @cached_property
-    def threshold(self) -> float | np.ndarray:
-        """The probability that a label needs, one for all or one each."""
-        names = self.task.label_names
+    def found(self) -> FoundRule:
+        """How labels are decided for, with what is found on validation."""
+        names, several = self.task.label_names, self.target_kind == "classes"
         if not self.tunes:
-            return label_predictions.thresholds(self.params.threshold, names)
+            return FoundRule(rule=decisions.read(self.params, names, several=several))
         examples = self.raw[self.tuning_split]
         sampled = sample_mask(len(examples), len(names), self.seed)
+        references = label_stats.dense(self.references(examples)[sampled])
         logits = self.tuning_logits[sampled].astype(np.float64)
-        probabilities = multi_label.outputs(logits, None, 0.5).probabilities
-        return multi_label.tune_thresholds(
-            probabilities, label_stats.dense(self.references(examples)[sampled])
-        )
+        return found_rule.find(self.params, names, logits, references, self.seed)
 
-    def write_thresholds(self, target: Path) -> None:
+    @property
+    def rule(self) -> DecisionRule:
+        return self.found.rule
+
+    def write_decisions(self, target: Path, scores: dict[str, Scores]) -> None:
         self.output_folder = target
-        if self.tunes:
-            by_label = zip(self.task.label_names, np.atleast_1d(self.threshold), strict=True)
-            rounded = {name: round(float(threshold), 4) for name, threshold in by_label}
-            artifacts.write_json(target / "thresholds.json", rounded)
+        if self.tunes_thresholds:
+            decision_table.write_thresholds(target, self.rule, self.task.label_names)
+        if self.decides:
+            decision_table.write(target, self.found, self.task.label_names, scores)
 
     def is_labelled(self, examples: "Dataset") -> bool:
         values = examples[self.target_column][:]
@@ -104,17 +127,23 @@ class LabelEvaluator(Evaluator):
     ) -> tuple[SplitResult, list[list[str]]]:
         from scipy.sparse import csr_array
 
-        logits = np.stack(outputs).astype(np.float64)
+        logits, rule = np.stack(outputs).astype(np.float64), self.rule
         dense = None if references is None else label_stats.dense(references)
-        scored = self.module.outputs(logits, dense, self.threshold)
+        scored = self.decided(logits, dense)
+        confidence = None
+        if self.decides:
+            confidence = rule.confidence(scored.probabilities, scored.predictions)
         predicted = self.named(scored.predictions)
         actual = [""] * len(logits) if dense is None else self.named(dense)
         cells = [
-            [_text(r), _text(p), *(f"{number:.6f}" for number in (confidence, *probabilities))]
-            for r, p, confidence, probabilities in zip(
+            [_text(r), _text(p), *(f"{number:.6f}" for number in (score, *probabilities))]
+            for r, p, score, probabilities in zip(
                 actual, predicted, scored.confidence, scored.probabilities, strict=True
             )
         ]
+        if self.params.abstain is not None and confidence is not None:
+            for row, is_left in zip(cells, rule.abstains(confidence).tolist(), strict=True):
+                row.append(str(is_left))
         predictions, keep = scored.predictions, sampled[: len(logits)]
         return SplitResult(
             stats=None if dense is None else self.per_example_stats(predictions, references),
@@ -127,7 +156,23 @@ class LabelEvaluator(Evaluator):
                 sampled_rows=keep,
             ),
             references=references,
+            confidence=confidence,
+            unscaled=None
+            if rule.temperature == 1 or dense is None
+            else decision_scores.unscaled(rule, logits, dense, predictions),
         ), cells
+
+    def decided(self, logits: np.ndarray, references: np.ndarray | None) -> "LabelOutputs":
+        """Return what the model says about rows, by the rule."""
+        rule = self.rule
+        scored = self.module.outputs(logits / rule.temperature, references, 0.5)
+        if self.target_kind == "number":
+            return scored
+        predictions = rule.predictions(scored.probabilities)
+        if rule.point is None or rule.several:
+            return replace(scored, predictions=predictions)
+        confidence = rule.confidence(scored.probabilities, predictions)
+        return replace(scored, predictions=predictions, confidence=confidence)
 
     def named(self, values: np.ndarray) -> list:
         """Return numbers, or label names instead of ids."""
@@ -139,6 +184,12 @@ class LabelEvaluator(Evaluator):
             result.outputs, result.references, **self.score_options
         )
         return super().scores(result) | probability_scores
+
+    def decision_scores(self, result: SplitResult) -> Scores:
+        if not self.decides:
+            return {}
+        num_labels = len(self.task.label_names)
+        return decision_scores.of_split(result, self.rule, self.params, num_labels, self.seed)
 
     def baseline_predictions(self, splits: Sequence[str]) -> dict[str, dict[str, Any]]:
         features, examples = train_sample.select(
@@ -178,6 +229,10 @@ class LabelEvaluator(Evaluator):
             names, counts.hits[0], counts.predicted[0], counts.actual[0]
         )
         by_name |= tables.curves(result.outputs, result.references, self.positive)
+        if result.confidence is not None and self.params.abstain is not None:
+            is_right = decision_scores.right(result)
+            curve = decision_search.risk_coverage(result.confidence, is_right)
+            by_name["risk_coverage"] = tables.thinned(**curve)
         if self.target_kind == "class":
             by_name["confusion"], by_name["confused_pairs"] = tables.confusion(
                 result.outputs.predictions, result.references, names

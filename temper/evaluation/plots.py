@@ -22,6 +22,12 @@ WORST = {  # metrics → what ranks the worst rows, and its name
     "similarity": ("ranks\u00a0apart", "similarities that rank furthest from the score"),
     "translation": ("100\u00a0\u2212\u00a0chrF", "texts furthest from the reference"),
 }
+CURVES = (  # table, title, x, y
+    ("roc", "ROC", "false_positive_rate", "true_positive_rate"),
+    ("pr", "Precision and recall", "recall", "precision"),
+    ("calibration", "Calibration", "confidence", "share_right"),
+    ("risk_coverage", "Risk and coverage", "coverage", "risk"),
+)
 UNSURE = "highest loss. Of those with a wrong prediction, either the label is wrong or the model is"
 
 Point = tuple[float, float]
@@ -52,6 +58,32 @@ def training(folder: Path, metric: str) -> list[dict[str, Any]]:
     plots.append({"title": "learning rate", "lines": [rates] if rates["points"] else []})
     end = max((float(row["epoch"]) for row in [*train, *validation]), default=1)
     return [plot | {"end": end} for plot in plots if plot["lines"]]
+
+
+def curves(folder: Path) -> list[dict[str, Any]]:
+    """Return the curves of the tables in a folder: points, and for calibration rows per bin."""
+    by_table = {table: tables.read_csv(folder / f"{table}.csv") for table, *_ in CURVES}
+    return [
+        {
+            "title": title,
+            "x": x,
+            "y": y,
+            "table": table,
+            "points": [(float(row[x]), float(row[y])) for row in by_table[table]],
+            "counts": [
+                (bin_centre(float(row[x])), int(row["rows"]))
+                for row in by_table[table]
+                if "rows" in row
+            ],
+        }
+        for table, title, x, y in CURVES
+        if by_table[table]
+    ]
+
+
+def bin_centre(confidence: float) -> float:
+    """Return the middle of the calibration bin that a confidence falls into."""
+    return (min(int(confidence * tables.BINS), tables.BINS - 1) + 0.5) / tables.BINS
 
 
 def points(rows: Sequence[Row], column: str) -> list[Point]:

@@ -8,18 +8,13 @@ from typing import Any
 from rich.console import Console
 
 from temper import metrics, params, templates
-from temper.evaluation import plots
-from temper.evaluation.tables import BINS, read_csv
+from temper.evaluation import decision_table, plots
+from temper.evaluation.tables import read_csv
 from temper.evaluation.text_tables import Table, format_number, format_score
 from temper.params import user_code
 
 TEMPLATE = "report.html.j2"
-TABLES = ("per_class", "confused_pairs", "slices", "worst", "roc", "pr", "calibration")
-CURVES = (  # table, title, x, y
-    ("roc", "ROC", "false_positive_rate", "true_positive_rate"),
-    ("pr", "Precision and recall", "recall", "precision"),
-    ("calibration", "Calibration", "confidence", "share_right"),
-)
+TABLES = ("per_class", "confused_pairs", "slices", "worst")
 
 Scores = dict[str, Any]  # the content of metrics.json
 
@@ -98,11 +93,6 @@ def gaps(scores: Scores, metrics_module: str) -> list[dict[str, str]]:
     return found
 
 
-def bin_centre(confidence: float) -> float:
-    """Return the middle of the calibration bin that a confidence falls into."""
-    return (min(int(confidence * BINS), BINS - 1) + 0.5) / BINS
-
-
 def write(
     folder: Path,
     history: Path,
@@ -117,15 +107,6 @@ def write(
     `history` is the folder of the metrics by step, `taught` says by whom the model was taught.
     """
     task, tables = parameters.task, {name: read_csv(folder / f"{name}.csv") for name in TABLES}
-    curves = [
-        {"title": title, "x": x, "y": y, "table": table,
-         "points": [(float(row[x]), float(row[y])) for row in tables[table]],
-         "counts": [
-             (bin_centre(float(row[x])), int(row["rows"])) for row in tables[table] if "rows" in row
-         ]}
-        for table, title, x, y in CURVES
-        if tables[table]
-    ]  # fmt: skip
     best_metric = user_code.attribute_name(parameters.train.metric_for_best_model)
     html = templates.render(
         Path(__file__).with_name(TEMPLATE),
@@ -137,7 +118,9 @@ def write(
         examples=task.examples_name,
         history=plots.training(history, best_metric),
         tables=tables,
-        curves=curves,
+        curves=plots.curves(folder),
+        decisions=decision_table.read(folder),
+        decision_head=decision_table.HEAD,
         confusion=confusion_matrix(read_csv(folder / "confusion.csv"), label_names),
         inputs=task.texts,
         worst=plots.worst(tables["worst"], task.metrics, list(task.texts)),

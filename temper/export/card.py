@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,9 @@ def write(
     data_summary: dict[str, Any],
     scores: dict[str, Any],
     parity: dict[str, Any],
+    decisions: Sequence[Sequence[str]] = (),
 ) -> None:
-    """Write the card, README.md of an exported folder."""
+    """Write the card, README.md of an exported folder; `decisions` are rows of decisions.json."""
     task = registry.load(parameters)
     needs_temper = loading.is_temper_model(target.parent)
     library = "temper" if needs_temper else task.library
@@ -77,6 +78,7 @@ def write(
         listed_metrics=listed_metrics(parameters),
         parity=parity,
         taught=artifacts.read_optional_json(target.with_name(artifacts.TAUGHT_FILE)),
+        decisions=decisions,
         task=task,
         template=as_json(getattr(parameters.task, "template", None)),
         needs_temper=needs_temper,

@@ -6,11 +6,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from temper.core.errors import InputError, alternatives
 from temper.core.validation import Location
+from temper.params import evaluate_rules
 from temper.params.model import Head
 from temper.params.model_rules import model_conflicts
-from temper.params.schema import Params, label_phrases
+from temper.params.schema import Params
 from temper.params.task import TASKS
 from temper.params.task_rules import text_conflicts
 from temper.params.train import TrainParams
@@ -97,6 +97,14 @@ TECHNIQUES = {  # off where absent, null, 0 or {}; refused where they have no ef
     "model.head": Scope(HEADS),
     "model.custom_class": Scope(LABELS),
     "model.new_tokens": Scope(TEXT),
+    **dict.fromkeys(
+        [f"evaluate.{key}" for key in evaluate_rules.DECISIONS],
+        Scope(
+            tuple(TASKS),
+            lambda p: p.task.metrics in ("classification", "multi_label"),
+            "only where a row as a whole has labels",
+        ),
+    ),
     "export.int8": Scope(NOT_LM),
     "export.max_score_drop": Scope(NOT_LM),
 }
@@ -114,7 +122,7 @@ def conflicts(p: Params) -> list[tuple[Location, str]]:
         model_conflicts,
         _head,
         *TRAIN_RULES,
-        _evaluate,
+        evaluate_rules.conflicts,
         _export,
     )
     found = [conflict for rule in rules for conflict in rule(p)]
@@ -125,29 +133,11 @@ def conflicts(p: Params) -> list[tuple[Location, str]]:
 
 def label_conflicts(p: Params, labels: Sequence[str]) -> Iterator[Conflict]:
     """Yield the parameters that name or count labels and do not match those of the data."""
-    positive, weights = p.evaluate.positive_label, p.train.class_weights
-    names, threshold = ", ".join(labels), p.evaluate.threshold
-    if p.task.metrics == "classification":
-        if positive is None and len(labels) == 2:
-            message = "null, but the F1 of two labels is ambiguous: say which one is positive, "
-            yield "evaluate.positive_label", message + " or ".join(labels)
-        if positive is not None and positive not in labels:
-            message = f"{positive!r} is not a label of the data{alternatives(positive, labels)}"
-            yield "evaluate.positive_label", message
+    yield from evaluate_rules.label_conflicts(p, labels)
+    weights = p.train.class_weights
     if isinstance(weights, tuple) and len(weights) != len(labels):
-        message = f"{len(weights)} numbers for {len(labels)} labels ({names})"
+        message = f"{len(weights)} numbers for {len(labels)} labels ({', '.join(labels)})"
         yield "train.class_weights", message
-    if isinstance(threshold, dict) and set(threshold) != set(labels):
-        yield "evaluate.threshold", f"names {', '.join(threshold)}; it needs each of {names}"
-    for name, model in p.evaluate.zero_shot.items():
-        for label in model.phrases or ():
-            if label not in labels:
-                message = f"{label!r} is not a label of the data{alternatives(label, labels)}"
-                yield f"evaluate.zero_shot.{name}.phrases", message
-        try:
-            label_phrases(model.phrases, labels)
-        except InputError as error:
-            yield f"evaluate.zero_shot.{name}", str(error)
 
 
 def head_conflict(head: Head, p: Params) -> str | None:
@@ -228,15 +218,6 @@ def _head(p: Params) -> Iterator[Conflict]:
         yield "model.head", "everything is new with from_scratch: true; remove it"
     elif head.kind != "new" and (message := head_conflict(head, p)):
         yield "model.head", message
-
-
-def _evaluate(p: Params) -> Iterator[Conflict]:
-    if p.task.metrics != "classification" and p.evaluate.positive_label is not None:
-        task = getattr(p.task, "problem_type", p.task.name)
-        yield "evaluate.positive_label", f"must be null for {task}"
-    no_labels = p.task.metrics not in ("classification", "multi_label")
-    if (no_labels or p.task.medium == "audio") and p.evaluate.zero_shot:
-        yield "evaluate.zero_shot", f"must be {{}} for {p.task.name}"
 
 
 def _export(p: Params) -> Iterator[Conflict]:

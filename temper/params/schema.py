@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from temper.core.errors import InputError
 from temper.params.data import DataParams
+from temper.params.decisions import Abstain, OperatingPoint, Probability
 from temper.params.group import (
     Columns,
     Count,
@@ -37,9 +38,6 @@ class Determinism(Group):
     """Use AVX2 kernels everywhere, so that different x86-64 machines agree."""
     deterministic: bool
     """Use deterministic kernels on a GPU."""
-
-
-Probability = Annotated[float, Field(gt=0, lt=1)]
 
 
 class SpanDecoding(Group):
@@ -116,6 +114,14 @@ class EvaluateParams(Group):
     threshold: Probability | dict[Name, Probability] | Literal["tuned"] | None = None
     """Probability from which a label is predicted, one for all or one per label; tuned: maximizes
     each label's F1 on validation."""
+    temperature: Annotated[float, Field(gt=0)] | Literal["tuned"] | None = None
+    """Number that logits are divided by before they become probabilities; tuned: minimizes the
+    log loss on validation, and is left out where cross-validation does not confirm that. Absent:
+    none."""
+    operating_point: OperatingPoint | None = None
+    """A threshold for one label's probability that reaches a target on validation. Absent: none."""
+    abstain: Abstain | None = None
+    """A confidence below which a row gets no prediction. Absent: every row gets one."""
     span_decoding: SpanDecoding | None = None
     """How answers are read from start and end logits."""
     generation: Generation | None = None

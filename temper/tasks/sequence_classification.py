@@ -8,7 +8,15 @@ import numpy as np
 
 from temper.core.errors import InputError
 from temper.params.schema import Settings
-from temper.tasks.base import Mode, Outputs, Task, arrays, label_predictions, windows
+from temper.tasks.base import (
+    Mode,
+    Outputs,
+    Task,
+    arrays,
+    decisions,
+    label_predictions,
+    windows,
+)
 from temper.tasks.base.arrays import Batch, Columns, ComputeMetrics, Features, Logits, Rows, Scores
 from temper.tasks.base.texts import encode_texts, shorten_rows
 
@@ -121,7 +129,8 @@ class SequenceClassification(Task):
         self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
     ) -> Columns:
         logits = self.decode(outputs, features, examples, processor)
-        threshold = label_predictions.thresholds(self.settings.evaluate.threshold, self.label_names)
+        several = self.target_kind == "classes"
+        rule = decisions.read(self.settings.evaluate, self.label_names, several=several)
         return label_predictions.prediction_columns(
-            logits, self.label_names, self.target_kind, threshold
+            logits, self.label_names, self.target_kind, rule
         )

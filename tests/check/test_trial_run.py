@@ -137,6 +137,17 @@ def test_a_few_rows_have_the_labels_of_all(prepare):
         assert abs(count / 32 - shares[label] / num_rows["train"]) < 0.05
 
 
+def test_a_trial_run_tries_thresholds_in_place_of_targets(write_params):
+    """32 rows and a few steps reach no target."""
+    point, abstain = {"label": "equivalent", "precision": 0.99}, {"accuracy": 0.99}
+    parameters = write_params(evaluate__operating_point=point, evaluate__abstain=abstain)
+    tree = parameters.model_dump(mode="json")
+    tree["evaluate"] |= {"operating_point": point, "abstain": abstain}
+    trial_run.shorten(tree, parameters)
+    assert tree["evaluate"]["operating_point"] == {"label": "equivalent", "threshold": 0.5}
+    assert tree["evaluate"]["abstain"] == {"threshold": 0.5}
+
+
 def test_the_message_of_a_stage_is_its_error(tmp_path):
     """Progress bars and warnings before it are left out, and paths are those of the repository."""
     stderr = f"warning\n 10%|█\rerror: {tmp_path}/data/raw: broken\n  second line\n"

@@ -100,6 +100,16 @@ def test_names_every_mistake_together(write_params):
                 "data__files": {"train": "tests/data/train.csv"},
                 "data__split": CUT,
                 "train__metric_for_best_model": "loss",
+                "evaluate__temperature": "tuned",
+            },
+            "temperature",
+            "needs a validation split with labels",
+        ),
+        (
+            {
+                "data__files": {"train": "tests/data/train.csv"},
+                "data__split": CUT,
+                "train__metric_for_best_model": "loss",
                 "train__weight_averaging": {"kind": "last", "count": 2},
             },
             "weight_averaging",

@@ -65,6 +65,18 @@ def test_several_labels_may_be_chosen():
     assert not any(bar["chosen"] for bar in none["bars"])
 
 
+def test_an_unsure_model_has_no_answer():
+    """The bars are drawn, none of them chosen."""
+    page = demo("image_classification")
+    scores = {"score_circle": [0.5], "score_cross": [0.5]}
+    page.predictor.predict = lambda columns: (
+        {"prediction": [""], "score": [0.5], **scores, "abstained": [True]}
+    )
+    found = page.answer(EXAMPLES["image_classification"][0])
+    assert found["headline"] == "no answer: the model is not sure enough"
+    assert [bar["chosen"] for bar in found["bars"]] == [False, False]
+
+
 def test_choices_are_bars_in_their_order():
     """A text that occurs twice is chosen once."""
     found = answer("multiple_choice", ending2="<b>it</b>.")

@@ -96,5 +96,5 @@ def test_axes_have_round_numbers(low, high, texts):
 
 def test_counts_stand_in_the_middle_of_their_bins():
     """A bin's mean confidence may be near that of the next one."""
-    assert report.bin_centre(0.299) == pytest.approx(0.25)
-    assert report.bin_centre(1.0) == pytest.approx(0.95)
+    assert plots.bin_centre(0.299) == pytest.approx(0.25)
+    assert plots.bin_centre(1.0) == pytest.approx(0.95)

@@ -15,6 +15,7 @@ from temper import inference
 from temper.core.errors import InputError
 from temper.prediction import predictor
 from temper.tasks.base import label_predictions
+from temper.tasks.base.decisions import DecisionRule
 from tests.helpers.earlier_export import OF_AN_EARLIER_VERSION
 from tests.helpers.workspace import ROOT
 
@@ -229,5 +230,6 @@ def test_a_tokenizer_that_lacks_an_input_of_the_graph_is_named():
 
 def test_labels_of_another_model_are_named():
     """config.json and weights of two models in one folder."""
+    rule = DecisionRule(several=False)
     with pytest.raises(InputError, match=r"2 outputs and its config\.json 1 labels \(a\)"):
-        label_predictions.prediction_columns([np.zeros(2)], ["a"], "class", 0.5)
+        label_predictions.prediction_columns([np.zeros(2)], ["a"], "class", rule)

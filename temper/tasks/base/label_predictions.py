@@ -1,28 +1,34 @@
 """Logits of labels or of a number → the columns that `temper predict` adds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
 from temper.core.errors import InputError
-from temper.tasks.base.arrays import log_softmax, significant
+from temper.tasks.base.arrays import significant
+from temper.tasks.base.decisions import DecisionRule
 
 TargetKind = Literal["class", "classes", "number"]
+ABSTAINED = "abstained"  # the column of `evaluate.abstain`
 
 
 def prediction_columns(
     logits: Sequence[np.ndarray],
     label_names: Sequence[str],
     target_kind: TargetKind,
-    threshold: float | np.ndarray,
+    rule: DecisionRule,
 ) -> dict[str, list]:
     """Return `prediction`, `score` and one `score_<label>` per label; for numbers the first only.
+
+    `score` is the probability of the prediction, or the highest of several labels. A rule that
+    abstains adds `abstained`, and the prediction of such a row is empty.
 
     Args:
         logits: (outputs,), one per example.
         label_names: in the order of their ids; none for numbers.
-        threshold: the probability that each of several labels needs, one for all or one each.
+        target_kind: what the outputs mean.
+        rule: how labels are decided for.
 
     Raises:
         InputError: the model has more or fewer outputs than labels.
@@ -35,29 +41,27 @@ def prediction_columns(
             f"the model has {outputs.shape[1]} outputs and its config.json {len(label_names)} "
             f"labels ({', '.join(label_names)}): they are of two models"
         )
-    if target_kind == "classes":
-        probabilities = 1 / (1 + np.exp(-outputs))
+    probabilities = rule.probabilities(outputs)
+    decided = rule.predictions(probabilities)
+    confidence, rounded = rule.confidence(probabilities, decided), probabilities.round(6)
+    if rule.several:
         predictions = [
             "|".join(name for name, holds in zip(label_names, row, strict=True) if holds)
-            for row in probabilities >= threshold
+            for row in decided
         ]
+        score = rounded.max(-1)
     else:
-        probabilities = np.exp(log_softmax(outputs))
-        predictions = [label_names[i] for i in probabilities.argmax(-1)]
-    rounded = probabilities.round(6)
+        predictions = [label_names[i] for i in decided]
+        score = confidence.round(6)
     scores = {f"score_{name}": rounded[:, i].tolist() for i, name in enumerate(label_names)}
-    return {"prediction": predictions, "score": rounded.max(-1).tolist()} | scores
+    columns = {"prediction": predictions, "score": score.tolist()} | scores
+    if rule.min_confidence is None:
+        return columns
+    abstained = rule.abstains(confidence).tolist()
+    answers = ["" if left else text for text, left in zip(predictions, abstained, strict=True)]
+    return columns | {"prediction": answers, ABSTAINED: abstained}
 
 
 def positive_id(name: str | None, label_names: Sequence[str]) -> int | None:
     """Return the id of `evaluate.positive_label`; None where it is no label."""
     return label_names.index(name) if name in label_names else None
-
-
-def thresholds(
-    setting: float | Mapping[str, float] | str | None, label_names: Sequence[str]
-) -> float | np.ndarray:
-    """Return `evaluate.threshold` as a probability or one per label; 0.5 where it has none."""
-    if isinstance(setting, Mapping):
-        return np.array([setting[name] for name in label_names])
-    return setting if isinstance(setting, float) else 0.5

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from temper.tasks.base import Outputs, Task, label_predictions
+from temper.tasks.base import Outputs, Task, decisions, label_predictions
 from temper.tasks.base.arrays import Columns, ComputeMetrics, Logits, Rows, Scores
 
 
@@ -24,6 +24,7 @@ class SingleLabelTask(Task):
     def prediction_columns(
         self, outputs: Outputs, features: Rows, examples: Rows, processor: object
     ) -> Columns:
+        rule = decisions.read(self.settings.evaluate, self.label_names, several=False)
         return label_predictions.prediction_columns(
-            outputs["logits"], self.label_names, "class", 0.5
+            outputs["logits"], self.label_names, "class", rule
         )

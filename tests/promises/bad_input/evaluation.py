@@ -13,6 +13,10 @@ def compared(**values):
     return {"evaluate.zero_shot": {"a": ZERO_SHOT | values}}
 
 
+def point(label="equivalent", **values):
+    return {"evaluate.operating_point": {"label": label} | values}
+
+
 CASES = (
     BadInput(
         name="no-threads",
@@ -144,6 +148,64 @@ CASES = (
         name="zero-shot-labels-of-one-phrase",
         changes=compared(phrases={"equivalent": "x", "not_equivalent": "x"}),
         says=("'not_equivalent' and 'equivalent' have the same phrase, 'x'",),
+    ),
+    BadInput(
+        name="operating-point-with-two-targets",
+        changes=point(precision=0.9, recall=0.9),
+        says=(
+            "operating_point needs exactly one of precision, recall, false_positive_rate, ",
+            "found precision and recall",
+        ),
+    ),
+    BadInput(
+        name="operating-point-without-a-target",
+        changes=point(),
+        says=("operating_point needs exactly one of", "found none"),
+    ),
+    BadInput(
+        name="operating-point-in-percent",
+        changes=point(precision=98),
+        says=("evaluate.operating_point.precision", "less than or equal to 1", "found 98"),
+    ),
+    BadInput(
+        name="operating-point-of-no-label",
+        changes=point(label="equivalnt", recall=0.9),
+        says=("evaluate.operating_point.label: 'equivalnt' is not a label", "'equivalent'"),
+    ),
+    BadInput(
+        name="operating-point-of-a-number",
+        changes=point(recall=0.9)
+        | {
+            "task.problem_type": "regression",
+            "task.labels": ABSENT,
+            "evaluate.positive_label": None,
+            "train.metric_for_best_model": "loss",
+        },
+        says=(
+            "evaluate.operating_point: has no effect here with sequence_classification",
+            "only where a row as a whole has labels",
+        ),
+    ),
+    BadInput(
+        name="abstain-with-a-share-of-all-and-more",
+        changes={"evaluate.abstain": {"coverage": 1.2}},
+        says=("evaluate.abstain.coverage", "less than or equal to 1", "found 1.2"),
+    ),
+    BadInput(
+        name="abstain-of-tags",
+        recipe="sample-token_classification",
+        changes={"evaluate.abstain": {"coverage": 0.9}},
+        says=("evaluate.abstain: has no effect here with token_classification",),
+    ),
+    BadInput(
+        name="temperature-of-zero",
+        changes={"evaluate.temperature": 0},
+        says=("evaluate.temperature", "greater than 0", "found 0"),
+    ),
+    BadInput(
+        name="temperature-of-an-unknown-kind",
+        changes={"evaluate.temperature": "auto"},
+        says=("evaluate.temperature", "'tuned'", "found 'auto'"),
     ),
     BadInput(
         name="int8-without-a-limit",
