@@ -29,7 +29,7 @@ POINT = {
 }
 ANSWERS = {
     "coverage": "rows answered",
-    "selective_accuracy": "accuracy of these",
+    "selective_accuracy": "their accuracy",
     "accuracy": "accuracy of all rows",
     "aurc": "AURC",
 }
@@ -58,8 +58,12 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def text_table(decisions: Mapping[str, Any]) -> Table:
-    """Return the table of a decisions.json."""
-    return Table("decisions, found on validation", HEAD, decisions["table"])
+    """Return the table of a decisions.json with a column less, which fits a terminal."""
+    lines = [
+        [f"{what}: {name}" if what else f"… {name}", *scores]
+        for what, name, *scores in decisions["table"]
+    ]
+    return Table("decisions, found on validation", ["decision: score", *HEAD[2:]], lines)
 
 
 def write_thresholds(target: Path, rule: DecisionRule, label_names: Sequence[str]) -> None:
@@ -76,10 +80,10 @@ def rows(rule: DecisionRule, label_names: Sequence[str], scores: SplitScores) ->
         lines += _section(f"temperature {rule.temperature:g}", TEMPERATURE, scores)
     if rule.point is not None:
         label, threshold = rule.point
-        what = f"{label_names[label]} from a probability of {threshold:g}"
+        what = f"{label_names[label]} ≥ {threshold:.4g}"
         lines += _section(what, POINT, scores)
     if rule.min_confidence is not None:
-        what = f"an answer from a confidence of {rule.min_confidence:g}"
+        what = f"confidence ≥ {rule.min_confidence:.4g}"
         lines += _section(what, ANSWERS, scores)
     return lines
 

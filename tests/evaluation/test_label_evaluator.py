@@ -179,7 +179,7 @@ def test_found_decisions_are_written_and_said(tmp_path, capsys):
     )
     assert "operating_precision" not in scores
     assert [line[1] for line in found["table"]] == [
-        "rows answered", "accuracy of these", "accuracy of all rows", "AURC",
+        "rows answered", "their accuracy", "accuracy of all rows", "AURC",
     ]  # fmt: skip
     plain, scores, _, _ = decided("classification", tmp_path)
     (tmp_path / "off").mkdir()

@@ -13,7 +13,7 @@ from tests.helpers.export import run_export, score
 CHANGES = {
     "evaluate__temperature": 2.5,
     "evaluate__operating_point": {"label": "equivalent", "recall": 0.75},
-    "evaluate__abstain": {"coverage": 0.6},
+    "evaluate__abstain": {"coverage": 0.3},
 }
 EVALUATED = ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
 
@@ -30,13 +30,14 @@ def test_an_export_decides_as_evaluate_did(exported, write_params, monkeypatch):
     decisions = artifacts.read_json(Path("data/evaluation/decisions.json"))
     metrics = artifacts.read_json(Path("data/evaluation/metrics.json"))
     assert metrics["validation"]["operating_recall"] >= 0.75
-    assert metrics["validation"]["coverage"] >= 0.6
+    assert metrics["validation"]["coverage"] >= 0.3
     run_export(Path("data/decided"))
     target = Path("data/decided")
     stored = artifacts.read_json(target / "config.json")["temper"]["evaluate"]
     assert stored["operating_point"] == decisions["evaluate"]["operating_point"]
     assert stored["abstain"] == decisions["evaluate"]["abstain"]
     assert stored["temperature"] == 2.5
+    abstained = set()
     for split in ("validation", "test"):
         text = Path(f"tests/data/{split}.csv").read_text(encoding="utf-8")
         with Path(f"data/evaluation/predictions/{split}.csv").open(encoding="utf-8") as file:
@@ -51,9 +52,10 @@ def test_an_export_decides_as_evaluate_did(exported, write_params, monkeypatch):
             assert chances == pytest.approx(
                 [float(row["score_equivalent"]) for row in expected], abs=1e-5
             )
-    assert {row["abstained"] for row in rows} == {"True", "False"}
+        abstained |= {row["abstained"] for row in rows}
+    assert abstained == {"True", "False"}
     threshold = stored["operating_point"]["threshold"]
-    chosen = [row["prediction"] == "equivalent" for row in expected]
+    chosen = [row["prediction"] == "equivalent" for row in expected]  # also where it abstains
     assert chosen == [chance >= threshold for chance in chances]
     assert score(target, text, engine="int8")[0].keys() == rows[0].keys()
     from temper.export import mlflow_model
@@ -64,10 +66,10 @@ def test_an_export_decides_as_evaluate_did(exported, write_params, monkeypatch):
     assert found["prediction"].tolist() == [row["prediction"] for row in score(target, text)]
     assert found["abstained"].dtype == bool
     card = (target / "README.md").read_text(encoding="utf-8")
-    assert f"equivalent from a probability of {threshold:g}" in card
+    assert f"equivalent ≥ {threshold:.4g}" in card
     assert "divide them by 2.5 before they become probabilities" in card
     report = Path("data/evaluation/report.html").read_text(encoding="utf-8")
-    assert f"equivalent from a probability of {threshold:g}" in report
+    assert f"equivalent ≥ {threshold:.4g}" in report
     assert "Risk and coverage: risk" in report
 
 
