@@ -41,9 +41,14 @@ def right(result: SplitResult) -> np.ndarray:
 
 
 def unscaled(
-    rule: DecisionRule, logits: np.ndarray, references: np.ndarray, predictions: np.ndarray
-) -> np.ndarray:
-    """Return the loss and confidence of rows without the temperature, (rows, 2)."""
+    rule: DecisionRule, logits: np.ndarray, references: np.ndarray | None, predictions: np.ndarray
+) -> np.ndarray | None:
+    """Return the loss and confidence of rows without the temperature, (rows, 2).
+
+    None where the rule has no temperature, or there are no references.
+    """
+    if rule.temperature == 1 or references is None:
+        return None
     plain = replace(rule, temperature=1.0)
     loss = decision_search.log_losses(logits, references, 1.0)
     confidence = plain.confidence(plain.probabilities(logits), predictions)

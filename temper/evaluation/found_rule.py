@@ -25,13 +25,13 @@ class FoundRule:
     notes: list[str] = field(default_factory=list)
 
 
-def check_validation(users: Sequence[str], *, is_labelled: bool) -> None:
+def check_validation(users: Sequence[str], *, has_labels: bool) -> None:
     """Refuse parameters whose numbers are found on validation where that has no labels.
 
     Raises:
         InputError: it has none, or there is no such split.
     """
-    if not is_labelled:
+    if users and not has_labels:
         raise InputError(
             f"there is no labelled validation split, but {', '.join(users)} needs one; set "
             "data.split.validation"

@@ -48,10 +48,9 @@ class LabelEvaluator(Evaluator):
         if self.target_kind == "class":
             self.score_options = {"positive": self.positive}
         self.decides = any(getattr(self.params, key) for key in evaluate_rules.DECISIONS)
-        if needs_validation := evaluate_rules.users_of_validation(self.params):
-            validation = self.raw.get("validation")
-            is_labelled = validation is not None and self.is_labelled(validation)
-            found_rule.check_validation(needs_validation, is_labelled=is_labelled)
+        needs_validation = evaluate_rules.users_of_validation(self.params)
+        has_labels = "validation" in self.raw and self.is_labelled(self.raw["validation"])
+        found_rule.check_validation(needs_validation, has_labels=has_labels)
         self.tunes_thresholds = self.target_kind == "classes" and self.params.threshold == "tuned"
         self.tunes = self.tunes_thresholds or bool(needs_validation)
         self.tuning_split = "validation" if "validation" in self.features else "train"
@@ -130,9 +129,10 @@ class LabelEvaluator(Evaluator):
         logits, rule = np.stack(outputs).astype(np.float64), self.rule
         dense = None if references is None else label_stats.dense(references)
         scored = self.decided(logits, dense)
-        confidence = None
+        confidence, unscaled = None, None
         if self.decides:
             confidence = rule.confidence(scored.probabilities, scored.predictions)
+            unscaled = decision_scores.unscaled(rule, logits, dense, scored.predictions)
         predicted = self.named(scored.predictions)
         actual = [""] * len(logits) if dense is None else self.named(dense)
         cells = [
@@ -142,8 +142,8 @@ class LabelEvaluator(Evaluator):
             )
         ]
         if self.params.abstain is not None and confidence is not None:
-            for row, is_left in zip(cells, rule.abstains(confidence).tolist(), strict=True):
-                row.append(str(is_left))
+            marks = rule.abstains(confidence).astype(str).tolist()
+            cells = [[*row, mark] for row, mark in zip(cells, marks, strict=True)]
         predictions, keep = scored.predictions, sampled[: len(logits)]
         return SplitResult(
             stats=None if dense is None else self.per_example_stats(predictions, references),
@@ -157,9 +157,7 @@ class LabelEvaluator(Evaluator):
             ),
             references=references,
             confidence=confidence,
-            unscaled=None
-            if rule.temperature == 1 or dense is None
-            else decision_scores.unscaled(rule, logits, dense, predictions),
+            unscaled=unscaled,
         ), cells
 
     def decided(self, logits: np.ndarray, references: np.ndarray | None) -> "LabelOutputs":
@@ -169,10 +167,10 @@ class LabelEvaluator(Evaluator):
         if self.target_kind == "number":
             return scored
         predictions = rule.predictions(scored.probabilities)
+        scored = replace(scored, predictions=predictions)
         if rule.point is None or rule.several:
-            return replace(scored, predictions=predictions)
-        confidence = rule.confidence(scored.probabilities, predictions)
-        return replace(scored, predictions=predictions, confidence=confidence)
+            return scored
+        return replace(scored, confidence=rule.confidence(scored.probabilities, predictions))
 
     def named(self, values: np.ndarray) -> list:
         """Return numbers, or label names instead of ids."""
