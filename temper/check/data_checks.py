@@ -155,6 +155,7 @@ def key_of(task: TaskParams, column: str) -> str:
         value = getattr(task, key)
         if key == "template" and value is not None:
             value = text_template.columns(value)
+        value = tuple(value.values()) if isinstance(value, dict) else value
         if value == column or (isinstance(value, tuple) and column in value and key != "labels"):
             return f"task.{key}"
     return "task"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ROWS_PER_BATCH = 1000
 SHARD = "data-00000-of-00001.arrow"
+LABEL_PROBABILITIES = "label_probabilities"  # column: one per label, in the order of their ids
 AUGMENTED = "augmented"  # bool column: true for augmented training rows, which come last
 
 

@@ -140,13 +140,15 @@ def column_types(task: TaskParams, data: DataParams, encoder: LabelEncoder | Non
 
     Without an encoder, labels are names.
     """
-    from datasets import Features, Value
+    from datasets import Features, List, Value
 
     types = {name: columns.column_type(value_type) for name, value_type in task.inputs.items()}
     types |= {name: Value("string") for name in data.extra_columns}
     if task.target is not None:
         name, value_type = task.target
         types[name] = encoder.column_type() if encoder else columns.column_type(value_type)
+    if task.has_label_probabilities:
+        types[arrow.LABEL_PROBABILITIES] = List(Value("float32"))
     return Features(types)
 
 

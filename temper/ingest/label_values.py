@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from temper.core.errors import InputError
-from temper.ingest import columns
+from temper.ingest import columns, label_probabilities
 from temper.ingest.columns import ColumnBatch, Locate, find_column, num_rows
 from temper.params.task import Embeddings, SequenceClassification, TaskParams
 
@@ -37,7 +37,9 @@ def read_targets(batch: ColumnBatch, task: TaskParams, split: str, locate: Locat
     """
     assert task.target is not None
     name, value_type = task.target
-    if isinstance(task, SequenceClassification) and not isinstance(task.label, str):
+    if isinstance(task, SequenceClassification) and task.label is None:
+        return label_probabilities.likeliest(label_probabilities.read(batch, task, split, locate))
+    if isinstance(task, SequenceClassification) and isinstance(task.label, tuple):
         return _join_flags(batch, task.label, split, locate)
     values, where = find_column(batch, name) or [None] * num_rows(batch), locate(name)
     if value_type in columns.CONVERTERS:

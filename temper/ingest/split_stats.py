@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from temper.core import arrow
 from temper.core.errors import InputError
-from temper.ingest import answers, columns, label_values, row_checks, splits
+from temper.ingest import answers, columns, label_probabilities, label_values, row_checks, splits
 from temper.ingest.columns import ColumnBatch, Locate
 from temper.params.data import DataParams
 from temper.params.task import (
@@ -129,6 +130,11 @@ def read_columns(
         read[name] = [None if v is None else label_values.label_name(v) for v in values]
     if task.target is not None:
         read[task.target[0]] = targets
+    if task.has_label_probabilities:
+        rows = label_probabilities.read(batch, task, split, locate)
+        if split == "train":
+            label_probabilities.check(rows, targets, locate(task.label_columns[0]))
+        read[arrow.LABEL_PROBABILITIES] = [row and [*row.values()] for row in rows]
     return read
 
 

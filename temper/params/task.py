@@ -23,9 +23,12 @@ class SequenceClassification(TaskSchema):
     """The text column, or the two columns of a pair. Absent: template makes the text."""
     template: Template = None
     truncate_column: TruncateColumn = None
-    label: Annotated[Name | Annotated[Columns, Field(min_length=1)], Target("class")]
+    label: Annotated[Name | Annotated[Columns, Field(min_length=1)] | None, Target("class")] = None
     """The label column; for several labels also a list of columns of 0 and 1, one per label and
-    named after it."""
+    named after it. Absent: the label that is likeliest in label_probabilities."""
+    label_probabilities: Annotated[dict[Name, Name], Field(min_length=2)] | None = None
+    """Label → column of its probability, such as the share of annotators; learned in place of the
+    label. Absent: the labels are certain."""
     labels: Columns | None = None
     """Label names in the order of their ids. Absent: the order of the data."""
     label_separator: Name | None = None
@@ -34,7 +37,11 @@ class SequenceClassification(TaskSchema):
 
     @model_validator(mode="after")
     def _check_label_columns(self) -> Self:
-        if isinstance(self.label, str):
+        if self.label_probabilities is not None:
+            self._check_label_probabilities(self.label_probabilities)
+        elif self.label is None:
+            raise ValueError("label is missing (or label_probabilities in its place)")
+        if self.label is None or isinstance(self.label, str):
             return self
         if self.problem_type != "multi_label_classification":
             raise ValueError(
@@ -45,9 +52,28 @@ class SequenceClassification(TaskSchema):
                 raise ValueError(f"{key} has no effect with a list of columns in label; remove it")
         return self
 
+    def _check_label_probabilities(self, columns: dict[str, str]) -> None:
+        if self.problem_type != "single_label_classification":
+            raise ValueError(
+                f"label_probabilities are for single_label_classification, not {self.problem_type}"
+            )
+        if self.labels is not None:
+            raise ValueError("labels has no effect with label_probabilities, in whose order they "
+                             "are; remove it")  # fmt: skip
+        if len({*columns.values()} - {*self.inputs, self.label}) < len(columns):
+            raise ValueError("label_probabilities needs a column of its own for each label")
+
     @property
     def classes(self) -> Columns | None:
-        return self.labels if isinstance(self.label, str) else self.label
+        if self.label_probabilities is not None:
+            return tuple(self.label_probabilities)
+        return self.label if isinstance(self.label, tuple) else self.labels
+
+    @property
+    def label_columns(self) -> Columns:
+        if self.label is None:
+            return tuple((self.label_probabilities or {}).values())
+        return super().label_columns
 
     @property
     def target(self) -> tuple[str, str]:

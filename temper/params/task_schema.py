@@ -111,6 +111,11 @@ class TaskSchema(Group):
         return self.target is not None and self.target[1] in ("class", "classes", "tags")
 
     @property
+    def has_label_probabilities(self) -> bool:
+        """Whether a probability of each label is learned."""
+        return getattr(self, "label_probabilities", None) is not None
+
+    @property
     def label_columns(self) -> Columns:
         """The columns that make up the target: itself, or several of 0 and 1."""
         return tuple(column for column, _ in self._marked(Target)) if self.target else ()

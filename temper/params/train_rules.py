@@ -122,4 +122,18 @@ def distillation_conflicts(p: Params) -> Iterator[Conflict]:
             yield f"train.{key}", "has no effect with train.distillation.weight: 1; remove it"
 
 
-TRAIN_RULES = (loss_conflicts, schedule_conflicts, embedding_conflicts, distillation_conflicts)
+def label_probability_conflicts(p: Params) -> Iterator[Conflict]:
+    """Yield what changes or replaces the loss of labels where probabilities are learned."""
+    for key in (*LOSS_OPTIONS, "loss") if p.task.has_label_probabilities else ():
+        if getattr(p.train, key):
+            message = "has no effect on task.label_probabilities, which are learned as they are"
+            yield f"train.{key}", f"{message}; remove it"
+
+
+TRAIN_RULES = (
+    loss_conflicts,
+    schedule_conflicts,
+    embedding_conflicts,
+    distillation_conflicts,
+    label_probability_conflicts,
+)

@@ -1,4 +1,4 @@
-"""Teachers' logits of the training rows → a part of their batches; and who taught the model.
+"""Teachers' logits, and label probabilities → a part of batches; and who taught the model.
 
 `temper/training/distillation_loss.py` has the term of the loss.
 """
@@ -71,13 +71,22 @@ def tags(taught: dict[str, Any] | None) -> dict[str, str]:
     }
 
 
+def with_label_probabilities(parameters: Params, collate: Collator) -> Collator:
+    """Return a collator that adds `label_probabilities` (batch, labels), if they are learned."""
+    if not parameters.task.has_label_probabilities:
+        return collate
+    key = arrow.LABEL_PROBABILITIES
+    return lambda rows: collate(rows) | {key: np.array([row[key] for row in rows], np.float32)}
+
+
 def collator(parameters: Params, collate: Collator, num_outputs: int) -> Collator:
     """Return a collator that adds `teacher_logits` to the batch, if there are teachers.
 
     They are (batch, teachers, outputs), or (batch, teachers, outputs, tokens) where tokens have
     labels: the tokens come last, as in every array that a recorded step cuts to a length. NaN
-    stands where a teacher has no token of a word.
+    stands where a teacher has no token of a word. `label_probabilities` are added too.
     """
+    collate = with_label_probabilities(parameters, collate)
     columns = [PREFIX + name for name in parameters.train.teachers]
     if not columns:
         return collate

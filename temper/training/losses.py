@@ -17,7 +17,10 @@ from temper.core.errors import InputError
 from temper.tasks.base.arrays import IGNORE_INDEX
 from temper.training import embedding_losses
 
-TARGETS = ("teacher_logits",)  # of a batch besides `labels`; no input of the network
+TARGETS = (
+    "teacher_logits",
+    "label_probabilities",
+)  # of a batch besides `labels`; no input of the network
 LossFunction = Callable[..., Tensor]  # (logits, labels, **loss_kwargs)
 
 
@@ -100,8 +103,15 @@ def cross_entropy(
     label_smoothing: float,
     class_weights: Sequence[float] | None,
     focal_gamma: float,
+    label_probabilities: Tensor | None = None,
 ) -> Tensor:
-    """Sum the cross-entropy of logits (…, classes) and label ids (…); see `build_loss`."""
+    """Sum the cross-entropy of logits (…, classes) and label ids (…); see `build_loss`.
+
+    With `label_probabilities` (batch, classes) that of these, in rows that have a label.
+    """
+    if label_probabilities is not None:
+        terms = -(label_probabilities * logits.float().log_softmax(-1)).sum(-1)
+        return torch.where(label_mask(labels), terms, 0.0).sum()
     capturing = labels.is_cuda and torch.cuda.is_current_stream_capturing()
     if labels.ndim > 1 and capturing:  # a CUDA graph has fixed shapes
         logits, labels = logits.flatten(0, -2), labels.flatten()
