@@ -19,6 +19,7 @@ from temper.params.train_rules import LOSS_OPTIONS, TRAIN_RULES, Conflict
 AUGMENTED = ("sequence_classification", "seq2seq_lm")  # no label belongs to a word of the text
 SINGLE_LABEL = ("image_classification", "audio_classification")
 LABELS = ("sequence_classification", "token_classification", *SINGLE_LABEL)
+TAUGHT = ("sequence_classification", "token_classification", "image_classification")
 HEADS = ("sequence_classification", "token_classification")  # tasks of `model.head`
 TEXT = tuple(task for task in TASKS if task not in SINGLE_LABEL)
 PADDED = (*TEXT, "audio_classification")  # whose rows have lengths
@@ -91,8 +92,8 @@ TECHNIQUES = {  # off where absent, null, 0 or {}; refused where they have no ef
         lambda p: p.task.metrics == "classification",
         "only where a row has one label",
     ),
-    "train.teachers": Scope(LABELS),
-    "train.distillation": Scope(LABELS),
+    "train.teachers": Scope(TAUGHT),
+    "train.distillation": Scope(TAUGHT),
     "train.r_drop_alpha": Scope(R_DROP),
     "model.head": Scope(HEADS),
     "model.custom_class": Scope(LABELS),
