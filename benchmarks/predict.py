@@ -173,7 +173,7 @@ def main(options: argparse.Namespace) -> None:
             found = run(options, [sys.executable, TOKENIZING], *more)
             print(
                 f"\ntokenizing {num_rows:,} rows to Arrow: {found['stage'] / 1e6:.2f} Mtok/s, "
-                f"{found['stage'] / found['raw']:.2f} of encode_batch_fast's, "
+                f"{found['ratio']:.2f} of encode_batch_fast's, "
                 f"peak {found['peak_mib']:,.0f} MiB",
                 flush=True,
             )

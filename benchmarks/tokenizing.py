@@ -13,19 +13,20 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from datasets import Features
 
 from stages import tokenize
-from temper.core import arrow
+from temper.core import arrow, startup
 from temper.prediction import stored
 from temper.tasks.base import registry
 from temper.tasks.base.encoded_columns import column_types
 
 
-def main(model: Path, source: Path, num_rows: int) -> dict[str, float]:
-    """Return tokens/s of the tokenizer alone and of the stage's loop, and the loop's memory."""
+def main(model: Path, source: Path, num_rows: int, rounds: int) -> dict[str, float]:
+    """Return tokens/s of the tokenizer alone and of the stage's loop in turn, and the memory."""
     _, settings = stored.read(model)
     task = registry.load(settings)
     processor: Any = registry.load_processor(model, task)
@@ -35,19 +36,23 @@ def main(model: Path, source: Path, num_rows: int) -> dict[str, float]:
     batches = [[column[i : i + arrow.ROWS_PER_BATCH] for column in texts] for i in starts]
     rows = [list(zip(*batch, strict=True)) if len(batch) == 2 else batch[0] for batch in batches]
     as_columns = [dict(zip(task.columns, batch, strict=True)) for batch in batches]
-    peak, lengths = [0.0], Counter()
+    peak = [0.0]
     threading.Thread(target=watch_memory, args=[peak], daemon=True).start()
-    endless = itertools.islice(itertools.cycle(as_columns), num_rows // arrow.ROWS_PER_BATCH)
     features = column_types(task.encode(as_columns[0], processor, mode="predict"), Features(), task)
-    with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        encoded = tokenize.encode_split(endless, task.encode, processor, "predict", lengths)
-        arrow.write_split(Path(folder), "train", features, encoded)
-        seconds = time.perf_counter() - started
-    raw = max(tokens_per_s(processor, settings.tokenize.max_length, rows) for _ in range(3))
-    limit = settings.tokenize.max_length or max(lengths)
-    tokens = sum(min(length, limit) * count for length, count in lengths.items())
-    return {"raw": raw, "stage": tokens / seconds, "peak_mib": peak[0]}
+    limit, raw, stage = settings.tokenize.max_length, [], []
+    for _ in range(rounds):
+        raw.append(tokens_per_s(processor, limit, rows))
+        lengths: Counter[int] = Counter()
+        endless = itertools.islice(itertools.cycle(as_columns), num_rows // arrow.ROWS_PER_BATCH)
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.perf_counter()
+            encoded = tokenize.encode_split(endless, task.encode, processor, "predict", lengths)
+            arrow.write_split(Path(folder), "train", features, encoded)
+            seconds = time.perf_counter() - started
+        tokens = sum(min(length, limit or length) * count for length, count in lengths.items())
+        stage.append(tokens / seconds)
+    ratio = median(one / other for one, other in zip(stage, raw, strict=True))
+    return {"raw": median(raw), "stage": median(stage), "ratio": ratio, "peak_mib": peak[0]}
 
 
 def tokens_per_s(processor: Any, max_length: int | None, batches: list[list]) -> float:
@@ -74,5 +79,7 @@ if __name__ == "__main__":
     parser.add_argument("--model", type=Path, required=True, help="an export")
     parser.add_argument("--input", type=Path, required=True, help="CSV of the model's columns")
     parser.add_argument("--num-rows", type=int, required=True)
-    arguments = parser.parse_args()
-    print(json.dumps(main(arguments.model, arguments.input, arguments.num_rows)))
+    parser.add_argument("--rounds", type=int, default=5, help="medians are shown")
+    startup.collect_rarely()  # as the stage does
+    options = parser.parse_args()
+    print(json.dumps(main(options.model, options.input, options.num_rows, options.rounds)))
