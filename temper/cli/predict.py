@@ -35,6 +35,7 @@ from temper.ingest.columns import (
     read_inputs,
 )
 from temper.ingest.text_files import Note
+from temper.models import light_imports
 from temper.params.data import CsvParams
 from temper.params.task_schema import MEDIA
 from temper.prediction.batches import BATCH_TOKENS
@@ -95,6 +96,8 @@ def predict(
     context: typer.Context = NOT_A_COMMAND,
 ) -> None:
     """Add predictions to every row of a file, in its order."""
+    if context is not None:  # else another program, which may need what is left out
+        light_imports.leave_out_of_predicting(has_code=trust_code)
     files = find_input(input)
     predicted_file.check_output(output, files)
     csv_params, notes = parse_csv(csv), {}  # on how files are read, once each

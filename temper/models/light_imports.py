@@ -40,6 +40,14 @@ def leave_out(parameters: Params) -> None:
         modules.setdefault("peft", None)  # as if it were not installed
 
 
+def leave_out_of_predicting(*, has_code: bool) -> None:
+    """Import transformers and torch lightly in a process that only predicts with exports."""
+    list_models_once()
+    if not has_code and is_one_cpu_process():
+        leave_out_compiler()
+        leave_out_optional()
+
+
 def is_one_cpu_process() -> bool:
     """Check that there is no accelerator, and that no other process takes part."""
     is_alone = all(os.environ.get(k, v) == v for k, v in ONE_PROCESS.items())
