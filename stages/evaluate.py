@@ -181,5 +181,6 @@ if __name__ == "__main__":
     startup.collect_rarely()
     with errors.exit_on_input_error():
         determinism.prepare((parameters := params.load()).determinism)
+        tracking.begin()
         light_imports.leave_out(parameters)
         main(*map(Path, sys.argv[1:]))

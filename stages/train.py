@@ -186,5 +186,6 @@ if __name__ == "__main__":
         distributed.take_over_sharding()
         distributed.restrict_visible_gpus((parameters := params.load()).train.launch)
         determinism.prepare(parameters.determinism)
+        tracking.begin()
         light_imports.leave_out(parameters)
         main(*map(Path, sys.argv[1:]))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temper.core.errors import InputError
-from temper.tracking import addresses, database, journal, store, uploader
+from temper.tracking import addresses, database, journal, run_writer, store
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -48,7 +48,7 @@ def find_journals() -> tuple[dict[str | None, str], int, int]:
     num_left = 0
     for left in journal.left_behind():
         num_left += 1
-        opened = uploader.RunWriter(left).first_record()
+        opened = run_writer.RunWriter(left).first_record()
         recorded = opened.get("uri", "") if opened else ""
         stores[recorded] = recorded or store.default_uri()
     num_busy = len(list(journal.folder().glob("*.jsonl"))) - num_left
@@ -66,7 +66,7 @@ def send(recorded: str | None, uri: str) -> list[str]:
     failed, runs = [], {}
     try:
         client = store.connect(uri)
-        for writer, error in uploader.upload_left_behind(client, recorded):
+        for writer, error in run_writer.upload_left_behind(client, recorded):
             if error is not None:
                 failed.append(f"{writer.journal.path}: {store.error_message(error, uri)}")
             elif writer.run is not None:

@@ -1,8 +1,9 @@
 """Record the stages of one execution in one MLflow run.
 
-A stage writes to a journal on disk (journal.py), and a thread uploads it (uploader.py), so that a
-slow or dead server never blocks a stage. What is not uploaded by the end of a stage is uploaded by
-the next stage that reaches the server, or by `temper sync`. A stage warns once, whatever fails.
+A stage writes to a journal on disk (journal.py). A thread reads it (uploader.py), and a process
+with MLflow uploads it (sender.py), so that a slow or dead server never blocks a stage. What is not
+uploaded by the end of a stage is uploaded by the next stage that reaches the server, or by `temper
+sync`. A stage warns once, whatever fails.
 """
 
 import hashlib
@@ -10,7 +11,6 @@ import json
 import os
 import subprocess
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from temper import params
 from temper.core import determinism
 from temper.core.errors import InputError
-from temper.tracking import journal, store
+from temper.tracking import journal, sender, store
 from temper.tracking.store import files_sha256
 from temper.tracking.uploader import Uploader
 
@@ -53,12 +53,22 @@ def is_off() -> bool:
     return value == "off"
 
 
+def begin() -> None:
+    """Import MLflow in another process, for the stage that runs in this one and is imported next.
+
+    Of several that train together only the first records.
+    """
+    if not is_off() and os.environ.get("RANK", "0") == "0":
+        sender.begin()
+
+
 class Run:
     """The run of one stage. No method raises because of the tracker."""
 
     def __init__(self, stage: str, tags: dict[str, str], parameters: params.Params):
         self.log_every, self.data, self.has_warned = log_every(), parameters.data, False
         self.journal = None
+        self.uploader: Uploader | None = None
         if is_off():
             return
         self.journal = journal.create(f"{stage}-{execution()}-{os.getpid()}", self._warn_unwritten)
@@ -96,17 +106,14 @@ class Run:
 
     def log_model(self, save: Callable[..., None], *arguments: Any) -> None:
         """Record the MLflow model folder that `save(source, target, …)` writes."""
-        if self.journal is None:
+        if self.journal is None or self.uploader is None:
             return
         target = self.journal.files / "model"
-        try:
+        with suppress(OSError):  # `save` tells of it
             target.parent.mkdir(parents=True, exist_ok=True)
-            store.connect_quietly()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # mlflow warns about its own type hints
-                save(arguments[0], target, *arguments[1:])
-        except Exception as error:  # a model that MLflow cannot serve is still exported
-            self.warn(f"no MLflow model: {error!s:.300}")
+        problem = self.uploader.call(save, arguments[0], target, *arguments[1:])
+        if problem is not None:  # a model that MLflow cannot serve is still exported
+            self.warn(f"no MLflow model: {problem}")
             return
         self._write("logged_model", file="model")
 
@@ -162,9 +169,9 @@ def run(
     tags |= {"fingerprint": fingerprint} if fingerprint else {}
     tags |= {"model_sha256": model_sha256(model)} if model else {}
     stage_run = Run(stage, tags, parameters)
-    uploader = None if stage_run.journal is None else Uploader(stage_run.journal, stage_run.warn)
-    if uploader is not None:
-        uploader.start()
+    if stage_run.journal is not None:
+        stage_run.uploader = Uploader(stage_run.journal, stage_run.warn)
+        stage_run.uploader.start()
     try:
         yield stage_run
     except BaseException as error:
@@ -176,8 +183,8 @@ def run(
     else:
         stage_run._write("close", status="FINISHED")
     finally:
-        if uploader is not None:
-            uploader.finish()
+        if stage_run.uploader is not None:
+            stage_run.uploader.finish()
 
 
 def run_tags(parameters: params.Params) -> dict[str, str]:

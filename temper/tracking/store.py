@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,14 @@ def connect(uri: str | None = None) -> "MlflowClient":
     client = MlflowClient(uri)
     client.search_experiments(max_results=1)
     return client
+
+
+def import_client() -> None:
+    """Import what a client needs, of a server or a database."""
+    connect_quietly()
+    import_module("mlflow.tracking")
+    if not tracking_uri().startswith("http"):
+        import_module("mlflow.store.tracking.sqlalchemy_store")
 
 
 def connect_quietly() -> None:

@@ -11,14 +11,18 @@ import yaml
 from stages import download, hash_inputs, tokenize
 from temper import params
 from temper.core import yaml_file
-from temper.tracking import store
+from temper.tracking import sender, store
 
 ROOT = Path(__file__).parents[2]
 TOKENIZED = ("raw", "base/processor", "files/code", "files/tokenize", "translators", "tokenized")
 
 
 def isolate(patch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Keep runs and checkpoints in a folder, whatever the environment names."""
+    """Keep runs and checkpoints in a folder, whatever the environment names.
+
+    This process sends its records itself: it imports MLflow once for many stages.
+    """
+    patch.setattr(sender, "has_mlflow", lambda: True)
     for name in ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME", "TEMPER_DEBUG"):
         patch.delenv(name, raising=False)
     patch.setenv("DVC_ROOT", str(folder))

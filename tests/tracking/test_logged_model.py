@@ -10,7 +10,7 @@ from mlflow.protos.databricks_pb2 import ErrorCode
 from mlflow.tracking import MlflowClient
 
 from temper import tracking
-from temper.tracking import logged_model, store, uploader
+from temper.tracking import logged_model, run_writer, store
 
 
 def save(source, target):
@@ -52,7 +52,7 @@ def test_a_model_has_the_scores_of_its_run_once(write_params, monkeypatch):
     losing("log_outputs")
     export(parameters)
     client = store.connect()
-    assert list(uploader.upload_left_behind(client, None)) in ([], [(ANY, None)])  # what is left
+    assert list(run_writer.upload_left_behind(client, None)) in ([], [(ANY, None)])  # what is left
     assert lost == ["create_logged_model", "log_outputs"]
     (run,) = client.search_runs(["1"])
     (model,) = client.search_logged_models(["1"])

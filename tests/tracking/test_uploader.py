@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from temper.tracking.uploader import RunWriter
+from temper.tracking.run_writer import RunWriter
 
 
 def test_a_refused_file_of_a_folder_keeps_no_other_back(tmp_path):
