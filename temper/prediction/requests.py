@@ -3,7 +3,13 @@
 Shared by the model that MLflow serves and by `temper serve`.
 """
 
+import base64
+import binascii
+from typing import Any
+
+from temper.core.errors import InputError
 from temper.ingest.columns import ColumnBatch, get_column, locate_in, num_rows, read_inputs
+from temper.params.task_schema import MEDIA
 from temper.prediction.predictor import Predictor
 
 WHERE = "request"
@@ -12,10 +18,27 @@ WHERE = "request"
 def answer(predictor: Predictor, columns: ColumnBatch) -> ColumnBatch:
     """Return the predictions of a request's rows; columns that the task does not read are ignored.
 
+    Images and clips are the bytes of a file, or these in base64.
+
     Raises:
         InputError: an input is missing, or a value cannot be read.
     """
     inputs = predictor.settings.task.inputs
     for name in inputs if num_rows(columns) else ():
         get_column(columns, name, WHERE)
-    return predictor.predict(read_inputs(columns, inputs, locate_in(WHERE)))
+    locate = locate_in(WHERE)
+    files = {
+        name: [_bytes(v, locate(name)(i)) for i, v in enumerate(columns[name])]
+        for name, kind in inputs.items()
+        if kind in MEDIA and name in columns
+    }
+    return predictor.predict(read_inputs(columns | files, inputs, locate))
+
+
+def _bytes(value: Any, where: str) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return base64.b64decode(value, validate=True)
+    except binascii.Error as error:
+        raise InputError(f"{where}: expected the bytes of a file in base64: {error}") from None

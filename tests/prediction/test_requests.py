@@ -1,0 +1,42 @@
+"""A request's files are bytes, or base64 as JSON has them."""
+
+import base64
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from temper.core.errors import InputError
+from temper.prediction import requests
+from temper.tasks.base import audio
+from tests.helpers.samples import load
+
+CLIP = audio.silence()
+
+
+def answer(value: object) -> list:
+    """Return the clips that a model is asked about."""
+    task, _, _ = load("recipes/sample-audio_classification.yaml")
+    settings = SimpleNamespace(task=task.params)
+    predictor: Any = SimpleNamespace(settings=settings, predict=lambda columns: columns)
+    return requests.answer(predictor, {"audio": [value]})["audio"]
+
+
+@pytest.mark.parametrize("value", [CLIP, base64.b64encode(CLIP).decode()])
+def test_a_clip_is_its_bytes_or_base64(value):
+    assert answer(value) == [CLIP]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("clips/a.wav", "request row 1, column 'audio': expected the bytes of a file in base64"),
+        ("AAAA", "request row 1, column 'audio': not a WAV file"),
+        (None, "expected the bytes of a WAV file"),
+        (7, "expected the bytes of a WAV file"),
+    ],
+)
+def test_what_is_no_clip_is_one_line(value, message):
+    """A name is no file of the server's."""
+    with pytest.raises(InputError, match=message):
+        answer(value)
