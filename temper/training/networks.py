@@ -4,6 +4,7 @@ Weights come from the checkpoint; what it lacks, or all of it from scratch, is d
 """
 
 import copy
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ def build(base: Path, task: Task, types: "Features", parameters: Params) -> "Mod
     """
     transformers.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()  # the new head is in data/base/summary.json
+    logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)  # tied weights, saved once
     folder, params = base / "weights", parameters.model
     config = loading.open_config(folder)
     checkpoint = folder if any(folder.glob("*.safetensors")) else None

@@ -1,10 +1,13 @@
 """The network that training starts with: heads, earlier models, new tokens."""
 
+import logging
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from accelerate import PartialState
+from accelerate.utils import clean_state_dict_for_safetensors
 from safetensors.torch import load_file
 
 from stages import train
@@ -26,6 +29,21 @@ def start(parameters):
     train.determinism.configure(parameters.determinism, parameters.seed)
     task = registry.load(parameters, features)
     return networks.build(BASE, task, features, parameters)
+
+
+@pytest.mark.slow
+def test_tied_weights_are_saved_without_a_warning(prepare, caplog):
+    """It asks to check by hand what the rehearsal checks: that they are read again."""
+    PartialState()
+    logger = logging.getLogger("accelerate.utils.other")
+    tied = dict.fromkeys(("embeddings", "head"), torch.ones(3))
+    logger.setLevel(logging.WARNING)
+    clean_state_dict_for_safetensors(dict(tied))  # as Accelerator.save_state does
+    assert "Removed shared tensor" in caplog.text
+    start(prepare())
+    caplog.clear()
+    clean_state_dict_for_safetensors(dict(tied))
+    assert caplog.text == ""
 
 
 def earlier(prepare, **changes):
