@@ -12,6 +12,7 @@ from datasets import Dataset
 from temper import metrics
 from temper.core import artifacts
 from temper.core.errors import InputError
+from temper.evaluation import decision_table
 from temper.evaluation.label_evaluator import LabelEvaluator
 from temper.params.decisions import Abstain, OperatingPoint
 
@@ -181,6 +182,16 @@ def test_found_decisions_are_written_and_said(tmp_path, capsys):
     assert [line[1] for line in found["table"]] == [
         "rows answered", "their accuracy", "accuracy of all rows", "AURC",
     ]  # fmt: skip
+    lines = decision_table.text_table(decision_table.read(tmp_path)).rows
+    assert lines[0][0].endswith(": rows answered")
+    assert [line[0] for line in lines[1:]] == [
+        "… their accuracy",
+        "… accuracy of all rows",
+        "… AURC",
+    ]
+    assert [line[1] for line in lines[1:]] == [
+        f"{scores[name]:.3f}" for name in ("selective_accuracy", "accuracy", "aurc")
+    ]
     plain, scores, _, _ = decided("classification", tmp_path)
     (tmp_path / "off").mkdir()
     plain.write_decisions(tmp_path / "off", {"validation": scores})
