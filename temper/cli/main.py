@@ -18,6 +18,8 @@ COMMANDS = {  # name of the module and of its function → first line of the fun
     "folds": "Aggregate a cross-validation: the scores of each fold, their mean, all rows pooled.",
     "curve": "Plot a validation score against the number of labelled training rows.",
     "compare": "Test whether one model is better than another on the same rows.",
+    "doubts": "List training rows whose labels look wrong, or apply the list once it is corrected.",
+    "next": "Pick the rows of an unlabelled file to label next.",
     "predict": "Add predictions to every row of a file, in its order.",
     "demo": "Open a page to try the exported model on: its task's form, and what it predicts.",
     "serve": "Serve the exported model over HTTP, or write a folder for Docker that does.",

@@ -152,15 +152,15 @@ def write_predictions(
     return count
 
 
-def find_input(path: Path) -> list[Path]:
+def find_input(path: Path, option: str = "--input") -> list[Path]:
     """Return the input file, or all files below a folder, in name order.
 
     Raises:
         InputError: there is none, or one is of an unknown format.
     """
     if path.is_dir() and not any(file.is_file() for file in path.rglob("*")):
-        raise InputError(f"--input {path}: a folder without files")
-    return local_files.find_files(str(path), "input", "**/*", "--input")
+        raise InputError(f"{option} {path}: a folder without files")
+    return local_files.find_files(str(path), "input", "**/*", option)
 
 
 def parse_csv(text: str | None) -> CsvParams | None:

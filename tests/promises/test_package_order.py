@@ -32,6 +32,7 @@ ORDER = (
     "temper/init",
     "temper/compare",
     "temper/sweep",
+    "temper/data_loop",
     "temper/cli",
 )
 FILES = sorted(p for top in ("stages", "temper") for p in (ROOT / top).rglob("*.py"))

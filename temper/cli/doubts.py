@@ -1,0 +1,109 @@
+"""List the training rows whose labels look wrong, and put corrections into a copy of the data.
+
+`temper doubts`, then, with the list's empty column filled in, `temper doubts --apply doubts.csv`
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from temper import params
+from temper.cli.pinned import pin
+from temper.core.errors import InputError
+from temper.evaluation.text_tables import Table, truncate
+
+if TYPE_CHECKING:
+    from temper.data_loop.doubt_list import DoubtList
+
+SHOWN = 10  # rows on the console
+WIDTH = 40  # characters of a row's text there
+NOT_A_COMMAND: Any = None  # the context where Python code calls `doubts`
+
+
+def doubts(
+    output: Annotated[Path, typer.Option(help="The list to write, a CSV file.")] = Path(
+        "doubts.csv"
+    ),
+    apply: Annotated[
+        Path | None,
+        typer.Option(help="Write the corrections of this list to a copy of the data instead."),
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option("-n", "--rows", min=1, help="List so many rows at most.")
+    ] = None,
+    folds: Annotated[
+        int, typer.Option(min=2, help="A row is judged by the rows of the other folds.")
+    ] = 5,
+    similarity: Annotated[
+        float | None,
+        typer.Option(
+            min=0.5, max=1.0, help="Of near-duplicates, at least. Default: 0.8; of images 0.98."
+        ),
+    ] = None,
+    context: typer.Context = NOT_A_COMMAND,
+) -> None:
+    """List training rows whose labels look wrong, or apply the list once it is corrected."""
+    parameters = params.load()
+    if apply is not None:
+        from temper.data_loop import corrections
+
+        targets = corrections.apply(parameters, apply)
+        print(f"{corrections.count(apply):,} labels corrected in {targets['train']}")
+        print(*corrections.next_steps(targets), sep="\n")
+        return
+    check_output(output)
+    pin(parameters, context)
+    from temper.data_loop import doubt_list
+
+    notes: dict[str, None] = {}
+    found = doubt_list.find(
+        parameters, notes.setdefault, folds=folds, similarity=similarity, limit=rows
+    )
+    doubt_list.write(found.rows, output)
+    print(*notes, sep="\n", end="\n" * bool(notes))
+    show(found, folds)
+    print(f"wrote {len(found.rows):,} of {found.num_doubted:,} rows with a doubt to {output}")
+    if found.rows:
+        print(
+            f"next   fill in {doubt_list.CORRECTED} where a label is wrong, leave it empty "
+            f"elsewhere;\n       temper doubts --apply {output}"
+        )
+
+
+def check_output(output: Path) -> None:
+    """Refuse a path where the list cannot go, or would replace corrections.
+
+    Raises:
+        InputError: a folder, no folder, another format, or a list with corrections.
+    """
+    from temper.data_loop import corrections
+
+    if output.suffix.lower() != ".csv":
+        raise InputError(f"--output {output}: expected the name of a .csv file")
+    if output.is_dir() or not output.parent.is_dir():
+        raise InputError(f"--output {output}: {output.parent} must be a folder, and this no folder")
+    if output.exists() and (count := corrections.count(output)):
+        raise InputError(
+            f"--output {output}: has {count:,} corrections, which a new list would replace; apply "
+            "them first (temper doubts --apply), or name another file"
+        )
+
+
+def show(found: "DoubtList", folds: int) -> None:
+    """Print what judged the labels, and the most doubtful rows."""
+    print(
+        f"{found.num_rows:,} training rows, {folds} folds, a linear model\non {found.judge}:\n"
+        f"it agrees with {found.agreement:.1%} of the labels; about {found.expected:,} look wrong"
+    )
+    if not found.rows:
+        return
+    table = Table("most doubtful", ["score", "label", "suggested", "row", "where"], [])
+    for row in found.rows[:SHOWN]:
+        text = " | ".join(str(value) for value in row.cells.values())
+        where = f"{row.place.file}:{row.line}" if row.line is not None else str(row.place)
+        table.rows.append(
+            [f"{row.score:.3f}", row.current, row.suggested, truncate(text, WIDTH), where]
+        )
+    Console(highlight=False).print(table.to_rich())

@@ -1,0 +1,102 @@
+"""Pick rows of an unlabelled file whose labels would teach the model most.
+
+`temper next --pool unlabelled.jsonl -n 200`
+"""
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from temper import params
+from temper.cli import predicted_file
+from temper.cli.pinned import pin
+from temper.cli.predict import find_input, parse_csv, read_batches
+from temper.core.errors import InputError
+from temper.ingest import local_files
+from temper.ingest.columns import ColumnBatch, get_column, locate_in, num_rows, read_inputs
+
+NOT_A_COMMAND: Any = None  # the context where Python code calls `next`
+
+
+def next(
+    pool: Annotated[Path, typer.Option(help="A file of unlabelled rows, or a folder.")],
+    rows: Annotated[int, typer.Option("-n", "--rows", min=1, help="Rows to pick.")] = 100,
+    output: Annotated[Path, typer.Option(help="The picked rows: .csv, .tsv or .jsonl.")] = Path(
+        "next.csv"
+    ),
+    model: Annotated[Path, typer.Option(help="A folder written by the export stage.")] = Path(
+        "data/export"
+    ),
+    csv: Annotated[
+        str | None,
+        typer.Option(help="How CSV and TSV are written: data.csv, as in {quoting: none}"),
+    ] = None,
+    context: typer.Context = NOT_A_COMMAND,
+) -> None:
+    """Pick the rows of an unlabelled file to label next."""
+    parameters = params.load()
+    from temper.data_loop import doubt_list
+    from temper.data_loop import pool as pools
+
+    doubt_list.check_task(parameters, "temper next")
+    files = find_input(pool, "--pool")
+    predicted_file.check_output(output, files)
+    if output.suffix.lower() == ".parquet":
+        raise InputError(f"--output {output}: write .csv, .tsv or .jsonl, to fill in labels")
+    csv_params = parse_csv(csv)
+    local_files.check_csv(files, csv_params, "--csv")
+    pin(parameters, context)
+    from temper.prediction.predictor import open_export
+
+    predictor = open_export(
+        model, "auto", batch_tokens=1024, num_threads=os.cpu_count() or 1, trust_code=False
+    )
+    task = predictor.settings.task
+    if task.inputs != parameters.task.inputs:
+        raise InputError(
+            f"--model {model}: reads {', '.join(task.inputs)}, and params.yaml has "
+            f"{', '.join(parameters.task.inputs)}; export the model of params.yaml (dvc repro)"
+        )
+    notes: dict[str, None] = {}
+    read = partial(read_batches, files, csv_params, notes.setdefault)
+    given, examples = read_pool(read, task.inputs)
+    pools.check_columns(task, given)
+    chosen = pools.choose(parameters, predictor, examples, rows)
+    print(*notes, sep="\n", end="\n" * bool(notes))
+    picked: ColumnBatch = {name: [values[i] for i in chosen.rows] for name, values in given.items()}
+    blank = {name: [None] * len(chosen.rows) for name in task.label_columns if name not in given}
+    said = {"prediction": chosen.predictions, "margin": chosen.margins, "why": chosen.why}
+    with predicted_file.open_output(output, {}) as write:
+        write(blank | picked | said)
+    skipped = f"{chosen.num_known:,} rows are in the data and {chosen.num_repeated:,} repeat others"
+    print(f"{num_rows(examples):,} rows in {pool}; {skipped}")
+    print(f"wrote {len(chosen.rows):,} of the other {chosen.num_new:,} to {output}")
+    print(f"next   fill in {', '.join(blank or task.label_columns)}, and add the rows to train")
+
+
+def read_pool(read: Any, inputs: dict[str, str]) -> tuple[ColumnBatch, ColumnBatch]:
+    """Return the columns of all rows, without images, and the model's inputs, converted.
+
+    Raises:
+        InputError: an input is missing or cannot be read.
+    """
+    given: ColumnBatch = {}
+    examples: ColumnBatch = {name: [] for name in inputs}
+    for source, first_row, columns in read():
+        count = num_rows(examples)
+        for name in inputs:
+            if columns:
+                get_column(columns, name, source)
+        for name in columns:
+            if inputs.get(name) != "image":
+                given.setdefault(name, [None] * count)
+        for name in given:
+            given[name] += columns.get(name, [None] * num_rows(columns))
+        for name, values in read_inputs(columns, inputs, locate_in(source, first_row)).items():
+            examples[name] += values
+    if not num_rows(examples):
+        raise InputError("--pool: no rows")
+    return given, examples

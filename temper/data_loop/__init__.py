@@ -1,0 +1,1 @@
+"""Which labels to look at again, and which rows to label next: `temper doubts`, `temper next`."""

@@ -1,0 +1,199 @@
+"""A corrected list → a copy of the data in which some labels are others, and nothing else is.
+
+Where validation or test is cut from train, by label, other labels would cut it elsewhere: then each
+split as it is now becomes a file of its own, so that a model before and one after the corrections
+are scored on the same rows.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from temper.core import artifacts
+from temper.core.errors import InputError
+from temper.data_loop import edits, labels, source_rows
+from temper.data_loop.edits import Edit
+from temper.data_loop.labels import Spelling
+from temper.data_loop.source_rows import Place, Rows
+from temper.ingest import columns, local_files
+from temper.params.schema import Params
+
+CORRECTED = "corrected_label"
+NEEDED = (CORRECTED, "current_label", "file", "row")
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One line of the list with a corrected label."""
+
+    where: str  # in the list
+    place: Place
+    current: str
+    corrected: str
+
+
+def read(path: Path) -> list[Correction]:
+    """Read the lines of a list that have a corrected label.
+
+    Raises:
+        InputError: it is no list that `temper doubts` wrote, or names a row twice.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; temper doubts writes one")
+    found: dict[Place, Correction] = {}
+    for member, batches in local_files.read_members(path, None, str):
+        first = 0
+        for batch in batches:
+            cells = [columns.get_column(batch, name, str(path)) for name in NEEDED]
+            for i, values in enumerate(zip(*cells, strict=True)):
+                texts = ("" if value is None else str(value).strip() for value in values)
+                corrected, current, file, row = texts
+                where = f"{member} row {first + i + 1}"
+                if corrected:
+                    place = Place(file, _number(row, where))
+                    if place in found:
+                        raise InputError(f"{where}: {place} is also in {found[place].where}")
+                    found[place] = Correction(where, place, current, corrected)
+            first += columns.num_rows(batch)
+    return list(found.values())
+
+
+def _number(text: str, where: str) -> int:
+    try:
+        return int(float(text))  # a spreadsheet may write 12.0
+    except ValueError:
+        raise InputError(f"{where}: row {text!r}: no number; leave it as it was") from None
+
+
+def count(path: Path) -> int:
+    """Count the corrections of a file; 0 where it is no list."""
+    try:
+        return len(read(path))
+    except InputError:
+        return 0
+
+
+def apply(parameters: Params, path: Path) -> dict[str, Path]:
+    """Write the copy; return the file or folder of train, and of what is cut from it.
+
+    Raises:
+        InputError: a mistake in the list, data that have changed since it was written, or a copy
+            that is already there.
+    """
+    data = parameters.data
+    if data.source == "hub":
+        raise InputError(
+            "--apply: the data are the Hub's (data.source: hub), and it writes copies of local "
+            "files; download them, name them under data.files, and run temper doubts again"
+        )
+    corrections = read(path)
+    if not corrections:
+        raise InputError(f"{path}: its column {CORRECTED} is empty; fill in the labels")
+    files = local_files.find_files(data.files["train"], "train", data.glob)
+    for file in files:
+        edits.check(file)
+    whole = data.model_copy(update={"filter": None, "subset": None, "overlap": "report"})
+    with source_rows.open_rows(parameters.model_copy(update={"data": whole}), str) as rows:
+        names = source_rows.label_names(parameters, rows)
+        split_of = splits_of_train(rows)
+    changes = changes_by_file(parameters, corrections, names, {str(file) for file in files})
+    found = {split for by_row in split_of.values() for split in by_row.values()}
+    splits = [split for split in ("train", "validation", "test") if split in found]
+    root, is_cut = Path(data.files["train"]), len(splits) > 1
+    targets = {split: target_of(root, split if is_cut else "corrected") for split in splits}
+    for target in targets.values():
+        if target.exists():
+            raise InputError(f"{target} is there already; remove it, and apply again")
+    for split, target in targets.items():
+        with _appearing(target, is_folder=root.is_dir()) as written:
+            for file in files:
+                kept = {row for row, other in split_of[str(file)].items() if other == split}
+                edit = Edit(kept, changes.get(str(file), {}))
+                copied = written / file.relative_to(root) if root.is_dir() else written
+                edits.copy(file, copied, edit, data.csv)
+    return targets
+
+
+@contextmanager
+def _appearing(target: Path, *, is_folder: bool) -> Iterator[Path]:
+    """Yield where to write what appears under its name when the block ends without an error."""
+    if is_folder:
+        with artifacts.atomic_dir(target) as folder:
+            yield folder
+        return
+    partial = target.with_name(f".partial.{target.name}")
+    try:
+        yield partial
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def target_of(root: Path, tag: str) -> Path:
+    """Return a copy's name: reviews.csv → reviews.corrected.csv, photos → photos.corrected."""
+    stem, suffix = (root.stem, root.suffix) if root.is_file() else (root.name, "")
+    return root.with_name(f"{stem}.{tag}{suffix}")
+
+
+def splits_of_train(rows: Rows) -> dict[str, dict[int, str]]:
+    """Return the split that each row of train's files is in, by file and number: train or cut."""
+    found: dict[str, dict[int, str]] = {}
+    own = rows.sources["train"]
+    for split in (str(name) for name in rows.splits if rows.sources[str(name)] is own):
+        for row in range(len(rows.splits[split])):
+            place = rows.place(split, row)
+            found.setdefault(place.file, {})[place.row] = split
+    return found
+
+
+def changes_by_file(
+    parameters: Params, corrections: list[Correction], known: list[str], files: set[str]
+) -> dict[str, dict[int, edits.Change]]:
+    """Return what changes in each row of each file, checked against what is there now.
+
+    Raises:
+        InputError: a row that train does not have, or whose label is another now, or an unknown
+            label.
+    """
+    task, data = parameters.task, parameters.data
+    found: dict[str, dict[int, edits.Change]] = {}
+    wanted = {correction.place: correction for correction in corrections}
+    cells = source_rows.cells_at(data, {place for place in wanted if place.file in files})
+    for place, correction in wanted.items():
+        if place not in cells:
+            raise InputError(f"{correction.where}: train has no {place}; was the file changed?")
+        renamed = source_rows.renamed(cells[place], parameters)
+        spelling = Spelling(task, known, renamed)
+        now = spelling.of_row(renamed)
+        if now != correction.current:
+            raise InputError(
+                f"{correction.where}: {place} has the label {now!r} and not "
+                f"{correction.current!r}: the file was changed; run temper doubts again"
+            )
+        names = spelling.parse(correction.corrected, correction.where)
+        found.setdefault(place.file, {})[place.row] = make_change(parameters, names)
+    return found
+
+
+def make_change(parameters: Params, names: list[str]) -> edits.Change:
+    """Return what gives a row these labels, under the names that its file has for columns."""
+    originals = {new: old for old, new in (parameters.data.rename or {}).items()}
+
+    def change(cells: Mapping[str, Any]) -> dict[str, Any]:
+        renamed = source_rows.renamed(cells, parameters)
+        found = labels.changed(parameters.task, renamed, names)
+        return {originals.get(name, name): value for name, value in found.items()}
+
+    return change
+
+
+def next_steps(targets: Mapping[str, Path]) -> Iterator[str]:
+    """Yield what to run to see what the corrections changed."""
+    if len(targets) > 1:
+        cut = " and ".join(name for name in targets if name != "train")
+        yield f"{cut}, which data.split cut from train, are files now: the same rows as before"
+    options = " ".join(f"-S ++data.files.{split}={target}" for split, target in targets.items())
+    yield f"next   dvc exp run {options}"
+    yield "       temper compare HEAD workspace"

@@ -1,0 +1,81 @@
+"""`temper next` picks rows that the data do not have, the same each time, and says why."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from temper.cli import next as command
+from temper.core.errors import InputError
+from tests.helpers.export import score
+from tests.helpers.workspace import ROOT
+
+
+def pool_rows(count: int) -> list[dict[str, str]]:
+    with (ROOT / "data/sample/validation.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))[100 : 100 + count]
+    return [
+        {"id": str(i)} | {k: v for k, v in row.items() if k != "label"}
+        for i, row in enumerate(rows)
+    ]
+
+
+def write_pool(rows: list[dict[str, str]]) -> Path:
+    Path("pool.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return Path("pool.jsonl")
+
+
+@pytest.mark.slow
+def test_picks_unsure_rows_that_the_data_do_not_have(exported, capsys):
+    """Rows of train in other spelling, and repeated ones, are left out."""
+    rows = pool_rows(60)
+    with Path("tests/data/train.csv").open(newline="") as file:
+        known = next(csv.DictReader(file))
+    known = {"id": "known"} | {k: v.upper() for k, v in known.items() if k != "label"}
+    pool = write_pool([known, *rows, rows[0] | {"id": "again"}])
+    command.next(pool, rows=8, output=Path("next.jsonl"))
+    said = capsys.readouterr().out
+    assert "62 rows in pool.jsonl; 1 rows are in the data and 1 repeat others" in said
+    picked = [json.loads(line) for line in Path("next.jsonl").read_text().splitlines()]
+    assert len(picked) == 8
+    assert {row["id"] for row in picked} <= {row["id"] for row in rows}
+    assert [row["label"] for row in picked] == [None] * 8  # to fill in
+    scored = score(exported, pool.read_text(), "jsonl")
+    margins = {row["id"]: abs(2 * float(row["score_equivalent"]) - 1) for row in scored}
+    expected = [margins[row["id"]] for row in picked]
+    assert [row["margin"] for row in picked] == pytest.approx(expected, abs=3e-6)
+    assert picked == sorted(picked, key=lambda row: row["margin"])
+    assert picked[-1]["margin"] <= np.sort([margins[row["id"]] for row in rows])[39]  # 5 x 8
+    assert all(name in picked[0]["why"] for name in ("equivalent 0.", "not_equivalent 0."))
+    command.next(pool, rows=8, output=Path("again.jsonl"))
+    assert Path("again.jsonl").read_bytes() == Path("next.jsonl").read_bytes()
+    command.next(pool, rows=500, output=Path("next.csv"))
+    with Path("next.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 60
+
+
+@pytest.mark.slow
+def test_refuses_what_it_cannot_pick_from(exported):
+    """A pool that the data have, a column that it adds, an output that nobody can fill in."""
+    with pytest.raises(InputError, match="the data have all of its 24 rows"):
+        command.next(Path("tests/data/test.csv"))
+    with pytest.raises(InputError, match="would overwrite the column 'why'; rename it"):
+        command.next(write_pool([row | {"why": ""} for row in pool_rows(3)]))
+    with pytest.raises(InputError, match=r"next\.parquet: write \.csv, \.tsv or \.jsonl"):
+        command.next(Path("tests/data/test.csv"), output=Path("next.parquet"))
+    with pytest.raises(InputError, match="--pool: no such file or folder: nowhere"):
+        command.next(Path("nowhere"))
+    Path("pool.jsonl").write_text("")
+    with pytest.raises(InputError, match="--pool: no rows"):
+        command.next(Path("pool.jsonl"))
+
+
+def test_a_task_without_labels_of_rows_is_refused(write_params):
+    write_params(task__problem_type="regression", task__labels=None, evaluate__positive_label=None,
+                 train__metric_for_best_model="loss")  # fmt: skip
+    with pytest.raises(
+        InputError, match=r"\(regression\): temper next is for labels of whole rows"
+    ):
+        command.next(Path("tests/data/test.csv"))

@@ -1,0 +1,103 @@
+"""A changed label changes its own characters of a file; all else is there byte for byte."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from temper.core.errors import InputError
+from temper.data_loop import edits, records
+from temper.data_loop.edits import Edit
+from temper.params.data import CsvParams
+
+ALL = range(1, 10)
+
+
+def copied(tmp_path, name, content, label, rows=ALL, csv=None, number=2):
+    """Return a copy's bytes, with the column label changed in one row."""
+    source, target = tmp_path / name, tmp_path / f"copy-{name}"
+    source.write_bytes(content)
+    edits.copy(source, target, Edit(rows, {number: lambda cells: {"label": label}}), csv)
+    return target.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "label", "expected"),
+    [
+        ('a,label\r\n"x, y",no\r\n\r\n"say ""hi""\nto",no\r\nz,no\r\n', "yes",
+         'a,label\r\n"x, y",no\r\n\r\n"say ""hi""\nto",yes\r\nz,no\r\n'),
+        ('label;a\n"no";x\n"no";y\n', "yes", 'label;a\n"no";x\n"yes";y\n'),
+        ("label,a\nno,x\nno,y", 'a "b", c', 'label,a\nno,x\n"a ""b"", c",y'),
+        ("a,label\nx,no\n,\n", "yes", "a,label\nx,no\n,yes\n"),
+    ],
+)  # fmt: skip
+def test_quotes_line_ends_and_empty_lines_of_csv_stay(tmp_path, content, label, expected):
+    assert copied(tmp_path, "x.csv", content.encode(), label) == expected.encode()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_the_encoding_stays(tmp_path, encoding):
+    content = "a,label\ncafé größer,no\ncafé,no\n"
+    found = copied(tmp_path, "x.csv", content.encode(encoding), "été")
+    assert found == "a,label\ncafé größer,no\ncafé,été\n".encode(encoding)
+
+
+def test_quotes_of_tsv_are_characters(tmp_path):
+    """A label that would need them cannot be written."""
+    content = b'a\tlabel\n"x\tno\ny"\tno\n'
+    assert copied(tmp_path, "x.tsv", content, "a, b") == b'a\tlabel\n"x\tno\ny"\ta, b\n'
+    with pytest.raises(InputError, match=r"x\.tsv:3: 'a\\tb' holds what separates columns"):
+        copied(tmp_path, "x.tsv", content, "a\tb", csv=CsvParams(quoting="none"))
+
+
+@pytest.mark.parametrize(
+    "style", [{}, {"ensure_ascii": False}, {"separators": (",", ":"), "ensure_ascii": False}]
+)
+def test_json_lines_keep_order_spaces_and_escapes(tmp_path, style):
+    rows = [{"label": "no", "text": "größer", "n": [1, 2.5]} for _ in range(3)]
+    lines = [json.dumps(row, **style) for row in rows]
+    expected = [*lines[:1], lines[1].replace('"no"', '"yes"'), *lines[2:]]
+    content = "\n\n".join(lines).encode()
+    assert copied(tmp_path, "x.jsonl", content, "yes") == "\n\n".join(expected).encode()
+
+
+def test_a_field_inside_an_object_is_changed():
+    line = '{"meta": {"label": "no"}, "text": "x"}\n'
+    changed = edits.changed_json(line, lambda cells: {"meta.label": "yes"})
+    assert changed == '{"meta": {"label": "yes"}, "text": "x"}\n'
+
+
+def test_parquet_keeps_its_types(tmp_path):
+    table = pa.table({"label": pa.array([0, 1, 0], pa.int8()), "text": ["a", "b", "c"]})
+    pq.write_table(table, tmp_path / "x.parquet")
+    edit = Edit((1, 2), {2: lambda cells: {"label": 0}})
+    edits.copy(tmp_path / "x.parquet", tmp_path / "y.parquet", edit, None)
+    found = pq.read_table(tmp_path / "y.parquet")
+    assert found.schema == table.schema
+    assert found.to_pylist() == [{"label": 0, "text": "a"}, {"label": 0, "text": "b"}]
+
+
+def test_rows_that_are_not_kept_are_left_out(tmp_path):
+    content = b"a,label\nx,no\ny,no\nz,no\n"
+    assert copied(tmp_path, "x.csv", content, "yes", rows=(2, 3)) == b"a,label\ny,yes\nz,no\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("x.csv.gz", "no compressed files; unpack it"),
+        ("x.xlsx", "writes .csv, .tsv, .jsonl"),
+    ],
+)
+def test_other_formats_are_refused(tmp_path, name, message):
+    with pytest.raises(InputError, match=message):
+        edits.check(tmp_path / name)
+
+
+def test_lines_are_those_where_rows_begin(tmp_path):
+    """The header, empty lines and lines inside quotes are counted, not listed."""
+    (tmp_path / "x.csv").write_text('a,label\n"x\ny",no\n\nz,no\n')
+    (tmp_path / "x.jsonl").write_text('{"a": 1}\n\n{"a": 2}\n')
+    assert records.first_lines(str(tmp_path / "x.csv"), None) == [2, 5]
+    assert records.first_lines(str(tmp_path / "x.jsonl"), None) == [1, 3]
