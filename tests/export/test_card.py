@@ -102,10 +102,12 @@ def test_the_command_has_the_option_that_it_needs(write, write_params):
 def test_teachers_are_named(write, tmp_path):
     """Who taught, at which commit and with which weights, and how far it was followed."""
     teacher = {"name": HOSTILE, "commit": "c0ffee", "sha256": {"model.safetensors": "0123"}}
-    taught = {"teachers": {"big": teacher}, "weight": 0.5, "temperature": 2.0}
+    local = {"name": "mine", "sha256": {"model.safetensors": "4567"}}
+    taught = {"teachers": {"big": teacher, "local": local}, "weight": 0.5, "temperature": 2.0}
     assert "teacher" not in write().lower()
     (tmp_path / "teachers.json").write_text(json.dumps(taught))
     page = shown(write())
-    assert "of 1 teacher on the training rows, with weight 0.5 and temperature 2.0" in page
+    assert "of 2 teachers on the training rows, with weight 0.5 and temperature 2.0" in page
     assert "at commit c0ffee (model.safetensors sha256 <code>0123</code>)" in page
+    assert "; mine (model.safetensors sha256 <code>4567</code>)" in page
     assert set(re.findall(r"<(\w+)", page)) <= TAGS | {"code"}
