@@ -16,7 +16,7 @@ import numpy as np
 from temper import params, tracking
 from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.core.errors import InputError
-from temper.export import card, graphs, mlflow_model, sentence_transformers
+from temper.export import card, data_profile, graphs, mlflow_model, sentence_transformers
 from temper.models import light_imports
 from temper.params.schema import EvaluateParams
 from temper.prediction.predictor import GRAPHS
@@ -128,6 +128,9 @@ def main(
     with tracking.run("export", written, model=model_folder) as run:
         with artifacts.atomic_dir(target) as folder:
             verified, measured = export(model_folder, tokenized, folder, parameters)
+            if parameters.export.data_profile:
+                data, split = arrow.load(tokenized), verified["split"]
+                data_profile.write(folder, data, split, evaluation, parameters)
             artifacts.write_json(folder / "parity.json", verified)
             data_summary = artifacts.read_json(summary)
             scores = artifacts.read_json(evaluation / "metrics.json")

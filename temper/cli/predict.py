@@ -8,6 +8,7 @@ to predict. A row's missing columns are null.
 
 import itertools
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -17,11 +18,9 @@ from typing import Annotated, Any, NamedTuple
 
 import pyarrow as pa
 import typer
-import yaml
-from pydantic import ValidationError
 from tqdm import tqdm
 
-from temper.cli import predicted_file
+from temper.cli import csv_option, predicted_file
 from temper.cli import zero_shot as zero_shot_model
 from temper.cli.without_torch import without_torch
 from temper.core.errors import InputError
@@ -38,11 +37,13 @@ from temper.ingest.text_files import Note
 from temper.models import light_imports
 from temper.params.data import CsvParams
 from temper.params.task_schema import MEDIA
+from temper.prediction import profile
 from temper.prediction.batches import BATCH_TOKENS
 from temper.prediction.predictor import needs_torch, open_export
 
 CHUNK_ROWS = 1000
 CHUNK_CHARACTERS = 10_000_000  # or bytes of images, after which a chunk ends early
+DRIFTED = 3  # exit status
 NOT_A_COMMAND: Any = None  # the context where Python code calls `predict`
 
 
@@ -93,6 +94,9 @@ def predict(
             f"{zero_shot_model.TEMPLATE!r}."
         ),
     ] = None,
+    fail_on_drift: Annotated[
+        bool, typer.Option("--fail-on-drift", help="End with status 3 where drift is reported.")
+    ] = False,
     context: typer.Context = NOT_A_COMMAND,
 ) -> None:
     """Add predictions to every row of a file, in its order."""
@@ -100,9 +104,10 @@ def predict(
         light_imports.leave_out_of_predicting(has_code=trust_code)
     files = find_input(input)
     predicted_file.check_output(output, files)
-    csv_params, notes = parse_csv(csv), {}  # on how files are read, once each
+    csv_params, notes = csv_option.parse_csv(csv), {}  # on how files are read, once each
     local_files.check_csv(files, csv_params, "--csv")
     read = partial(read_batches, files, csv_params, notes.setdefault)
+    watch = None  # counts rows, to compare them with those of validation
     if zero_shot is not None:
         if engine != "auto" or trust_code or batch_tokens != BATCH_TOKENS:
             raise InputError(
@@ -124,9 +129,18 @@ def predict(
                 trust_code=trust_code,
             )
         inputs, predict_columns = predictor.settings.task.inputs, predictor.predict
-        chunk_rows = CHUNK_ROWS
+        chunk_rows, watch = CHUNK_ROWS, predictor.watch
+    if fail_on_drift and watch is None:
+        raise InputError(
+            f"--fail-on-drift: there is no {model / profile.FILE} to compare rows with"
+        )
     count = write_predictions(inputs, predict_columns, read, output, chunk_rows)
     print(*notes, f"wrote {count:,} rows to {output}", sep="\n")
+    found = watch.findings() if watch is not None else []
+    for line in found:
+        print(line, file=sys.stderr)
+    if found and fail_on_drift:
+        raise typer.Exit(DRIFTED)
 
 
 def write_predictions(
@@ -161,24 +175,6 @@ def find_input(path: Path, option: str = "--input") -> list[Path]:
     if path.is_dir() and not any(file.is_file() for file in path.rglob("*")):
         raise InputError(f"{option} {path}: a folder without files")
     return local_files.find_files(str(path), "input", "**/*", option)
-
-
-def parse_csv(text: str | None) -> CsvParams | None:
-    """Read the option --csv, a group of keys in YAML.
-
-    Raises:
-        InputError: it is not like `data.csv` of params.yaml.
-    """
-    if text is None:
-        return None
-    try:
-        return CsvParams.model_validate(yaml.safe_load(text))
-    except (ValidationError, yaml.YAMLError) as error:
-        reasons = error.errors() if isinstance(error, ValidationError) else [{"msg": "not YAML"}]
-        raise InputError(
-            f"--csv {text}: {reasons[0]['msg']}; expected keys of data.csv, such as "
-            "'{delimiter: \";\", quoting: double, encoding: cp1250}'"
-        ) from None
 
 
 def read_batches(files: list[Path], csv: CsvParams | None, note: Note) -> Iterator[Batch]:

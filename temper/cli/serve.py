@@ -14,7 +14,7 @@ from temper.cli.without_torch import without_torch
 from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.prediction.batches import BATCH_TOKENS
-from temper.prediction.predictor import open_export, why_no_graph
+from temper.prediction.predictor import needs_torch, open_export
 from temper.serving import service
 
 LOOPBACK = "127.0.0.1"
@@ -48,8 +48,8 @@ def serve(
     elif output is not None:
         raise InputError("--output is for --docker; it is not given")
     chosen = "onnx" if docker and engine == "auto" else engine
-    needs_torch = trust_code or engine == "torch" or why_no_graph(model) is not None
-    with nullcontext() if needs_torch else without_torch():
+    uses_torch = trust_code or engine == "torch" or needs_torch(model)
+    with nullcontext() if uses_torch else without_torch():
         predictor = open_export(
             *(model, chosen),
             batch_tokens=BATCH_TOKENS,

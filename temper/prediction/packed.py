@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from temper.core import artifacts
 from temper.core.errors import InputError, summary
+from temper.prediction import profile
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -120,7 +121,9 @@ def write(target: Path, folder: Path, graph: Path, config: Any, tokenizer: Any) 
     (target / graph.parent.name).mkdir(parents=True)
     for file in graph.parent.glob(f"{graph.name}*"):  # large weights are in files beside it
         shutil.copyfile(file, target / graph.parent.name / file.name)
-    shutil.copyfile(folder / "config.json", target / "config.json")
+    for file in (folder / "config.json", folder / profile.FILE):
+        if file.exists():
+            shutil.copyfile(file, target / file.name)
     try:
         backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         backend.no_truncation()

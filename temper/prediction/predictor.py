@@ -18,7 +18,7 @@ from temper.inference import RowList
 from temper.models import loading
 from temper.params import user_code
 from temper.params.schema import Settings
-from temper.prediction import generation, packed, stored
+from temper.prediction import drift, generation, packed, stored
 from temper.prediction.batches import BATCH_TOKENS, token_batches
 from temper.tasks.base import audio, registry
 from temper.tasks.base.arrays import Rows
@@ -69,6 +69,7 @@ class Predictor:
             if not label_names:
                 raise InputError(f"{folder}/config.json has no id2label, the names of the labels")
         self.task = task = task.for_model(config)
+        self.watch: drift.Watch | None = None  # counts the rows of `predict`
         self.encode = user_code.encoder(task, settings)
         self.processor = processor = parts[1] if parts else registry.load_processor(folder, task)
         self.collate = task.collator(processor, config)
@@ -121,7 +122,14 @@ class Predictor:
         num_examples = len(columns[self.task.columns[0]])
         if not num_examples:
             one = {name: [PLACEHOLDERS[kind]] for name, kind in self.settings.task.inputs.items()}
-            return {name: [] for name in self.predict(one)}
+            return {name: [] for name in self._predict(one)[1]}
+        features, predicted = self._predict(columns)
+        if self.watch is not None:
+            self.watch.add(self.task, features, num_examples, predicted)
+        return predicted
+
+    def _predict(self, columns: dict[str, list]) -> tuple[RowList, dict[str, list]]:
+        """Return the encoded rows and the columns of `predict`."""
         encoded = self.encode(columns, self.processor, mode="predict")
         encoded.pop("full_length")
         features, examples = RowList.of_columns(encoded), RowList.of_columns(columns)
@@ -132,7 +140,8 @@ class Predictor:
 
         batches = token_batches(features, self.batch_tokens)
         outputs = {name: inference.in_row_order(batches, run, len(features))}
-        return self.task.prediction_columns(outputs, features, examples, self.processor)
+        predicted = self.task.prediction_columns(outputs, features, examples, self.processor)
+        return features, predicted
 
 
 def open_export(
@@ -161,9 +170,11 @@ def open_export(
     tokenize = settings.tokenize.model_copy(update={"pad_to_multiple_of": None})  # for training
     settings = settings.model_copy(update={"code": code, "tokenize": tokenize})
     try:
-        return Predictor(
+        predictor = Predictor(
             folder, settings, engine=engine, batch_tokens=batch_tokens, num_threads=num_threads
         )
+        predictor.watch = drift.watch(folder)
+        return predictor
     except InputError:
         raise
     except Exception as error:  # transformers, tokenizers and safetensors raise anything

@@ -4,6 +4,7 @@
 """
 
 import signal
+import sys
 import threading
 from contextlib import suppress
 from functools import partial
@@ -21,6 +22,7 @@ from temper.serving import http_server
 PORT = 8080
 MAX_BODY = 16 * 2**20  # bytes
 MAX_ROWS = 1000  # of a request
+DRIFT_ROWS = 500  # that are compared with validation together, of one request or more
 HEALTH = ("/health", "/ping")  # MLflow has both
 RECORDS, SPLIT = "dataframe_records", "dataframe_split"
 FORMS = (
@@ -45,8 +47,17 @@ class Service:
         columns = read_columns(request)
         with self.lock:
             predicted = requests.answer(self.predictor, columns)
+            self.report_drift()
         rows = zip(*predicted.values(), strict=True)
         return {"predictions": [dict(zip(predicted, row, strict=True)) for row in rows]}
+
+    def report_drift(self) -> None:
+        """Say on stderr whether the latest DRIFT_ROWS rows are like those of validation."""
+        watch = self.predictor.watch
+        if watch is not None and watch.num_rows >= DRIFT_ROWS:
+            for line in watch.findings():
+                print(line, file=sys.stderr, flush=True)
+            watch.clear()
 
 
 class Handler(http_server.Handler):

@@ -99,6 +99,9 @@ class Embeddings(Task):
         hidden, mask = outputs.last_hidden_state, batch["attention_mask"]
         return functional.normalize(pool_tokens(hidden, mask, POOLING[self.pooling]), dim=-1)
 
+    def row_tokens(self, feature: Mapping[str, Any]) -> list[int]:
+        return [i for text in feature["input_ids"][: len(self.columns)] for i in text]
+
     def unpad(self, outputs: np.ndarray, batch: Batch) -> Logits:
         """Return the vectors of each row's texts, (texts, size)."""
         num_rows = len(batch.get("labels", outputs))

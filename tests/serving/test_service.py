@@ -28,7 +28,7 @@ def echo(columns):
 
 def make_service() -> service.Service:
     settings = SimpleNamespace(task=SimpleNamespace(inputs=INPUTS))
-    return service.Service(SimpleNamespace(settings=settings, predict=echo))  # type: ignore[arg-type]
+    return service.Service(SimpleNamespace(settings=settings, predict=echo, watch=None))  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -171,3 +171,22 @@ def test_threads_are_the_cores_of_the_container(monkeypatch, quota, expected):
     monkeypatch.setattr(cores, "num_cores", lambda: 4)
     monkeypatch.setattr(cores, "cpu_quota", lambda: quota)
     assert service.num_threads() == expected
+
+
+def test_drift_is_said_of_many_requests_together(monkeypatch, capsys):
+    """After every so many rows, which are forgotten then; the answers say nothing of it."""
+    monkeypatch.setattr(service, "DRIFT_ROWS", 3)
+    watch = SimpleNamespace(num_rows=0, findings=lambda: [f"drift: of {watch.num_rows} rows"])
+    watch.clear = lambda: setattr(watch, "num_rows", 0)
+
+    def predict(columns):
+        watch.num_rows += len(columns["text"])
+        return echo(columns)
+
+    served = make_service()
+    served.predictor = SimpleNamespace(  # type: ignore[assignment]
+        settings=served.predictor.settings, predict=predict, watch=watch
+    )
+    for _ in range(4):
+        assert list(served.answer({"dataframe_records": [ROW, ROW]})) == ["predictions"]
+    assert capsys.readouterr().err == "drift: of 4 rows\n" * 2

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from datasets import Dataset
+from scipy.stats import binom
 
 from stages import evaluate, export, train
 from temper import metrics, params
@@ -18,7 +19,7 @@ from temper.core import arrow, artifacts
 from temper.core.errors import InputError
 from temper.models import loading
 from temper.params import rules
-from temper.prediction import predictor
+from temper.prediction import drift, predictor, profile
 from temper.prediction.batches import BATCH_TOKENS
 from temper.serving import container
 from temper.tasks.base import audio, registry
@@ -351,6 +352,122 @@ def test_a_container_for_another_task_is_refused(done, tmp_path):
     with pytest.raises(InputError, match=r"--docker: data/export: \w+ needs transformers to"):
         container.write(tmp_path, "name", Path("data/export"), model, "onnx", 8080)
     assert not [*tmp_path.iterdir()]
+
+
+PROFILED = [
+    name for name in CASES if name.split()[0] not in ("masked_lm", "causal_lm", "seq2seq_lm")
+]
+
+
+def inputs_of(parameters: params.Params, split: str) -> dict[str, list]:
+    raw = arrow.load(Path("data/raw"))[split]
+    return {name: list(raw[name]) for name in parameters.task.inputs}
+
+
+@cases(PROFILED)
+def test_the_profile_is_what_predict_sees_of_validation(done):
+    """From tokenized rows and evaluate's predictions, without a forward pass: the same counts."""
+    stored = artifacts.read_json(Path("data/export/profile.json"))
+    assert Path("data/export/profile.json").stat().st_size < 50_000
+    options = {"batch_tokens": 256, "num_threads": 1, "trust_code": False}
+    model = predictor.open_export(Path("data/export"), "torch", **options)
+    assert model.watch is not None
+    model.predict({name: [] for name in done[1].task.inputs})  # counts nothing
+    rows = inputs_of(done[1], "validation")
+    model.predict(rows)
+    assert (model.watch.num_rows, stored["rows"]) == (24, 24)
+    assert model.watch.categories == stored["categories"]
+    for name, found in stored["numbers"].items():
+        assert model.watch.counts[name].tolist() == found["counts"], name
+        assert model.watch.sums[name] / 24 == pytest.approx(found["mean"], rel=1e-4)
+    facts = {*stored["numbers"], *stored["categories"]}
+    assert facts
+    if hasattr(model.processor, "unk_token_id"):
+        assert {profile.TOKENS, profile.UNCOMMON, profile.UNKNOWN} <= facts
+        assert 0 < len(stored["common_tokens"]) <= profile.COMMON_TOKENS
+
+
+@cases([name for name in CASES if name not in PROFILED])
+def test_a_language_model_has_no_profile(done):
+    """Its rows are encoded in other ways to be scored than to be predicted."""
+    assert not Path("data/export/profile.json").exists()
+
+
+GERMAN = (
+    "Der",
+    "Vorstand",
+    "teilte",
+    "gestern",
+    "mit,",
+    "dass",
+    "über",
+    "Zahlen",
+    "nächste",
+    "Woche",
+)
+
+
+def planted(value: str | list[str], kind: str, random: np.random.Generator) -> str | list[str]:
+    """Return a text, or its words, in another language, longer, or with typos."""
+    words = value.split() if isinstance(value, str) else value
+    if kind == "language":
+        words = random.choice(GERMAN, len(words)).tolist()
+    elif kind == "longer":
+        words = words * 2
+    else:
+        words = ["".join(random.permutation([*word])) for word in words]
+    return " ".join(words) if isinstance(value, str) else words
+
+
+@cases(["sequence_classification", "token_classification", "embeddings"])
+def test_planted_drift_is_flagged_and_rows_alike_are_not(done, monkeypatch):
+    """Of 200 halves of the same rows at most 5 % (and their error) are called different."""
+    options = {"batch_tokens": 1024, "num_threads": 1, "trust_code": False}
+    model = predictor.open_export(Path("data/export"), "onnx", **options)
+    splits = [inputs_of(done[1], split) for split in ("train", "validation", "test")]
+    rows = {name: [v for split in splits for v in split[name]] for name in splits[0]}
+    stored = artifacts.read_json(Path("data/export/profile.json"))
+
+    def facts_of(columns: dict[str, list]) -> profile.Facts:
+        seen, watch = [], model.watch
+        assert watch is not None
+        monkeypatch.setattr(watch, "count", lambda facts, num_rows: seen.append(facts))
+        model.predict(columns)
+        return seen[0]
+
+    def part(facts: profile.Facts, order: np.ndarray) -> profile.Facts:
+        categories = {k: [v[i] for i in order] for k, v in facts.categories.items()}
+        return profile.Facts({k: v[order] for k, v in facts.numbers.items()}, categories)
+
+    def findings(reference: profile.Facts, found: profile.Facts, size: int) -> list[str]:
+        watch = drift.Watch(stored | profile.summarize(reference) | {"rows": 124})
+        watch.count(found, size)
+        return watch.findings()
+
+    pool, random, called = facts_of(rows), np.random.default_rng(5), 0
+    count = len(next(iter(rows.values())))
+    with monkeypatch.context() as patch:
+        patch.setattr(drift, "DRAWS", 299)
+        for _ in range(200):
+            order = random.permutation(count)
+            called += bool(findings(part(pool, order[:124]), part(pool, order[124:]), count - 124))
+    print(f"{done[0]}: {called} of 200 halves")
+    assert called <= binom.ppf(0.99, 200, drift.LEVEL)
+    half = random.permutation(count)
+    for kind in ("language", "longer", "typos"):
+        other = {
+            name: [planted(values[i], kind, random) for i in half[124:]]
+            for name, values in rows.items()
+        }
+        lines = findings(part(pool, half[:124]), facts_of(other), count - 124)
+        print(kind, *lines, sep="\n")
+        assert lines, kind
+    if done[0] == "sequence_classification":
+        labels = pool.categories[profile.LABEL]
+        (label,) = {labels[0]}
+        mixed = np.array([i for i in half[124:] if labels[i] == label])
+        lines = findings(part(pool, half[:124]), part(pool, mixed), len(mixed))
+        assert any(line.startswith("drift: predicted label") for line in lines)
 
 
 @every_plain

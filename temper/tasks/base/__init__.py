@@ -196,6 +196,11 @@ class Task(ABC):
         assert self.is_language_model, "other tasks override this"
         return language.scores(outputs)
 
+    def row_tokens(self, feature: Mapping[str, Any]) -> list[int]:
+        """Return the tokens of a feature that it has in mode predict too, of all its texts."""
+        ids = feature["input_ids"]
+        return [i for text in ids for i in text] if ids and isinstance(ids[0], list) else ids
+
     def prompts(self, features: Features, tokenizer: Any) -> Batch:
         """Return `input_ids` and `attention_mask` of the prompts that a model continues."""
         raise NotImplementedError
