@@ -4,9 +4,10 @@
 """
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +18,9 @@ from temper.cli.predict import find_input, parse_csv, read_batches
 from temper.core.errors import InputError
 from temper.ingest import local_files
 from temper.ingest.columns import ColumnBatch, get_column, locate_in, num_rows, read_inputs
+
+if TYPE_CHECKING:
+    from temper.data_loop.pool import Chosen
 
 NOT_A_COMMAND: Any = None  # the context where Python code calls `next`
 
@@ -66,15 +70,21 @@ def next(
     pools.check_columns(task, given)
     chosen = pools.choose(parameters, predictor, examples, rows)
     print(*notes, sep="\n", end="\n" * bool(notes))
-    picked: ColumnBatch = {name: [values[i] for i in chosen.rows] for name, values in given.items()}
-    blank = {name: [None] * len(chosen.rows) for name in task.label_columns if name not in given}
-    said = {"prediction": chosen.predictions, "margin": chosen.margins, "why": chosen.why}
-    with predicted_file.open_output(output, {}) as write:
-        write(blank | picked | said)
+    blank = [name for name in task.label_columns if name not in given]
+    write(chosen, given, blank, output)
     skipped = f"{chosen.num_known:,} rows are in the data and {chosen.num_repeated:,} repeat others"
     print(f"{num_rows(examples):,} rows in {pool}; {skipped}")
     print(f"wrote {len(chosen.rows):,} of the other {chosen.num_new:,} to {output}")
     print(f"next   fill in {', '.join(blank or task.label_columns)}, and add the rows to train")
+
+
+def write(chosen: "Chosen", given: ColumnBatch, blank: Sequence[str], output: Path) -> None:
+    """Write the picked rows: empty columns for labels, the pool's own, what the model says."""
+    columns: ColumnBatch = {name: [None] * len(chosen.rows) for name in blank}
+    columns |= {name: [values[i] for i in chosen.rows] for name, values in given.items()}
+    said = {"prediction": chosen.predictions, "margin": chosen.margins, "why": chosen.why}
+    with predicted_file.open_output(output, {}) as write_batch:
+        write_batch(columns | said)
 
 
 def read_pool(read: Any, inputs: dict[str, str]) -> tuple[ColumnBatch, ColumnBatch]:
