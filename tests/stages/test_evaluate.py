@@ -38,6 +38,7 @@ def run_stage(prepare, tmp_path):
         for split, count in (("train", 60), ("validation", 40), ("test", 40)):
             lines = [json.dumps(row) + "\n" for row in rows_of(kind, count, random)]
             (tmp_path / f"{split}.jsonl").write_text("".join(lines))
+        taught = changes.pop("taught", None)
         parameters = prepare(
             task__text=["text"],
             task__problem_type=kind,
@@ -49,6 +50,8 @@ def run_stage(prepare, tmp_path):
             **changes,
         )
         untrained(parameters)
+        if taught is not None:
+            artifacts.write_json(Path("data/model") / artifacts.TAUGHT_FILE, taught)
         evaluate.main(
             *(
                 Path("data") / n
@@ -67,10 +70,13 @@ def read_predictions(split="test"):
 
 @pytest.mark.slow
 def test_scores_of_single_texts_match_scikit_learn(run_stage):
-    """Accuracy and F1 are recomputed from predictions/test.csv."""
+    """Accuracy and F1 are recomputed from predictions/test.csv; the report names a teacher."""
     from sklearn.metrics import accuracy_score, f1_score
 
-    found = run_stage("single_label_classification", ["no", "yes"], positive="yes")
+    teacher = {"name": "large", "sha256": {"model.safetensors": "0123"}}  # a local one
+    taught = {"teachers": {"big": teacher}, "weight": 0.5, "temperature": 2.0}
+    labels = ["no", "yes"]
+    found = run_stage("single_label_classification", labels, positive="yes", taught=taught)
     rows = read_predictions()
     wanted, predicted = [r["reference"] for r in rows], [r["prediction"] for r in rows]
     assert found["test"]["accuracy"] == pytest.approx(accuracy_score(wanted, predicted), abs=1e-6)
@@ -82,7 +88,9 @@ def test_scores_of_single_texts_match_scikit_learn(run_stage):
         assert float(row["score"]) == pytest.approx(
             max(float(row["score_no"]), float(row["score_yes"])), abs=1e-6
         )
-    assert "<script" not in Path("data/evaluation/report.html").read_text()
+    page = Path("data/evaluation/report.html").read_text()
+    assert "<script" not in page
+    assert "<td>big</td><td>large</td>" in page
 
 
 @pytest.mark.slow
