@@ -17,10 +17,8 @@ from temper.core.errors import InputError
 from temper.tasks.base.arrays import IGNORE_INDEX
 from temper.training import embedding_losses
 
-TARGETS = (
-    "teacher_logits",
-    "label_probabilities",
-)  # of a batch besides `labels`; no input of the network
+# Of a batch, besides `labels`, that are no input of the network.
+TARGETS = ("teacher_logits", "label_probabilities")
 LossFunction = Callable[..., Tensor]  # (logits, labels, **loss_kwargs)
 
 
