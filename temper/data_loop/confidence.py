@@ -4,6 +4,7 @@ Each row is scored by a linear model that was fitted to the other folds. The mod
 on a row cannot be asked: it has learned the row's label, right or wrong, by heart.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,12 +62,15 @@ def out_of_fold(matrix: Any, labels: np.ndarray, fold: np.ndarray) -> np.ndarray
 
     A label that the other folds lack has probability 0.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
     probabilities = np.zeros((len(labels), labels.max() + 1))
     strength = C["dense" if isinstance(matrix, np.ndarray) else "sparse"]
-    with threadpool_limits(1, user_api="blas"):  # threads would change the last bits
+    # threads would change the last bits; a model that has not converged judges nearly the same
+    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
         for index in np.unique(fold):
             inside = fold == index
             known = np.unique(labels[~inside])

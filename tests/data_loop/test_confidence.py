@@ -79,3 +79,10 @@ def test_a_label_that_only_one_row_has_is_unlikely_everywhere():
     found = confidence.doubts(matrix, labels, np.arange(300), 5, 0)
     assert found.scores[7] < 0
     assert found.suggested[7] != [2]
+
+
+def test_a_model_that_has_not_converged_judges_without_a_warning(monkeypatch):
+    """Of pixels of pictures that it cannot tell apart, say: warnings are errors here."""
+    monkeypatch.setattr(confidence, "MAX_ITER", 1)
+    matrix, labels = blobs(5)
+    assert confidence.doubts(matrix, labels, np.arange(300), 5, 0).scores.max() > 0
