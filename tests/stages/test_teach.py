@@ -157,3 +157,48 @@ def test_a_teacher_of_something_else_is_refused(taught, write_params, teacher, m
     mistakes, _ = examine(write_params, **TAUGHT)
     assert len(mistakes) == 1
     assert f"train.teachers.big: {message}" in mistakes[0]
+
+
+def test_images_are_scored_in_order(write_params, prepare):
+    """Each has the logits of transformers, for the pixels of its own processor."""
+    from transformers import AutoConfig, AutoModelForImageClassification
+
+    write_params()
+    folder = "data/sample/image_classification"
+    config = AutoConfig.from_pretrained(ROOT / folder / "model")
+    shutil.copytree(ROOT / folder / "model", "big")
+    names = sorted({*arrow_labels(ROOT / folder / "train.parquet")})
+    config.id2label = dict(enumerate(names))
+    config.label2id = {name: i for i, name in enumerate(names)}
+    torch.manual_seed(0)
+    model = AutoModelForImageClassification.from_config(config).eval()
+    model.save_pretrained("big")
+    parameters = prepare(
+        task={"name": "image_classification", "image": "image", "label": "label"},
+        data__files={"train": str(ROOT / folder / "train.parquet")},
+        data__subset={"train": 40},
+        model__name="big",
+        model__files={"big": "big"},
+        tokenize={"synonym_files": {}, "translators": {}},
+        evaluate__positive_label=None,
+        evaluate__slices=[],
+        train__bucket_window=None,
+        train__metric_for_best_model="loss",
+        train__teachers={"big": {"name": "big"}},
+        train__distillation={"weight": 0.5},
+    )
+    ask(parameters)
+    rows = arrow.load(Path("data/tokenized"))["train"]
+    from temper.tasks.base import registry
+
+    task = registry.load(parameters, rows.features)
+    processor = registry.load_processor(Path("big"), task)
+    pixels = [task.collate([row], processor, config)["pixel_values"] for row in rows]
+    expected = [logits_of(model, pixel_values=torch.from_numpy(values)) for values in pixels]
+    np.testing.assert_allclose(scored(), expected, atol=1e-4)
+
+
+def arrow_labels(file):
+    import pyarrow.parquet
+
+    return map(str, pyarrow.parquet.read_table(file)["label"].to_pylist())
