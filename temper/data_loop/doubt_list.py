@@ -16,8 +16,8 @@ from temper.data_loop.labels import Spelling
 from temper.data_loop.near_duplicates import Pairs
 from temper.data_loop.source_rows import Place, Rows
 from temper.ingest.text_files import Note
+from temper.params.classification import ImageClassification, SequenceClassification
 from temper.params.schema import Params
-from temper.params.task import ImageClassification, SequenceClassification
 
 COLUMNS = (CORRECTED, "current_label", "suggested_label", "score", "reason", "file", "row", "line")
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from temper.core.errors import InputError, alternatives
 from temper.ingest import columns, label_encoder, label_values
-from temper.params.task import SequenceClassification, TaskParams
+from temper.params.classification import SequenceClassification
+from temper.params.task import TaskParams
 
 NO_LABEL = "(none)"  # of a row with several labels: that it has none of them
 SEPARATOR = "|"  # between several labels, where params.yaml names no other

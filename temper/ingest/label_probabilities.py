@@ -7,7 +7,8 @@ from typing import Any
 from temper.core.errors import InputError
 from temper.ingest import columns
 from temper.ingest.columns import ColumnBatch, Locate
-from temper.params.task import SequenceClassification, TaskParams
+from temper.params.classification import SequenceClassification
+from temper.params.task import TaskParams
 
 TOLERANCE = 1e-3  # of a row's sum, which is then made 1
 

@@ -8,7 +8,8 @@ import numpy as np
 from temper.core.errors import InputError
 from temper.ingest import columns, label_probabilities
 from temper.ingest.columns import ColumnBatch, Locate, find_column, num_rows
-from temper.params.task import Embeddings, SequenceClassification, TaskParams
+from temper.params.classification import SequenceClassification
+from temper.params.task import Embeddings, TaskParams
 
 MINUS_ONE = ("-1", -1)
 FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from temper.core.errors import nearest
+from temper.params.classification import UNSEEDED
 from temper.params.schema import Params
-from temper.params.task import UNSEEDED
 from temper.params.train_rules import Conflict
 
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from temper.params import text_template
 from temper.params.group import Columns, Group, Name
 
+NAME = "Task: a module of temper/tasks."  # the description of each schema's `name`
 METRICS = {  # type of the target → the module of temper/metrics that scores it
     "class": "classification",
     "classes": "multi_label",

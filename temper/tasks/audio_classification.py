@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temper.core.errors import InputError
-from temper.params.task import UNSEEDED
+from temper.params.classification import UNSEEDED
 from temper.tasks.base import Mode, arrays, audio
 from temper.tasks.base.arrays import Batch, Columns, Features
 from temper.tasks.base.single_label import SingleLabelTask
