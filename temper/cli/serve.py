@@ -13,6 +13,7 @@ import typer
 from temper.cli.without_torch import without_torch
 from temper.core import artifacts
 from temper.core.errors import InputError
+from temper.prediction import packed
 from temper.prediction.batches import BATCH_TOKENS
 from temper.prediction.predictor import needs_torch, open_export
 from temper.serving import service
@@ -95,7 +96,8 @@ def check_target(target: Path) -> None:
     Raises:
         InputError: there is a file, or a folder of something else.
     """
-    is_ours = (target / "Dockerfile").is_file() and (target / "model").is_dir()
+    marks = (target / "Dockerfile", target / "app.py", target / "model" / packed.FACTS)
+    is_ours = all(mark.is_file() for mark in marks)
     if target.exists() and not is_ours and not (target.is_dir() and not any(target.iterdir())):
         raise InputError(f"--output {target}: exists, and is no folder that temper serve wrote")
 

@@ -85,6 +85,16 @@ def test_a_folder_of_something_else_stays(exported):
     assert [*Path("out").iterdir()] == [Path("out/mine")]
 
 
+@pytest.mark.parametrize("theirs", ["app.py", "model/config.json"])
+def test_a_project_with_a_dockerfile_and_a_model_is_not_replaced(tmp_path, theirs):
+    """Many have both; what `temper serve` wrote has a packed tokenizer and its server besides."""
+    for name in ("Dockerfile", theirs, "model/weights.bin"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match="exists, and is no folder that temper serve wrote"):
+        serve.check_target(tmp_path)
+
+
 @pytest.mark.slow
 def test_answers_that_would_differ_are_refused(exported, monkeypatch):
     """A tokenizer whose Python class does more than its data say."""
