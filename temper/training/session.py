@@ -16,7 +16,6 @@ import torch
 from torch import nn
 from transformers import TrainerState
 
-from temper.core import determinism
 from temper.core.errors import InputError
 from temper.params.schema import Params
 from temper.tasks.base import registry
@@ -24,7 +23,6 @@ from temper.training import (
     averaging,
     checkpoint,
     custom_functions,
-    distillation,
     distributed,
     losses,
     memory,
@@ -84,9 +82,7 @@ class TrainingSession:
         self.task = self.task.for_model(config)
         is_crf = networks.has_crf(config, parameters)
         self.loss_function = setup.build_loss_function(parameters, train, self.task, is_crf=is_crf)
-        collator = self.task.collator(processor, config, params.augmentation)
-        collator = custom_functions.collator(parameters, collator)
-        collator = distillation.collator(parameters, collator, config.num_labels or 1)
+        collator = setup.build_collator(parameters, self.task, processor, config)
         self.padded_length = self.task.padded_length
         self.sampler = setup.build_sampler(train, parameters, self.args, seed)
         self.rows = TrainingRows(train, self.sampler, collator)
@@ -99,10 +95,7 @@ class TrainingSession:
         self.custom_optimizer = custom_functions.optimizer(parameters)
         self.custom_class = setup.custom_class(parameters)
         self.custom_schedule = custom_functions.lr_schedule(parameters)
-        determinism.configure(parameters.determinism, parameters.seed)
-        self.model = networks.build_trainable(base, self.task, train.features, parameters)
-        if self.args.device.type == "xla":  # a move makes new parameters: before the optimizer
-            networks.move(self.model, self.args.device)
+        self.model = setup.build_network(base, self.task, train, parameters, self.args.device)
         self.ema = averaging.build_ema(self.model, params.weight_averaging)
         self.dropout = setup.build_dropout(self.model, params, self.args, seed)
         self.flops = networks.flops_counter(self.model, self.args.world_size)

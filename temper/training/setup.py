@@ -12,13 +12,23 @@ from torch import nn
 from transformers import PretrainedConfig, TrainerCallback, TrainingArguments
 
 from temper import metrics
+from temper.core import determinism
 from temper.core.errors import InputError
 from temper.models import loading
 from temper.params import rules, user_code
 from temper.params.schema import Params
 from temper.params.train import TrainParams
 from temper.tasks.base import Task, registry
-from temper.training import custom_functions, distillation_loss, distributed, losses, reporters
+from temper.tasks.base.arrays import Collator
+from temper.training import (
+    custom_functions,
+    distillation,
+    distillation_loss,
+    distributed,
+    losses,
+    networks,
+    reporters,
+)
 from temper.training.batching import resampling_labels
 from temper.training.dropout import SeededDropout, has_dropout
 from temper.training.losses import LossFunction
@@ -26,6 +36,8 @@ from temper.training.sampler import BucketSampler
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, Features
+
+    from temper.training.optimizer import Model
 
 GPU_PADDING_MULTIPLE = 8
 # of AdamW: for reporters, since the engines build their own optimizer
@@ -128,12 +140,32 @@ def open_base(base: Path, task: Task, types: "Features") -> tuple[Any, Pretraine
     return processor, config
 
 
+def build_collator(
+    parameters: Params, task: Task, processor: Any, config: PretrainedConfig
+) -> Collator:
+    """Build the collator of training rows, which also batches what teachers said of them."""
+    collator = task.collator(processor, config, parameters.train.augmentation)
+    collator = custom_functions.collator(parameters, collator)
+    return distillation.collator(parameters, collator, config.num_labels or 1)
+
+
 def autocast(
     params: TrainParams, device: torch.device
 ) -> Callable[[], AbstractContextManager[object]]:
     """Return a function that makes the context which forward passes compute in."""
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(params.precision)
     return nullcontext if dtype is None else partial(torch.autocast, device.type, dtype)
+
+
+def build_network(
+    base: Path, task: Task, train: "Dataset", parameters: Params, device: torch.device
+) -> "Model":
+    """Build the network to train, whose new weights are drawn from `parameters.seed`."""
+    determinism.configure(parameters.determinism, parameters.seed)
+    network = networks.build_trainable(base, task, train.features, parameters)
+    if device.type == "xla":  # a move makes new parameters: before the optimizer
+        networks.move(network, device)
+    return network
 
 
 def build_dropout(
