@@ -57,16 +57,9 @@ def find(
     Raises:
         InputError: all rows have the operating point's label, or none has.
     """
-    several = references.ndim == 2
-    rule, settings, unreached, notes = decisions.read(p, label_names, several=several), {}, {}, []
-    if p.temperature == "tuned":
-        temperature, note = decision_search.fit_temperature(logits, references, seed)
-        rule, settings["temperature"] = replace(rule, temperature=temperature or 1.0), temperature
-        notes.append(f"evaluate.temperature: {note}")
+    found = _tuned(p, label_names, logits, references, seed)
+    rule, settings, unreached = found.rule, {**found.settings}, {}
     probabilities = rule.probabilities(logits)
-    if p.threshold == "tuned":
-        thresholds = multi_label.tune_thresholds(probabilities, references)
-        rule = replace(rule, threshold=thresholds)
     point, abstain = p.operating_point, p.abstain
     if point is not None and point.target is not None:
         label = label_names.index(point.label)
@@ -77,17 +70,34 @@ def find(
         else:
             unreached["operating_point"] = _why(cut, f"{point.label}: no threshold", *point.target)
     if abstain is not None and abstain.target is not None:
-        decided = rule.predictions(probabilities)
-        right = (decided == references).reshape(len(references), -1).all(-1)
-        confidence = rule.confidence(probabilities, decided)
-        cut = decision_search.confidence_cut(confidence, right, *abstain.target)
+        cut = _confidence_cut(rule, probabilities, references, *abstain.target)
         if cut.reaches_target:
             rule = replace(rule, min_confidence=cut.threshold)
             settings["abstain"] = {"threshold": cut.threshold}
         else:
             unreached["abstain"] = _why(cut, "no confidence", *abstain.target)
-    notes += [f"evaluate.{key}: {text}" for key, text in unreached.items()]
+    notes = found.notes + [f"evaluate.{key}: {text}" for key, text in unreached.items()]
     return FoundRule(rule=rule, settings=settings, unreached=unreached, notes=notes)
+
+
+def _tuned(
+    p: EvaluateParams,
+    label_names: Sequence[str],
+    logits: np.ndarray,
+    references: np.ndarray,
+    seed: int,
+) -> FoundRule:
+    """Find what has no target: the temperature, and the thresholds of labels."""
+    rule = decisions.read(p, label_names, several=references.ndim == 2)
+    settings, notes = {}, []
+    if p.temperature == "tuned":
+        temperature, note = decision_search.fit_temperature(logits, references, seed)
+        rule, settings["temperature"] = replace(rule, temperature=temperature or 1.0), temperature
+        notes.append(f"evaluate.temperature: {note}")
+    if p.threshold == "tuned":
+        thresholds = multi_label.tune_thresholds(rule.probabilities(logits), references)
+        rule = replace(rule, threshold=thresholds)
+    return FoundRule(rule=rule, settings=settings, notes=notes)
 
 
 def _operating_cut(
@@ -106,6 +116,19 @@ def _operating_cut(
             "threshold can be found there; give validation rows of other labels too"
         )
     return decision_search.operating_cut(probabilities[:, label], holds, target, value)
+
+
+def _confidence_cut(
+    rule: DecisionRule,
+    probabilities: np.ndarray,
+    references: np.ndarray,
+    target: str,
+    value: float,
+) -> Cut:
+    decided = rule.predictions(probabilities)
+    right = (decided == references).reshape(len(references), -1).all(-1)
+    confidence = rule.confidence(probabilities, decided)
+    return decision_search.confidence_cut(confidence, right, target, value)
 
 
 def _why(cut: Cut, what: str, target: str, value: float) -> str:
