@@ -44,15 +44,8 @@ def prediction_columns(
     probabilities = rule.probabilities(outputs)
     decided = rule.predictions(probabilities)
     confidence, rounded = rule.confidence(probabilities, decided), probabilities.round(6)
-    if rule.several:
-        predictions = [
-            "|".join(name for name, holds in zip(label_names, row, strict=True) if holds)
-            for row in decided
-        ]
-        score = rounded.max(-1)
-    else:
-        predictions = [label_names[i] for i in decided]
-        score = confidence.round(6)
+    predictions = _predictions(decided, label_names, several=rule.several)
+    score = rounded.max(-1) if rule.several else confidence.round(6)
     scores = {f"score_{name}": rounded[:, i].tolist() for i, name in enumerate(label_names)}
     columns = {"prediction": predictions, "score": score.tolist()} | scores
     if rule.min_confidence is None:
@@ -60,6 +53,16 @@ def prediction_columns(
     abstained = rule.abstains(confidence).tolist()
     answers = ["" if left else text for text, left in zip(predictions, abstained, strict=True)]
     return columns | {"prediction": answers, ABSTAINED: abstained}
+
+
+def _predictions(decided: np.ndarray, label_names: Sequence[str], *, several: bool) -> list[str]:
+    """Return the label of each row, or all of them, separated by |."""
+    if not several:
+        return [label_names[int(i)] for i in decided]
+    return [
+        "|".join(name for name, holds in zip(label_names, row, strict=True) if holds)
+        for row in decided
+    ]
 
 
 def positive_id(name: str | None, label_names: Sequence[str]) -> int | None:
