@@ -41,7 +41,11 @@ def with_logits(data: "DatasetDict", folder: Path, parameters: Params) -> "Datas
                 f"{folder / name} has {len(logits):,} rows, and data/tokenized has "
                 f"{rows.max() + 1:,}: run dvc repro"
             )
-        parts.append(logits.select(rows) if is_split else logits)
+        if (
+            is_split
+        ):  # in memory: `datasets` would write its copy into the folder, an output of teach
+            logits = logits.select(rows).flatten_indices(keep_in_memory=True)
+        parts.append(logits)
     if not parts:
         return data
     return DatasetDict({**data, "train": concatenate_datasets([train, *parts], axis=1)})

@@ -91,7 +91,10 @@ WORDS = [f"anna opened {n} boxes in oslo before summer".split() for n in range(8
 
 @pytest.mark.parametrize("long", ["truncate", "window"])
 def test_words_get_the_logits_of_their_first_tokens(taught, write_params, long):
-    """The batch has a teacher's logits where the labels are, whatever the windows."""
+    """The batch has a teacher's logits where the labels are, whatever the windows.
+
+    The folder, an output of teach, is read and not written.
+    """
     from transformers import AutoTokenizer
 
     write_params()
@@ -111,9 +114,11 @@ def test_words_get_the_logits_of_their_first_tokens(taught, write_params, long):
         tokenize__overflow=long,
         **stride,
     )
+    before = artifacts.sha256_tree(Path("data/teacher_logits"))
     data = distillation.with_logits(
         arrow.load(Path("data/tokenized")), Path("data/teacher_logits"), parameters
     )["train"]
+    assert artifacts.sha256_tree(Path("data/teacher_logits")) == before
     from temper.tasks.base import registry
 
     task = registry.load(parameters, data.features)
