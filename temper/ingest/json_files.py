@@ -23,7 +23,7 @@ def read_lines(member: ArchiveMember, note: Note) -> Iterator[ColumnBatch]:
     encoding = text_files.find_encoding(member, note)
     with text_files.open_lines(member, encoding) as lines:
         for batch in text_files.batched(_records(lines, member.name), lambda pair: pair[0]):
-            yield _from_records([record for _, record in batch])
+            yield _from_records([record for _, record in batch], member.name)
 
 
 def read(member: ArchiveMember, note: Note) -> Iterator[ColumnBatch]:
@@ -45,7 +45,7 @@ def read(member: ArchiveMember, note: Note) -> Iterator[ColumnBatch]:
         for i, row in enumerate(rows, 1):
             _check_values(row, f"{name}: row {i}")
     for start in range(0, len(rows), ROWS):
-        yield _from_records(rows[start : start + ROWS])
+        yield _from_records(rows[start : start + ROWS], name)
 
 
 def _records(lines: Iterable[str], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -86,8 +86,13 @@ def _check_values(record: dict[str, Any], where: str) -> None:
         ) from None
 
 
-def _from_records(records: list[dict[str, Any]]) -> ColumnBatch:
+def _from_records(records: list[dict[str, Any]], file: str) -> ColumnBatch:
     names = dict.fromkeys(name for record in records for name in record)
+    if records and not names:  # a batch of columns would have no place for the rows
+        raise InputError(
+            f"{file}: {len(records)} rows one after the other are empty, {{}}; remove them, or "
+            "write null for missing values"
+        )
     return {name: [record.get(name) for record in records] for name in names}
 
 

@@ -24,6 +24,8 @@ ONE, TWO = "id,text\n1,one\n", "text,note,id\ntwo,n2,2\n"  # in another order, w
 class Echo:
     """Answers every text with itself in capitals, and refuses some."""
 
+    watch = None
+
     def __init__(self, inputs):
         self.settings = self.task = self
         self.inputs = inputs
@@ -145,6 +147,26 @@ def test_no_rows_still_have_columns(run):
     run("new.csv", "scored.parquet")
     assert pq.read_schema("scored.parquet").names == ["id", "text", "prediction", "entities"]
     assert run("new.csv", "scored.jsonl") == {}
+
+
+@pytest.mark.parametrize("kind", ["image", "audio"])
+def test_a_header_alone_is_no_rows_of_files_too(run, kind):
+    """There is no value to tell from whether the column holds names or bytes."""
+    Path("new.csv").write_text(f"id,{kind}\n")
+    found = run("new.csv", "scored.csv", {kind: kind})
+    assert found == {"id": [], kind: [], "prediction": []}
+
+
+def test_rows_without_a_column_are_refused(run):
+    """A table of columns has no place for them: they would be left out."""
+    Path("new.jsonl").write_text(lines({}, {}))
+    with pytest.raises(InputError, match=r"new\.jsonl: 2 rows one after the other are empty"):
+        run("new.jsonl")
+    Path("new.json").write_text("[{}]")
+    with pytest.raises(InputError, match=r"new\.json: 1 rows one after the other are empty"):
+        run("new.json")
+    Path("new.jsonl").write_text(lines({}, {"text": "a"}))
+    assert run("new.jsonl")["prediction"] == [None, "A"]
 
 
 def test_missing_text_is_empty(run):
