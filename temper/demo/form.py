@@ -6,7 +6,6 @@ A field is `text`, `line` (a short text), `words` (a text whose words are separa
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,7 +65,7 @@ def read_value(name: str, value: Any, kind: str | None) -> Any:
         return value
     try:
         return base64.b64decode(value.partition(";base64,")[2], validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise InputError(f"{name}: the {kind} is damaged: {error}") from None
 
 

@@ -38,7 +38,7 @@ class ServedModel(PythonModel):
 
         columns = {str(name): _values(column) for name, column in model_input.items()}
         try:
-            return pd.DataFrame(requests.answer(self.predictor, columns))
+            return pd.DataFrame(requests.answer(self.predictor, columns, len(model_input)))
         except InputError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error
 

@@ -4,27 +4,29 @@ Shared by the model that MLflow serves and by `temper serve`.
 """
 
 import base64
-import binascii
 from typing import Any
 
 from temper.core.errors import InputError
-from temper.ingest.columns import ColumnBatch, get_column, locate_in, num_rows, read_inputs
+from temper.ingest.columns import ColumnBatch, get_column, locate_in, read_inputs
 from temper.params.task_schema import MEDIA
 from temper.prediction.predictor import Predictor
 
 WHERE = "request"
 
 
-def answer(predictor: Predictor, columns: ColumnBatch) -> ColumnBatch:
+def answer(predictor: Predictor, columns: ColumnBatch, num_rows: int) -> ColumnBatch:
     """Return the predictions of a request's rows; columns that the task does not read are ignored.
 
     Images and clips are the bytes of a file, or these in base64.
+
+    Args:
+        num_rows: rows may be without any column.
 
     Raises:
         InputError: an input is missing, or a value cannot be read.
     """
     inputs = predictor.settings.task.inputs
-    for name in inputs if num_rows(columns) else ():
+    for name in inputs if num_rows else ():
         get_column(columns, name, WHERE)
     locate = locate_in(WHERE)
     files = {
@@ -40,5 +42,5 @@ def _bytes(value: Any, where: str) -> Any:
         return value
     try:
         return base64.b64decode(value, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error too; others of characters outside ASCII
         raise InputError(f"{where}: expected the bytes of a file in base64: {error}") from None

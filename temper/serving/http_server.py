@@ -134,7 +134,7 @@ def outcome(answer: Callable[[Any], Any], body: bytes) -> tuple[HTTPStatus, str]
 
 
 def parse(body: bytes) -> Any:
-    """Read JSON; Python's would take NaN too.
+    """Read JSON; Python's would take NaN too, and the last of two values of one name.
 
     Raises:
         ValueError: it is none.
@@ -143,7 +143,13 @@ def parse(body: bytes) -> Any:
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is no number")
 
-    return json.loads(body, parse_constant=refuse)
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise ValueError(f"a name stands twice in one object: {', '.join(found):.80}")
+        return found
+
+    return json.loads(body, parse_constant=refuse, object_pairs_hook=unique)
 
 
 def bind(make_handler: Callable[..., Handler], host: str, port: int) -> ThreadingHTTPServer:

@@ -6,6 +6,7 @@
 import signal
 import sys
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -44,9 +45,9 @@ class Service:
         Raises:
             InputError: it cannot be read, or has too many rows.
         """
-        columns = read_columns(request)
+        columns, num_rows = read_columns(request, self.predictor.settings.task.inputs)
         with self.lock:
-            predicted = requests.answer(self.predictor, columns)
+            predicted = requests.answer(self.predictor, columns, num_rows)
             self.report_drift()
         rows = zip(*predicted.values(), strict=True)
         return {"predictions": [dict(zip(predicted, row, strict=True)) for row in rows]}
@@ -80,8 +81,13 @@ class Handler(http_server.Handler):
             self.refuse(HTTPStatus.NOT_FOUND, "not here; POST /invocations")
 
 
-def read_columns(request: Any) -> ColumnBatch:
-    """Return the columns of a request's rows; a value that a record lacks is null.
+def read_columns(request: Any, inputs: Iterable[str]) -> tuple[ColumnBatch, int]:
+    """Return the columns of a request's rows, and their number; a missing value is null.
+
+    Columns that are no input share one list of nulls: rows may each name others.
+
+    Args:
+        inputs: the columns that the task reads, `a.b` inside those of `a`.
 
     Raises:
         InputError: it is of neither form, or has too many rows.
@@ -95,6 +101,8 @@ def read_columns(request: Any) -> ColumnBatch:
         names, rows = value.get("columns"), value.get("data")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise InputError(f"{FORMS}; columns is no list of names")
+        if len({*names}) < len(names):
+            raise InputError(f"{SPLIT}: a name is in columns twice: {', '.join(names):.80}")
     if not isinstance(rows, list):
         raise InputError(f"{FORMS}; found {form:.80}")
     if len(rows) > MAX_ROWS:
@@ -104,8 +112,9 @@ def read_columns(request: Any) -> ColumnBatch:
     for i, row in enumerate(rows):
         if not isinstance(row, dict):
             raise InputError(f"row {i + 1} is no object with a value per column")
-    columns = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in columns}
+    read = {part for name in inputs for part in (name, name.rpartition(".")[0])}
+    columns = dict.fromkeys((name for row in rows for name in row), [None] * len(rows))
+    return columns | {n: [row.get(n) for row in rows] for n in columns if n in read}, len(rows)
 
 
 def as_record(row: Any, names: list[str], number: int) -> dict[str, Any]:

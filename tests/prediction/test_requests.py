@@ -19,7 +19,7 @@ def answer(value: object) -> list:
     task, _, _ = load("recipes/sample-audio_classification.yaml")
     settings = SimpleNamespace(task=task.params)
     predictor: Any = SimpleNamespace(settings=settings, predict=lambda columns: columns)
-    return requests.answer(predictor, {"audio": [value]})["audio"]
+    return requests.answer(predictor, {"audio": [value]}, 1)["audio"]
 
 
 @pytest.mark.parametrize("value", [CLIP, base64.b64encode(CLIP).decode()])
@@ -31,6 +31,7 @@ def test_a_clip_is_its_bytes_or_base64(value):
     ("value", "message"),
     [
         ("clips/a.wav", "request row 1, column 'audio': expected the bytes of a file in base64"),
+        ("é", "request row 1, column 'audio': expected the bytes of a file in base64"),
         ("AAAA", "request row 1, column 'audio': not a WAV file"),
         (None, "expected the bytes of a WAV file"),
         (7, "expected the bytes of a WAV file"),
@@ -40,3 +41,14 @@ def test_what_is_no_clip_is_one_line(value, message):
     """A name is no file of the server's."""
     with pytest.raises(InputError, match=message):
         answer(value)
+
+
+def test_rows_without_any_column_lack_the_inputs():
+    """MLflow's table of `[{}, {}]` has two rows and no column."""
+    predictor: Any = SimpleNamespace(
+        settings=SimpleNamespace(task=SimpleNamespace(inputs={"text": "text"})),
+        predict=lambda columns: columns,
+    )
+    with pytest.raises(InputError, match="request has no column 'text'; there are none"):
+        requests.answer(predictor, {}, 2)
+    assert requests.answer(predictor, {}, 0) == {"text": []}

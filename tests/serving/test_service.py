@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+import tracemalloc
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -96,7 +97,14 @@ LATER = {"columns": ["text", "words"], "data": [["a", []], ["a"]]}
         ({"dataframe_split": [ROW]}, "; found dataframe_split"),
         ({"dataframe_split": {"data": [[1]]}}, "columns is no list of names"),
         ({"dataframe_split": LATER}, "row 2 is no list of 2 values, one per column"),
-        ({"dataframe_records": [{"words": "a"}]}, "request has no column 'text'"),
+        ({"dataframe_records": [{"words": "a"}]}, "no column 'text'; there are words"),
+        ({"dataframe_records": [{}, {}]}, "request has no column 'text'"),
+        ({"dataframe_split": {"columns": [], "data": [[], []]}}, "request has no column 'text'"),
+        ({"dataframe_split": {"columns": ["text", "text"], "data": []}}, "columns twice: text, te"),
+        (
+            b'{"dataframe_records": [{"text": "a", "text": "b"}]}',
+            "stands twice in one object: text",
+        ),
         ({"dataframe_records": [ROW, {"text": [1]}]}, "request row 2, column 'text': expected a t"),
         ({"dataframe_records": [ROW] * 1001}, "1001 rows; at most 1000 fit in a request"),
     ],
@@ -106,6 +114,17 @@ def test_a_bad_request_gets_status_400_and_one_line(address, body, reason):
     assert status == 400
     assert reason in answer["error"]
     assert "\n" not in answer["error"]
+
+
+def test_rows_that_each_name_other_columns_take_no_more_memory_than_their_text():
+    """A list for each of 9,000 columns would be 20 MiB; dotted inputs are found still."""
+    rows = [{f"{i}-{j}": 0 for j in range(30)} | {"a": {"b": i}} for i in range(300)]
+    tracemalloc.start()
+    columns, num_rows = service.read_columns({"dataframe_records": rows}, ["a.b", "text"])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * 2**20
+    assert (columns["a"], num_rows) == ([{"b": i} for i in range(300)], 300)
 
 
 @pytest.mark.parametrize(
