@@ -3,6 +3,7 @@
 `temper doubts`, then, with the list's empty column filled in, `temper doubts --apply doubts.csv`
 """
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,15 +18,14 @@ from temper.evaluation.text_tables import Table, truncate
 if TYPE_CHECKING:
     from temper.data_loop.doubt_list import DoubtList
 
+OUTPUT, FOLDS = Path("doubts.csv"), 5
 SHOWN = 10  # rows on the console
 WIDTH = 40  # characters of a row's text there
 NOT_A_COMMAND: Any = None  # the context where Python code calls `doubts`
 
 
 def doubts(
-    output: Annotated[Path, typer.Option(help="The list to write, a CSV file.")] = Path(
-        "doubts.csv"
-    ),
+    output: Annotated[Path, typer.Option(help="The list to write, a CSV file.")] = OUTPUT,
     apply: Annotated[
         Path | None,
         typer.Option(help="Write the corrections of this list to a copy of the data instead."),
@@ -35,7 +35,7 @@ def doubts(
     ] = None,
     folds: Annotated[
         int, typer.Option(min=2, help="A row is judged by the rows of the other folds.")
-    ] = 5,
+    ] = FOLDS,
     similarity: Annotated[
         float | None,
         typer.Option(
@@ -49,8 +49,9 @@ def doubts(
     if apply is not None:
         from temper.data_loop import corrections
 
+        check_apply(output, rows, folds, similarity)
         targets = corrections.apply(parameters, apply)
-        print(f"{corrections.count(apply):,} labels corrected in {targets['train']}")
+        print(f"{len(corrections.read(apply)):,} labels corrected in {targets['train']}")
         print(*corrections.next_steps(targets), sep="\n")
         return
     check_output(output)
@@ -68,15 +69,34 @@ def doubts(
     if found.rows:
         print(
             f"next   fill in {doubt_list.CORRECTED} where a label is wrong, leave it empty "
-            f"elsewhere;\n       temper doubts --apply {output}"
+            f"elsewhere;\n       temper doubts --apply {shlex.quote(str(output))}"
+        )
+
+
+def check_apply(output: Path, rows: int | None, folds: int, similarity: float | None) -> None:
+    """Refuse options of a new list beside `--apply`.
+
+    Raises:
+        InputError: names them.
+    """
+    given = {
+        "--output": output != OUTPUT,
+        "--rows": rows is not None,
+        "--folds": folds != FOLDS,
+        "--similarity": similarity is not None,
+    }
+    if names := [name for name, is_given in given.items() if is_given]:
+        raise InputError(
+            f"{', '.join(names)}: for a new list, and --apply reads one; remove it (the copy is "
+            "named after the data: reviews.corrected.csv)"
         )
 
 
 def check_output(output: Path) -> None:
-    """Refuse a path where the list cannot go, or would replace corrections.
+    """Refuse a path where the list cannot go, or would replace anything but an untouched list.
 
     Raises:
-        InputError: a folder, no folder, another format, or a list with corrections.
+        InputError: a folder, no folder, another format, another file, or a list with corrections.
     """
     from temper.data_loop import corrections
 
@@ -84,7 +104,16 @@ def check_output(output: Path) -> None:
         raise InputError(f"--output {output}: expected the name of a .csv file")
     if output.is_dir() or not output.parent.is_dir():
         raise InputError(f"--output {output}: {output.parent} must be a folder, and this no folder")
-    if output.exists() and (count := corrections.count(output)):
+    if not output.exists():
+        return
+    try:
+        count = len(corrections.read(output))
+    except InputError as error:
+        raise InputError(
+            f"--output {output}: is there already, and no list of temper doubts ({error}); name "
+            "another file"
+        ) from None
+    if count:
         raise InputError(
             f"--output {output}: has {count:,} corrections, which a new list would replace; apply "
             "them first (temper doubts --apply), or name another file"

@@ -48,9 +48,7 @@ def next(
 
     doubt_list.check_task(parameters, "temper next")
     files = find_input(pool, "--pool")
-    predicted_file.check_output(output, files)
-    if output.suffix.lower() == ".parquet":
-        raise InputError(f"--output {output}: write .csv, .tsv or .jsonl, to fill in labels")
+    check_output(output, files)
     csv_params = parse_csv(csv)
     local_files.check_csv(files, csv_params, "--csv")
     pin(parameters, context)
@@ -77,6 +75,22 @@ def next(
     print(f"{num_rows(examples):,} rows in {pool}; {skipped}")
     print(f"wrote {len(chosen.rows):,} of the other {chosen.num_new:,} to {output}")
     print(f"next   fill in {', '.join(blank or task.label_columns)}, and add the rows to train")
+
+
+def check_output(output: Path, files: list[Path]) -> None:
+    """Refuse a path where the rows cannot go, or would replace a file.
+
+    Raises:
+        InputError: as `predicted_file.check_output`, Parquet, or a file that is there.
+    """
+    predicted_file.check_output(output, files)
+    if output.suffix.lower() == ".parquet":
+        raise InputError(f"--output {output}: write .csv, .tsv or .jsonl, to fill in labels")
+    if output.exists():
+        raise InputError(
+            f"--output {output}: is there already, perhaps with labels filled in; name another "
+            "file, or remove it"
+        )
 
 
 def write(chosen: "Chosen", given: ColumnBatch, blank: Sequence[str], output: Path) -> None:

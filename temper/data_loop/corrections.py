@@ -5,8 +5,10 @@ split as it is now becomes a file of its own, so that a model before and one aft
 are scored on the same rows.
 """
 
+import re
+import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from temper.data_loop.source_rows import Place, Rows
 from temper.ingest import columns, local_files
 from temper.params.schema import Params
 
+PLAIN = re.compile(r"[A-Za-z0-9_/.-]+")  # what Hydra reads as a text without quotes
 CORRECTED = "corrected_label"
 NEEDED = (CORRECTED, "current_label", "file", "row")
 
@@ -67,14 +70,6 @@ def _number(text: str, where: str) -> int:
         raise InputError(f"{where}: row {text!r}: no number; leave it as it was") from None
 
 
-def count(path: Path) -> int:
-    """Count the corrections of a file; 0 where it is no list."""
-    try:
-        return len(read(path))
-    except InputError:
-        return 0
-
-
 def apply(parameters: Params, path: Path) -> dict[str, Path]:
     """Write the copy; return the file or folder of train, and of what is cut from it.
 
@@ -106,8 +101,9 @@ def apply(parameters: Params, path: Path) -> dict[str, Path]:
     for target in targets.values():
         if target.exists():
             raise InputError(f"{target} is there already; remove it, and apply again")
-    for split, target in targets.items():
-        with _appearing(target, is_folder=root.is_dir()) as written:
+    with ExitStack() as all_or_none:
+        for split, target in targets.items():
+            written = all_or_none.enter_context(appearing(target, is_folder=root.is_dir()))
             for file in files:
                 kept = {row for row, other in split_of[str(file)].items() if other == split}
                 edit = Edit(kept, changes.get(str(file), {}))
@@ -117,7 +113,7 @@ def apply(parameters: Params, path: Path) -> dict[str, Path]:
 
 
 @contextmanager
-def _appearing(target: Path, *, is_folder: bool) -> Iterator[Path]:
+def appearing(target: Path, *, is_folder: bool = False) -> Iterator[Path]:
     """Yield where to write what appears under its name when the block ends without an error."""
     if is_folder:
         with artifacts.atomic_dir(target) as folder:
@@ -194,6 +190,15 @@ def next_steps(targets: Mapping[str, Path]) -> Iterator[str]:
     if len(targets) > 1:
         cut = " and ".join(name for name in targets if name != "train")
         yield f"{cut}, which data.split cut from train, are files now: the same rows as before"
-    options = " ".join(f"-S ++data.files.{split}={target}" for split, target in targets.items())
-    yield f"next   dvc exp run {options}"
+    options = [
+        f"-S {override(f'data.files.{split}', str(path))}" for split, path in targets.items()
+    ]
+    yield f"next   dvc exp run {' '.join(options)}"
     yield "       temper compare HEAD workspace"
+
+
+def override(key: str, value: str) -> str:
+    """Return what sets a key to a text in `dvc exp run -S`, quoted for Hydra and the shell."""
+    if not PLAIN.fullmatch(value):
+        value = "'" + re.sub(r"(\\*)(?='|$)", r"\1\1", value).replace("'", "\\'") + "'"
+    return shlex.quote(f"++{key}={value}")

@@ -11,7 +11,7 @@ from temper.core import csv_file
 from temper.core.errors import InputError
 from temper.data_loop import confidence, near_duplicates, records, source_rows, vectors
 from temper.data_loop.confidence import Doubts
-from temper.data_loop.corrections import CORRECTED
+from temper.data_loop.corrections import CORRECTED, appearing
 from temper.data_loop.labels import Spelling
 from temper.data_loop.near_duplicates import Pairs
 from temper.data_loop.source_rows import Place, Rows
@@ -223,7 +223,10 @@ def write(rows: Iterable[Doubt], target: Path) -> None:
     rows = list(rows)
     names = dict.fromkeys(name for row in rows for name in row.cells)
     titles = [f"data_{name}" if name in COLUMNS else name for name in names]
-    with target.open("w", newline="", encoding="utf-8") as file:
+    with (
+        appearing(target) as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv_file.writer(file)
         writer.writerow([*COLUMNS, *titles])
         writer.writerows(_cells(rows, list(names)))

@@ -58,6 +58,30 @@ def test_an_output_that_cannot_be_written_is_refused(write_params, output, messa
         command.doubts(output=Path(output))
 
 
+@pytest.mark.parametrize("content", ["a,label\nx,good\n", "corrected_label,file,row\n,a,1\n", "\0"])
+def test_another_file_is_not_replaced_by_the_list(write_params, tmp_path, content):
+    """Training data, for example."""
+    write_params()
+    path = tmp_path / "train.csv"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"train\.csv: is there already, and no list of temper"):
+        command.doubts(output=path)
+    assert path.read_text() == content
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"output": Path("x.csv")}, "--output: for a new list, and --apply reads one; remove it"),
+        ({"rows": 3, "folds": 4, "similarity": 0.9}, "--rows, --folds, --similarity: for a new"),
+    ],
+)
+def test_options_of_a_new_list_are_refused_beside_apply(write_params, options, message):
+    write_params()
+    with pytest.raises(InputError, match=message):
+        command.doubts(apply=Path("doubts.csv"), **options)
+
+
 def test_data_of_the_hub_are_not_corrected(write_params):
     write_params(data__source="hub", data__files={}, data__hub={"name": "a/b"})
     with pytest.raises(InputError, match="--apply: the data are the Hub's"):

@@ -72,6 +72,15 @@ def test_refuses_what_it_cannot_pick_from(exported):
         command.next(Path("pool.jsonl"))
 
 
+def test_a_file_that_is_there_is_not_replaced(write_params, tmp_path):
+    """It may be the one that is being filled in."""
+    write_params()
+    (tmp_path / "next.csv").write_text("label,text\ngood,x\n")
+    with pytest.raises(InputError, match=r"next\.csv: is there already, perhaps with labels"):
+        command.next(ROOT / "tests/data/test.csv", output=tmp_path / "next.csv")
+    assert (tmp_path / "next.csv").read_text() == "label,text\ngood,x\n"
+
+
 def test_a_task_without_labels_of_rows_is_refused(write_params):
     write_params(task__problem_type="regression", task__labels=None, evaluate__positive_label=None,
                  train__metric_for_best_model="loss")  # fmt: skip

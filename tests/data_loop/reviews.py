@@ -1,0 +1,50 @@
+"""Reviews, two of them with a wrong label, and the list of doubts about them."""
+
+import csv
+from pathlib import Path
+
+from temper.data_loop import doubt_list
+from temper.data_loop.corrections import CORRECTED
+
+WORDS = {"good": "fine lovely splendid charming", "bad": "awful dreary dismal tedious"}
+TASK = {"name": "sequence_classification", "problem_type": "single_label_classification",
+        "text": ["text"], "label": "label"}  # fmt: skip
+
+
+def sentences(label: str, count: int) -> list[str]:
+    words = WORDS[label].split()
+    return [f"Number {i} was {words[i % 4]} and {words[(i // 4 + 1) % 4]}." for i in range(count)]
+
+
+def rows_with_mistakes() -> list[dict[str, str]]:
+    """Return 80 rows; the labels of rows 10 and 61 are swapped."""
+    rows = [{"text": text, "label": label} for label in WORDS for text in sentences(label, 40)]
+    rows[10]["label"], rows[61]["label"] = "bad", "good"
+    return rows
+
+
+def write_csv(path: str, rows: list[dict[str, str]], **style) -> None:
+    with Path(path).open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), **style)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_csv(path) -> list[dict[str, str]]:
+    with Path(path).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def listed(parameters, limit=None, similarity=None):
+    return doubt_list.find(parameters, str, folds=5, similarity=similarity, limit=limit)
+
+
+def correct(found, labels, target="doubts.csv", **changes):
+    """Write the list with corrected labels by row number of the file, and other cells changed."""
+    doubt_list.write(found.rows, Path(target))
+    rows = read_csv(target)
+    for row in rows:
+        row[CORRECTED] = labels.get(int(row["row"]), "")
+        row.update(changes if row[CORRECTED] else {})
+    write_csv(target, rows)
+    return Path(target)
