@@ -105,7 +105,7 @@ def raw_batches(dataset: "Dataset", augment: Augmentation | None) -> Iterator[di
     found, passes = arrow.column_batches(dataset), 1
     if augment is not None:
         found, passes = batches(dataset, augment), 1 + len(augment.methods)
-    total = passes * -(-len(dataset) // arrow.ROWS_PER_BATCH)
+    total = passes * -(-len(dataset) // arrow.rows_at_once(dataset.features))
     yield from tqdm(found, total=total, leave=False, disable=None)
 
 

@@ -1,13 +1,15 @@
 """Rows → Arrow folders for `datasets.load_from_disk`, whose bytes depend on the rows alone.
 
 `Dataset.save_to_disk` records a fingerprint that changes with the path and time of its source;
-here it is the sha256 of the Arrow file, and all rows are in one shard, in batches of fixed size.
+here it is the sha256 of the Arrow file, and all rows are in one shard, in batches whose size
+depends on the rows alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from temper.core import artifacts
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, Features
 
 ROWS_PER_BATCH = 1000
+MEDIA_ROWS = 50  # read at a time where a column holds files: a clip of a minute has 10 MB
+MAX_BATCH_BYTES = 2**29  # of texts and files in a batch; Arrow takes 2 GiB
 SHARD = "data-00000-of-00001.arrow"
 LABEL_PROBABILITIES = "label_probabilities"  # column: one per label, in the order of their ids
 AUGMENTED = "augmented"  # bool column: true for augmented training rows, which come last
@@ -28,7 +32,7 @@ def write_split(
 
     Args:
         features: columns, their order and their types.
-        batches: columns of at most a few thousand rows; re-chunked to `ROWS_PER_BATCH`.
+        batches: columns of at most a few thousand rows; re-chunked.
     """
     from datasets import DatasetInfo
 
@@ -77,9 +81,16 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def column_batches(dataset: "Dataset") -> Iterator[dict[str, list]]:
-    """Yield rows as columns of Python lists, `ROWS_PER_BATCH` at a time."""
-    for start in range(0, len(dataset), ROWS_PER_BATCH):
-        yield dataset[start : start + ROWS_PER_BATCH]
+    """Yield rows as columns of Python lists, `rows_at_once` at a time."""
+    size = rows_at_once(dataset.features)
+    for start in range(0, len(dataset), size):
+        yield dataset[start : start + size]
+
+
+def rows_at_once(features: "Features") -> int:
+    """Return how many rows are in memory together; fewer where a column holds files."""
+    has_files = any(getattr(kind, "dtype", None) == "binary" for kind in features.values())
+    return MEDIA_ROWS if has_files else ROWS_PER_BATCH
 
 
 def drop_augmented(dataset: "Dataset") -> "Dataset":
@@ -92,19 +103,35 @@ def drop_augmented(dataset: "Dataset") -> "Dataset":
 def _rechunk(features: "Features", batches: Iterable[Mapping[str, Any]]) -> Iterator[pa.Table]:
     """Yield tables of `ROWS_PER_BATCH` rows, then the remainder, each in freshly copied buffers.
 
-    A slice would write its parent's buffers to the file, and these depend on how the input was
-    batched.
+    They have fewer rows where these hold more than `MAX_BATCH_BYTES`. A slice would write its
+    parent's buffers to the file, and these depend on how the input was batched.
     """
     schema = features.arrow_schema
     pending = schema.empty_table()
     for batch in batches:
         columns = [_to_arrow(batch[field.name], field.type) for field in schema]
         pending = pa.concat_tables([pending, pa.Table.from_arrays(columns, schema=schema)])
-        while pending.num_rows >= ROWS_PER_BATCH:
-            yield pending.take(list(range(ROWS_PER_BATCH))).combine_chunks()
-            pending = pending.slice(ROWS_PER_BATCH)
+        while pending.num_rows > (size := _num_fitting(pending)) or size == ROWS_PER_BATCH:
+            yield _copied(pending.slice(0, size))
+            pending = pending.slice(size)
     if pending.num_rows:
-        yield pending.take(list(range(pending.num_rows))).combine_chunks()
+        yield _copied(pending)
+
+
+def _num_fitting(table: pa.Table) -> int:
+    """Return how many of a table's first rows are a batch of their own."""
+    import pyarrow.compute as pc
+
+    table = table.slice(0, ROWS_PER_BATCH)
+    sizes = np.zeros(table.num_rows, np.int64)
+    for column in table.columns:
+        if pa.types.is_binary(column.type) or pa.types.is_string(column.type):
+            sizes += pc.call_function("binary_length", [column]).fill_null(0).to_numpy()
+    return max(1, int(np.searchsorted(sizes.cumsum(), MAX_BATCH_BYTES, "right")))
+
+
+def _copied(table: pa.Table) -> pa.Table:
+    return table.take(list(range(table.num_rows))).combine_chunks()
 
 
 def _to_arrow(values: Any, data_type: pa.DataType) -> pa.Array | pa.ChunkedArray:

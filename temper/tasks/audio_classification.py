@@ -66,15 +66,15 @@ class AudioClassification(SingleLabelTask):
 
     def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
         rate, most = processor.sampling_rate, self.max_length(processor)
-        clips = [audio.resampled(*audio.read(data), rate) for data in examples[self.params.audio]]
         name = processor.model_input_names[0]
-        values = [extract(clip[:most], processor) for clip in clips]
-        columns: Columns = {
-            name: [value.tobytes() for value in values],
-            "shape": [list(value.shape) for value in values],  # (samples,) or of a spectrogram
-            "length": [min(len(clip), most) for clip in clips],
-            "full_length": [len(clip) for clip in clips],
-        }
+        columns: Columns = {name: [], "shape": [], "length": [], "full_length": []}
+        for data in examples[self.params.audio]:  # one whole clip is in memory at a time
+            clip = audio.resampled(*audio.read(data), rate)
+            values = extract(clip[:most], processor)
+            columns[name].append(values.tobytes())
+            columns["shape"].append(list(values.shape))  # (samples,) or of a spectrogram
+            columns["length"].append(min(len(clip), most))
+            columns["full_length"].append(len(clip))
         if self.params.label in examples:
             columns["labels"] = examples[self.params.label]
         return columns

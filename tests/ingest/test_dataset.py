@@ -47,6 +47,33 @@ def test_rows_have_the_same_bytes_anywhere(tmp_path):
     assert arrow.load(tmp_path / "one")["train"].to_dict() == rows
 
 
+def test_batches_of_large_files_have_fewer_rows(tmp_path, monkeypatch):
+    """None has more bytes than Arrow takes, unless one row does; small rows are not counted."""
+    import pyarrow as pa
+    from datasets import Features, Value
+
+    monkeypatch.setattr(arrow, "MAX_BATCH_BYTES", 1000)
+    features = Features({"audio": Value("binary"), "n": Value("int64")})
+    sizes = [10] * 20 + [600, 300, 101, 2000, None] + [0] * 1200
+    rows = {
+        "audio": [None if size is None else bytes([i % 256]) * size for i, size in enumerate(sizes)]
+    }
+    rows["n"] = list(range(len(sizes)))
+    for name, size in (("one", 7), ("other", 1999)):
+        batches = ({k: v[i : i + size] for k, v in rows.items()} for i in range(0, 1225, size))
+        arrow.write_split(tmp_path / name, "train", features, batches)
+        arrow.write_index(tmp_path / name, ["train"])
+    file, other = (tmp_path / name / "train" / arrow.SHARD for name in ("one", "other"))
+    assert file.read_bytes() == other.read_bytes()
+    with pa.ipc.open_stream(str(file)) as stream:
+        assert [batch.num_rows for batch in stream] == [21, 2, 1, 1000, 201]
+    found = arrow.load(tmp_path / "one")["train"]
+    assert found.to_dict() == rows
+    assert arrow.rows_at_once(found.features) < arrow.rows_at_once(
+        found.select_columns("n").features
+    )
+
+
 def test_null_options_equal_absent_ones(write_params, hundred_rows):
     """The rows are the same bytes, and the summary has no key of an option that is off."""
     off = dict.fromkeys(("data__rename", "data__filter", "data__fold", "data__subset"))
