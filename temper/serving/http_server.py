@@ -2,9 +2,11 @@
 
 import ipaddress
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,6 +16,8 @@ from temper.core.errors import InputError, summary
 
 MAX_BODIES = 4  # in memory at once
 TIMEOUT = 30  # s, of a read or write, and of a request's wait for its turn
+DISCARDED = 64 * 2**20  # bytes of a refused body, read so that the answer arrives
+LINGER = 2  # s, for which they are read
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # nothing from elsewhere
 POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; media-src 'self' data:"
@@ -49,9 +53,19 @@ class Handler(BaseHTTPRequestHandler):
     def parse_request(self) -> bool:
         if not super().parse_request():
             return False
-        if not (is_here := self._is_for_this_machine()):
+        if "Transfer-Encoding" in self.headers:  # beside Content-Length, proxies disagree on it
+            self.refuse(
+                HTTPStatus.LENGTH_REQUIRED, "Transfer-Encoding: send Content-Length instead"
+            )
+        elif len(self.headers.get_all("Content-Length", [])) > 1:
+            self.refuse(HTTPStatus.BAD_REQUEST, "Content-Length stands there twice")
+        elif not self._is_for_this_machine():
             self.refuse(HTTPStatus.FORBIDDEN, f"the address has to be that of {self.hosts[0]}")
-        return is_here
+        else:
+            if self.command != "POST" and self.content_length() != 0:  # it is not read
+                self.close_connection = True
+            return True
+        return False
 
     def log_message(self, format: str, *arguments: Any) -> None:
         pass
@@ -71,21 +85,28 @@ class Handler(BaseHTTPRequestHandler):
 
         What it raises is the reason in the answer: InputError with status 400, all else with 500.
         """
-        length = self.headers.get("Content-Length", "")
+        length = self.content_length()
         if self.headers.get_content_type() != "application/json":  # no form of another site
             self.refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected application/json")
-        elif not length.isdecimal() or int(length) > max_body:
+        elif length is None or length > max_body or "Content-Length" not in self.headers:
             limit = f"at most {max_body // 2**20} MiB, their number in Content-Length"
             self.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, limit)
         elif not bodies.acquire(timeout=TIMEOUT):
             self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once; try again")
         else:
             try:
-                body = self.read_body(int(length))
+                body = self.read_body(length)
                 status, content = outcome(answer, body)
                 self.send(status, content.encode(), "application/json")
             finally:
                 bodies.release()
+
+    def content_length(self) -> int | None:
+        """Return the length of the body, 0 where there is none; None where it is not known."""
+        text = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers:
+            return None
+        return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
     def read_body(self, length: int) -> bytes:
         """Read a body within TIMEOUT, however slowly it comes.
@@ -105,6 +126,18 @@ class Handler(BaseHTTPRequestHandler):
     def refuse(self, status: HTTPStatus, reason: str) -> None:
         self.close_connection = True  # the body may be unread
         self.send_json(status, {"error": reason})
+        self.discard_body()
+
+    def discard_body(self) -> None:
+        """Read what still comes, within bounds: closed at once, the answer may be lost."""
+        length = self.content_length()
+        missing = DISCARDED if length is None else min(length, DISCARDED)
+        deadline = time.monotonic() + LINGER
+        with suppress(OSError):
+            self.connection.settimeout(LINGER)
+            while missing > 0 and time.monotonic() < deadline:
+                part = self.rfile.read1(min(missing, 2**16))
+                missing = missing - len(part) if part else 0
 
     def send_json(self, status: HTTPStatus, content: Any) -> None:
         self.send(status, json.dumps(content).encode(), "application/json")
@@ -114,6 +147,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Content-Security-Policy", POLICY)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(content)
 
@@ -125,7 +160,7 @@ def outcome(answer: Callable[[Any], Any], body: bytes) -> tuple[HTTPStatus, str]
     except (ValueError, RecursionError) as error:
         return HTTPStatus.BAD_REQUEST, json.dumps({"error": f"the body is no JSON: {error}"})
     try:
-        return HTTPStatus.OK, json.dumps(answer(value))
+        return HTTPStatus.OK, json.dumps(answer(value), allow_nan=False)
     except InputError as error:
         status, reason = HTTPStatus.BAD_REQUEST, str(error)
     except Exception as error:  # the model's own code may raise anything

@@ -134,6 +134,8 @@ def test_rows_that_each_name_other_columns_take_no_more_memory_than_their_text()
         ("/health", {}, {}, 404, "not here; POST /invocations"),
         ("/invocations", {}, {"Content-Type": "text/csv"}, 415, "expected application/json"),
         ("/invocations", {}, {"Content-Length": "16777217"}, 413, "at most 16 MiB"),
+        ("/invocations", {}, {"Content-Length": "9" * 5000}, 413, "at most 16 MiB"),
+        ("/invocations", {}, {"Content-Length": "²"}, 413, "at most 16 MiB"),
         ("/invocations", {}, {"Host": "rebound.example"}, 403, "has to be that of 127.0.0.1"),
     ],
 )
@@ -147,6 +149,61 @@ def test_a_model_that_fails_is_status_500_and_the_server_goes_on(address):
     broken = {"dataframe_records": [ROW | {"text": "broken"}]}
     assert ask(address, broken) == (500, {"error": "RuntimeError: the model broke"})
     assert ask(address, {"dataframe_records": [ROW]})[0] == 200
+
+
+def test_a_number_that_json_does_not_have_is_status_500():
+    """NaN would make an answer that no client can read."""
+    served = make_service()
+    nan = {"prediction": [float("nan")]}
+    served.predictor = SimpleNamespace(  # type: ignore[assignment]
+        settings=served.predictor.settings, predict=lambda _: nan, watch=None
+    )
+    with serving(served) as address:
+        status, answer = ask(address, {"dataframe_records": [ROW]})
+    assert status == 500
+    assert answer["error"].startswith("ValueError: Out of range float values are not JSON")
+
+
+def exchange(address, request):
+    """Send bytes, and return all that comes until the server closes."""
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(request)
+        parts = []
+        while part := connection.recv(2**16):
+            parts.append(part)
+    return b"".join(parts)
+
+
+HEAD = b"POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+SMUGGLED = b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 44\r\n\r\n", b"200"),
+        (HEAD + b"Content-Length: 0\r\nContent-Length: 44\r\n\r\n", b"400"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"411"),
+        (HEAD + b"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"411"),
+    ],
+    ids=["get", "twice", "chunked", "both"],
+)
+def test_a_body_is_never_taken_for_the_next_request(address, monkeypatch, request_, status):
+    """A proxy that finds its end elsewhere would give one user another's answer."""
+    monkeypatch.setattr(http_server, "LINGER", 0.2)
+    answer = exchange(address, request_ + SMUGGLED)
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b"\r\nConnection: close\r\n" in answer
+
+
+def test_a_client_that_sends_a_large_body_reads_why_it_is_refused(address):
+    """Closed before it is read, the connection would be reset, and the answer lost."""
+    size = 24 * 2**20
+    answer = exchange(address, HEAD + f"Content-Length: {size}\r\n\r\n".encode() + b" " * size)
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"at most 16 MiB" in answer
 
 
 def test_a_body_that_comes_too_slowly_is_dropped(address, monkeypatch):

@@ -59,8 +59,8 @@ class DecisionRule:
         return np.take_along_axis(probabilities, predictions[:, None], -1)[:, 0]
 
     def abstains(self, confidence: np.ndarray) -> np.ndarray:
-        """Return which rows are left unanswered, (rows,) booleans."""
-        return confidence < (self.min_confidence or 0.0)
+        """Return which rows are left unanswered, (rows,) booleans: those of NaN too."""
+        return ~(confidence >= (self.min_confidence or 0.0))
 
 
 def read(p: "EvaluateParams", label_names: Sequence[str], *, several: bool) -> DecisionRule:
