@@ -32,7 +32,10 @@ def summary() -> None:
     metrics = artifacts.read_json(METRICS)
     report.print_summary(metrics, parameters.task.metrics)
     for gap in report.gaps(metrics, parameters.task.metrics):
-        print(f"{gap['metric']}, train minus validation: {gap['value']} ({gap['meaning']})")
+        meaning = f" ({gap['meaning']})" if gap["meaning"] else ""
+        print(f"{gap['metric']}, train minus {gap['split']}: {gap['value']}{meaning}")
+    for remark in report.remarks(metrics, parameters.task.metrics):
+        print(textwrap.fill(remark, LINE))
     if decisions := decision_table.read(METRICS.parent):
         Console().print(decision_table.text_table(decisions).to_rich())
         for key, reason in decisions["unreached"].items():

@@ -73,23 +73,56 @@ def confusion_matrix(rows: list[dict[str, str]], names: list[str]) -> dict[str, 
 
 
 def gaps(scores: Scores, metrics_module: str) -> list[dict[str, str]]:
-    """Return each score of training rows minus that of validation, and what it means.
+    """Return each score of training rows minus that of test, or of validation if there is no test.
 
-    Training rows that score better overfit, unless validation's 95 % interval holds their score.
+    Validation chose the epoch, so its own scores are a little too good. Training rows that score
+    better overfit, unless the split's 95 % interval holds their score; else the number says it all.
+    Scores of retrieval depend on the number of rows, which is validation's.
     """
+    has_test = "test" in scores and metrics_module != "retrieval"
     directions, found = metrics.load(metrics_module).GREATER_IS_BETTER, []
-    validation = scores.get("validation", {})
     for metric, is_greater_better in directions.items():
-        value = scores["gap"].get(f"{metric}_gap")
-        if value is not None:
-            low, high = (validation.get(f"{metric}_{end}", math.nan) for end in ("low", "high"))
-            is_better = value > 0 if is_greater_better else value < 0
-            is_inside = low <= scores["gap"][f"train_{metric}"] <= high
-            text = format_number(value, metric, sign=True)
-            meaning = "overfitting" if is_better else "no overfitting"
-            if is_better and is_inside:
-                meaning = "inside validation's 95 % interval"
-            found.append({"metric": metric, "value": text, "meaning": meaning})
+        split = "test" if has_test and metric in scores["test"] else "validation"
+        train, other = scores["gap"].get(f"train_{metric}"), scores.get(split, {})
+        if train is None or metric not in other:
+            continue
+        low, high = (other.get(f"{metric}_{end}", math.nan) for end in ("low", "high"))
+        value, meaning = train - other[metric], ""
+        if value > 0 if is_greater_better else value < 0:
+            is_inside = low <= train <= high
+            meaning = f"inside {split}'s 95 % interval" if is_inside else "overfitting"
+        text = format_number(value, metric, sign=True)
+        found.append({"metric": metric, "split": split, "value": text, "meaning": meaning})
+    return found
+
+
+def best_baseline(rows: list[dict[str, Any]], metrics_module: str) -> tuple[str, float] | None:
+    """Return the best baseline of the first row's split by the main score, and that score."""
+    split, metric = rows[0]["split"], rows[0]["scores"][0]["name"]
+    known = {
+        row["model"]: row["values"][metric]
+        for row in rows[1:]
+        if row["split"] == split and metric in row["values"]
+    }
+    is_greater = metrics.load(metrics_module).GREATER_IS_BETTER[metric]
+    best = (max if is_greater else min)(known, key=known.__getitem__, default=None)
+    return None if best is None else (best, known[best])
+
+
+def remarks(scores: Scores, metrics_module: str) -> list[str]:
+    """Return what the main split's scores do not show: no gain on a baseline, no certainty."""
+    rows, found = score_rows(scores, metrics_module), []
+    if not rows or not rows[0]["scores"]:
+        return found
+    split, cells = rows[0]["split"], rows[0]["scores"]
+    main = cells[0]
+    if main["low"] is not None and (best := best_baseline(rows, metrics_module)):
+        is_greater = metrics.load(metrics_module).GREATER_IS_BETTER[main["name"]]
+        if main["low"] <= best[1] if is_greater else main["high"] >= best[1]:
+            score = format_number(best[1], main["name"])
+            found.append(f"{split} {main['name']}: not clearly better than {best[0]} ({score})")
+    if metrics.has_no_spread(scores[split], [cell["name"] for cell in cells]):
+        found.append(metrics.NO_SPREAD)
     return found
 
 
@@ -115,6 +148,7 @@ def write(
         scores=scores,
         rows=score_rows(scores, task.metrics),
         gaps=gaps(scores, task.metrics),
+        remarks=remarks(scores, task.metrics),
         examples=task.examples_name,
         history=plots.training(history, best_metric),
         tables=tables,
@@ -140,14 +174,11 @@ def headline(scores: Scores, metrics_module: str) -> str:
     rows = [row for row in score_rows(scores, metrics_module) if row["scores"]]
     if not rows:
         return "no split has labels: predicted, not scored"
-    (first, *others), split = rows, rows[0]["split"]
-    metric = first["scores"][0]["name"]
+    first, split, metric = rows[0], rows[0]["split"], rows[0]["scores"][0]["name"]
     line = f"{split} {metric} {format_score(first['values'], metric)}"
-    known = [row for row in others if row["split"] == split and metric in row["values"]]
-    if known:
-        is_greater = metrics.load(metrics_module).GREATER_IS_BETTER[metric]
-        best = (max if is_greater else min)(known, key=lambda row: row["values"][metric])
-        line += f"; {best['model']} {format_score(best['values'], metric)}"
+    if best := best_baseline(rows, metrics_module):
+        values = next(r["values"] for r in rows if (r["split"], r["model"]) == (split, best[0]))
+        line += f"; {best[0]} {format_score(values, metric)}"
     return f"{line}\n`temper summary` shows all scores"
 
 

@@ -55,6 +55,12 @@ def listed_metrics(parameters: params.Params) -> tuple[str, ...]:
     return (*module.HEADLINE, *others)
 
 
+def any_no_spread(scores: Mapping[str, Any], parameters: params.Params) -> bool:
+    """Check whether the card lists an interval of zero width."""
+    splits = [scores[split] for split in ("test", "validation") if split in scores]
+    return any(metrics.has_no_spread(values, listed_metrics(parameters)) for values in splits)
+
+
 def write(
     target: Path,
     parameters: params.Params,
@@ -76,6 +82,7 @@ def write(
         data_summary=data_summary,
         scores=scores,
         listed_metrics=listed_metrics(parameters),
+        no_spread=metrics.NO_SPREAD if any_no_spread(scores, parameters) else "",
         parity=parity,
         taught=artifacts.read_optional_json(target.with_name(artifacts.TAUGHT_FILE)),
         decisions=decisions,

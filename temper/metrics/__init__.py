@@ -14,7 +14,7 @@ first. Where training computes others on validation (only evaluate generates tex
 `TRAINING_METRICS`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -31,6 +31,10 @@ MODULES = (
 )
 MAY_BE_UNDEFINED = ("roc_auc", "pearson", "spearman")  # where rows do not vary
 UNBOUNDED = ("mse", "rmse", "mae", "log_loss", "loss", "perplexity", "bleu", "chrf")
+NO_SPREAD = (
+    "An interval of zero width is not certainty: each resample of these rows has the same score. "
+    "After n rows without an error, up to 3/n of other rows may be wrong (rule of three)."
+)
 
 CustomMetrics = Mapping[str, Callable[[list, list], float]]
 
@@ -38,6 +42,12 @@ CustomMetrics = Mapping[str, Callable[[list, list], float]]
 def load(name: str) -> ModuleType:
     """Return a module of this package."""
     return import_module(f"temper.metrics.{name}")
+
+
+def has_no_spread(values: Mapping[str, float], names: Iterable[str]) -> bool:
+    """Check whether an interval of these scores has zero width, as where all rows are right."""
+    bounds = [(values.get(f"{name}_low"), values.get(f"{name}_high")) for name in names]
+    return any(low is not None and low == high for low, high in bounds)
 
 
 def scores_logits(name: str) -> bool:

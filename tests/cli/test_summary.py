@@ -68,7 +68,7 @@ def test_shows_scores_sizes_and_next_commands(finished, capsys):
     for part in (
         "0.900 (0.870 to 0.930)",
         "majority",
-        "accuracy, train minus validation: +0.050 (overfitting)",
+        "accuracy, train minus test: +0.050 (overfitting)",
         "onnx/model.onnx 3.0 MiB",
         "data/evaluation/report.html",
         "matches: the same bytes as the committed dvc.lock",

@@ -66,16 +66,64 @@ def test_the_caption_of_a_gap_follows_its_sign_the_metric_and_the_interval():
     """A smaller error on training rows is overfitting, as a greater score is, if beyond chance."""
 
     def meanings(module, low=0.7, high=0.85, **gap):
-        scores = {"gap": {f"{name}_gap": value for name, value in gap.items()}}
-        scores["gap"] |= {f"train_{name}": 0.8 + value for name, value in gap.items()}
+        scores = {"gap": {f"train_{name}": 0.8 + value for name, value in gap.items()}}
         scores["validation"] = {f"accuracy_{end}": v for end, v in (("low", low), ("high", high))}
+        scores["validation"] |= dict.fromkeys(gap, 0.8)
         return [found["meaning"] for found in report.gaps(scores, module)]
 
-    assert meanings("classification", accuracy=0.1, f1=-0.1) == ["overfitting", "no overfitting"]
+    assert meanings("classification", accuracy=0.1, f1=-0.1) == ["overfitting", ""]
     assert meanings("classification", accuracy=0.04) == ["inside validation's 95 % interval"]
-    assert meanings("classification", accuracy=-0.04) == ["no overfitting"]
+    assert meanings("classification", accuracy=-0.04) == [""]
     assert meanings("classification", low=0.8, high=0.8, accuracy=0.04) == ["overfitting"]
-    assert meanings("regression", mse=-2.0, pearson=0.0) == ["overfitting", "no overfitting"]
+    assert meanings("regression", mse=-2.0, pearson=0.0) == ["overfitting", ""]
+
+
+def test_a_gap_is_to_test_where_there_is_one():
+    """Validation chose the epoch, and its score of few rows may exceed that of training rows."""
+    scores = {"gap": {"train_accuracy": 0.979}, "validation": {"accuracy": 1.0}}
+    assert report.gaps(scores, "classification") == [
+        {"metric": "accuracy", "split": "validation", "value": "-0.021", "meaning": ""}
+    ]
+    scores["test"] = {"accuracy": 0.75, "accuracy_low": 0.5, "accuracy_high": 1.0}
+    inside = "inside test's 95 % interval"
+    assert report.gaps(scores, "classification") == [
+        {"metric": "accuracy", "split": "test", "value": "+0.229", "meaning": inside}
+    ]
+    splits = {"gap": {"train_mrr": 0.9}, "validation": {"mrr": 0.8}, "test": {"mrr": 0.5}}
+    assert report.gaps(splits, "retrieval")[0]["split"] == "validation"
+
+
+@pytest.mark.parametrize(
+    ("module", "metric", "value", "baselines", "remark"),
+    [
+        ("classification", "accuracy", (0.75, 0.5, 1.0), (0.5, 0.75), "tfidf (0.750)"),
+        ("classification", "accuracy", (0.75, 0.6, 0.9), (0.5, 0.59), None),
+        ("classification", "accuracy", (0.75, 0.6, 0.9), (0.95, 0.5), "majority (0.950)"),
+        ("language", "perplexity", (20.0, 18.0, 22.0), (200.0, 21.5), "tfidf (21.5)"),
+        ("language", "perplexity", (20.0, 18.0, 22.0), (200.0, 22.5), None),
+    ],
+)
+def test_says_where_the_model_does_not_beat_the_best_baseline(
+    module, metric, value, baselines, remark
+):
+    """Its interval holds the baseline's score or is worse; a smaller perplexity is better."""
+    keys = (metric, f"{metric}_low", f"{metric}_high")
+    scores = {"test": dict(zip(keys, value, strict=True)), "gap": {}}
+    by_name = zip(("majority", "tfidf"), baselines, strict=True)
+    scores["baseline"] = {name: {"test": {metric: score}} for name, score in by_name}
+    expected = [f"test {metric}: not clearly better than {remark}"] if remark else []
+    assert report.remarks(scores, module) == expected
+
+
+def test_says_that_an_interval_without_width_is_not_certainty():
+    """The model's alone: that of a baseline that never finds a class is expected."""
+    perfect = {"accuracy": 1.0, "accuracy_low": 1.0, "accuracy_high": 1.0}
+    baseline = {"majority": {"test": {"accuracy": 0.5, "f1": 0.0, "f1_low": 0.0, "f1_high": 0.0}}}
+    assert report.remarks({"test": perfect, "baseline": baseline}, "classification") == [
+        metrics.NO_SPREAD
+    ]
+    usual = perfect | {"accuracy_low": 0.9}
+    assert report.remarks({"test": usual, "baseline": baseline}, "classification") == []
 
 
 @pytest.mark.parametrize(

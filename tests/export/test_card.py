@@ -9,6 +9,7 @@ import pytest
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
+from temper import metrics
 from temper.export import card
 from tests.helpers.samples import SEQ2SEQ, load
 
@@ -22,14 +23,14 @@ PARITY = {"rows": 3, "split": "validation", "onnx_tolerance": 1e-3}
 def write(write_params, tmp_path):
     """Return a function from parameters and values of summary.json to the card."""
 
-    def write_card(values=None, parity=None, **changes):
+    def write_card(values=None, parity=None, test=None, **changes):
         parameters = write_params(**changes)
         summary = dict.fromkeys(["description", "license", "name", "commit"]) | {
             "labels": [],
             "source": "files",
             "splits": {"train": {"rows": 3, "sha256": "0"}},
         }
-        scores = {"baseline": {}, "test": {"accuracy": 0.5}}
+        scores = {"baseline": {}, "test": test or {"accuracy": 0.5}}
         (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
         target = tmp_path / "README.md"
         card.write(target, parameters, summary | (values or {}), scores, parity or PARITY)
@@ -97,6 +98,13 @@ def test_the_command_has_the_option_that_it_needs(write, write_params):
     parameters = write_params(**code, model__custom_class="mine.Bag")
     assert not card.runs_code(parameters, PARITY)
     assert card.runs_code(parameters, PARITY | {"no_onnx": "off"})
+
+
+def test_an_interval_of_zero_width_has_a_note(write):
+    """1.000 to 1.000 is what a bootstrap of rows that are all right gives, however few they are."""
+    score = {"accuracy": 1.0, "accuracy_low": 1.0, "accuracy_high": 1.0}
+    assert metrics.NO_SPREAD in write(test=score)
+    assert metrics.NO_SPREAD not in write(test=score | {"accuracy_low": 0.9})
 
 
 def test_teachers_are_named(write, tmp_path):
