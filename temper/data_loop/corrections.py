@@ -101,13 +101,14 @@ def apply(parameters: Params, path: Path) -> dict[str, Path]:
     for target in targets.values():
         if target.exists():
             raise InputError(f"{target} is there already; remove it, and apply again")
+    places = edits.image_places(files, root, changes) if root.is_dir() else {}
     with ExitStack() as all_or_none:
         for split, target in targets.items():
             written = all_or_none.enter_context(appearing(target, is_folder=root.is_dir()))
             for file in files:
                 kept = {row for row, other in split_of[str(file)].items() if other == split}
                 edit = Edit(kept, changes.get(str(file), {}))
-                copied = written / file.relative_to(root) if root.is_dir() else written
+                copied = written / places[file] if root.is_dir() else written
                 edits.copy(file, copied, edit, data.csv)
     return targets
 

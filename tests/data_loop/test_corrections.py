@@ -168,18 +168,21 @@ def test_a_corrected_image_is_in_the_folder_of_its_label(project, monkeypatch):
             image = Image.new("RGB", (8, 8), (r + i, g + i, b + i))
             image.putpixel((i % 8, i // 8), (0, 255, 0))
             image.save(f"photos/{name}/{name}-{i:02}.png")
-    Path("photos/red/red-03.png").rename("photos/blue/red-03.png")
+    Path("photos/red/red-03.png").rename("photos/blue/red-04.png")
     task = {"name": "image_classification", "image": "image", "label": "label"}
     without_texts = {"synonym_files": {}, "translators": {}}
     changes = {"tokenize": without_texts, "train__bucket_window": None}
     parameters = project(task, changes, files={"train": "photos"}, glob="*/*")
     monkeypatch.setattr("temper.data_loop.vectors.of_splits", thumbnails)
     found = listed(parameters)
-    assert (found.rows[0].place.file, found.rows[0].suggested) == ("photos/blue/red-03.png", "red")
+    assert (found.rows[0].place.file, found.rows[0].suggested) == ("photos/blue/red-04.png", "red")
     doubt_list.write(found.rows[:1], Path("doubts.csv"))
     write_csv("doubts.csv", [read_csv("doubts.csv")[0] | {CORRECTED: "red"}])
     corrections.apply(parameters, Path("doubts.csv"))
-    assert Path("photos.corrected/red/red-03.png").read_bytes()
+    # one name, two pictures
+    copies = {"blue/red-04.png": "red/blue-red-04.png", "red/red-04.png": "red/red-04.png"}
+    for name, copy in copies.items():
+        assert Path("photos.corrected", copy).read_bytes() == Path("photos", name).read_bytes()
     assert len(list(Path("photos.corrected").rglob("*.png"))) == 40
     assert len(list(Path("photos").rglob("*.png"))) == 40
 

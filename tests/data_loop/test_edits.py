@@ -1,6 +1,7 @@
 """A changed label changes its own characters of a file; all else is there byte for byte."""
 
 import json
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,6 +31,7 @@ def copied(tmp_path, name, content, label, rows=ALL, csv=None, number=2):
         ('label;a\n"no";x\n"no";y\n', "yes", 'label;a\n"no";x\n"yes";y\n'),
         ("label,a\nno,x\nno,y", 'a "b", c', 'label,a\nno,x\n"a ""b"", c",y'),
         ("a,label\nx,no\n,\n", "yes", "a,label\nx,no\n,yes\n"),
+        ("a,label\nx,no\ny\u2028\x85\x0cz,no\n", "yes", "a,label\nx,no\ny\u2028\x85\x0cz,yes\n"),
     ],
 )  # fmt: skip
 def test_quotes_line_ends_and_empty_lines_of_csv_stay(tmp_path, content, label, expected):
@@ -62,10 +64,28 @@ def test_json_lines_keep_order_spaces_and_escapes(tmp_path, style):
     assert copied(tmp_path, "x.jsonl", content, "yes") == "\n\n".join(expected).encode()
 
 
-def test_a_field_inside_an_object_is_changed():
-    line = '{"meta": {"label": "no"}, "text": "x"}\n'
-    changed = edits.changed_json(line, lambda cells: {"meta.label": "yes"})
-    assert changed == '{"meta": {"label": "yes"}, "text": "x"}\n'
+@pytest.mark.parametrize(
+    ("line", "changes", "expected"),
+    [
+        ('{"meta": {"label": "no"}, "x": 0.10}\n', {"meta.label": "yes"},
+         '{"meta": {"label": "yes"}, "x": 0.10}\n'),
+        (' { "x" : 1E2,"label":"a" ,"label" : "n\\"o\\/" , "y":"\\/" } \r\n', {"label": "yes"},
+         ' { "x" : 1E2,"label":"a" ,"label" : "yes" , "y":"\\/" } \r\n'),
+        ('{"a":[1,{"label":0}],"label":["x","y"]}', {"label": ["y", "z"], "a": 1},
+         '{"a":1,"label":["y","z"]}'),
+        ('{"x": 1}', {"label": ["é"], "b": 2}, '{"b": 2, "label": ["é"], "x": 1}'),
+        ('{}', {"label": 1}, '{"label": 1}'),
+        ('{"m": {}, "x": "\\u00e9"}', {"m.l": "é"}, '{"m": {"l": "\\u00e9"}, "x": "\\u00e9"}'),
+    ],
+)  # fmt: skip
+def test_of_a_line_of_json_only_the_value_changes(line, changes, expected):
+    """Numbers, spaces and escapes stay as they are written, within objects too."""
+    assert edits.changed_json(line, lambda cells: changes, "x.jsonl:1") == expected
+
+
+def test_an_object_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match=r"x\.jsonl:3: there is no object 'meta' to write 'label'"):
+        edits.changed_json('{"x": 1}', lambda cells: {"meta.label": "yes"}, "x.jsonl:3")
 
 
 def test_parquet_keeps_its_types(tmp_path):
@@ -76,6 +96,34 @@ def test_parquet_keeps_its_types(tmp_path):
     found = pq.read_table(tmp_path / "y.parquet")
     assert found.schema == table.schema
     assert found.to_pylist() == [{"label": 0, "text": "a"}, {"label": 0, "text": "b"}]
+
+
+def test_a_field_of_a_parquet_column_is_changed(tmp_path):
+    """The rest of its object stays."""
+    rows = [{"label": "no", "n": i} for i in range(3)]
+    table = pa.table({"meta": rows, "text": ["a", "b", "c"]})
+    pq.write_table(table, tmp_path / "x.parquet")
+    edit = Edit(ALL, {1: lambda cells: {"meta.label": "yes"}, 3: lambda cells: {"text": "d"}})
+    edits.copy(tmp_path / "x.parquet", tmp_path / "y.parquet", edit, None)
+    found = pq.read_table(tmp_path / "y.parquet")
+    assert found.schema == table.schema
+    changed = [{"label": "yes", "n": 0}, *rows[1:]]
+    assert found.to_pydict() == {"meta": changed, "text": ["a", "b", "d"]}
+
+
+def test_no_image_takes_the_place_of_another():
+    """One that is moved to the folder of its label is called otherwise where the name is taken."""
+    names = ["a/1.png", "a/2.png", "a/b-1.png", "b/1.png", "c/1.png", "c/3.png"]
+    files = [Path("photos", name) for name in names]
+    moved = {"photos/b/1.png": "a", "photos/c/1.png": "a", "photos/c/3.png": "a"}
+    changes = {file: {1: lambda cells, to=to: {"label": to}} for file, to in moved.items()}
+    places = edits.image_places(files, Path("photos"), changes)
+    found = [str(places[file]) for file in files]
+    assert found == [*names[:3], "a/b-1-2.png", "a/c-1.png", "a/3.png"]
+    swapped = {"photos/a/1.png": "b", "photos/b/1.png": "a"}
+    changes = {file: {1: lambda cells, to=to: {"label": to}} for file, to in swapped.items()}
+    places = edits.image_places(files, Path("photos"), changes)
+    assert [str(places[file]) for file in files[0:4:3]] == ["b/1.png", "a/1.png"]
 
 
 def test_rows_that_are_not_kept_are_left_out(tmp_path):
