@@ -4,6 +4,7 @@ Precision, recall and accuracy are those of rows whose probability is above a cu
 between two neighbouring probabilities, so that rounding of another engine moves no row across.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -151,6 +152,7 @@ def best_cut(
     """
     sign = -1 if target == "false_positive_rate" else 1
     reached = sign * scores[target] >= sign * value - 1e-12
+    reached &= ranked[counts - 1] >= sys.float_info.min  # a threshold is above 0
     if not reached.any():
         keys = (scores[other], sign * scores[target])
     else:

@@ -51,6 +51,17 @@ def test_a_false_positive_rate_is_that_of_the_roc_curve():
     assert found.scores["false_positive_rate"] == (chances >= found.threshold)[~holds].mean()
 
 
+def test_rows_whose_probability_is_zero_are_out_of_reach():
+    """A threshold has to be above 0; where others suffice, one is found."""
+    chances = np.array([0.9, 0.8, 0.0])
+    holds = np.array([True, False, True])
+    found = decision_search.operating_cut(chances, holds, "recall", 1.0)
+    assert not found.reaches_target
+    found = decision_search.operating_cut(chances, holds, "recall", 0.5)
+    assert found.reaches_target
+    assert 0.8 < found.threshold < 0.9
+
+
 def test_a_target_out_of_reach_gives_the_nearest_cut():
     """The likeliest rows are wrong, so no threshold has a precision above two thirds."""
     chances = np.array([0.9, 0.8, 0.7, 0.4, 0.2])

@@ -45,6 +45,12 @@ def test_an_unsure_row_has_no_prediction():
     assert "abstained" not in columns("class", DecisionRule(several=False))
 
 
+def test_a_row_without_a_number_for_its_confidence_is_left_unanswered():
+    """NaN is below no threshold, and above none."""
+    rule = DecisionRule(several=False, min_confidence=0.5)
+    assert rule.abstains(np.array([0.6, np.nan, 0.5])).tolist() == [False, True, False]
+
+
 def test_a_temperature_comes_before_the_thresholds():
     """At 2, 0.6, 0.3 and 0.1 become the shares of their square roots."""
     roots = np.sqrt(CHANCES) / np.sqrt(CHANCES).sum(1, keepdims=True)
