@@ -17,9 +17,31 @@ WORKFLOW = yaml.load((ROOT / "launch/github/compare.yaml").read_text(), Loader=y
 JOB = WORKFLOW["jobs"]["compare"]
 GH = """#!/bin/bash
 printf '%s\\n' "$GH_REPO $*" >> {log}
-[ -e {log}.first ] || {{ touch {log}.first; exit 1; }}
-cp "${{!#}}" {log}.body
+case "$*" in
+  *--paginate*) if [ -e {log}.ids ]; then cat {log}.ids; fi ;;
+  *) cp comment.md {log}.body ;;
+esac
 """
+
+
+@pytest.fixture
+def gh(tmp_path) -> Path:
+    """Return the log of a `gh` that is in `tmp_path / "bin"`; beside it is the comment's text."""
+    programs, log = tmp_path / "bin", tmp_path / "gh.log"
+    programs.mkdir()
+    (programs / "gh").write_text(GH.format(log=log))
+    (programs / "gh").chmod(0o755)
+    return log
+
+
+def run_step(command: str, more: dict[str, str], folder: Path, programs: Path) -> None:
+    """Run a step's command as GitHub does where no shell is named."""
+    variables = repository.variables(ROOT, **more)
+    variables["PATH"] = f"{programs}:{variables.get('PATH', os.defpath)}"
+    done = subprocess.run(
+        ["bash", "-e", "-c", command], cwd=folder, env=variables, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
 
 def test_it_may_only_read_and_comment():
@@ -72,12 +94,9 @@ def commands() -> list[tuple[str, dict[str, str]]]:
 
 
 @pytest.mark.slow
-def test_its_commands_comment_what_compare_found(pull_request, tmp_path):
+def test_its_commands_comment_what_compare_found(pull_request, gh, tmp_path):
     """The branch's stage runs, for its results are nowhere; the base's come from DVC's remote."""
-    folder, programs, log = pull_request, tmp_path / "bin", tmp_path / "gh.log"
-    programs.mkdir()
-    (programs / "gh").write_text(GH.format(log=log))
-    (programs / "gh").chmod(0o755)
+    folder = pull_request
     (folder / ".venv/bin").mkdir(parents=True)
     for name in ("dvc", "temper"):
         found = shutil.which(name)
@@ -86,15 +105,36 @@ def test_its_commands_comment_what_compare_found(pull_request, tmp_path):
     base = repository.run(folder, "git rev-parse --abbrev-ref origin/HEAD").stdout.strip()
     assert base in ("origin/master", "origin/main")
     for command, more in commands():
-        variables = repository.variables(ROOT, **more)
-        variables["PATH"] = f"{programs}:{variables.get('PATH', os.defpath)}"
-        done = subprocess.run(
-            ["bash", "-e", "-c", command], cwd=folder, env=variables, capture_output=True, text=True
-        )
-        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    edit, new = log.read_text().splitlines()
-    assert edit == "me/mine pr comment 7 --edit-last --body-file comment.md"
-    assert new == "me/mine pr comment 7 --body-file comment.md"  # there was none to edit
-    comment = Path(f"{log}.body").read_text()
+        run_step(command, more, folder, tmp_path / "bin")
+    listed, new = gh.read_text().splitlines()
+    assert listed.startswith("me/mine api --paginate repos/me/mine/issues/7/comments --jq ")
+    assert new == "me/mine pr comment 7 --body-file comment.md"  # there was none to replace
+    comment = Path(f"{gh}.body").read_text()
     assert re.search(r"workspace vs origin/HEAD: significantly worse on 200 test rows", comment)
     assert "train.epochs" in comment
+
+
+def test_a_long_comment_ends_in_a_whole_character_and_replaces_its_last_one(gh, tmp_path):
+    """Byte 60,000 is inside of one here; GitHub takes 65,536 characters."""
+    text = "a" * 59_999 + "é" * 100
+    (tmp_path / "comparison.md").write_text(text, encoding="utf-8")
+    Path(f"{gh}.ids").write_text("42\n43\n")
+    command, more = commands()[-1]
+    run_step(command, more, tmp_path, tmp_path / "bin")
+    found = Path(f"{gh}.body").read_text(encoding="utf-8")
+    assert found == "<!-- temper compare -->\n" + "a" * 59_999
+    listed, edited = gh.read_text().splitlines()
+    chosen = (
+        '.user.login == "github-actions[bot]" and (.body | startswith("<!-- temper compare -->"))'
+    )
+    assert listed.endswith(f"--jq .[] | select({chosen}) | .id")
+    assert edited == (
+        "me/mine api --silent -X PATCH repos/me/mine/issues/comments/42 -F body=@comment.md"
+    )
+
+
+def test_all_that_decides_a_model_starts_it():
+    """Custom code may lie anywhere, so the paths are those that do not decide."""
+    ignored = WORKFLOW["on"]["pull_request"]
+    assert list(ignored) == ["paths-ignore"]
+    assert set(ignored["paths-ignore"]) == {"docs/**", "tests/**", "benchmarks/**", "**.md"}
