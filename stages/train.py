@@ -102,6 +102,17 @@ def train_session(
     return memory.call_until_it_fits(attempt, train_params, halve, memory.OutOfMemory)
 
 
+def report_to(run: tracking.Run, table: console.ProgressTable) -> "OnMetrics":
+    """Return a function that logs metrics and shows them."""
+
+    def on_metrics(prefix: str, metrics: dict[str, float], step: int) -> None:
+        if prefix != "train" or step % run.log_every == 0:
+            run.log_metrics({f"{prefix}/{k}": v for k, v in metrics.items()}, step)
+        table.on_metrics(prefix, metrics, step)
+
+    return on_metrics
+
+
 def write_outputs(
     result: "TrainingSession | ModelSoup",
     base: Path,
@@ -163,14 +174,8 @@ def main(
     ):
         if unfinished := fingerprint.keep(record, folder):
             print(unfinished, file=sys.stderr)
-
-        def on_metrics(prefix: str, metrics: dict[str, float], step: int) -> None:
-            if prefix != "train" or step % run.log_every == 0:
-                run.log_metrics({f"{prefix}/{k}": v for k, v in metrics.items()}, step)
-            table.on_metrics(prefix, metrics, step)
-
         run.log_dataset(arrow.digests(tokenized))
-        result = fine_tune(parameters, data, base, folder, on_metrics, table.on_start)
+        result = fine_tune(parameters, data, base, folder, report_to(run, table), table.on_start)
         artifacts.remove_stale_folders(teacher_logits, parameters.train.teachers)
         taught = distillation.record(teacher_logits, parameters)
         write_outputs(result, base, (model, checkpoints, history), chosen, taught)
