@@ -158,6 +158,17 @@ def check_is_causal(config: "PretrainedConfig", params: ModelParams, task: Task)
         )
 
 
+def _tokenizer_summary(
+    tokenizer: Any, config: "PretrainedConfig", params: ModelParams
+) -> dict[str, Any]:
+    summary = {
+        "vocab_size": getattr(config, "vocab_size", None),
+        "num_tokens": len(tokenizer),
+        "max_length": tokenizer.model_max_length,
+    }
+    return summary | ({"new_tokens": list(params.new_tokens)} if params.new_tokens else {})
+
+
 def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[str, Any]:
     """Write `processor/` and `weights/` under target; return the summary.
 
@@ -186,11 +197,7 @@ def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[s
     if not params.from_scratch and params.custom_class is None:
         summary["tensors"] = weights.compare_weights(folder, config, task.auto_model)
     if task.auto_processor == "AutoTokenizer":
-        summary["vocab_size"] = getattr(config, "vocab_size", None)
-        summary["num_tokens"] = len(processor)
-        summary["max_length"] = processor.model_max_length
-        if params.new_tokens:
-            summary["new_tokens"] = list(params.new_tokens)
+        summary |= _tokenizer_summary(processor, config, params)
     needs_padding = getattr(config, "pad_token_id", 0) is None  # a temper head's config has no key
     if base_tokenizer.is_plain_classifier(params, task) and needs_padding:
         pad, end = processor.pad_token_id, processor.eos_token_id
