@@ -62,8 +62,7 @@ def propose(source: Source, wishes: Wishes, model_name: str | None, copies: Path
         wishes = replace(wishes, has_encoder=model.has_encoder, is_encoder=model.is_encoder)
     roles = find_roles(columns, wishes)
     refusals.check_labels(source, roles)
-    targets = columns_of(roles, columns).difference(roles.texts)
-    source, left_out = leave_out_unlabelled(source, roles.texts, targets)
+    source, left_out = without_unlabelled(source, roles, columns)
     if model is None:
         texts = [columns[name] for name in roles.texts]
         model = open_model(settings.default_model(roles.task["name"], texts), copies)
@@ -71,11 +70,7 @@ def propose(source: Source, wishes: Wishes, model_name: str | None, copies: Path
     known = quality.apply(wishes.quality, parameters, roles, model)
     facts = describe(source, columns, roles, model, parameters, how_long)
     facts[:0] = [("read as", note) for note in notes]
-    facts += [
-        ("left out", f"{place}: it has no labels to score; `temper predict` labels it")
-        for place in left_out
-    ]
-    facts += [("quality", known)] if known else []
+    facts += [*left_out, *([("quality", known)] if known else [])]
     command = again(source, wishes, model if model_name else None)
     headings = [f"Written by `{command}`.", "All keys: docs/parameters.md", *filter(None, [known])]
     return Proposal(
@@ -84,6 +79,16 @@ def propose(source: Source, wishes: Wishes, model_name: str | None, copies: Path
         facts=facts,
         model_folder=model.folder,
     )
+
+
+def without_unlabelled(
+    source: Source, roles: Roles, columns: Columns
+) -> tuple[Source, list[tuple[str, str]]]:
+    """Return the source without its unlabelled files, and a fact about each of these."""
+    targets = columns_of(roles, columns).difference(roles.texts)
+    source, left_out = leave_out_unlabelled(source, roles.texts, targets)
+    why = "it has no labels to score; `temper predict` labels it"
+    return source, [("left out", f"{place}: {why}") for place in left_out]
 
 
 def again(source: Source, wishes: Wishes, model: Model | None) -> str:

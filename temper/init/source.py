@@ -85,12 +85,7 @@ def find_source(given: str, copies: Path, wishes: Wishes) -> Source:
         raise InputError(f"no such file or folder: {given}")
     path = inside_repository(path, copies)
     if path.is_file():
-        named = _by_split(p for p in path.parent.iterdir() if p.suffix == path.suffix)
-        alike = {
-            split: [p for p in paths if _rest(p) == _rest(path)] for split, paths in named.items()
-        }
-        files = {split: paths[0] for split, paths in alike.items() if len(paths) == 1}
-        files = files if files.get("train") == path else {"train": path}
+        files = _files_beside(path)
         return Source(files=_names(files), tracked=tuple(files.values()))
     named = _by_split(p for p in path.iterdir() if not p.name.startswith("."))
     if not named:
@@ -108,6 +103,14 @@ def find_source(given: str, copies: Path, wishes: Wishes) -> Source:
         raise InputError(f"{path}: some splits are files and some folders; name one of them")
     glob = "*" if are_files == {True} else _glob(files["train"])
     return Source(files=_names(files), glob=glob, tracked=(path,))
+
+
+def _files_beside(path: Path) -> dict[str, Path]:
+    """Return the file of each split, if `path` is one of train and others are called like it."""
+    named = _by_split(p for p in path.parent.iterdir() if p.suffix == path.suffix)
+    alike = {split: [p for p in paths if _rest(p) == _rest(path)] for split, paths in named.items()}
+    files = {split: paths[0] for split, paths in alike.items() if len(paths) == 1}
+    return files if files.get("train") == path else {"train": path}
 
 
 def _names(files: dict[str, Path]) -> dict[str, str]:
