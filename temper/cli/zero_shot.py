@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from temper.ingest.columns import ColumnBatch
 from temper.params.schema import check_phrase_template, label_phrases
 from temper.tasks.base import label_predictions
 from temper.tasks.base.decisions import DecisionRule
+
+if TYPE_CHECKING:
+    from temper.evaluation.zero_shot import Classify
 
 TEMPLATE = "This text is about {}."
 IMAGE_TEMPLATE = "a photo of {}"
@@ -82,19 +85,7 @@ def open_model(
         check_phrase_template(template)
     except ValueError as error:
         raise InputError(f"--{error}") from None
-    import torch
-
-    from temper.evaluation import zero_shot
-    from temper.ingest import base_model
-
-    base_model.check_inference_model(folder, str(folder))
-    torch.set_num_threads(num_threads)
-    try:
-        classify = zero_shot.open_classifier(folder, template, is_image=bool(options.image))
-    except InputError:
-        raise
-    except Exception as error:  # transformers, tokenizers and safetensors raise anything
-        raise InputError(f"--model {folder}: cannot be loaded ({summary(error):.200})") from error
+    classify = _open_classifier(folder, template, num_threads, is_image=bool(options.image))
 
     def predict(columns: ColumnBatch) -> ColumnBatch:
         if not next(iter(columns.values())):
@@ -104,3 +95,21 @@ def open_model(
         return label_predictions.prediction_columns(list(logits), labels, "class", rule)
 
     return inputs, predict
+
+
+def _open_classifier(
+    folder: Path, template: str, num_threads: int, *, is_image: bool
+) -> "Classify":
+    import torch
+
+    from temper.evaluation import zero_shot
+    from temper.ingest import base_model
+
+    base_model.check_inference_model(folder, str(folder))
+    torch.set_num_threads(num_threads)
+    try:
+        return zero_shot.open_classifier(folder, template, is_image=is_image)
+    except InputError:
+        raise
+    except Exception as error:  # transformers, tokenizers and safetensors raise anything
+        raise InputError(f"--model {folder}: cannot be loaded ({summary(error):.200})") from error
