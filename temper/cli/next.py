@@ -14,8 +14,8 @@ import typer
 from temper import params
 from temper.cli import predicted_file
 from temper.cli.csv_option import parse_csv
+from temper.cli.input_rows import find_input, read_batches
 from temper.cli.pinned import pin
-from temper.cli.predict import find_input, read_batches
 from temper.core.errors import InputError
 from temper.ingest import local_files
 from temper.ingest.columns import ColumnBatch, get_column, locate_in, num_rows, read_inputs

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from temper.cli import predict
+from temper.cli import input_rows, predict
 from temper.core.errors import InputError
 from temper.tasks.base import audio
 from tests.helpers.archives import columns_of, zipped
@@ -121,7 +121,7 @@ def test_rows_of_small_files_are_predicted_together(run, monkeypatch):
     expected = [f"T{i}" for i in range(5)] + ["T"] * 2500
     assert run("new")["prediction"] == expected
     assert sizes == [0, 1005, 1000, 500]  # no rows tell which columns are added
-    monkeypatch.setattr(predict, "CHUNK_CHARACTERS", 4)
+    monkeypatch.setattr(input_rows, "CHUNK_CHARACTERS", 4)
     assert run("new")["prediction"] == expected
     assert sizes[4:] == [0, 2, 2, 1001, 1000, 500]
 
