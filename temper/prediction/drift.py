@@ -24,11 +24,26 @@ LEAST = {"numbers": 0.1, "categories": 0.05}  # smaller distances are not worth 
 
 
 class Watch:
-    """Counts the facts of the rows that a model predicts."""
+    """Counts the facts of the rows that a model predicts.
+
+    Args:
+        stored: what profile.json has.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: it is not what an export has.
+    """
 
     def __init__(self, stored: dict[str, Any]):
         self.stored = stored
-        center = stored.get("center")
+        self.num_reference: int = stored["rows"]
+        self.split: str = stored["split"]
+        means = [fact["mean"] for fact in stored["numbers"].values()]
+        if not all(map(math.isfinite, (self.num_reference, *means))):
+            raise ValueError("a mean is no number")
+        for fact in stored["numbers"].values():
+            if len(fact["counts"]) != len(fact["edges"]) + 1:
+                raise ValueError("as many counts as edges")
+        center = stored["center"]
         self.known = Known(
             np.array(stored["common_tokens"], np.int64),
             stored["unknown_token"],
@@ -63,7 +78,7 @@ class Watch:
 
     def findings(self) -> list[str]:
         """Return a line for each fact in which the rows differ from those of validation."""
-        if min(self.num_rows, self.stored["rows"]) < MIN_ROWS:
+        if min(self.num_rows, self.num_reference) < MIN_ROWS:
             return []
         tests = {}  # of a fact: its distance, p and the least distance to report
         random = np.random.default_rng(0)
@@ -85,17 +100,16 @@ class Watch:
 
     def describe(self, name: str) -> str:
         """Return a fact of the rows beside that of validation."""
-        where = self.stored["split"]
         if name in self.counts:
             mean, usual = self.sums[name] / self.num_rows, self.stored["numbers"][name]["mean"]
-            return f"{name}: mean {mean:.3g}, in {where} {usual:.3g}"
+            return f"{name}: mean {mean:.3g}, in {self.split} {usual:.3g}"
         counter, reference = self.categories[name], self.stored["categories"][name]
         shares = {
-            value: (counter[value] / self.num_rows, reference.get(value, 0) / self.stored["rows"])
+            value: (counter[value] / self.num_rows, reference.get(value, 0) / self.num_reference)
             for value in sorted({*counter, *reference})
         }
         value, (share, usual) = max(shares.items(), key=lambda item: abs(item[1][0] - item[1][1]))
-        return f"{name} {value}: {share:.1%}, in {where} {usual:.1%}"
+        return f"{name} {value}: {share:.1%}, in {self.split} {usual:.1%}"
 
 
 def compare(

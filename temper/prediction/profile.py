@@ -98,6 +98,8 @@ def of_predictions(task: Task, columns: Mapping[str, list], center: np.ndarray |
         return Facts({CONFIDENCE: scores.max(0)}, {LABEL: likeliest})
     if kind == "number":
         return Facts({NUMBER: np.array(predictions, float)}, {})
+    if kind == "tags" and isinstance(predictions[0], str) and have_spaces(task.label_names):
+        return Facts({}, {})  # a table separates tags by spaces
     if kind == "tags":
         found = [entities(row.split() if isinstance(row, str) else row) for row in predictions]
         return Facts({}, {"first entity": [row[0][0] if row else NO_ENTITY for row in found]})
@@ -108,6 +110,11 @@ def of_predictions(task: Task, columns: Mapping[str, list], center: np.ndarray |
     if center is not None:
         return Facts({DISTANCE: distances(np.array(predictions, float), center)}, {})
     return Facts({}, {})
+
+
+def have_spaces(names: Sequence[str]) -> bool:
+    """Say whether names that spaces separate cannot be told apart."""
+    return any(name.split() != [name] for name in names)
 
 
 def distances(vectors: np.ndarray, center: np.ndarray) -> np.ndarray:

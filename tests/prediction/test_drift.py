@@ -14,7 +14,7 @@ from temper.prediction.profile import Facts
 from temper.tasks.base.tags import entities
 
 CLASS = SimpleNamespace(params=SimpleNamespace(target=("label", "class")))
-TAGS = SimpleNamespace(params=SimpleNamespace(target=("tags", "tags")))
+TAGS = SimpleNamespace(params=SimpleNamespace(target=("tags", "tags")), label_names=["B-X", "O"])
 
 
 def facts(random, rows, shift=0.0, share=0.3):
@@ -155,10 +155,29 @@ def test_facts_of_predictions_ignore_thresholds():
     assert profile.distances(vectors, center).tolist() == [0, 1, 2]
 
 
+def test_tags_with_a_space_are_not_taken_from_a_table():
+    """`B-new york` is an entity `new` there, and is none when the same rows are predicted."""
+    task = SimpleNamespace(params=TAGS.params, label_names=["B-new york", "O"])
+    of_table = profile.of_predictions(task, {"prediction": ["B-new york O"]}, None)  # type: ignore[arg-type]
+    assert of_table == Facts({}, {})
+    lists = {"prediction": [["B-new york", "O"]]}
+    predicted = profile.of_predictions(task, lists, None)  # type: ignore[arg-type]
+    assert predicted.categories == {"first entity": ["new york"]}
+
+
 def test_a_damaged_profile_is_one_line(tmp_path):
     """And an export without one is not watched."""
     assert drift.watch(tmp_path) is None
-    for text in ("{", "[]", "{}", '{"common_tokens": "a"}'):
+    random = np.random.default_rng(2)
+    whole = watch_of(facts(random, 60), 60).stored
+    texts = ["{", "[]", "{}", '{"common_tokens": "a"}']
+    texts += [json.dumps({k: v for k, v in whole.items() if k != name}) for name in whole]
+    tokens = whole["numbers"][profile.TOKENS]
+    for broken in ({k: v for k, v in tokens.items() if k != "edges"}, tokens | {"counts": [1]}):
+        numbers = whole["numbers"] | {profile.TOKENS: broken}
+        texts.append(json.dumps(whole | {"numbers": numbers}))
+    texts.append(json.dumps(whole | {"rows": "60"}))
+    for text in texts:
         (tmp_path / profile.FILE).write_text(text)
         with pytest.raises(InputError, match=r"profile\.json: damaged .*; copy it again"):
             drift.watch(tmp_path)
