@@ -189,6 +189,11 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
             with findings.at("model.layers"):
                 with_layers = p.model_copy(update={"layers": chosen})
                 chosen_layers.check(folder, own_config, with_layers)
+                plain = base_model.read_config(
+                    folder, with_layers.model_copy(update={"config": {}})
+                )
+                auto_model = registry.load(parameters).auto_model
+                chosen_layers.check_networks(folder, own_config, plain, with_layers, auto_model)
                 p = with_layers
         plain = base_model.read_config(folder, p.model_copy(update={"config": {}}))
         for key, value in p.config.items():

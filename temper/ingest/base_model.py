@@ -71,7 +71,7 @@ def read_config(folder: Path, params: ModelParams) -> "PretrainedConfig":
         raise InputError(f"model {params.name}: {folder / 'config.json'}: {reason}") from error
     if params.layers is not None:
         chosen_layers.check(folder, config, params)
-        chosen_layers.shorten_config(config, params.layers)
+        chosen_layers.shorten_config(config, params)
     known = sorted({*config.to_dict(), *type(config).attribute_map})
     for key, value in params.config.items():
         if key not in known:
@@ -192,6 +192,8 @@ def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[s
     }
     if params.layers is not None:
         summary["layers"] = list(params.layers)
+        whole = read_config(folder, params.model_copy(update={"layers": None}))
+        chosen_layers.check_networks(folder, whole, config, params, task.auto_model)
         chosen_layers.write_weights(folder, params, target / "weights")
         folder = target / "weights"
     if not params.from_scratch and params.custom_class is None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,6 +17,9 @@ CONFIGS = {
     "BertConfig": SMALL | {"num_hidden_layers": 4},
     "DistilBertConfig": {"dim": 16, "hidden_dim": 32, "n_heads": 2, "n_layers": 4},
     "GPT2Config": {"n_embd": 16, "n_head": 2, "n_layer": 4},
+    "ModernBertConfig": SMALL | {"num_hidden_layers": 4, "cls_token_id": 0, "sep_token_id": 1},
+    "SmolLM3Config": SMALL | {"num_hidden_layers": 4, "num_key_value_heads": 2},
+    "Qwen2Config": SMALL | {"num_hidden_layers": 4, "num_key_value_heads": 2},
 }
 
 
@@ -100,6 +104,50 @@ def test_lists_of_the_config_are_shortened(checkpoint, write_params):
     fetch(write_params, model__layers=[1, 3])
     config = json.loads(Path("data/base/weights/config.json").read_text())
     assert config["attention_window"] == [4, 8]
+
+
+def test_layers_without_positions_stay_so(checkpoint, write_params):
+    """SmolLM3 says of each layer whether it has rotary positions."""
+    checkpoint("SmolLM3Config", no_rope_layers=[1, 1, 1, 0])
+    fetch(write_params, model__layers=[1, 3])
+    config = json.loads(Path("data/base/weights/config.json").read_text())
+    assert config["no_rope_layers"] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("config_class", "config", "message"),
+    [
+        ("ModernBertConfig", {}, "layer 1 of m would be another as layer 0: attn_norm"),
+        (
+            "GPT2Config",
+            {"scale_attn_by_inverse_layer_idx": True},
+            r"layer 1 of m would be another as layer 0: attn.scaling is .* there and .* here; keep",
+        ),
+        ("BertConfig", {"of_something": [1, 2, 3, 4]}, "4 layers and 4 values in of_something"),
+    ],
+)
+def test_layers_that_would_compute_something_else_are_refused(
+    checkpoint, write_params, config_class, config, message
+):
+    """Where their number, or a list of the config, says what they do."""
+    checkpoint(config_class, **config)
+    with pytest.raises(InputError, match=rf"^model\.layers: .*{message}"):
+        fetch(write_params, model__layers=[1, 3])
+
+
+@pytest.mark.parametrize("name", ["dinov2", "beit"])
+def test_stages_of_images_are_those_of_the_layers(name):
+    """A backbone names a stage per layer and returns the last; the config can be read again."""
+    from transformers import AutoConfig
+
+    from temper.ingest import chosen_layers
+
+    config = AutoConfig.for_model(name, num_hidden_layers=6)
+    params = SimpleNamespace(name="m", layers=(1, 3))
+    chosen_layers.shorten_config(config, params)
+    again = AutoConfig.for_model(**config.to_dict())
+    assert (again.num_hidden_layers, again.out_features) == (2, ["stage2"])
+    assert again.stage_names == ["stem", "stage1", "stage2"]
 
 
 @pytest.mark.parametrize(
