@@ -99,11 +99,11 @@ def public_version(library: str) -> str:
 def mlflow_column(name: str, input_kind: str) -> "ColSpec":
     """Return the MLflow column of an input.
 
-    MLflow's `string` would make the text "None" of null, and its required columns would refuse a
-    request without rows, so the served code checks both. `binary` decodes the base64 of JSON.
+    It is required: without a column that it knows, MLflow hands on no rows. `string` would make the
+    text "None" of null, which the served code refuses. `binary` decodes the base64 of JSON.
     """
     from mlflow.types import ColSpec, DataType
     from mlflow.types.schema import AnyType
 
     kind = DataType.binary if input_kind in MEDIA else AnyType()
-    return ColSpec(kind, name, required=False)
+    return ColSpec(kind, name)

@@ -17,7 +17,9 @@ WHERE = "request"
 def answer(predictor: Predictor, columns: ColumnBatch, num_rows: int) -> ColumnBatch:
     """Return the predictions of a request's rows; columns that the task does not read are ignored.
 
-    Images and clips are the bytes of a file, or these in base64.
+    Images and clips are the bytes of a file, or these in base64. A text has to be there: a caller
+    who misspells a column in some rows would be given answers to the empty text. A column of a
+    template may be null, as in training.
 
     Args:
         num_rows: rows may be without any column.
@@ -25,10 +27,12 @@ def answer(predictor: Predictor, columns: ColumnBatch, num_rows: int) -> ColumnB
     Raises:
         InputError: an input is missing, or a value cannot be read.
     """
-    inputs = predictor.settings.task.inputs
-    for name in inputs if num_rows else ():
-        get_column(columns, name, WHERE)
-    locate = locate_in(WHERE)
+    task, locate = predictor.settings.task, locate_in(WHERE)
+    inputs = task.inputs
+    for name, kind in inputs.items() if num_rows else ():
+        values = get_column(columns, name, WHERE)
+        if kind == "text" and name in task.texts and None in values:
+            raise InputError(f'{locate(name)(values.index(None))}: no value; "" is the empty text')
     files = {
         name: [_bytes(v, locate(name)(i)) for i, v in enumerate(columns[name])]
         for name, kind in inputs.items()

@@ -20,7 +20,7 @@ from tests.helpers import containers
 from tests.helpers.export import score
 from tests.helpers.workspace import ROOT, environment
 
-ROWS = [{"sentence1": "It was new.", "sentence2": "It was old."}, {"sentence1": None}]
+ROWS = [{"sentence1": "It was new.", "sentence2": "It was old."}, {"sentence1": "", "sentence2": 5}]
 
 
 @pytest.mark.slow

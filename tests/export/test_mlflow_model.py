@@ -11,13 +11,13 @@ import time
 import urllib.error
 import urllib.request
 import warnings
-from contextlib import suppress
+from types import SimpleNamespace
 from typing import ClassVar
 
-import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
+from temper.export.mlflow_model import mlflow_column
 from tests.helpers.export import score
 from tests.helpers.waiting import LIMIT_S
 from tests.helpers.workspace import environment
@@ -29,33 +29,65 @@ class Echo:
     class settings:
         class task:
             inputs: ClassVar = {"text": "text"}
+            texts: ClassVar = inputs
 
     def predict(self, columns):
         return {"prediction": [text.upper() for text in columns["text"]]}
 
 
-def answers(records):
+def answers(body, texts=None):
+    """Return the answers of MLflow's server to a request, after it has read and checked it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # mlflow warns about its own type hints
+        from mlflow.models.utils import _enforce_schema
+        from mlflow.pyfunc.scoring_server import infer_and_parse_data
+        from mlflow.types import Schema
+
         from temper.export import served
     model = served.ServedModel()
     model.predictor = Echo()
-    return model.predict(None, pd.DataFrame(records))["prediction"].tolist()
+    if texts is not None:
+        model.predictor.settings = SimpleNamespace(
+            task=SimpleNamespace(inputs={"text": "text"}, texts=texts)
+        )
+    schema = Schema([mlflow_column("text", "text")])
+    frame = _enforce_schema(infer_and_parse_data(body, schema), schema)
+    return model.predict(None, frame)["prediction"].tolist()
+
+
+def records(*rows):
+    return {"dataframe_records": list(rows)}
 
 
 def test_values_are_read_as_predict_reads_them():
-    """Null is the empty text, and numbers beside a null stay whole; extra columns do nothing."""
-    assert answers([{"text": "a", "id": 1}, {"text": None}]) == ["A", ""]
-    assert answers([{"text": 5}, {"text": 6}]) == ["5", "6"]
-    assert answers([{"text": 5}, {"text": None}, {}]) == ["5", "", ""]
-    assert answers([{"text": 5}, {"text": "b"}, {"text": None}]) == ["5", "B", ""]
-    assert answers([]) == []
+    """Numbers stay whole; other columns do nothing; a template's column may be null."""
+    assert answers(records({"text": "a", "id": 1}, {"text": ""})) == ["A", ""]
+    assert answers(records({"text": 5}, {"text": 6})) == ["5", "6"]
+    assert answers({"dataframe_split": {"columns": ["text"], "data": []}}) == []
+    filled = {"filled": "text"}
+    assert answers(records({"text": 5}, {"text": None}, {}), filled) == ["5", "", ""]
+    assert answers(records({"text": 5}, {"text": "b"}, {"text": None}), filled) == ["5", "B", ""]
 
 
-def test_a_request_without_a_column_is_refused():
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            records({"txt": "a"}, {"txt": "b"}),
+            r"missing inputs \['text'\].*extra inputs: \['txt'\]",
+        ),
+        ({"dataframe_split": {"columns": ["txt"], "data": [["a"]]}}, r"missing inputs \['text'\]"),
+        ({"inputs": [{"txt": "a"}]}, r"missing inputs \['text'\]"),
+        (records({}), r"missing inputs \['text'\]"),
+        (records({"text": "a"}, {"txt": "b"}), "request row 2, column 'text': no value; \"\" is"),
+        (records({"text": None}, {"text": "a"}), "request row 1, column 'text': no value"),
+        ({"inputs": {"text": [5, None]}}, "request row 2, column 'text': no value"),
+    ],
+)
+def test_a_request_without_a_text_is_refused(body, message):
     """MLflow answers status 400 with the message."""
-    with pytest.raises(MlflowException, match=r"request has no column 'text'.*txt"):
-        answers([{"txt": "a"}])
+    with pytest.raises(MlflowException, match=message):
+        answers(body)
 
 
 @pytest.mark.slow
@@ -98,14 +130,15 @@ def test_mlflow_serves_the_model_from_an_empty_directory(exported, exported_work
     )
     rows = [
         {"sentence1": "It was new.", "sentence2": "It was old."},
-        {"sentence1": None, "sentence2": 5, "extra": 1},
+        {"sentence1": "", "sentence2": 5, "extra": 1},
     ]
     address = f"http://127.0.0.1:{port}/invocations"
     try:
         found = ask(address, {"dataframe_records": rows}, server)
         split = {"columns": ["sentence2", "sentence1"], "data": [["It was old.", "It was new."]]}
         assert ask(address, {"dataframe_split": split}, server) == found[:1]
-        assert ask(address, {"dataframe_records": []}, server) == []
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            ask(address, {"dataframe_records": [{"text": "It was new."}]}, server)
         example = json.loads((tmp_path / "model/serving_input_example.json").read_text())
         (answer,) = ask(address, example, server)  # the body that the model's page shows
         assert answer.keys() == found[0].keys()
@@ -124,10 +157,11 @@ def ask(url, body, server):
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     deadline = time.monotonic() + LIMIT_S
     while server.poll() is None and time.monotonic() < deadline:
-        with (
-            suppress(urllib.error.URLError),
-            urllib.request.urlopen(request, timeout=LIMIT_S) as found,
-        ):
-            return json.load(found)["predictions"]
-        time.sleep(0.2)
+        try:
+            with urllib.request.urlopen(request, timeout=LIMIT_S) as found:
+                return json.load(found)["predictions"]
+        except urllib.error.HTTPError:
+            raise
+        except urllib.error.URLError:
+            time.sleep(0.2)
     raise AssertionError("the server does not answer")

@@ -46,7 +46,9 @@ def test_what_is_no_clip_is_one_line(value, message):
 def test_rows_without_any_column_lack_the_inputs():
     """MLflow's table of `[{}, {}]` has two rows and no column."""
     predictor: Any = SimpleNamespace(
-        settings=SimpleNamespace(task=SimpleNamespace(inputs={"text": "text"})),
+        settings=SimpleNamespace(
+            task=SimpleNamespace(inputs={"text": "text"}, texts={"text": "text"})
+        ),
         predict=lambda columns: columns,
     )
     with pytest.raises(InputError, match="request has no column 'text'; there are none"):

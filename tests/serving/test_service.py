@@ -28,7 +28,7 @@ def echo(columns):
 
 
 def make_service() -> service.Service:
-    settings = SimpleNamespace(task=SimpleNamespace(inputs=INPUTS))
+    settings = SimpleNamespace(task=SimpleNamespace(inputs=INPUTS, texts=INPUTS))
     return service.Service(SimpleNamespace(settings=settings, predict=echo, watch=None))  # type: ignore[arg-type]
 
 
@@ -63,12 +63,12 @@ def ask(address, body, path="/invocations", **headers):
 
 
 def test_both_forms_of_a_request(address):
-    """Null is the empty text, numbers are text, other columns are ignored."""
-    records = [ROW, {"text": None, "words": "c d", "id": 1}, {"text": 5, "words": []}]
+    """Numbers are text, other columns are ignored."""
+    records = [ROW, {"text": "", "words": "c d", "id": 1}, {"text": 5, "words": []}]
     expected = [["a b", ["a", "b"]], ["", ["c", "d"]], ["5", []]]
     found = {"predictions": [{"prediction": row} for row in expected]}
     assert ask(address, {"dataframe_records": records}) == (200, found)
-    split = {"columns": ["words", "text"], "data": [[["a", "b"], "a b"], ["c d", None], [[], 5]]}
+    split = {"columns": ["words", "text"], "data": [[["a", "b"], "a b"], ["c d", ""], [[], 5]]}
     assert ask(address, {"dataframe_split": split}) == (200, found)
     assert ask(address, {"dataframe_records": []}) == (200, {"predictions": []})
     assert ask(address, {"dataframe_records": [ROW] * service.MAX_ROWS})[0] == 200
@@ -105,6 +105,8 @@ LATER = {"columns": ["text", "words"], "data": [["a", []], ["a"]]}
             b'{"dataframe_records": [{"text": "a", "text": "b"}]}',
             "stands twice in one object: text",
         ),
+        ({"dataframe_records": [ROW, {"words": "a"}]}, "request row 2, column 'text': no value"),
+        ({"dataframe_records": [{"text": None, "words": "a"}]}, "row 1, column 'text': no value"),
         ({"dataframe_records": [ROW, {"text": [1]}]}, "request row 2, column 'text': expected a t"),
         ({"dataframe_records": [ROW] * 1001}, "1001 rows; at most 1000 fit in a request"),
     ],
