@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from tqdm import tqdm
@@ -29,9 +29,21 @@ from temper.prediction import profile
 from temper.prediction.batches import BATCH_TOKENS
 from temper.prediction.predictor import needs_torch, open_export
 
+if TYPE_CHECKING:
+    from temper.prediction.drift import Watch
+
 CHUNK_ROWS = 1000
 DRIFTED = 3  # exit status
 NOT_A_COMMAND: Any = None  # the context where Python code calls `predict`
+
+
+class Opened(NamedTuple):
+    """A model that can predict."""
+
+    inputs: dict[str, str]  # column → type of its values
+    predict: Callable[[ColumnBatch], ColumnBatch]  # inputs → the columns to add
+    chunk_rows: int
+    watch: "Watch | None" = None  # counts rows, to compare them with those of validation
 
 
 def predict(
@@ -86,50 +98,71 @@ def predict(
     csv_params, notes = csv_option.parse_csv(csv), {}  # on how files are read, once each
     local_files.check_csv(files, csv_params, "--csv")
     read = partial(read_batches, files, csv_params, notes.setdefault)
-    watch = None  # counts rows, to compare them with those of validation
     if zero_shot is not None:
         if engine != "auto" or trust_code or batch_tokens != BATCH_TOKENS:
             raise InputError(
                 "--engine, --batch-tokens and --trust-code are for an export, not for --zero-shot"
             )
         options = zero_shot_model.Options(zero_shot, text or [], image, template)
-        columns = list(next(read(), Batch("", 0, {})).columns)
-        inputs, predict_columns = zero_shot_model.open_model(model, options, columns, num_threads)
-        chunk_rows = zero_shot_model.CHUNK_ROWS
+        opened = open_zero_shot(model, options, read, num_threads)
     else:
         if text or image or template:
             raise InputError("--text, --image and --template are for --zero-shot; it is not given")
         uses_torch = trust_code or engine == "torch" or needs_torch(model)
         with nullcontext() if uses_torch or context is None else without_torch():
-            predictor = open_export(
-                *(model, engine),
-                batch_tokens=batch_tokens,
-                num_threads=num_threads,
-                trust_code=trust_code,
-            )
-        inputs, predict_columns = predictor.settings.task.inputs, predictor.predict
-        chunk_rows, watch = CHUNK_ROWS, predictor.watch
-    if fail_on_drift and watch is None:
+            opened = open_trained(model, engine, batch_tokens, num_threads, trust_code=trust_code)
+    if fail_on_drift and opened.watch is None:
         raise InputError(
             f"--fail-on-drift: there is no {model / profile.FILE} to compare rows with"
         )
-    count = write_predictions(inputs, predict_columns, read, output, chunk_rows)
+    count = write_predictions(opened, read, output)
     print(*notes, f"wrote {count:,} rows to {output}", sep="\n")
-    found = watch.findings() if watch is not None else []
-    for line in found:
-        print(line, file=sys.stderr)
-    if found and fail_on_drift:
+    if report_drift(opened.watch) and fail_on_drift:
         raise typer.Exit(DRIFTED)
 
 
-def write_predictions(
-    inputs: dict[str, str],
-    predict_columns: Callable[[ColumnBatch], ColumnBatch],
+def open_trained(
+    model: Path, engine: str, batch_tokens: int, num_threads: int, *, trust_code: bool
+) -> Opened:
+    """Load an export.
+
+    Raises:
+        InputError: see `open_export`.
+    """
+    predictor = open_export(
+        model, engine, batch_tokens=batch_tokens, num_threads=num_threads, trust_code=trust_code
+    )
+    inputs = predictor.settings.task.inputs
+    return Opened(inputs, predictor.predict, CHUNK_ROWS, predictor.watch)
+
+
+def open_zero_shot(
+    model: Path,
+    options: zero_shot_model.Options,
     read: Callable[[], Iterator[Batch]],
-    output: Path,
-    chunk_rows: int,
-) -> int:
+    num_threads: int,
+) -> Opened:
+    """Load a model that was not trained on the labels; the rows say which columns there are.
+
+    Raises:
+        InputError: see `zero_shot.open_model`.
+    """
+    columns = list(next(read(), Batch("", 0, {})).columns)
+    inputs, predict_columns = zero_shot_model.open_model(model, options, columns, num_threads)
+    return Opened(inputs, predict_columns, zero_shot_model.CHUNK_ROWS)
+
+
+def report_drift(watch: "Watch | None") -> bool:
+    """Print in which facts the rows differ from those of validation; return whether they do."""
+    found = watch.findings() if watch is not None else []
+    for line in found:
+        print(line, file=sys.stderr)
+    return bool(found)
+
+
+def write_predictions(opened: Opened, read: Callable[[], Iterator[Batch]], output: Path) -> int:
     """Write all rows with their predictions, and return their number; they are read twice."""
+    inputs, predict_columns, chunk_rows, _ = opened
     is_parquet = output.suffix.lower() == ".parquet"
     added = [*predict_columns({name: [] for name in inputs})]
     count, types = survey(read(), inputs, added, is_typed=is_parquet)
