@@ -116,7 +116,7 @@ def predict(
             f"--fail-on-drift: there is no {model / profile.FILE} to compare rows with"
         )
     count = write_predictions(opened, read, output)
-    print(*notes, f"wrote {count:,} rows to {output}", sep="\n")
+    print(*notes, f"wrote {count:,} row{'s' * (count != 1)} to {output}", sep="\n")
     if report_drift(opened.watch) and fail_on_drift:
         raise typer.Exit(DRIFTED)
 

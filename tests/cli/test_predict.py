@@ -66,7 +66,7 @@ def test_says_how_the_input_is_read_or_takes_it_from_an_option(run, capsys):
     ]
     given = '{delimiter: ";", encoding: cp1250}'
     assert run("new.csv", csv=given)["prediction"] == ["CAFÉ, TWO"]
-    assert capsys.readouterr().out == "wrote 1 rows to scored.jsonl\n"
+    assert capsys.readouterr().out == "wrote 1 row to scored.jsonl\n"
     for wrong in ("{delimeter: x}", "x", "{", "{encoding: utf-9}"):
         with pytest.raises(InputError, match=r"--csv .*; expected keys of data\.csv, such as"):
             run("new.csv", csv=wrong)
