@@ -22,7 +22,7 @@ def check(parameters: Params, findings: Findings) -> None:
             findings.add(precision.KEY, "fp16 needs a GPU, and there is none; use auto or fp32")
     elif wanted == "auto":
         value, reason = precision.choose(parameters)
-        findings.facts["precision"] = f"{value}, chosen by auto: {reason}{_before(value)}"
+        findings.facts["precision"] = precision.in_words(value, reason) + _before(value)
     elif (warning := precision.warning(parameters)) is not None:
         line = line_of(findings.tree, precision.KEY.split("."))
         findings.facts["warning"] = f"{PARAMS_FILE}:{line}: {warning}"

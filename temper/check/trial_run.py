@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -76,8 +77,9 @@ def trial_run(parameters: params.Params) -> Iterator[TrialRun]:
                 bar.set_description(stage)
                 started = time.monotonic()
                 run.stderr[stage] = run_stage(stage, command, run.folder)
-                group = stage.partition("@")[0]
-                run.seconds[group] = run.seconds.get(group, 0.0) + time.monotonic() - started
+                group, seconds = stage.partition("@")[0], time.monotonic() - started
+                run.seconds[group] = run.seconds.get(group, 0.0) + seconds
+                tqdm.write(f"{stage} {seconds:.1f} s", file=sys.stderr)
                 if stage == "download@dataset":
                     raw = run.folder / "data/raw"
                     summary = artifacts.read_json(raw / "summary.json")

@@ -15,6 +15,7 @@ from temper.training import distributed
 
 KEY = "train.precision"
 CHOSEN_FILE = "chosen.json"  # in data/history: the values that auto chose, by key
+PORTABLE = "determinism.portable takes AVX2 kernels, bf16 needs portable: false"
 CPU_UNITS = ("amx_bf16", "avx512_bf16")  # flags of x86-64 CPUs
 
 
@@ -28,7 +29,7 @@ def resolve(parameters: Params) -> tuple[Params, dict[str, str]]:
     line = warning(parameters)
     if train.precision == "auto":
         value, reason = choose(parameters)
-        chosen, line = {KEY: value}, f"precision: {value}, chosen by auto: {reason}"
+        chosen, line = {KEY: value}, f"precision: {in_words(value, reason)}"
         train = train.model_copy(update={"precision": value})
     if line and distributed.is_main_process():
         print(line, file=sys.stderr)
@@ -39,6 +40,14 @@ def choose(parameters: Params) -> tuple[Literal["bf16", "fp32"], str]:
     """Return the precision that auto stands for on this machine, and why."""
     has_units, reason = bf16_units(parameters)
     return "bf16" if has_units else "fp32", reason
+
+
+def in_words(value: str, reason: str) -> str:
+    """Say what auto chose: why it is bf16, and of fp32 only where bf16 could be faster here."""
+    if value == "bf16":
+        return f"bf16 (auto: {reason})"
+    hint = "; determinism.portable: false may be faster here: docs/machines.md#precision"
+    return f"fp32 (auto){hint if reason == PORTABLE else ''}"
 
 
 def warning(parameters: Params) -> str | None:
@@ -73,5 +82,5 @@ def bf16_units(parameters: Params) -> tuple[bool | None, str]:
     if not found:
         return False, f"this CPU has neither {' nor '.join(CPU_UNITS)}"
     if parameters.determinism.portable:
-        return False, "determinism.portable takes AVX2 kernels, bf16 needs portable: false"
+        return False, PORTABLE
     return True, f"this CPU has {found[0]}"

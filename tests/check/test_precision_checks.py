@@ -46,14 +46,13 @@ def test_names_what_another_machine_chose(write_params, units):
     """data/history has what the last training chose; the fact says how to keep it."""
     units(True)
     _, facts = examine(write_params, train__precision="auto")
-    assert facts["precision"] == "bf16, chosen by auto: the reason"
+    assert facts["precision"] == "bf16 (auto: the reason)"
     Path("data/history").mkdir(parents=True)
     artifacts.write_json(Path("data/history/chosen.json"), {"train.precision": "bf16"})
     _, facts = examine(write_params, train__precision="auto")
-    assert facts["precision"] == "bf16, chosen by auto: the reason"
+    assert facts["precision"] == "bf16 (auto: the reason)"
     units(False)
     _, facts = examine(write_params, train__precision="auto")
     assert facts["precision"] == (
-        "fp32, chosen by auto: the reason; data/model was trained in bf16: to stay with it, write "
-        "train.precision: bf16"
+        "fp32 (auto); data/model was trained in bf16: to stay with it, write train.precision: bf16"
     )

@@ -3,6 +3,7 @@
 import fcntl
 import math
 import os
+import re
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -46,14 +47,15 @@ def listing():
 
 @pytest.mark.slow
 def test_runs_every_stage_and_leaves_nothing(repository, capsys):
-    """The estimate has a line for each stage that ran."""
+    """The estimate has a line for each stage that ran, as has stderr when the stage ends."""
     repository(train__epochs=40.0)
     before = listing()
     check.check(run=True)
     assert listing() == before
-    said = capsys.readouterr().out
+    said, reported = capsys.readouterr()
     for stage in ("download", "tokenize", "train", "evaluate", "export"):
         assert f"│ {stage} " in said
+        assert re.search(rf"^{stage}(@\w+)? \d+\.\d s$", reported, re.MULTILINE)
     assert "`dvc repro` takes about" in said
 
 

@@ -16,7 +16,6 @@ from tests.helpers.training import BASE, TARGETS
 from tests.helpers.workspace import ROOT
 
 NO_UNITS = "this CPU has neither amx_bf16 nor avx512_bf16"
-PORTABLE = "determinism.portable takes AVX2 kernels, bf16 needs portable: false"
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def machine(monkeypatch):
         (("avx512_bf16",), False, False, ("fp32", "A card has no bf16 units")),
         (("avx2", "avx512f"), None, False, ("fp32", NO_UNITS)),
         (("avx2",), None, True, ("fp32", NO_UNITS)),
-        (("avx2", "avx512_bf16"), None, True, ("fp32", PORTABLE)),
+        (("avx2", "avx512_bf16"), None, True, ("fp32", precision.PORTABLE)),
         (("avx2", "avx512_bf16"), None, False, ("bf16", "this CPU has avx512_bf16")),
         (("avx512_bf16", "amx_bf16"), None, False, ("bf16", "this CPU has amx_bf16")),
         ((), None, False, ("fp32", "it is unknown what this CPU has")),
@@ -90,10 +89,25 @@ def test_only_the_main_process_says_what_auto_chose(write_params, machine, capsy
     parameters = write_params(train__precision="auto")
     resolved, chosen = precision.resolve(parameters)
     assert (resolved.train.precision, chosen) == ("fp32", {"train.precision": "fp32"})
-    assert capsys.readouterr().err == f"precision: fp32, chosen by auto: {NO_UNITS}\n"
+    assert capsys.readouterr().err == "precision: fp32 (auto)\n"
     monkeypatch.setenv("RANK", "1")
     assert precision.resolve(parameters) == (resolved, chosen)
     assert capsys.readouterr().err == ""
+
+
+def test_says_why_only_where_another_choice_could_be_faster(write_params, machine, capsys):
+    """Without units there is nothing to be done; a hint leads to the page about it."""
+    machine("avx2", "avx512_bf16")
+    said = {
+        True: "fp32 (auto); determinism.portable: false may be faster here: "
+        "docs/machines.md#precision",
+        False: "bf16 (auto: this CPU has avx512_bf16)",
+    }
+    for portable, line in said.items():
+        parameters = write_params(train__precision="auto", determinism__portable=portable)
+        precision.resolve(parameters)
+        assert capsys.readouterr().err == f"precision: {line}\n"
+    assert "\n## Precision\n" in (ROOT / "docs/machines.md").read_text()
 
 
 @pytest.mark.slow
