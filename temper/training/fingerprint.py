@@ -6,6 +6,7 @@ parameters and data was left unfinished, and which difference keeps it from bein
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,9 @@ def keep(record: Record, folder: Path) -> str | None:
     for path in sorted(folder.parent.glob(f"*/{FILE}")):
         steps = checkpoint.numbered_folders(path.parent, "checkpoint")
         if steps and not (path.parent / "last").exists():
-            differences = _differences(artifacts.read_json(path), record)
-            unfinished[checkpoint.step_of(steps[-1]), path.parent.name] = differences
+            with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):  # broken
+                differences = _differences(artifacts.read_json(path), record)
+                unfinished[checkpoint.step_of(steps[-1]), path.parent.name] = differences
     alike = {key: differences for key, differences in unfinished.items() if differences}
     if not alike:
         return None

@@ -116,3 +116,19 @@ def test_another_training_is_not_named(differences, tmp_path, monkeypatch):
     record, folder = left_at(3)
     shutil.rmtree(folder / "checkpoint-3")
     assert fingerprint.keep(record, folder) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "{}", "[]", '{"environment": null}', None])
+def test_a_broken_record_of_another_training_stops_none(text, tmp_path, monkeypatch):
+    """It is passed over, and the next is named."""
+    monkeypatch.chdir(tmp_path)
+    left_at(5, {"launch": "4"})
+    record, folder = left_at(3)
+    _, broken = left_at(7, {"code": {}})
+    (broken / fingerprint.FILE).unlink()
+    if text is None:
+        (broken / fingerprint.FILE).mkdir()
+    else:
+        (broken / fingerprint.FILE).write_text(text)
+    shutil.rmtree(folder / "checkpoint-3")
+    assert "left at step 5" in (fingerprint.keep(record, folder) or "")
