@@ -1,10 +1,12 @@
 """A table whose cells name WAV files → cells that know where those files are."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
 AUDIO = (".wav",)
+MAX_BYTES = 100_000_000  # a photograph of 50 megapixels without compression has 150 MB
 ROWS = 50  # of a batch with names: the files are in memory together
 
 
@@ -35,13 +37,17 @@ class FileName(str):
                 "names a file, which DVC would not watch: set data.files to the folder that holds "
                 "table and files, and data.glob to the table's name"
             )
-        path = self.folder / self
-        if not path.resolve().is_relative_to(self.reach.resolve()):
+        path = Path(os.path.abspath(self.folder / self))  # not resolved: a link may lead to a cache
+        if not path.is_relative_to(os.path.abspath(self.reach)):
             raise ValueError(f"a file outside of {self.reach}, which DVC watches; move it there")
         try:
-            return path.read_bytes()
+            with path.open("rb") as stream:
+                data = stream.read(MAX_BYTES + 1)
         except OSError as error:
-            raise ValueError(f"{path}: {error.strerror or error}") from None
+            raise ValueError(f"{self.folder / self}: {error.strerror or error}") from None
+        if len(data) > MAX_BYTES:
+            raise ValueError(f"{self.folder / self}: more than {MAX_BYTES:,} bytes; cut it")
+        return data
 
 
 def located(

@@ -12,11 +12,10 @@ from temper.core.errors import InputError
 from temper.ingest import archives, conll, delimited, dialect, json_files, tables, text_files
 from temper.ingest.archives import ArchiveMember
 from temper.ingest.columns import ColumnBatch
-from temper.ingest.file_names import AUDIO, located
+from temper.ingest.file_names import AUDIO, MAX_BYTES, located
 from temper.ingest.text_files import Note
 from temper.params.data import CsvParams
 
-MAX_BYTES = 100_000_000  # a photograph of 50 megapixels without compression has 150 MB
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
 
