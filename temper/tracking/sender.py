@@ -80,11 +80,16 @@ class SenderProcess:
     def __init__(self) -> None:
         self.journal: Journal | None = None
         self.turn = threading.Lock()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.problem = "the process that sends records has ended"
         self.connection, other = Pipe()
         command = [sys.executable, "-c", PROGRAM, str(other.fileno())]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, pass_fds=[other.fileno()]
-        )
+        try:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, pass_fds=[other.fileno()]
+            )
+        except OSError as error:  # no memory, or too many processes: the stage goes on
+            self.problem = f"the process that sends records cannot start: {error.strerror}"
         other.close()
         atexit.register(self.close)
 
@@ -97,7 +102,7 @@ class SenderProcess:
         self.journal = journal
         with suppress(OSError):  # `send` tells of it
             self.connection.send((journal.path, uri, recorded_uri, journal.descriptor is not None))
-            if journal.descriptor is not None:
+            if journal.descriptor is not None and self.process is not None:
                 reduction.send_handle(self.connection, journal.descriptor, self.process.pid)
 
     def send(self) -> str | None:
@@ -116,15 +121,16 @@ class SenderProcess:
 
     def close(self) -> None:
         """End the process; what it was still sending is sent again by another stage."""
-        self.process.kill()
-        self.process.wait()
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
 
     def _ask(self, kind: str, content: Any) -> str | None:
         try:
             self.connection.send((kind, content))
             return self.connection.recv()
         except (OSError, EOFError):
-            return "the process that sends records has ended"
+            return self.problem
 
 
 class ReceivedJournal(Journal):

@@ -1,5 +1,6 @@
 """Records are sent by a process of their own, which ends with the stage."""
 
+import errno
 import os
 import pickle
 import signal
@@ -112,3 +113,22 @@ def test_a_call_does_not_wait_for_a_slow_server(write_params, monkeypatch):
     process.close()
     assert Path("model").is_dir()
     assert process.send() == "the process that sends records has ended"
+
+
+def test_a_stage_goes_on_where_the_process_cannot_start(write_params, monkeypatch, capfd):
+    """It says why, as for a server that cannot be reached, and the records wait for `sync`."""
+    from temper import params, tracking
+
+    def fail(*_, **__):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    write_params()
+    monkeypatch.setattr(sender.subprocess, "Popen", fail)
+    monkeypatch.setattr(sender, "has_mlflow", lambda: False)
+    tracking.begin()
+    with tracking.run("train", params.load(), fingerprint="f") as run:
+        run.log_metrics({"loss": 0.5})
+    reason = "the process that sends records cannot start: Resource temporarily unavailable"
+    assert reason in capfd.readouterr().err
+    (journal,) = Path("tracking").glob("*.jsonl")
+    assert "loss" in journal.read_text()
