@@ -103,6 +103,8 @@ def predict(
             raise InputError(
                 "--engine, --batch-tokens and --trust-code are for an export, not for --zero-shot"
             )
+        if fail_on_drift:
+            raise InputError("--fail-on-drift is for an export, not for --zero-shot")
         options = zero_shot_model.Options(zero_shot, text or [], image, template)
         opened = open_zero_shot(model, options, read, num_threads)
     else:
@@ -113,11 +115,12 @@ def predict(
             opened = open_trained(model, engine, batch_tokens, num_threads, trust_code=trust_code)
     if fail_on_drift and opened.watch is None:
         raise InputError(
-            f"--fail-on-drift: there is no {model / profile.FILE} to compare rows with"
+            f"--fail-on-drift: there is no {model / profile.FILE} to compare rows with; export "
+            "with export.data_profile: true (language models have none)"
         )
     count = write_predictions(opened, read, output)
     print(*notes, f"wrote {count:,} row{'s' * (count != 1)} to {output}", sep="\n")
-    if report_drift(opened.watch) and fail_on_drift:
+    if report_drift(opened.watch, fails=fail_on_drift):
         raise typer.Exit(DRIFTED)
 
 
@@ -152,12 +155,17 @@ def open_zero_shot(
     return Opened(inputs, predict_columns, zero_shot_model.CHUNK_ROWS)
 
 
-def report_drift(watch: "Watch | None") -> bool:
-    """Print in which facts the rows differ from those of validation; return whether they do."""
+def report_drift(watch: "Watch | None", *, fails: bool) -> bool:
+    """Print in which facts the rows differ from those of validation; return whether that fails.
+
+    Where it would fail, too few rows to tell are a line too.
+    """
     found = watch.findings() if watch is not None else []
     for line in found:
         print(line, file=sys.stderr)
-    return bool(found)
+    if fails and watch is not None and not watch.has_enough_rows:
+        print(f"--fail-on-drift: {watch.describe_rows()}", file=sys.stderr)
+    return fails and bool(found)
 
 
 def write_predictions(opened: Opened, read: Callable[[], Iterator[Batch]], output: Path) -> int:

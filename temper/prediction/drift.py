@@ -76,9 +76,21 @@ class Watch:
         for name, counter in self.categories.items():
             counter.update(facts.categories[name])
 
+    @property
+    def has_enough_rows(self) -> bool:
+        """Whether there are enough rows, here and in validation, to compare them."""
+        return min(self.num_rows, self.num_reference) >= MIN_ROWS
+
+    def describe_rows(self) -> str:
+        """Return why rows are not compared."""
+        return (
+            f"{self.num_rows:,} rows: not compared with the {self.num_reference:,} of {self.split} "
+            f"({MIN_ROWS} of each are needed)"
+        )
+
     def findings(self) -> list[str]:
         """Return a line for each fact in which the rows differ from those of validation."""
-        if min(self.num_rows, self.num_reference) < MIN_ROWS:
+        if not self.has_enough_rows:
             return []
         tests = {}  # of a fact: its distance, p and the least distance to report
         random = np.random.default_rng(0)

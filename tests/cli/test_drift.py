@@ -7,6 +7,7 @@ import typer
 
 from temper.core import artifacts
 from temper.core.errors import InputError
+from temper.prediction.batches import BATCH_TOKENS
 from tests.helpers.export import score
 
 LONG = json.dumps({"sentence1": "It was new. " * 9, "sentence2": "It was old."}) + "\n"
@@ -26,6 +27,9 @@ def test_drift_is_said_on_stderr_alone(exported, capsys):
     artifacts.write_json(file, stored)
     few = score(exported, LONG * 49, "jsonl")
     assert "drift" not in capsys.readouterr().err
+    score(exported, LONG * 49, "jsonl", fail_on_drift=True)
+    said = f"--fail-on-drift: 49 rows: not compared with the {stored['rows']} of validation (50 of "
+    assert said in capsys.readouterr().err
     rows = score(exported, LONG * 60, "jsonl")
     found = capsys.readouterr()
     assert "drift: tokens per row: mean " in found.err
@@ -39,5 +43,9 @@ def test_drift_is_said_on_stderr_alone(exported, capsys):
     file.unlink()
     assert score(exported, LONG * 60, "jsonl") == rows
     assert "drift" not in capsys.readouterr().err
-    with pytest.raises(InputError, match=r"--fail-on-drift: .*data/export/profile\.json"):
+    missing = r"--fail-on-drift: .*data/export/profile\.json .*; export with export\.data_profile"
+    with pytest.raises(InputError, match=missing):
         score(exported, LONG, "jsonl", fail_on_drift=True)
+    unset = {"engine": "auto", "batch_tokens": BATCH_TOKENS}
+    with pytest.raises(InputError, match="--fail-on-drift is for an export, not for --zero-shot"):
+        score(exported, LONG, "jsonl", zero_shot="a, b", fail_on_drift=True, **unset)
