@@ -91,11 +91,39 @@ def changed_since_lock(path: str) -> list[str]:
     return (try_git("diff", "--name-only", lock_commit, "HEAD", "--", path) or "").splitlines()
 
 
+def changed_on_disk() -> list[str]:
+    """List the outputs of dvc.lock that have other bytes on disk, or are not there, sorted.
+
+    DVC's state database has the hashes of files that were not touched, so this takes a second.
+
+    Raises:
+        InputError: DVC cannot read the repository.
+    """
+    from dvc.exceptions import DvcException, NotDvcRepoError
+    from dvc.repo import Repo
+
+    stages = yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"]
+    locked = {path for stage in stages.values() for path in hashes(stage, "outs")}
+    try:
+        with Repo() as opened:
+            found = opened.data_status()["uncommitted"].values()
+    except NotDvcRepoError:
+        return []
+    except DvcException as error:
+        raise InputError(f"dvc data status: {error}") from error
+    return sorted(locked & {path.rstrip("/") for paths in found for path in paths})
+
+
 def lock_verdict() -> str:
     """Say whether the outputs are those of the committed dvc.lock, or why they differ, in lines."""
     committed = try_git("show", f"HEAD:./{LOCK}")
     if committed is None:
         return "not committed: commit dvc.lock to record this result"
+    if others := changed_on_disk():
+        return (
+            f"{', '.join(others)} on disk differ from dvc.lock, so the scores above may be of "
+            "another run: dvc checkout restores the outputs of dvc.lock"
+        )
     before, now = yaml.safe_load(committed), yaml.safe_load(LOCK.read_text(encoding="utf-8"))
     dataset = [hashes(lock["stages"].get("download@dataset", {}), "deps") for lock in (before, now)]
     if len({deps.get(FILES) for deps in dataset}) > 1:

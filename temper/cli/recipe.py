@@ -41,7 +41,8 @@ def recipe(
 def print_recipes(names: list[str]) -> None:
     """Print a table: name, task, data, and the score that was published."""
     table = Table(title="temper recipe <name>")
-    for heading in ("name", "task", "data", "reported"):
+    table.add_column("name", no_wrap=True)  # to copy
+    for heading in ("task", "data", "reported"):
         table.add_column(heading, overflow="fold")
     for name in names:
         path = RECIPES / f"{name}.yaml"

@@ -35,6 +35,17 @@ def test_recipe_replaces_params_yaml_and_asks_about_edits(tmp_path, monkeypatch,
     assert "0.8885" in capsys.readouterr().out
 
 
+def test_every_name_is_in_one_piece_on_a_terminal_of_80_columns(monkeypatch, capsys):
+    """A name is there to be typed after `temper recipe`."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "80")
+    recipe.recipe()
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    first = [line[1:].split("│")[0].strip() for line in lines]
+    assert {path.stem for path in recipe.RECIPES.glob("*.yaml")} <= set(first)
+
+
 def refuse(text: str, abort: bool) -> None:
     assert "uncommitted" in text
     raise typer.Abort

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.repo import Repo
 
 from temper import params, repo
 from temper.cli import summary
 from temper.core import artifacts
 from temper.core.errors import InputError
+from tests.helpers.workspace import init_dvc
 
 STAGES = {
     "tokenize": {
@@ -43,12 +45,14 @@ def finished(write_params):
     (summary.EXPORT / "onnx/model.onnx").write_bytes(bytes(3 * 2**20))
     artifacts.write_json(summary.METRICS, metrics)
     lock(STAGES)
-    for command in (
-        "init -q",
-        "add dvc.lock",
-        "-c user.name=t -c user.email=t@example.org commit -qm run",
-    ):
-        subprocess.run(["git", *command.split()], check=True)
+    subprocess.run(["git", "init", "-q"], check=True)
+    commit("dvc.lock")
+
+
+def commit(*paths):
+    subprocess.run(["git", "add", *paths], check=True)
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", *identity, "commit", "-qm", "run"], check=True)
 
 
 def lock(stages):
@@ -85,9 +89,7 @@ def test_shows_scores_sizes_and_next_commands(finished, capsys):
 def test_recommends_only_what_works_now(finished, capsys, monkeypatch):
     """HEAD is comparable, or becomes so by a commit, or cannot be compared with at all."""
     parameters = params.load()
-    run = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "all"]
-    subprocess.run(["git", "add", "params.yaml", "dvc.lock"], check=True)
-    subprocess.run(run, check=True)
+    commit("params.yaml", "dvc.lock")
     assert [command.split()[:2] for command, _ in summary.next_commands(parameters)] == [
         ["dvc", "plots"],
         ["temper", "demo"],
@@ -146,6 +148,27 @@ def test_the_verdict_names_what_changed(finished):
         "outputs of train differ from the committed dvc.lock with"
     )
     lock(changed("train", deps=[{"path": "data/tokenized", "md5": "7"}]))
+    assert repo.lock_verdict().startswith("matches")
+
+
+def test_outputs_of_another_run_do_not_match_the_lock(finished):
+    """As after `dvc exp run` and `git checkout dvc.lock`; a file of the lock's bytes matches."""
+    init_dvc(Path())
+    model = Path("data/model/weights")
+    model.parent.mkdir()
+    model.write_text("of the commit")
+    Path("dvc.yaml").write_text("stages: {train: {cmd: exit 1, outs: [data/model]}}")
+    repo.LOCK.unlink()
+    with Repo() as opened:
+        opened.commit(force=True)
+    commit("dvc.lock")
+    assert repo.lock_verdict().startswith("matches")
+    model.write_text("of an experiment")
+    expected = "data/model on disk differ from dvc.lock, so the scores above may be of another run"
+    assert repo.lock_verdict() == f"{expected}: dvc checkout restores the outputs of dvc.lock"
+    model.unlink()
+    assert repo.lock_verdict().startswith("data/model on disk differ")
+    model.write_text("of the commit")
     assert repo.lock_verdict().startswith("matches")
 
 
