@@ -106,12 +106,13 @@ def changed_on_disk() -> list[str]:
     locked = {path for stage in stages.values() for path in hashes(stage, "outs")}
     try:
         with Repo() as opened:
-            found = opened.data_status()["uncommitted"].values()
+            found = opened.data_status()["uncommitted"]
     except NotDvcRepoError:
         return []
     except DvcException as error:
         raise InputError(f"dvc data status: {error}") from error
-    return sorted(locked & {path.rstrip("/") for paths in found for path in paths})
+    paths = [*found.get("modified", []), *found.get("deleted", [])]
+    return sorted(locked & {path.rstrip("/") for path in paths})
 
 
 def lock_verdict() -> str:
