@@ -25,7 +25,8 @@ def init(
     model: Annotated[str | None, typer.Option(help="A model folder, or an id on the Hub.")] = None,
     task: Annotated[str | None, typer.Option(help="Its name; else by the columns.")] = None,
     text: Annotated[
-        list[str] | None, typer.Option(help="The text column; twice for a pair.")
+        list[str] | None,
+        typer.Option(help="The text column; twice: a pair; 'a, b': one text of both."),
     ] = None,
     label: Annotated[str | None, typer.Option(help="The label column.")] = None,
     config: Annotated[str | None, typer.Option(help="Of a data set on the Hub.")] = None,
@@ -142,10 +143,12 @@ def track(paths: Sequence[Path]) -> list[str]:
 
 
 def choose(question: str, choices: Sequence[str], default: str | None, option: str) -> str:
-    """Ask on the terminal, until the answer is one of the choices."""
+    """Ask on the terminal, until the answer is one of the choices, or of texts several."""
+    from temper.init.texts import split
+
     while True:
         answer = typer.prompt(f"{question} ({', '.join(choices)})", default=default)
-        if answer in choices:
+        if answer in choices or (option == "--text" and {*split(answer, choices)} <= {*choices}):
             return answer
         print(f"{answer!r} is none of these{nearest(answer, choices)}")
 

@@ -25,6 +25,8 @@ def describe(
     columns_of = {k: v for k, v in used.items() if _names_column(v, columns)}
     facts = [("task", kind)]
     facts += [(key, ", ".join(v) if isinstance(v, list) else v) for key, v in columns_of.items()]
+    if "template" in task:
+        facts.append(("template", f"one text of {', '.join(roles.texts)}, each in a line"))
     if roles.labels:
         facts.append(("labels", _count(roles.labels)))
     positive, is_named = positive_label(roles.labels)

@@ -10,6 +10,7 @@ from typing import Any
 
 from temper.core.errors import InputError, nearest
 from temper.init import choices, embeddings, labels
+from temper.init import texts as text_of
 from temper.init.names import (
     GROUPS,
     LABELS,
@@ -17,12 +18,12 @@ from temper.init.names import (
     PAIRS,
     PROMPTS,
     SUMMARIES,
-    TEXTS,
     TRANSLATIONS,
 )
 from temper.init.profiles import ColumnProfile
 from temper.init.refusals import image_paths, listed
 from temper.init.roles import Columns, Roles, Wishes, make_roles
+from temper.params import text_template
 
 
 def find_roles(columns: Columns, wishes: Wishes) -> Roles:
@@ -33,8 +34,10 @@ def find_roles(columns: Columns, wishes: Wishes) -> Roles:
             exist, or a choice cannot be asked for.
     """
     _check_wishes(columns, wishes)
-    wished = {*wishes.text, *filter(None, [wishes.label])}
-    for name in [wishes.task] if wishes.task else FINDERS:
+    wished = {part for name in wishes.text for part in text_of.split(name, columns)}
+    wished |= {*filter(None, [wishes.label])}
+    names = text_of.TEMPLATED if text_of.is_joined(wishes, columns) else FINDERS
+    for name in [n for n in names if wishes.task in (None, n)]:
         for find in FINDERS[name]:
             roles = find(columns, wishes)
             if roles is not None and wished <= columns_of(roles, columns):
@@ -46,15 +49,20 @@ def find_roles(columns: Columns, wishes: Wishes) -> Roles:
 
 
 def _check_wishes(columns: Columns, wishes: Wishes) -> None:
-    for option, names in (("--text", wishes.text), ("--label", filter(None, [wishes.label]))):
+    wished = [part for name in wishes.text for part in text_of.split(name, columns)]
+    for option, names in (("--text", wished), ("--label", filter(None, [wishes.label]))):
         for name in names:
             if name not in columns:
                 raise InputError(
                     f"{option}: no column {name!r}{nearest(name, list(columns))}; there are "
                     f"{listed(columns)}"
                 )
-    if wishes.label in wishes.text or len(wishes.text) > 2:
-        raise InputError("--text: name one column, or two for a pair, and not that of --label")
+    most = 1 if text_of.is_joined(wishes, columns) else 2
+    if wishes.label in wished or len(wishes.text) > most:
+        raise InputError(
+            "--text: name one column, two for a pair, or 'a, b' for one text of several, and not "
+            "that of --label"
+        )
     if wishes.task not in (None, *FINDERS):
         raise InputError(
             f"--task: no task {wishes.task!r}{nearest(wishes.task, list(FINDERS))}; there are "
@@ -66,7 +74,9 @@ def columns_of(roles: Roles, columns: Columns) -> set[str]:
     """Return the columns that the task reads."""
     read: set[str] = set()
     for key, value in roles.task.items():
-        if key not in ("name", "problem_type", "labels"):
+        if key == "template":
+            read |= {*text_template.columns(value)}
+        elif key not in ("name", "problem_type", "labels"):
             read |= {*value} if isinstance(value, list) else {str(value)}
     return read & columns.keys()
 
@@ -163,20 +173,29 @@ def _classes(columns: Columns, wishes: Wishes) -> Roles | None:
     else:
         return None
     used = [label] if isinstance(label, str) else label
-    texts = _find_texts(columns, wishes, exclude=used)
-    task: dict[str, Any] = {"name": "sequence_classification", "text": texts, "label": label}
+    texts = text_of.find(columns, wishes, exclude=used)
+    joined = text_of.split(texts[0], columns)
+    reads: dict[str, Any] = {"text": texts}
+    if len(joined) > 1:
+        texts, reads = [*joined], {"template": text_of.template(joined)}
+    task: dict[str, Any] = {"name": "sequence_classification", **reads, "label": label}
     notes: tuple[str, ...] = ()
+    if len(wishes.text) == 2 and wishes.text not in PAIRS:
+        together = shlex.quote(", ".join(texts))
+        notes = (f"a pair of texts; --text {together} makes one text of both",)
     counts: dict[str, int] = {}
     if isinstance(label, str):
-        more, counts, notes = labels.read_labels(columns[label])
+        more, counts, on_labels = labels.read_labels(columns[label])
         task |= more
+        notes += on_labels
     else:
         task["problem_type"] = "multi_label_classification"
     if task.get("problem_type") == "regression" and len(texts) == 2:
         notes += ("--task embeddings gives each text a vector; the score is their similarity",)
     others = [name for name, c in columns.items() if c.is_text and name not in (*texts, *used)]
     if others:
-        notes += (f"{', '.join(others)}: more texts; task.template makes one text of them all",)
+        together = shlex.quote(", ".join(n for n in columns if n in (*texts, *others)))
+        notes += (f"{', '.join(others)}: more texts; --text {together} makes one text of all",)
     return make_roles(columns, task, [*texts, *used], texts=texts, labels=counts, notes=notes)
 
 
@@ -188,11 +207,13 @@ def _plain_texts(columns: Columns, wishes: Wishes) -> Roles | None:
     if len(texts) == 2 and not wishes.text:
         pair = " ".join(f"--text {shlex.quote(name)}" for name in texts)
         notes = (f"two texts; to search one with the other: --task embeddings {pair}",)
-    texts = _find_texts(columns, wishes, exclude=()) if len(texts) > 1 else texts
-    task: dict[str, Any] = {"name": "causal_lm", "text": texts[0]}
+    texts = text_of.find(columns, wishes, exclude=()) if len(texts) > 1 or wishes.text else texts
+    joined = text_of.split(texts[0], columns)
+    reads = {"text": joined[0]} if len(joined) == 1 else {"template": text_of.template(joined)}
+    task: dict[str, Any] = {"name": "causal_lm"} | reads
     if wishes.task == "masked_lm" or (wishes.task is None and wishes.has_encoder):
         task |= {"name": "masked_lm", "mask_probability": 0.15, "whole_word": True}
-    return make_roles(columns, task, texts[:1], texts=texts[:1], notes=notes)
+    return make_roles(columns, task, joined, texts=joined, notes=notes)
 
 
 def _find_label(columns: Columns, wishes: Wishes, exclude: Sequence[str] = ()) -> str:
@@ -207,25 +228,6 @@ def _find_label(columns: Columns, wishes: Wishes, exclude: Sequence[str] = ()) -
         return found[0]
     candidates = found or [name for name in columns if name not in exclude]
     return wishes.choose("which column holds the label?", candidates, None, "--label")
-
-
-def _find_texts(columns: Columns, wishes: Wishes, exclude: Sequence[str]) -> list[str]:
-    if wishes.text:
-        return [*wishes.text]
-    for pair in PAIRS:
-        if {*pair} <= {*columns} - {*exclude}:
-            return [*pair]
-    texts = [n for n, c in columns.items() if c.is_text and n not in exclude]
-    named = [name for key in TEXTS for name in columns if name.lower() == key and name in texts]
-    if not texts:
-        texts = [n for n in columns if n not in exclude and not columns[n].holds_numbers]
-    if len(texts) == 1:
-        return texts
-    if not texts:
-        raise InputError(f"no column of {', '.join(columns)} holds texts")
-    longest = max(texts, key=lambda name: columns[name].mean_characters)
-    default = named[0] if len(named) == 1 else longest
-    return [wishes.choose("which column holds the text?", texts, default, "--text")]
 
 
 FINDERS: dict[str, tuple[Callable[[Columns, Wishes], Roles | None], ...]] = {

@@ -34,7 +34,7 @@ class Preset:
 
 def _quick(train: Values, roles: Roles, model: Model) -> Values:
     """Train the upper half of the layers, without dropout, at a higher rate for fewer epochs."""
-    is_pair = len(roles.texts) == 2
+    is_pair = len(roles.task.get("text", ())) == 2
     config = model.config
     dropouts = [key for key in DROPOUTS if isinstance(getattr(config, key, None), float)]
     return {
@@ -95,7 +95,7 @@ def apply(name: str, parameters: dict[str, Any], roles: Roles, model: Model) -> 
     instead = "leave it out; `temper sweep` tries settings on your own data"
     if roles.task.get("problem_type") != "single_label_classification":
         raise InputError(f"{refuse} texts with one label alone; {instead}")
-    if len(roles.texts) == 1 and not preset.for_single_texts:
+    if len(roles.task.get("text", ())) != 2 and not preset.for_single_texts:
         raise InputError(f"{refuse} pairs of texts alone; {instead}")
     if model.from_scratch or model.config is None:
         why = "has no weights" if model.from_scratch else "cannot be read (its config.json)"

@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 from temper import params
 from temper.check import data_checks
 from temper.check.findings import Findings
-from temper.cli.init import refuse
+from temper.cli.init import choose, refuse
 from temper.core.errors import InputError
 from temper.init import labels, proposal, source
 from temper.init.profiles import ColumnProfile
@@ -215,6 +215,51 @@ def test_other_pairs_are_told_how(propose):
     write_table("short.csv", query="the price of {}", pos="it is {} in all", neg="it rains in {}")
     found, _ = propose("short.csv")
     assert (found.task.anchor, found.task.positive, found.task.negative) == ("query", "pos", "neg")
+
+
+def write_mail(file, subject, body):
+    """Write 40 rows of two texts and a label."""
+    rows = [(f"the price of {i}", f"it is {i} in all, or more", "abc"[i % 3]) for i in range(40)]
+    pd.DataFrame(rows, columns=[subject, body, "Art"]).to_csv(Path("mydata", file), index=False)
+
+
+def test_several_columns_make_one_text(propose):
+    """They are named with a comma between, and --text given twice is a pair."""
+    write_mail("mail.csv", "Betreff", "Nachricht")
+    found, facts = propose("mail.csv", text=("Betreff, Nachricht",))
+    assert (found.task.text, found.task.template) == (None, "{Betreff}\n{Nachricht}")
+    assert facts["template"] == "one text of Betreff, Nachricht, each in a line"
+    findings = Findings(facts={})
+    data_checks.check(found, findings)
+    assert findings.mistakes == []
+    found, facts = propose("mail.csv", text=("Betreff", "Nachricht"))
+    assert found.task.text == ("Betreff", "Nachricht")
+    assert facts["note"].endswith("--text 'Betreff, Nachricht' makes one text of both")
+    found, facts = propose("mail.csv", text=("Nachricht",))
+    assert facts["note"].endswith("--text 'Betreff, Nachricht' makes one text of all")
+    found, _ = propose("mail.csv", text=("Betreff,Nachricht",), task="masked_lm")
+    assert (found.task.text, found.task.template) == (None, "{Betreff}\n{Nachricht}")
+    for wrong, message in (
+        ({"text": ("Betreff, Nachrich",)}, "--text: no column 'Nachrich' .did you mean"),
+        ({"text": ("Betreff, Nachricht", "Art")}, "'a, b' for one text of several"),
+        ({"text": ("Betreff, Nachricht",), "task": "embeddings"}, "found no embeddings in"),
+    ):
+        with pytest.raises(InputError, match=message):
+            propose("mail.csv", **wrong)
+    for odd in ("a:b", "a{b"):
+        write_mail("odd.csv", odd, "c")
+        with pytest.raises(InputError, match=r"^--text: .*(has a ! or :|'{')"):
+            propose("odd.csv", text=(f"{odd}, c",))
+
+
+def test_the_question_for_a_text_takes_several(monkeypatch, capsys):
+    """Other questions take one answer, and a name that is none is asked for again."""
+    answers = iter(["a, x", "a, b"])
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: next(answers))
+    assert choose("which?", ["a", "b"], "a", "--text") == "a, b"
+    assert "'a, x' is none of these" in capsys.readouterr().out
+    answers = iter(["a, b", "b"])
+    assert choose("which?", ["a", "b"], None, "--label") == "b"
 
 
 def test_choices_may_have_a_context_and_a_question(propose):
