@@ -89,11 +89,9 @@ def apply(parameters: Params, path: Path) -> dict[str, Path]:
     files = local_files.find_files(data.files["train"], "train", data.glob)
     for file in files:
         edits.check(file)
-    whole = data.model_copy(update={"filter": None, "subset": None, "overlap": "report"})
-    with source_rows.open_rows(parameters.model_copy(update={"data": whole}), str) as rows:
-        names = source_rows.label_names(parameters, rows)
+    with source_rows.open_rows(with_all_rows(parameters), str) as rows:
         split_of = splits_of_train(rows)
-    changes = changes_by_file(parameters, corrections, names, {str(file) for file in files})
+    changes = changes_by_file(parameters, corrections, {str(file) for file in files})
     found = {split for by_row in split_of.values() for split in by_row.values()}
     splits = [split for split in ("train", "validation", "test") if split in found]
     root, is_cut = Path(data.files["train"]), len(splits) > 1
@@ -111,6 +109,19 @@ def apply(parameters: Params, path: Path) -> dict[str, Path]:
                 copied = written / places[file] if root.is_dir() else written
                 edits.copy(file, copied, edit, data.csv)
     return targets
+
+
+def with_all_rows(parameters: Params) -> Params:
+    """Return parameters that leave out no row; rows are cut from train before any are left out."""
+    data, task = parameters.data, parameters.task
+    if (
+        data.filter is not None
+        and data.filter.labels is not None
+        and "-1" not in (task.classes or ())
+    ):
+        task = task.model_copy(update={"labels": None})  # which lacks the labels that are dropped
+    whole = data.model_copy(update={"filter": None, "subset": None, "overlap": "report"})
+    return parameters.model_copy(update={"data": whole, "task": task})
 
 
 @contextmanager
@@ -146,7 +157,7 @@ def splits_of_train(rows: Rows) -> dict[str, dict[int, str]]:
 
 
 def changes_by_file(
-    parameters: Params, corrections: list[Correction], known: list[str], files: set[str]
+    parameters: Params, corrections: list[Correction], files: set[str]
 ) -> dict[str, dict[int, edits.Change]]:
     """Return what changes in each row of each file, checked against what is there now.
 
@@ -154,33 +165,36 @@ def changes_by_file(
         InputError: a row that train does not have, or whose label is another now, or an unknown
             label.
     """
-    task, data = parameters.task, parameters.data
+    parameters = with_all_rows(parameters)
+    written = labels.written(parameters)
+    spelling = Spelling(parameters.task, list(written), {})
     found: dict[str, dict[int, edits.Change]] = {}
     wanted = {correction.place: correction for correction in corrections}
-    cells = source_rows.cells_at(data, {place for place in wanted if place.file in files})
+    cells = source_rows.cells_at(
+        parameters.data, {place for place in wanted if place.file in files}
+    )
     for place, correction in wanted.items():
         if place not in cells:
             raise InputError(f"{correction.where}: train has no {place}; was the file changed?")
-        renamed = source_rows.renamed(cells[place], parameters)
-        spelling = Spelling(task, known, renamed)
-        now = spelling.of_row(renamed)
-        if now != correction.current:
+        now = labels.read(parameters.task, source_rows.renamed(cells[place], parameters))
+        if not spelling.are_same(now, correction.current):
             raise InputError(
-                f"{correction.where}: {place} has the label {now!r} and not "
+                f"{correction.where}: {place} has the label {spelling.join(now)!r} and not "
                 f"{correction.current!r}: the file was changed; run temper doubts again"
             )
         names = spelling.parse(correction.corrected, correction.where)
-        found.setdefault(place.file, {})[place.row] = make_change(parameters, names)
+        change = make_change(parameters, names, written)
+        found.setdefault(place.file, {})[place.row] = change
     return found
 
 
-def make_change(parameters: Params, names: list[str]) -> edits.Change:
+def make_change(parameters: Params, names: list[str], written: Mapping[str, Any]) -> edits.Change:
     """Return what gives a row these labels, under the names that its file has for columns."""
     originals = {new: old for old, new in (parameters.data.rename or {}).items()}
 
     def change(cells: Mapping[str, Any]) -> dict[str, Any]:
         renamed = source_rows.renamed(cells, parameters)
-        found = labels.changed(parameters.task, renamed, names)
+        found = labels.changed(parameters.task, renamed, names, written)
         return {originals.get(name, name): value for name, value in found.items()}
 
     return change

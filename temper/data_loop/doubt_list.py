@@ -9,7 +9,7 @@ import numpy as np
 
 from temper.core import csv_file
 from temper.core.errors import InputError
-from temper.data_loop import confidence, near_duplicates, records, source_rows, vectors
+from temper.data_loop import confidence, labels, near_duplicates, records, source_rows, vectors
 from temper.data_loop.confidence import Doubts
 from temper.data_loop.corrections import CORRECTED, appearing
 from temper.data_loop.labels import Spelling
@@ -62,14 +62,14 @@ def find(
     """
     check_task(parameters)
     with source_rows.open_rows(parameters, note) as rows:
-        labels = read_labels(parameters, rows, "train")
-        if len(labels) < folds:
-            raise InputError(f"--folds {folds}: train has {len(labels)} rows; use fewer folds")
+        ids = read_labels(parameters, rows, "train")
+        if len(ids) < folds:
+            raise InputError(f"--folds {folds}: train has {len(ids)} rows; use fewer folds")
         examples = {name: rows.splits["train"][name][:] for name in parameters.task.inputs}
         pairs = near_pairs(parameters, rows, similarity)
-        groups = pairs.groups()[: len(labels)]
+        groups = pairs.groups()[: len(ids)]
         (matrix,), judge = vectors.of_splits(parameters, [examples])
-        doubts = confidence.doubts(matrix, labels, groups, folds, parameters.data.split.seed)
+        doubts = confidence.doubts(matrix, ids, groups, folds, parameters.data.split.seed)
         return make_list(parameters, rows, doubts, pairs, judge=judge, limit=limit)
 
 
@@ -129,31 +129,30 @@ def make_list(
     parameters: Params, rows: Rows, doubts: Doubts, pairs: Pairs, *, judge: str, limit: int | None
 ) -> DoubtList:
     """Choose and describe the rows to list."""
-    labels = Labels(parameters, rows)
+    known = Labels(parameters, rows)
+    spelling = known.spelling
     conflicts = {
         row: other
         for row in range(len(doubts.scores))
-        if (other := labels.conflict(row, pairs)) is not None
+        if (other := known.conflict(row, pairs)) is not None
     }
     order = np.argsort(doubts.scores, kind="stable").tolist()
     doubted = [row for row in order if doubts.scores[row] < 0 or row in conflicts]
     chosen = doubted[:limit]
     places = Places(parameters, rows)
     cells = source_rows.read_cells(parameters, rows, "train", chosen)
-    spelling = labels.spelling(cells[0]) if chosen else None
     found = []
     for row, row_cells in zip(chosen, cells, strict=True):
-        assert spelling is not None
         is_doubted, score = doubts.scores[row] < 0, float(doubts.scores[row])
         suggested = spelling.text(doubts.suggested[row]) if is_doubted else ""
         reasons = [f"{suggested} is likelier"] if is_doubted else []
         if row in conflicts:
             value, other = conflicts[row]
-            split, at = labels.locate(other)
-            where, text = places.describe(split, at), spelling.text(labels.ids[other])
+            split, at = known.locate(other)
+            where, text = places.describe(split, at), spelling.text(known.ids[other])
             reasons.append(f"near-duplicate ({value:.2f}) of {where} in {split}, which is {text}")
         place = rows.place("train", row)
-        current, reason = spelling.text(labels.ids[row]), "; ".join(reasons)
+        current, reason = spelling.text(known.ids[row]), "; ".join(reasons)
         found.append(
             Doubt(place, places.line(place), current, suggested, round(score, 6), reason, row_cells)
         )
@@ -172,7 +171,9 @@ class Labels:
 
     def __init__(self, parameters: Params, rows: Rows):
         self.parameters, self.splits = parameters, in_order(rows)
-        self.names = source_rows.label_names(parameters, rows)
+        written = labels.written(parameters) if parameters.data.source == "files" else {}
+        names = source_rows.label_names(parameters, rows)
+        self.spelling = Spelling(parameters.task, names, written)
         self.ids: list[list[int]] = []
         self.starts: list[int] = []
         name = (parameters.task.target or ("",))[0]
@@ -191,11 +192,6 @@ class Labels:
         """Return the likest row with other labels, and its similarity; None: there is none."""
         found = (pair for pair in pairs.of_row(row) if self.ids[pair[1]] not in ([], self.ids[row]))
         return next(found, None)
-
-    def spelling(self, cells: Mapping[str, Any]) -> Spelling:
-        is_file = self.parameters.data.source == "files"
-        renamed = source_rows.renamed(cells, self.parameters) if is_file else {}
-        return Spelling(self.parameters.task, self.names, renamed)
 
 
 class Places:

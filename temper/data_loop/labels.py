@@ -5,8 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from temper.core.errors import InputError, alternatives
+from temper.data_loop import source_rows
+from temper.data_loop.source_rows import Source
 from temper.ingest import columns, label_encoder, label_values
 from temper.params.classification import SequenceClassification
+from temper.params.schema import Params
 from temper.params.task import TaskParams
 
 NO_LABEL = "(none)"  # of a row with several labels: that it has none of them
@@ -18,42 +21,84 @@ class Spelling:
 
     Args:
         names: in the order of their ids.
-        cells: a row's columns as its file has them, renamed; {}: those of data/raw, in ids.
+        written: the names as the files have them, which may be ids; {}: as `names`.
     """
 
-    def __init__(self, task: TaskParams, names: Sequence[str], cells: Mapping[str, Any]):
-        self.task, self.names = task, list(names)
+    def __init__(self, task: TaskParams, names: Sequence[str], written: Mapping[str, Any]):
         self.has_several = task.target is not None and task.target[1] == "classes"
         self.separator = getattr(task, "label_separator", None) or SEPARATOR
-        found = read(task, cells) if cells else []
-        if not set(found) <= set(self.names) and label_encoder.are_label_ids(found, task.classes):
-            self.names = [str(i) for i in range(len(names))]
-
-    def of_row(self, cells: Mapping[str, Any]) -> str:
-        """Return the labels of a row's columns as one text."""
-        return self.text(sorted({self.names.index(name) for name in read(self.task, cells)}))
+        are_ids = bool(written) and label_encoder.are_label_ids(written, task.classes)
+        self.names = [str(i) for i in range(len(names))] if are_ids else list(names)
 
     def text(self, ids: Sequence[int]) -> str:
         """Return label ids as one text."""
-        return self.separator.join(self.names[i] for i in ids) or NO_LABEL
+        return self.join([self.names[i] for i in ids])
+
+    def join(self, names: Sequence[str]) -> str:
+        return self.separator.join(names) or NO_LABEL
+
+    def are_same(self, names: Sequence[str], text: str) -> bool:
+        """Say whether a cell of the list has these labels, in whatever order."""
+        return {key(name) for name in names} == {key(part) for part in self._parts(text)}
 
     def parse(self, text: str, where: str) -> list[str]:
         """Return the labels of a corrected cell.
 
         Raises:
-            InputError: an unknown label.
+            InputError: an unknown label, or one that is like several.
         """
-        if text == NO_LABEL and self.has_several:
-            return []
-        parts = text.split(self.separator) if self.has_several else [text]
-        labels = [label_values.label_name(part.strip()) for part in parts]
-        for label in labels:
-            if label not in self.names:
-                raise InputError(
-                    f"{where}: corrected_label {label!r} is no label of the data"
-                    f"{alternatives(label, self.names)}"
-                )
-        return labels
+        return [self._known(part, where) for part in self._parts(text)]
+
+    def _parts(self, text: str) -> list[str]:
+        if self.has_several:
+            return [] if text == NO_LABEL else [part.strip() for part in text.split(self.separator)]
+        return [text]
+
+    def _known(self, label: str, where: str) -> str:
+        alike = [label] if label in self.names else [n for n in self.names if key(n) == key(label)]
+        if len(alike) > 1:
+            listed = ", ".join(map(repr, alike))
+            raise InputError(
+                f"{where}: corrected_label {label!r} may be any of {listed}; make these one label "
+                "in the data"
+            )
+        if not alike:
+            raise InputError(
+                f"{where}: corrected_label {label!r} is no label of the data"
+                f"{alternatives(label, self.names)}"
+            )
+        return alike[0]
+
+
+def key(label: str) -> str:
+    """Return what tells labels apart in a list that a spreadsheet has saved: true is TRUE there."""
+    stripped = label.strip()
+    return stripped.lower() if stripped.lower() in ("true", "false") else stripped
+
+
+def written(parameters: Params) -> dict[str, Any]:
+    """Return each label of the files of all splits by its name, as a cell or a list holds it."""
+    task, data, found = parameters.task, parameters.data, {}
+    assert task.target is not None
+    name, _ = task.target
+    for split in data.files:
+        for batch in source_rows.read(split, data, Source(), str):
+            renamed = source_rows.renamed(batch, parameters)
+            values = columns.find_column(renamed, name) or [None] * columns.num_rows(batch)
+            targets = label_values.read_targets(renamed, task, split, columns.locate_in(split))
+            for value, labels in zip(values, targets, strict=True):
+                for label, item in zip(labels or (), _items(value, labels or ()), strict=True):
+                    found.setdefault(label, item)
+    return found
+
+
+def _items(value: Any, labels: Sequence[str]) -> Sequence[Any]:
+    """Return the labels of one cell as its list holds them."""
+    if isinstance(value, list | tuple):
+        return value
+    if isinstance(value, str) and value.lstrip().startswith("[") and [value] != [*labels]:
+        return columns.parse_list(value)
+    return labels if isinstance(value, str | None) or len(labels) != 1 else [value]
 
 
 def read(task: TaskParams, cells: Mapping[str, Any]) -> list[str]:
@@ -63,11 +108,14 @@ def read(task: TaskParams, cells: Mapping[str, Any]) -> list[str]:
     return list(target or ())
 
 
-def changed(task: TaskParams, cells: Mapping[str, Any], labels: Sequence[str]) -> dict[str, Any]:
+def changed(
+    task: TaskParams, cells: Mapping[str, Any], labels: Sequence[str], written: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the columns to change, so that the row has these labels, in the form of the old ones.
 
     Args:
         cells: the row's columns, renamed.
+        written: as the function of this name returns it.
     """
     if isinstance(task, SequenceClassification) and isinstance(task.label, tuple):
         return {name: like(cells.get(name), name in labels) for name in task.label}
@@ -75,14 +123,22 @@ def changed(task: TaskParams, cells: Mapping[str, Any], labels: Sequence[str]) -
     name, value_type = task.target
     old = columns.find_column({k: [v] for k, v in cells.items()}, name)
     value = old[0] if old else None
+    items = [written.get(label, label) for label in labels]
     if value_type == "class":
-        return {name: like_label(value, labels[0])}
+        return {name: items[0] if value is None else like_label(value, labels[0])}
+    if not isinstance(value, str):
+        return {name: items}
     separator = getattr(task, "label_separator", None)
-    if isinstance(value, str):
-        is_list = separator is None
-        text = json.dumps(list(labels), ensure_ascii=False) if is_list else separator.join(labels)
-        return {name: text}
-    return {name: list(labels)}
+    return {name: list_like(value, items) if separator is None else separator.join(labels)}
+
+
+def list_like(old: str, items: Sequence[Any]) -> str:
+    """Write a list as the text of the old one was: JSON, or as Python prints it."""
+    try:
+        json.loads(old or "[]")
+    except ValueError:
+        return repr(list(items))
+    return json.dumps(list(items), ensure_ascii=False)
 
 
 def like(old: Any, flag: bool) -> Any:

@@ -159,6 +159,22 @@ def test_labels_that_are_ids_in_the_file_are_ids_in_the_list(project):
     assert json.loads(line) == rows[10] | {"label": 1}
 
 
+def test_rows_that_a_filter_drops_stay_in_the_copy(project):
+    """Also where task.labels has no name for their label."""
+    rows = rows_with_mistakes() + [{"text": f"Number {i}", "label": "spam"} for i in range(5)]
+    write_csv("x.csv", rows)
+    kept = ["bad", "good"]
+    filters = {"labels": kept, "applies_to": ["train"]}
+    parameters = project(
+        {"labels": kept},
+        {"evaluate__positive_label": "good"},
+        files={"train": "x.csv"},
+        filter=filters,
+    )
+    corrections.apply(parameters, correct(listed(parameters), {11: "good"}))
+    assert read_csv("x.corrected.csv") == [*rows[:10], rows[10] | {"label": "good"}, *rows[11:]]
+
+
 def test_a_corrected_image_is_in_the_folder_of_its_label(project, monkeypatch):
     """Images are judged by their pixels where the model starts from scratch."""
     colours = {"red": (220, 30, 30), "blue": (30, 30, 220)}
