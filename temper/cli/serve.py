@@ -86,8 +86,8 @@ def check_docker(engine: str, port: int, host: str, *, trust_code: bool) -> None
         raise InputError("--host is for serving here; docker run -p says who reaches a container")
     if trust_code:
         raise InputError("--trust-code: the container runs no code of a model; leave it out")
-    if port == 0:
-        raise InputError("--port 0: a container's port is fixed; choose one, such as 8080")
+    if not 0 < port < 2**16:
+        raise InputError(f"--port {port}: a container's port is one of 1 to 65535, such as 8080")
 
 
 def check_target(target: Path) -> None:

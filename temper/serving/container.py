@@ -38,8 +38,8 @@ COPY . .
 USER server
 ENV HOST=0.0.0.0 PORT={port} PYTHONUNBUFFERED=1
 EXPOSE {port}
-HEALTHCHECK CMD ["python", "-c", "import urllib.request as u; \
-u.urlopen('http://127.0.0.1:{port}/health', timeout=5)"]
+HEALTHCHECK CMD ["python", "-c", "import os, urllib.request as u; \
+u.urlopen('http://127.0.0.1:' + os.environ['PORT'] + '/health', timeout=5)"]
 CMD ["python", "app.py"]
 """
 README = """\
@@ -86,6 +86,8 @@ def write(
     request = shlex.quote(json.dumps({service.RECORDS: [row]}))
     readme = README.format(name=name, port=port, request=request)
     (target / "README.md").write_text(readme, encoding="utf-8")
+    for path in target.rglob("*"):  # COPY keeps modes, and the server is another user than yours
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def image_name(folder: Path) -> str:

@@ -3,9 +3,12 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from pathlib import Path
 
@@ -47,7 +50,11 @@ def test_serves_the_export_until_ctrl_c(exported):
 @pytest.mark.slow
 def test_writes_a_folder_that_docker_builds(exported, capsys):
     """Pinned requirements, a user of its own, one graph, no weights; the same bytes each time."""
+    mask = os.umask(0o077)
     serve.serve(exported, docker=True, output=Path("My out"), engine="int8", port=9000)
+    os.umask(mask)
+    modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in Path("My out").rglob("*")}
+    assert modes == {(True, 0o755), (False, 0o644)}  # its user reads what is copied
     assert "docker build -t my-out 'My out'" in capsys.readouterr().out
     steps = containers.read_steps(Path("My out/Dockerfile"))
     names = [name for name, _ in steps]
@@ -117,6 +124,49 @@ def test_answers_that_would_differ_are_refused(exported, monkeypatch):
     assert not Path("out").exists()
 
 
+class Healthy(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/health" else 404)
+        self.end_headers()
+
+    def log_message(self, format, *arguments):
+        pass
+
+
+@pytest.mark.slow
+def test_the_healthcheck_asks_the_port_that_is_set(tmp_path):
+    """`docker run -e PORT=9000` moves the server."""
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Healthy)
+    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    dockerfile = tmp_path / "Dockerfile"
+    dockerfile.write_text(container.DOCKERFILE.format(python="3.11", port=8080))
+    check = dict(containers.read_steps(dockerfile))["HEALTHCHECK"].removeprefix("CMD ")
+    command = [sys.executable, *json.loads(check)[1:]]
+    port = str(listening.server_address[1])
+    assert subprocess.run(command, env=os.environ | {"PORT": port}, check=False).returncode == 0
+    listening.shutdown()
+    listening.server_close()
+    done = subprocess.run(
+        command, env=os.environ | {"PORT": port}, check=False, capture_output=True
+    )
+    assert done.returncode == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("port", "reason"), [("web", "PORT=web: expected a number"), ("0", "no config.json there")]
+)
+def test_what_keeps_the_container_from_serving_is_one_line(tmp_path, port, reason):
+    shutil.copy(container.APP, tmp_path)
+    variables = environment(PYTHONPATH=str(ROOT), PORT=port)
+    command = [sys.executable, str(tmp_path / container.APP.name)]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert reason in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -124,7 +174,8 @@ def test_answers_that_would_differ_are_refused(exported, monkeypatch):
         ({"docker": True, "engine": "torch"}, "--engine torch: the container has no torch"),
         ({"docker": True, "host": "0.0.0.0"}, "--host is for serving here"),
         ({"docker": True, "trust_code": True}, "--trust-code: the container runs no code"),
-        ({"docker": True, "port": 0}, "--port 0: a container's port is fixed"),
+        ({"docker": True, "port": 0}, "--port 0: a container's port is one of 1 to 65535"),
+        ({"docker": True, "port": 65536}, "--port 65536: a container's port is one of 1 to 65535"),
         ({}, r"--model data/export: no config\.json there; run dvc"),
     ],
 )
