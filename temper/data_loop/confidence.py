@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from temper.core.errors import InputError
+from temper.data_loop.near_duplicates import Pairs
 from temper.ingest import splits
+from temper.ingest.text_files import Note
 
 C = {"dense": 1.0, "sparse": 3.0}  # inverse of the regularization
 MAX_ITER = 300
@@ -47,6 +50,28 @@ def doubts(matrix: Any, labels: np.ndarray, groups: np.ndarray, folds: int, seed
         return single_label(probabilities, labels)
     columns = [out_of_fold_binary(matrix, has, groups, folds, seed) for has in labels.T]
     return several_labels(np.stack(columns, 1), labels)
+
+
+def fold_groups(pairs: Pairs, num_rows: int, folds: int, note: Note) -> np.ndarray:
+    """Return a number per row of train, (rows,): rows that share it are in one fold.
+
+    They are near-duplicates, also by way of others; equal rows alone where so many hang together
+    that a fold cannot hold them.
+
+    Raises:
+        InputError: fewer rows than folds differ.
+    """
+    groups = pairs.groups()[:num_rows]
+    sizes = np.bincount(groups)
+    if sizes.max() > num_rows / folds or np.count_nonzero(sizes) < folds:
+        groups = pairs.item_of[:num_rows]
+        note(
+            f"{sizes.max():,} of {num_rows:,} rows are near-duplicates one of another, more than a "
+            "fold holds: only equal rows are kept in one fold"
+        )
+    if (count := len(np.unique(groups))) < folds:
+        raise InputError(f"--folds {folds}: only {count} rows of train differ; use fewer folds")
+    return groups
 
 
 def fold_of(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:

@@ -67,7 +67,7 @@ def find(
             raise InputError(f"--folds {folds}: train has {len(ids)} rows; use fewer folds")
         examples = {name: rows.splits["train"][name][:] for name in parameters.task.inputs}
         pairs = near_pairs(parameters, rows, similarity)
-        groups = pairs.groups()[: len(ids)]
+        groups = confidence.fold_groups(pairs, len(ids), folds, note)
         (matrix,), judge = vectors.of_splits(parameters, [examples])
         doubts = confidence.doubts(matrix, ids, groups, folds, parameters.data.split.seed)
         return make_list(parameters, rows, doubts, pairs, judge=judge, limit=limit)

@@ -4,9 +4,9 @@ Texts: the Jaccard similarity of their character 5-grams, for every pair above t
 missed. Images: the correlation of their thumbnails.
 """
 
-import re
 import unicodedata
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,12 +65,29 @@ def of_texts(columns: Sequence[Sequence[str]], threshold: float) -> Pairs:
     numbers: dict[tuple[str, ...], int] = {}
     texts = [tuple(map(normalized, row)) for row in zip(*columns, strict=True)]
     item_of = np.array([numbers.setdefault(row, len(numbers)) for row in texts], dtype=int)
-    return Pairs(item_of, *similar_sets([shingles(row) for row in numbers], threshold))
+    return Pairs(item_of, *similar_sets(map(shingles, numbers), threshold))
 
 
 def normalized(text: str) -> str:
-    """Return the words of a text in lower case, one space between them."""
-    return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold()))
+    """Return the words, numbers and symbols of a text in lower case, one space between them.
+
+    A text of punctuation alone is as it is.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join((folded.translate(_COUNTED).strip() or folded).split())
+
+
+class _Counted(dict[int, str]):
+    """Characters that count → themselves: letters, their marks, digits and symbols, emoji too."""
+
+    def __missing__(self, code: int) -> str:
+        category = unicodedata.category(chr(code))
+        counted = chr(code) if category[0] in "LMNS" else "" if category == "Cf" else " "
+        self[code] = counted
+        return counted
+
+
+_COUNTED = _Counted()
 
 
 def shingles(texts: Sequence[str]) -> set[str]:
@@ -82,7 +99,7 @@ def shingles(texts: Sequence[str]) -> set[str]:
     }
 
 
-def similar_sets(sets: Sequence[set[str]], threshold: float) -> tuple[np.ndarray, np.ndarray]:
+def similar_sets(sets: Iterable[set[str]], threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the pairs (pairs, 2) of sets with at least this Jaccard similarity, and theirs.
 
     Two such sets share one of the rarest members of each, so that only sets that do are compared:
@@ -90,25 +107,27 @@ def similar_sets(sets: Sequence[set[str]], threshold: float) -> tuple[np.ndarray
     """
     from scipy.sparse import csr_array
 
-    sizes = np.array([len(s) for s in sets], dtype=int)
     names: dict[str, int] = {}
-    numbers = (names.setdefault(member, len(names)) for s in sets for member in sorted(s))
-    indices = np.fromiter(numbers, int)
+    numbers, lengths = array("q"), array("q")  # one set of texts at a time is in memory
+    for members in sets:
+        numbers.extend(names.setdefault(member, len(names)) for member in sorted(members))
+        lengths.append(len(members))
+    indices, sizes = np.array(numbers, dtype=int), np.array(lengths, dtype=int)
     ends = np.concatenate([[0], np.cumsum(sizes)])
-    shape = (len(sets), max(1, len(names)))
+    shape = (len(sizes), max(1, len(names)))
     whole = csr_array((np.ones(len(indices), dtype=np.int32), indices, ends), shape)
     counts = np.bincount(indices, minlength=len(names))
     rank = np.empty(len(names), dtype=int)
     rank[np.argsort(counts, kind="stable")] = np.arange(len(names))
     kept = sizes - np.ceil(threshold * sizes - 1e-9).astype(int) + 1
-    rows = np.repeat(np.arange(len(sets)), sizes)
+    rows = np.repeat(np.arange(len(sizes)), sizes)
     order = np.lexsort((rank[indices], rows))
     is_rare = np.arange(len(indices)) - ends[rows] < kept[rows]
     rare_ends = np.concatenate([[0], np.cumsum(kept * (sizes > 0))])
     rare_indices = indices[order][is_rare]
     rare = csr_array((np.ones(len(rare_indices), dtype=np.int32), rare_indices, rare_ends), shape)
     pairs, similarities = [np.zeros((0, 2), dtype=int)], [np.zeros(0)]
-    for start in range(0, len(sets), BLOCK):
+    for start in range(0, len(sizes), BLOCK):
         found: Any = (rare[start : start + BLOCK] @ rare.T).tocoo()
         first, second = found.coords[0] + start, found.coords[1]
         both = np.array([first, second]).T[first < second]

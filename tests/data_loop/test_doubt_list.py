@@ -75,6 +75,25 @@ def test_fewer_rows_than_folds_are_refused(project):
         listed(project(files={"train": "x.csv"}))
 
 
+def test_rows_that_all_hang_together_are_divided_all_the_same(project):
+    """Each differs from the next by a letter; equal rows stay in one fold."""
+    rows = [{"text": "x" * i + "y" * (59 - i), "label": "good"} for i in range(60)]
+    rows = [row | {"label": "bad"} if i % 3 else row for i, row in enumerate(rows)]
+    write_csv("x.csv", rows)
+    notes: list[str] = []
+    found = doubt_list.find(
+        project(files={"train": "x.csv"}), notes.append, folds=5, similarity=0.5, limit=None
+    )
+    assert found.num_rows == 60
+    assert "60 of 60 rows are near-duplicates one of another, more than a fold holds" in notes[-1]
+
+
+def test_fewer_rows_that_differ_than_folds_are_refused(project):
+    write_csv("x.csv", [{"text": "same", "label": label} for label in ("good", "bad") * 10])
+    with pytest.raises(InputError, match="--folds 5: only 1 rows of train differ; use fewer"):
+        listed(project(files={"train": "x.csv"}))
+
+
 def test_without_the_model_it_says_what_to_run(project):
     write_csv("x.csv", rows_with_mistakes())
     parameters = project(files={"train": "x.csv"})

@@ -43,6 +43,21 @@ def test_texts_are_alike_but_for_case_spaces_and_a_word():
     assert near_duplicates.of_texts([texts], 0.95).of_row(0) == [(1.0, 1)]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Great \U0001f600!", "great \U0001f600"),
+        ("It costs 5 $, not 5 €.", "it costs 5 $ not 5 €"),
+        ("\u0915\u093f\u0924\u093e\u092c", "\u0915\u093f\u0924\u093e\u092c"),  # vowel signs
+        ("co\u00adop, and\tEND_", "coop and end"),
+        ("  ?! ?!", "?! ?!"),
+    ],
+)
+def test_letters_marks_digits_and_symbols_count(text, expected):
+    """Punctuation does where there is nothing else."""
+    assert near_duplicates.normalized(text) == expected
+
+
 def test_both_texts_of_a_pair_count():
     """A text in the other column is another."""
     pairs = [["one short text", "another text"], ["another text", "one short text"]]
