@@ -15,7 +15,7 @@ from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.prediction import packed
 from temper.prediction.batches import BATCH_TOKENS
-from temper.prediction.predictor import needs_torch, open_export
+from temper.prediction.predictor import Predictor, needs_torch, open_export
 from temper.serving import service
 
 LOOPBACK = "127.0.0.1"
@@ -58,14 +58,7 @@ def serve(
             trust_code=trust_code,
         )
     if docker:
-        from temper.serving import container
-
-        target = output or Path("data/serving")
-        check_target(target)
-        name = container.image_name(target)
-        with artifacts.atomic_dir(target) as folder:
-            container.write(folder, name, model, predictor, chosen, port)
-        show(target, name)
+        write_container(output or Path("data/serving"), model, predictor, chosen, port)
         return
     served = service.Service(predictor)
     with service.bind(served, host, port) as listening:
@@ -88,6 +81,23 @@ def check_docker(engine: str, port: int, host: str, *, trust_code: bool) -> None
         raise InputError("--trust-code: the container runs no code of a model; leave it out")
     if not 0 < port < 2**16:
         raise InputError(f"--port {port}: a container's port is one of 1 to 65535, such as 8080")
+
+
+def write_container(
+    target: Path, model: Path, predictor: Predictor, engine: str, port: int
+) -> None:
+    """Write the folder for Docker, and print how to start it.
+
+    Raises:
+        InputError: the folder holds something else, or a container would answer differently.
+    """
+    from temper.serving import container
+
+    check_target(target)
+    name = container.image_name(target)
+    with artifacts.atomic_dir(target) as folder:
+        container.write(folder, name, model, predictor, engine, port)
+    show(target, name)
 
 
 def check_target(target: Path) -> None:
