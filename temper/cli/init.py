@@ -72,13 +72,11 @@ def init(
         hint = f"{places}: correct what is there, then run temper check"
         raise InputError(f"{error}\n{hint}") from None
     paths = [str(target), *tracked]
-    if not commit:
+    if commit:
+        commit_paths(paths, f"Parameters for {found.place}")
+        print("next: dvc repro")
+    else:
         print(f"next: git add {shlex.join(paths)} && git commit -m 'Parameters', then dvc repro")
-        return
-    if repo.git("status", "--porcelain", "--", *paths):
-        repo.git("add", "--", *paths)
-        repo.git("commit", "-qm", f"Parameters for {found.place}", "--", *paths)
-    print("next: dvc repro")
 
 
 @contextmanager
@@ -140,6 +138,15 @@ def track(paths: Sequence[Path]) -> list[str]:
         files += [file.as_posix() for file in written if file.exists()]
         print(f"tracked {path} with dvc add")
     return list(dict.fromkeys(files))
+
+
+def commit_paths(paths: Sequence[str], message: str) -> None:
+    """Commit these paths alone, if there is something new in them."""
+    from temper import repo
+
+    if repo.git("status", "--porcelain", "--", *paths):
+        repo.git("add", "--", *paths)
+        repo.git("commit", "-qm", message, "--", *paths)
 
 
 def choose(question: str, choices: Sequence[str], default: str | None, option: str) -> str:
