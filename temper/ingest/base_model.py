@@ -169,6 +169,13 @@ def _tokenizer_summary(
     return summary | ({"new_tokens": list(params.new_tokens)} if params.new_tokens else {})
 
 
+def _set_padding(config: "PretrainedConfig", tokenizer: Any) -> None:
+    """Name a padding token where none is named: GPT-2 classifies by the last token before it."""
+    if getattr(config, "pad_token_id", 0) is None:  # a temper head's config has no key
+        pad, end = tokenizer.pad_token_id, tokenizer.eos_token_id
+        config.pad_token_id = end if pad is None else pad
+
+
 def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[str, Any]:
     """Write `processor/` and `weights/` under target; return the summary.
 
@@ -200,10 +207,8 @@ def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[s
         summary["tensors"] = weights.compare_weights(folder, config, task.auto_model)
     if task.auto_processor == "AutoTokenizer":
         summary |= _tokenizer_summary(processor, config, params)
-    needs_padding = getattr(config, "pad_token_id", 0) is None  # a temper head's config has no key
-    if base_tokenizer.is_plain_classifier(params, task) and needs_padding:
-        pad, end = processor.pad_token_id, processor.eos_token_id
-        config.pad_token_id = end if pad is None else pad  # GPT-2 reads the last token before it
+    if base_tokenizer.is_plain_classifier(params, task):
+        _set_padding(config, processor)
     config._name_or_path = ""
     config.save_pretrained(str(target / "weights"))
     processor.save_pretrained(str(target / "processor"))
