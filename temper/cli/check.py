@@ -19,6 +19,8 @@ from temper.params import user_code
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from temper.params.model import ModelParams
+
 NOT_A_COMMAND: Any = None  # the context where Python code calls `check`
 
 
@@ -173,10 +175,27 @@ def check_augmentation(parameters: params.Params, findings: Findings) -> None:
                 base_model.check_inference_model(Path(parameters.model.files[p.name]), p.name)
 
 
+def check_layers(parameters: params.Params, folder: Path, findings: Findings) -> "ModelParams":
+    """Check `model.layers`; return the model's parameters, without layers that are refused."""
+    from temper.ingest import base_model, chosen_layers
+    from temper.tasks.base import registry
+
+    p = parameters.model
+    without = p.model_copy(update={"layers": None})
+    own_config = base_model.read_config(folder, without.model_copy(update={"config": {}}))
+    with findings.at("model.layers"):
+        chosen_layers.check(folder, own_config, p)
+        config = base_model.read_config(folder, p.model_copy(update={"config": {}}))
+        auto_model = registry.load(parameters).auto_model
+        chosen_layers.check_networks(folder, own_config, config, p, auto_model)
+        return p
+    return without
+
+
 def check_model(parameters: params.Params, findings: Findings) -> None:
     """Report what the parameters ask for and the local model folder cannot give."""
     from temper.check import custom_code_checks, network_checks, onnx_checks
-    from temper.ingest import base_model, chosen_layers, sentence_transformers, weights
+    from temper.ingest import base_model, sentence_transformers, weights
     from temper.tasks.base import registry
 
     p = parameters.model
@@ -184,17 +203,7 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
     with findings.at(f"model.files.{p.name}"):
         base_model.check_base_model(folder, p)
         if p.layers is not None:
-            chosen, p = p.layers, p.model_copy(update={"layers": None})
-            own_config = base_model.read_config(folder, p.model_copy(update={"config": {}}))
-            with findings.at("model.layers"):
-                with_layers = p.model_copy(update={"layers": chosen})
-                chosen_layers.check(folder, own_config, with_layers)
-                plain = base_model.read_config(
-                    folder, with_layers.model_copy(update={"config": {}})
-                )
-                auto_model = registry.load(parameters).auto_model
-                chosen_layers.check_networks(folder, own_config, plain, with_layers, auto_model)
-                p = with_layers
+            p = check_layers(parameters, folder, findings)
         plain = base_model.read_config(folder, p.model_copy(update={"config": {}}))
         for key, value in p.config.items():
             with findings.at(f"model.config.{key}"):
