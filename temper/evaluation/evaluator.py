@@ -66,6 +66,7 @@ class Evaluator:
         self.zero_shot_folder, self.base_folder = zero_shot_folder, base_folder
         self.new_tokens = parameters.model.new_tokens
         self.task, self.params, self.seed = predictor.task, parameters.evaluate, parameters.seed
+        self.extra_columns = parameters.data.extra_columns
         self.metrics_module = parameters.task.metrics
         self.module = metrics.load(self.metrics_module)
         self.headline: tuple[str, ...] = self.module.HEADLINE  # the main one first
@@ -167,15 +168,14 @@ class Evaluator:
         """Return the tables of the report, by file name without `.csv`."""
         examples, count = self.raw[split], self.params.num_worst_examples
         slices = {name: examples[name] for name in self.params.slices}
+        task, extra, loss = self.task.params, self.extra_columns, self.example_loss(result)
 
         def slice_scores(rows: np.ndarray) -> Scores:
             return self.total_scores(result.stats[rows]) | self.intervals(result.stats[rows])
 
         by_name = {
             "slices": tables.slice_table(slices, slice_scores, self.headline),
-            "worst": tables.worst_rows(
-                predictions, self.example_loss(result), examples, self.task.params, count
-            ),
+            "worst": tables.worst_rows(predictions, loss, examples, task, count, extra),
         }
         if result.type_counts is not None:
             by_name["per_class"] = tables.per_type(result.type_counts)

@@ -8,8 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from temper import metrics, params, templates
-from temper.evaluation import decision_table, plots
-from temper.evaluation.tables import read_csv
+from temper.evaluation import decision_table, plots, tables
 from temper.evaluation.text_tables import Table, format_number, format_score
 from temper.params import user_code
 
@@ -139,7 +138,7 @@ def write(
 
     `history` is the folder of the metrics by step, `taught` says by whom the model was taught.
     """
-    task, tables = parameters.task, {name: read_csv(folder / f"{name}.csv") for name in TABLES}
+    task, listed = parameters.task, {n: tables.read_csv(folder / f"{n}.csv") for n in TABLES}
     best_metric = user_code.attribute_name(parameters.train.metric_for_best_model)
     html = templates.render(
         Path(__file__).with_name(TEMPLATE),
@@ -151,13 +150,14 @@ def write(
         remarks=remarks(scores, task.metrics),
         examples=task.examples_name,
         history=plots.training(history, best_metric),
-        tables=tables,
+        tables=listed,
         curves=plots.curves(folder),
         decisions=decision_table.read(folder),
         decision_head=decision_table.HEAD,
-        confusion=confusion_matrix(read_csv(folder / "confusion.csv"), label_names),
+        confusion=confusion_matrix(tables.read_csv(folder / "confusion.csv"), label_names),
         inputs=task.texts,
-        worst=plots.worst(tables["worst"], task.metrics, list(task.texts)),
+        kept=tables.kept_columns(parameters.data.extra_columns, task),
+        worst=plots.worst(listed["worst"], task.metrics, list(task.texts)),
         parameters=params.flatten(parameters, without="export"),
         taught=taught,
     )

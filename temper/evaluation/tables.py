@@ -21,6 +21,7 @@ MOST_PAIRS = 30
 MOST_POINTS = 200  # of a curve
 MOST_VALUES = 30  # of a slice column; the most frequent ones
 BINS = 10  # of the calibration curve
+WORST = ("row", "loss", "reference", "prediction", "score", "rank", "neighbours")
 THUMBNAIL_SIZE = 96  # longest side of a listed image, px
 THUMBNAIL_RATE, THUMBNAIL_SECONDS = 8000, 3  # of a listed clip, which so has up to 48 kB
 
@@ -161,13 +162,24 @@ def slice_table(
     return table
 
 
+def kept_columns(extra: Sequence[str], task: TaskSchema) -> list[str]:
+    """Return the extra columns, such as ids, whose names the table of worst rows has free."""
+    return [name for name in extra if name not in {*WORST, *task.texts}]
+
+
 def worst_rows(
-    predictions: Path, loss: np.ndarray, examples: Any, task: TaskSchema, count: int
+    predictions: Path,
+    loss: np.ndarray,
+    examples: Any,
+    task: TaskSchema,
+    count: int,
+    extra: Sequence[str] = (),
 ) -> Table:
     """Return the rows of a predictions file with the highest loss, worst first, with their inputs.
 
     Args:
         task: says which inputs they have.
+        extra: columns that tell whose rows they are; a split may be cut at random.
     """
     order = np.argsort(-loss, kind="stable")[:count].tolist()
     with predictions.open(newline="", encoding="utf-8") as file:
@@ -183,6 +195,7 @@ def worst_rows(
             "prediction": written[i]["prediction"],
             **({"score": rounded(written[i]["score"])} if "score" in header else {}),
             **input_texts(examples[i], task),
+            **{name: examples[i][name] for name in kept_columns(extra, task)},
         }
         for i in order
     ]

@@ -50,6 +50,18 @@ def test_a_long_text_is_listed_and_read_again(tmp_path):
     assert worst[0]["reference"] == worst[0]["text"] == text
 
 
+def test_extra_columns_tell_whose_rows_are_the_worst(tmp_path):
+    """Not one that is called like a column of the table or a text of the task."""
+    file = tmp_path / "test.csv"
+    tables.write_csv(file, [{"row": i, "reference": "a", "prediction": "b"} for i in range(3)])
+    examples = [{"text": "t", "id": f"id-{i}", "rank": "z", "loss": "z"} for i in range(3)]
+    task = MaskedLM(name="masked_lm", text="text", mask_probability=0.1, whole_word=False)
+    extra = ("id", "rank", "loss")
+    (worst,) = tables.worst_rows(file, np.array([1.0, 3.0, 2.0]), examples, task, 1, extra)
+    assert list(worst) == ["row", "loss", "reference", "prediction", "text", "id"]
+    assert (worst["row"], worst["loss"], worst["id"]) == (1, 3.0, "id-1")
+
+
 def test_slices_are_the_scores_of_their_rows():
     """Each value of a column has its scores and its count."""
     right, topics = RANDOM.random(90) < 0.6, np.array(["x", "y", "z"])[RANDOM.integers(0, 3, 90)]

@@ -70,7 +70,10 @@ def read_predictions(split="test"):
 
 @pytest.mark.slow
 def test_scores_of_single_texts_match_scikit_learn(run_stage):
-    """Accuracy and F1 are recomputed from predictions/test.csv; the report names a teacher."""
+    """Accuracy and F1 are recomputed from predictions/test.csv.
+
+    The report names a teacher, and an extra column beside the numbers of the worst rows.
+    """
     from sklearn.metrics import accuracy_score, f1_score
 
     teacher = {"name": "large", "sha256": {"model.safetensors": "0123"}}  # a local one
@@ -91,6 +94,14 @@ def test_scores_of_single_texts_match_scikit_learn(run_stage):
     page = Path("data/evaluation/report.html").read_text()
     assert "<script" not in page
     assert "<td>big</td><td>large</td>" in page
+    with Path("data/evaluation/worst.csv").open(encoding="utf-8") as file:
+        worst = list(csv.DictReader(file))
+    assert {row["topic"] for row in worst} == {"x", "y"}
+    for row in worst:
+        topic = "xy"[int(row["row"]) % 2]
+        assert row["topic"] == topic
+        assert f'<td>{row["row"]}<br>\n    <span class="soft">{topic}</span></td>' in page
+    assert "<th>row, topic</th>" in page
 
 
 @pytest.mark.slow
