@@ -57,11 +57,12 @@ def changed_rows(comparison: ModelComparison, result: Comparison) -> str:
     """Say how many rows changed, and in which direction."""
     first, name = comparison.first, comparison.name
     num_better, num_worse = (f"{rows.count:,}" for rows in comparison.changed)
+    rows = "row becomes" if num_better == "1" else "rows become"
     same = f"{comparison.num_same:,} of {len(result.models[0].rows):,} predictions are the same"
     if comparison.mcnemar is None:
         return f"{num_better} rows are better with {name}, {num_worse} with {first}; {same}"
     return (
-        f"from {first} to {name}, {num_better} rows become right and {num_worse} wrong; {same} "
+        f"from {first} to {name}, {num_better} {rows} right and {num_worse} wrong; {same} "
         f"(McNemar {format_p(comparison.mcnemar.adjusted)})"
     )
 

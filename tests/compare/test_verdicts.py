@@ -56,6 +56,16 @@ def test_swapped_models_are_called_worse():
     )
 
 
+def test_one_row_becomes_right():
+    """The count of one has its verb."""
+    wrong, right = (
+        model(n, labelled(WANTED, flipped(WANTED, r))) for n, r in (("a", [3]), ("b", []))
+    )
+    found = model_comparison.compare([wrong, right], None, None, SAMPLES)
+    text = verdicts.changed_rows(found.comparisons[0], found)
+    assert text.startswith("from a to b, 1 row becomes right and 0 wrong; 599 of 600")
+
+
 def test_adjusts_p_values_of_more_than_two_models():
     """What is significant alone may not be among several."""
     other = labelled(WANTED, flipped(WANTED, range(14, 100)))
