@@ -34,7 +34,8 @@ def summary() -> None:
     for gap in report.gaps(metrics, parameters.task.metrics):
         meaning = f" ({gap['meaning']})" if gap["meaning"] else ""
         print(f"{gap['metric']}, train minus {gap['split']}: {gap['value']}{meaning}")
-    for remark in report.remarks(metrics, parameters.task.metrics):
+    remarks = report.remarks(metrics, parameters.task.metrics)
+    for remark in [*report.average_of_f1(parameters), *remarks]:
         print(textwrap.fill(remark, LINE))
     if decisions := decision_table.read(METRICS.parent):
         Console().print(decision_table.text_table(decisions).to_rich())

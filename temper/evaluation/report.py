@@ -95,6 +95,16 @@ def gaps(scores: Scores, metrics_module: str) -> list[dict[str, str]]:
     return found
 
 
+def average_of_f1(parameters: params.Params) -> list[str]:
+    """Return a line on what F1 of classification is about: the positive label, or all alike."""
+    if parameters.task.metrics != "classification":
+        return []
+    positive = parameters.evaluate.positive_label
+    if positive is None:
+        return ["f1 is f1_macro: each label's F1, averaged."]
+    return [f"f1 is that of {positive} (evaluate.positive_label)."]
+
+
 def best_baseline(rows: list[dict[str, Any]], metrics_module: str) -> tuple[str, float] | None:
     """Return the best baseline of the first row's split by the main score, and that score."""
     split, metric = rows[0]["split"], rows[0]["scores"][0]["name"]
@@ -147,7 +157,7 @@ def write(
         scores=scores,
         rows=score_rows(scores, task.metrics),
         gaps=gaps(scores, task.metrics),
-        remarks=remarks(scores, task.metrics),
+        remarks=[*average_of_f1(parameters), *remarks(scores, task.metrics)],
         examples=task.examples_name,
         history=plots.training(history, best_metric),
         tables=listed,

@@ -3,6 +3,7 @@
 import csv
 import statistics
 
+import numpy as np
 import pytest
 
 from temper import metrics
@@ -113,6 +114,19 @@ def test_says_where_the_model_does_not_beat_the_best_baseline(
     scores["baseline"] = {name: {"test": {metric: score}} for name, score in by_name}
     expected = [f"test {metric}: not clearly better than {remark}"] if remark else []
     assert report.remarks(scores, module) == expected
+
+
+def test_says_which_f1_it_is(write_params):
+    """Of one label where a positive one is named; else it is the mean, which has two names."""
+    label = write_params(evaluate__positive_label="equivalent")
+    assert report.average_of_f1(label) == ["f1 is that of equivalent (evaluate.positive_label)."]
+    several = write_params(evaluate__positive_label=None, task__labels=["a", "b", "c"])
+    assert report.average_of_f1(several) == ["f1 is f1_macro: each label's F1, averaged."]
+    stats = metrics.load("classification").per_example_stats(
+        np.array([0, 1, 2, 2, 1]), np.array([0, 1, 2, 1, 0]), 3
+    )
+    found = metrics.scores("classification", stats, positive=None)
+    assert found["f1"] == found["f1_macro"] < 1
 
 
 def test_says_that_an_interval_without_width_is_not_certainty():
