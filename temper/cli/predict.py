@@ -133,7 +133,11 @@ def open_trained(
         InputError: see `open_export`.
     """
     predictor = open_export(
-        model, engine, batch_tokens=batch_tokens, num_threads=num_threads, trust_code=trust_code
+        *(model, engine),
+        batch_tokens=batch_tokens,
+        num_threads=num_threads,
+        trust_code=trust_code,
+        watches=True,
     )
     inputs = predictor.settings.task.inputs
     return Opened(inputs, predictor.predict, CHUNK_ROWS, predictor.watch)

@@ -56,6 +56,7 @@ def serve(
             batch_tokens=BATCH_TOKENS,
             num_threads=service.num_threads(),
             trust_code=trust_code,
+            watches=True,
         )
     if docker:
         write_container(output or Path("data/serving"), model, predictor, chosen, port)

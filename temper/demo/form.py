@@ -14,9 +14,9 @@ from temper.ingest.columns import ColumnBatch, get_column, read_inputs
 from temper.params.task import MultipleChoice, QuestionAnswering, TokenClassification
 from temper.params.task_schema import MEDIA, TaskSchema
 from temper.prediction.predictor import Predictor
+from temper.prediction.profile import SCORE
 from temper.tasks.base import Task, label_predictions
 
-SCORE = "score_"  # begins the columns with the probabilities of labels
 WHERE = "the form"
 
 

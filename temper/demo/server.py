@@ -26,7 +26,7 @@ class Demo:
 
     def __init__(self, predictor: Predictor, title: str, examples: Sequence[dict[str, Any]]):
         self.predictor, self.lock = predictor, threading.Lock()
-        self.bodies = http_server.Bodies()
+        self.bodies = threading.BoundedSemaphore(http_server.MAX_BODIES)
         task = predictor.settings.task
         self.form = {
             "title": title,

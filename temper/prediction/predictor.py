@@ -145,13 +145,20 @@ class Predictor:
 
 
 def open_export(
-    folder: Path, engine: str, *, batch_tokens: int, num_threads: int, trust_code: bool
+    folder: Path,
+    engine: str,
+    *,
+    batch_tokens: int,
+    num_threads: int,
+    trust_code: bool,
+    watches: bool = False,
 ) -> Predictor:
     """Load a folder that the export stage wrote, by this version or an earlier one.
 
     Args:
         engine: torch, onnx, int8, or auto: onnx, or torch where the export says why it has no ONNX.
         batch_tokens: most padded tokens per forward pass.
+        watches: count the facts of rows, for a caller that says where they drift.
 
     Raises:
         InputError: another stage or program wrote it, it is damaged, it lacks the engine's file, or
@@ -173,7 +180,7 @@ def open_export(
         predictor = Predictor(
             folder, settings, engine=engine, batch_tokens=batch_tokens, num_threads=num_threads
         )
-        predictor.watch = drift.watch(folder)
+        predictor.watch = drift.watch(folder) if watches else None
         return predictor
     except InputError:
         raise

@@ -25,6 +25,7 @@ def main() -> None:
         batch_tokens=BATCH_TOKENS,
         num_threads=service.num_threads(),
         trust_code=False,
+        watches=True,
     )
     served = service.Service(predictor)
     with service.bind(served, host, int(port)) as listening:

@@ -14,20 +14,13 @@ from urllib.parse import urlsplit
 
 from temper.core.errors import InputError, summary
 
-MAX_BODIES = 4  # in memory at once
+MAX_BODIES = 4  # read and answered at once, of a server
 TIMEOUT = 30  # s, of a read or write, and of a request's wait for its turn
 DISCARDED = 64 * 2**20  # bytes of a refused body, read so that the answer arrives
 LINGER = 2  # s, for which they are read
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # nothing from elsewhere
 POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' data:; media-src 'self' data:"
-
-
-class Bodies(threading.BoundedSemaphore):
-    """Lets up to MAX_BODIES requests be read and answered at once."""
-
-    def __init__(self) -> None:
-        super().__init__(MAX_BODIES)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -37,7 +37,7 @@ class Service:
 
     def __init__(self, predictor: Predictor):
         self.predictor, self.lock = predictor, threading.Lock()
-        self.bodies = http_server.Bodies()
+        self.bodies = threading.BoundedSemaphore(http_server.MAX_BODIES)
 
     def answer(self, request: Any) -> dict[str, list[dict[str, Any]]]:
         """Return a request's predictions, a row each.

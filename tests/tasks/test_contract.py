@@ -370,7 +370,8 @@ def test_the_profile_is_what_predict_sees_of_validation(done):
     stored = artifacts.read_json(Path("data/export/profile.json"))
     assert Path("data/export/profile.json").stat().st_size < 50_000
     options = {"batch_tokens": 256, "num_threads": 1, "trust_code": False}
-    model = predictor.open_export(Path("data/export"), "torch", **options)
+    assert predictor.open_export(Path("data/export"), "torch", **options).watch is None
+    model = predictor.open_export(Path("data/export"), "torch", **options, watches=True)
     assert model.watch is not None
     model.predict({name: [] for name in done[1].task.inputs})  # counts nothing
     rows = inputs_of(done[1], "validation")
@@ -423,7 +424,7 @@ def planted(value: str | list[str], kind: str, random: np.random.Generator) -> s
 def test_planted_drift_is_flagged_and_rows_alike_are_not(done, monkeypatch):
     """Of 200 halves of the same rows at most 5 % (and their error) are called different."""
     options = {"batch_tokens": 1024, "num_threads": 1, "trust_code": False}
-    model = predictor.open_export(Path("data/export"), "onnx", **options)
+    model = predictor.open_export(Path("data/export"), "onnx", **options, watches=True)
     splits = [inputs_of(done[1], split) for split in ("train", "validation", "test")]
     rows = {name: [v for split in splits for v in split[name]] for name in splits[0]}
     stored = artifacts.read_json(Path("data/export/profile.json"))
