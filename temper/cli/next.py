@@ -6,7 +6,7 @@
 import os
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +18,14 @@ from temper.cli.input_rows import find_input, read_batches
 from temper.cli.pinned import pin
 from temper.core.errors import InputError
 from temper.ingest import local_files
-from temper.ingest.columns import ColumnBatch, get_column, locate_in, num_rows, read_inputs
+from temper.ingest.columns import (
+    ColumnBatch,
+    get_column,
+    is_empty,
+    locate_in,
+    num_rows,
+    read_inputs,
+)
 
 if TYPE_CHECKING:
     from temper.data_loop.pool import Chosen
@@ -67,12 +74,14 @@ def next(
     read = partial(read_batches, files, csv_params, notes.setdefault)
     given, examples = read_pool(read, task.inputs)
     pools.check_columns(task, given)
+    given, examples, num_labelled = without_labelled(task.label_columns, given, examples)
     chosen = pools.choose(parameters, predictor, examples, rows)
     print(*notes, sep="\n", end="\n" * bool(notes))
     blank = [name for name in task.label_columns if name not in given]
     write(chosen, given, blank, output)
     skipped = f"{chosen.num_known:,} rows are in the data and {chosen.num_repeated:,} repeat others"
-    print(f"{num_rows(examples):,} rows in {pool}; {skipped}")
+    labelled = f", and {num_labelled:,} that have a label" if num_labelled else ""
+    print(f"{num_rows(examples):,} rows in {pool}{labelled}; {skipped}")
     print(f"wrote {len(chosen.rows):,} of the other {chosen.num_new:,} to {output}")
     print(f"next   fill in {', '.join(blank or task.label_columns)}, and add the rows to train")
 
@@ -115,6 +124,8 @@ def read_pool(read: Any, inputs: dict[str, str]) -> tuple[ColumnBatch, ColumnBat
         for name in inputs:
             if columns:
                 get_column(columns, name, source)
+        if PurePath(source).suffix.lower() in local_files.IMAGES:  # a folder of the pool: no label
+            columns = {k: v for k, v in columns.items() if k != "label"} | {"file": [source]}
         for name in columns:
             if inputs.get(name) != "image":
                 given.setdefault(name, [None] * count)
@@ -125,3 +136,30 @@ def read_pool(read: Any, inputs: dict[str, str]) -> tuple[ColumnBatch, ColumnBat
     if not num_rows(examples):
         raise InputError("--pool: no rows")
     return given, examples
+
+
+def without_labelled(
+    label_columns: Sequence[str], given: ColumnBatch, examples: ColumnBatch
+) -> tuple[ColumnBatch, ColumnBatch, int]:
+    """Return both without the rows that have a label, and how many these are.
+
+    Raises:
+        InputError: all have one.
+    """
+    labels = [given[name] for name in label_columns if name in given]
+    unlabelled = [
+        i
+        for i in range(num_rows(examples))
+        if all(is_empty(v[i]) or v[i] in (-1, "-1", []) for v in labels)
+    ]
+    num_labelled = num_rows(examples) - len(unlabelled)
+    if not unlabelled:
+        raise InputError(
+            f"--pool: all of its {num_labelled:,} rows have a label in {', '.join(label_columns)}; "
+            "nothing is left"
+        )
+    given, examples = (
+        {name: [values[i] for i in unlabelled] for name, values in columns.items()}
+        for columns in (given, examples)
+    )
+    return given, examples, num_labelled

@@ -2,12 +2,15 @@
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from temper.cli import next as command
+from temper.cli.predict import find_input, read_batches
 from temper.core.errors import InputError
 from tests.helpers.export import score
 from tests.helpers.workspace import ROOT
@@ -59,8 +62,12 @@ def test_picks_unsure_rows_that_the_data_do_not_have(exported, capsys):
 @pytest.mark.slow
 def test_refuses_what_it_cannot_pick_from(exported):
     """A pool that the data have, a column that it adds, an output that nobody can fill in."""
-    with pytest.raises(InputError, match="the data have all of its 24 rows"):
+    with pytest.raises(InputError, match="all of its 24 rows have a label in label; nothing is"):
         command.next(Path("tests/data/test.csv"))
+    with Path("tests/data/test.csv").open(newline="") as file:
+        known = [row | {"label": ""} for row in csv.DictReader(file)]
+    with pytest.raises(InputError, match="the data have all of its 24 rows"):
+        command.next(write_pool(known))
     with pytest.raises(InputError, match="would overwrite the column 'why'; rename it"):
         command.next(write_pool([row | {"why": ""} for row in pool_rows(3)]))
     with pytest.raises(InputError, match=r"next\.parquet: write \.csv, \.tsv or \.jsonl"):
@@ -79,6 +86,25 @@ def test_a_file_that_is_there_is_not_replaced(write_params, tmp_path):
     with pytest.raises(InputError, match=r"next\.csv: is there already, perhaps with labels"):
         command.next(ROOT / "tests/data/test.csv", output=tmp_path / "next.csv")
     assert (tmp_path / "next.csv").read_text() == "label,text\ngood,x\n"
+
+
+def test_rows_that_have_a_label_are_left_out():
+    """In one of several columns, too; null, "" and -1 are none."""
+    given = {"id": [0, 1, 2, 3, 4], "a": [None, 1, "", "-1", None], "b": ["", "", None, -1, "0"]}
+    found = command.without_labelled(["a", "b"], given, {"text": list("vwxyz")})
+    assert found == ({"id": [0, 2, 3], "a": [None, "", "-1"], "b": ["", None, -1]},
+                     {"text": list("vxy")}, 2)  # fmt: skip
+
+
+def test_images_have_their_path_and_no_label(tmp_path):
+    """The folder of a pool is no label, and its name alone would not find the image."""
+    path = tmp_path / "pool/unsorted/1.png"
+    path.parent.mkdir(parents=True)
+    Image.new("RGB", (4, 4)).save(path)
+    read = partial(read_batches, find_input(tmp_path / "pool"), None, str)
+    given, examples = command.read_pool(read, {"image": "image"})
+    assert given == {"file": [str(path)]}
+    assert examples == {"image": [path.read_bytes()]}
 
 
 def test_a_task_without_labels_of_rows_is_refused(write_params):
