@@ -1,6 +1,5 @@
 """Batches of columns → what each column holds: types, distinct values, lengths, first cells."""
 
-import contextlib
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -37,11 +36,11 @@ class ColumnProfile:
     has_more: bool = False  # more than MAX_DISTINCT values: `counts` has the first ones
     cells: list[Any] = field(default_factory=list)  # the first ones
     seconds: list[float] = field(default_factory=list)  # of WAV files
+    unread: str = ""  # why the first one that is no WAV file cannot be read
 
     def add(self, value: Any) -> None:
         """Count one cell."""
         self.num_rows += 1
-        value = file_names.file_bytes(value) if isinstance(value, file_names.FileName) else value
         if is_empty(value):
             return
         self.num_cells += 1
@@ -49,9 +48,11 @@ class ColumnProfile:
         if len(self.cells) < (1 if isinstance(value, bytes | dict) else MAX_CELLS):  # images
             self.cells.append(value)
         if isinstance(value, bytes | list | dict):
-            with contextlib.suppress(InputError):  # no WAV file, or one that `temper check` refuses
+            try:
                 samples, rate = audio.read(file_names.file_bytes(value))
                 self.seconds.append(len(samples) / rate)
+            except InputError as error:  # no WAV file, or one that `temper check` refuses
+                self.unread = self.unread or f"row {self.num_rows}: {error}"
             return
         name = label_name(value)
         inner = name.strip()
@@ -119,11 +120,33 @@ class ColumnProfile:
 
 
 def profile(batches: Iterable[ColumnBatch]) -> dict[str, ColumnProfile]:
-    """Read all rows and describe each column, in the order of the file."""
+    """Read all rows and describe each column, in the order of the file.
+
+    Raises:
+        InputError: a file that a cell names cannot be read, or none of the WAV files can.
+    """
     columns: dict[str, ColumnProfile] = {}
+    named = {"audio"}  # columns of WAV files; a folder of them has this one
     for batch in batches:
         for name, values in batch.items():
             column = columns.setdefault(name, ColumnProfile(name))
             for value in values:
+                if isinstance(value, file_names.FileName):
+                    named.add(name)
+                    value = _read(value, f"train row {column.num_rows + 1}, column {name!r}")
                 column.add(value)
+    for name in sorted(named & columns.keys()):
+        column = columns[name]
+        if column.unread and not column.seconds and column.types <= {"bytes", "dict"}:
+            raise InputError(
+                f"train, column {name!r}: none of {column.num_cells:,} files can be read as WAV; "
+                f"{column.unread}"
+            )
     return columns
+
+
+def _read(name: file_names.FileName, where: str) -> bytes:
+    try:
+        return name.read()
+    except ValueError as error:
+        raise InputError(f"{where}: {error}; found {str(name)!r:.80}") from None
