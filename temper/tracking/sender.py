@@ -21,7 +21,10 @@ from temper.core import determinism, startup
 from temper.tracking import run_writer, store
 from temper.tracking.journal import Journal
 
-PROGRAM = "from temper.tracking import sender; sender.main()"
+PROGRAM = """import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # before what takes long; `serve` ignores others too
+from temper.tracking import sender
+sender.main()"""
 CALL_PATIENCE_S = 20.0  # how long a call waits for the records that are being sent
 
 _begun: list["SenderProcess"] = []

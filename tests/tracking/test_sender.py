@@ -132,3 +132,13 @@ def test_a_stage_goes_on_where_the_process_cannot_start(write_params, monkeypatc
     assert reason in capfd.readouterr().err
     (journal,) = Path("tracking").glob("*.jsonl")
     assert "loss" in journal.read_text()
+
+
+def test_an_interrupt_while_it_starts_is_not_its_own(tmp_path, monkeypatch):
+    """Ctrl-C reaches it too, and what ends it is the end of the stage."""
+    monkeypatch.chdir(tmp_path)
+    Path("temper").mkdir()  # in place of the package: interrupted where its import begins
+    stub = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nraise SystemExit(0)\n"
+    Path("temper/__init__.py").write_text(stub)
+    done = subprocess.run([sys.executable, "-c", sender.PROGRAM], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
