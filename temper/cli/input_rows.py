@@ -19,10 +19,12 @@ from temper.ingest.columns import (
     num_rows,
     read_inputs,
 )
+from temper.ingest.file_names import AUDIO
 from temper.ingest.text_files import Note
 from temper.params.data import CsvParams
 from temper.params.task_schema import MEDIA
 
+MEDIA_FILES = (*local_files.IMAGES, *AUDIO)  # a row each
 CHUNK_CHARACTERS = 10_000_000  # or bytes of images, after which a chunk ends early
 
 
@@ -45,12 +47,24 @@ def find_input(path: Path, option: str = "--input") -> list[Path]:
     return local_files.find_files(str(path), "input", "**/*", option)
 
 
-def read_batches(files: list[Path], csv: CsvParams | None, note: Note) -> Iterator[Batch]:
-    """Yield the rows of all files and members, one after the other."""
+def read_batches(
+    path: Path, files: list[Path], csv: CsvParams | None, note: Note
+) -> Iterator[Batch]:
+    """Yield the rows of all files and members, one after the other.
+
+    An image or a clip has a label where it is in a folder inside the input: the input's own name,
+    as in `photos/a.png`, says nothing of it.
+
+    Args:
+        path: where the files were found.
+    """
     for file in files:
+        is_unlabelled = path in (file, file.parent) and file.suffix.lower() in MEDIA_FILES
         for source, batches in local_files.read_members(file, csv, note, Path("/")):
             first_row = 0
             for columns in batches:
+                if is_unlabelled:
+                    del columns["label"]
                 yield Batch(source, first_row, columns)
                 first_row += num_rows(columns)
 

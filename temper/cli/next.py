@@ -71,7 +71,7 @@ def next(
             f"{', '.join(parameters.task.inputs)}; export the model of params.yaml (dvc repro)"
         )
     notes: dict[str, None] = {}
-    read = partial(read_batches, files, csv_params, notes.setdefault)
+    read = partial(read_batches, pool, files, csv_params, notes.setdefault)
     given, examples = read_pool(read, task.inputs)
     pools.check_columns(task, given)
     given, examples, num_labelled = without_labelled(task.label_columns, given, examples)

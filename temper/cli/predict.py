@@ -97,7 +97,7 @@ def predict(
     predicted_file.check_output(output, files)
     csv_params, notes = csv_option.parse_csv(csv), {}  # on how files are read, once each
     local_files.check_csv(files, csv_params, "--csv")
-    read = partial(read_batches, files, csv_params, notes.setdefault)
+    read = partial(read_batches, input, files, csv_params, notes.setdefault)
     if zero_shot is not None:
         if engine != "auto" or trust_code or batch_tokens != BATCH_TOKENS:
             raise InputError(
@@ -119,7 +119,8 @@ def predict(
             "with export.data_profile: true (language models have none)"
         )
     count = write_predictions(opened, read, output)
-    print(*notes, f"wrote {count:,} row{'s' * (count != 1)} to {output}", sep="\n")
+    written = predicted_file.describe(output)
+    print(*notes, f"wrote {count:,} row{'s' * (count != 1)} to {output}{written}", sep="\n")
     if report_drift(opened.watch, fails=fail_on_drift):
         raise typer.Exit(DRIFTED)
 

@@ -37,6 +37,13 @@ def check_output(output: Path, files: list[Path]) -> None:
         raise InputError(f"--output {output}: there is no folder {output.parent}; create it")
 
 
+def describe(output: Path) -> str:
+    """Return how a file is written, beside its name; what reads Parquet need not be told."""
+    separated = {".csv": "comma, ", ".tsv": "tab, "}
+    suffix = output.suffix.lower()
+    return "" if suffix == ".parquet" else f" ({separated.get(suffix, '')}UTF-8)"
+
+
 @contextmanager
 def open_output(path: Path, types: Types) -> Iterator[WriteBatch]:
     """Yield a function that writes a batch; the file appears when the block ends without an error.

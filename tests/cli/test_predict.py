@@ -66,7 +66,14 @@ def test_says_how_the_input_is_read_or_takes_it_from_an_option(run, capsys):
     ]
     given = '{delimiter: ";", encoding: cp1250}'
     assert run("new.csv", csv=given)["prediction"] == ["CAFÉ, TWO"]
-    assert capsys.readouterr().out == "wrote 1 row to scored.jsonl\n"
+    assert capsys.readouterr().out == "wrote 1 row to scored.jsonl (UTF-8)\n"
+    for output, written in (
+        ("a.csv", " (comma, UTF-8)"),
+        ("a.tsv", " (tab, UTF-8)"),
+        ("a.parquet", ""),
+    ):
+        run("new.csv", output, csv=given)
+        assert capsys.readouterr().out == f"wrote 1 row to {output}{written}\n"
     for wrong in ("{delimeter: x}", "x", "{", "{encoding: utf-9}"):
         with pytest.raises(InputError, match=r"--csv .*; expected keys of data\.csv, such as"):
             run("new.csv", csv=wrong)
@@ -199,6 +206,17 @@ def test_images_are_left_out_of_text_formats(run, monkeypatch):
     found = run("new", "scored.csv", {"image": "image"})
     assert found == {"label": ["cats"], "file": ["a.png"], "prediction": ["x"]}
     assert "image" in run("new", "scored.parquet", {"image": "image"})
+
+
+@pytest.mark.parametrize("given", ["new", "new/a.png"])
+def test_images_without_folders_of_their_own_have_no_label(run, monkeypatch, given):
+    """The input's own name would look like a reference."""
+    from PIL import Image
+
+    Path("new").mkdir()
+    Image.new("RGB", (2, 2)).save("new/a.png")
+    monkeypatch.setattr(Echo, "predict", lambda _, columns: {"prediction": ["x"] * len(columns)})
+    assert run(given, "scored.csv", {"image": "image"}) == {"file": ["a.png"], "prediction": ["x"]}
 
 
 def test_clips_are_read_from_a_folder_or_by_their_names_in_a_table(run, monkeypatch):
