@@ -33,9 +33,10 @@ def init(
     quality: Annotated[
         Literal["quick", "good", "best"],
         typer.Option(
-            help="quick, good or best. good: usual values to fine-tune. quick: a third of the time "
-            "of the plain Trainer at batch size 8. best: two trainings in place of one, for pairs "
-            "of texts. Their scores are known for one or two data sets alone: docs/what-helps.md."
+            help="Take good: usual values to fine-tune. quick, where time is short: a third of "
+            "the plain Trainer's at batch size 8. best, for pairs of texts where time is not: two "
+            "trainings in place of one. Scores of quick and best are known for one or two data "
+            "sets alone: docs/what-helps.md."
         ),
     ] = "good",
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,

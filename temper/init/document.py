@@ -72,9 +72,10 @@ def write(parameters: dict[str, Any], headings: Sequence[str]) -> str:
 
 
 def _line(key: str, name: str, value: Any) -> str:
-    text = yaml.safe_dump(
-        value, default_flow_style=True, width=10**6, sort_keys=False, allow_unicode=True
-    )
+    layout: dict[str, Any] = {"width": 10**6, "sort_keys": False, "allow_unicode": True}
+    if isinstance(value, str) and "\n" in value:
+        layout["default_style"] = '"'  # in one line, with \n
+    text = yaml.safe_dump(value, default_flow_style=True, **layout)
     line = f"{key}: {text.removesuffix('...' + chr(10)).rstrip()}"
     comment = COMMENTS.get(name)
     return f"{line:<{COMMENT_COLUMN - 1}} # {comment}" if comment else line

@@ -41,8 +41,10 @@ def describe(
         facts.append(("not used", ", ".join(roles.unused)))
     facts += [("note", note) for note in roles.notes]
     where = "" if model.config is not None or model.folder else " (the Hub was not reached)"
-    where = ": it has no weights, so it is trained from scratch" if model.from_scratch else where
-    facts.append(("model", f"{model.name}{where}"))
+    name = (
+        f"{model.folder} has no weights: trained from scratch" if model.from_scratch else model.name
+    )
+    facts.append(("model", f"{name}{where}"))
     if how_long:
         key = "max_seconds" if "audio" in task else "max_length"
         facts.append((key, f"{parameters['tokenize'][key]}: {how_long}"))

@@ -228,6 +228,8 @@ def test_several_columns_make_one_text(propose):
     write_mail("mail.csv", "Betreff", "Nachricht")
     found, facts = propose("mail.csv", text=("Betreff, Nachricht",))
     assert (found.task.text, found.task.template) == (None, "{Betreff}\n{Nachricht}")
+    assert 'template: "{Betreff}\\n{Nachricht}"\n' in Path("params.yaml").read_text()
+    assert facts["model"].endswith("model has no weights: trained from scratch")
     assert facts["template"] == "one text of Betreff, Nachricht, each in a line"
     findings = Findings(facts={})
     data_checks.check(found, findings)
