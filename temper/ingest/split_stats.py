@@ -97,6 +97,7 @@ def read_split(
     """
     stats, unlabelled = SplitStats(), ""
     name = task.target[0] if task.target else ""
+    label_columns = ", ".join(task.label_columns)  # of which the target may be made
     for batch in batches:
         locate = columns.locate_in(split, stats.num_rows)
         converted = read_columns(batch, task, data, split, locate)
@@ -105,7 +106,7 @@ def read_split(
         if None in targets and not unlabelled:
             first = targets.index(None)
             value = (columns.find_column(batch, name) or targets)[first]
-            unlabelled = label_values.describe_unlabelled(value, locate(name)(first))
+            unlabelled = label_values.describe_unlabelled(value, locate(label_columns)(first))
         records = _records(stats, converted, targets, task)
         if data.split.group and (split == "train" or columns.find_column(batch, data.split.group)):
             groups = columns.get_column(batch, data.split.group, split)

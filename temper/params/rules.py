@@ -12,7 +12,7 @@ from temper.params.model import Head
 from temper.params.model_rules import model_conflicts
 from temper.params.schema import Params
 from temper.params.task import TASKS
-from temper.params.task_rules import text_conflicts
+from temper.params.task_rules import column_conflicts, text_conflicts
 from temper.params.train import TrainParams
 from temper.params.train_rules import LOSS_OPTIONS, TRAIN_RULES, Conflict
 
@@ -119,6 +119,7 @@ def conflicts(p: Params) -> list[tuple[Location, str]]:
     rules = (
         _scopes,
         text_conflicts,
+        column_conflicts,
         _data,
         model_conflicts,
         _head,

@@ -33,6 +33,17 @@ def text_conflicts(p: Params) -> Iterator[Conflict]:
     yield from _truncate_conflicts(p, template)
 
 
+def column_conflicts(p: Params) -> Iterator[Conflict]:
+    """Yield columns with the name of one that data/raw has for what is made of several."""
+    task, targets = p.task, {*(p.task.target or ())[:1]}
+    made = targets - {*task.label_columns}
+    if task.has_label_probabilities:
+        made.add("label_probabilities")
+    for name in sorted(made & {*task.inputs, *p.data.extra_columns, *task.label_columns}):
+        message = f"the column {name!r} would be overwritten by what is made of the label columns"
+        yield "data.rename", f"{message}; give it another name here, and in the key that names it"
+
+
 def _truncate_conflicts(p: Params, template: str | None) -> Iterator[Conflict]:
     cut, key = getattr(p.task, "truncate_column", None), "task.truncate_column"
     if cut is None:

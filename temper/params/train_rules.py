@@ -128,6 +128,14 @@ def label_probability_conflicts(p: Params) -> Iterator[Conflict]:
         if getattr(p.train, key):
             message = "has no effect on task.label_probabilities, which are learned as they are"
             yield f"train.{key}", f"{message}; remove it"
+    if not p.task.has_label_probabilities:
+        return
+    if p.train.collator is not None:
+        message = "may change rows, and task.label_probabilities are of the rows as they are"
+        yield "train.collator", f"{message}; remove it"
+    if p.train.distillation is not None and p.train.distillation.weight == 1:
+        message = "weight: 1 leaves no share to task.label_probabilities; set it below 1"
+        yield "train.distillation", message
 
 
 TRAIN_RULES = (

@@ -112,7 +112,10 @@ def encoder(task: Any, settings: "Settings") -> Callable[..., dict[str, list]]:
     def encode(examples: Mapping[str, list], processor: Any, *, mode: str) -> dict[str, list]:
         inner = partial(task.encode, processor=processor, mode=mode)
         columns = function(examples, processor, inner)
-        return _checked_columns(columns, len(next(iter(examples.values()))))
+        columns = _checked_columns(columns, len(next(iter(examples.values()))))
+        if mode == "train" and settings.task.has_label_probabilities:
+            _check_has_probabilities(columns)
+        return columns
 
     return encode
 
@@ -138,6 +141,14 @@ def _checked_columns(columns: Any, num_rows: int) -> dict:
             "rows out, use data.filter)"
         )
     return dict(columns)
+
+
+def _check_has_probabilities(columns: dict) -> None:
+    if "label_probabilities" not in columns:
+        raise InputError(
+            "tokenize.encode must return the column label_probabilities, as encode(examples) does: "
+            "task.label_probabilities are learned"
+        )
 
 
 def kind_of(value: Any) -> str:

@@ -1,6 +1,7 @@
 """Rows of one probability per label are learned as such, and scored by one label."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from temper.cli import check
 from temper.core import arrow
 from temper.core.errors import InputError
+from temper.params import user_code
 from temper.training import losses
 from tests.helpers.training import fit
 
@@ -102,7 +104,7 @@ def test_a_label_column_is_scored_in_their_place(load):
         ),
         ("x,nan,1,0", "column 'p_no': .* is no probability"),
         ("x,high,1,0", "'high' is no probability"),
-        ("x,,,", "no label"),
+        ("x,,,", "row 1, column 'p_no, p_yes, p_maybe': no label"),
     ],
 )
 def test_rows_that_are_no_distribution_are_refused(load, row, message):
@@ -135,6 +137,9 @@ def test_a_labelled_row_needs_probabilities(load):
         ({"label": "p_no"}, "label_probabilities needs a column of its own for each label"),
         ({"label_probabilities": None}, "label is missing .or label_probabilities in its place"),
         ({"label_probabilities": {"no": "p_no"}}, "at least 2 items"),
+        ({"text": ["labels"]}, "data.rename: the column 'labels' would be overwritten"),
+        ({"text": ["label_probabilities"]}, "data.rename: the column 'label_probabilities' would"),
+        ({"label": "label_probabilities"}, "data.rename: the column 'label_probabilities' would"),
     ],
 )
 def test_keys_that_do_not_fit_are_refused(load, changes, message):
@@ -147,3 +152,36 @@ def test_options_of_certain_labels_are_refused(write_params):
         changes = {"task": TASK, "evaluate__positive_label": None, f"train__{name}": value}
         with pytest.raises(InputError, match=f"train.{name}: .*no effect on task.label_prob"):
             write_params(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"collator": "m.f"}, "train.collator: may change rows, and task.label_probabilities are"),
+        (
+            {"teachers": {"big": {"name": "sample"}}, "distillation": {"weight": 1.0}},
+            "train.distillation: weight: 1 leaves no share to task.label_probabilities; set it",
+        ),
+    ],
+)
+def test_what_would_part_rows_from_their_probabilities_is_refused(write_params, changes, message):
+    changes = {f"train__{key}": value for key, value in changes.items()}
+    with pytest.raises(InputError, match=message):
+        write_params(task=TASK, evaluate__positive_label=None, **changes)
+
+
+def test_custom_encoding_must_keep_the_probabilities(write_params):
+    """Without them, batches would lack what is learned."""
+    changes: Any = {"tokenize__encode": "mine.encode", "code": {"mine": "mine.py"}}
+    parameters = write_params(task=TASK, evaluate__positive_label=None, **changes)
+    Path("mine.py").write_text(
+        "def encode(examples, processor, encode):\n"
+        "    columns = encode(examples)\n"
+        "    columns.pop('label_probabilities', None)\n"
+        "    return columns\n"
+    )
+    task = SimpleNamespace(encode=lambda *_, **__: {"full_length": [1], "label_probabilities": [1]})
+    encode = user_code.encoder(task, parameters)
+    assert encode({"text": ["a"]}, None, mode="evaluate") == {"full_length": [1]}
+    with pytest.raises(InputError, match="must return the column label_probabilities, as encode"):
+        encode({"text": ["a"]}, None, mode="train")
