@@ -9,7 +9,7 @@ from temper.core.errors import InputError, summary
 from temper.ingest import base_model, base_tokenizer, weights
 from temper.models import loading
 from temper.models.config import ModelWithHeadConfig
-from temper.tasks.base import Task, registry, windows
+from temper.tasks.base import Task, registry
 
 ORIGIN_FILE = "origin.json"  # beside a teacher: its name, and the commit of one of the Hub
 
@@ -49,8 +49,7 @@ def open_processor(folder: Path, name: str, task: Task) -> Any:
         if task.auto_processor == "AutoTokenizer":
             inner = config.backbone_config() if isinstance(config, ModelWithHeadConfig) else config
             base_tokenizer.fit(processor, inner, name)
-            tokenize, num_texts = task.settings.tokenize, task.params.num_texts_together
-            windows.check_max_length(tokenize, processor, num_texts)
+            task.check_length(processor, config)
     except Exception as error:  # each processor class raises errors of its own
         raise InputError(f"{name} as a teacher: {summary(error):.400}") from error
     return processor

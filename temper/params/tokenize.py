@@ -101,13 +101,14 @@ class TokenizeParams(Group):
     Absent: the task's."""
     max_length: Tokens | None = None
     """Longest example; for longer texts see overflow."""
-    max_seconds: Annotated[float, Field(gt=0, le=3600), Unit("seconds")] | None = None
+    max_seconds: Annotated[float, Field(ge=0.05, le=3600), Unit("seconds")] | None = None
     """Longest clip; of longer ones the beginning is read."""
     padding: Literal["dynamic", "max_length"] | None = None
     """Pad to the longest example of a batch, or every example to max_length or max_seconds (TPU,
     and models whose predictions padding changes)."""
     pad_to_multiple_of: Tokens | None = None
-    """Padded lengths are multiples of this. Absent: 8 where a GPU trains, 1 elsewhere."""
+    """With padding: dynamic, padded lengths are multiples of this. Absent: 8 where a GPU trains, 1
+    elsewhere."""
     overflow: Literal["truncate", "window"] | None = None
     """Truncate longer texts, or split them into overlapping windows with one prediction."""
     stride: Annotated[Count, Unit("tokens")] | None = None

@@ -46,7 +46,10 @@ class AudioClassification(SingleLabelTask):
     def check_length(self, processor: Any, config: "PretrainedConfig | None" = None) -> None:
         kind, tokenize = type(processor).__name__, self.settings.tokenize
         if kind not in NUM_SAMPLES:
-            raise InputError(f"{kind} is not known here; known are {', '.join(NUM_SAMPLES)}")
+            raise InputError(
+                f"model.name: the model reads clips with {kind}, which is not known here; known "
+                f"are {', '.join(NUM_SAMPLES)}: name a model with one of these"
+            )
         fixed, rate = NUM_SAMPLES[kind](processor), processor.sampling_rate
         if fixed is not None and self.max_length(processor) > fixed:
             raise InputError(

@@ -102,7 +102,8 @@ WHOLE = written(np.round(TONE * 2**15).astype(np.int16))
         (WHOLE[:30], "a WAV file of 30 bytes cannot be read"),
         (WHOLE[:20] + b"\x07\0" + WHOLE[22:], "MULAW.*ffmpeg"),
         (written(TONE[:100].astype(np.float32)), r"a clip of 0\.013 s; at least 0\.05 s"),
-        (written(np.full(1000, np.nan, np.float32)), "no numbers"),
+        (written(np.full(1000, np.nan, np.float32)), "no float32 numbers"),
+        (written(np.full(1000, 1e300)), "no float32 numbers"),
         (written(np.zeros(1000, np.int16), 10), "10 Hz; 1,000 to 1,000,000"),
     ],
 )

@@ -107,6 +107,8 @@ def _decode(data: bytes) -> tuple[np.ndarray, int]:
         raise InputError(
             f"a clip of {len(samples) / rate:.3f} s; at least {MIN_SECONDS} s are needed"
         )
-    if samples.dtype.kind == "f" and not np.isfinite(samples).all():
-        raise InputError("a WAV file with samples that are no numbers (NaN or infinite)")
+    with np.errstate(over="ignore"):
+        is_finite = samples.dtype.kind != "f" or np.isfinite(samples.astype(np.float32)).all()
+    if not is_finite:
+        raise InputError("a WAV file with samples that are no float32 numbers (NaN or infinite)")
     return samples, rate
