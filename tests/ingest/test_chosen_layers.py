@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -143,7 +144,7 @@ def test_stages_of_images_are_those_of_the_layers(name):
     from temper.ingest import chosen_layers
 
     config = AutoConfig.for_model(name, num_hidden_layers=6)
-    params = SimpleNamespace(name="m", layers=(1, 3))
+    params: Any = SimpleNamespace(name="m", layers=(1, 3))
     chosen_layers.shorten_config(config, params)
     again = AutoConfig.for_model(**config.to_dict())
     assert (again.num_hidden_layers, again.out_features) == (2, ["stage2"])
