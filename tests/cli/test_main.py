@@ -5,6 +5,7 @@ import sys
 from importlib import import_module
 
 import pytest
+from typer.testing import CliRunner
 
 from temper.cli import main
 from temper.core.errors import InputError
@@ -58,3 +59,12 @@ def test_ctrl_c_is_one_line_and_status_130(name, monkeypatch, capsys):
         main.main()
     assert ended.value.code == 130
     assert capsys.readouterr().err == "interrupted; rerun the same command to resume\n"
+
+
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_every_command_says_what_its_options_are(name):
+    """Its signature is one that Typer can read."""
+    result = CliRunner().invoke(main.app, [name, "--help"])
+    assert result.exit_code == 0, result.output
+    assert f" {name} " in result.output
+    assert "--help" in result.output
