@@ -51,7 +51,7 @@ def choose(vectors: Any, sureness: np.ndarray, count: int, seed: int) -> np.ndar
         means = KMeans(count, **options).fit_predict(vectors)
     firsts = _first_of_each(means[order])
     taken = order[firsts].tolist()
-    rest = [row for row in order.tolist() if row not in set(taken)]
+    rest = np.delete(order, firsts).tolist()
     taken += rest[: count - len(taken)]  # where clusters came out empty
     return np.array(sorted(taken, key=lambda row: (sureness[row], row)))
 
