@@ -12,7 +12,7 @@ from temper.data_loop import edits, records
 from temper.data_loop.edits import Edit
 from temper.params.data import CsvParams
 
-ALL = range(1, 10)
+ALL = tuple(range(1, 10))
 
 
 def copied(tmp_path, name, content, label, rows=ALL, csv=None, number=2):
