@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ def save_model(folder: Path) -> None:
     vocabulary.write_text("\n".join(WORDS))
     BertTokenizerFast(str(vocabulary)).save_pretrained(folder / "processor")
     torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32}
+    sizes: Any = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32}
     config = BertConfig(vocab_size=len(WORDS), num_hidden_layers=2, **sizes)
     BertModel(config).save_pretrained(folder / "weights")
     summary = {"name": "sample", "from_scratch": False}
