@@ -66,7 +66,7 @@ def test_what_the_hub_reads(exported, tmp_path):
     assert f"FROM python:{sys.version_info[0]}.{sys.version_info[1]}-slim\n" in text
     assert "HOST=0.0.0.0" in text
     assert {path.name for path in (tmp_path / "temper").iterdir()} == {
-        "__init__.py", "demo", *mlflow_model.PACKED,
+        "__init__.py", "demo", "serving", *mlflow_model.PACKED,
     }  # fmt: skip
 
 
