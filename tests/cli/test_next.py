@@ -101,7 +101,8 @@ def test_images_have_their_path_and_no_label(tmp_path):
     path = tmp_path / "pool/unsorted/1.png"
     path.parent.mkdir(parents=True)
     Image.new("RGB", (4, 4)).save(path)
-    read = partial(read_batches, find_input(tmp_path / "pool"), None, str)
+    folder = tmp_path / "pool"
+    read = partial(read_batches, folder, find_input(folder), None, str)
     given, examples = command.read_pool(read, {"image": "image"})
     assert given == {"file": [str(path)]}
     assert examples == {"image": [path.read_bytes()]}

@@ -40,6 +40,7 @@ def evaluator(module, logits, labels, **changes):
         seed=1,
         task=SimpleNamespace(metrics=module),
         model=SimpleNamespace(new_tokens=None),
+        data=SimpleNamespace(extra_columns=[]),
         evaluate=SimpleNamespace(**settings | changes),
         code={},
     )
