@@ -40,17 +40,19 @@ def describe(
     if roles.unused:
         facts.append(("not used", ", ".join(roles.unused)))
     facts += [("note", note) for note in roles.notes]
-    where = "" if model.config is not None or model.folder else " (the Hub was not reached)"
-    name = (
-        f"{model.folder} has no weights: trained from scratch" if model.from_scratch else model.name
-    )
-    facts.append(("model", f"{name}{where}"))
+    facts.append(("model", _describe_model(model)))
     if how_long:
         key = "max_seconds" if "audio" in task else "max_length"
         facts.append((key, f"{parameters['tokenize'][key]}: {how_long}"))
     facts += [("split", f"{split}: {place}") for split, place in source.splits.items()]
     facts += [("split", f"{split}: {CUT:.0%} of train") for split in source.missing]
     return [*facts, *_describe_training(parameters["train"])]
+
+
+def _describe_model(model: Model) -> str:
+    where = "" if model.config is not None or model.folder else " (the Hub was not reached)"
+    is_new = model.from_scratch
+    return f"{model.folder} has no weights: trained from scratch" if is_new else model.name + where
 
 
 def _describe_training(train: dict[str, Any]) -> list[tuple[str, str]]:

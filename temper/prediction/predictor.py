@@ -164,14 +164,8 @@ def open_export(
         InputError: another stage or program wrote it, it is damaged, it lacks the engine's file, or
             it needs Python code that is not trusted.
     """
-    if engine not in ENGINES:
-        raise InputError(f"--engine {engine}: unknown; allowed: {', '.join(ENGINES)}")
     config, settings = stored.read(folder)
-    if engine == "auto":
-        reason = why_no_graph(folder)
-        engine = "onnx" if reason is None else "torch"
-        if reason is not None:
-            print(f"no ONNX: {reason}; predicting with torch", file=sys.stderr)
+    engine = choose_engine(folder, engine)
     names = [settings.tokenize.encode, config.get("custom_class") if engine == "torch" else None]
     code = stored.code_files(folder, settings.code, [n for n in names if n], trust_code=trust_code)
     tokenize = settings.tokenize.model_copy(update={"pad_to_multiple_of": None})  # for training
@@ -189,6 +183,23 @@ def open_export(
         if "trust_remote_code" in str(error):
             reason = "the model needs code of its own (auto_map), which predict never runs"
         raise InputError(f"--model {folder}: {reason}") from error
+
+
+def choose_engine(folder: Path, engine: str) -> str:
+    """Return the engine, where it is auto the one that the export has a file for.
+
+    Raises:
+        InputError: it is not known.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"--engine {engine}: unknown; allowed: {', '.join(ENGINES)}")
+    if engine != "auto":
+        return engine
+    reason = why_no_graph(folder)
+    if reason is None:
+        return "onnx"
+    print(f"no ONNX: {reason}; predicting with torch", file=sys.stderr)
+    return "torch"
 
 
 def open_session(file: Path, num_threads: int) -> "InferenceSession":
