@@ -21,7 +21,6 @@ ROWS_PER_BATCH = 1000
 MEDIA_ROWS = 50  # read at a time where a column holds files: a clip of a minute has 10 MB
 MAX_BATCH_BYTES = 2**29  # of texts and files in a batch; Arrow takes 2 GiB
 SHARD = "data-00000-of-00001.arrow"
-LABEL_PROBABILITIES = "label_probabilities"  # column: one per label, in the order of their ids
 AUGMENTED = "augmented"  # bool column: true for augmented training rows, which come last
 
 

@@ -21,6 +21,7 @@ from temper.ingest.row_selection import Selection
 from temper.ingest.split_stats import SplitStats, read_split
 from temper.params.data import DataParams
 from temper.params.task import Embeddings, TaskParams
+from temper.tasks.base import arrays
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -148,7 +149,7 @@ def column_types(task: TaskParams, data: DataParams, encoder: LabelEncoder | Non
         name, value_type = task.target
         types[name] = encoder.column_type() if encoder else columns.column_type(value_type)
     if task.has_label_probabilities:
-        types[arrow.LABEL_PROBABILITIES] = List(Value("float32"))
+        types[arrays.LABEL_PROBABILITIES] = List(Value("float32"))
     return Features(types)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from temper.core import arrow
 from temper.core.errors import InputError
 from temper.ingest import answers, columns, label_probabilities, label_values, row_checks, splits
 from temper.ingest.columns import ColumnBatch, Locate
@@ -23,7 +22,7 @@ from temper.params.task import (
     TaskParams,
     TokenClassification,
 )
-from temper.tasks.base import audio, images
+from temper.tasks.base import arrays, audio, images
 
 ROW = np.dtype(
     [
@@ -135,7 +134,7 @@ def read_columns(
         rows = label_probabilities.read(batch, task, split, locate)
         if split == "train":
             label_probabilities.check(rows, targets, locate(task.label_columns[0]))
-        read[arrow.LABEL_PROBABILITIES] = [row and [*row.values()] for row in rows]
+        read[arrays.LABEL_PROBABILITIES] = [row and [*row.values()] for row in rows]
     return read
 
 

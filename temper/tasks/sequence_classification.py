@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from temper.core import arrow
 from temper.core.errors import InputError
 from temper.params.schema import Settings
 from temper.tasks.base import (
@@ -61,8 +60,8 @@ class SequenceClassification(Task):
             values = examples[label]
             rows = columns.get("example_id", range(len(values)))
             columns["labels"] = [values[i] for i in rows]
-            if mode == "train" and (soft := examples.get(arrow.LABEL_PROBABILITIES)):
-                columns[arrow.LABEL_PROBABILITIES] = [soft[i] for i in rows]
+            if mode == "train" and (soft := examples.get(arrays.LABEL_PROBABILITIES)):
+                columns[arrays.LABEL_PROBABILITIES] = [soft[i] for i in rows]
         return columns
 
     def check_room(self, texts: list[str], tokenizer: Any) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from temper.core import arrow, artifacts
 from temper.core.errors import InputError
 from temper.params.schema import Params
+from temper.tasks.base import arrays
 from temper.tasks.base.arrays import IGNORE_INDEX, Batch, Collator, Features
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def with_label_probabilities(parameters: Params, collate: Collator) -> Collator:
     """Return a collator that adds `label_probabilities` (batch, labels), if they are learned."""
     if not parameters.task.has_label_probabilities:
         return collate
-    key = arrow.LABEL_PROBABILITIES
+    key = arrays.LABEL_PROBABILITIES
     return lambda rows: collate(rows) | {key: np.array([row[key] for row in rows], np.float32)}
 
 

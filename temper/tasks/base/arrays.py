@@ -19,6 +19,7 @@ Scores = dict[str, float]
 ComputeMetrics = Callable[..., Scores]  # of predictions and references
 
 IGNORE_INDEX = -100  # a label with this value counts in no loss and no metric; floats use NaN
+LABEL_PROBABILITIES = "label_probabilities"  # column: one per label, in the order of their ids
 
 
 class Rows(Protocol):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from temper.core import arrow
 from temper.core.errors import InputError
-from temper.tasks.base import Task
+from temper.tasks.base import Task, arrays
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -28,7 +28,7 @@ def column_types(columns: Mapping[str, list], raw: "Features", task: Task) -> "F
     )
     known["token_type_ids"] = small_integers
     known |= dict.fromkeys(("pixel_values", "input_values", "input_features"), Value("binary"))
-    known |= {arrow.AUGMENTED: Value("bool"), arrow.LABEL_PROBABILITIES: List(Value("float32"))}
+    known |= {arrow.AUGMENTED: Value("bool"), arrays.LABEL_PROBABILITIES: List(Value("float32"))}
     if "labels" in columns:
         known["labels"] = task.label_type(raw)
     for name in columns:
