@@ -8,6 +8,8 @@ from typing import Any
 
 import psutil
 
+from temper.tracking import sender
+
 RETRY_S = 2.0  # a parent becomes a leaf once its children have ended, and is asked next time
 PATIENCE_S = 60.0  # how long a training may take to write its checkpoint
 
@@ -21,12 +23,15 @@ def descendants(pid: int) -> list[psutil.Process]:
 def request_stop(pid: int) -> None:
     """Send SIGTERM to the trainings below a process: each writes a checkpoint and ends.
 
-    They have no children; their launchers have, and would end without them.
+    They have no children but the process that sends their records, which ends with them; their
+    launchers have, and would end without them.
     """
-    processes, parents = descendants(pid), set()
-    for process in processes:
+    processes, parents = [], set()
+    for process in descendants(pid):
         with suppress(psutil.Error):
-            parents.add(process.ppid())
+            if sender.PROGRAM not in process.cmdline():
+                processes.append(process)
+                parents.add(process.ppid())
     for process in processes:
         with suppress(psutil.Error):
             if process.pid not in parents:
