@@ -5,13 +5,14 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from temper import params
 from temper.check import dvc_yaml
 from temper.check.findings import Findings, unexpected
+from temper.cli.pinned import NOT_A_COMMAND
 from temper.core.errors import InputError
 from temper.models import light_imports
 from temper.params import user_code
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from temper.params.model import ModelParams
-
-NOT_A_COMMAND: Any = None  # the context where Python code calls `check`
 
 
 def check(

@@ -1,10 +1,18 @@
 """The option --csv of a command → how CSV and TSV files are written: `data.csv` of params.yaml."""
 
+from typing import Annotated
+
+import typer
 import yaml
 from pydantic import ValidationError
 
 from temper.core.errors import InputError
 from temper.params.data import CsvParams
+
+CsvOption = Annotated[
+    str | None,
+    typer.Option(help="How CSV and TSV are written: data.csv, as in {quoting: none}"),
+]
 
 
 def parse_csv(text: str | None) -> CsvParams | None:

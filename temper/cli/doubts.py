@@ -5,13 +5,13 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from temper import params
-from temper.cli.pinned import pin
+from temper.cli.pinned import NOT_A_COMMAND, pin
 from temper.core.errors import InputError
 from temper.evaluation.text_tables import Table, truncate
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 OUTPUT, FOLDS = Path("doubts.csv"), 5
 SHOWN = 10  # rows on the console
 WIDTH = 40  # characters of a row's text there
-NOT_A_COMMAND: Any = None  # the context where Python code calls `doubts`
 
 
 def doubts(

@@ -13,9 +13,9 @@ import typer
 
 from temper import params
 from temper.cli import predicted_file
-from temper.cli.csv_option import parse_csv
+from temper.cli.csv_option import CsvOption, parse_csv
 from temper.cli.input_rows import find_input, read_batches
-from temper.cli.pinned import pin
+from temper.cli.pinned import NOT_A_COMMAND, pin
 from temper.core.errors import InputError
 from temper.ingest import local_files
 from temper.ingest.columns import (
@@ -30,8 +30,6 @@ from temper.ingest.columns import (
 if TYPE_CHECKING:
     from temper.data_loop.pool import Chosen
 
-NOT_A_COMMAND: Any = None  # the context where Python code calls `next`
-
 
 def next(
     pool: Annotated[Path, typer.Option(help="A file of unlabelled rows, or a folder.")],
@@ -42,10 +40,7 @@ def next(
     model: Annotated[Path, typer.Option(help="A folder written by the export stage.")] = Path(
         "data/export"
     ),
-    csv: Annotated[
-        str | None,
-        typer.Option(help="How CSV and TSV are written: data.csv, as in {quoting: none}"),
-    ] = None,
+    csv: CsvOption = None,
     context: typer.Context = NOT_A_COMMAND,
 ) -> None:
     """Pick the rows of an unlabelled file to label next."""

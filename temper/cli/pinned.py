@@ -7,6 +7,8 @@ from typing import Any
 from temper.core import determinism
 from temper.params.schema import Params
 
+NOT_A_COMMAND: Any = None  # the context where Python code calls a command
+
 
 def pin(parameters: Params, context: Any) -> None:
     """Compute as the stages do, so that the same inputs give the same bytes on every CPU.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 from tqdm import tqdm
@@ -20,6 +20,7 @@ from tqdm import tqdm
 from temper.cli import csv_option, predicted_file
 from temper.cli import zero_shot as zero_shot_model
 from temper.cli.input_rows import Batch, chunks, find_input, read_batches, survey
+from temper.cli.pinned import NOT_A_COMMAND
 from temper.cli.without_torch import without_torch
 from temper.core.errors import InputError
 from temper.ingest import local_files
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 1000
 DRIFTED = 3  # exit status
-NOT_A_COMMAND: Any = None  # the context where Python code calls `predict`
 
 
 class Opened(NamedTuple):
@@ -60,10 +60,7 @@ def predict(
     trust_code: Annotated[
         bool, typer.Option("--trust-code", help="Run the Python files in the model's folder.")
     ] = False,
-    csv: Annotated[
-        str | None,
-        typer.Option(help="How CSV and TSV are written: data.csv, as in {quoting: none}"),
-    ] = None,
+    csv: csv_option.CsvOption = None,
     zero_shot: Annotated[
         str | None,
         typer.Option(

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from types import SimpleNamespace
 
 from temper.demo import server
 from temper.tasks.base import audio
-from tests.helpers import samples
+from tests.helpers import samples, servers
 
 IMAGE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 AUDIO = "data:audio/wav;base64," + base64.b64encode(audio.silence()).decode()
@@ -70,12 +69,8 @@ def demo(task_name: str) -> server.Demo:
 def serving(page: server.Demo) -> Iterator[str]:
     """Serve a page on a free port of loopback; yield its address."""
     listening = server.bind(page, "127.0.0.1", 0)
-    threading.Thread(target=listening.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{listening.server_address[1]}"
-    finally:
-        listening.shutdown()
-        listening.server_close()
+    with servers.serving(listening) as address:
+        yield address
 
 
 def ask(address: str, values: dict) -> dict:

@@ -9,7 +9,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -64,6 +68,17 @@ def mlflow_server(folder: Path, backend: str) -> tuple[Process, str]:
     command = [str(Path(sys.executable).with_name("mlflow")), "server", *where, *places]
     quiet = environment(DO_NOT_TRACK="true")
     return Process(command, lambda: answers(uri), folder / "log", cwd=folder, env=quiet), uri
+
+
+@contextmanager
+def serving(listening: ThreadingHTTPServer) -> Iterator[str]:
+    """Let a server on loopback answer; yield its address."""
+    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listening.server_address[1]}"
+    finally:
+        listening.shutdown()
+        listening.server_close()
 
 
 def answers(uri: str) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import threading
 import tracemalloc
 import urllib.error
 import urllib.request
@@ -14,6 +13,7 @@ import pytest
 from temper.core import cores
 from temper.core.errors import InputError
 from temper.serving import http_server, service
+from tests.helpers import servers
 
 INPUTS = {"text": "text", "words": "texts"}
 ROW = {"text": "a b", "words": ["a", "b"]}
@@ -34,12 +34,8 @@ def make_service() -> service.Service:
 @contextmanager
 def serving(served):
     listening = service.bind(served, "127.0.0.1", 0)
-    threading.Thread(target=listening.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{listening.server_address[1]}"
-    finally:
-        listening.shutdown()
-        listening.server_close()
+    with servers.serving(listening) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
