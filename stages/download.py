@@ -14,7 +14,7 @@ from typing import Any
 
 from temper import params
 from temper.core import artifacts, determinism, errors, names, startup
-from temper.ingest import dataset, local_files
+from temper.ingest import dataset, local_files, overlap
 from temper.ingest.text_files import Note
 from temper.models import light_imports
 from temper.params.data import DataParams
@@ -133,7 +133,7 @@ def download_teacher(parameters: params.Params, name: str, target: Path) -> None
     artifacts.write_json(target / teachers.ORIGIN_FILE, origin)
 
 
-def print_dataset(summary: dict[str, Any], examples: str) -> None:
+def print_dataset(summary: dict[str, Any], data: DataParams, examples: str) -> None:
     """Print each split's size and labels, the effect of the options, and warnings."""
     for split, entry in summary["splits"].items():
         counts = ", ".join(f"{name} {n:,}" for name, n in list(entry["label_counts"].items())[:6])
@@ -142,9 +142,8 @@ def print_dataset(summary: dict[str, Any], examples: str) -> None:
         )
         print(line.rstrip(". "))
     print_options(summary)
-    for pair, count in summary["overlap"].items():
-        if count:
-            print(f"warning: {count} rows of {pair}; see data.overlap")
+    for line in overlap.describe(data, summary["overlap"]):
+        print(f"warning: {line}")
     if summary["empty_texts"]:
         print(f"warning: {summary['empty_texts']} empty texts")
 
@@ -179,9 +178,8 @@ def main(what: str, manifests: Path, target: Path) -> None:
     with artifacts.atomic_dir(target) as folder:
         if what == "dataset":
             artifacts.remove_stale_manifests(manifests, set(parameters.data.files))
-            print_dataset(
-                download_dataset(parameters, manifests, folder), parameters.task.examples_name
-            )
+            summary = download_dataset(parameters, manifests, folder)
+            print_dataset(summary, parameters.data, parameters.task.examples_name)
         elif what == "model":
             artifacts.remove_stale_manifests(manifests, set(parameters.model.files))
             print_model(download_model(parameters, folder))

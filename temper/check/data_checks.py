@@ -183,7 +183,9 @@ def check_splits(
     """Report overlapping splits and a missing validation split; count the rows."""
     p, data = parameters.train, parameters.data
     with findings.at("data.overlap", "data.overlap: "):
-        rows, _ = overlap.resolve_overlap(stats, rows, data.overlap)
+        rows, shared = overlap.resolve_overlap(stats, rows, data.overlap)
+        if lines := overlap.describe(data, shared):
+            findings.facts["overlap"] = "\n".join(lines)
     with findings.named("data.subset"):
         rows, _ = row_selection.draw_subsets(stats, rows, data)
     sizes = {name: len(indices) for name, (_, indices) in rows.items()}

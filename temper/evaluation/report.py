@@ -168,7 +168,8 @@ def write(
         inputs=task.texts,
         kept=tables.kept_columns(parameters.data.extra_columns, task),
         worst=plots.worst(listed["worst"], task.metrics, list(task.texts)),
-        parameters=params.flatten(parameters, without="export"),
+        shared_rows=parameters.data.shared_rows(data_summary["overlap"]),
+        parameters=params.as_written(parameters, without="export"),
         taught=taught,
     )
     (folder / "report.html").write_text(html + "\n", encoding="utf-8")

@@ -80,6 +80,7 @@ def write(
         metadata=yaml.safe_dump(data.to_dict(), sort_keys=True),
         p=parameters,
         data_summary=data_summary,
+        shared_rows=parameters.data.shared_rows(data_summary["overlap"]),
         scores=scores,
         listed_metrics=listed_metrics(parameters),
         no_spread=metrics.NO_SPREAD if any_no_spread(scores, parameters) else "",
@@ -90,7 +91,7 @@ def write(
         template=as_json(getattr(parameters.task, "template", None)),
         needs_temper=needs_temper,
         runs_code=runs_code(parameters, parity),
-        parameters=params.flatten(parameters),
+        parameters=params.as_written(parameters),
         md=as_text,
         code=as_code,
     )

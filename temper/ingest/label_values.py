@@ -59,13 +59,14 @@ def read_targets(batch: ColumnBatch, task: TaskParams, split: str, locate: Locat
 
 
 def _is_missing(value: Any, task: TaskParams) -> bool:
-    """Say whether a row has no label: null or NaN; "" and -1 too where one label is expected.
+    """Say whether a row has no label: null, "", -1 or NaN where one label is expected.
 
-    -1 is a label if `task.labels` names it.
+    -1 is a label if `task.labels` names it. Of several labels a row may have none, and an empty
+    cell says so: null in Excel, "" in CSV.
     """
     value_type = task.target[1] if task.target else ""
     if columns.is_null(value):
-        return True
+        return value_type != "classes"
     if value_type == "class" and value in MINUS_ONE:
         return "-1" not in (task.classes or ())
     return value_type in ("class", "number") and value in ("", [])
@@ -100,6 +101,8 @@ def _label_names(value: Any, task: TaskParams) -> list[str]:
 def _list_of_labels(value: Any, separator: str | None) -> list[Any]:
     if isinstance(value, list | tuple):
         return list(value)
+    if columns.is_null(value):
+        return []
     if not isinstance(value, str):
         raise InputError(f"expected a list of labels, found {value!r:.60}")
     if separator is None and value.lstrip().startswith("["):

@@ -8,6 +8,7 @@ import numpy as np
 from temper.core.errors import InputError
 from temper.ingest.row_selection import Selection, SplitRows
 from temper.ingest.split_stats import SplitStats
+from temper.params.data import DataParams
 
 
 def resolve_overlap(
@@ -39,3 +40,11 @@ def resolve_overlap(
         kept = rows[~np.isin(keys["train"], others)]
         selection = selection | {"train": SplitRows(source, kept)}
     return selection, overlaps
+
+
+def describe(data: DataParams, counts: Mapping[str, int]) -> list[str]:
+    """Say which splits still share rows, and how those of train are dropped."""
+    return [
+        f"{line}; data.overlap: drop_from_train drops them" if " of train " in line else line
+        for line in data.shared_rows(counts)
+    ]

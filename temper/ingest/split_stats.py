@@ -43,6 +43,7 @@ class SplitStats:
     label_counts: Counter[str] = field(default_factory=Counter)
     label_ids: dict[str, int] = field(default_factory=dict)
     num_labelled: int = 0
+    num_empty: int = 0  # labelled rows with none of several labels
     notes: Counter[str] = field(default_factory=Counter)  # what reading changed → rows
     misplaced: list[str] = field(default_factory=list)  # an error for each such answer
     first_content: object = None  # of the first image or clip
@@ -200,6 +201,7 @@ def _records(
     value_type, ids = task.target[1] if task.target else "", stats.label_ids
     labelled = [target for target in targets if target is not None]
     stats.num_labelled += len(labelled)
+    stats.num_empty += value_type == "classes" and labelled.count([])
     if task.has_label_names:
         stats.label_counts.update(name for names in labelled for name in names)
     if value_type == "class":
@@ -237,7 +239,9 @@ def _check_split(stats: SplitStats, task: TaskParams, split: str, unlabelled: st
     if not stats.num_rows:
         raise InputError(f"{split} has no rows")
     if task.target is not None and task.target[1] == "classes" and not stats.label_counts:
-        stats.num_labelled = 0
+        stats.num_labelled = stats.num_empty = 0
+    if stats.num_empty:
+        stats.notes["rows have none of the labels: their cell is empty"] = stats.num_empty
     if stats.num_labelled and unlabelled:
         raise InputError(
             f"{unlabelled}, but {stats.num_labelled} other rows have one; add it or remove the row "

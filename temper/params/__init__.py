@@ -1,5 +1,6 @@
 """params.yaml → frozen, typed groups, or one error that lists every mistake with its line."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +40,11 @@ def flatten(params: Params, *, without: str | None = None) -> dict[str, Any]:
 
     exclude = {without} if without else None
     return walk("", params.model_dump(exclude=exclude, exclude_defaults=True))
+
+
+def as_written(params: Params, *, without: str | None = None) -> dict[str, str]:
+    """Return the entries of `flatten` as text, spelled as in params.yaml: null, true, [a, b]."""
+    return {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in flatten(params, without=without).items()
+    }

@@ -1,5 +1,6 @@
 """The `data` group of params.yaml: where rows come from, which are kept, how they are split."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -157,3 +158,13 @@ class DataParams(Group):
         if len(set((self.rename or {}).values())) < len(self.rename or {}):
             raise ValueError("rename gives two columns the same name")
         return self
+
+    def shared_rows(self, counts: Mapping[str, int]) -> list[str]:
+        """Say which splits still share rows.
+
+        Args:
+            counts: `a in b`, rows of split a that b has too, before any were dropped from train.
+        """
+        pairs = [(*pair.split(" in "), count) for pair, count in counts.items() if count]
+        dropped = "train" if self.overlap == "drop_from_train" else None
+        return [f"{n:,} rows of {a} are in {b} too" for a, b, n in pairs if a != dropped]

@@ -36,6 +36,8 @@ class SequenceClassification(Task):
         self.pipeline_input = json.dumps(self.params.placeholder("a text"), ensure_ascii=False)
         if len(self.params.texts) == 2:
             self.pipeline_input = '{"text": "first text", "text_pair": "second text"}'
+        if self.target_kind == "classes":
+            self.pipeline_input += ", top_k=None"  # the scores of all labels, not the first alone
 
     def num_outputs(self, types: Mapping[str, Any]) -> int:
         return len(self.read_label_names(types) or [0])

@@ -76,7 +76,7 @@ class Run:
             "open",
             stage=stage,
             tags=tags,
-            params={k: str(v) for k, v in params.flatten(parameters).items()},
+            params=params.as_written(parameters),
             uri=store.recorded_uri(),
             experiment=store.experiment_name(),
         )

@@ -87,6 +87,13 @@ def test_rows_in_two_splits_are_an_error_where_data_overlap_says_so(write_params
     assert "data.overlap: 3 rows of train in validation" in only(found)
     _, facts = examine(write_params, **files, data__overlap="drop_from_train")
     assert facts["data"].startswith("train 7 rows, validation 3 rows")
+    assert facts["overlap"] == "3 rows of validation are in test too"
+    _, facts = examine(write_params, **files, data__overlap="report")
+    assert facts["overlap"].splitlines() == [
+        "3 rows of train are in validation too; data.overlap: drop_from_train drops them",
+        "3 rows of train are in test too; data.overlap: drop_from_train drops them",
+        "3 rows of validation are in test too",
+    ]
 
 
 def test_counts_label_ids_by_name(write_params, write_csv):
@@ -98,6 +105,25 @@ def test_counts_label_ids_by_name(write_params, write_csv):
     found, facts = examine(write_params, data__files=files)
     assert found == []
     assert facts["labels"] == "not_equivalent 1, equivalent 3"
+    assert facts["data"].endswith("test 1 rows (no labels: predicted, not scored)")
+
+
+def test_an_empty_cell_is_none_of_several_labels(write_params, write_csv):
+    """As null, which Excel has in it; the rows are counted. A split of them has no labels."""
+    write_params()
+    write_csv("own.csv", 'text,label\na,"joy, fear"\nb,\nc,joy\nd,\n')
+    Path("nulls.jsonl").write_text('{"text": "a", "label": null}\n{"text": "b", "label": "joy"}\n')
+    Path("none.jsonl").write_text('{"text": "a", "label": null}\n')
+    files = {"train": "own.csv", "validation": "nulls.jsonl", "test": "none.jsonl"}
+    task = {"text": ["text"], "labels": None, "label_separator": ","}
+    task["problem_type"] = "multi_label_classification"
+    changes = {f"task__{key}": value for key, value in task.items()}
+    changes |= {"evaluate__positive_label": None, "evaluate__threshold": 0.5}
+    found, facts = examine(write_params, data__files=files, **changes)
+    assert found == []
+    assert facts["labels"] == "fear 1, joy 2"
+    empty = "rows have none of the labels: their cell is empty"
+    assert facts["files"] == f"train: 2 {empty}\nvalidation: 1 {empty}"
     assert facts["data"].endswith("test 1 rows (no labels: predicted, not scored)")
 
 

@@ -46,7 +46,7 @@ def write_all(folder: Path) -> Path:
     mood = either("positive", "negative")
     table(
         "reviews.csv",
-        lambda i, f: {"id": i, "date": "2024-01-02", "review": text(f), "sentiment": mood(f)},
+        lambda i, f: {"id": i, "date": "02.01.2024 10:15", "review": text(f), "sentiment": mood(f)},
     )
     table("stars.csv", lambda i, f: {"review": text(f), "stars": (4 if f else 1) + i // 2 % 2})
     table("sms.csv", lambda i, f: {"v1": "ham" if i % 5 else "spam", "v2": text(not i % 5)})
