@@ -6,6 +6,7 @@ neither tells is asked.
 
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from temper.core.errors import InputError, nearest
@@ -24,6 +25,8 @@ from temper.init.profiles import ColumnProfile
 from temper.init.refusals import image_paths, listed
 from temper.init.roles import Columns, Roles, Wishes, make_roles
 from temper.params import text_template
+
+MIN_GROUPS = 10  # texts that questions share: fewer cannot be divided into tenths
 
 
 def find_roles(columns: Columns, wishes: Wishes) -> Roles:
@@ -134,7 +137,11 @@ def _answers(columns: Columns, wishes: Wishes) -> Roles | None:
     if not {*names} <= {*columns}:
         return None
     task = {"name": "question_answering", **{name: name for name in names}}
-    return make_roles(columns, task, names, texts=names[:2])
+    roles = make_roles(columns, task, names, texts=names[:2])
+    context = columns["context"]
+    if roles.group is None and context.num_distinct >= MIN_GROUPS and not context.is_unique:
+        roles = replace(roles, group="context")  # several questions are about one text
+    return roles
 
 
 def _generation(columns: Columns, wishes: Wishes) -> Roles | None:

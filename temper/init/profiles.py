@@ -48,8 +48,11 @@ class ColumnProfile:
         if len(self.cells) < (1 if isinstance(value, bytes | dict) else MAX_CELLS):  # images
             self.cells.append(value)
         if isinstance(value, bytes | list | dict):
+            content = file_names.file_bytes(value)
+            if not isinstance(content, bytes):  # an answer, say
+                return
             try:
-                samples, rate = audio.read(file_names.file_bytes(value))
+                samples, rate = audio.read(content)
                 self.seconds.append(len(samples) / rate)
             except InputError as error:  # no WAV file, or one that `temper check` refuses
                 self.unread = self.unread or f"row {self.num_rows}: {error}"

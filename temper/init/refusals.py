@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from temper.core.errors import InputError
 from temper.ingest.label_values import label_name
@@ -38,6 +39,13 @@ def check_form(source: Source, columns: Columns, wishes: Wishes) -> None:
                 f"{place} has a row for each word ({words[0]}, {tags[0]}); write a .conll file: a "
                 "word, a space and its tag on each line, and an empty line after each sentence"
             )
+    is_tagging = wishes.task in (None, "token_classification")
+    if (name := spans(columns)) and is_tagging and wishes.label in (None, name):
+        raise InputError(
+            f"{place}: {name!r} holds spans of characters, and a tagger reads words with a tag each: "
+            "cut the texts into words as docs/data.md#spans-of-characters shows, or say --label or "
+            "--task for another use of the texts"
+        )
     texts = columns.get("text")
     if [*columns] != ["text"] or texts is None or wishes.task is not None:
         return
@@ -70,6 +78,27 @@ def check_labels(source: Source, roles: Roles) -> None:
             f"{source.files['train']}: all {name} have the label {label}, which is the name of "
             f"their folder; put the {name} of each label into a folder with its name"
         )
+
+
+def spans(columns: Columns) -> str | None:
+    """Return the column whose cells are lists of a start, an end and a label, beside a text."""
+    for name, column in columns.items():
+        items = [item for cell in column.cells if isinstance(cell, list) for item in cell]
+        if items and all(map(_is_span, items)) and any(c.is_text for c in columns.values()):
+            return name
+    return None
+
+
+def _is_span(item: Any) -> bool:
+    """Whether it is as [0, 4, "PER"] or {"start": 0, "end": 4, …}, whatever the names are."""
+    values = list(item.values()) if isinstance(item, dict) else item
+    if not isinstance(values, list):
+        return False
+    kinds = [type(value) for value in values]
+    if isinstance(item, dict):
+        names = " ".join(item)
+        return "start" in names and "end" in names and kinds.count(int) >= 2
+    return kinds == [int, int, str]
 
 
 def image_paths(columns: Columns) -> str:

@@ -28,6 +28,7 @@ def write(write_params, tmp_path):
         summary = dict.fromkeys(["description", "license", "name", "commit"]) | {
             "labels": [],
             "source": "files",
+            "overlap": {"train in test": 2, "validation in test": 0},
             "splits": {"train": {"rows": 3, "sha256": "0"}},
         }
         scores = {"baseline": {}, "test": test or {"accuracy": 0.5}}
@@ -98,6 +99,14 @@ def test_the_command_has_the_option_that_it_needs(write, write_params):
     parameters = write_params(**code, model__custom_class="mine.Bag")
     assert not card.runs_code(parameters, PARITY)
     assert card.runs_code(parameters, PARITY | {"no_onnx": "off"})
+
+
+def test_rows_that_splits_share_are_named(write):
+    """Unless they were dropped; parameters are spelled as in params.yaml."""
+    card = write()
+    assert "2 rows of train are in test too.\n" in card
+    assert "| `task.text` | `[\"sentence1\", \"sentence2\"]` |" in card
+    assert "are in test too" not in write(data__overlap="drop_from_train")
 
 
 def test_an_interval_of_zero_width_has_a_note(write):

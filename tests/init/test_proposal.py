@@ -279,6 +279,17 @@ def test_choices_may_have_a_context_and_a_question(propose):
             propose("race.csv")
 
 
+def test_questions_about_one_text_stay_in_one_split(propose):
+    """Else train would have most texts of test."""
+    answers = {"text": ["here"], "answer_start": [0]}
+    rows = [
+        {"question": f"what {i}?", "context": f"here is text {i // 2}", "answers": answers}
+        for i in range(40)
+    ]
+    Path("mydata/qa.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert propose("qa.jsonl")[0].data.split.group == "context"
+
+
 def test_uneven_labels_are_weighted_and_judged_by_f1(propose):
     """One label in five is spam; with even labels accuracy chooses the checkpoint."""
     parameters, facts = propose("sms.csv")
