@@ -10,14 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from temper.core.errors import InputError, nearest
-from temper.init import choices, embeddings, labels
+from temper.init import choices, embeddings, labels, prompts
 from temper.init import texts as text_of
 from temper.init.names import (
     GROUPS,
     LABELS,
     LANGUAGES,
     PAIRS,
-    PROMPTS,
     SUMMARIES,
     TRANSLATIONS,
 )
@@ -158,15 +157,6 @@ def _generation(columns: Columns, wishes: Wishes) -> Roles | None:
     return None
 
 
-def _prompts(columns: Columns, wishes: Wishes) -> Roles | None:
-    wished = [(name, wishes.label) for name in wishes.text if wishes.label and wishes.task]
-    for prompt, text in (*wished, *PROMPTS):
-        if {prompt, text} <= {*columns}:
-            task = {"name": "causal_lm", "prompt": prompt, "text": text}
-            return make_roles(columns, task, [prompt, text], texts=[prompt, text])
-    return None
-
-
 def _classes(columns: Columns, wishes: Wishes) -> Roles | None:
     """Find texts with a label, several labels or a number."""
     if len(columns) < 2 or not (wishes.text or any(c.is_text for c in columns.values())):
@@ -245,7 +235,7 @@ FINDERS: dict[str, tuple[Callable[[Columns, Wishes], Roles | None], ...]] = {
     "multiple_choice": (choices.find,),
     "embeddings": (embeddings.find,),
     "seq2seq_lm": (_generation,),
-    "sequence_classification": (_classes,),
-    "causal_lm": (_prompts, _plain_texts),
+    "sequence_classification": (prompts.find_short, _classes),
+    "causal_lm": (prompts.find, _plain_texts),
     "masked_lm": (_plain_texts,),
 }

@@ -15,6 +15,7 @@ from temper.init.source import Source
 
 FASTTEXT = re.compile(r"__label__\S+ ")
 TAG = re.compile(r"O|[BIESLU]-\S+")
+MESSAGES = {"role", "from"}  # who speaks, in OpenAI's form and in ShareGPT's
 MIN_WORDS = 3  # a name of so many is rather a text
 
 
@@ -40,11 +41,16 @@ def check_form(source: Source, columns: Columns, wishes: Wishes) -> None:
                 "word, a space and its tag on each line, and an empty line after each sentence"
             )
     is_tagging = wishes.task in (None, "token_classification")
+    if name := chats(columns):
+        raise InputError(
+            f"{place}: {name!r} holds conversations; causal_lm learns the completions of prompts: "
+            "make a row of each answer as docs/tasks.md#conversations shows"
+        )
     if (name := spans(columns)) and is_tagging and wishes.label in (None, name):
         raise InputError(
-            f"{place}: {name!r} holds spans of characters, and a tagger reads words with a tag each: "
-            "cut the texts into words as docs/data.md#spans-of-characters shows, or say --label or "
-            "--task for another use of the texts"
+            f"{place}: {name!r} holds spans of characters, and a tagger reads words with a tag "
+            "each: cut the texts into words as docs/data.md#spans-of-characters shows, or say "
+            "--label or --task for another use of the texts"
         )
     texts = columns.get("text")
     if [*columns] != ["text"] or texts is None or wishes.task is not None:
@@ -78,6 +84,15 @@ def check_labels(source: Source, roles: Roles) -> None:
             f"{source.files['train']}: all {name} have the label {label}, which is the name of "
             f"their folder; put the {name} of each label into a folder with its name"
         )
+
+
+def chats(columns: Columns) -> str | None:
+    """Return the column whose cells are lists of messages, as {"role": …, "content": …}."""
+    for name, column in columns.items():
+        items = [item for cell in column.cells if isinstance(cell, list) for item in cell]
+        if items and all(isinstance(item, dict) and MESSAGES & {*item} for item in items):
+            return name
+    return None
 
 
 def spans(columns: Columns) -> str | None:
