@@ -5,7 +5,6 @@ A field is `text`, `line` (a short text), `words` (a text whose words are separa
 `entities`, `answer` or `text`.
 """
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from temper.params.task import MultipleChoice, QuestionAnswering, TokenClassific
 from temper.params.task_schema import MEDIA, TaskSchema
 from temper.prediction.predictor import Predictor
 from temper.prediction.profile import SCORE
+from temper.prediction.requests import file_bytes
 from temper.tasks.base import Task, label_predictions
 
 WHERE = "the form"
@@ -63,10 +63,7 @@ def read_value(name: str, value: Any, kind: str | None) -> Any:
     """
     if kind not in MEDIA or not isinstance(value, str) or not value.startswith("data:"):
         return value
-    try:
-        return base64.b64decode(value.partition(";base64,")[2], validate=True)
-    except ValueError as error:
-        raise InputError(f"{name}: the {kind} is damaged: {error}") from None
+    return file_bytes(value.partition(";base64,")[2], name)
 
 
 def result(task: Task, example: ColumnBatch, predicted: Mapping[str, list]) -> dict[str, Any]:

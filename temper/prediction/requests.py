@@ -34,14 +34,19 @@ def answer(predictor: Predictor, columns: ColumnBatch, num_rows: int) -> ColumnB
         if kind == "text" and name in task.texts and None in values:
             raise InputError(f'{locate(name)(values.index(None))}: no value; "" is the empty text')
     files = {
-        name: [_bytes(v, locate(name)(i)) for i, v in enumerate(columns[name])]
+        name: [file_bytes(v, locate(name)(i)) for i, v in enumerate(columns[name])]
         for name, kind in inputs.items()
         if kind in MEDIA and name in columns
     }
     return predictor.predict(read_inputs(columns | files, inputs, locate))
 
 
-def _bytes(value: Any, where: str) -> Any:
+def file_bytes(value: Any, where: str) -> Any:
+    """Return the bytes that a text holds in base64; another value as it is.
+
+    Raises:
+        InputError: the text is no base64.
+    """
     if not isinstance(value, str):
         return value
     try:

@@ -123,8 +123,16 @@ def test_a_file_arrives_as_its_bytes(medium, url):
         ("seq2seq_lm", [], "expected a JSON object"),
         ("token_classification", {"words": "  "}, "words is empty"),
         ("image_classification", {"image": ""}, "expected the bytes of an image"),
-        ("image_classification", {"image": "data:image/png;base64,?"}, "the image is damaged"),
-        ("image_classification", {"image": "data:image/png;base64,é"}, "the image is damaged"),
+        (
+            "image_classification",
+            {"image": "data:image/png;base64,?"},
+            "image: expected the bytes of a file in base64",
+        ),
+        (
+            "image_classification",
+            {"image": "data:image/png;base64,é"},
+            "image: expected the bytes of a file in base64",
+        ),
         ("image_classification", {"image": "data:image/png;base64,AAAA"}, "image"),
         ("audio_classification", {"audio": "data:audio/mpeg;base64,AAAA"}, "not a WAV file"),
         ("audio_classification", {"audio": "/etc/hosts.wav"}, "expected the bytes of a WAV file"),
