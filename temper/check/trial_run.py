@@ -63,14 +63,8 @@ def trial_run(parameters: params.Params) -> Iterator[TrialRun]:
     """
     from tqdm import tqdm
 
-    disk = Path("data" if Path("data").is_dir() else ".")  # raw data may not fit into /tmp
-    remove_leftovers(disk)
-    with (
-        tempfile.TemporaryDirectory(prefix=PREFIX, dir=disk) as name,
-        Path(name, ".lock").open("w") as lock,
-    ):
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        run = TrialRun(Path(name).resolve())
+    with scratch_folder(PREFIX) as folder:
+        run = TrialRun(folder)
         make_workspace(run.folder, parameters)
         with tqdm(commands(parameters), leave=False, unit="stage", disable=None) as bar:
             for stage, command in bar:
@@ -88,9 +82,22 @@ def trial_run(parameters: params.Params) -> Iterator[TrialRun]:
         yield run
 
 
-def remove_leftovers(disk: Path) -> None:
+@contextmanager
+def scratch_folder(prefix: str) -> Iterator[Path]:
+    """Yield a folder that is deleted at the end, or by the next run if this one is killed."""
+    disk = Path("data" if Path("data").is_dir() else ".")  # raw data may not fit into /tmp
+    remove_leftovers(disk, prefix)
+    with (
+        tempfile.TemporaryDirectory(prefix=prefix, dir=disk) as name,
+        Path(name, ".lock").open("w") as lock,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield Path(name).resolve()
+
+
+def remove_leftovers(disk: Path, prefix: str) -> None:
     """Remove the scratch folders of runs that were killed: nobody holds their lock."""
-    for file in disk.glob(f"{PREFIX}*/.lock"):
+    for file in disk.glob(f"{prefix}*/.lock"):
         with suppress(OSError), file.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(file.parent)

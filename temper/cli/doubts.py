@@ -5,7 +5,7 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -14,9 +14,11 @@ from temper import params
 from temper.cli.pinned import NOT_A_COMMAND, pin
 from temper.core.errors import InputError
 from temper.evaluation.text_tables import Table, truncate
+from temper.training import distributed
 
 if TYPE_CHECKING:
     from temper.data_loop.doubt_list import DoubtList
+
 
 OUTPUT, FOLDS = Path("doubts.csv"), 5
 SHOWN = 10  # rows on the console
@@ -32,6 +34,13 @@ def doubts(
     rows: Annotated[
         int | None, typer.Option("-n", "--rows", min=1, help="List so many rows at most.")
     ] = None,
+    judge: Annotated[
+        Literal["linear", "trained"],
+        typer.Option(
+            help="linear: on the checkpoint's vectors, a pass of the model. trained: a "
+            "training with params.yaml per fold."
+        ),
+    ] = "linear",
     folds: Annotated[
         int, typer.Option(min=2, help="A row is judged by the rows of the other folds.")
     ] = FOLDS,
@@ -46,20 +55,23 @@ def doubts(
     """List training rows whose labels look wrong, or apply the list once it is corrected."""
     parameters = params.load()
     if apply is not None:
-        from temper.data_loop import corrections
-
-        check_apply(output, rows, folds, similarity)
-        targets = corrections.apply(parameters, apply)
-        print(f"{len(corrections.read(apply)):,} labels corrected in {targets['train']}")
-        print(*corrections.next_steps(targets), sep="\n")
+        check_apply(output, rows, judge, folds, similarity)
+        print_corrections(parameters, apply)
         return
     check_output(output)
+    if judge == "trained":
+        distributed.restrict_visible_gpus("single")
     pin(parameters, context)
     from temper.data_loop import doubt_list
 
     notes: dict[str, None] = {}
     found = doubt_list.find(
-        parameters, notes.setdefault, folds=folds, similarity=similarity, limit=rows
+        parameters,
+        notes.setdefault,
+        judge=judge,
+        folds=folds,
+        similarity=similarity,
+        limit=rows,
     )
     doubt_list.write(found.rows, output)
     print(*notes, sep="\n", end="\n" * bool(notes))
@@ -72,7 +84,18 @@ def doubts(
         )
 
 
-def check_apply(output: Path, rows: int | None, folds: int, similarity: float | None) -> None:
+def print_corrections(parameters: params.Params, path: Path) -> None:
+    """Write the corrected copy, and print what to run next."""
+    from temper.data_loop import corrections
+
+    count, targets = corrections.apply(parameters, path)
+    print(f"{count:,} labels corrected in {targets['train']}")
+    print(*corrections.next_steps(targets), sep="\n")
+
+
+def check_apply(
+    output: Path, rows: int | None, judge: str, folds: int, similarity: float | None
+) -> None:
     """Refuse options of a new list beside `--apply`.
 
     Raises:
@@ -81,6 +104,7 @@ def check_apply(output: Path, rows: int | None, folds: int, similarity: float | 
     given = {
         "--output": output != OUTPUT,
         "--rows": rows is not None,
+        "--judge": judge != "linear",
         "--folds": folds != FOLDS,
         "--similarity": similarity is not None,
     }
@@ -122,7 +146,7 @@ def check_output(output: Path) -> None:
 def show(found: "DoubtList", folds: int) -> None:
     """Print what judged the labels, and the most doubtful rows."""
     print(
-        f"{found.num_rows:,} training rows, {folds} folds, a linear model\non {found.judge}:\n"
+        f"{found.num_rows:,} training rows, {folds} folds, {found.judge}:\n"
         f"it agrees with {found.agreement:.1%} of the labels; about {found.expected:,} look wrong"
     )
     if not found.rows:

@@ -45,10 +45,10 @@ def next(
 ) -> None:
     """Pick the rows of an unlabelled file to label next."""
     parameters = params.load()
-    from temper.data_loop import doubt_list
     from temper.data_loop import pool as pools
+    from temper.data_loop import row_labels
 
-    doubt_list.check_task(parameters, "temper next")
+    row_labels.check_task(parameters, row_labels.NEXT)
     files = find_input(pool, "--pool")
     check_output(output, files)
     csv_params = parse_csv(csv)

@@ -1,12 +1,12 @@
-"""Vectors and labels → how little the other rows believe a row's label.
+"""Probabilities by models of the other rows → how little these believe a row's label.
 
-Each row is scored by a linear model that was fitted to the other folds. The model that was trained
-on a row cannot be asked: it has learned the row's label, right or wrong, by heart.
+A model that was trained on a row cannot be asked: it has learned the row's label, right or wrong,
+by heart. So the rows are divided into folds, and a judge (`linear_judge`, `trained_judge`) gives
+the probabilities of each fold by a model of the others.
 """
 
-import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -15,41 +15,40 @@ from temper.data_loop.near_duplicates import Pairs
 from temper.ingest import splits
 from temper.ingest.text_files import Note
 
-C = {"dense": 1.0, "sparse": 3.0}  # inverse of the regularization
-MAX_ITER = 300
 ROUNDING = 1e-6  # of a mean probability, as in cleanlab
+
+Decode = Callable[[np.ndarray], list[int]]  # probabilities of a row's words → a tag id each
+# ids (rows,); booleans (rows, labels) where a row has several; ids by row where its words have tags
+LabelIds = np.ndarray | Sequence[Sequence[int]]
 
 
 @dataclass(frozen=True)
 class Doubts:
-    """What the other rows say about each row's label or labels.
+    """What the other rows say about each row's label, labels or tags.
 
     Attributes:
         scores: -1 to 1, (rows,): the probability of the row's label minus that of the likeliest
-            other one; of several labels the least of theirs. Below 0 another one is likelier.
-        suggested: label ids of each row, as the other rows have it.
+            other one; of several labels or tags the least of theirs. Below 0 another one is
+            likelier.
+        suggested: label ids of each row, as the other rows have it; of tags, a word's each.
         expected: how many labels of all rows are wrong, as `expected_errors` counts them.
+        agreement: the share of labels that are the likeliest ones; of tags, of those of all words.
+        words: what they say about the tag of each word; None where a row has labels.
     """
 
     scores: np.ndarray
     suggested: list[list[int]]
     expected: int
+    agreement: float
+    words: "WordDoubts | None" = None
 
 
-def doubts(matrix: Any, labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> Doubts:
-    """Score every row.
+@dataclass(frozen=True)
+class WordDoubts:
+    """The score of each word, and its likeliest tag's id; by row, each (words,)."""
 
-    Args:
-        matrix: (rows, size), dense or sparse.
-        labels: ids (rows,), or booleans (rows, labels) where a row has several.
-        groups: a number per row; rows that share it are in one fold, so that none of two copies
-            vouches for the other.
-    """
-    if labels.ndim == 1:
-        probabilities = out_of_fold(matrix, labels, fold_of(labels, groups, folds, seed))
-        return single_label(probabilities, labels)
-    columns = [out_of_fold_binary(matrix, has, groups, folds, seed) for has in labels.T]
-    return several_labels(np.stack(columns, 1), labels)
+    scores: list[np.ndarray]
+    likeliest: list[np.ndarray]
 
 
 def fold_groups(pairs: Pairs, num_rows: int, folds: int, note: Note) -> np.ndarray:
@@ -74,47 +73,35 @@ def fold_groups(pairs: Pairs, num_rows: int, folds: int, note: Note) -> np.ndarr
     return groups
 
 
-def fold_of(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Return each row's fold, (rows,), stratified; of `data.fold` the same way."""
-    distinct = np.unique(groups, return_inverse=True)[1]
-    if len(np.unique(distinct)) == len(labels):
-        return splits.assign_folds(labels, folds, seed)
-    return splits.assign_folds(labels, folds, seed, distinct)
+def fold_of(labels: LabelIds, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Return each row's fold, (rows,), as `data.fold` assigns them.
 
+    Rows of a label, or of a set of labels, are spread evenly; rows with tags are not looked into.
 
-def out_of_fold(matrix: Any, labels: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """Return each row's probabilities by the model of the other folds, (rows, labels).
-
-    A label that the other folds lack has probability 0.
+    Args:
+        groups: a number per row; rows that share it are in one fold, so that none of two copies
+            vouches for the other.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
-
-    probabilities = np.zeros((len(labels), labels.max() + 1))
-    strength = C["dense" if isinstance(matrix, np.ndarray) else "sparse"]
-    # threads would change the last bits; a model that has not converged judges nearly the same
-    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        for index in np.unique(fold):
-            inside = fold == index
-            known = np.unique(labels[~inside])
-            if len(known) == 1:
-                probabilities[inside, known[0]] = 1.0
-                continue
-            model = LogisticRegression(C=strength, max_iter=MAX_ITER)
-            model.fit(matrix[~inside], labels[~inside])
-            probabilities[np.ix_(inside, known)] = model.predict_proba(matrix[inside])
-    return probabilities
+    strata = np.zeros(len(groups), dtype=int)
+    if isinstance(labels, np.ndarray):
+        strata = np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
+    distinct = np.unique(groups, return_inverse=True)[1]
+    if len(np.unique(distinct)) == len(strata):
+        return splits.assign_folds(strata, folds, seed)
+    return splits.assign_folds(strata, folds, seed, distinct)
 
 
-def out_of_fold_binary(
-    matrix: Any, has: np.ndarray, groups: np.ndarray, folds: int, seed: int
-) -> np.ndarray:
-    """Return the probability that each row has a label, (rows,)."""
-    ids = has.astype(np.int64)
-    probabilities = out_of_fold(matrix, ids, fold_of(ids, groups, folds, seed))
-    return probabilities[:, 1] if probabilities.shape[1] == 2 else np.zeros(len(ids))
+def rank(probabilities: np.ndarray, labels: LabelIds, decode: Decode) -> Doubts:
+    """Score every row.
+
+    Args:
+        probabilities: (rows, labels), or of tags (words of all rows, labels).
+        decode: makes the tags that are suggested.
+    """
+    if not isinstance(labels, np.ndarray):
+        return tags(probabilities, labels, decode)
+    ranked = single_label if labels.ndim == 1 else several_labels
+    return ranked(probabilities, labels)
 
 
 def single_label(probabilities: np.ndarray, labels: np.ndarray) -> Doubts:
@@ -123,10 +110,12 @@ def single_label(probabilities: np.ndarray, labels: np.ndarray) -> Doubts:
     given, others = probabilities[rows, labels], probabilities.copy()
     others[rows, labels] = -1.0
     likeliest = others.argmax(1)
+    scores = given - others[rows, likeliest]
     return Doubts(
-        scores=given - others[rows, likeliest],
+        scores=scores,
         suggested=[[int(i)] for i in likeliest],
         expected=expected_errors(probabilities, labels),
+        agreement=float((scores >= 0).mean()),
     )
 
 
@@ -142,8 +131,37 @@ def several_labels(probabilities: np.ndarray, labels: np.ndarray) -> Doubts:
     by_label = range(labels.shape[1])
     return Doubts(
         scores=margins.min(1),
+        agreement=float((margins.min(1) >= 0).mean()),
         suggested=[np.flatnonzero(row).tolist() for row in suggested],
         expected=sum(expected_errors(both[:, i], labels[:, i].astype(int)) for i in by_label),
+    )
+
+
+def tags(probabilities: np.ndarray, rows: Sequence[Sequence[int]], decode: Decode) -> Doubts:
+    """Rank by the tag of a row that is least believed (Wang & Mueller 2022, arXiv:2210.03920).
+
+    Args:
+        probabilities: (words of all rows, labels); NaN of a word that no model has read: its tag
+            is believed.
+        rows: tag ids of each row.
+    """
+    ids = np.array([tag for row in rows for tag in row], dtype=int)
+    is_read = ~np.isnan(probabilities).any(1)
+    found = single_label(probabilities[is_read], ids[is_read])
+    scores, filled = np.ones(len(ids)), np.eye(probabilities.shape[1])[ids]
+    scores[is_read], filled[is_read] = found.scores, probabilities[is_read]
+    ends = np.cumsum([len(row) for row in rows])[:-1]
+    of_rows, by_row = np.split(scores, ends), np.split(filled, ends)
+    lowest = np.array([words.min(initial=1.0) for words in of_rows])
+    return Doubts(
+        scores=lowest,
+        suggested=[
+            decode(words) if score < 0 else list(row)
+            for words, score, row in zip(by_row, lowest, rows, strict=True)
+        ],
+        expected=found.expected,
+        agreement=found.agreement,
+        words=WordDoubts(of_rows, [words.argmax(1) for words in by_row]),
     )
 
 

@@ -18,9 +18,11 @@ from temper.core.errors import InputError
 from temper.data_loop import edits, labels, source_rows
 from temper.data_loop.edits import Edit
 from temper.data_loop.labels import Spelling
+from temper.data_loop.row_labels import DOUBTS, check_task
 from temper.data_loop.source_rows import Place, Rows
 from temper.ingest import columns, local_files
 from temper.params.schema import Params
+from temper.params.task import TokenClassification
 
 PLAIN = re.compile(r"[A-Za-z0-9_/.-]+")  # what Hydra reads as a text without quotes
 CORRECTED = "corrected_label"
@@ -70,14 +72,15 @@ def _number(text: str, where: str) -> int:
         raise InputError(f"{where}: row {text!r}: no number; leave it as it was") from None
 
 
-def apply(parameters: Params, path: Path) -> dict[str, Path]:
-    """Write the copy; return the file or folder of train, and of what is cut from it.
+def apply(parameters: Params, path: Path) -> tuple[int, dict[str, Path]]:
+    """Write the copy; return how many labels differ in it, and its files or folders by split.
 
     Raises:
         InputError: a mistake in the list, data that have changed since it was written, or a copy
             that is already there.
     """
     data = parameters.data
+    check_task(parameters, f"{DOUBTS} --apply")
     if data.source == "hub":
         raise InputError(
             "--apply: the data are the Hub's (data.source: hub), and it writes copies of local "
@@ -108,7 +111,7 @@ def apply(parameters: Params, path: Path) -> dict[str, Path]:
                 edit = Edit(kept, changes.get(str(file), {}))
                 copied = written / places[file] if root.is_dir() else written
                 edits.copy(file, copied, edit, data.csv)
-    return targets
+    return len(corrections), targets
 
 
 def with_all_rows(parameters: Params) -> Params:
@@ -183,6 +186,8 @@ def changes_by_file(
                 f"{correction.current!r}: the file was changed; run temper doubts again"
             )
         names = spelling.parse(correction.corrected, correction.where)
+        if isinstance(parameters.task, TokenClassification):
+            labels.check_tags(now, names, parameters.task.scheme, correction.where)
         change = make_change(parameters, names, written)
         found.setdefault(place.file, {})[place.row] = change
     return found

@@ -3,22 +3,33 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from temper.core import csv_file
 from temper.core.errors import InputError
-from temper.data_loop import confidence, labels, near_duplicates, records, source_rows, vectors
-from temper.data_loop.confidence import Doubts
+from temper.data_loop import (
+    confidence,
+    linear_judge,
+    near_duplicates,
+    records,
+    source_rows,
+    vectors,
+)
+from temper.data_loop.confidence import Decode, Doubts, LabelIds
 from temper.data_loop.corrections import CORRECTED, appearing
-from temper.data_loop.labels import Spelling
 from temper.data_loop.near_duplicates import Pairs
+from temper.data_loop.row_labels import DOUBTS, Labels, check_task, in_order
 from temper.data_loop.source_rows import Place, Rows
 from temper.ingest.text_files import Note
-from temper.params.classification import ImageClassification, SequenceClassification
 from temper.params.schema import Params
+from temper.params.task import TokenClassification
+from temper.tasks.base.tags import viterbi_path
 
+Judge = Literal["linear", "trained"]
+TINY = 1e-12  # in place of a probability of 0
+WORDS_NAMED = 5  # of a row with tags, at most
 COLUMNS = (CORRECTED, "current_label", "suggested_label", "score", "reason", "file", "row", "line")
 
 
@@ -48,7 +59,13 @@ class DoubtList:
 
 
 def find(
-    parameters: Params, note: Note, *, folds: int, similarity: float | None, limit: int | None
+    parameters: Params,
+    note: Note,
+    *,
+    judge: Judge,
+    folds: int,
+    similarity: float | None,
+    limit: int | None,
 ) -> DoubtList:
     """Rank the training rows, and list those with a likelier label or a near-duplicate of another.
 
@@ -57,53 +74,43 @@ def find(
         limit: rows to list, at most.
 
     Raises:
-        InputError: the task has no labels of a row, the data cannot be read, or train has fewer
-            rows than folds.
+        InputError: the task has no labels of a row, or none that the judge judges; the data cannot
+            be read; or train has fewer rows than folds.
     """
-    check_task(parameters)
+    check_task(parameters, DOUBTS)
+    has_tags = isinstance(parameters.task, TokenClassification)
+    if has_tags and judge == "linear":
+        raise InputError(
+            "--judge linear: it judges whole rows by a vector each, and the rows have a tag per "
+            "word; use --judge trained"
+        )
+    vectors.why_not_pretrained(parameters, vectors.BASE)  # or that data/base is missing
     with source_rows.open_rows(parameters, note) as rows:
-        ids = read_labels(parameters, rows, "train")
+        known = Labels(parameters, rows)
+        ids = known.of_train()
         if len(ids) < folds:
             raise InputError(f"--folds {folds}: train has {len(ids)} rows; use fewer folds")
-        examples = {name: rows.splits["train"][name][:] for name in parameters.task.inputs}
         pairs = near_pairs(parameters, rows, similarity)
         groups = confidence.fold_groups(pairs, len(ids), folds, note)
-        (matrix,), judge = vectors.of_splits(parameters, [examples])
-        doubts = confidence.doubts(matrix, ids, groups, folds, parameters.data.split.seed)
-        return make_list(parameters, rows, doubts, pairs, judge=judge, limit=limit)
+        fold = confidence.fold_of(ids, groups, folds, parameters.data.split.seed)
+        probabilities, judged_by = ask(judge, parameters, rows, ids, fold, note)
+        doubts = confidence.rank(probabilities, ids, decoder(parameters, rows))
+        return make_list(parameters, rows, known, doubts, pairs, judge=judged_by, limit=limit)
 
 
-def check_task(parameters: Params, command: str = "temper doubts") -> None:
-    """Refuse a task whose rows have no labels that could be wrong one by one.
+def ask(
+    judge: Judge, parameters: Params, rows: Rows, ids: LabelIds, fold: np.ndarray, note: Note
+) -> tuple[np.ndarray, str]:
+    """Return the probabilities of a judge, as `confidence.rank` takes them, and its description."""
+    if judge == "trained":
+        from temper.data_loop import trained_judge
 
-    Raises:
-        InputError: names the task.
-    """
-    task = parameters.task
-    if isinstance(task, SequenceClassification) and task.label_probabilities is not None:
-        raise InputError(
-            f"task.label_probabilities: {command} is for labels, one or several a row; name their "
-            "column in task.label"
-        )
-    is_labelled = isinstance(task, SequenceClassification | ImageClassification)
-    if not is_labelled or (task.target or ("", ""))[1] == "number":
-        kind = getattr(task, "problem_type", None)
-        raise InputError(
-            f"task.name: {task.name}{f' ({kind})' if kind else ''}: {command} is for labels of "
-            "whole rows: sequence_classification with one or several labels, image_classification"
-        )
-
-
-def read_labels(parameters: Params, rows: Rows, split: str) -> np.ndarray:
-    """Return label ids (rows,), or booleans (rows, labels) where a row has several."""
-    name, value_type = parameters.task.target or ("", "")
-    values: Any = rows.splits[split][name][:]
-    if value_type == "class":
-        return np.array(values, dtype=int)
-    several = np.zeros((len(values), len(source_rows.label_names(parameters, rows))), dtype=bool)
-    for row, ids in zip(several, values, strict=True):
-        row[list(ids or ())] = True
-    return several
+        probabilities = trained_judge.out_of_fold(parameters, rows, fold, note)
+        return probabilities, f"{parameters.model.name}\ntrained with params.yaml"
+    examples = {name: rows.splits["train"][name][:] for name in parameters.task.inputs}
+    (matrix,), vectors_of = vectors.of_splits(parameters, [examples])
+    assert isinstance(ids, np.ndarray), "tags have no linear judge"
+    return linear_judge.out_of_fold(matrix, ids, fold), f"a linear model\non {vectors_of}"
 
 
 def near_pairs(parameters: Params, rows: Rows, similarity: float | None) -> Pairs:
@@ -117,19 +124,22 @@ def near_pairs(parameters: Params, rows: Rows, similarity: float | None) -> Pair
         return near_duplicates.of_images(thumbnails, similarity or near_duplicates.IMAGE_SIMILARITY)
     columns = {n: [v for split in splits for v in rows.splits[split][n][:]] for n in task.inputs}
     texts = [list(column) for column in task.read_texts(columns).values()]
+    if isinstance(task, TokenClassification):
+        texts = [[" ".join(words) for words in column] for column in texts]
     return near_duplicates.of_texts(texts, similarity or near_duplicates.TEXT_SIMILARITY)
 
 
-def in_order(rows: Rows) -> list[str]:
-    """Return the names of the splits, train first."""
-    return ["train", *(str(name) for name in rows.splits if name != "train")]
-
-
 def make_list(
-    parameters: Params, rows: Rows, doubts: Doubts, pairs: Pairs, *, judge: str, limit: int | None
+    parameters: Params,
+    rows: Rows,
+    known: Labels,
+    doubts: Doubts,
+    pairs: Pairs,
+    *,
+    judge: str,
+    limit: int | None,
 ) -> DoubtList:
     """Choose and describe the rows to list."""
-    known = Labels(parameters, rows)
     spelling = known.spelling
     conflicts = {
         row: other
@@ -145,53 +155,22 @@ def make_list(
     for row, row_cells in zip(chosen, cells, strict=True):
         is_doubted, score = doubts.scores[row] < 0, float(doubts.scores[row])
         suggested = spelling.text(doubts.suggested[row]) if is_doubted else ""
-        reasons = [f"{suggested} is likelier"] if is_doubted else []
+        reasons = [reason(known, doubts, row)] if is_doubted else []
         if row in conflicts:
-            value, other = conflicts[row]
-            split, at = known.locate(other)
-            where, text = places.describe(split, at), spelling.text(known.ids[other])
-            reasons.append(f"near-duplicate ({value:.2f}) of {where} in {split}, which is {text}")
+            reasons.append(conflict_reason(known, places, *conflicts[row]))
         place = rows.place("train", row)
-        current, reason = spelling.text(known.ids[row]), "; ".join(reasons)
+        current, why = spelling.text(known.ids[row]), "; ".join(reasons)
         found.append(
-            Doubt(place, places.line(place), current, suggested, round(score, 6), reason, row_cells)
+            Doubt(place, places.line(place), current, suggested, round(score, 6), why, row_cells)
         )
     return DoubtList(
         rows=found,
         num_doubted=len(doubted),
         num_rows=len(order),
         expected=doubts.expected,
-        agreement=float((doubts.scores >= 0).mean()),
+        agreement=doubts.agreement,
         judge=judge,
     )
-
-
-class Labels:
-    """The label ids of all rows, train's first, then the other splits'."""
-
-    def __init__(self, parameters: Params, rows: Rows):
-        self.parameters, self.splits = parameters, in_order(rows)
-        written = labels.written(parameters) if parameters.data.source == "files" else {}
-        names = source_rows.label_names(parameters, rows)
-        self.spelling = Spelling(parameters.task, names, written)
-        self.ids: list[list[int]] = []
-        self.starts: list[int] = []
-        name = (parameters.task.target or ("",))[0]
-        for split in self.splits:
-            self.starts.append(len(self.ids))
-            for value in rows.splits[split][name][:]:
-                ids = value if isinstance(value, list) else [value]
-                self.ids.append([] if value in (None, -1) else ids)
-
-    def locate(self, row: int) -> tuple[str, int]:
-        """Return the split of a row and its number there."""
-        at = max(i for i, start in enumerate(self.starts) if start <= row)
-        return self.splits[at], row - self.starts[at]
-
-    def conflict(self, row: int, pairs: Pairs) -> tuple[float, int] | None:
-        """Return the likest row with other labels, and its similarity; None: there is none."""
-        found = (pair for pair in pairs.of_row(row) if self.ids[pair[1]] not in ([], self.ids[row]))
-        return next(found, None)
 
 
 class Places:
@@ -212,6 +191,38 @@ class Places:
         place = self.rows.place(split, row)
         line = self.line(place)
         return f"{place.file}:{line}" if line is not None else str(place)
+
+
+def conflict_reason(known: Labels, places: "Places", value: float, other: int) -> str:
+    """Say where a near-duplicate with other labels is."""
+    split, at = known.locate(other)
+    where, text = places.describe(split, at), known.spelling.text(known.ids[other])
+    return f"near-duplicate ({value:.2f}) of {where} in {split}, which is {text}"
+
+
+def reason(known: Labels, doubts: Doubts, row: int) -> str:
+    """Say which label is likelier, or which words have likelier tags, the least believed first."""
+    if doubts.words is None:
+        return f"{known.spelling.text(doubts.suggested[row])} is likelier"
+    scores, likeliest = doubts.words.scores[row], doubts.words.likeliest[row]
+    words, names = known.words(row), known.spelling.names
+    doubted = [word for word in np.argsort(scores, kind="stable").tolist() if scores[word] < 0]
+    found = [
+        f"word {word + 1} {words[word]!r} is {names[known.ids[row][word]]}, and "
+        f"{names[likeliest[word]]} is likelier ({scores[word]:.2f})"
+        for word in doubted[:WORDS_NAMED]
+    ]
+    more = len(doubted) - len(found)
+    return "; ".join(found) + (f"; and {more} more" if more else "")
+
+
+def decoder(parameters: Params, rows: Rows) -> Decode:
+    """Return what makes tags that follow the scheme of the probabilities of a row's words."""
+    names, scheme = (
+        source_rows.label_names(parameters, rows),
+        getattr(parameters.task, "scheme", ""),
+    )
+    return lambda p: viterbi_path(np.log(np.maximum(p, TINY)), names, scheme)
 
 
 def write(rows: Iterable[Doubt], target: Path) -> None:

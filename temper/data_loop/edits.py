@@ -19,7 +19,7 @@ from temper.params.data import CsvParams
 
 Change = Callable[[Mapping[str, Any]], dict[str, Any]]  # a row's columns → those to change
 JSON_KEY = re.compile(r'[\s,]*(?P<key>"(?:[^"\\]|\\.)*")\s*:\s*')  # between values of an object
-EDITED = (*DEFAULTS, ".jsonl", ".parquet")  # formats
+EDITED = (*DEFAULTS, ".jsonl", records.CONLL, ".parquet")  # formats
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def copy(file: Path, target: Path, edit: Edit, csv: CsvParams | None) -> None:
 
 
 def copy_text(file: Path, target: Path, edit: Edit, csv: CsvParams | None) -> None:
-    """Copy CSV, TSV or JSON Lines: encoding, line ends, quotes and spaces stay as they are."""
+    """Copy CSV, TSV, JSON Lines or CoNLL: encoding, line ends, quotes and spaces stay."""
     (member,) = archives.open_members(file, local_files.READERS)
     source, number = TextFile(member, csv), 0
     header: list[str] = []
@@ -101,10 +101,14 @@ def copy_text(file: Path, target: Path, edit: Edit, csv: CsvParams | None) -> No
                 if number not in edit.kept:
                     continue
                 where = f"{file}:{record.line}"
-                if number in edit.changes and source.dialect is None:
-                    text = changed_json(text, edit.changes[number], where)
-                elif number in edit.changes and source.dialect is not None:
-                    text = changed_fields(text, header, source.dialect, edit.changes[number], where)
+                if number in edit.changes:
+                    change = edit.changes[number]
+                    if source.layout is not None:
+                        text = records.with_tags(text, source.layout, change({})["tags"])
+                    elif source.dialect is None:
+                        text = changed_json(text, change, where)
+                    else:
+                        text = changed_fields(text, header, source.dialect, change, where)
             elif not header and source.dialect is not None:
                 header = fields_of(text, source.dialect)
             written.write(text)

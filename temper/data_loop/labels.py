@@ -1,5 +1,6 @@
 """Labels as a user's files spell them ↔ ids and cells: what may be written into a label's place."""
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from temper.ingest import columns, label_encoder, label_values
 from temper.params.classification import SequenceClassification
 from temper.params.schema import Params
 from temper.params.task import TaskParams
+from temper.tasks.base.tags import is_allowed
 
 NO_LABEL = "(none)"  # of a row with several labels: that it has none of them
 SEPARATOR = "|"  # between several labels, where params.yaml names no other
@@ -25,8 +27,11 @@ class Spelling:
     """
 
     def __init__(self, task: TaskParams, names: Sequence[str], written: Mapping[str, Any]):
-        self.has_several = task.target is not None and task.target[1] == "classes"
+        kind = task.target[1] if task.target else ""
+        self.has_several, self.has_tags = kind == "classes", kind == "tags"
         self.separator = getattr(task, "label_separator", None) or SEPARATOR
+        if self.has_tags and not any(" " in name for name in names):
+            self.separator = " "
         are_ids = bool(written) and label_encoder.are_label_ids(written, task.classes)
         self.names = [str(i) for i in range(len(names))] if are_ids else list(names)
 
@@ -38,8 +43,9 @@ class Spelling:
         return self.separator.join(names) or NO_LABEL
 
     def are_same(self, names: Sequence[str], text: str) -> bool:
-        """Say whether a cell of the list has these labels, in whatever order."""
-        return {key(name) for name in names} == {key(part) for part in self._parts(text)}
+        """Say whether a cell of the list has these labels; of several, in whatever order."""
+        given, found = [key(name) for name in names], [key(part) for part in self._parts(text)]
+        return set(given) == set(found) if self.has_several else given == found
 
     def parse(self, text: str, where: str) -> list[str]:
         """Return the labels of a corrected cell.
@@ -50,7 +56,7 @@ class Spelling:
         return [self._known(part, where) for part in self._parts(text)]
 
     def _parts(self, text: str) -> list[str]:
-        if self.has_several:
+        if self.has_several or self.has_tags:
             return [] if text == NO_LABEL else [part.strip() for part in text.split(self.separator)]
         return [text]
 
@@ -68,6 +74,32 @@ class Spelling:
                 f"{alternatives(label, self.names)}"
             )
         return alike[0]
+
+
+def check_tags(now: list[str], tags: list[str], scheme: str, where: str) -> None:
+    """Refuse tags that are not one per word, or do not follow the scheme where those now do.
+
+    Raises:
+        InputError: names the word.
+    """
+    if len(tags) != len(now):
+        raise InputError(
+            f"{where}: corrected_label has {len(tags)} tags, and the row {len(now)} words; write "
+            "one for each word, as in current_label"
+        )
+    if first_mistake(now, scheme) is None and (word := first_mistake(tags, scheme)) is not None:
+        raise InputError(
+            f"{where}: corrected_label: tag {word + 1}, {tags[word]}, does not follow "
+            f"{tags[word - 1] if word else 'the start'} (task.scheme: {scheme})"
+        )
+
+
+def first_mistake(tags: list[str], scheme: str) -> int | None:
+    """Return the place of the first tag that a scheme does not allow there, perhaps as the last."""
+    for place, (before, tag) in enumerate(itertools.pairwise([None, *tags, None])):
+        if not is_allowed(tag, before, scheme):
+            return min(place, len(tags) - 1)
+    return None
 
 
 def key(label: str) -> str:
@@ -128,6 +160,8 @@ def changed(
         return {name: items[0] if value is None else like_label(value, labels[0])}
     if not isinstance(value, str):
         return {name: items}
+    if value_type == "tags" and not value.lstrip().startswith("["):
+        return {name: " ".join(map(str, items))}
     separator = getattr(task, "label_separator", None)
     return {name: list_like(value, items) if separator is None else separator.join(labels)}
 

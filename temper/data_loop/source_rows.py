@@ -5,13 +5,13 @@ task's columns is one number per row: its position in its source.
 """
 
 import bisect
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from temper.check.trial_run import scratch_folder
 from temper.core import arrow
 from temper.core.errors import InputError
 from temper.ingest import dataset, local_files
@@ -58,6 +58,7 @@ class Rows:
 
     splits: "DatasetDict"
     sources: Mapping[str, Source]  # of each split, perhaps that of train
+    folder: Path  # of the splits
 
     def place(self, split: str, row: int) -> Place:
         positions: Any = self.splits[split][POSITION]
@@ -79,21 +80,19 @@ def open_rows(parameters: Params, note: Note) -> Iterator[Rows]:
         return
     overlap = "report" if data.overlap == "error" else data.overlap
     changes = {"fold": None, "overlap": overlap, "extra_columns": (*data.extra_columns, POSITION)}
-    disk = Path("data")
-    disk.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=disk) as folder:
+    Path("data").mkdir(exist_ok=True)
+    with scratch_folder(PREFIX) as folder:
         sources = {split: Source() for split in data.files}
         batches = {split: read(split, data, source, note) for split, source in sources.items()}
-        target = Path(folder) / "raw"
+        target = folder / "raw"
         data = data.model_copy(update=changes)
         summary = dataset.write(batches, parameters.task, data, target)
         for text in summary.get("notes", ()):
             note(text)
         splits = arrow.load(target)
         cut_from = {name: entry["cut_from"] for name, entry in summary["splits"].items()}
-        yield Rows(
-            splits, {str(name): sources[cut_from[str(name)] or str(name)] for name in splits}
-        )
+        of_splits = {str(name): sources[cut_from[str(name)] or str(name)] for name in splits}
+        yield Rows(splits, of_splits, target)
 
 
 def read(split: str, data: DataParams, source: Source, note: Note) -> Iterator[ColumnBatch]:
@@ -130,7 +129,7 @@ def read_raw() -> Rows:
     for split, rows in splits.items():
         splits[split] = rows.add_column(POSITION, [str(i) for i in range(len(rows))])  # type: ignore
         sources[split] = Source([f"{RAW}/{split}"], [0], len(rows))
-    return Rows(splits, sources)
+    return Rows(splits, sources, RAW)
 
 
 def cells_at(data: DataParams, places: Collection[Place]) -> dict[Place, dict[str, Any]]:

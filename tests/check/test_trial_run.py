@@ -117,7 +117,7 @@ def test_what_a_killed_run_left_is_removed(tmp_path):
         (tmp_path / name / ".lock").touch()
     with (tmp_path / "tmp-trial-alive/.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        trial_run.remove_leftovers(tmp_path)
+        trial_run.remove_leftovers(tmp_path, trial_run.PREFIX)
     assert sorted(os.listdir(tmp_path)) == ["tmp-other", "tmp-trial-alive"]
 
 

@@ -1,6 +1,7 @@
 """`temper doubts` from the command line: the same list each time, and corrections are not lost."""
 
 import csv
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from temper.cli import doubts as command
+from temper.core import artifacts
 from temper.core.errors import InputError
+from temper.data_loop import trained_judge
 from tests.helpers.workspace import ROOT, environment
 
 
@@ -27,14 +30,10 @@ def test_lists_doubts_and_applies_corrections(prepare, capsys, monkeypatch):
     assert "96 training rows, 3 folds, a linear model\non TF-IDF of words (the model starts" in out
     assert max(map(len, out.splitlines())) <= 80, out
     assert Path("other.csv").read_bytes() == Path("doubts.csv").read_bytes()
-    with Path("doubts.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = rows_of("doubts.csv")
     assert f"wrote {len(rows)} of {len(rows)} rows with a doubt to doubts.csv" in out
     rows[0]["corrected_label"] = rows[0]["suggested_label"]
-    with Path("doubts.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(rows, "doubts.csv")
     with pytest.raises(InputError, match="has 1 corrections, which a new list would replace"):
         command.doubts()
     capsys.readouterr()
@@ -46,6 +45,64 @@ def test_lists_doubts_and_applies_corrections(prepare, capsys, monkeypatch):
     after = Path("tests/data/train.corrected.csv").read_text().splitlines()
     changed = [i for i, pair in enumerate(zip(before, after, strict=True)) if len(set(pair)) > 1]
     assert changed == [int(rows[0]["line"]) - 1]
+    shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
+    command.doubts(output=Path("trained.csv"), judge="trained", folds=2)
+    out = capsys.readouterr().out
+    assert "96 training rows, 2 folds, sample\ntrained with params.yaml:\nit agrees with" in out
+    assert {row["current_label"] for row in rows_of("trained.csv")} <= {
+        "equivalent",
+        "not_equivalent",
+    }
+
+
+@pytest.mark.slow
+def test_a_trained_judge_lists_tags_leaves_data_alone_and_trains_once(
+    prepare, monkeypatch, tmp_path
+):
+    """A corrected tag is written into its line of the CoNLL file, and all else stays."""
+    sentences = [f"Anna{i} O\nB-{i % 7} O\nin O\nPort{i % 5} B-LOC\nOld I-LOC\n" for i in range(24)]
+    (tmp_path / "x.conll").write_text("\n".join(sentences))
+    task = {"name": "token_classification", "words": "words", "tags": "tags", "scheme": "IOB2"}
+    split = {"validation": 0, "test": 0, "seed": 7}
+    data = {"source": "files", "files": {"train": str(tmp_path / "x.conll")}, "split": split}
+    prepare(task=task, data=data, evaluate__positive_label=None, train__epochs=1,
+            train__metric_for_best_model="loss")  # fmt: skip
+    shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
+    before = artifacts.sha256_tree(Path("data"))
+    command.doubts(judge="trained", folds=2)
+    assert artifacts.sha256_tree(Path("data")) == before
+    monkeypatch.setattr(trained_judge, "judge", None)
+    command.doubts(output=Path("again.csv"), judge="trained", folds=2)
+    assert Path("again.csv").read_bytes() == Path("doubts.csv").read_bytes()
+    rows = rows_of("doubts.csv")
+    assert all(row["current_label"] == "O O O B-LOC I-LOC" for row in rows)
+    assert rows[0]["reason"].startswith("word ")
+    assert len(rows[0]["suggested_label"].split()) == 5
+    rows[0]["corrected_label"] = "B-LOC O O B-LOC I-LOC"
+    write_rows(rows, "doubts.csv")
+    command.doubts(apply=Path("doubts.csv"))
+    number = int(rows[0]["row"]) - 1
+    sentences[number] = sentences[number].replace(" O", " B-LOC", 1)
+    assert (tmp_path / "x.corrected.conll").read_text() == "\n".join(sentences)
+    for tags, message in {
+        "O O": "corrected_label has 2 tags, and the row 5 words",
+        "O O O O I-LOC": r"tag 5, I-LOC, does not follow O \(task\.scheme: IOB2\)",
+    }.items():
+        write_rows([rows[0] | {"corrected_label": tags}], "doubts.csv")
+        with pytest.raises(InputError, match=message):
+            command.doubts(apply=Path("doubts.csv"))
+
+
+def rows_of(path: str) -> list[dict[str, str]]:
+    with Path(path).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_rows(rows: list[dict[str, str]], path: str) -> None:
+    with Path(path).open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +130,10 @@ def test_another_file_is_not_replaced_by_the_list(write_params, tmp_path, conten
     ("options", "message"),
     [
         ({"output": Path("x.csv")}, "--output: for a new list, and --apply reads one; remove it"),
-        ({"rows": 3, "folds": 4, "similarity": 0.9}, "--rows, --folds, --similarity: for a new"),
+        (
+            {"rows": 3, "judge": "trained", "folds": 4, "similarity": 0.9},
+            "--rows, --judge, --folds, --similarity: for a new list",
+        ),
     ],
 )
 def test_options_of_a_new_list_are_refused_beside_apply(write_params, options, message):
@@ -85,6 +145,13 @@ def test_options_of_a_new_list_are_refused_beside_apply(write_params, options, m
 def test_data_of_the_hub_are_not_corrected(write_params):
     write_params(data__source="hub", data__files={}, data__hub={"name": "a/b"})
     with pytest.raises(InputError, match="--apply: the data are the Hub's"):
+        command.doubts(apply=Path("doubts.csv"))
+
+
+def test_a_list_is_not_applied_to_a_task_without_labels_of_rows(write_params):
+    write_params(task__problem_type="regression", task__labels=None,
+                 train__metric_for_best_model="loss", evaluate__positive_label=None)  # fmt: skip
+    with pytest.raises(InputError, match=r"\(regression\): temper doubts --apply is for labels"):
         command.doubts(apply=Path("doubts.csv"))
 
 

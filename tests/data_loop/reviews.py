@@ -36,7 +36,9 @@ def read_csv(path) -> list[dict[str, str]]:
 
 
 def listed(parameters, limit=None, similarity=None):
-    return doubt_list.find(parameters, str, folds=5, similarity=similarity, limit=limit)
+    return doubt_list.find(
+        parameters, str, judge="linear", folds=5, similarity=similarity, limit=limit
+    )
 
 
 def correct(found, labels, target="doubts.csv", **changes):

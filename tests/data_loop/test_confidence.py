@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from temper.data_loop import confidence
+from temper.data_loop import confidence, linear_judge
 
 PROBABILITIES = np.array(
     [[0.06, 0.21, 0.73], [0.79, 0.12, 0.09], [0.28, 0.07, 0.65], [0.02, 0.12, 0.86],
@@ -39,16 +39,37 @@ def blobs(seed: int, num_labels: int = 3) -> tuple[np.ndarray, np.ndarray]:
     return 4 * np.eye(num_labels)[labels] + random.normal(size=(300, num_labels)), labels
 
 
+def judged(matrix, labels, groups=None):
+    groups = np.arange(len(labels)) if groups is None else groups
+    fold = confidence.fold_of(labels, groups, 5, 0)
+    return confidence.single_label(linear_judge.out_of_fold(matrix, labels, fold), labels)
+
+
+def test_of_tags_the_least_believed_counts_and_an_unread_word_is_believed():
+    """The second row is doubted at its second word; the third word of the first was cut off."""
+    probabilities = np.array(
+        [[0.9, 0.1], [0.2, 0.8], [np.nan, np.nan], [0.7, 0.3], [0.9, 0.1], [0.4, 0.6]]
+    )
+    found = confidence.tags(
+        probabilities, [[0, 1, 0], [0, 1], [], [1]], lambda p: p.argmax(1).tolist()
+    )
+    assert found.scores == pytest.approx([0.6, -0.8, 1.0, 0.2])
+    assert found.suggested == [[0, 1, 0], [0, 0], [], [1]]
+    assert found.agreement == 0.8
+    assert found.words is not None
+    assert found.words.scores[1] == pytest.approx([0.4, -0.8])
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_planted_errors_are_at_the_top(seed):
     """Of 15 wrong labels in 300, nearly all are in the first 24 rows; the rest is in order."""
     matrix, labels = blobs(seed)
     flipped = np.random.default_rng(seed).choice(300, 15, replace=False)
     labels[flipped] = (labels[flipped] + 1) % 3
-    found = confidence.doubts(matrix, labels, np.arange(300), 5, 0)
+    found = judged(matrix, labels)
     assert np.isin(flipped, np.argsort(found.scores)[:24]).mean() > 0.9
     assert 10 <= found.expected <= 20
-    again = confidence.doubts(matrix, labels, np.arange(300), 5, 0)
+    again = judged(matrix, labels)
     assert again.scores.tobytes() == found.scores.tobytes()
 
 
@@ -56,7 +77,7 @@ def test_each_row_is_judged_by_the_other_folds():
     """As by scikit-learn with the fold left out."""
     matrix, labels = blobs(2)
     fold = np.arange(300) % 4
-    found = confidence.out_of_fold(matrix, labels, fold)
+    found = linear_judge.out_of_fold(matrix, labels, fold)
     model = LogisticRegression(C=1.0, max_iter=300).fit(matrix[fold != 1], labels[fold != 1])
     assert found[fold == 1] == pytest.approx(model.predict_proba(matrix[fold == 1]))
 
@@ -70,19 +91,19 @@ def test_a_copy_does_not_vouch_for_its_original():
     fold = confidence.fold_of(wrong, groups, 5, 0)
     assert len(set(fold[300:].tolist())) == 1
     assert set(fold.tolist()) == set(range(5))
-    assert (confidence.doubts(matrix, wrong, groups, 5, 0).scores[300:] < 0).all()
+    assert (judged(matrix, wrong, groups).scores[300:] < 0).all()
 
 
 def test_a_label_that_only_one_row_has_is_unlikely_everywhere():
     matrix, labels = blobs(4, 2)
     labels[7] = 2
-    found = confidence.doubts(matrix, labels, np.arange(300), 5, 0)
+    found = judged(matrix, labels)
     assert found.scores[7] < 0
     assert found.suggested[7] != [2]
 
 
 def test_a_model_that_has_not_converged_judges_without_a_warning(monkeypatch):
     """Of pixels of pictures that it cannot tell apart, say: warnings are errors here."""
-    monkeypatch.setattr(confidence, "MAX_ITER", 1)
+    monkeypatch.setattr(linear_judge, "MAX_ITER", 1)
     matrix, labels = blobs(5)
-    assert confidence.doubts(matrix, labels, np.arange(300), 5, 0).scores.max() > 0
+    assert judged(matrix, labels).scores.max() > 0

@@ -33,7 +33,7 @@ def test_corrections_go_into_a_copy(project):
     write_csv("x.csv", rows, delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     before = Path("x.csv").read_bytes()
     path = correct(listed(parameters), {11: "good", 62: "bad"})
-    targets = corrections.apply(parameters, path)
+    _, targets = corrections.apply(parameters, path)
     assert targets == {"train": Path("x.corrected.csv")}
     lines, changed = before.splitlines(), Path("x.corrected.csv").read_bytes().splitlines()
     assert [i for i in range(81) if lines[i] != changed[i]] == [11, 62]
@@ -54,7 +54,7 @@ def test_splits_that_are_cut_from_train_stay_as_they_are(project):
     number = found.rows[0].place.row
     label = rows_with_mistakes()[number - 1]["label"]
     other = {"good": "bad", "bad": "good"}[label]
-    targets = corrections.apply(parameters, correct(found, {number: other}))
+    _, targets = corrections.apply(parameters, correct(found, {number: other}))
     assert {name: str(path) for name, path in targets.items()} == {
         name: f"x.{name}.csv" for name in ("train", "validation", "test")
     }

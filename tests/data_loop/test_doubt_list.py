@@ -82,7 +82,12 @@ def test_rows_that_all_hang_together_are_divided_all_the_same(project):
     write_csv("x.csv", rows)
     notes: list[str] = []
     found = doubt_list.find(
-        project(files={"train": "x.csv"}), notes.append, folds=5, similarity=0.5, limit=None
+        project(files={"train": "x.csv"}),
+        notes.append,
+        judge="linear",
+        folds=5,
+        similarity=0.5,
+        limit=None,
     )
     assert found.num_rows == 60
     assert "60 of 60 rows are near-duplicates one of another, more than a fold holds" in notes[-1]

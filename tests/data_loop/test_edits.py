@@ -149,3 +149,27 @@ def test_lines_are_those_where_rows_begin(tmp_path):
     (tmp_path / "x.jsonl").write_text('{"a": 1}\n\n{"a": 2}\n')
     assert records.first_lines(str(tmp_path / "x.csv"), None) == [2, 5]
     assert records.first_lines(str(tmp_path / "x.jsonl"), None) == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("content", "kept", "expected"),
+    [
+        ("-DOCSTART- O\r\n\r\n# one\r\na B-X\r\nb  O \r\n\r\n# two\r\nc O\r\nd O", ALL,
+         "-DOCSTART- O\r\n\r\n# one\r\na B-X\r\nb  O \r\n\r\n# two\r\nc B-Y\r\nd I-Y"),
+        ("a b\tx\tO\n\nc\t\tO\nd\tx y\tB-X\n\n\n", ALL,
+         "a b\tx\tO\n\nc\t\tB-Y\nd\tx y\tI-Y\n\n\n"),
+        ("a O\nb O\n\n# two\nc O\nd O\n\n", (2,), "# two\nc B-Y\nd I-Y\n\n"),
+        ("1\ta\tO\t_\n\n# x\n1-2\tcd\tO\t_\n1\tc\tO\t_\n2\td\tO\t_\n", ALL,
+         "1\ta\tO\t_\n\n# x\n1-2\tcd\tO\t_\n1\tc\tB-Y\t_\n2\td\tI-Y\t_\n"),
+    ],
+)  # fmt: skip
+def test_all_but_the_tags_of_a_sentence_stays(tmp_path, content, kept, expected):
+    """Comments, columns, empty fields and lines, line ends, the ranges of CoNLL-U."""
+    source, target = tmp_path / "x.conll", tmp_path / "y.conll"
+    source.write_bytes(content.encode())
+    edit = Edit(kept, {2: lambda _: {"tags": ["B-Y", "I-Y"]}})
+    edits.copy(source, target, edit, None)
+    assert target.read_bytes() == expected.encode()
+    lines = content.splitlines()
+    (_, line) = records.first_lines(str(source), None)
+    assert lines[line - 1].split()[0] in ("c", "1")
