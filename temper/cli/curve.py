@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from temper import metrics, templates
+from temper.cli.options import Experiments
 from temper.compare import experiments
 from temper.compare.experiments import METRICS, Experiment
 from temper.core.errors import InputError, alternatives
@@ -26,10 +27,7 @@ Points = dict[int, list[float]]  # number of training rows, ascending → score 
 
 
 def curve(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="EXPERIMENT", help="Default: all of the current commit."),
-    ] = None,
+    names: Experiments = None,
     metric: Annotated[
         str | None, typer.Option(help="A validation score; default: train.metric_for_best_model.")
     ] = None,

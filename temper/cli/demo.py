@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from temper.cli import options
 from temper.cli.without_torch import without_torch
 from temper.demo import examples, server
 from temper.prediction.batches import BATCH_TOKENS
@@ -19,21 +20,15 @@ from temper.prediction.predictor import needs_torch, open_export
 
 
 def demo(
-    model: Annotated[Path, typer.Option(help="A folder written by the export stage.")] = Path(
-        "data/export"
-    ),
+    model: options.Model = options.EXPORT,
     evaluation: Annotated[
         Path, typer.Option(help="Where the worst rows are listed; their inputs are in data/raw.")
     ] = Path("data/evaluation"),
     num_examples: Annotated[int, typer.Option("--examples", min=0, help="Rows to offer.")] = 8,
-    port: Annotated[int, typer.Option(min=0, help="0: any free port.")] = server.PORT,
-    host: Annotated[
-        str, typer.Option(help="0.0.0.0: every network this machine is on may use the model.")
-    ] = "127.0.0.1",
+    port: options.Port = server.PORT,
+    host: options.Host = options.LOOPBACK,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
-    trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="Run the Python files in the model's folder.")
-    ] = False,
+    trust_code: options.TrustCode = False,
 ) -> None:
     """Open a page to try the exported model on: its task's form, and what it predicts."""
     threads = os.cpu_count() or 1

@@ -5,12 +5,11 @@
 
 import math
 from collections.abc import Sequence
-from typing import Annotated
 
-import typer
 from rich.console import Console
 
 from temper import metrics
+from temper.cli.options import Experiments
 from temper.compare import experiments, row_scores, significance
 from temper.compare.experiments import METRICS, Experiment
 from temper.core.errors import InputError
@@ -23,10 +22,7 @@ MAX_SCORES = 4  # columns of the table
 
 
 def folds(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="EXPERIMENT", help="Default: all of the current commit."),
-    ] = None,
+    names: Experiments = None,
 ) -> None:
     """Aggregate a cross-validation: the scores of each fold, their mean, all rows pooled."""
     runs = all_folds(experiments.finished(names or []), bool(names))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from temper import params
-from temper.cli import predicted_file
+from temper.cli import options, predicted_file
 from temper.cli.csv_option import CsvOption, parse_csv
 from temper.cli.input_rows import find_input, read_batches
 from temper.cli.pinned import NOT_A_COMMAND, pin
@@ -37,9 +37,7 @@ def next(
     output: Annotated[Path, typer.Option(help="The picked rows: .csv, .tsv or .jsonl.")] = Path(
         "next.csv"
     ),
-    model: Annotated[Path, typer.Option(help="A folder written by the export stage.")] = Path(
-        "data/export"
-    ),
+    model: options.Model = options.EXPORT,
     csv: CsvOption = None,
     context: typer.Context = NOT_A_COMMAND,
 ) -> None:

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from temper.cli import csv_option, predicted_file
 from temper.cli import zero_shot as zero_shot_model
 from temper.cli.input_rows import Batch, chunks, find_input, read_batches, survey
+from temper.cli.options import Model, TrustCode
 from temper.cli.pinned import NOT_A_COMMAND
 from temper.cli.without_torch import without_torch
 from temper.core.errors import InputError
@@ -47,7 +48,7 @@ class Opened(NamedTuple):
 
 
 def predict(
-    model: Annotated[Path, typer.Option(help="A folder written by the export stage.")],
+    model: Model,
     input: Annotated[
         Path, typer.Option(help="A file of a format that training reads, or a folder.")
     ],
@@ -57,9 +58,7 @@ def predict(
         int, typer.Option(min=1, help="Most tokens per forward pass, padding included.")
     ] = BATCH_TOKENS,
     num_threads: Annotated[int, typer.Option(min=1, help="Threads.")] = os.cpu_count() or 1,
-    trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="Run the Python files in the model's folder.")
-    ] = False,
+    trust_code: TrustCode = False,
     csv: csv_option.CsvOption = None,
     zero_shot: Annotated[
         str | None,

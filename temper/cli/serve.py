@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from temper.cli import options
 from temper.cli.without_torch import without_torch
 from temper.core import artifacts
 from temper.core.errors import InputError
@@ -18,13 +19,9 @@ from temper.prediction.batches import BATCH_TOKENS
 from temper.prediction.predictor import Predictor, needs_torch, open_export
 from temper.serving import service
 
-LOOPBACK = "127.0.0.1"
-
 
 def serve(
-    model: Annotated[Path, typer.Option(help="A folder written by the export stage.")] = Path(
-        "data/export"
-    ),
+    model: options.Model = options.EXPORT,
     docker: Annotated[
         bool, typer.Option("--docker", help="Write a folder with a Dockerfile; start nothing.")
     ] = False,
@@ -35,13 +32,9 @@ def serve(
         Literal["auto", "onnx", "int8", "torch"],
         typer.Option(help="As of temper predict; with --docker onnx (auto) or int8."),
     ] = "auto",
-    port: Annotated[int, typer.Option(min=0, help="0: any free port.")] = service.PORT,
-    host: Annotated[
-        str, typer.Option(help="0.0.0.0: every network this machine is on may use the model.")
-    ] = LOOPBACK,
-    trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="Run the Python files in the model's folder.")
-    ] = False,
+    port: options.Port = service.PORT,
+    host: options.Host = options.LOOPBACK,
+    trust_code: options.TrustCode = False,
 ) -> None:
     """Serve the exported model over HTTP, or write a folder for Docker that does."""
     if docker:
@@ -76,7 +69,7 @@ def check_docker(engine: str, port: int, host: str, *, trust_code: bool) -> None
     """
     if engine == "torch":
         raise InputError("--engine torch: the container has no torch; choose onnx or int8")
-    if host != LOOPBACK:
+    if host != options.LOOPBACK:
         raise InputError("--host is for serving here; docker run -p says who reaches a container")
     if trust_code:
         raise InputError("--trust-code: the container runs no code of a model; leave it out")
