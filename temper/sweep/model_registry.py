@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
+from typing import TYPE_CHECKING
 
 from temper import tracking
 from temper.core.errors import InputError
 from temper.tracking import addresses, logged_model, store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
 
 NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -30,6 +31,8 @@ def check_name(name: str) -> None:
 @contextmanager
 def explained(action: str) -> Iterator[None]:
     """Turn an error of the registry into one line, without the secrets of its address."""
+    from mlflow.exceptions import MlflowException
+
     try:
         yield
     except MlflowException as error:
@@ -65,7 +68,7 @@ def register(name: str, weights: Path, alias: str) -> str:
     return version
 
 
-def find_exported_run(client: MlflowClient, sha256: str) -> Run:
+def find_exported_run(client: "MlflowClient", sha256: str) -> "Run":
     """Return the newest run that has the exported model of weights with this hash.
 
     Raises:
@@ -88,6 +91,8 @@ def promote(name: str, alias: str, new_alias: str) -> str:
     Raises:
         InputError: no version has the alias, or the registry does not allow the new one.
     """
+    from mlflow.exceptions import MlflowException
+
     check_name(name)
     client = store.connect()
     with explained("MLflow's registry"):
