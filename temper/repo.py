@@ -63,9 +63,10 @@ def dvc(*arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None 
 
 def dvc_cache() -> Path:
     """Return the folder of DVC's cache."""
-    command, env = ["dvc", "cache", "dir"], with_own_tools(os.environ)
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
-    return Path(done.stdout.rstrip("\n")).resolve()
+    from dvc.repo import Repo
+
+    with Repo() as opened:
+        return Path(opened.cache.local_cache_dir).resolve()
 
 
 def check_repository() -> None:

@@ -44,8 +44,8 @@ def verify(
     try:
         cache = repo.dvc_cache()
         make_clone(clone, committed, selected, cache)
-        failed = rebuild(clone, selected)
-        if not report(committed, selected, failed, clone, cache):
+        rebuilt = rebuild(clone, selected)
+        if not report(committed, selected, rebuilt, clone, cache):
             raise typer.Exit(1)
     finally:
         if keep:
@@ -114,9 +114,12 @@ def make_clone(clone: Path, committed: Stages, selected: list[str], cache: Path)
     Raises:
         InputError: an output of an earlier stage is not in the cache, or a data file is missing.
     """
+    from dvc.config import Config
+
     repo.git("clone", "-q", ".", str(clone))
-    dvc(clone, "config", "--local", "cache.dir", str(clone / ".dvc/cache"))
-    dvc(clone, "remote", "add", "-q", "--local", "verified", str(cache))
+    with Config(str(clone / ".dvc")).edit("local") as config:
+        config["cache"] = {"dir": str(clone / ".dvc/cache")}
+        config["remote"] = {"verified": {"url": str(cache)}}
     earlier = [stage for stage in upstream_of(selected, committed) if stage not in selected]
     if earlier and dvc(clone, "pull", "-q", "-r", "verified", *earlier):
         raise InputError(
@@ -136,33 +139,33 @@ def copy(source: Path, target: Path) -> None:
     shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
 
 
-def rebuild(clone: Path, selected: list[str]) -> str | None:
-    """Run the selected stages; return the first that failed."""
-    for stage in selected:
-        print(f"rebuilding {stage}", flush=True)
-        options = ("--force", "--no-run-cache", "--single-item")
-        if dvc(clone, "repro", *options, stage):
-            return stage
-    return None
+def rebuild(clone: Path, selected: list[str]) -> Stages:
+    """Run the selected stages; return those that have run in the form of a dvc.lock."""
+    lock = clone / LOCK
+    tree = yaml.safe_load(lock.read_text(encoding="utf-8"))
+    tree["stages"] = {k: v for k, v in tree["stages"].items() if k not in selected}
+    lock.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+    dvc(clone, "repro", "--no-run-cache", "--single-item", *selected)
+    return yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
 
 
 def report(
-    committed: Stages, selected: list[str], failed: str | None, clone: Path, cache: Path
+    committed: Stages, selected: list[str], rebuilt: Stages, clone: Path, cache: Path
 ) -> bool:
     """Print the result of each stage and, where bytes differ, the likely cause."""
-    rebuilt: Stages = yaml.safe_load((clone / LOCK).read_text(encoding="utf-8"))["stages"]
     caches, differing = (cache, clone / ".dvc/cache"), []
+    reason = "failed: see above"
     for stage in selected:
-        if failed is not None and selected.index(stage) >= selected.index(failed):
-            lines = ["failed: see above" if stage == failed else "not rebuilt"]
-        else:
+        if stage in rebuilt:
             lines = file_diff.differences(committed[stage], rebuilt[stage], *caches)
+        else:
+            lines, reason = [reason], "not rebuilt"
         differing += [stage] if lines else []
         print(f"{stage}: {'differs' if lines else 'same'}", *lines, sep="\n    ")
     if not differing:
         print(f"verified: {len(selected)} stages reproduced the bytes of the committed {LOCK}")
         return True
-    causes = changed_inputs(committed, rebuilt, selected)
+    causes = changed_inputs(committed, rebuilt, [stage for stage in selected if stage in rebuilt])
     causes += changed_environment(trained_weights(committed, cache), clone)
     print("likely cause:", *(causes or ["unknown; see docs/reproducibility.md"]), sep="\n    ")
     return False
