@@ -201,7 +201,7 @@ def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[s
         summary["layers"] = list(params.layers)
         whole = read_config(folder, params.model_copy(update={"layers": None}))
         chosen_layers.check_networks(folder, whole, config, params, task.auto_model)
-        chosen_layers.write_weights(folder, params, target / "weights")
+        chosen_layers.write_weights(folder, whole, params, target / "weights")
         folder = target / "weights"
     if not params.from_scratch and params.custom_class is None:
         summary["tensors"] = weights.compare_weights(folder, config, task.auto_model)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from temper.core.errors import InputError, summary
 from temper.ingest import weights
 from temper.ingest.model_files import checkpoint_shapes
-from temper.models import loading
 from temper.models.config import MODEL_TYPE
 from temper.params.model import ModelParams
 
@@ -164,13 +163,14 @@ def _facts(layer: "nn.Module", number: int) -> dict[str, Any]:
     return found
 
 
-def write_weights(folder: Path, params: ModelParams, target: Path) -> None:
+def write_weights(
+    folder: Path, whole: "PretrainedConfig", params: ModelParams, target: Path
+) -> None:
     """Write a checkpoint's tensors without the other layers, numbered from 0, as one file."""
     from safetensors import safe_open
     from safetensors.torch import save_file
 
-    config = loading.open_config(folder, trust_remote_code=params.trust_remote_code)
-    prefix = list_of_layers(folder, config, params)
+    prefix = list_of_layers(folder, whole, params)
     number_of = {str(old): str(new) for new, old in enumerate(params.layers or ())}
     tensors = {}
     for file in sorted(folder.glob("*.safetensors")):
