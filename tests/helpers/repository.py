@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.helpers.workspace import ROOT, change, environment, make_store
+from tests.helpers.workspace import ROOT, change, environment, init_dvc, make_store
 
 COPIED = ("stages", "temper", "launch", "data/sample/model", "data/files", "data/zero_shot")
 COPIED += ("data/translators", "data/teachers", "data/teacher_logits", "tests/data")
@@ -59,13 +59,18 @@ def make_stub(folder: Path, script: str, **changes: Any) -> Path:
 
 
 def first_run(folder: Path) -> Path:
-    starts = ("dvc init -q", "dvc config core.analytics false")
-    for command in ("git init -q", *USER, *starts):
-        run(folder, command)
-    commit(folder, "start")
+    start_repository(folder)
     run(folder, "dvc repro -q")
     commit(folder, "run")
     return folder
+
+
+def start_repository(folder: Path) -> None:
+    """Put a folder's files under git and DVC."""
+    for command in ("git init -q", *USER):
+        run(folder, command)
+    init_dvc(folder, "analytics = false")
+    commit(folder, "start")
 
 
 def variables(folder: Path, **more: str) -> dict[str, str]:
@@ -88,15 +93,15 @@ def commit(folder, message):
 
 
 def clone(origin, folder, cache=False):
-    """Clone a copy, with its cache and outputs where asked."""
+    """Clone a copy whose outputs are those of dvc.lock; with its cache and outputs where asked."""
     run(origin, f"git clone -q {origin} {folder}")
     for command in USER:
         run(folder, command)
     if empty_store(origin).exists():
         shutil.copy(empty_store(origin), folder / "mlflow.db")
     if cache:
-        shutil.copytree(origin / ".dvc/cache", folder / ".dvc/cache")
-        run(folder, "dvc checkout")
+        for name in (".dvc/cache", "data"):
+            shutil.copytree(origin / name, folder / name, dirs_exist_ok=True)
     return folder
 
 

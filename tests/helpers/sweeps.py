@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.helpers.repository import USER, commit, run
+from tests.helpers.repository import run, start_repository
 from tests.helpers.waiting import LIMIT_S, wait_until
 from tests.helpers.workspace import ROOT, environment
 
@@ -107,11 +107,9 @@ def make(folder: Path) -> Path:
         (folder / "tests/data").mkdir(parents=True, exist_ok=True)
         (folder / f"tests/data/{name}.csv").write_text("sentence1,sentence2,label\n")
     shutil.copytree(ROOT / "data/sample/model", folder / "data/sample/model")
-    for command in ("git init -q", *USER, "dvc init -q", "dvc config core.analytics false"):
-        run(folder, command)
     with (folder / ".gitignore").open("a") as file:
         file.write("/data/*\n!/data/sample\n")
-    commit(folder, "start")
+    start_repository(folder)
     return folder
 
 

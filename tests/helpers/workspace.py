@@ -38,10 +38,11 @@ def make_store(folder: Path) -> None:
         store.connect()
 
 
-def init_dvc(folder: Path) -> None:
-    """Make a DVC repository without git, as `dvc init --no-scm` does in a second."""
+def init_dvc(folder: Path, setting: str = "no_scm = true") -> None:
+    """Make a DVC repository, by default without git, as `dvc init` does in a second or two."""
     (folder / ".dvc").mkdir(exist_ok=True)
-    (folder / ".dvc/config").write_text("[core]\n    no_scm = true\n")
+    (folder / ".dvc/config").write_text(f"[core]\n    {setting}\n")
+    (folder / ".dvc/.gitignore").write_text("/config.local\n/tmp\n/cache\n")
 
 
 def change(tree: dict, changes: dict) -> dict:

@@ -14,6 +14,4 @@ def template(tmp_path_factory):
 @pytest.fixture
 def repository(template, tmp_path):
     """Return a clone of a repository whose stages are stubs."""
-    folder = clone(template, tmp_path / "repository")
-    (folder / ".dvc/config.local").write_text("[core]\n    analytics = false\n")
-    return folder
+    return clone(template, tmp_path / "repository")
