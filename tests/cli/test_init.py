@@ -1,8 +1,13 @@
 """`temper init` writes params.yaml, tracks data and model with DVC, checks, and can commit."""
 
+import io
+from pathlib import Path
+
 import pytest
 import yaml
 
+from temper.cli import init
+from temper.core.errors import InputError
 from tests.helpers import hub, own_data
 from tests.helpers.repository import clone, run
 
@@ -32,28 +37,30 @@ def test_from_a_file_elsewhere_to_a_commit_that_trains(folder, tmp_path):
     assert "download@dataset" in yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
 
 
-def test_edits_of_params_yaml_are_not_lost(folder, tmp_path):
+def test_edits_of_params_yaml_are_not_lost(folder, tmp_path, monkeypatch):
     """Where nobody can be asked it stops before it writes anything."""
-    edited = (folder / "params.yaml").read_text().replace("seed: ", "seed: 1")
-    (folder / "params.yaml").write_text(edited)
-    done = run(folder, f"temper init {tmp_path}/own/pairs.csv", check=False)
-    assert done.returncode == 1
-    assert "params.yaml has uncommitted changes; commit them, or overwrite: --yes" in done.stderr
-    assert (folder / "params.yaml").read_text() == edited
-    assert not (folder / "mydata").exists()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    edited = Path("params.yaml").read_text().replace("seed: ", "seed: 1")
+    Path("params.yaml").write_text(edited)
+    message = "params.yaml has uncommitted changes; commit them, or overwrite: --yes"
+    with pytest.raises(InputError, match=message):
+        init.init(str(tmp_path / "own/pairs.csv"))
+    assert Path("params.yaml").read_text() == edited
+    assert not Path("mydata").exists()
 
 
-def test_a_question_without_an_answer_ends_before_anything_is_written(folder, tmp_path):
+def test_a_question_without_an_answer_ends_before_anything_is_written(
+    folder, tmp_path, monkeypatch, capsys
+):
     """--yes asks nothing: it names the option that answers."""
-    before = (folder / "params.yaml").read_text()
-    command = f"temper init {tmp_path}/own/two_labels.csv --model data/sample/model --yes"
-    done = run(folder, command, check=False)
-    assert done.returncode == 1
-    assert "say so with --label" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert "copied" in done.stdout
-    assert not (folder / "mydata").exists()  # a corrected file is copied anew
-    assert (folder / "params.yaml").read_text() == before
+    monkeypatch.chdir(folder)
+    before = Path("params.yaml").read_text()
+    with pytest.raises(InputError, match="say so with --label"):
+        init.init(str(tmp_path / "own/two_labels.csv"), model="data/sample/model", yes=True)
+    assert "copied" in capsys.readouterr().out
+    assert not Path("mydata").exists()  # a corrected file is copied anew
+    assert Path("params.yaml").read_text() == before
 
 
 def test_a_data_set_on_the_hub_is_pinned_to_its_commit(folder):

@@ -1,9 +1,10 @@
 """What a repository cannot start is said before any trial."""
 
-import re
+import shutil
 
 import pytest
 
+from temper.cli import sweep
 from temper.core.errors import InputError
 from temper.sweep import start
 from tests.helpers import sweeps
@@ -25,28 +26,30 @@ def test_pruning_needs_a_tracker(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_refuses_sweeps_that_the_repository_cannot_run(repository):
+def test_refuses_sweeps_that_the_repository_cannot_run(repository, monkeypatch):
     """An unknown metric, an untracked file, another plan and a used name leave nothing behind."""
+    monkeypatch.chdir(repository)
+    monkeypatch.setenv("TEMPER_TRACKING", "off")
+
+    def refused(message):
+        with pytest.raises(InputError, match=message):
+            sweep.sweep()
+
     sweeps.write(repository, objective="validation.acuracy")
-    text = sweeps.sweep(repository, status=1)
-    assert re.search(r"sweep\.yaml:3: objective: .*no metric 'acuracy' \(did you me", text)
+    refused(r"sweep\.yaml:3: objective: .*no metric 'acuracy' \(did you me")
     assert not (repository / "sweeps").exists()
     (repository / "mine.csv").write_text("sentence1,sentence2,label\n")
     set_params(repository, data__files={"train": "mine.csv"})
     sweeps.write(repository, budget={"trials": 1})
-    text = sweeps.sweep(repository, status=1)
-    assert "error: git does not track mine.csv, and a trial has only tracked files" in text
+    refused("git does not track mine.csv, and a trial has only tracked files")
     run(repository, "git add mine.csv")
     assert "1 finished" in sweeps.sweep(repository)
     sweeps.write(repository, seed=5, method="tpe")
-    assert "was started with another method, seed: give this" in sweeps.sweep(repository, status=1)
-    with (repository / "sweeps/s/lock").open() as handle:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        sweeps.write(repository, budget={"trials": 1})
-        assert "the sweep s is already running in this clone" in sweeps.sweep(repository, status=1)
-    run(repository, "rm -r sweeps")
-    assert "experiments s-0 … of an earlier" in sweeps.sweep(repository, status=1)
+    refused("was started with another method, seed: give this")
+    sweeps.write(repository, budget={"trials": 1})
+    with start.locked(repository / "sweeps/s/lock"):
+        refused("the sweep s is already running in this clone")
+    shutil.rmtree(repository / "sweeps")
+    refused("experiments s-0 … of an earlier")
     sweeps.write(repository, name="t", storage="nonsense")
-    assert "error: storage nonsense: " in sweeps.sweep(repository, status=1)
+    refused("storage nonsense: ")
