@@ -66,7 +66,8 @@ def mlflow_server(folder: Path, backend: str) -> tuple[Process, str]:
     places = ["--backend-store-uri", backend, "--artifacts-destination", str(folder / "files")]
     where = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command = [str(Path(sys.executable).with_name("mlflow")), "server", *where, *places]
-    quiet = environment(DO_NOT_TRACK="true")
+    # without the processes that run MLflow's judges, each of which imports all of MLflow
+    quiet = environment(DO_NOT_TRACK="true", MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
     return Process(command, lambda: answers(uri), folder / "log", cwd=folder, env=quiet), uri
 
 
