@@ -174,7 +174,7 @@ def test_stopped_training_saves_a_checkpoint_and_never_succeeds(quiet, tmp_path)
         folder,
         train__epochs=60,
         train__early_stopping={"patience": 0},
-        train__evaluate_every="epoch",
+        train__evaluate_every=60,
     )
     run(folder, "dvc repro --no-run-cache train")
     expected = hashes(folder)
