@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from temper.params.train import TrainParams
 
-
 USE_DDP = "use train.launch: multi_gpu"
 
 
@@ -31,6 +30,44 @@ def rank() -> int:
 def is_main_process() -> bool:
     """Check whether this is rank 0, the process that prints and writes for all."""
     return rank() == 0
+
+
+def is_first_here() -> bool:
+    """Check whether this is the process that speaks for all on this machine."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def print_once(message: str) -> None:
+    """Print a message on the main process only."""
+    if is_main_process():
+        print(message)
+
+
+def any_rank(flag: bool, device: "torch.device") -> bool:
+    """Check whether `flag` is true on any rank; collective, the same answer on all ranks."""
+    if world_size() == 1:
+        return flag  # a look at the device would wait for it
+    import torch
+    from accelerate.utils import reduce
+
+    return bool(reduce(torch.tensor(int(flag), device=device), "sum"))
+
+
+def wait_for_everyone() -> None:
+    """Wait for the other ranks, if there are any."""
+    if world_size() > 1:
+        from accelerate import PartialState
+
+        PartialState().wait_for_everyone()
+
+
+def restrict_visible_gpus(launch: str) -> None:
+    """Show a single process one GPU, so that `single` uses exactly one; `cpu_…` none."""
+    if launch.startswith("cpu"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    elif world_size() == 1:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
 
 
 def take_over_sharding() -> None:
@@ -54,21 +91,6 @@ def sharding_conflicts(params: "TrainParams") -> dict[str, str]:
     if params.precision == "fp16":
         conflicts["train.precision"] = "the loss scale of fp16 is not shared: use bf16"
     return conflicts
-
-
-def is_first_here() -> bool:
-    """Check whether this is the process that speaks for all on this machine."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
-
-
-def any_rank(flag: bool, device: "torch.device") -> bool:
-    """Check whether `flag` is true on any rank; collective, the same answer on all ranks."""
-    if world_size() == 1:
-        return flag  # a look at the device would wait for it
-    import torch
-    from accelerate.utils import reduce
-
-    return bool(reduce(torch.tensor(int(flag), device=device), "sum"))
 
 
 @contextmanager
@@ -96,26 +118,3 @@ def explaining_lost_processes() -> Iterator[None]:
             f"communication with another process of this training failed: {reason:.200}; if it has "
             "ended, look there for why; run the same command on every machine again to resume"
         ) from error
-
-
-def print_once(message: str) -> None:
-    """Print a message on the main process only."""
-    if is_main_process():
-        print(message)
-
-
-def restrict_visible_gpus(launch: str) -> None:
-    """Show a single process one GPU, so that `single` uses exactly one; `cpu_…` none."""
-    if launch.startswith("cpu"):
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    elif world_size() == 1:
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
-
-
-def wait_for_everyone() -> None:
-    """Wait for the other ranks, if there are any."""
-    if world_size() > 1:
-        from accelerate import PartialState
-
-        PartialState().wait_for_everyone()

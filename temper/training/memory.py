@@ -46,18 +46,6 @@ class OutOfMemory(MemoryError):
         self.on_all_ranks = on_all_ranks
 
 
-def keep_freed_memory() -> None:
-    """Let glibc keep what a step frees for the next one.
-
-    By default large tensors go back to the kernel, which clears every page again at the next step:
-    a tenth of a small model's time.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        libc.mallopt(M_MMAP_THRESHOLD, 2**30)
-        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-
-
 def is_out_of_memory(error: Exception) -> bool:
     """Check whether an error means that a GPU or the CPU ran out of memory."""
     from accelerate.utils.memory import should_reduce_batch_size
@@ -153,3 +141,15 @@ def free_memory() -> None:
     from accelerate.utils.memory import clear_device_cache
 
     clear_device_cache(garbage_collection=True)
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep what a step frees for the next one.
+
+    By default large tensors go back to the kernel, which clears every page again at the next step:
+    a tenth of a small model's time.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, 2**30)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

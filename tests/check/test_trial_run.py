@@ -160,7 +160,7 @@ def test_the_message_of_a_stage_is_its_error(tmp_path):
 
 def test_steps_and_evaluations_are_multiplied(write_params, tmp_path):
     """The first half of the steps warms up; time that was spent on these steps is taken off."""
-    logged = {"train": {}, "validation": {0: 0.0}}
+    logged: dict[str, dict[int, float]] = {"train": {}, "validation": {0: 0.0}}
     now = 1.0
     for step in range(1, 9):
         now += 3.0 if step < 5 else 0.5
