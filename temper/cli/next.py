@@ -66,7 +66,7 @@ def next(
     notes: dict[str, None] = {}
     read = partial(read_batches, pool, files, csv_params, notes.setdefault)
     given, examples = read_pool(read, task.inputs)
-    pools.check_columns(task, given)
+    pools.check_columns(given)
     given, examples, num_labelled = without_labelled(task.label_columns, given, examples)
     chosen = pools.choose(parameters, predictor, examples, rows)
     print(*notes, sep="\n", end="\n" * bool(notes))

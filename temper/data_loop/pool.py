@@ -104,7 +104,7 @@ def known_contents(task: TaskParams) -> set[Any]:
     return known
 
 
-def check_columns(task: TaskParams, names: Iterable[str]) -> None:
+def check_columns(names: Iterable[str]) -> None:
     """Refuse a pool with a column that is added.
 
     Raises:

@@ -16,22 +16,21 @@ def test_draws_a_learning_curve(inside, capsys, tmp_path):
     """Table and page have the mean by size and say from where on it is near the best."""
     with pytest.raises(InputError, match=r"no finished experiment .* has data\.subset\.train"):
         curve.curve()
-    for size, seed in ((10, 1), (10, 2), (100, 1), (1000, 1)):
+    for size, seed in ((10, 1), (10, 2), (1000, 1)):
         experiment(inside, f"s{size}-{seed}", f"++data.subset={{train:{size}}}", f"seed={seed}")
     capsys.readouterr()
     page = tmp_path / "curve.html"
     curve.curve(out=page)
     text = capsys.readouterr().out
-    scores = {10: [0.9 - 0.5 + 0.001, 0.9 - 0.5 + 0.002], 100: [0.851], 1000: [0.896]}
     rows = [row[:3] for row in cells(text)]
     assert ["10", "2", "0.4015 ± 0.0007"] in rows
     assert ["1,000", "1", "0.8960"] in rows
     assert "best with all of 1,000 training rows: more may help" in text
     html = page.read_text()
     assert "http" not in html
-    assert html.count("<circle") == len(scores)
-    curve.curve(["s10-1", "s100-1"], metric="log_loss", out=page)
-    assert "best with all of 100 training rows: more may help" in capsys.readouterr().out
+    assert html.count("<circle") == 2
+    curve.curve(["s10-1", "s10-2"], metric="log_loss", out=page)
+    assert "best with all of 10 training rows: more may help" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"--metric acuracy: .*did you mean 'accuracy'"):
         curve.curve(metric="acuracy", out=page)
 

@@ -43,7 +43,7 @@ def test_interrupted_trials_wait_for_a_worker_without_an_owner(tmp_path, monkeyp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "trials"), [("random", 7), ("tpe", 12)])
+@pytest.mark.parametrize(("method", "trials"), [("random", 5), ("tpe", 12)])
 def test_sweep_killed_twice_ends_like_an_uninterrupted_one(repository, method, trials):
     """It has the same trials, each once, and the same best one."""
     sweeps.write(repository, method=method, budget={"trials": trials})
