@@ -117,7 +117,8 @@ def make_clone(clone: Path, committed: Stages, selected: list[str], cache: Path)
     from dvc.config import Config
 
     repo.git("clone", "-q", ".", str(clone))
-    with Config(str(clone / ".dvc")).edit("local") as config:
+    local: Any = Config(str(clone / ".dvc")).edit("local")
+    with local as config:
         config["cache"] = {"dir": str(clone / ".dvc/cache")}
         config["remote"] = {"verified": {"url": str(cache)}}
     earlier = [stage for stage in upstream_of(selected, committed) if stage not in selected]

@@ -8,7 +8,7 @@ import yaml
 
 from temper.core import artifacts
 from tests.helpers.repository import COPIED, run
-from tests.helpers.workspace import ROOT, change
+from tests.helpers.workspace import ROOT, change, init_dvc
 
 PATHS = {
     "train": "my data/customer reviews (final) [1].csv",
@@ -33,7 +33,7 @@ def folder(tmp_path) -> Path:
         ignore = shutil.ignore_patterns("__pycache__", "*.json" if name == "data/files" else "")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignore)
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
-    run(tmp_path, "dvc init -q --no-scm")
+    init_dvc(tmp_path)
     return tmp_path
 
 
