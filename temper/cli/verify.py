@@ -1,6 +1,7 @@
 """Rebuild the committed dvc.lock in a scratch clone; report which bytes differ and why.
 
-`temper verify`, `temper verify evaluate export`, `temper verify --no-download`
+`temper verify`, `temper verify evaluate export`, `temper verify --no-download`; `--of FOLDER` names
+the commit that an exported folder is of.
 """
 
 import json
@@ -17,6 +18,7 @@ import typer
 import yaml
 
 from temper import repo
+from temper.cli import origin
 from temper.compare import file_diff
 from temper.core.errors import InputError, alternatives
 from temper.repo import LOCK, changed, hashes, leaves
@@ -35,8 +37,14 @@ def verify(
         bool, typer.Option(help="Download again, or take data/raw and data/base from the cache.")
     ] = True,
     keep: Annotated[bool, typer.Option(help="Keep the scratch clone.")] = False,
+    of: Annotated[
+        Path | None,
+        typer.Option(help="Only name the commit that an exported folder is of; rebuild nothing."),
+    ] = None,
 ) -> None:
     """Rebuild the current commit in a scratch clone and compare every hash with dvc.lock."""
+    if of is not None:
+        return origin.show(of)
     committed = read_committed()
     selected = select(stages or [], committed, download)
     scratch = Path(tempfile.mkdtemp(prefix="temper-verify-"))
