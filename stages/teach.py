@@ -10,9 +10,7 @@ from pathlib import Path
 
 from temper import augmentation, params
 from temper.core import arrow, artifacts, determinism, errors, names, startup
-from temper.ingest import teachers
 from temper.models import light_imports
-from temper.teacher import Teacher
 
 
 def teach(
@@ -20,6 +18,9 @@ def teach(
 ) -> int:
     """Write a teacher's logits and summary.json to `target`; return the number of rows."""
     from datasets import Features, List, Value
+
+    from temper.ingest import teachers
+    from temper.teacher import Teacher
 
     train, key = arrow.load(raw_folder)["train"], f"train.teachers.{folder.name}"
     labels = artifacts.read_json(raw_folder / "summary.json")["labels"]
