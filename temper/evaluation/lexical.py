@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
 
 TOKEN = r"(?u)\w+|[^\w\s]"
 K1, B = 1.2, 0.75  # of BM25
@@ -12,6 +11,7 @@ K1, B = 1.2, 0.75  # of BM25
 
 def tfidf(queries: Sequence[str], documents: Sequence[str]) -> tuple[Any, Any]:
     """Return unit TF-IDF vectors of queries and of documents; both count for the frequencies."""
+    from scipy.sparse import csr_array
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectorizer = TfidfVectorizer(token_pattern=TOKEN).fit([*queries, *documents])
@@ -24,6 +24,7 @@ def bm25(queries: Sequence[str], documents: Sequence[str]) -> tuple[Any, Any]:
     The weight of a document without the word is 0. The inverse document frequency is
     ln(1 + (N - n + 0.5) / (n + 0.5)), which is never negative, as in Lucene.
     """
+    from scipy.sparse import csr_array
     from sklearn.feature_extraction.text import CountVectorizer
 
     counter = CountVectorizer(token_pattern=TOKEN)

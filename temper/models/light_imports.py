@@ -1,13 +1,15 @@
 """transformers and torch without what one process on a CPU has no use for.
 
 transformers' models import torch's compiler and distributed tensors, scipy's optimizers, peft and
-AWS's client, and transformers reads each of its source files twice to list what is in them. That is
-half of the time that a stage takes to import them (benchmarks/README.md).
+AWS's client, and transformers reads each of its source files twice to list what is in them. torch
+has tables of Python code for tensors without values, and scikit-learn imports scipy's statistics.
+That is more than half of the time that a stage takes to import them (benchmarks/README.md).
 """
 
 import functools
 import os
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -16,6 +18,7 @@ from typing import Any
 from temper.core import startup
 from temper.params.schema import Params
 
+META = "torch._meta_registrations"
 ONE_PROCESS = {"WORLD_SIZE": "1", "ACCELERATE_DYNAMO_BACKEND": "NO"}
 GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/nvmap")  # the last two: WSL2, Jetson
 
@@ -72,15 +75,63 @@ def leave_out_compiler() -> None:
     parts = {"disable": _disable, "allow_in_graph": _same, "assume_constant_result": _same}
     parts |= {"graph_break": lambda *_, **__: None, "eval_frame": _EvalFrame()}
     startup.load_in_parts("torch._dynamo", parts)
-    startup.before_import("torch._inductor", lambda _: _load_compiler())  # they import each other
+    startup.before_import("torch._inductor", lambda _: _load_all_of("torch._dynamo"))  # and back
     startup.after_import("torch.distributed", _without_process_groups)
     startup.load_in_parts("torch.distributed.tensor", {"DTensor": _none("DTensor")})
+    leave_out_meta_registrations()
+
+
+def leave_out_meta_registrations() -> None:
+    """Load what torch knows of the meta device in Python when it cannot do without.
+
+    transformers builds networks there before it loads weights. As a rule that needs nothing but
+    compiled code, before which the Python code would be taken, with sympy.
+    """
+    startup.load_in_parts(META, {})
+    startup.before_import("torch.fx.experimental.symbolic_shapes", lambda _: _load_all_of(META))
+
+    def change(module: Any) -> None:
+        original = module.DeviceContext.__torch_function__
+
+        def call(self: Any, *arguments: Any, **options: Any) -> Any:
+            try:
+                return original(self, *arguments, **options)
+            except NotImplementedError:
+                _load_all_of(META)
+                return original(self, *arguments, **options)
+
+        module.DeviceContext.__torch_function__ = call
+
+    startup.after_import("torch.utils._device", change)
 
 
 def leave_out_optional() -> None:
-    """Load of scipy's optimizers what models use, and AWS's client when it is called."""
+    """Load of scipy what models use; its statistics and AWS's client when they are called.
+
+    scikit-learn takes three functions from the statistics. scipy asks numpy for all its names, one
+    of which is a compiler.
+    """
     startup.load_in_parts("scipy.optimize", {"linear_sum_assignment": "scipy.optimize._lsap"})
+    names = ("gmean", "rankdata", "spearmanr")
+    startup.load_in_parts("scipy.stats", {name: _later("scipy.stats", name) for name in names})
+    startup.load_in_parts("numpy.f2py", {})
     startup.load_in_parts("boto3", {})
+
+
+def _later(package: str, name: str) -> Callable[..., Any]:
+    """Return a function of a package in parts, which loads all of it when it is called."""
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        return getattr(_load_all_of(package), name)(*arguments, **options)
+
+    return call
+
+
+def _load_all_of(package: str) -> ModuleType:
+    """Load a package in parts."""
+    module = import_module(package)
+    getattr(module, "__all__", None)  # anything but the parts
+    return module
 
 
 def _none(name: str) -> type:
@@ -95,10 +146,6 @@ class _EvalFrame:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(import_module("torch._dynamo.eval_frame"), name)
-
-
-def _load_compiler() -> None:
-    getattr(import_module("torch._dynamo"), "optimize", None)  # anything but the parts
 
 
 def _disable(function: Any = None, *_: Any, **__: Any) -> Any:

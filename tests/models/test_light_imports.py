@@ -9,7 +9,8 @@ from temper.models import light_imports
 from tests.helpers.workspace import ROOT, environment
 
 LEFT_OUT = ("torch._dynamo.utils", "torch._inductor", "torch.distributed.tensor._api")
-LEFT_OUT += ("scipy.optimize._linprog", "boto3.session", "peft")
+LEFT_OUT += ("scipy.optimize._linprog", "scipy.stats._stats_py", "boto3.session", "peft")
+LEFT_OUT += ("torch._refs", "sympy")
 START = """
 import sys
 from temper import params
@@ -49,19 +50,29 @@ optimizer.step()
 
 @pytest.mark.slow
 def test_what_is_left_out_comes_when_it_is_used(write_params, tmp_path):
-    """A model may compile a function, or match boxes, although no parameter says so."""
+    """A model may compile a function, match boxes, or transform waves on the meta device."""
     write_params()
     code = """
 import numpy as np
 from scipy.optimize import linear_sum_assignment, minimize_scalar
 print(linear_sum_assignment(np.array([[2.0, 1.0], [1.0, 3.0]]))[1].tolist())
 print(round(minimize_scalar(lambda x: (x - 3) ** 2).x, 3))
+from scipy.stats import rankdata
+from sklearn.linear_model import LogisticRegression
+LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+print("scipy.stats._stats_py" in sys.modules)
+print(rankdata([7, 5, 7]).tolist())
+with torch.device("meta"):
+    print(tuple(torch.fft.rfft(torch.empty(8)).shape))
 compiled = torch.compile(lambda x: 2 * x + 1, backend="aot_eager")
 print(compiled(torch.ones(2)).tolist(), torch._dynamo.is_compiling())
 """
     assert output(code, tmp_path).splitlines() == [
         "[1, 0]",
         "3.0",
+        "False",
+        "[2.5, 1.0, 2.5]",
+        "(5,)",
         "[3.0, 3.0] False",
     ]
 
