@@ -9,7 +9,6 @@ import re
 import signal
 import socket
 import sys
-from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -43,7 +42,7 @@ def prepare(params: Settings, *, offline: bool = True) -> None:
 
     numpy and torch pick their kernels when they are imported. If a variable has to change, the
     process therefore re-executes its own command; call this first under
-    `if __name__ == "__main__"`.
+    `if __name__ == "__main__"`. `temper/core/run.py` sets them before a stage imports anything.
     """
     end_with_parent()
     environment = environment_for(params, offline=offline)
@@ -116,6 +115,8 @@ def _launched_by_init() -> bool:
 
 def environment() -> dict[str, str]:
     """Describe everything beyond parameters, data and code that can change a result's bytes."""
+    from importlib.metadata import PackageNotFoundError, requires, version
+
     names = {re.split(r"[^\w.-]", line)[0] for line in requires("temper") or () if ";" not in line}
     record = {"version.python": platform.python_version(), "machine": platform.machine()}
     for name in sorted(names | {"numpy", "pyarrow", "safetensors", "scipy", "tokenizers"}):

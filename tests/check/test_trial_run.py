@@ -79,7 +79,8 @@ def test_commands_are_those_of_the_pipeline(repository):
         *("data_files@train", "data_files@validation", "data_files@test", "model_files@sample"),
         *("download@dataset", "download@model", "tokenize", "train", "evaluate", "export"),
     ]
-    download = "exec python -m stages.download dataset data/files/dataset data/raw"
+    download = "exec python -m temper.core.run -m stages.download dataset "
+    download += "data/files/dataset data/raw"
     assert commands["download@dataset"] == download
     assert not any("${" in command for command in commands.values())
 

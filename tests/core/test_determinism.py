@@ -115,6 +115,27 @@ def test_how_long_threads_spin_changes_no_byte():
     assert len({output(TRAIN, GOMP_SPINCOUNT=count) for count in counts}) == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "stage", "expected"),
+    [
+        (("", ""), "stages.tokenize", ["2", "0", "1"]),
+        (("", ""), "stages.download", ["2", "0", None]),
+        (("num_threads: 2", "num_threads: two"), "stages.tokenize", [None, None, None]),
+    ],
+)
+def test_a_stage_starts_with_its_variables(write_params, tmp_path, changes, stage, expected):
+    """Except where params.yaml is wrong, which the stage says."""
+    write_params()
+    file = tmp_path / "params.yaml"
+    file.write_text(file.read_text().replace(*changes))
+    names = ("OMP_NUM_THREADS", "PYTHONHASHSEED", "HF_HUB_OFFLINE")
+    env = {name: value for name, value in os.environ.items() if name not in names}
+    code = f"import json, os; print(json.dumps([os.environ.get(name) for name in {names}]))"
+    command = [sys.executable, "-m", "temper.core.run", "-c", code, stage]
+    done = subprocess.run(command, env=env | {"PYTHONPATH": str(ROOT)}, capture_output=True)
+    assert json.loads(done.stdout) == expected
+
+
 def test_the_network_is_refused_after_download():
     """A connection beyond loopback is an error that names the host."""
     code = (
