@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from temper.core import determinism, yaml_file
 
@@ -21,7 +22,7 @@ def main(*arguments: str) -> None:
     determinism.end_with_parent()
     environment = dict(os.environ)
     with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
-        settings = SimpleNamespace(**yaml_file.load(Path("params.yaml"))["determinism"])
+        settings: Any = SimpleNamespace(**yaml_file.load(Path("params.yaml"))["determinism"])
         if type(settings.num_threads) is int:
             is_offline = "stages.download" not in arguments
             environment = determinism.environment_for(settings, offline=is_offline)

@@ -65,12 +65,12 @@ def load_in_parts(package: str, parts: dict[str, Any]) -> None:
     _change_loader(package, functools.partial(_PartsLoader, parts=parts))
 
 
-def after_import(module: str, change: Callable[[ModuleType], None]) -> None:
+def after_import(module: str, change: Hook) -> None:
     """Call a function with a module once it has been imported, before others see it."""
     _change_loader(module, functools.partial(_HookLoader, after=change))
 
 
-def before_import(module: str, prepare: Callable[[ModuleType], None]) -> None:
+def before_import(module: str, prepare: Hook) -> None:
     """Call a function with a module that is about to be filled."""
     _change_loader(module, functools.partial(_HookLoader, before=prepare))
 

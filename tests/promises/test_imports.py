@@ -37,10 +37,16 @@ def imported(code: str, *arguments: str) -> set[str]:
 
 
 def test_a_module_that_starts_a_process_imports_nothing_large():
-    """A stage imports its modules twice, for it starts again with the variables it needs."""
+    """A stage that starts without `temper.core.run` imports its modules twice."""
     stages = (f"stages.{path.stem}" for path in ROOT.glob("stages/[a-z]*.py"))
     modules = (*stages, "temper.training.launcher", "temper.cli.check")
     assert imported("\n".join(f"import {module}" for module in modules)) == set()
+
+
+def test_what_starts_a_stage_knows_no_schema():
+    """It reads one group of params.yaml, and the stage all of it."""
+    code = "import temper.core.run\nassert not {'pydantic', 'numpy'} & set(sys.modules)"
+    assert imported(code) == set()
 
 
 def test_help_imports_nothing_large():
