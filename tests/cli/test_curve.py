@@ -29,8 +29,10 @@ def test_draws_a_learning_curve(inside, capsys, tmp_path):
     html = page.read_text()
     assert "http" not in html
     assert html.count("<circle") == 2
-    curve.curve(["s10-1", "s10-2"], metric="log_loss", out=page)
-    assert "best with all of 10 training rows: more may help" in capsys.readouterr().out
+    curve.curve(["s10-1", "s1000-1"], metric="log_loss", out=page)
+    assert "best with all of 1,000 training rows: more may help" in capsys.readouterr().out
+    curve.curve(["s10-1", "s10-2"], out=page)
+    assert "within 1% of the best with 10 training rows" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"--metric acuracy: .*did you mean 'accuracy'"):
         curve.curve(metric="acuracy", out=page)
 
