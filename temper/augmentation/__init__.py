@@ -102,11 +102,14 @@ def raw_batches(dataset: "Dataset", augment: Augmentation | None) -> Iterator[di
     """Yield raw columns batch by batch, augmented rows last, with a progress bar."""
     from tqdm import tqdm
 
-    found, passes = arrow.column_batches(dataset), 1
+    found, total = arrow.column_batches(dataset), len(dataset)
     if augment is not None:
-        found, passes = batches(dataset, augment), 1 + len(augment.methods)
-    total = passes * -(-len(dataset) // arrow.rows_at_once(dataset.features))
-    yield from tqdm(found, total=total, leave=False, disable=None)
+        found = batches(dataset, augment)
+        total += sum(round(method.rate * len(dataset)) for method in augment.methods)
+    with tqdm(total=total, leave=False, disable=None, unit=" rows") as bar:
+        for batch in found:
+            yield batch
+            bar.update(num_rows(batch))
 
 
 def batches(dataset: "Dataset", augmentation: Augmentation) -> Iterator[dict[str, list[Any]]]:

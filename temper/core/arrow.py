@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, Features
 
 ROWS_PER_BATCH = 1000
-MEDIA_ROWS = 50  # read at a time where a column holds files: a clip of a minute has 10 MB
-MAX_BATCH_BYTES = 2**29  # of texts and files in a batch; Arrow takes 2 GiB
+MAX_BATCH_BYTES = 2**24  # of texts and files in a batch, unless one row has more
 SHARD = "data-00000-of-00001.arrow"
+SIZED = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_string, pa.types.is_large_string)
 AUGMENTED = "augmented"  # bool column: true for augmented training rows, which come last
 
 
@@ -80,16 +80,43 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def column_batches(dataset: "Dataset") -> Iterator[dict[str, list]]:
-    """Yield rows as columns of Python lists, `rows_at_once` at a time."""
-    size = rows_at_once(dataset.features)
-    for start in range(0, len(dataset), size):
-        yield dataset[start : start + size]
+    """Yield rows as columns of Python lists, as many at a time as `spans` says.
+
+    Args:
+        dataset: as it is stored; not a selection of rows.
+    """
+    for rows in spans(row_bytes(dataset.data.table)):
+        yield dataset[rows.start : rows.stop]
 
 
-def rows_at_once(features: "Features") -> int:
-    """Return how many rows are in memory together; fewer where a column holds files."""
-    has_files = any(getattr(kind, "dtype", None) == "binary" for kind in features.values())
-    return MEDIA_ROWS if has_files else ROWS_PER_BATCH
+def row_bytes(table: pa.Table) -> np.ndarray:
+    """Return how many bytes the texts and files of each row have, (rows,); lists do not count.
+
+    A column of type `Image` or `Audio` has its files in `bytes`.
+    """
+    import pyarrow.compute as pc
+
+    sizes = np.zeros(table.num_rows, np.int64)
+    for column in table.columns:
+        if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
+            column = pc.call_function("struct_field", [column], pc.StructFieldOptions(["bytes"]))
+        if any(is_type(column.type) for is_type in SIZED):
+            sizes += pc.call_function("binary_length", [column]).fill_null(0).to_numpy()
+    return sizes
+
+
+def spans(sizes: np.ndarray) -> Iterator[range]:
+    """Divide rows into runs of at most `ROWS_PER_BATCH` rows and `MAX_BATCH_BYTES`, or one row.
+
+    Args:
+        sizes: bytes of each row.
+    """
+    start, ends = 0, sizes.cumsum()
+    while start < len(sizes):
+        limit = MAX_BATCH_BYTES + (ends[start - 1] if start else 0)
+        stop = max(start + 1, int(np.searchsorted(ends, limit, "right")))
+        yield range(start, min(stop, start + ROWS_PER_BATCH))
+        start = min(stop, start + ROWS_PER_BATCH)
 
 
 def drop_augmented(dataset: "Dataset") -> "Dataset":
@@ -100,33 +127,22 @@ def drop_augmented(dataset: "Dataset") -> "Dataset":
 
 
 def _rechunk(features: "Features", batches: Iterable[Mapping[str, Any]]) -> Iterator[pa.Table]:
-    """Yield tables of `ROWS_PER_BATCH` rows, then the remainder, each in freshly copied buffers.
+    """Yield tables of the rows that `spans` puts together, each in freshly copied buffers.
 
-    They have fewer rows where these hold more than `MAX_BATCH_BYTES`. A slice would write its
-    parent's buffers to the file, and these depend on how the input was batched.
+    A slice would write its parent's buffers to the file, and these depend on how the input was
+    batched.
     """
     schema = features.arrow_schema
     pending = schema.empty_table()
     for batch in batches:
         columns = [_to_arrow(batch[field.name], field.type) for field in schema]
         pending = pa.concat_tables([pending, pa.Table.from_arrays(columns, schema=schema)])
-        while pending.num_rows > (size := _num_fitting(pending)) or size == ROWS_PER_BATCH:
-            yield _copied(pending.slice(0, size))
-            pending = pending.slice(size)
+        *full, last = [*spans(row_bytes(pending))] or [range(0)]
+        for rows in full:
+            yield _copied(pending.slice(rows.start, len(rows)))
+        pending = pending.slice(last.start)  # which may go on in the next batch
     if pending.num_rows:
         yield _copied(pending)
-
-
-def _num_fitting(table: pa.Table) -> int:
-    """Return how many of a table's first rows are a batch of their own."""
-    import pyarrow.compute as pc
-
-    table = table.slice(0, ROWS_PER_BATCH)
-    sizes = np.zeros(table.num_rows, np.int64)
-    for column in table.columns:
-        if pa.types.is_binary(column.type) or pa.types.is_string(column.type):
-            sizes += pc.call_function("binary_length", [column]).fill_null(0).to_numpy()
-    return max(1, int(np.searchsorted(sizes.cumsum(), MAX_BATCH_BYTES, "right")))
 
 
 def _copied(table: pa.Table) -> pa.Table:

@@ -118,7 +118,8 @@ def _write_selected(
     for name, selected in selection.items():
         is_labelled = bool(stats[selected.source].num_labelled)
         chosen = rows[selected.source].select(selected.rows)
-        batches = _encode(chosen, task, encoder, is_labelled=is_labelled)
+        sizes = arrow.row_bytes(rows[selected.source].data.table)[selected.rows]
+        batches = _encode(chosen, sizes, task, encoder, is_labelled=is_labelled)
         count = arrow.write_split(target, name, types, batches)
         keys = _text_keys(chosen, task, stats[selected.source].records["key"][selected.rows])
         file = target / name / arrow.SHARD
@@ -154,11 +155,20 @@ def column_types(task: TaskParams, data: DataParams, encoder: LabelEncoder | Non
 
 
 def _encode(
-    rows: "Dataset", task: TaskParams, encoder: LabelEncoder | None, *, is_labelled: bool
+    rows: "Dataset",
+    sizes: np.ndarray,
+    task: TaskParams,
+    encoder: LabelEncoder | None,
+    *,
+    is_labelled: bool,
 ) -> Iterator[dict[str, Any]]:
-    """Yield rows as columns of data/raw; without labels, the missing label in each."""
-    tables: Any = rows.with_format("arrow").iter(arrow.ROWS_PER_BATCH)
-    for table in tables:
+    """Yield rows as columns of data/raw; without labels, the missing label in each.
+
+    Args:
+        sizes: bytes of each row.
+    """
+    for span in arrow.spans(sizes):
+        table: Any = rows.with_format("arrow")[span.start : span.stop]
         batch = dict(zip(table.column_names, table.columns, strict=True))
         if task.target is not None and encoder is not None:
             names = batch[task.target[0]].to_pylist() if is_labelled else [None] * len(table)

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
+from temper.core import arrow
 from temper.core.errors import InputError
 from temper.ingest import text_files
 from temper.ingest.archives import ArchiveMember
@@ -25,14 +26,14 @@ def read_parquet(member: ArchiveMember) -> Iterator[ColumnBatch]:
 
     with member.on_disk() as path:
         with _explain(member, "Parquet"):
-            file = pq.ParquetFile(path)
+            file = pq.ParquetFile(path, memory_map=True)
         with file, _explain(member, "Parquet"):
             metadata = file.schema_arrow.pandas_metadata or {}
             index = [name for name in metadata.get("index_columns", []) if isinstance(name, str)]
             unnamed = {name for name in index if UNNAMED_INDEX.fullmatch(name)}
-            for batch in file.iter_batches(text_files.ROWS):
-                columns = _to_columns(batch, member.name)
-                yield {name: values for name, values in columns.items() if name not in unnamed}
+            for batch in file.iter_batches(_rows_at_once(file.metadata)):
+                for columns in _to_columns(batch, member.name):
+                    yield {name: values for name, values in columns.items() if name not in unnamed}
 
 
 def read_arrow(member: ArchiveMember) -> Iterator[ColumnBatch]:
@@ -49,7 +50,7 @@ def read_arrow(member: ArchiveMember) -> Iterator[ColumnBatch]:
             batches = (file.get_batch(i) for i in range(file.num_record_batches))
         for batch in batches:
             batch.validate(full=True)  # a damaged offset would end the process
-            yield _to_columns(batch, member.name)
+            yield from _to_columns(batch, member.name)
 
 
 @contextmanager
@@ -64,10 +65,21 @@ def _explain(member: ArchiveMember, format_name: str) -> Iterator[None]:
         raise InputError(f"{member.name}: not {format_name}, or damaged: {reason:.200}") from None
 
 
-def _to_columns(batch: pa.RecordBatch, name: str) -> ColumnBatch:
+def _rows_at_once(metadata: Any) -> int:
+    """Return how many rows of a Parquet file are decoded together: by their mean size, at most."""
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    largest = max((group.total_byte_size / max(group.num_rows, 1) for group in groups), default=0)
+    return min(text_files.ROWS, max(1, int(arrow.MAX_BATCH_BYTES / max(largest, 1))))
+
+
+def _to_columns(batch: pa.RecordBatch, name: str) -> Iterator[ColumnBatch]:
+    """Yield a batch's rows, of large files a few at a time; without rows, the columns."""
     if len(set(batch.schema.names)) < len(batch.schema.names):
         raise InputError(f"{name}: duplicate column name: {', '.join(batch.schema.names)}")
-    return batch.to_pydict()
+    if not batch.num_rows:
+        yield batch.to_pydict()
+    for rows in arrow.spans(arrow.row_bytes(pa.Table.from_batches([batch]))):
+        yield batch.slice(rows.start, len(rows)).to_pydict()
 
 
 def read_excel(member: ArchiveMember) -> Iterator[ColumnBatch]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temper.core.errors import InputError
 from temper.tasks.base import Mode, arrays
 from temper.tasks.base.arrays import Batch, Columns, Features
 from temper.tasks.base.images import open_image, pixels_of
@@ -25,15 +26,15 @@ class ImageClassification(SingleLabelTask):
     processor_kwargs = MappingProxyType({"backend": "pil"})  # torchvision would change pixels
 
     def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
-        images = [open_image(data) for data in examples[self.params.image]]
-        pixels = processor(images, do_rescale=False, do_normalize=False, return_tensors="np")
-        rounded = np.clip(np.round(pixels["pixel_values"]), 0, 255).astype(np.uint8)
-        columns: Columns = {
-            "pixel_values": [image.tobytes() for image in rounded],
-            "shape": [list(image.shape) for image in rounded],  # channels, height, width
-            "length": [1] * len(images),
-        }
-        columns["full_length"] = columns["length"]
+        columns: Columns = {"pixel_values": [], "shape": []}
+        for data in examples[self.params.image]:  # one decoded image is in memory at a time
+            image = open_image(data)
+            pixels = processor(image, do_rescale=False, do_normalize=False, return_tensors="np")
+            rounded = np.clip(np.round(pixels["pixel_values"][0]), 0, 255).astype(np.uint8)
+            columns["pixel_values"].append(rounded.tobytes())
+            columns["shape"].append(list(rounded.shape))  # channels, height, width
+        _check_shapes(columns["shape"])
+        columns["length"] = columns["full_length"] = [1] * len(columns["shape"])
         if self.params.label in examples:
             columns["labels"] = examples[self.params.label]
         return columns
@@ -49,6 +50,7 @@ class ImageClassification(SingleLabelTask):
             for values in (processor.image_mean, processor.image_std)
         )
         scale = np.float32(processor.rescale_factor if processor.do_rescale else 1)
+        _check_shapes([row["shape"] for row in rows])
         pixels = np.stack([pixels_of(row) for row in rows]).astype(np.float32) * scale
         if processor.do_normalize:
             pixels = (pixels - mean) / deviation
@@ -56,6 +58,17 @@ class ImageClassification(SingleLabelTask):
         if "labels" in rows[0]:
             batch["labels"] = arrays.label_ids(row["labels"] for row in rows)
         return batch
+
+
+def _check_shapes(shapes: Sequence[Sequence[int]]) -> None:
+    first = next(iter(shapes), None)
+    other = next((shape for shape in shapes if shape != first), None)
+    if first is not None and other is not None:
+        raise InputError(
+            "the model's image processor makes images of several sizes, such as "
+            f"{first[2]} x {first[1]} and {other[2]} x {other[1]} pixels; one size is needed: "
+            "size: {height: …, width: …} or do_center_crop in preprocessor_config.json"
+        )
 
 
 def augment(pixels: np.ndarray, draw: Sequence[int], p: "Augmentation") -> np.ndarray:
