@@ -116,7 +116,7 @@ def survey(
             locate = locate_in(source, first_row)
             read_inputs(columns, found, locate)
             for name, values in columns.items():
-                is_media = type(next(iter(values), None)) in (bytes, dict)
+                is_media = isinstance(next(iter(values), None), bytes | dict)
                 if not is_typed and inputs.get(name) in MEDIA and is_media:
                     continue  # a table of text has no place for a file, but for its name
                 known = types.setdefault(name, pa.null())

@@ -18,6 +18,7 @@ from typing import IO
 
 from temper.core.errors import InputError
 
+ADDED = ("thumbs.db", "desktop.ini")  # by Windows
 ENCRYPTED = 0x1  # flag bit of a ZIP member
 BROKEN = (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
 
@@ -95,7 +96,9 @@ def explain_broken(member: ArchiveMember) -> Iterator[None]:
 def _zip_members(
     archive: zipfile.ZipFile, file: Path, known_suffixes: Collection[str]
 ) -> Iterator[ArchiveMember]:
-    members = {m.filename: m for m in archive.infolist() if not m.is_dir() and not _is_hidden(m)}
+    members = {
+        m.filename: m for m in archive.infolist() if not m.is_dir() and not is_hidden(m.filename)
+    }
     known = [(suffix, "") for suffix in known_suffixes]
     readable = [name for name in sorted(members) if suffixes(name) in known]
     if not readable:
@@ -115,7 +118,9 @@ def _zip_members(
         )
 
 
-def _is_hidden(member: zipfile.ZipInfo) -> bool:
-    """Recognize files that operating systems add: `__MACOSX/._x.csv`, `.DS_Store`."""
-    parts = PurePosixPath(member.filename).parts
-    return any(part == "__MACOSX" or part.startswith(".") for part in parts)
+def is_hidden(name: str) -> bool:
+    """Recognize files that systems add: `__MACOSX/._x.csv`, `.DS_Store`, `cats/Thumbs.db`."""
+    parts = PurePosixPath(name).parts
+    return any(
+        part == "__MACOSX" or part.startswith(".") or part.lower() in ADDED for part in parts
+    )

@@ -16,7 +16,7 @@ from tokenize import NL, STRING, TokenError, generate_tokens
 from typing import Any
 
 from temper.core.errors import InputError, alternatives
-from temper.ingest.file_names import file_bytes
+from temper.ingest.file_names import file_bytes, file_name, with_name
 from temper.tasks.base import audio, images
 
 MAX_CHARACTERS = 10_000_000  # of a text: a very long novel has 3 million
@@ -106,7 +106,8 @@ def convert(values: Sequence[Any], value_type: str, where: Callable[[int], str])
         try:
             converted.append(converter(value))
         except (TypeError, ValueError, KeyError, IndexError, RecursionError) as error:
-            raise InputError(f"{where(i)}: {error}; found {value!r:.80}") from None
+            found = "" if file_name(value) else f"; found {value!r:.80}"
+            raise InputError(f"{with_name(where(i), value)}: {error}{found}") from None
     return converted
 
 

@@ -5,9 +5,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 AUDIO = (".wav",)
 MAX_BYTES = 100_000_000  # a photograph of 50 megapixels without compression has 150 MB
-ROWS = 50  # of a batch with names: the files are in memory together
+
+
+class FileBytes(bytes):
+    """The bytes of a file that is a row of its own.
+
+    Attributes:
+        name: of the file, for errors.
+    """
+
+    name: str
+
+    @classmethod
+    def of(cls, data: bytes, name: str) -> Self:
+        self = cls(data)
+        self.name = name
+        return self
 
 
 class FileName(str):
@@ -25,6 +42,14 @@ class FileName(str):
         self = cls(name)
         self.folder, self.reach = folder, reach
         return self
+
+    @property
+    def num_bytes(self) -> int:
+        """The file's size; 0: `read` says why there is none."""
+        try:
+            return os.stat(self.folder / self).st_size
+        except OSError:
+            return 0
 
     def read(self) -> bytes:
         """Return the file's bytes.
@@ -53,7 +78,9 @@ class FileName(str):
 def located(
     batch: dict[str, list[Any]], table: Path, reach: Path | None
 ) -> Iterator[dict[str, list[Any]]]:
-    """Yield a batch's rows with the names of WAV files as `FileName`s, a few at a time.
+    """Yield a batch's rows with the names of WAV files as `FileName`s.
+
+    The files of the rows yielded together are in memory together; `arrow.spans` says how many.
 
     A column has names if its first value ends as one.
 
@@ -69,13 +96,29 @@ def located(
     if not named:
         yield batch
         return
+    from temper.core import arrow  # here: a server without Arrow imports this module
+
     folder = table.parent
     marked = {
         name: [FileName.of(v, folder, reach) if isinstance(v, str) else v for v in batch[name]]
         for name in named
     }
-    for start in range(0, len(batch[named[0]]), ROWS):
-        yield {n: v[start : start + ROWS] for n, v in (batch | marked).items()}
+    sizes = np.zeros(len(batch[named[0]]), np.int64)
+    for values in marked.values():
+        sizes += [value.num_bytes if isinstance(value, FileName) else 0 for value in values]
+    for rows in arrow.spans(sizes):
+        yield {n: v[rows.start : rows.stop] for n, v in (batch | marked).items()}
+
+
+def file_name(value: Any) -> str | None:
+    """Return the name of a file that a cell holds, if it is known and not what the cell says."""
+    return value.get("path") if isinstance(value, dict) else getattr(value, "name", None)
+
+
+def with_name(where: str, value: Any) -> str:
+    """Return the place of a value, with the name of the file that it is, if it has one."""
+    name = file_name(value)
+    return where if name is None or name in where else f"{where} ({name})"
 
 
 def file_bytes(value: Any) -> Any:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temper.core import arrow
-from temper.core.errors import InputError, alternatives, explain_full_disk
+from temper.core.errors import InputError, alternatives, explain_full_disk, summary
+from temper.ingest import hub_files
 from temper.ingest.columns import ColumnBatch
 from temper.ingest.dataset import SourceSplits
 from temper.params.data import HubDataset
@@ -25,7 +26,8 @@ MODEL_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.spm", "*.jinja"
 def explain_hub_errors(what: str, revision: str | None) -> Iterator[None]:
     """Turn the errors of huggingface_hub and datasets into an `InputError`."""
     import httpx2
-    from datasets.exceptions import DatasetNotFoundError, FileNotFoundDatasetsError
+    from datasets.data_files import EmptyDatasetError
+    from datasets.exceptions import DatasetNotFoundError, DatasetsError, FileNotFoundDatasetsError
     from huggingface_hub import constants, errors
 
     where = f"{what} at {revision or 'its main branch'}"
@@ -34,8 +36,11 @@ def explain_hub_errors(what: str, revision: str | None) -> Iterator[None]:
             yield
     except errors.RevisionNotFoundError:
         raise InputError(f"{where}: no such commit, branch or tag") from None
-    except (DatasetNotFoundError, FileNotFoundDatasetsError) as error:
+    except (DatasetNotFoundError, EmptyDatasetError, FileNotFoundDatasetsError) as error:
         raise InputError(f"{where}: {error}") from None
+    except DatasetsError as error:
+        reason = summary(error.__cause__ or error)
+        raise InputError(f"{where}: its files cannot be read as rows: {reason:.300}") from None
     except errors.HfHubHTTPError as error:
         is_unknown = isinstance(error, errors.RepositoryNotFoundError)  # or gated
         status = error.response.status_code if error.response is not None else "no status"
@@ -59,7 +64,7 @@ def open_dataset(params: HubDataset) -> "tuple[SourceSplits, DatasetInfo]":
     Raises:
         InputError: the config or a split does not exist, or the Hub returned an error.
     """
-    from datasets import get_dataset_config_names, load_dataset
+    from datasets import get_dataset_config_names, load_dataset, load_dataset_builder
     from huggingface_hub import HfApi
 
     name = str(params.name)
@@ -72,16 +77,26 @@ def open_dataset(params: HubDataset) -> "tuple[SourceSplits, DatasetInfo]":
                 f"data.hub.config: dataset {name} has no config {params.config!r}"
                 f"{alternatives(str(params.config), configs)}"
             )
-        streams = params.rows is not None
-        loaded: Any = load_dataset(name, params.config, revision=info.sha, streaming=streams)
+        hub_files.take_clips_as_they_are()
+        if params.rows is None:
+            loaded: Any = load_dataset(name, params.config, revision=info.sha)
+        else:
+            loaded = _stream(load_dataset_builder(name, params.config, revision=info.sha))
     hub_splits = params.splits or {str(split): str(split) for split in loaded}
     for split, hub_split in hub_splits.items():
         if hub_split not in loaded:
             known = alternatives(hub_split, map(str, loaded))
             raise InputError(f"data.hub.splits.{split}: no split {hub_split!r}{known}")
-    batches = {split: _batches(loaded[n], params.rows) for split, n in hub_splits.items()}
+    batches = {s: _batches(loaded[n], params.rows, name) for s, n in hub_splits.items()}
     where = f"dataset {name}", info.sha
     return {split: _explained(rows, *where) for split, rows in batches.items()}, info
+
+
+def _stream(builder: Any) -> Any:
+    """Return the splits as streams, of images and clips too as they are."""
+    if hasattr(builder.config, "decode_num_threads"):  # of folders, which are else decoded
+        builder.config.decode_num_threads = 0
+    return builder.as_streaming_dataset()
 
 
 def fetch_model(name: str, revision: str | None) -> "tuple[Path, ModelInfo]":
@@ -105,22 +120,27 @@ def _explained(
         yield from batches
 
 
-def _batches(dataset: "Dataset | IterableDataset", rows: int | None) -> Iterator[ColumnBatch]:
+def _batches(
+    dataset: "Dataset | IterableDataset", rows: int | None, name: str
+) -> Iterator[ColumnBatch]:
     """Yield a split's (first) rows, with images and audio as bytes and labels as names."""
     from datasets import Audio, Image, IterableDataset
 
     features = dataset.features or {}  # a stream of CSV has none before it is read
-    for column, feature in features.items():
-        if isinstance(feature, Image | Audio):
-            dataset = dataset.cast_column(column, type(feature)(decode=False))
+    files = [column for column, kind in features.items() if isinstance(kind, Image | Audio)]
+    for column in files:
+        dataset = dataset.cast_column(column, type(features[column])(decode=False))
     label_names = {
         column: list(getattr(getattr(f, "feature", f), "names", None) or [])
         for column, f in features.items()
     }
     if isinstance(dataset, IterableDataset):
-        batches: Iterator[Any] = dataset.take(rows or 0).iter(arrow.ROWS_PER_BATCH)
+        size = 1 if files else arrow.ROWS_PER_BATCH
+        batches: Iterator[Any] = dataset.take(rows or 0).iter(size)
     else:
         batches = arrow.column_batches(dataset)
+    if files:
+        batches = hub_files.with_files(batches, files, name)
     for batch in batches:
         yield {
             n: [_to_names(v, label_names.get(n, [])) for v in values] for n, values in batch.items()

@@ -12,7 +12,7 @@ from temper.core.errors import InputError
 from temper.ingest import archives, conll, delimited, dialect, json_files, tables, text_files
 from temper.ingest.archives import ArchiveMember
 from temper.ingest.columns import ColumnBatch
-from temper.ingest.file_names import AUDIO, MAX_BYTES, located
+from temper.ingest.file_names import AUDIO, MAX_BYTES, FileBytes, located
 from temper.ingest.text_files import Note
 from temper.params.data import CsvParams
 
@@ -34,6 +34,7 @@ def _read_bytes(member: ArchiveMember, column: str) -> Iterator[ColumnBatch]:
     if len(data) > MAX_BYTES:
         fix = "scale it down" if column == "image" else "cut it"
         raise InputError(f"{member.name}: {column} of more than {MAX_BYTES:,} bytes; {fix}")
+    data = FileBytes.of(data, member.name)
     yield {column: [data], "label": [path.parent.name], "file": [path.name]}
 
 
@@ -55,6 +56,8 @@ READERS: dict[str, Callable[[ArchiveMember, CsvParams | None, Note], Iterator[Co
 def find_files(name: str, split: str, pattern: str, key: str = "") -> list[Path]:
     """List the files of a split: the file itself, or those in a folder that match.
 
+    Hidden files and those that systems add are left out, unless the pattern names hidden ones.
+
     Args:
         split: its name, for `{split}` in the pattern.
         key: names the path in errors. "": the split's key in params.yaml.
@@ -72,7 +75,7 @@ def find_files(name: str, split: str, pattern: str, key: str = "") -> list[Path]
         raise InputError(f"{key}: no such file or folder: {name}{hint}")
     files = [path]
     if path.is_dir():
-        files = sorted(p for p in path.glob(pattern.replace("{split}", split)) if not p.is_dir())
+        files = _matching(path, pattern.replace("{split}", split))
     if not files:
         inner = sorted(path.iterdir())
         hint = (
@@ -89,6 +92,14 @@ def find_files(name: str, split: str, pattern: str, key: str = "") -> list[Path]
             f"keep only files with examples in {name}{fix}"
         )
     return files
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    """Return the files in a folder, without hidden ones unless the pattern names these."""
+    files = [path for path in folder.glob(pattern) if not path.is_dir()]
+    if "/." not in f"/{pattern}":
+        files = [file for file in files if not archives.is_hidden(str(file.relative_to(folder)))]
+    return sorted(files)
 
 
 def _checked_suffix(file: Path, key: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from temper.core.errors import InputError
 from temper.ingest import answers, columns, label_probabilities, label_values, row_checks, splits
 from temper.ingest.columns import ColumnBatch, Locate
+from temper.ingest.file_names import with_name
 from temper.params.data import DataParams
 from temper.params.task import (
     Embeddings,
@@ -172,7 +173,7 @@ def _add_files(
         try:
             values_of_file, form = read(data)
         except InputError as error:
-            raise InputError(f"{where(i)}: {error}") from None
+            raise InputError(f"{with_name(where(i), data)}: {error}") from None
         content = values_of_file.tobytes(), form
         stats.contents_differ = stats.first_content not in (None, content)
         stats.first_content = stats.first_content or content
@@ -189,9 +190,11 @@ def _records(
     """Return a batch's records, (rows,) of `ROW`; count its labels in `stats`."""
     records = np.zeros(len(targets), ROW)
     examples = zip(*(batch[name] for name in task.inputs), strict=True)
-    rows = [[_comparison_text(value) for value in example] for example in examples]
-    records["key"] = [splits.row_key(texts) for texts in rows]
-    if task.medium is None:
+    if task.medium is not None:  # one file at a time: its hexadecimal text is twice as large
+        records["key"] = [splits.row_key([value.hex() for value in files]) for files in examples]
+    else:
+        rows = [[_comparison_text(value) for value in example] for example in examples]
+        records["key"] = [splits.row_key(texts) for texts in rows]
         records["characters"] = [sum(map(len, texts)) for texts in rows]
         needed = [name in task.for_prediction().inputs for name in task.inputs]
         records["empty_texts"] = [
@@ -209,10 +212,8 @@ def _records(
     return records
 
 
-def _comparison_text(value: str | list[str] | bytes) -> str:
+def _comparison_text(value: str | list[str]) -> str:
     """Turn an input value into a string that is equal for equal values only."""
-    if isinstance(value, bytes):
-        return value.hex()
     return "\x1e".join(value) if isinstance(value, list) else value
 
 

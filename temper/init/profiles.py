@@ -44,18 +44,11 @@ class ColumnProfile:
         if is_empty(value):
             return
         self.num_cells += 1
-        self.types.add(type(value).__name__)
+        self.types.add("bytes" if isinstance(value, bytes) else type(value).__name__)
         if len(self.cells) < (1 if isinstance(value, bytes | dict) else MAX_CELLS):  # images
             self.cells.append(value)
         if isinstance(value, bytes | list | dict):
-            content = file_names.file_bytes(value)
-            if not isinstance(content, bytes):  # an answer, say
-                return
-            try:
-                samples, rate = audio.read(content)
-                self.seconds.append(len(samples) / rate)
-            except InputError as error:  # no WAV file, or one that `temper check` refuses
-                self.unread = self.unread or f"row {self.num_rows}: {error}"
+            self._measure_clip(value)
             return
         name = label_name(value)
         inner = name.strip()
@@ -71,6 +64,17 @@ class ColumnProfile:
             self.counts[name] += 1
         else:
             self.has_more = True
+
+    def _measure_clip(self, value: Any) -> None:
+        data = file_names.file_bytes(value)
+        if not isinstance(data, bytes):
+            return
+        try:
+            samples, rate = audio.read(data)
+            self.seconds.append(len(samples) / rate)
+        except InputError as error:  # no WAV file, or one that `temper check` refuses
+            where = file_names.with_name(f"row {self.num_rows}", value)
+            self.unread = self.unread or f"{where}: {error}"
 
     @property
     def num_distinct(self) -> int:

@@ -87,7 +87,7 @@ def find_source(given: str, copies: Path, wishes: Wishes) -> Source:
     if path.is_file():
         files = _files_beside(path)
         return Source(files=_names(files), tracked=tuple(files.values()))
-    named = _by_split(p for p in path.iterdir() if not p.name.startswith("."))
+    named = _by_split(p for p in path.iterdir() if not archives.is_hidden(p.name))
     if not named:
         return Source(files={"train": path.as_posix()}, glob=_glob(path), tracked=(path,))
     for split in ("train", *named):
@@ -226,7 +226,11 @@ def _glob(folder: Path) -> str:
     Raises:
         InputError: the files are of several formats, or at several depths.
     """
-    inner = [p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")]
+    inner = [
+        p
+        for p in folder.rglob("*")
+        if p.is_file() and not archives.is_hidden(str(p.relative_to(folder)))
+    ]
     data = [p for p in inner if archives.suffixes(p.name)[0] in READERS]
     data = [p for p in data if p.suffix.lower() not in AUDIO] or data  # a table may name clips
     suffixes = {p.suffix for p in data}

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -87,7 +88,8 @@ def serve(hub: Hub) -> Iterator[Hub]:
             url = urlsplit(self.path)
             path = unquote(url.path)
             hub.requests.append(f"{self.command} {path}")
-            api = re.match(r"/api/(datasets|models)/([^/]+/[^/]+)(/.*)?$", path)
+            query = f"?{url.query}" if url.query else ""
+            api = re.match(r"/api/(datasets|models)/([^/]+/[^/]+)(/.*)?$", path + query)
             file = re.match(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)$", path)
             if api:
                 self._api(f"{api[1]}/{api[2]}", api[3] or "", body)
@@ -109,15 +111,14 @@ def serve(hub: Hub) -> Iterator[Hub]:
             return True
 
         def _api(self, repo, rest, body):
+            rest, _, query = rest.partition("?")
             parts = rest.strip("/").split("/")
             revision = parts[1] if len(parts) > 1 else "main"
             if not self._allowed(repo, revision):
                 return
             files = hub.repos[repo]
             if parts[0] == "tree":
-                below = "/".join(parts[2:])
-                found = [p for p in files if p.startswith(below)]
-                self._json([self._entry(files, p) for p in found])
+                self._tree(files, "/".join(parts[2:]), parse_qs(query))
             elif parts[0] == "paths-info":
                 wanted = parse_qs(body).get("paths") or json.loads(body or "{}").get("paths", [])
                 self._json([self._entry(files, p) for p in wanted if p in files])
@@ -138,7 +139,22 @@ def serve(hub: Hub) -> Iterator[Hub]:
                     }
                 )
 
+        def _tree(self, files, below, query):
+            """List what is in a folder, or with `recursive` in all folders inside it."""
+            prefix = f"{below}/" if below else ""
+            inner = [path for path in files if path.startswith(prefix)]
+            if not inner:
+                self._json({"error": "Entry not found"}, 404, "EntryNotFound")
+                return
+            folders = {str(folder) for path in inner for folder in PurePosixPath(path).parents}
+            found = [*inner, *sorted(f for f in folders if f.startswith(prefix) and f != ".")]
+            if query.get("recursive", ["false"])[0].lower() != "true":
+                found = [path for path in found if "/" not in path[len(prefix) :]]
+            self._json([self._entry(files, path) for path in found])
+
         def _entry(self, files, path):
+            if path not in files:
+                return {"type": "directory", "path": path, "size": 0, "oid": self._oid(b"")}
             return {
                 "type": "file",
                 "path": path,

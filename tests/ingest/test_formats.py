@@ -193,3 +193,13 @@ def test_readme_among_tables_is_not_data(tmp_path):
         local_files.find_files(str(tmp_path), "train", "*")
     assert len(local_files.find_files(str(tmp_path), "train", "*.txt*")) == 2
     assert len(local_files.find_files(str(tmp_path), "train", "*.csv")) == 1
+
+
+def test_files_that_systems_add_are_no_data(tmp_path):
+    """Of a folder as of an archive; a pattern that names hidden files means them."""
+    added = ("a/Thumbs.db", "a/Desktop.ini", "a/._1.png", ".DS_Store", "__MACOSX/a/1.png")
+    for name in (*added, "a/1.png", ".own/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for pattern, expected in (("**/*", "a/1.png"), (".own/*", ".own/1.png")):
+        assert local_files.find_files(str(tmp_path), "train", pattern) == [tmp_path / expected]

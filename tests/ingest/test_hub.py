@@ -8,12 +8,18 @@ from pathlib import Path
 
 import datasets
 import numpy as np
+import pyarrow as pa
 import pytest
+import yaml
 from PIL import Image
+from scipy.io import wavfile
 
 from temper.core import arrow, artifacts
+from temper.core.errors import InputError
 from temper.ingest import hub as source
+from temper.ingest import hub_files
 from tests.helpers import hub
+from tests.helpers.parameters import change
 from tests.helpers.waiting import LIMIT_S
 from tests.helpers.workspace import ROOT, environment
 
@@ -166,17 +172,67 @@ def test_streams_the_first_rows(served, write_params):
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_a_stream_has_images_and_label_names_as_a_download_has_them():
+def test_a_stream_has_files_and_label_names_as_a_download_has_them():
     """A limit above the number of rows changes nothing; one below leaves the first ones."""
     png = io.BytesIO()
     Image.new("RGB", (4, 4), "red").save(png, "PNG")
-    types = {"image": datasets.Image(), "label": datasets.ClassLabel(names=["dog", "cat"])}
-    rows = [
-        {"image": {"bytes": png.getvalue(), "path": None}, "label": i % 3 - 1} for i in range(9)
-    ]
-    downloaded = datasets.Dataset.from_list(rows, features=datasets.Features(types))
+    names = datasets.ClassLabel(names=["dog", "cat"])
+    types = {"image": datasets.Image(), "clip": datasets.Audio(), "label": names}
+    columns = {
+        "image": [{"bytes": png.getvalue(), "path": None}] * 9,
+        "clip": [{"bytes": wav(i), "path": f"{i}.wav"} for i in range(9)],
+        "label": [i % 3 - 1 for i in range(9)],
+    }
+    table = pa.table(columns, schema=datasets.Features(types).arrow_schema)
+    downloaded = datasets.Dataset(table)
     stream = downloaded.to_iterable_dataset()
-    (full,) = source._batches(downloaded, None)
+    (full,) = source._batches(downloaded, None, "me/data")
     assert full["label"][:3] == [None, "dog", "cat"]
-    assert [full] == list(source._batches(stream, 30))
-    assert [{name: values[:4] for name, values in full.items()}] == list(source._batches(stream, 4))
+    assert full["clip"] == columns["clip"]
+    assert [full] == list(source._batches(stream, 30, "me/data"))
+    first = {name: values[:4] for name, values in full.items()}
+    assert [first] == list(source._batches(stream, 4, "me/data"))
+
+
+def wav(i: int) -> bytes:
+    """A clip of one or two channels at another rate than the next, of 8 to 64 bits."""
+    rate, kind = (8000, 16000, 22050, 44100)[i % 4], ("u1", "i2", "i4", "f4", "f8")[i % 5]
+    tone = 0.5 * np.sin(2 * np.pi * (300 + 20 * i) * np.arange(rate // 10) / rate)
+    full = {"u1": 127, "i2": 2**15 - 1, "i4": 2**31 - 1}.get(kind, 1)
+    samples = (tone * full + (128 if kind == "u1" else 0)).astype(kind)
+    stream = io.BytesIO()
+    wavfile.write(stream, rate, np.stack([samples, samples], 1) if i % 3 == 1 else samples)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(("form", "rows"), [("folders", None), ("metadata", 20)])
+def test_files_of_a_repository_are_read_as_they_are(write_params, form, rows):
+    """Downloaded or streamed, without the decoder that `datasets` asks for."""
+    labels = ["low", "high"] * 10
+    places = {
+        "folders": [f"train/{label}/{i:02}.wav" for i, label in enumerate(labels)],
+        "metadata": [f"train/{i:02}.wav" for i in range(20)],
+    }[form]
+    files = {place: wav(i) for i, place in enumerate(places)}
+    if form == "metadata":
+        table = [f"{i:02}.wav,{label}" for i, label in enumerate(labels)]
+        files["train/metadata.csv"] = "\n".join(["file_name,label", *table]).encode()
+    write_params()
+    recipe = yaml.safe_load((ROOT / "recipes/sample-audio_classification.yaml").read_text())
+    place = {"name": "me/clips", "rows": rows}
+    changes = {"data.source": "hub", "data.files": {}, "data.hub": place}
+    Path("params.yaml").write_text(yaml.safe_dump(change(recipe, changes)))
+    with hub.serve(hub.Hub({"datasets/me/clips": files})) as served:
+        download(served, "dataset")
+    found = [row for split in arrow.load(Path("data/raw")).values() for row in split]
+    names = ["high", "low"]
+    read = {(row["audio"], names[row["label"]]) for row in found}
+    assert read == {(wav(i), label) for i, label in enumerate(labels)}
+
+
+@pytest.mark.parametrize("path", ["/etc/hosts", "1.wav", "hf://datasets/me/other@main/1.wav"])
+def test_names_of_other_files_are_refused(path):
+    """A data set cannot have files of this machine read."""
+    batch = {"clip": [{"bytes": None, "path": path}]}
+    with pytest.raises(InputError, match=f"column 'clip' names the file {path}, which is not in"):
+        next(hub_files.with_files([batch], ["clip"], "me/data"))

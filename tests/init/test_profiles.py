@@ -29,5 +29,5 @@ def test_clips_of_which_none_can_be_read_are_refused(tmp_path):
     for file in files:
         file.parent.mkdir()
         file.write_bytes(b"no clip")
-    with pytest.raises(InputError, match="'audio': none of 2 files can be read as WAV; row 1: "):
+    with pytest.raises(InputError, match="'audio': none of 2 files can be read as WAV; row 1 "):
         profile(*files)

@@ -13,6 +13,7 @@ MIN_SECONDS = 0.05  # the convolutions of most models need 25 ms for one step
 RATES = range(1_000, 1_000_001)  # Hz
 STREAMED = 0x7FFF_0000  # sizes from here on are those of a pipe, which is not known beforehand
 FULL_SCALE = {"u": 2**7, "i2": 2**15, "i4": 2**31, "i8": 2**63}  # by dtype
+OTHERS = {b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b"\xff\xfb": "MP3", b"FORM": "AIFF"}
 CONVERT = "convert it: ffmpeg -i FILE -c:a pcm_s16le FILE.wav"
 
 
@@ -87,8 +88,12 @@ def _decode(data: bytes) -> tuple[np.ndarray, int]:
     """Return the samples as the file has them, (samples,) or (samples, channels), and the rate."""
     from scipy.io import wavfile
 
+    if not data:
+        raise InputError("an empty file")
     if not is_wav(data):
-        raise InputError(f"not a WAV file, the one format that is read; {CONVERT}")
+        other = next((name for start, name in OTHERS.items() if data.startswith(start)), None)
+        what = f"a file of {other}, not of WAV" if other else "not a WAV file"
+        raise InputError(f"{what}, the one format that is read; {CONVERT}")
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

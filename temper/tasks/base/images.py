@@ -85,7 +85,8 @@ def _explain_unreadable(data: bytes) -> Iterator[None]:
     try:
         yield
     except UnidentifiedImageError:
-        raise InputError("not an image format that Pillow can read") from None
+        what = "not an image format that Pillow can read" if data else "an empty file"
+        raise InputError(what) from None
     except (
         OSError,
         ValueError,

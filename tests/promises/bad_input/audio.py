@@ -37,7 +37,7 @@ CASES = [
     clips(
         "clip_cut_off",
         {"a/1.wav": TONE, "b/2.wav": OTHER[:1000]},
-        "own: train row 2, column 'audio'",
+        "own: train row 2, column 'audio' (own/b/2.wav): ",
         "cut short: 1,000 of 4,044 bytes",
     ),
     clips("mp3", {"a/1.mp3": b"ID3", "b/2.wav": TONE}, "'.mp3'", ".wav"),
@@ -45,7 +45,7 @@ CASES = [
         "flac_in_disguise",
         {"a/1.wav": b"fLaC" * 9, "b/2.wav": TONE},
         "train row 1, column 'audio'",
-        "not a WAV file",
+        "a file of FLAC, not of WAV",
         "ffmpeg -i FILE -c:a pcm_s16le FILE.wav",
     ),
     clips("clips_in_one_folder", {"a/1.wav": TONE, "a/2.wav": OTHER}, "train has 1 label (a)"),

@@ -1,0 +1,88 @@
+"""Batches whose cells hold or name files, as on the Hub → batches of few bytes, files included.
+
+A repository of image or WAV files has names alone in its rows; one of Parquet has mostly bytes.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from temper.core import arrow
+from temper.core.errors import InputError
+from temper.ingest.columns import ColumnBatch, num_rows
+from temper.ingest.file_names import MAX_BYTES
+
+
+def take_clips_as_they_are() -> None:
+    """Let `datasets` store a clip's bytes or name: it asks for torchcodec, which would encode."""
+    from datasets import Audio
+
+    feature: Any = Audio
+    feature.encode_example = _stored_clip
+
+
+def with_files(
+    batches: Iterable[ColumnBatch], columns: Sequence[str], repository: str
+) -> Iterator[ColumnBatch]:
+    """Yield rows with the bytes of the files that cells name, within `arrow.MAX_BATCH_BYTES`.
+
+    Args:
+        columns: of cells `{bytes, path}`.
+        repository: the name of the data set on the Hub, whose files may be read.
+
+    Raises:
+        InputError: a cell names another file or one that is too large, or the file is not there.
+    """
+    pending: ColumnBatch = {}
+    size = 0
+    for batch in batches:
+        for i in range(num_rows(batch)):
+            for name, values in batch.items():
+                value = _with_bytes(values[i], name, repository) if name in columns else values[i]
+                pending.setdefault(name, []).append(value)
+                size += len((value or {}).get("bytes") or b"") if name in columns else 0
+            if size >= arrow.MAX_BATCH_BYTES or num_rows(pending) == arrow.ROWS_PER_BATCH:
+                yield pending
+                pending, size = {}, 0
+    if pending:
+        yield pending
+
+
+def _with_bytes(cell: Any, column: str, repository: str) -> Any:
+    if not isinstance(cell, dict) or cell.get("bytes") is not None or cell.get("path") is None:
+        return cell
+    from datasets.utils.file_utils import xopen
+
+    path = cell["path"]
+    where = f"data.hub: column {column!r} names the file {path}"
+    if not _is_of(path, repository):
+        raise InputError(f"{where}, which is not in the data set, and does not hold its bytes")
+    try:
+        with xopen(path, "rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise InputError(f"{where}, which the data set does not have") from None
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{where}, which has more than {MAX_BYTES:,} bytes")
+    return cell | {"bytes": data}
+
+
+def _is_of(path: str, repository: str) -> bool:
+    """Whether a file is one of the repository, there or downloaded."""
+    from datasets import config
+    from huggingface_hub import constants
+
+    if "://" in path:
+        return path.split("::")[-1].startswith(f"hf://datasets/{repository}@")
+    folder = f"datasets--{repository.replace('/', '--')}"
+    places = [os.path.join(constants.HF_HUB_CACHE, folder), config.HF_DATASETS_CACHE]
+    here = os.path.abspath(path)  # not resolved: the cache consists of links
+    return any(os.path.commonpath([here, os.path.abspath(p)]) == os.path.abspath(p) for p in places)
+
+
+def _stored_clip(_: object, value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"bytes": None, "path": value}
+    if isinstance(value, bytes):
+        return {"bytes": value, "path": None}
+    return {"bytes": value.get("bytes"), "path": value.get("path")}
