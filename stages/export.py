@@ -16,7 +16,7 @@ import numpy as np
 from temper import params, tracking
 from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.core.errors import InputError
-from temper.export import card, data_profile, graphs, mlflow_model, sentence_transformers
+from temper.export import card, data_profile, graphs, mlflow_model, sentence_transformers, size
 from temper.models import light_imports
 from temper.params.schema import EvaluateParams
 from temper.prediction.predictor import GRAPHS
@@ -58,7 +58,7 @@ def with_found_decisions(parameters: params.Params, evaluation: Path) -> params.
 def export(
     model_folder: Path, tokenized: Path, target: Path, parameters: params.Params
 ) -> tuple[dict[str, Any], dict[str, float]]:
-    """Write the model folder and the ONNX files, and check them.
+    """Write the model folder and the ONNX files, check them, and write what they cost.
 
     Returns:
         what was verified and within which limits, for parity.json; and what was measured, which
@@ -79,9 +79,10 @@ def export(
     artifacts.write_json(target / "config.json", config)
     if parameters.task.name == "embeddings":
         vectors = predictor.outputs(features.select(range(1)), ("logits",), 0)["logits"][0]
-        size = vectors.shape[-1]
-        sentence_transformers.write(target, parameters.tokenize.max_length, size)
+        dimension = vectors.shape[-1]
+        sentence_transformers.write(target, parameters.tokenize.max_length, dimension)
     verified, measured = graphs.write(predictor, features, target, parameters)
+    artifacts.write_json(target / size.FILE, size.measure(predictor, features, target))
     return {"split": split} | verified, measured
 
 
@@ -103,14 +104,13 @@ def copy_code(code: Mapping[str, str], target: Path) -> dict[str, str]:
 def latencies(target: Path, tokenized: Path, parameters: params.Params) -> dict[str, float]:
     """Return the median milliseconds of one row of median length, for each ONNX file."""
     _, features = comparison_split(arrow.load(tokenized))
-    lengths = np.asarray(features["length"][:])
-    median_row = int(np.argsort(lengths, kind="stable")[len(features) // 2])
+    row = size.median_row(features)
     median_ms = {}
     for engine, name in GRAPHS.items():
         if not (target / "onnx" / name).exists():
             continue
         model, elapsed_s = graphs.load_predictor(target, parameters, engine), []
-        batch = model.collate([features[median_row] | {"draw": (0, median_row)}])
+        batch = model.collate([features[row] | {"draw": (0, row)}])
         for _ in range(LATENCY_RUNS):
             started = time.perf_counter()
             model.forward(batch)

@@ -1,6 +1,7 @@
 """Test whether a model is better than another on the same test rows.
 
-`temper compare exp-a exp-b`; `temper compare HEAD workspace --markdown comparison.md`
+`temper compare exp-a exp-b`; `temper compare HEAD workspace --markdown comparison.md`;
+`temper compare teacher student --latency`
 """
 
 from collections.abc import Sequence
@@ -11,8 +12,18 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from temper.compare import compared_models, model_comparison, page, seed_groups, tables, verdicts
+from temper.compare import (
+    compared_models,
+    costs,
+    model_comparison,
+    page,
+    seed_groups,
+    tables,
+    verdicts,
+)
+from temper.compare.latency import measure
 from temper.compare.model_comparison import Comparison
+from temper.core.errors import InputError
 from temper.evaluation.text_tables import Table
 
 Names = Annotated[
@@ -36,30 +47,54 @@ def compare(
         typer.Option(help="Metric of the verdict; default: the task's main one."),
     ] = None,
     samples: Annotated[int, typer.Option(min=100, help="Bootstrap samples.")] = 10_000,
+    latency: Annotated[
+        bool,
+        typer.Option(
+            "--latency", help="Also measure how long a prediction takes, on this machine."
+        ),
+    ] = False,
+    num_threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of --latency.  [default: 1]")
+    ] = None,
     markdown: Annotated[Path | None, typer.Option(help="Also write it as Markdown.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Also write scores and costs as CSV, a row per model.")
+    ] = None,
     html: Annotated[Path, typer.Option(help="The page to write.")] = Path("comparison.html"),
 ) -> None:
     """Test whether one model is better than another on the same rows."""
+    if num_threads is not None and not latency:
+        raise InputError("--num-threads is for --latency, which is not given")
     experiments = compared_models.resolve(names or [])
     result = model_comparison.compare(experiments, split, metric, samples)
     groups = seed_groups.group(result.models)
     plain = [seed_groups.table(groups, result)] if groups else []
-    plain.append(tables.parameters(experiments))
+    measured = measure(result.models, num_threads or 1) if latency else None
+    facts, unknown = costs.collect(result, measured)
+    plain += [*costs.tables(result, facts, measured), tables.parameters(experiments)]
     all_tables = [tables.scores(result), tables.differences(result), *plain]
     about_seeds = seed_groups.verdicts(groups, result)
-    notes = [*about_seeds, *result.notes]
+    notes = [*about_seeds, *result.notes, *unknown]
     title = experiments[0].parameters.export.name
     html.write_text(page.page(result, plain, notes, title), encoding="utf-8")
     if markdown is not None:
         text = tables.as_markdown(result, all_tables, title, notes)
         markdown.write_text(text, encoding="utf-8")
-    show(result, all_tables, about_seeds)
-    if markdown is not None:
-        print(f"markdown   {markdown}")
+    if csv is not None:
+        costs.write_csv(csv, result, facts)
+    show(result, all_tables, about_seeds, unknown)
+    for kind, file in (("markdown", markdown), ("csv", csv)):
+        if file is not None:
+            print(f"{kind:11}{file}")
     print(f"page       {html}")
 
 
-def show(result: Comparison, all_tables: Sequence[Table], about_seeds: Sequence[str]) -> None:
+def show(
+    result: Comparison,
+    all_tables: Sequence[Table],
+    about_seeds: Sequence[str],
+    unknown: Sequence[str],
+) -> None:
     """Print the verdicts, the tables and how they were made."""
     console = Console(highlight=False, soft_wrap=True)
     for comparison in result.comparisons:
@@ -69,5 +104,5 @@ def show(result: Comparison, all_tables: Sequence[Table], about_seeds: Sequence[
         console.print(f"[bold]{escape(line)}[/]")
     for table in all_tables:
         console.print(table.to_rich() if table.rows else f"{table.title}: none", soft_wrap=False)
-    for note in (verdicts.method(result), *result.notes):
+    for note in (verdicts.method(result), *result.notes, *unknown):
         console.print(note, markup=False)

@@ -4,9 +4,10 @@ import io
 import json
 import re
 import statistics
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -43,8 +44,21 @@ class Experiment:
         Raises:
             InputError: DVC has it neither in its cache nor in a remote.
         """
+        content = self._read(path, self.files.read_bytes)
+        assert isinstance(content, bytes)
+        return content
+
+    def fetch(self, folder: str, target: Path) -> None:
+        """Copy an output folder.
+
+        Raises:
+            InputError: DVC has it neither in its cache nor in a remote.
+        """
+        self._read(folder, lambda path: self.files.get(path, str(target), recursive=True))
+
+    def _read(self, path: str, read: Callable[[str], Any]) -> Any:
         try:
-            content = self.files.read_bytes(path)
+            return read(path)
         except Exception as error:  # DVC and the libraries of its remotes raise anything
             cause = error.__cause__ or error
             known = "" if isinstance(cause, OSError) else f" ({cause!s:.200})"
@@ -56,8 +70,6 @@ class Experiment:
                 f"{self.name}: {path} is neither in DVC's cache nor in a remote{known}; "
                 f"{'run dvc repro' if self.rev is None else remedy}"
             ) from error
-        assert isinstance(content, bytes)
-        return content
 
     def read(self, path: str) -> str:
         return self.read_bytes(path).decode("utf-8")

@@ -55,6 +55,25 @@ def test_the_parity_report_and_the_card_say_what_was_measured(exported):
 
 
 @pytest.mark.slow
+def test_the_size_is_counted(exported):
+    """Parameters and files are counted again, and multiply-adds by the sizes of the matrices."""
+    from safetensors import numpy
+
+    found = artifacts.read_json(exported / "size.json")
+    weights = numpy.load_file(exported / "model.safetensors")
+    assert found["parameters"] == sum(tensor.size for tensor in weights.values())
+    files = [*exported.glob("*.safetensors"), *exported.rglob("*.onnx")]
+    assert found["bytes"] == {f.relative_to(exported).as_posix(): f.stat().st_size for f in files}
+    config = artifacts.read_json(exported / "config.json")
+    layers, h, f = (config[k] for k in ("num_hidden_layers", "hidden_size", "intermediate_size"))
+    lengths = sorted(arrow.load(Path("data/tokenized"))["validation"]["length"])
+    n = lengths[len(lengths) // 2]
+    projections, attention = n * (4 * h * h + 2 * h * f), 2 * n * n * h
+    pooler_and_head = h * h + 2 * h
+    assert found["macs"] == layers * (projections + attention) + pooler_and_head
+
+
+@pytest.mark.slow
 def test_two_exports_have_the_same_bytes(exported):
     """The folder does not matter."""
     run_export(Path("elsewhere/deep/export"))
