@@ -33,8 +33,14 @@ def comparison_split(data: "DatasetDict") -> "tuple[str, Dataset]":
     return split, data[split]
 
 
-def with_found_decisions(parameters: params.Params, evaluation: Path) -> params.Params:
+def with_found_decisions(
+    parameters: params.Params, evaluation: Path, decisions: Mapping[str, Any]
+) -> params.Params:
     """Return the parameters with what evaluate found in place of targets, so that predict has it.
+
+    Args:
+        evaluation: its folder, which may have thresholds.json.
+        decisions: of its decisions.json, or empty.
 
     Raises:
         InputError: a target was out of reach; the message says what can be reached.
@@ -42,13 +48,9 @@ def with_found_decisions(parameters: params.Params, evaluation: Path) -> params.
     changes: dict[str, Any] = {}
     if (file := evaluation / "thresholds.json").exists():
         changes["threshold"] = artifacts.read_json(file)
-    if (file := evaluation / "decisions.json").exists():
-        decisions = artifacts.read_json(file)
-        for key, reason in decisions["unreached"].items():
-            raise InputError(
-                f"evaluate.{key}: {reason}; set a target that is reached, or remove it"
-            )
-        changes |= decisions["evaluate"]
+    for key, reason in decisions.get("unreached", {}).items():
+        raise InputError(f"evaluate.{key}: {reason}; set a target that is reached, or remove it")
+    changes |= decisions.get("evaluate", {})
     if not changes:
         return parameters
     evaluate = parameters.evaluate.model_dump() | changes
@@ -86,12 +88,6 @@ def export(
     return {"split": split} | verified, measured
 
 
-def decision_rows(evaluation: Path) -> list[list[str]]:
-    """Return the table of what `evaluate.temperature`, `operating_point` and `abstain` do."""
-    file = evaluation / "decisions.json"
-    return artifacts.read_json(file)["table"] if file.exists() else []
-
-
 def copy_code(code: Mapping[str, str], target: Path) -> dict[str, str]:
     """Copy the user's modules to `target/code`; return their paths in `target`."""
     if code:
@@ -123,7 +119,8 @@ def main(
     model_folder: Path, evaluation: Path, tokenized: Path, summary: Path, target: Path
 ) -> None:
     written = params.load()  # what is logged: a run's parameters never change
-    parameters = with_found_decisions(written, evaluation)
+    decisions = artifacts.read_optional_json(evaluation / "decisions.json") or {}
+    parameters = with_found_decisions(written, evaluation, decisions)
     determinism.configure(parameters.determinism, 0)
     with tracking.run("export", written, model=model_folder) as run:
         with artifacts.atomic_dir(target) as folder:
@@ -134,7 +131,7 @@ def main(
             artifacts.write_json(folder / "parity.json", verified)
             data_summary = artifacts.read_json(summary)
             scores = artifacts.read_json(evaluation / "metrics.json")
-            table = decision_rows(evaluation)
+            table = decisions.get("table", [])
             card.write(folder / "README.md", parameters, data_summary, scores, verified, table)
         run.log_metrics({f"validation/{name}": value for name, value in measured.items()})
         run.log_metrics(latencies(target, tokenized, parameters))

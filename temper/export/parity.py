@@ -8,6 +8,7 @@ import numpy as np
 
 from temper import metrics
 from temper.core.errors import InputError
+from temper.export import decided_scores
 from temper.inference import Forward, in_row_order, row_outputs
 from temper.prediction import generation
 from temper.tasks.base import Task
@@ -135,27 +136,33 @@ def compare_int8(
                 f"export.max_score_drop allows {max_drop:g} to differ"
             )
         return {"int8_min_agreement": round(1 - max_drop, 6)}, {"int8_agreement": alike}
-    drop = check_int8(
-        score(task, trained_outputs, features), score(task, outputs, features), max_drop
-    )
-    measured = {"int8_agreement": alike, "int8_score_drop": drop}
-    return {"int8_max_score_drop": max_drop}, measured
+    trained, quantized = (scores(task, rows, features) for rows in (trained_outputs, outputs))
+    drops = check_int8(trained, quantized, max_drop)
+    main, *decided = drops
+    limits: dict[str, Any] = {"int8_max_score_drop": max_drop}
+    if decided:
+        limits["int8_scores"] = [main, *decided]
+    measured = {f"int8_{name}_drop": drops[name] for name in decided}
+    return limits, {"int8_agreement": alike, "int8_score_drop": drops[main]} | measured
 
 
-def check_int8(score: float, int8_score: float, max_drop: float) -> float:
-    """Return how much of the score int8 loses.
+def check_int8(
+    scores: dict[str, float], int8_scores: dict[str, float], max_drop: float
+) -> dict[str, float]:
+    """Return how much int8 loses of each score, the main one first; of one it lacks, all.
 
     Raises:
         InputError: more than `max_drop`.
     """
-    drop = score - int8_score
-    if not drop <= max_drop:  # NaN is refused
-        raise InputError(
-            f"the int8 model scores {int8_score:.4f}, the trained one {score:.4f}: it loses "
-            f"{drop:.4f}, export.max_score_drop allows {max_drop:g}; raise it or set "
-            "export.int8: false"
-        )
-    return drop
+    drops = {name: value - int8_scores.get(name, 0.0) for name, value in scores.items()}
+    for name, drop in drops.items():
+        if not drop <= max_drop:  # NaN is refused
+            raise InputError(
+                f"{name} of the int8 model is {int8_scores.get(name, 0.0):.4f}, of the trained one "
+                f"{scores[name]:.4f}: it loses {drop:.4f}, export.max_score_drop allows "
+                f"{max_drop:g}; raise it or set export.int8: false"
+            )
+    return drops
 
 
 def agreement(
@@ -168,16 +175,20 @@ def agreement(
     return float(np.mean([task.agreement(a, b, row) for a, b, row in rows]))
 
 
-def score(task: Task, outputs: list[np.ndarray], features: Any) -> float:
-    """Return the main score; for numbers R², for which a drop means as much as for accuracy."""
+def scores(task: Task, outputs: list[np.ndarray], features: Any) -> dict[str, float]:
+    """Return the main score, and of labels those of the decisions that `evaluate` asks for.
+
+    For numbers it is R², for which a drop means as much as for accuracy.
+    """
     name = task.params.metrics
     if name == "regression":
-        return r_squared(outputs, np.asarray(features["labels"]))
-    scores_logits = metrics.scores_logits(name)
-    compute = metrics.compute_with_loss if scores_logits else metrics.compute_from_predictions
+        return {"R²": r_squared(outputs, np.asarray(features["labels"]))}
     known = metrics.training_metrics(name)  # the headline may have others
     main = next((m for m in metrics.load(name).HEADLINE if m in known), next(iter(known)))
-    return task.score(outputs, features, partial(compute, name))[main]
+    if metrics.scores_logits(name):
+        return decided_scores.compute(task, outputs, features, main)
+    compute = partial(metrics.compute_from_predictions, name)
+    return {main: task.score(outputs, features, compute)[main]}
 
 
 def r_squared(outputs: list[np.ndarray], references: np.ndarray) -> float:

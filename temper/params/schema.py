@@ -150,9 +150,8 @@ class ExportParams(Group):
     int8: bool = False
     """Also export a quantized ONNX model. Absent: false."""
     max_score_drop: float | None = Field(default=None, ge=0, le=1)
-    """Largest loss of the int8 model's validation score, of the labels before any operating point,
-    threshold or abstention; above it the stage fails. int8: true needs it. Absent: no int8
-    model."""
+    """Largest loss of the int8 model's validation score, and of those of an operating point and of
+    abstention; above it the stage fails. int8: true needs it. Absent: no int8 model."""
     data_profile: bool = True
     """Keep counts of the rows of validation and of what the model predicts of them, and the ids of
     the commonest tokens of train, in profile.json: `temper predict` compares new rows with them.

@@ -11,11 +11,49 @@ from temper.tasks.base import registry
 
 def test_int8_may_lose_at_most_max_score_drop():
     """Both scores and the parameter are in the message."""
-    assert parity.check_int8(0.9, 0.89, 0.02) == pytest.approx(0.01)
+    trained = {"f1": 0.9}
+    assert parity.check_int8(trained, {"f1": 0.89}, 0.02) == {"f1": pytest.approx(0.01)}
     with pytest.raises(InputError, match=r"it loses 0\.0500, export\.max_score_drop allows 0\.02"):
-        parity.check_int8(0.9, 0.85, 0.02)
+        parity.check_int8(trained, {"f1": 0.85}, 0.02)
     with pytest.raises(InputError, match="it loses nan"):
-        parity.check_int8(0.9, float("nan"), 0.02)
+        parity.check_int8(trained, {"f1": float("nan")}, 0.02)
+    with pytest.raises(InputError, match=r"f1 of the int8 model is 0\.0000.*: it loses 0\.9000"):
+        parity.check_int8(trained, {}, 0.02)
+
+
+def test_int8_is_held_to_the_decisions(write_params):
+    """Scores at the operating point and of the answered rows, by hand; the labels stay the same."""
+    changes = {
+        "evaluate__temperature": 2.0,
+        "evaluate__operating_point": {"label": "equivalent", "threshold": 0.7},
+        "evaluate__abstain": {"threshold": 0.75},
+    }
+    task = registry.load(write_params(**changes))
+    task.label_names, task.is_labelled = ["not_equivalent", "equivalent"], lambda _: True
+    chances, labels = np.array([0.9, 0.72, 0.8, 0.6, 0.2, 0.1]), [1, 1, 0, 1, 0, 0]
+
+    def outputs(chances):  # at the temperature
+        return [np.array([0.0, 2.0 * np.log(p / (1 - p))]) for p in chances]
+
+    features = RowList({"labels": label} for label in labels)
+    found = parity.scores(task, outputs(chances), features)
+    assert found == {
+        "accuracy": pytest.approx(4 / 6),
+        "operating_precision": pytest.approx(2 / 3),
+        "operating_recall": pytest.approx(2 / 3),
+        "operating_specificity": pytest.approx(2 / 3),
+        "coverage": pytest.approx(4 / 6),
+        "selective_accuracy": pytest.approx(3 / 4),
+    }
+    moved = np.where(chances == 0.72, 0.69, chances)  # still the likeliest label
+    limits, measured = parity.compare_int8(task, outputs(chances), outputs(chances), features, 0)
+    assert limits["int8_scores"] == [*found]
+    assert measured["int8_operating_recall_drop"] == 0
+    with pytest.raises(InputError, match=r"accuracy of the int8 model is 0\.5000, of the trained"):
+        parity.compare_int8(task, outputs(chances), outputs(moved), features, 0.1)
+    swapped = np.where(chances == 0.8, 0.65, moved)  # as accurate, with another recall
+    with pytest.raises(InputError, match=r"operating_recall of the int8 model is 0\.3333"):
+        parity.compare_int8(task, outputs(chances), outputs(swapped), features, 0.1)
 
 
 @pytest.mark.parametrize("references", [[2.0], [2.0, 2.0]])
@@ -29,7 +67,7 @@ def test_int8_loses_score_also_where_r_squared_is_undefined(references):
     assert good == 1
     for score in (bad, broken):
         with pytest.raises(InputError, match="it loses"):
-            parity.check_int8(good, score, 0.02)
+            parity.check_int8({"R²": good}, {"R²": score}, 0.02)
 
 
 def test_predictions_that_are_no_numbers_do_not_agree(write_params):
