@@ -20,6 +20,7 @@ from temper.ingest import hub as source
 from temper.ingest import hub_files
 from tests.helpers import hub
 from tests.helpers.parameters import change
+from tests.helpers.teachers import write_teacher
 from tests.helpers.waiting import LIMIT_S
 from tests.helpers.workspace import ROOT, environment
 
@@ -59,7 +60,8 @@ def served(write_params):
 
 
 def download(served, what, check=True, **variables):
-    target = {"dataset": "data/raw", "model": "data/base"}[what]
+    targets = {"dataset": "data/raw", "model": "data/base", "teacher": "data/teachers"}
+    target = targets[what]
     Path("data/files", what).mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "stages.download", what, f"data/files/{what}", target]
     more = {
@@ -126,6 +128,22 @@ def test_gated_model_needs_a_token_that_is_never_written(served, write_params):
     for path in Path().rglob("*"):
         if path.is_file():
             assert hub.TOKEN.encode() not in path.read_bytes(), path
+
+
+def test_a_teacher_comes_from_its_commit(served, write_params):
+    """The commit is beside its weights, for the card and the MLflow run; nothing else is kept."""
+    teachers = {"big": {"name": "me/big", "revision": "main"}}
+    write_params(train__teachers=teachers, train__distillation={"weight": 0.5})
+    write_teacher(Path("big"))
+    served.repos["models/me/big"] = {p.name: p.read_bytes() for p in Path("big").iterdir()}
+    served.repos["models/me/big"]["training_args.bin"] = b"not fetched"
+    download(served, "teacher", DVC_STAGE="teachers@big")
+    found = Path("data/teachers/big")
+    origin = {"name": "me/big", "commit": hub.COMMIT, "license": "mit"}
+    assert artifacts.read_json(found / "origin.json") == origin
+    weights = [artifacts.sha256_file(f / "model.safetensors") for f in (found, Path("big"))]
+    assert weights[0] == weights[1]
+    assert not (found / "training_args.bin").exists()
 
 
 def test_recovers_from_a_connection_cut_in_mid_file(served, write_params):

@@ -64,6 +64,21 @@ def test_several_labels_and_numbers_have_their_own_divergence():
     assert float(found) == 0.75 * (3 - 1) ** 2 + 0.25 * (3 - 6) ** 2
 
 
+def test_each_pass_of_r_drop_learns_from_the_teacher():
+    """The mean of both passes' losses, plus what pulls them together."""
+    random = torch.Generator().manual_seed(0)
+    passes, teachers = (torch.randn(n, 3, generator=random) for n in (4, 2))
+    labels = torch.tensor([0, 2])
+    name, params = "cross_entropy", Distillation(weight=0.5, temperature=2.0)
+    loss = with_teachers(losses.build_loss(name), name, params)
+    taught = {"teacher_logits": teachers[:, None]}
+    first, second = (loss(logits, labels, **taught) for logits in passes.chunk(2))
+    pulled = losses.with_r_drop(loss, name, 0.7)(passes, labels, **taught)
+    alone = losses.with_r_drop(lambda *_, **__: torch.zeros(()), name, 0.7)(passes, labels)
+    assert float(alone) > 0.01
+    torch.testing.assert_close(pulled, (first + second) / 2 + alone)
+
+
 def test_words_that_the_teacher_has_no_token_of_count_in_the_labels_part_only():
     """NaN in the teacher's logits leaves no trace, in the gradient neither."""
     random = torch.Generator().manual_seed(0)
