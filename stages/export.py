@@ -82,7 +82,8 @@ def export(
     if parameters.task.name == "embeddings":
         vectors = predictor.outputs(features.select(range(1)), ("logits",), 0)["logits"][0]
         dimension = vectors.shape[-1]
-        sentence_transformers.write(target, parameters.tokenize.max_length, dimension)
+        prompts, max_length = parameters.task.prompts, parameters.tokenize.max_length
+        sentence_transformers.write(target, max_length, dimension, prompts)
     verified, measured = graphs.write(predictor, features, target, parameters)
     artifacts.write_json(target / size.FILE, size.measure(predictor, features, target))
     return {"split": split} | verified, measured

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 from tqdm import tqdm
@@ -81,6 +81,10 @@ def predict(
             f"{zero_shot_model.TEMPLATE!r}."
         ),
     ] = None,
+    prompt: Annotated[
+        Literal["query", "document"],
+        typer.Option(help="Of an embeddings model with prompts: which one texts get."),
+    ] = "query",
     fail_on_drift: Annotated[
         bool, typer.Option("--fail-on-drift", help="End with status 3 where drift is reported.")
     ] = False,
@@ -95,9 +99,10 @@ def predict(
     local_files.check_csv(files, csv_params, "--csv")
     read = partial(read_batches, input, files, csv_params, notes.setdefault)
     if zero_shot is not None:
-        if engine != "auto" or trust_code or batch_tokens != BATCH_TOKENS:
+        if engine != "auto" or trust_code or batch_tokens != BATCH_TOKENS or prompt != "query":
             raise InputError(
-                "--engine, --batch-tokens and --trust-code are for an export, not for --zero-shot"
+                "--engine, --batch-tokens, --trust-code and --prompt are for an export, not for "
+                "--zero-shot"
             )
         if fail_on_drift:
             raise InputError("--fail-on-drift is for an export, not for --zero-shot")
@@ -108,7 +113,11 @@ def predict(
             raise InputError("--text, --image and --template are for --zero-shot; it is not given")
         uses_torch = trust_code or engine == "torch" or needs_torch(model)
         with nullcontext() if uses_torch or context is None else without_torch():
-            opened = open_trained(model, engine, batch_tokens, num_threads, trust_code=trust_code)
+            opened = open_trained(
+                model, engine, batch_tokens, num_threads, trust_code=trust_code, prompt=prompt
+            )
+    if fail_on_drift and prompt != "query":
+        raise InputError("--fail-on-drift compares rows with the queries of validation")
     if fail_on_drift and opened.watch is None:
         raise InputError(
             f"--fail-on-drift: there is no {model / profile.FILE} to compare rows with; export "
@@ -122,9 +131,15 @@ def predict(
 
 
 def open_trained(
-    model: Path, engine: str, batch_tokens: int, num_threads: int, *, trust_code: bool
+    model: Path,
+    engine: str,
+    batch_tokens: int,
+    num_threads: int,
+    *,
+    trust_code: bool,
+    prompt: str,
 ) -> Opened:
-    """Load an export.
+    """Load an export; rows with the prompt of documents are not compared with validation's.
 
     Raises:
         InputError: see `open_export`.
@@ -134,7 +149,8 @@ def open_trained(
         batch_tokens=batch_tokens,
         num_threads=num_threads,
         trust_code=trust_code,
-        watches=True,
+        watches=prompt == "query",
+        prompt=prompt,
     )
     inputs = predictor.settings.task.inputs
     return Opened(inputs, predictor.predict, CHUNK_ROWS, predictor.watch)

@@ -4,6 +4,7 @@ Such a folder lists its modules in modules.json: a transformer, a pooling with i
 often a normalisation. A checkpoint without the file is a plain transformer.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ from temper.params.task import Embeddings
 
 MODULES = ("Transformer", "Pooling", "Normalize")
 SUPPORTED = ("mean", "cls", "max")
+PROMPTS = {  # of `task.prompts` → their names in a checkpoint, as `encode_document` looks for them
+    "query": ("query",),
+    "document": ("document", "passage", "corpus"),
+}
 LEGACY = {  # keys of a pooling's config.json before `pooling_mode`
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
@@ -58,6 +63,40 @@ def set_pooling(config: Any, folder: Path, task: Any, name: str) -> None:
             "one of them with task.pooling, or another model"
         )
     config.sentence_pooling = chosen or (poolings or ["mean"])[0]
+    check_prompts(folder, task, name)
+
+
+def check_prompts(folder: Path, task: Embeddings, name: str) -> None:
+    """Check that params.yaml says which prompts of a checkpoint are used.
+
+    Raises:
+        InputError: it does not, a file cannot be read, or the pooling leaves prompts out.
+    """
+    file = folder / "config_sentence_transformers.json"
+    pooling = folder / "1_Pooling" / "config.json"
+    try:
+        stored, settings = (artifacts.read_json(f) if f.is_file() else {} for f in (file, pooling))
+        found = {key: text for key, text in (stored.get("prompts") or {}).items() if text}
+        leaves_out = settings.get("include_prompt") is False
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"model {name}: {file} or {pooling} cannot be read ({error}); copy the folder again"
+        ) from error
+    if task.prompts is None and found:
+        named = {
+            key: next((found[other] for other in others if other in found), "")
+            for key, others in PROMPTS.items()
+        }
+        raise InputError(
+            f"model {name}: {file} has the prompts {json.dumps(found)[:400]}; say which of them "
+            f"texts get, as in task.prompts: {json.dumps(named)[:400]}, or with "
+            'task.prompts: {"query": "", "document": ""} that they get none'
+        )
+    if leaves_out and task.prompts is not None and any(task.prompts.model_dump().values()):
+        raise InputError(
+            f"model {name}: its pooling leaves the tokens of prompts out (include_prompt: false in "
+            f"{pooling}), which temper does not do: use another model, or remove task.prompts"
+        )
 
 
 def read_poolings(folder: Path, name: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The `task` group of params.yaml: one schema per task, selected by `task.name`."""
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
@@ -9,7 +10,7 @@ from temper.params.classification import (
     ImageClassification,
     SequenceClassification,
 )
-from temper.params.group import Columns, Name
+from temper.params.group import Columns, Group, Name
 from temper.params.task_schema import (
     NAME,
     Input,
@@ -108,6 +109,13 @@ class Seq2SeqLM(TaskSchema):
         return self.problem_type
 
 
+class Prompts(Group):
+    query: str
+    """Prepended to what is searched with: anchors, and the first text of a scored pair."""
+    document: str
+    """Prepended to what is found: positives, negatives, and the second text of a scored pair."""
+
+
 class Embeddings(TaskSchema):
     name: Literal["embeddings"] = Field(description=NAME)
     anchor: Annotated[Name | None, Input("text")] = None
@@ -124,6 +132,8 @@ class Embeddings(TaskSchema):
     """The column of scores, the higher the more alike. Absent: `anchor` and `positive`."""
     pooling: Literal["mean", "cls", "max"] | None = None
     """How the tokens' vectors become one. Absent: as the checkpoint says, or mean."""
+    prompts: Prompts | None = None
+    """Prepended to texts, such as E5's "query: " and "passage: ". Absent: none."""
     temperature: float = Field(default=0.05, gt=0)
     """Divides cosine similarities in the loss. Absent: 0.05."""
 
@@ -156,8 +166,24 @@ class Embeddings(TaskSchema):
         columns = (self.anchor, self.positive, self.negative)
         return self.text or tuple(column for column in columns if column is not None)
 
+    def prompted(self, columns: Mapping[str, Sequence[str]]) -> list[list[str]]:
+        """Return the texts of some of `text_columns` with their prompts, in that order."""
+        if self.prompts is None:
+            return [[*texts] for texts in columns.values()]
+        first, by_column = self.text_columns[0], self.prompts
+        return [
+            [(by_column.query if name == first else by_column.document) + text for text in texts]
+            for name, texts in columns.items()
+        ]
+
     def for_prediction(self) -> Self:
         return self.model_copy(update={"negative": None})
+
+    def for_documents(self) -> Self:
+        """Return the parameters of predicting documents, in the anchor's column."""
+        assert self.prompts is not None
+        prompts = self.prompts.model_copy(update={"query": self.prompts.document})
+        return self.model_copy(update={"prompts": prompts})
 
 
 TaskParams = Annotated[

@@ -152,6 +152,7 @@ def open_export(
     num_threads: int,
     trust_code: bool,
     watches: bool = False,
+    prompt: str = "query",
 ) -> Predictor:
     """Load a folder that the export stage wrote, by this version or an earlier one.
 
@@ -159,12 +160,15 @@ def open_export(
         engine: torch, onnx, int8, or auto: onnx, or torch where the export says why it has no ONNX.
         batch_tokens: most padded tokens per forward pass.
         watches: count the facts of rows, for a caller that says where they drift.
+        prompt: query or document; which of an embeddings model's prompts anchors get.
 
     Raises:
         InputError: another stage or program wrote it, it is damaged, it lacks the engine's file, or
             it needs Python code that is not trusted.
     """
     config, settings = stored.read(folder)
+    if prompt == "document":
+        settings = stored.for_documents(folder, settings)
     engine = choose_engine(folder, engine)
     names = [settings.tokenize.encode, config.get("custom_class") if engine == "torch" else None]
     code = stored.code_files(folder, settings.code, [n for n in names if n], trust_code=trust_code)

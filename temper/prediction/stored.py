@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from temper.core.errors import InputError, summary
 from temper.params.renamed import with_current_names
 from temper.params.schema import Settings
+from temper.params.task import Embeddings
 
 TORCH_EXTRACTORS = ("ASTFeatureExtractor", "WhisperFeatureExtractor")  # compute with torch
 
@@ -40,6 +41,21 @@ def read(folder: Path) -> tuple[dict[str, Any], Settings]:
             f"--model {folder}: exported with other parameters than this version knows "
             f"({count} differ); export it again, or use the version that wrote it"
         ) from error
+
+
+def for_documents(folder: Path, settings: Settings) -> Settings:
+    """Return the settings of encoding documents, in the anchor's column.
+
+    Raises:
+        InputError: they have no prompt.
+    """
+    task = settings.task
+    if not isinstance(task, Embeddings) or task.prompts is None or task.anchor is None:
+        raise InputError(
+            f"--prompt document: {folder} is no embeddings model of anchors that was trained with "
+            "task.prompts"
+        )
+    return settings.model_copy(update={"task": task.for_documents()})
 
 
 def feature_extractor(folder: Path) -> str | None:

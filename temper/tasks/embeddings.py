@@ -54,7 +54,8 @@ class Embeddings(Task):
         is_labelled = target[0] is not None
         names = self.params.text_columns if is_labelled else self.columns
         max_length = self.settings.tokenize.max_length
-        encoded = [encode_texts(processor, [examples[name]], max_length) for name in names]
+        texts = self.params.prompted({name: examples[name] for name in names})
+        encoded = [encode_texts(processor, [column], max_length) for column in texts]
         by_row = {
             name: list(zip(*(columns[name] for columns in encoded), strict=True))
             for name in encoded[0]
@@ -141,11 +142,19 @@ class Embeddings(Task):
         return {"prediction": similarities, "embeddings": rounded.tolist()}
 
     def snippet(self) -> str:
-        return (
-            "from sentence_transformers import SentenceTransformer\n\n"
-            'model = SentenceTransformer("path/to/this/folder")\n'
+        use = (
             'embeddings = model.encode(["a text", "another text"])\n'
             "model.similarity(embeddings, embeddings)"
+        )
+        if self.params.prompts is not None:  # `encode` adds none
+            use = (
+                'queries = model.encode_query(["a text to search with"])\n'
+                'documents = model.encode_document(["a text to find"])\n'
+                "model.similarity(queries, documents)"
+            )
+        return (
+            "from sentence_transformers import SentenceTransformer\n\n"
+            f'model = SentenceTransformer("path/to/this/folder")\n{use}'
         )
 
     def format_value(self, value: Any) -> str:

@@ -14,14 +14,22 @@ from stages import evaluate, export, train
 from temper import params
 from temper.cli import predict
 from temper.core import artifacts, yaml_file
+from temper.core.errors import InputError
 from temper.ingest import sentence_transformers
+from temper.prediction import stored
 from temper.tasks.base import registry
 from tests.helpers.samples import load, rows_of
 from tests.helpers.workspace import ROOT, change, load_data
 
 RECIPE = "recipes/sample-embeddings.yaml"
+PROMPTS = {"query": "which one? ", "document": "she said: "}
 SCORED = {
-    "task": {"name": "embeddings", "text": ["anchor", "other"], "score": "score"},
+    "task": {
+        "name": "embeddings",
+        "text": ["anchor", "other"],
+        "score": "score",
+        "prompts": PROMPTS,
+    },
     "train.epochs": 3,
     "train.evaluate_every": "epoch",
     "train.metric_for_best_model": "spearman",
@@ -45,6 +53,21 @@ def test_texts_of_a_row_are_encoded_alone():
     assert "labels" not in alone
     assert list(task.params.for_prediction().inputs) == ["anchor"]
     assert list(task.params.inputs) == ["anchor", "negative"]
+
+
+def test_texts_get_their_prompts():
+    """Anchors that of queries, the others that of documents, also where an anchor is one."""
+    task, processor, _ = load(RECIPE, task__prompts=PROMPTS)
+    given = {"anchor": ["Anna came."], "positive": ["She left."], "negative": ["No."]}
+    prompts = [PROMPTS["query"], PROMPTS["document"], PROMPTS["document"]]
+    wanted = [processor(p + given[n][0])["input_ids"] for p, n in zip(prompts, given, strict=True)]
+    assert task.encode(given, processor, mode="train")["input_ids"] == [wanted]
+    assert task.encode(given, processor, mode="predict")["input_ids"] == [wanted[:1]]
+    settings = stored.for_documents(Path("export"), task.settings)
+    assert settings.task.prompted(given)[0] == [PROMPTS["document"] + "Anna came."]
+    plain, _, _ = load(RECIPE)
+    with pytest.raises(InputError, match="--prompt document: export is no embeddings model of"):
+        stored.for_documents(Path("export"), plain.settings)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
@@ -119,7 +142,9 @@ def test_scored_pairs_go_through_all_stages(scored):
     predict.predict(Path("data/export"), Path("test.jsonl"), Path("out.jsonl"), "onnx", 256, 1)
     rows = rows_of(Path("out.jsonl"), 1000)
     model = SentenceTransformer("data/export", device="cpu")
-    expected = [model.encode([row[name] for row in rows]) for name in ("anchor", "other")]
+    texts = [[row[name] for row in rows] for name in ("anchor", "other")]
+    expected = [model.encode_query(texts[0]), model.encode_document(texts[1])]
+    assert np.abs(expected[1] - model.encode(texts[1])).max() > 0.01
     vectors = np.array([row["embeddings"] for row in rows])
     np.testing.assert_allclose(vectors, np.stack(expected, 1), atol=1e-5)
     similarities = (expected[0] * expected[1]).sum(1)
@@ -129,3 +154,15 @@ def test_scored_pairs_go_through_all_stages(scored):
     assert [line.split(",")[1] for line in written] == [
         task.format_value(float(np.float32(row["score"]))) for row in rows
     ]
+    assert "model.encode_query(" in Path("data/export/README.md").read_text()
+    config = artifacts.read_json(Path("data/export/config.json"))
+    searched = {"name": "embeddings", "anchor": "anchor", "positive": "other", "prompts": PROMPTS}
+    config["temper"]["task"] = searched
+    artifacts.write_json(Path("data/export/config.json"), config)
+    Path("data/export/profile.json").unlink()  # of pairs
+    for prompt, engine in (("query", "torch"), ("document", "onnx")):
+        given = (Path("data/export"), Path("test.jsonl"), Path("out.jsonl"), engine, 256, 1)
+        predict.predict(*given, prompt=prompt)
+        found = [row["prediction"] for row in rows_of(Path("out.jsonl"), 1000)]
+        wanted = {"query": model.encode_query, "document": model.encode_document}[prompt](texts[0])
+        np.testing.assert_allclose(found, wanted, atol=1e-5)

@@ -105,6 +105,28 @@ CASES = (
         says=("modules.json or the config.json of its pooling cannot be read",),
     ),
     BadInput(
+        name="prompts-of-the-checkpoint",
+        recipe=RECIPE,
+        files={
+            f"{MODEL}/config_sentence_transformers.json": json.dumps(
+                {"prompts": {"query": "query: ", "passage": "passage: "}}
+            )
+        },
+        says=('task.prompts: {"query": "query: ", "document": "passage: "}', "they get none"),
+    ),
+    BadInput(
+        name="prompts-left-out-of-the-pooling",
+        recipe=RECIPE,
+        changes={"task.prompts": {"query": "query: ", "document": ""}},
+        files=pooling("mean_tokens")
+        | {
+            f"{MODEL}/1_Pooling/config.json": json.dumps(
+                {"pooling_mode": "mean", "include_prompt": False}
+            )
+        },
+        says=("leaves the tokens of prompts out", "remove task.prompts"),
+    ),
+    BadInput(
         name="encoder-and-decoder",
         recipe=RECIPE,
         changes={"model.files": {"sample": "data/sample/seq2seq_lm/model"}},
