@@ -154,7 +154,8 @@ def make_list(
     found = []
     for row, row_cells in zip(chosen, cells, strict=True):
         is_doubted, score = doubts.scores[row] < 0, float(doubts.scores[row])
-        suggested = spelling.text(doubts.suggested[row]) if is_doubted else ""
+        differs = is_doubted and doubts.suggested[row] != known.ids[row]  # a scheme may refuse it
+        suggested = spelling.text(doubts.suggested[row]) if differs else ""
         reasons = [reason(known, doubts, row)] if is_doubted else []
         if row in conflicts:
             reasons.append(conflict_reason(known, places, *conflicts[row]))
