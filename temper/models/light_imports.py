@@ -1,9 +1,9 @@
 """transformers and torch without what one process on a CPU has no use for.
 
 transformers' models import torch's compiler and distributed tensors, scipy's optimizers, peft and
-AWS's client, and transformers reads each of its source files twice to list what is in them. torch
-has tables of Python code for tensors without values, and scikit-learn imports scipy's statistics.
-That is more than half of the time that a stage takes to import them (benchmarks/README.md).
+AWS's client, and transformers reads each of its source files twice to list what is in them;
+scikit-learn imports scipy's statistics. That is half of the time that a stage takes to import them
+(benchmarks/README.md).
 """
 
 import functools
@@ -18,7 +18,6 @@ from typing import Any
 from temper.core import startup
 from temper.params.schema import Params
 
-META = "torch._meta_registrations"
 ONE_PROCESS = {"WORLD_SIZE": "1", "ACCELERATE_DYNAMO_BACKEND": "NO"}
 GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/nvmap")  # the last two: WSL2, Jetson
 
@@ -78,31 +77,6 @@ def leave_out_compiler() -> None:
     startup.before_import("torch._inductor", lambda _: _load_all_of("torch._dynamo"))  # and back
     startup.after_import("torch.distributed", _without_process_groups)
     startup.load_in_parts("torch.distributed.tensor", {"DTensor": _none("DTensor")})
-    leave_out_meta_registrations()
-
-
-def leave_out_meta_registrations() -> None:
-    """Load what torch knows of the meta device in Python when it cannot do without.
-
-    transformers builds networks there before it loads weights. As a rule that needs nothing but
-    compiled code, before which the Python code would be taken, with sympy.
-    """
-    startup.load_in_parts(META, {})
-    startup.before_import("torch.fx.experimental.symbolic_shapes", lambda _: _load_all_of(META))
-
-    def change(module: Any) -> None:
-        original = module.DeviceContext.__torch_function__
-
-        def call(self: Any, *arguments: Any, **options: Any) -> Any:
-            try:
-                return original(self, *arguments, **options)
-            except NotImplementedError:
-                _load_all_of(META)
-                return original(self, *arguments, **options)
-
-        module.DeviceContext.__torch_function__ = call
-
-    startup.after_import("torch.utils._device", change)
 
 
 def leave_out_optional() -> None:

@@ -10,7 +10,6 @@ from tests.helpers.workspace import ROOT, environment
 
 LEFT_OUT = ("torch._dynamo.utils", "torch._inductor", "torch.distributed.tensor._api")
 LEFT_OUT += ("scipy.optimize._linprog", "scipy.stats._stats_py", "boto3.session", "peft")
-LEFT_OUT += ("torch._refs", "sympy")
 START = """
 import sys
 from temper import params
@@ -50,7 +49,7 @@ optimizer.step()
 
 @pytest.mark.slow
 def test_what_is_left_out_comes_when_it_is_used(write_params, tmp_path):
-    """A model may compile a function, match boxes, or transform waves on the meta device."""
+    """A model may compile a function, match boxes or rank, although no parameter says so."""
     write_params()
     code = """
 import numpy as np
@@ -62,8 +61,6 @@ from sklearn.linear_model import LogisticRegression
 LogisticRegression().fit([[0.0], [1.0]], [0, 1])
 print("scipy.stats._stats_py" in sys.modules)
 print(rankdata([7, 5, 7]).tolist())
-with torch.device("meta"):
-    print(tuple(torch.fft.rfft(torch.empty(8)).shape))
 compiled = torch.compile(lambda x: 2 * x + 1, backend="aot_eager")
 print(compiled(torch.ones(2)).tolist(), torch._dynamo.is_compiling())
 """
@@ -72,7 +69,6 @@ print(compiled(torch.ones(2)).tolist(), torch._dynamo.is_compiling())
         "3.0",
         "False",
         "[2.5, 1.0, 2.5]",
-        "(5,)",
         "[3.0, 3.0] False",
     ]
 
