@@ -33,7 +33,8 @@ MAY_BE_UNDEFINED = ("roc_auc", "pearson", "spearman")  # where rows do not vary
 UNBOUNDED = ("mse", "rmse", "mae", "log_loss", "loss", "perplexity", "bleu", "chrf")
 NO_SPREAD = (
     "An interval of zero width is not certainty: each resample of these rows has the same score. "
-    "After n rows without an error, up to 3/n of other rows may be wrong (rule of three)."
+    "Where all n rows are right, up to 3/n of other rows may be wrong, and the other way round "
+    "(rule of three)."
 )
 
 CustomMetrics = Mapping[str, Callable[[list, list], float]]

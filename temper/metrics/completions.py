@@ -35,5 +35,8 @@ def aggregate(totals: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def example_loss(stats: np.ndarray) -> np.ndarray:
-    """Return the mean -log p of each example's tokens; wrong texts rank above all right ones."""
-    return np.nan_to_num(aggregates.mean(stats, 0, 2)) + 1e3 * (1 - stats[:, 3])
+    """Return 0 where the text is right, else the mean -log p of the reference's tokens.
+
+    Without probabilities that is 1.
+    """
+    return np.nan_to_num(aggregates.mean(stats, 0, 2), nan=1.0) * (1 - stats[:, 3])
