@@ -87,18 +87,21 @@ def scratch_folder(prefix: str) -> Iterator[Path]:
     """Yield a folder that is deleted at the end, or by the next run if this one is killed."""
     disk = Path("data" if Path("data").is_dir() else ".")  # raw data may not fit into /tmp
     remove_leftovers(disk, prefix)
-    with (
-        tempfile.TemporaryDirectory(prefix=prefix, dir=disk) as name,
-        Path(name, ".lock").open("w") as lock,
-    ):
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield Path(name).resolve()
+    while True:
+        with (
+            tempfile.TemporaryDirectory(prefix=prefix, dir=disk) as name,
+            Path(name, ".lock").open("w") as lock,
+        ):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if Path(lock.name).exists():  # else another run has removed it before it was locked
+                yield Path(name).resolve()
+                return
 
 
 def remove_leftovers(disk: Path, prefix: str) -> None:
     """Remove the scratch folders of runs that were killed: nobody holds their lock."""
     for file in disk.glob(f"{prefix}*/.lock"):
-        with suppress(OSError), file.open("w") as lock:
+        with suppress(OSError), file.open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(file.parent)
 

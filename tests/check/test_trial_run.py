@@ -122,6 +122,23 @@ def test_what_a_killed_run_left_is_removed(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["tmp-other", "tmp-trial-alive"]
 
 
+def test_a_folder_that_another_run_removes_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    """Which takes it for one of a run that was killed."""
+    monkeypatch.chdir(tmp_path)
+    lock, others = fcntl.flock, [trial_run.remove_leftovers]
+
+    def lock_late(file, operation):
+        if operation == fcntl.LOCK_EX and others:
+            others.pop()(Path(), trial_run.PREFIX)
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    with trial_run.scratch_folder(trial_run.PREFIX) as folder:
+        assert not others
+        assert (folder / ".lock").exists()
+    assert not os.listdir(tmp_path)
+
+
 def test_a_few_rows_have_the_labels_of_all(prepare):
     """32 rows of each split, with the labels in their shares."""
     parameters = prepare()
