@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 from pathlib import Path
 
 from temper import repo
@@ -51,12 +52,12 @@ def _md5(path: Path) -> str:
 def show(folder: Path) -> None:
     """Print the commit, and the commands that bring its data and parameters and build it again."""
     commit, line = commit_of(folder)
-    short = commit[:7]
+    short, cache = commit[:7], shlex.quote(str(repo.dvc_cache()))
     print(
         f"{folder} is of commit {line}",
         f"git worktree add --detach ../{short} {short} && cd ../{short}   # code, params.yaml",
         "dvc pull                     # data and models, from a remote; from this clone's cache:",
-        f"                             # dvc cache dir --local {repo.dvc_cache()} && dvc checkout",
+        f"                             # dvc cache dir --local {cache} && dvc checkout",
         "make setup && .venv/bin/temper verify      # the same bytes again?",
         sep="\n",
     )

@@ -44,6 +44,11 @@ def verify(
 ) -> None:
     """Rebuild the current commit in a scratch clone and compare every hash with dvc.lock."""
     if of is not None:
+        if stages or not download or keep:
+            raise InputError(
+                "--of: names a commit and rebuilds nothing; remove the stages, --no-download and "
+                "--keep"
+            )
         return origin.show(of)
     committed = read_committed()
     selected = select(stages or [], committed, download)

@@ -46,10 +46,14 @@ def test_a_folder_is_found_by_its_bytes(tmp_path, monkeypatch, capsys):
     commit("md5: 0\n", "before")
     commit(f"md5: {md5}\n", "the result")
     commit("md5: 1\n", "after")
+    monkeypatch.setattr(origin.repo, "dvc_cache", lambda: Path("my cache"))
     origin.show(Path("exported"))
     out = capsys.readouterr().out
     assert out.splitlines()[0].endswith(": the result")
     assert "&& cd ../" in out
+    assert "dvc cache dir --local 'my cache' && dvc checkout" in out
+    with pytest.raises(InputError, match="--of: names a commit and rebuilds nothing; remove"):
+        verify.verify(["evaluate"], of=Path("exported"))
     Path("exported/README.md").write_text("corrected")
     with pytest.raises(InputError, match=r"no commit's dvc\.lock has a folder of these bytes"):
         origin.commit_of(Path("exported"))
