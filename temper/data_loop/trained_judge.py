@@ -21,7 +21,7 @@ import numpy as np
 from stages import tokenize, train
 from temper.check.time_estimate import in_words
 from temper.check.trial_run import scratch_folder
-from temper.core import arrow, determinism
+from temper.core import arrow, artifacts, determinism
 from temper.data_loop import source_rows
 from temper.data_loop.source_rows import Rows
 from temper.data_loop.vectors import BASE
@@ -37,6 +37,10 @@ KEPT = Path("checkpoints/doubts")
 LAUNCH = "single"  # one process
 TRACKING = "TEMPER_TRACKING"
 TRANSLATORS = Path("data/translators")  # of tokenize.augment
+CODE = (  # beside that of the train stage
+    *("stages/tokenize.py", "temper/augmentation", "temper/prediction"),
+    "temper/data_loop/trained_judge.py",
+)
 
 
 def out_of_fold(parameters: Params, rows: Rows, fold: np.ndarray, note: Note) -> np.ndarray:
@@ -55,6 +59,8 @@ def out_of_fold(parameters: Params, rows: Rows, fold: np.ndarray, note: Note) ->
     with checkpoint.locked(kept.resolve()):
         files = [kept / f"fold-{index}.npy" for index in range(count)]
         missing = [index for index, file in enumerate(files) if not file.exists()]
+        for index in {*range(count)} - {*missing}:  # stopped between the result and its removal
+            shutil.rmtree(kept / f"training-{index}", ignore_errors=True)
         announce(count, missing, len(fold), kept)
         for done, index in enumerate(missing):
             print(f"fold {index + 1} of {count}{left(started, done, len(missing))}", flush=True)
@@ -70,7 +76,7 @@ def out_of_fold(parameters: Params, rows: Rows, fold: np.ndarray, note: Note) ->
 
 
 def for_folds(parameters: Params, note: Note) -> Params:
-    """Return the parameters of the trainings: of one process, without teachers."""
+    """Return the parameters of the trainings: of one process, without teachers or temperature."""
     parameters, _ = precision.resolve(parameters)
     changes: dict[str, Any] = {"launch": LAUNCH}
     if parameters.train.launch != LAUNCH:
@@ -79,15 +85,27 @@ def for_folds(parameters: Params, note: Note) -> Params:
         changes |= {"teachers": {}, "distillation": None}
         note("train.teachers: left out, for they may have learned the labels that are judged")
     train_params = parameters.train.model_copy(update=changes)
-    return parameters.model_copy(update={"train": train_params})
+    evaluate = parameters.evaluate.model_copy(update={"temperature": None})  # of another model
+    return parameters.model_copy(update={"train": train_params, "evaluate": evaluate})
 
 
 def digest(parameters: Params, rows: Rows, fold: np.ndarray) -> str:
-    """Return the sha256 of everything that determines the probabilities."""
+    """Return the sha256 of everything that determines the probabilities.
+
+    Args:
+        parameters: as `for_folds` returns them.
+    """
     launch = Path("launch") / f"{LAUNCH}.yaml"
-    record = fingerprint.record(parameters, [BASE], launch, 1)
-    text = json.dumps([record, arrow.digests(rows.folder), fold.tolist()], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    code = [file for path in map(Path, CODE) for file in (path, *path.rglob("*.py"))]
+    read = [*code, *map(Path, parameters.tokenize.synonym_files.values())]
+    record = [
+        fingerprint.record(parameters, [BASE, TRANSLATORS], launch, 1),
+        {str(path): artifacts.sha256_file(path) for path in read if path.is_file()},
+        parameters.evaluate.batch_size,
+        arrow.digests(rows.folder),
+        fold.tolist(),
+    ]
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def announce(count: int, missing: Sequence[int], num_rows: int, kept: Path) -> None:
@@ -139,9 +157,12 @@ def write_raw(rows: Rows, kept: np.ndarray, target: Path) -> None:
     """Write the rows of train that are kept, and validation, as data/raw has them."""
     splits = [name for name in ("train", "validation") if name in rows.splits]
     for name in splits:
-        split = rows.splits[name].remove_columns(source_rows.POSITION)
-        split = split.select(kept) if name == "train" else split
-        arrow.write_split(target, name, split.features, arrow.column_batches(split))
+        split: Any = rows.splits[name].remove_columns(source_rows.POSITION)
+        sizes = arrow.row_bytes(split.data.table)
+        if name == "train":
+            split, sizes = split.select(kept), sizes[kept]
+        batches = (split[span.start : span.stop] for span in arrow.spans(sizes))
+        arrow.write_split(target, name, split.features, batches)
     arrow.write_index(target, splits)
 
 

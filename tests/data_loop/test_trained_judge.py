@@ -10,6 +10,7 @@ from temper.core import arrow
 from temper.core.errors import InputError
 from temper.data_loop import doubt_list, source_rows, trained_judge
 from tests.data_loop.reviews import rows_with_mistakes, write_csv
+from tests.helpers.workspace import ROOT
 
 FOLD = np.arange(80) % 2
 
@@ -63,14 +64,50 @@ def test_finished_folds_are_kept_and_others_are_trained(project, monkeypatch, ca
             trained_judge.out_of_fold(parameters, rows, FOLD, str)
         fails = False
         Path("checkpoints/doubts", "0" * 16, "training-1").rmdir()
+        Path("checkpoints/doubts", "0" * 16, "training-0").mkdir()  # killed before it was removed
         found = trained_judge.out_of_fold(parameters, rows, FOLD, notes.append)
         trained_judge.out_of_fold(parameters, rows, FOLD, str)
     assert len(done) == 2
+    assert not list(Path("checkpoints/doubts").rglob("training-*"))
     assert found[:, 0].tolist() == list(range(80))
     assert [note.partition(":")[0] for note in notes] == ["train.launch", "train.teachers"]
     out = capsys.readouterr().out
     assert "2 trainings with params.yaml, each on about 40 of 80 rows: about 1 x the time" in out
     assert "an interrupted command continues there: 1 of 2 are left\nfold 2 of 2\n" in out
+
+
+def test_what_is_kept_is_of_the_same_labels_folds_parameters_and_word_lists(project):
+    """And only of these: a temperature, which is another model's, changes nothing."""
+    for name in ("dvc.yaml", "launch", "stages", "temper"):
+        Path(name).symlink_to(ROOT / name)
+    rows = rows_with_mistakes()
+    write_csv("x.csv", rows)
+    Path("words.txt").write_text("good, fine\n")
+    parameters = project(files={"train": "x.csv"})
+
+    def digest(parameters=parameters, fold=FOLD):
+        with source_rows.open_rows(parameters, str) as found:
+            return trained_judge.digest(trained_judge.for_folds(parameters, str), found, fold)
+
+    def changed(group, **values):
+        return parameters.model_copy(
+            update={group: getattr(parameters, group).model_copy(update=values)}
+        )
+
+    listed = changed("tokenize", synonym_files={"words": "words.txt"})
+    found = [
+        digest(),
+        digest(fold=FOLD[::-1]),
+        digest(changed("train", epochs=99.0)),
+        digest(listed),
+    ]
+    Path("words.txt").write_text("good, great\n")
+    found.append(digest(listed))
+    write_csv("x.csv", [rows[0] | {"label": "bad"}, *rows[1:]])
+    found.append(digest())
+    assert len(set(found)) == len(found)
+    write_csv("x.csv", rows)
+    assert digest(changed("evaluate", temperature=2.0)) == found[0]
 
 
 def test_tags_have_no_linear_judge(project):
