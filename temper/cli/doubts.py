@@ -76,10 +76,15 @@ def doubts(
     doubt_list.write(found.rows, output)
     print(*notes, sep="\n", end="\n" * bool(notes))
     show(found, folds)
+    print_next(found, output)
+
+
+def print_next(found: "DoubtList", output: Path) -> None:
+    """Print where the list is, and what to do with it."""
     print(f"wrote {len(found.rows):,} of {found.num_doubted:,} rows with a doubt to {output}")
     if found.rows:
         print(
-            f"next   fill in {doubt_list.CORRECTED} where a label is wrong, leave it empty "
+            "next   fill in corrected_label where a label is wrong, leave it empty "
             f"elsewhere;\n       temper doubts --apply {shlex.quote(str(output))}"
         )
 
@@ -89,7 +94,7 @@ def print_corrections(parameters: params.Params, path: Path) -> None:
     from temper.data_loop import corrections
 
     count, targets = corrections.apply(parameters, path)
-    print(f"{count:,} labels corrected in {targets['train']}")
+    print(f"rows corrected in {targets['train']}: {count:,}")
     print(*corrections.next_steps(targets), sep="\n")
 
 

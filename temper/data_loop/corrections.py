@@ -73,7 +73,7 @@ def _number(text: str, where: str) -> int:
 
 
 def apply(parameters: Params, path: Path) -> tuple[int, dict[str, Path]]:
-    """Write the copy; return how many labels differ in it, and its files or folders by split.
+    """Write the copy; return how many rows differ in it, and its files or folders by split.
 
     Raises:
         InputError: a mistake in the list, data that have changed since it was written, or a copy
@@ -95,6 +95,8 @@ def apply(parameters: Params, path: Path) -> tuple[int, dict[str, Path]]:
     with source_rows.open_rows(with_all_rows(parameters), str) as rows:
         split_of = splits_of_train(rows)
     changes = changes_by_file(parameters, corrections, {str(file) for file in files})
+    if not changes:
+        raise InputError(f"{path}: each {CORRECTED} is the label that the row has; none to correct")
     found = {split for by_row in split_of.values() for split in by_row.values()}
     splits = [split for split in ("train", "validation", "test") if split in found]
     root, is_cut = Path(data.files["train"]), len(splits) > 1
@@ -111,7 +113,7 @@ def apply(parameters: Params, path: Path) -> tuple[int, dict[str, Path]]:
                 edit = Edit(kept, changes.get(str(file), {}))
                 copied = written / places[file] if root.is_dir() else written
                 edits.copy(file, copied, edit, data.csv)
-    return len(corrections), targets
+    return sum(map(len, changes.values())), targets
 
 
 def with_all_rows(parameters: Params) -> Params:
@@ -164,6 +166,8 @@ def changes_by_file(
 ) -> dict[str, dict[int, edits.Change]]:
     """Return what changes in each row of each file, checked against what is there now.
 
+    A row that has its corrected label already is left out.
+
     Raises:
         InputError: a row that train does not have, or whose label is another now, or an unknown
             label.
@@ -188,8 +192,9 @@ def changes_by_file(
         names = spelling.parse(correction.corrected, correction.where)
         if isinstance(parameters.task, TokenClassification):
             labels.check_tags(now, names, parameters.task.scheme, correction.where)
-        change = make_change(parameters, names, written)
-        found.setdefault(place.file, {})[place.row] = change
+        if now != names and (not spelling.has_several or set(now) != set(names)):
+            change = make_change(parameters, names, written)
+            found.setdefault(place.file, {})[place.row] = change
     return found
 
 

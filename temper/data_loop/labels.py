@@ -30,7 +30,7 @@ class Spelling:
         kind = task.target[1] if task.target else ""
         self.has_several, self.has_tags = kind == "classes", kind == "tags"
         self.separator = getattr(task, "label_separator", None) or SEPARATOR
-        if self.has_tags and not any(" " in name for name in names):
+        if self.has_tags and all(name.split() == [name] for name in names):
             self.separator = " "
         are_ids = bool(written) and label_encoder.are_label_ids(written, task.classes)
         self.names = [str(i) for i in range(len(names))] if are_ids else list(names)
@@ -56,9 +56,10 @@ class Spelling:
         return [self._known(part, where) for part in self._parts(text)]
 
     def _parts(self, text: str) -> list[str]:
-        if self.has_several or self.has_tags:
-            return [] if text == NO_LABEL else [part.strip() for part in text.split(self.separator)]
-        return [text]
+        if not (self.has_several or self.has_tags):
+            return [text]
+        separator = None if self.separator == " " else self.separator  # None: any white space
+        return [] if text == NO_LABEL else [part.strip() for part in text.split(separator)]
 
     def _known(self, label: str, where: str) -> str:
         alike = [label] if label in self.names else [n for n in self.names if key(n) == key(label)]

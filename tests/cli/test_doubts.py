@@ -39,7 +39,7 @@ def test_lists_doubts_and_applies_corrections(prepare, capsys, monkeypatch):
     capsys.readouterr()
     command.doubts(apply=Path("doubts.csv"))
     out = capsys.readouterr().out
-    assert out.startswith("1 labels corrected in tests/data/train.corrected.csv\n")
+    assert out.startswith("rows corrected in tests/data/train.corrected.csv: 1\n")
     assert "dvc exp run -S ++data.files.train=tests/data/train.corrected.csv\n" in out
     before = Path("tests/data/train.csv").read_text().splitlines()
     after = Path("tests/data/train.corrected.csv").read_text().splitlines()

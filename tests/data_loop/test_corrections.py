@@ -33,7 +33,8 @@ def test_corrections_go_into_a_copy(project):
     write_csv("x.csv", rows, delimiter=";", quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     before = Path("x.csv").read_bytes()
     path = correct(listed(parameters), {11: "good", 62: "bad"})
-    _, targets = corrections.apply(parameters, path)
+    count, targets = corrections.apply(parameters, path)
+    assert count == 2
     assert targets == {"train": Path("x.corrected.csv")}
     lines, changed = before.splitlines(), Path("x.corrected.csv").read_bytes().splitlines()
     assert [i for i in range(81) if lines[i] != changed[i]] == [11, 62]
@@ -98,6 +99,7 @@ def test_the_printed_command_names_any_file(name):
     ("labels", "changes", "message"),
     [
         ({}, {}, "its column corrected_label is empty"),
+        ({11: "bad"}, {}, "each corrected_label is the label that the row has; none to correct"),
         ({11: "goood"}, {}, r"row \d+: corrected_label 'goood' is no label .*did you mean 'good'"),
         (
             {11: "good"},

@@ -21,10 +21,10 @@ from tests.data_loop.reviews import (
 @pytest.mark.parametrize(
     ("names", "listed_as", "corrected", "written"),
     [
-        (("good", "bad "), "bad", "bad", "bad "),
+        (("good ", "bad"), "bad", "good", "good "),
         (("true", "false"), "FALSE", "TRUE", "true"),
         ((True, False), "FALSE", "True", True),
-        (("True", "False"), "FALSE", "FALSE", "False"),
+        (("True", "False"), "FALSE", "TRUE", "True"),
     ],
 )
 def test_labels_are_found_again_after_a_spreadsheet(project, names, listed_as, corrected, written):
@@ -46,6 +46,15 @@ def test_a_label_like_several_is_refused(project):
     spelling = labels.Spelling(task, ["good", "true", "True"], {})
     with pytest.raises(InputError, match="'TRUE' may be any of 'true', 'True'; make these one"):
         spelling.parse("TRUE", "x.csv row 1")
+
+
+@pytest.mark.parametrize("text", ["O B-LOC", "O  B-LOC", "O\tB-LOC", "O\N{NO-BREAK SPACE}B-LOC"])
+def test_tags_are_separated_by_any_white_space(project, text):
+    """As a spreadsheet or an editor leaves it."""
+    task = {"name": "token_classification", "words": "words", "tags": "tags", "scheme": "IOB2"}
+    spelling = labels.Spelling(project(task, files={"train": "x.jsonl"}).task, ["O", "B-LOC"], {})
+    assert spelling.parse(text, "") == ["O", "B-LOC"]
+    assert spelling.are_same(["O", "B-LOC"], text)
 
 
 @pytest.mark.parametrize(
