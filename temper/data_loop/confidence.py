@@ -91,15 +91,8 @@ def fold_of(labels: LabelIds, groups: np.ndarray, folds: int, seed: int) -> np.n
     return splits.assign_folds(strata, folds, seed, distinct)
 
 
-def rank(probabilities: np.ndarray, labels: LabelIds, decode: Decode) -> Doubts:
-    """Score every row.
-
-    Args:
-        probabilities: (rows, labels), or of tags (words of all rows, labels).
-        decode: makes the tags that are suggested.
-    """
-    if not isinstance(labels, np.ndarray):
-        return tags(probabilities, labels, decode)
+def rank(probabilities: np.ndarray, labels: np.ndarray) -> Doubts:
+    """Score every row, which has one label or several; `tags` scores those that have tags."""
     ranked = single_label if labels.ndim == 1 else several_labels
     return ranked(probabilities, labels)
 
@@ -144,9 +137,17 @@ def tags(probabilities: np.ndarray, rows: Sequence[Sequence[int]], decode: Decod
         probabilities: (words of all rows, labels); NaN of a word that no model has read: its tag
             is believed.
         rows: tag ids of each row.
+        decode: makes the tags that are suggested.
+
+    Raises:
+        InputError: no word was read.
     """
     ids = np.array([tag for row in rows for tag in row], dtype=int)
     is_read = ~np.isnan(probabilities).any(1)
+    if not is_read.any():
+        raise InputError(
+            "no word of train was judged: there is none, or tokenize.max_length cuts all off"
+        )
     found = single_label(probabilities[is_read], ids[is_read])
     scores, filled = np.ones(len(ids)), np.eye(probabilities.shape[1])[ids]
     scores[is_read], filled[is_read] = found.scores, probabilities[is_read]

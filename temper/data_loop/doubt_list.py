@@ -84,7 +84,7 @@ def find(
             "--judge linear: it judges whole rows by a vector each, and the rows have a tag per "
             "word; use --judge trained"
         )
-    vectors.why_not_pretrained(parameters, vectors.BASE)  # or that data/base is missing
+    vectors.check_base(parameters, vectors.BASE)
     with source_rows.open_rows(parameters, note) as rows:
         known = Labels(parameters, rows)
         ids = known.of_train()
@@ -94,14 +94,17 @@ def find(
         groups = confidence.fold_groups(pairs, len(ids), folds, note)
         fold = confidence.fold_of(ids, groups, folds, parameters.data.split.seed)
         probabilities, judged_by = ask(judge, parameters, rows, ids, fold, note)
-        doubts = confidence.rank(probabilities, ids, decoder(parameters, rows))
+        if isinstance(ids, np.ndarray):
+            doubts = confidence.rank(probabilities, ids)
+        else:
+            doubts = confidence.tags(probabilities, ids, decoder(parameters, rows))
         return make_list(parameters, rows, known, doubts, pairs, judge=judged_by, limit=limit)
 
 
 def ask(
     judge: Judge, parameters: Params, rows: Rows, ids: LabelIds, fold: np.ndarray, note: Note
 ) -> tuple[np.ndarray, str]:
-    """Return the probabilities of a judge, as `confidence.rank` takes them, and its description."""
+    """Return the probabilities of a judge, as `confidence` takes them, and its description."""
     if judge == "trained":
         from temper.data_loop import trained_judge
 
@@ -219,10 +222,8 @@ def reason(known: Labels, doubts: Doubts, row: int) -> str:
 
 def decoder(parameters: Params, rows: Rows) -> Decode:
     """Return what makes tags that follow the scheme of the probabilities of a row's words."""
-    names, scheme = (
-        source_rows.label_names(parameters, rows),
-        getattr(parameters.task, "scheme", ""),
-    )
+    names = source_rows.label_names(parameters, rows)
+    scheme = getattr(parameters.task, "scheme", "")
     return lambda p: viterbi_path(np.log(np.maximum(p, TINY)), names, scheme)
 
 

@@ -83,7 +83,21 @@ def why_not_pretrained(parameters: Params, base: Path) -> str | None:
     """Return why data/base has no weights that give vectors; None: it has.
 
     Raises:
-        InputError: data/base is missing, or of another model than params.yaml names.
+        InputError: as `check_base`.
+    """
+    check_base(parameters, base)
+    if artifacts.read_json(base / "summary.json")["from_scratch"]:
+        return "the model starts from scratch"
+    if parameters.model.custom_class is not None or loading.is_temper_model(base / "weights"):
+        return f"{parameters.model.name} is of no class of transformers"
+    return None
+
+
+def check_base(parameters: Params, base: Path) -> None:
+    """Check that data/base is there, and is the model of params.yaml.
+
+    Raises:
+        InputError: it is missing, or another model.
     """
     try:
         summary = artifacts.read_json(base / "summary.json")
@@ -94,11 +108,6 @@ def why_not_pretrained(parameters: Params, base: Path) -> str | None:
             f"{base} is {summary['name']}, but model.name is {parameters.model.name}; "
             "run dvc repro download@model"
         )
-    if summary["from_scratch"]:
-        return "the model starts from scratch"
-    if parameters.model.custom_class is not None or loading.is_temper_model(base / "weights"):
-        return f"{parameters.model.name} is of no class of transformers"
-    return None
 
 
 def _encoded_images(task: Task, processor: Any, split: Examples) -> RowList:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from temper.core.errors import InputError
 from temper.data_loop import confidence, linear_judge
 
 PROBABILITIES = np.array(
@@ -58,6 +59,11 @@ def test_of_tags_the_least_believed_counts_and_an_unread_word_is_believed():
     assert found.agreement == 0.8
     assert found.words is not None
     assert found.words.scores[1] == pytest.approx([0.4, -0.8])
+
+
+def test_tags_of_which_no_word_was_read_are_refused():
+    with pytest.raises(InputError, match="no word of train was judged"):
+        confidence.tags(np.full((1, 2), np.nan), [[0]], lambda p: p.argmax(1).tolist())
 
 
 @pytest.mark.parametrize("seed", [0, 1])
