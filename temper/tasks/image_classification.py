@@ -24,6 +24,7 @@ class ImageClassification(SingleLabelTask):
     auto_processor = "AutoImageProcessor"
     pipeline_input = '"image.png"'
     processor_kwargs = MappingProxyType({"backend": "pil"})  # torchvision would change pixels
+    _shapes: Sequence[Sequence[int]] = ()  # that of the first image of the data
 
     def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
         columns: Columns = {"pixel_values": [], "shape": []}
@@ -33,7 +34,11 @@ class ImageClassification(SingleLabelTask):
             rounded = np.clip(np.round(pixels["pixel_values"][0]), 0, 255).astype(np.uint8)
             columns["pixel_values"].append(rounded.tobytes())
             columns["shape"].append(list(rounded.shape))  # channels, height, width
-        _check_shapes(columns["shape"])
+        if mode == "predict":
+            _check_shapes(columns["shape"])
+        else:
+            self._shapes = [*self._shapes, *columns["shape"]][:1]
+            _check_shapes([*self._shapes, *columns["shape"]])
         columns["length"] = columns["full_length"] = [1] * len(columns["shape"])
         if self.params.label in examples:
             columns["labels"] = examples[self.params.label]

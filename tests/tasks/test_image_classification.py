@@ -1,8 +1,12 @@
 """Image augmentation is drawn from seed, epoch and row."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
+from temper.core.errors import InputError
 from temper.params.train import Augmentation
 from tests.helpers.samples import load, rows_of
 from tests.helpers.workspace import ROOT
@@ -44,3 +48,20 @@ def test_each_augmentation_changes_the_picture(key, off):
     assert all(np.array_equal(image, pixels) for image in still)
     assert any(not np.array_equal(image, pixels) for image in moved)
     assert nothing[key] == off
+
+
+def test_images_of_several_sizes_are_refused_before_training():
+    """Also where they are in other batches; to predict, each batch may have its own."""
+    task, processor, _ = load("recipes/sample-image_classification.yaml")
+    processor.do_resize = processor.do_center_crop = False
+
+    def encode(mode, *size):
+        stream = io.BytesIO()
+        Image.new("RGB", size).save(stream, "PNG")
+        task.encode({"image": [stream.getvalue()], "label": [0]}, processor, mode=mode)
+
+    encode("train", 8, 6)
+    encode("predict", 9, 6)
+    encode("train", 8, 6)
+    with pytest.raises(InputError, match="sizes, such as 8 x 6 and 9 x 6 pixels"):
+        encode("train", 9, 6)
