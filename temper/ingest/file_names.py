@@ -112,7 +112,10 @@ def located(
 
 def file_name(value: Any) -> str | None:
     """Return the name of a file that a cell holds, if it is known and not what the cell says."""
-    return value.get("path") if isinstance(value, dict) else getattr(value, "name", None)
+    if not isinstance(value, dict):
+        return getattr(value, "name", None)
+    path = value.get("path") if "bytes" in value else None
+    return path if isinstance(path, str) else None
 
 
 def with_name(where: str, value: Any) -> str:

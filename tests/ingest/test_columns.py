@@ -57,6 +57,8 @@ def test_refuses_impossible_renames(write_params, hundred_rows, names, message):
         ("image", b"no image", "not an image format that Pillow can read"),
         ("image", "cat.png", "expected the bytes of an image"),
         ("index", "two", "found 'two'"),
+        ("text", {"path": "x"}, "not a dict; found {'path': 'x'}"),
+        ("text", {"path": 3, "bytes": b"x"}, "not a dict; found"),
         ("answers", {"text": ["a"], "answer_start": []}, "different lengths"),
     ],
 )
