@@ -32,7 +32,7 @@ def explain_hub_errors(what: str, revision: str | None) -> Iterator[None]:
 
     where = f"{what} at {revision or 'its main branch'}"
     try:
-        with explain_full_disk(Path(constants.HF_HOME)):  # of its cache
+        with explain_full_disk(Path(constants.HF_HOME)), _network_errors():  # of its cache
             yield
     except errors.RevisionNotFoundError:
         raise InputError(f"{where}: no such commit, branch or tag") from None
@@ -110,6 +110,25 @@ def fetch_model(name: str, revision: str | None) -> "tuple[Path, ModelInfo]":
         info = HfApi().model_info(name, revision=revision)
         folder = snapshot_download(name, revision=info.sha, allow_patterns=list(MODEL_FILES))
     return Path(folder), info
+
+
+@contextmanager
+def _network_errors() -> Iterator[None]:
+    """Raise a lost connection itself in place of what `datasets` makes of it."""
+    import httpx2
+    from datasets.exceptions import DatasetGenerationError
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    lost = (httpx2.HTTPError, ConnectionError, TimeoutError, LocalEntryNotFoundError)
+    try:
+        yield
+    except DatasetGenerationError as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, lost):
+                raise cause from None
+            cause = cause.__cause__ or cause.__context__
+        raise
 
 
 def _explained(

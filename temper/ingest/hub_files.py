@@ -4,6 +4,7 @@ A repository of image or WAV files has names alone in its rows; one of Parquet h
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from temper.core import arrow
 from temper.core.errors import InputError
 from temper.ingest.columns import ColumnBatch, num_rows
 from temper.ingest.file_names import MAX_BYTES
+
+ARCHIVES = [(name, "://") for name in ("zip", "gzip", "bz2", "xz", "lz4", "zstd")]
 
 
 def take_clips_as_they_are() -> None:
@@ -37,13 +40,18 @@ def with_files(
     size = 0
     for batch in batches:
         for i in range(num_rows(batch)):
-            for name, values in batch.items():
-                value = _with_bytes(values[i], name, repository) if name in columns else values[i]
-                pending.setdefault(name, []).append(value)
-                size += len((value or {}).get("bytes") or b"") if name in columns else 0
-            if size >= arrow.MAX_BATCH_BYTES or num_rows(pending) == arrow.ROWS_PER_BATCH:
+            row = {
+                name: _with_bytes(values[i], name, repository) if name in columns else values[i]
+                for name, values in batch.items()
+            }
+            added = sum(len((row[name] or {}).get("bytes") or b"") for name in columns)
+            is_full = num_rows(pending) == arrow.ROWS_PER_BATCH
+            if pending and (is_full or size + added > arrow.MAX_BATCH_BYTES):
                 yield pending
                 pending, size = {}, 0
+            size += added
+            for name, value in row.items():
+                pending.setdefault(name, []).append(value)
     if pending:
         yield pending
 
@@ -72,8 +80,12 @@ def _is_of(path: str, repository: str) -> bool:
     from datasets import config
     from huggingface_hub import constants
 
-    if "://" in path:
-        return path.split("::")[-1].startswith(f"hf://datasets/{repository}@")
+    if ".." in re.split("[/:]", path):
+        return False
+    if "://" in path:  # a chain of archives: zip://member::hf://datasets/…
+        *members, last = path.split("::")
+        in_archive = all(member.partition("://")[:2] in ARCHIVES for member in members)
+        return in_archive and last.startswith(f"hf://datasets/{repository}@")
     folder = f"datasets--{repository.replace('/', '--')}"
     places = [os.path.join(constants.HF_HUB_CACHE, folder), config.HF_DATASETS_CACHE]
     here = os.path.abspath(path)  # not resolved: the cache consists of links

@@ -1,6 +1,7 @@
 """The Hub path against a loopback stand-in: commits, configurations, refusals, a cut connection."""
 
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -248,9 +249,51 @@ def test_files_of_a_repository_are_read_as_they_are(write_params, form, rows):
     assert read == {(wav(i), label) for i, label in enumerate(labels)}
 
 
-@pytest.mark.parametrize("path", ["/etc/hosts", "1.wav", "hf://datasets/me/other@main/1.wav"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/hosts",
+        "1.wav",
+        "hf://datasets/me/other@main/1.wav",
+        "hf://datasets/me/data@main/../../other/1.wav",
+        "/etc/hosts::hf://datasets/me/data@main/a",
+        "file:///etc/hosts::hf://datasets/me/data@main/a",
+        "file:///../../etc/hosts::hf://datasets/me/data@main/a",
+        "simplecache::zip://1.wav::hf://datasets/me/data@main/a.zip",
+        "zip://1.wav::file:///tmp/a.zip::hf://datasets/me/data@main/a",
+        "zip://../1.wav::hf://datasets/me/data@main/a.zip",
+        "zip://1.wav::hf://datasets/me/other@main/a.zip",
+    ],
+)
 def test_names_of_other_files_are_refused(path):
     """A data set cannot have files of this machine read."""
     batch = {"clip": [{"bytes": None, "path": path}]}
-    with pytest.raises(InputError, match=f"column 'clip' names the file {path}, which is not in"):
+    message = f"column 'clip' names the file {re.escape(path)}, which is not in"
+    with pytest.raises(InputError, match=message):
         next(hub_files.with_files([batch], ["clip"], "me/data"))
+
+
+@pytest.mark.parametrize("members", ["", "zip://low/1.wav::", "gzip://1.wav::zip://1.wav.gz::"])
+def test_files_of_the_repository_and_of_its_archives_are_its_own(members):
+    assert hub_files._is_of(f"{members}hf://datasets/me/data@main/a", "me/data")
+
+
+def test_a_batch_has_few_bytes(monkeypatch):
+    """A row that would make it too large begins the next; one that is too large is alone."""
+    monkeypatch.setattr(arrow, "MAX_BATCH_BYTES", 10)
+    batch = {"clip": [{"bytes": b"x" * size, "path": None} for size in (4, 6, 1, 20, 3)]}
+    found = hub_files.with_files([batch], ["clip"], "me/data")
+    sizes = [[len(cell["bytes"]) for cell in rows["clip"]] for rows in found]
+    assert sizes == [[4, 6], [1], [20], [3]]
+
+
+def test_a_connection_lost_while_rows_are_made_is_no_broken_file():
+    """`datasets` reports both in the same way."""
+    for cause, message in (
+        (ConnectionError("reset"), r"the connection failed .*run the command again"),
+        (ValueError("no JSON"), "its files cannot be read as rows: ValueError: no JSON"),
+    ):
+        failed = datasets.exceptions.DatasetGenerationError("failed")
+        failed.__cause__ = cause
+        with pytest.raises(InputError, match=message), source.explain_hub_errors("dataset", None):
+            raise failed
