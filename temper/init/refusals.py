@@ -15,7 +15,7 @@ from temper.init.source import Source
 
 FASTTEXT = re.compile(r"__label__\S+ ")
 TAG = re.compile(r"O|[BIESLU]-\S+")
-MESSAGES = {"role", "from"}  # who speaks, in OpenAI's form and in ShareGPT's
+MESSAGES = ({"role", "content"}, {"from", "value"})  # of OpenAI's form and of ShareGPT's
 MIN_WORDS = 3  # a name of so many is rather a text
 
 
@@ -41,7 +41,8 @@ def check_form(source: Source, columns: Columns, wishes: Wishes) -> None:
                 "word, a space and its tag on each line, and an empty line after each sentence"
             )
     is_tagging = wishes.task in (None, "token_classification")
-    if name := chats(columns):
+    name, is_completing = chats(columns), wishes.task in (None, "causal_lm")
+    if name and is_completing and {name} >= {*wishes.text, *filter(None, [wishes.label])}:
         raise InputError(
             f"{place}: {name!r} holds conversations; causal_lm learns the completions of prompts: "
             "make a row of each answer as docs/tasks.md#conversations shows"
@@ -90,13 +91,22 @@ def chats(columns: Columns) -> str | None:
     """Return the column whose cells are lists of messages, as {"role": …, "content": …}."""
     for name, column in columns.items():
         items = [item for cell in column.cells if isinstance(cell, list) for item in cell]
-        if items and all(isinstance(item, dict) and MESSAGES & {*item} for item in items):
+        if items and all(isinstance(item, dict) and _is_message(item) for item in items):
             return name
     return None
 
 
+def _is_message(item: dict[str, Any]) -> bool:
+    return any(keys <= {*item} for keys in MESSAGES)
+
+
 def spans(columns: Columns) -> str | None:
-    """Return the column whose cells are lists of a start, an end and a label, beside a text."""
+    """Return the column whose cells are lists of a start, an end and a label, beside a text.
+
+    Answers to questions about a context are no such column.
+    """
+    if {"question", "context", "answers"} <= {*columns}:
+        return None
     for name, column in columns.items():
         items = [item for cell in column.cells if isinstance(cell, list) for item in cell]
         if items and all(map(_is_span, items)) and any(c.is_text for c in columns.values()):

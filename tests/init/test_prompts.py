@@ -51,6 +51,21 @@ def test_conversations_are_refused_with_the_way_to_rows(message):
         )
 
 
+@pytest.mark.parametrize(
+    ("member", "wishes"),
+    [
+        ({"role": "Neo", "actor": "K"}, {}),
+        ({"role": "user", "content": "hello"}, {"text": ("plot",), "label": "genre"}),
+        ({"role": "user", "content": "hello"}, {"task": "sequence_classification"}),
+    ],
+)
+def test_other_lists_and_other_columns_are_no_conversations(member, wishes):
+    """A cast has roles too, and conversations may be beside what is learned."""
+    rows = {"cast": [[member]] * 20, "plot": ["a man and a woman"] * 20, "genre": ["a", "b"] * 10}
+    wished = Wishes(choose=lambda *_: "", **wishes)
+    refusals.check_form(Source(files={"train": "x.jsonl"}), profile([rows]), wished)
+
+
 def test_a_conversation_is_a_row_for_each_answer():
     """Of docs/tasks.md: prompt and completion are the template's text, without its first token."""
     page = (ROOT / "docs/tasks.md").read_text(encoding="utf-8")

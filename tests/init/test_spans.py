@@ -63,3 +63,11 @@ def test_spans_are_read_as_no_other_task(span):
         with pytest.raises(InputError, match=r"'entities' holds spans .*docs/data\.md#spans-of-"):
             check(**wishes)
     check(task="masked_lm")
+
+
+def test_answers_are_no_entities():
+    """They have a start and an end beside their text in some data sets."""
+    answer = {"answer_start": 0, "answer_end": 4, "text": "Anna"}
+    rows = {"question": ["Who left?"] * 9, "context": [TEXT] * 9, "answers": [[answer]] * 9}
+    wishes = Wishes(choose=lambda *_: "")
+    refusals.check_form(Source(files={"train": "x.jsonl"}), profile([rows]), wishes)
