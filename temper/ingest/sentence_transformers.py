@@ -5,6 +5,7 @@ often a normalisation. A checkpoint without the file is a plain transformer.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.params.task import Embeddings
 
+PROMPTS_FILE = "config_sentence_transformers.json"
 MODULES = ("Transformer", "Pooling", "Normalize")
 SUPPORTED = ("mean", "cls", "max")
 PROMPTS = {  # of `task.prompts` → their names in a checkpoint, as `encode_document` looks for them
@@ -72,7 +74,7 @@ def check_prompts(folder: Path, task: Embeddings, name: str) -> None:
     Raises:
         InputError: it does not, a file cannot be read, or the pooling leaves prompts out.
     """
-    file = folder / "config_sentence_transformers.json"
+    file = folder / PROMPTS_FILE
     pooling = folder / "1_Pooling" / "config.json"
     try:
         stored, settings = (artifacts.read_json(f) if f.is_file() else {} for f in (file, pooling))
@@ -83,10 +85,7 @@ def check_prompts(folder: Path, task: Embeddings, name: str) -> None:
             f"model {name}: {file} or {pooling} cannot be read ({error}); copy the folder again"
         ) from error
     if task.prompts is None and found:
-        named = {
-            key: next((found[other] for other in others if other in found), "")
-            for key, others in PROMPTS.items()
-        }
+        named = name_prompts(found)
         raise InputError(
             f"model {name}: {file} has the prompts {json.dumps(found)[:400]}; say which of them "
             f"texts get, as in task.prompts: {json.dumps(named)[:400]}, or with "
@@ -97,6 +96,14 @@ def check_prompts(folder: Path, task: Embeddings, name: str) -> None:
             f"model {name}: its pooling leaves the tokens of prompts out (include_prompt: false in "
             f"{pooling}), which temper does not do: use another model, or remove task.prompts"
         )
+
+
+def name_prompts(found: Mapping[str, str]) -> dict[str, str]:
+    """Return a checkpoint's prompts as `task.prompts` names them; '' where it has none."""
+    return {
+        key: next((found[other] for other in others if found.get(other)), "")
+        for key, others in PROMPTS.items()
+    }
 
 
 def read_poolings(folder: Path, name: str) -> list[str]:

@@ -1,7 +1,12 @@
 """Described columns → which texts should get similar vectors."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from temper.core import artifacts
+from temper.ingest.sentence_transformers import PROMPTS_FILE, name_prompts
 from temper.init.names import ANCHORS, FOUND, LABELS, NOT_FOUND, PAIRS, QUESTIONS
 from temper.init.roles import Columns, Roles, Wishes, make_roles
 
@@ -30,6 +35,21 @@ def find(columns: Columns, wishes: Wishes) -> Roles | None:
         return None
     used = [*texts, *(name for name in task.values() if isinstance(name, str))]
     return make_roles(columns, {"name": "embeddings", **task}, used, texts=texts, notes=notes)
+
+
+def with_prompts(roles: Roles, folder: Path | None) -> Roles:
+    """Return the roles with a checkpoint's prompts for queries and documents, if it names them."""
+    file = (folder or Path()) / PROMPTS_FILE
+    if roles.task["name"] != "embeddings" or folder is None or not file.is_file():
+        return roles
+    try:
+        prompts = name_prompts(artifacts.read_json(file).get("prompts") or {})
+    except (OSError, ValueError, TypeError, AttributeError):  # `temper check` reports it
+        return roles
+    if not any(prompts.values()):
+        return roles
+    note = f"texts get the model's prompts: {json.dumps(prompts)}; task.prompts has them"
+    return replace(roles, task=roles.task | {"prompts": prompts}, notes=(*roles.notes, note))
 
 
 def _scored(columns: Columns, wishes: Wishes) -> tuple[str, ...] | None:

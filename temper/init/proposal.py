@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.core.errors import InputError
-from temper.init import document, quality, refusals, settings
+from temper.init import document, embeddings, quality, refusals, settings
 from temper.init.facts import describe
 from temper.init.finders import columns_of, find_roles
 from temper.init.profiles import profile
@@ -66,6 +66,7 @@ def propose(source: Source, wishes: Wishes, model_name: str | None, copies: Path
     if model is None:
         texts = [columns[name] for name in roles.texts]
         model = open_model(settings.default_model(roles.task["name"], texts), copies)
+    roles = embeddings.with_prompts(roles, model.folder)
     parameters, how_long = build(source, columns, roles, model)
     known = quality.apply(wishes.quality, parameters, roles, model)
     facts = describe(source, columns, roles, model, parameters, how_long)

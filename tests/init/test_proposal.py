@@ -608,6 +608,17 @@ def test_quick_is_the_recipe_of_what_helps(propose, pretrained):
     assert propose("semicolon.csv", pretrained, quality="quick")[0].model.head.pooling == "mean"
 
 
+def test_a_checkpoints_prompts_are_those_of_the_texts(propose, pretrained, tmp_path):
+    """`temper check` refuses such a checkpoint without task.prompts."""
+    folder = shutil.copytree(pretrained, tmp_path / "e5")
+    stored = {"prompts": {"query": "query: ", "passage": "passage: "}}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(stored))
+    found, facts = propose("triplets.jsonl", str(folder))
+    wanted = {"query": "query: ", "document": "passage: "}
+    assert found.task.prompts.model_dump() == wanted
+    assert json.dumps(wanted) in facts["note"]
+
+
 def test_best_is_for_pairs(propose, pretrained):
     """What nobody measured is refused, and says what is left."""
     best, facts = propose("pairs.csv", pretrained, quality="best")
