@@ -122,8 +122,8 @@ def compare_int8(
     outputs: list[np.ndarray],
     features: "Dataset",
     max_drop: float,
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the limit, and how often int8 predicts the same and how much of the score it loses.
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Return the limit and the scores it holds for, and how often int8 agrees and what it loses.
 
     Raises:
         InputError: it loses more than `max_drop`.
