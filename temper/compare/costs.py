@@ -1,6 +1,7 @@
 """What models cost beside what they score: size.json of their exports, and times of `latency`."""
 
 import csv
+import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def read_sizes(experiment: Experiment) -> Facts:
     graphs = {"onnx_bytes": "onnx/model.onnx", "int8_bytes": "onnx/model_int8.onnx"}
     return {
         "parameters": sizes["parameters"],
-        "macs": sizes["macs"],
+        **({} if sizes["macs"] is None else {"macs": sizes["macs"]}),
         "weights_bytes": sum(weights),
         **{key: by_file[file] for key, file in graphs.items() if file in by_file},
     }
@@ -56,7 +57,9 @@ def read_sizes(experiment: Experiment) -> Facts:
 
 def collect(result: Comparison, measured: Measured | None) -> tuple[dict[str, Facts], list[str]]:
     """Return what each model costs, and notes on those without a size."""
-    facts, notes = {}, [] if measured is None else [measured.how, *measured.notes]
+    facts, notes = {}, []
+    if measured is not None:
+        notes = [*([measured.how] if measured.milliseconds else []), *measured.notes]
     for model in result.models:
         found: dict[str, float] = {}
         try:
@@ -77,10 +80,11 @@ def tables(
     result: Comparison, facts: Mapping[str, Facts], measured: Measured | None
 ) -> list[Table]:
     """Return the main score beside what models cost; many models in two tables, for their width."""
-    groups = [[key for key in HEADS if key.endswith("_ms") == timed] for timed in (False, True)]
-    titles = ["size", "time of one row"]
+    kinds = (False, True) if measured else (False,)
+    groups = [[key for key in HEADS if key.endswith("_ms") == timed] for timed in kinds]
+    titles = ["size", "time of one row"][: len(kinds)]
     if is_transposed := len(result.models) <= MAX_COLUMNS:
-        groups, titles = [[*groups[0], *groups[1]]], [" and ".join(titles[: 1 + bool(measured)])]
+        groups, titles = [[*itertools.chain(*groups)]], [" and ".join(titles)]
     found = []
     for title, keys in zip(titles, groups, strict=True):
         keys = [key for key in keys if any(key in costs for costs in facts.values())]

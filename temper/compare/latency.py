@@ -38,11 +38,7 @@ class Measured:
 
 
 def measure(models: Sequence[EvaluatedModel], num_threads: int) -> Measured:
-    """Time the models' exports in every engine that they have a file for.
-
-    Raises:
-        InputError: DVC lacks an export or data/raw.
-    """
+    """Time the exports that DVC has, in every engine that they have a file for."""
     import torch
 
     torch.set_num_threads(num_threads)
@@ -51,9 +47,14 @@ def measure(models: Sequence[EvaluatedModel], num_threads: int) -> Measured:
     rows, predictors, notes = {}, {}, []
     with tempfile.TemporaryDirectory() as folder:
         for place, model in enumerate(models):
-            rows[model.name] = read_rows(model, numbers)
             export = Path(folder, str(place))
-            model.experiment.fetch(EXPORT, export)
+            try:
+                rows[model.name] = read_rows(model, numbers)
+                model.experiment.fetch(EXPORT, export)
+            except InputError as error:
+                reason = str(error).removeprefix(f"{model.name}: ")
+                notes.append(f"{model.name}: not timed: {reason}")
+                continue
             for engine in ("torch", *GRAPHS):
                 if engine in GRAPHS and not (export / "onnx" / GRAPHS[engine]).exists():
                     continue
@@ -97,7 +98,7 @@ def read_rows(model: EvaluatedModel, numbers: Sequence[int]) -> list[Columns]:
     columns = shared_rows.read_raw(model)
     if columns is None:
         raise InputError(
-            f"--latency: {model.name}: data/raw is neither in DVC's cache nor in a remote; "
+            f"{model.name}: data/raw is neither in DVC's cache nor in a remote; "
             "dvc fetch --all-commits, or rerun it"
         )
     places = [int(model.rows[number]["row"]) for number in numbers]
@@ -115,7 +116,7 @@ def time_in_turn(
     The models take turns of `ROWS_PER_TURN` rows, so that whatever else the machine does slows all
     of them; the first row of a turn is predicted once before, untimed.
     """
-    num_rows = max(map(len, rows.values()))
+    num_rows = max(map(len, rows.values()), default=0)
     seconds = {model: [math.inf] * len(rows[model[0]]) for model in predictors}
     for start in list(range(0, num_rows, ROWS_PER_TURN)) * PASSES:
         for model, predict in predictors.items():

@@ -176,6 +176,8 @@ def describe_mismatch(
     lines.append(
         f"score both on the same data: give both the same {first.split} split (data.files, "
         "data.split.seed, data.fold, data.filter) and rerun them"
+        + "; labels that were corrected: docs/data-loop.md says how"
+        * bool(relabelled)
     )
     return "\n".join(lines)
 

@@ -52,6 +52,23 @@ def test_sizes_and_times_stand_beside_the_score():
     assert costs.tables(compared(two()), facts, None)[0].rows == []
 
 
+def test_what_is_not_known_has_no_line():
+    """Neither MACs that were not counted nor times that nobody asked for."""
+    models = [sized(model(name, labelled(WANTED, WORSE)), macs=None) for name in "abcde"]
+    result = compared(models)
+    (table,) = costs.tables(result, costs.collect(result, None)[0], None)
+    assert (table.title, table.head[2:]) == ("size", ["parameters, M", "weights, MiB"])
+
+
+def test_models_that_cannot_be_timed_are_notes():
+    """The comparison is shown all the same."""
+    result = compared([sized(one) for one in two()])
+    measured = latency.measure(result.models, 1)
+    _, notes = costs.collect(result, measured)
+    for name, note in zip("ab", notes, strict=True):
+        assert note.startswith(f"{name}: not timed: data/export is neither in DVC's cache nor")
+
+
 @pytest.mark.parametrize("count", [2, 4, 7])
 def test_the_tables_fit_a_terminal_of_80_columns(count):
     """No number is cut, whatever the number of models."""

@@ -47,7 +47,7 @@ def other_texts():
             lambda: model("b", labelled(flipped(WANTED, [7]), BETTER)),
             r"  1 rows have the same inputs and another label\n"
             r"  1 rows are only in a, the first: row 7 \| equivalent\n"
-            r"  1 rows are only in b, the first: row 7 \| not_equivalent\n",
+            r"  1 rows are only in b, the first: row 7 \| not_equivalent\n.*docs/data-loop\.md",
         ),
         (
             lambda: model("b", [{"reference": "1", "prediction": "2"}] * 3, kind="number"),
