@@ -12,10 +12,10 @@ from temper.ingest import columns, label_encoder, label_values
 from temper.params.classification import SequenceClassification
 from temper.params.schema import Params
 from temper.params.task import TaskParams
+from temper.tasks.base.label_predictions import label_separator
 from temper.tasks.base.tags import is_allowed
 
 NO_LABEL = "(none)"  # of a row with several labels: that it has none of them
-SEPARATOR = "|"  # between several labels, where params.yaml names no other
 
 
 class Spelling:
@@ -29,7 +29,7 @@ class Spelling:
     def __init__(self, task: TaskParams, names: Sequence[str], written: Mapping[str, Any]):
         kind = task.target[1] if task.target else ""
         self.has_several, self.has_tags = kind == "classes", kind == "tags"
-        self.separator = getattr(task, "label_separator", None) or SEPARATOR
+        self.separator = label_separator(task)
         if self.has_tags and all(name.split() == [name] for name in names):
             self.separator = " "
         are_ids = bool(written) and label_encoder.are_label_ids(written, task.classes)

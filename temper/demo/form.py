@@ -89,7 +89,8 @@ def result(task: Task, example: ColumnBatch, predicted: Mapping[str, list]) -> d
         return {"kind": "bars", "headline": row["choice"], "bars": bars}
     if any(name.startswith(SCORE) for name in row):
         several = params.target is not None and params.target[1] == "classes"
-        chosen, none = prediction.split("|") if several else [prediction], "no label"
+        separator = label_predictions.label_separator(params)
+        chosen, none = prediction.split(separator) if several else [prediction], "no label"
         if row.get(label_predictions.ABSTAINED):
             none = "no answer: the model is not sure enough"
         bars = [

@@ -137,5 +137,6 @@ class SequenceClassification(Task):
         several = self.target_kind == "classes"
         rule = decisions.read(self.settings.evaluate, self.label_names, several=several)
         return label_predictions.prediction_columns(
-            logits, self.label_names, self.target_kind, rule
+            *(logits, self.label_names, self.target_kind, rule),
+            separator=label_predictions.label_separator(self.params),
         )

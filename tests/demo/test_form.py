@@ -2,6 +2,7 @@
 
 import base64
 
+import numpy as np
 import pytest
 
 from temper.core.errors import InputError
@@ -50,12 +51,15 @@ def test_several_labels_may_be_chosen():
 
     task, _, _ = samples.load(
         "recipes/sample-sequence_classification.yaml",
-        task__problem_type="multi_label_classification", task__label_separator="|",
+        task__problem_type="multi_label_classification", task__label_separator=", ",
     )  # fmt: skip
     task.label_names = ["a", "b", "c"]
     scores = {"score_a": [0.5], "score_b": [0.25], "score_c": [0.75]}
     example = {"sentence1": ["x"], "sentence2": ["y"]}
-    both = form.result(task, example, {"prediction": ["a|c"], **scores})
+    logits = [np.array([0.1, -1.0, 1.0])]
+    predicted = task.prediction_columns({"logits": logits}, [{}], [example], None)
+    assert predicted["prediction"] == ["a, c"]  # as the data separate them
+    both = form.result(task, example, predicted)
     assert both["headline"] == "a, c"
     assert [(bar["label"], bar["chosen"]) for bar in both["bars"]] == [
         ("c", True), ("a", True), ("b", False),

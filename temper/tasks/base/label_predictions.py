@@ -6,11 +6,13 @@ from typing import Literal
 import numpy as np
 
 from temper.core.errors import InputError
+from temper.params.task import TaskParams
 from temper.tasks.base.arrays import significant
 from temper.tasks.base.decisions import DecisionRule
 
 TargetKind = Literal["class", "classes", "number"]
 ABSTAINED = "abstained"  # the column of `evaluate.abstain`
+SEPARATOR = "|"  # between several labels, where the task names no other
 
 
 def prediction_columns(
@@ -18,6 +20,7 @@ def prediction_columns(
     label_names: Sequence[str],
     target_kind: TargetKind,
     rule: DecisionRule,
+    separator: str = SEPARATOR,
 ) -> dict[str, list]:
     """Return `prediction`, `score` and one `score_<label>` per label; for numbers the first only.
 
@@ -29,6 +32,7 @@ def prediction_columns(
         label_names: in the order of their ids; none for numbers.
         target_kind: what the outputs mean.
         rule: how labels are decided for.
+        separator: between several labels of a prediction.
 
     Raises:
         InputError: the model has more or fewer outputs than labels.
@@ -44,10 +48,10 @@ def prediction_columns(
     probabilities = rule.probabilities(outputs)
     decided = rule.predictions(probabilities)
     confidence, rounded = rule.confidence(probabilities, decided), probabilities.round(6)
-    predictions = _predictions(decided, label_names, several=rule.several)
+    predictions = _predictions(decided, label_names, separator if rule.several else None)
     score = rounded.max(-1) if rule.several else confidence.round(6)
-    scores = {f"score_{name}": rounded[:, i].tolist() for i, name in enumerate(label_names)}
-    columns = {"prediction": predictions, "score": score.tolist()} | scores
+    columns = {"prediction": predictions, "score": score.tolist()}
+    columns |= {f"score_{name}": rounded[:, i].tolist() for i, name in enumerate(label_names)}
     if rule.min_confidence is None:
         return columns
     abstained = rule.abstains(confidence).tolist()
@@ -55,12 +59,19 @@ def prediction_columns(
     return columns | {"prediction": answers, ABSTAINED: abstained}
 
 
-def _predictions(decided: np.ndarray, label_names: Sequence[str], *, several: bool) -> list[str]:
-    """Return the label of each row, or all of them, separated by |."""
-    if not several:
+def label_separator(task: TaskParams) -> str:
+    """Return what stands between several labels of a cell, in the data and in predictions."""
+    return getattr(task, "label_separator", None) or SEPARATOR
+
+
+def _predictions(
+    decided: np.ndarray, label_names: Sequence[str], separator: str | None
+) -> list[str]:
+    """Return the label of each row; with a separator all of them."""
+    if separator is None:
         return [label_names[int(i)] for i in decided]
     return [
-        "|".join(name for name, holds in zip(label_names, row, strict=True) if holds)
+        separator.join(name for name, holds in zip(label_names, row, strict=True) if holds)
         for row in decided
     ]
 
