@@ -35,10 +35,14 @@ def serve(
     port: options.Port = service.PORT,
     host: options.Host = options.LOOPBACK,
     trust_code: options.TrustCode = False,
+    prompt: Annotated[
+        Literal["query", "document"],
+        typer.Option(help="As of temper predict; of a container docker run -e PROMPT=document."),
+    ] = "query",
 ) -> None:
     """Serve the exported model over HTTP, or write a folder for Docker that does."""
     if docker:
-        check_docker(engine, port, host, trust_code=trust_code)
+        check_docker(engine, port, host, prompt, trust_code=trust_code)
     elif output is not None:
         raise InputError("--output is for --docker; it is not given")
     chosen = "onnx" if docker and engine == "auto" else engine
@@ -49,7 +53,8 @@ def serve(
             batch_tokens=BATCH_TOKENS,
             num_threads=service.num_threads(),
             trust_code=trust_code,
-            watches=True,
+            watches=prompt == "query",
+            prompt=prompt,
         )
     if docker:
         write_container(output or Path("data/serving"), model, predictor, chosen, port)
@@ -57,11 +62,12 @@ def serve(
     served = service.Service(predictor)
     with service.bind(served, host, port) as listening:
         address = f"http://{host}:{listening.server_address[1]}/invocations"
-        print(f"{model}: {address} (Ctrl-C ends it)", flush=True)
+        note = service.describe_prompt(predictor.settings.task)
+        print(f"{model}: {address} (Ctrl-C ends it){note}", flush=True)
         service.serve(served, listening)
 
 
-def check_docker(engine: str, port: int, host: str, *, trust_code: bool) -> None:
+def check_docker(engine: str, port: int, host: str, prompt: str, *, trust_code: bool) -> None:
     """Refuse options that the container has no use for.
 
     Raises:
@@ -71,6 +77,8 @@ def check_docker(engine: str, port: int, host: str, *, trust_code: bool) -> None
         raise InputError("--engine torch: the container has no torch; choose onnx or int8")
     if host != options.LOOPBACK:
         raise InputError("--host is for serving here; docker run -p says who reaches a container")
+    if prompt != "query":
+        raise InputError("--prompt: docker run -e PROMPT=document chooses that of a container")
     if trust_code:
         raise InputError("--trust-code: the container runs no code of a model; leave it out")
     if not 0 < port < 2**16:

@@ -1,6 +1,7 @@
 """A container's folder → the server of its model; a copy of this file is the container's app.py.
 
-`python app.py`, with `HOST=0.0.0.0` for every network the machine is on
+`python app.py`, with `HOST=0.0.0.0` for every network the machine is on, and `PROMPT=document` for
+texts that an embeddings model should find
 """
 
 import os
@@ -18,6 +19,9 @@ def main() -> None:
     host, port = os.environ.get("HOST", "127.0.0.1"), os.environ.get("PORT", str(service.PORT))
     if not port.isdecimal():
         raise InputError(f"PORT={port}: expected a number; 0 is any free port")
+    prompt = os.environ.get("PROMPT", "query")
+    if prompt not in ("query", "document"):
+        raise InputError(f"PROMPT={prompt}: expected query or document")
     graphs = [name for name, file in GRAPHS.items() if (MODEL / "onnx" / file).exists()]
     predictor = open_export(
         MODEL,
@@ -25,11 +29,13 @@ def main() -> None:
         batch_tokens=BATCH_TOKENS,
         num_threads=service.num_threads(),
         trust_code=False,
-        watches=True,
+        watches=prompt == "query",
+        prompt=prompt,
     )
     served = service.Service(predictor)
     with service.bind(served, host, int(port)) as listening:
-        print(f"http://{host}:{listening.server_address[1]}/invocations", flush=True)
+        note = service.describe_prompt(predictor.settings.task)
+        print(f"http://{host}:{listening.server_address[1]}/invocations{note}", flush=True)
         service.serve(served, listening)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from temper.core import cores
 from temper.core.errors import InputError
 from temper.ingest.columns import ColumnBatch
+from temper.params.task import Embeddings, TaskParams
 from temper.prediction import requests
 from temper.prediction.predictor import Predictor
 from temper.serving import http_server
@@ -79,6 +80,13 @@ class Handler(http_server.Handler):
             self.answer_json(self.service.answer, self.service.bodies, MAX_BODY)
         else:
             self.refuse(HTTPStatus.NOT_FOUND, "not here; POST /invocations")
+
+
+def describe_prompt(task: TaskParams) -> str:
+    """Return a note on what is prepended to texts; empty for models without prompts."""
+    if not isinstance(task, Embeddings) or task.prompts is None or task.anchor is None:
+        return ""
+    return f"; {task.prompts.query!r} is prepended to texts"
 
 
 def read_columns(request: Any, inputs: Iterable[str]) -> tuple[ColumnBatch, int]:

@@ -173,6 +173,7 @@ def test_what_keeps_the_container_from_serving_is_one_line(tmp_path, port, reaso
         ({"output": Path("out")}, "--output is for --docker; it is not given"),
         ({"docker": True, "engine": "torch"}, "--engine torch: the container has no torch"),
         ({"docker": True, "host": "0.0.0.0"}, "--host is for serving here"),
+        ({"docker": True, "prompt": "document"}, "--prompt: docker run -e PROMPT=document"),
         ({"docker": True, "trust_code": True}, "--trust-code: the container runs no code"),
         ({"docker": True, "port": 0}, "--port 0: a container's port is one of 1 to 65535"),
         ({"docker": True, "port": 65536}, "--port 65536: a container's port is one of 1 to 65535"),

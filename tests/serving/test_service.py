@@ -12,6 +12,7 @@ import pytest
 
 from temper.core import cores
 from temper.core.errors import InputError
+from temper.params.task import Embeddings, Prompts
 from temper.serving import http_server, service
 from tests.helpers import servers
 
@@ -24,6 +25,21 @@ def echo(columns):
     if "broken" in columns["text"]:
         raise RuntimeError("the model broke\nsomewhere")
     return {"prediction": list(map(list, zip(columns["text"], columns["words"], strict=True)))}
+
+
+@pytest.mark.parametrize(
+    ("keys", "note"),
+    [
+        ({"anchor": "q", "positive": "a"}, "; 'q: ' is prepended to texts"),
+        ({"text": ("a", "b"), "score": "s"}, ""),
+    ],
+)
+def test_a_server_says_which_prompt_texts_get(keys, note):
+    """That of documents after `for_documents`; of pairs, each text has its own."""
+    task = Embeddings(name="embeddings", prompts=Prompts(query="q: ", document="d: "), **keys)
+    assert service.describe_prompt(task) == note
+    assert service.describe_prompt(task.for_documents()) == note.replace("q: ", "d: ")
+    assert service.describe_prompt(task.model_copy(update={"prompts": None})) == ""
 
 
 def make_service() -> service.Service:
