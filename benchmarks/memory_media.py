@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 SOURCES = {
     "files": "download, a Parquet file",
-    "hub": "download, the Hub",
+    "hub": "the Hub, after `datasets` has downloaded",
     "tokenize": "tokenize",
 }
 ROWS_PER_GROUP = 25
@@ -127,7 +127,7 @@ def main(rows: list[int]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, nargs="+", default=[100, 400])
+    parser.add_argument("--rows", type=int, nargs="+", default=[50, 100])
     parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure is None:

@@ -43,7 +43,7 @@ def flatten(params: Params, *, without: str | None = None) -> dict[str, Any]:
 
 
 def as_written(params: Params, *, without: str | None = None) -> dict[str, str]:
-    """Return the entries of `flatten` as text, spelled as in params.yaml: null, true, [a, b]."""
+    """Return the entries of `flatten` as JSON: null, true, ["a", "b"]; a text has no quotes."""
     return {
         name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for name, value in flatten(params, without=without).items()
