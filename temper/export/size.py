@@ -52,6 +52,7 @@ def macs(predictor: Predictor, feature: dict[str, Any]) -> int | None:
     tokenize = settings.tokenize.model_copy(update={"pad_to_multiple_of": None})  # for training
     task = registry.load(settings.model_copy(update={"tokenize": tokenize}))
     batch = task.collator(predictor.processor, predictor.config)([feature])
+    predictor.model.requires_grad_(False)  # else the counter fails where a CRF returns its weights
     count, uncounted = count_macs(lambda: predictor.forward(batch))
     if uncounted:
         print(f"{FILE}: macs is null: torch does not count {', '.join(uncounted)}")
