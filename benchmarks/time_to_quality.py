@@ -68,11 +68,11 @@ RECIPES: dict[str, dict[str, Any]] = {
         "train.label_smoothing": 0.1,
     },
     "addresses": {
-        "train.epochs": 1,
+        "train.freeze": LOWER_HALF,
+        "train.epochs": 0.75,
         "train.batch_size": 8,
-        "train.learning_rate": 2e-4,
-        "train.head_learning_rate": 3e-3,
-        "train.label_smoothing": 0.1,
+        "train.learning_rate": 5e-4,
+        "train.head_learning_rate": 1e-2,
     },
 }
 
