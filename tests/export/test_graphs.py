@@ -78,3 +78,24 @@ def test_int8_may_fail_alone(export, monkeypatch):
     assert verified["rows"] == 32
     assert measured["onnx_max_difference"] < parity.TOLERANCE
     assert files == ["model.onnx"]
+
+
+def test_int8_weights_have_seven_bits(tmp_path):
+    """Two products with eight bits overflow 16 bits, in which a CPU without VNNI adds them."""
+    import numpy as np
+    from onnx import TensorProto, helper, load, numpy_helper, save
+
+    weights = np.random.default_rng(0).normal(size=(64, 16)).astype(np.float32)
+    shapes = {"x": [None, 64], "y": [None, 16]}
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items())
+    product = helper.make_node("MatMul", ["x", "w"], ["y"])
+    graph = helper.make_graph([product], "g", [x], [y], [numpy_helper.from_array(weights, "w")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    save(model, str(tmp_path / "model.onnx"))
+    onnx.quantize(tmp_path / "model.onnx", tmp_path / "int8.onnx")
+    tensors = [
+        numpy_helper.to_array(t) for t in load(str(tmp_path / "int8.onnx")).graph.initializer
+    ]
+    (quantized,) = (t for t in tensors if t.shape == weights.shape)
+    assert quantized.dtype == np.int8
+    assert np.abs(quantized.astype(int)).max() == 64
