@@ -13,6 +13,7 @@ def test_int8_may_lose_at_most_max_score_drop():
     """Both scores and the parameter are in the message."""
     trained = {"f1": 0.9}
     assert parity.check_int8(trained, {"f1": 0.89}, 0.02) == {"f1": pytest.approx(0.01)}
+    assert parity.check_int8({"accuracy": 550 / 600}, {"accuracy": 547 / 600}, 0.005)  # 3 of 600
     with pytest.raises(InputError, match=r"it loses 0\.0500, export\.max_score_drop allows 0\.02"):
         parity.check_int8(trained, {"f1": 0.85}, 0.02)
     with pytest.raises(InputError, match="it loses nan"):
