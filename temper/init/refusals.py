@@ -20,7 +20,7 @@ MIN_WORDS = 3  # a name of so many is rather a text
 
 
 def check_form(source: Source, columns: Columns, wishes: Wishes) -> None:
-    """Refuse tables without a header, and labels where no column holds them.
+    """Refuse tables without a header, with a row for each word, and what their cells cannot hold.
 
     Raises:
         InputError: with the form in which the data can be read.
@@ -40,6 +40,13 @@ def check_form(source: Source, columns: Columns, wishes: Wishes) -> None:
                 f"{place} has a row for each word ({words[0]}, {tags[0]}); write a .conll file: a "
                 "word, a space and its tag on each line, and an empty line after each sentence"
             )
+    _check_cells(place, columns, wishes)
+    if [*columns] == ["text"] and wishes.task is None:
+        _check_lines(source, place, columns["text"])
+
+
+def _check_cells(place: str, columns: Columns, wishes: Wishes) -> None:
+    """Refuse conversations and spans of characters, where they would be what is learned."""
     is_tagging = wishes.task in (None, "token_classification")
     name, is_completing = chats(columns), wishes.task in (None, "causal_lm")
     if name and is_completing and {name} >= {*wishes.text, *filter(None, [wishes.label])}:
@@ -53,9 +60,10 @@ def check_form(source: Source, columns: Columns, wishes: Wishes) -> None:
             "each: cut the texts into words as docs/data.md#spans-of-characters shows, or say "
             "--label or --task for another use of the texts"
         )
-    texts = columns.get("text")
-    if [*columns] != ["text"] or texts is None or wishes.task is not None:
-        return
+
+
+def _check_lines(source: Source, place: str, texts: ColumnProfile) -> None:
+    """Refuse lines and folders that name their label, which no column would hold."""
     if texts.cells and all(FASTTEXT.match(str(cell)) for cell in texts.cells):
         raise InputError(
             f"{place}: the lines begin with __label__; write a table with the columns text and "
