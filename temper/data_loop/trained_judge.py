@@ -29,6 +29,7 @@ from temper.inference import RowList
 from temper.ingest.text_files import Note
 from temper.params import user_code
 from temper.params.schema import Params
+from temper.params.task import TokenClassification
 from temper.prediction.predictor import Predictor
 from temper.tasks.base.arrays import log_softmax
 from temper.training import checkpoint, console, fingerprint, memory, precision
@@ -187,7 +188,7 @@ def probabilities(parameters: Params, model: Path, inputs: dict[str, list]) -> n
         num_threads=parameters.determinism.num_threads,
         batch_size=parameters.evaluate.batch_size,
     )
-    if (parameters.task.target or ("", ""))[1] == "tags":
+    if isinstance(parameters.task, TokenClassification):
         return of_words(predictor, inputs)
     columns = predictor.predict(inputs)
     return np.array([columns[f"score_{name}"] for name in predictor.task.label_names]).T
@@ -236,7 +237,7 @@ def marginals(logits: np.ndarray, transitions: np.ndarray) -> np.ndarray:
 def num_judgements(parameters: Params, rows: Rows) -> np.ndarray:
     """Return how many labels of each row of train are judged, (rows,): one, or one a word."""
     train_rows: Any = rows.splits["train"]
-    if (parameters.task.target or ("", ""))[1] != "tags":
+    if not isinstance(parameters.task, TokenClassification):
         return np.ones(len(train_rows), dtype=int)
     (words,) = parameters.task.inputs
     return np.array([len(row) for row in train_rows[words][:]])
