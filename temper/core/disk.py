@@ -9,6 +9,8 @@ import resource
 import shutil
 from pathlib import Path
 
+from temper.core import causes
+
 MIB = 2**20
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NUMBER = re.compile(r"os error (\d+)\b|\[errno (\d+)\]", re.IGNORECASE)  # of Rust, of Arrow
@@ -19,8 +21,7 @@ UNNUMBERED = re.compile(  # torch's archive, a C++ stream, SQLite
 
 def reason(error: BaseException) -> int | None:
     """Return ENOSPC, EDQUOT or EFBIG if that caused an error; None for any other error."""
-    seen: BaseException | None = error
-    while seen is not None:
+    for seen in causes.chain(error):
         number = seen.errno if isinstance(seen, OSError) else None
         if number is None and (match := NUMBER.search(str(seen))):
             number = int(match[1] or match[2])
@@ -28,7 +29,6 @@ def reason(error: BaseException) -> int | None:
             return number
         if UNNUMBERED.search(str(seen)):
             return _guess()
-        seen = seen.__cause__ or seen.__context__
     return None
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temper.core import arrow
+from temper.core import arrow, causes
 from temper.core.errors import InputError, alternatives, explain_full_disk, summary
 from temper.ingest import hub_files
 from temper.ingest.columns import ColumnBatch
@@ -123,11 +123,9 @@ def _network_errors() -> Iterator[None]:
     try:
         yield
     except DatasetGenerationError as error:
-        cause: BaseException | None = error
-        while cause is not None:
+        for cause in causes.chain(error):
             if isinstance(cause, lost):
                 raise cause from None
-            cause = cause.__cause__ or cause.__context__
         raise
 
 

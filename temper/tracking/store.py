@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temper.core import artifacts
+from temper.core import artifacts, causes
 from temper.core.errors import first_line
 from temper.tracking import addresses, database
 from temper.tracking.journal import root
@@ -65,11 +65,8 @@ def is_unreachable(error: BaseException | None) -> bool:
     """Check whether there was no answer, as opposed to a refusal."""
     import requests
 
-    while error is not None:
-        if isinstance(error, requests.ConnectionError | requests.Timeout):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    lost = (requests.ConnectionError, requests.Timeout)
+    return any(isinstance(cause, lost) for cause in causes.chain(error))
 
 
 def connect(uri: str | None = None) -> "MlflowClient":
