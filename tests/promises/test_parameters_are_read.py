@@ -50,13 +50,14 @@ class Reads:
             if isinstance(value, schema.Group)
         }
         monkeypatch.setattr(schema.Group, "__getattribute__", self.reader())
-        monkeypatch.setattr(params, "flatten", self.all_of(params.flatten))
+        for shown in ("flatten", "as_written"):
+            monkeypatch.setattr(params, shown, self.all_of(getattr(params, shown)))
 
     def all_of(self, flatten):
         def read(parameters, **options):
             values = flatten(parameters, **options)
             if determines_results(sys._getframe(1).f_code.co_filename):
-                self.keys |= values.keys()
+                self.keys.update(values)
             return values
 
         return read

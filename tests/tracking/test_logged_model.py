@@ -1,5 +1,6 @@
 """The exported model is on MLflow's page of models, once, with its scores and data sets."""
 
+import contextlib
 from pathlib import Path
 from unittest.mock import ANY
 
@@ -34,7 +35,7 @@ def test_a_model_has_the_scores_of_its_run_once(write_params, monkeypatch):
         run.log_metrics({"train/loss": 1.0}, 1)
     with tracking.run("evaluate", parameters, fingerprint="f") as run:
         run.log_metrics({"test/f1": 0.5, "validation/best_f1": 0.75})
-    lost = []
+    lost_requests, lost = ["create_logged_model", "log_outputs"], []
 
     def losing(name):
         request = getattr(MlflowClient, name)
@@ -48,12 +49,15 @@ def test_a_model_has_the_scores_of_its_run_once(write_params, monkeypatch):
 
         monkeypatch.setattr(MlflowClient, name, send)
 
-    losing("create_logged_model")
-    losing("log_outputs")
+    for name in lost_requests:
+        losing(name)
     export(parameters)
     client = store.connect()
-    assert list(run_writer.upload_left_behind(client, None)) in ([], [(ANY, None)])  # what is left
-    assert lost == ["create_logged_model", "log_outputs"]
+    for _ in lost_requests:  # which of them are sent by `export` depends on its time
+        with contextlib.suppress(requests.ConnectionError):
+            assert list(run_writer.upload_left_behind(client, None)) in ([], [(ANY, None)])
+    assert list(run_writer.upload_left_behind(client, None)) in ([], [(ANY, None)])
+    assert lost == lost_requests
     (run,) = client.search_runs(["1"])
     (model,) = client.search_logged_models(["1"])
     assert (model.name, str(model.status), model.source_run_id) == (
