@@ -16,10 +16,18 @@ import numpy as np
 from temper import params, tracking
 from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.core.errors import InputError
-from temper.export import card, data_profile, graphs, mlflow_model, sentence_transformers, size
+from temper.export import (
+    card,
+    data_profile,
+    graphs,
+    mlflow_model,
+    packing,
+    sentence_transformers,
+    size,
+)
 from temper.models import light_imports
 from temper.params.schema import EvaluateParams
-from temper.prediction.predictor import GRAPHS
+from temper.prediction.predictor import GRAPHS, GRAPHS_FOLDER
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -85,6 +93,7 @@ def export(
         prompts, max_length = parameters.task.prompts, parameters.tokenize.max_length
         sentence_transformers.write(target, max_length, dimension, prompts)
     verified, measured = graphs.write(predictor, features, target, parameters)
+    verified |= packing.write(target / GRAPHS_FOLDER, predictor, stored)
     artifacts.write_json(target / size.FILE, size.measure(predictor, features, target))
     return {"split": split} | verified, measured
 
@@ -104,7 +113,7 @@ def latencies(target: Path, tokenized: Path, parameters: params.Params) -> dict[
     row = size.median_row(features)
     median_ms = {}
     for engine, name in GRAPHS.items():
-        if not (target / "onnx" / name).exists():
+        if not (target / GRAPHS_FOLDER / name).exists():
             continue
         model, elapsed_s = graphs.load_predictor(target, parameters, engine), []
         batch = model.collate([features[row] | {"draw": (0, row)}])

@@ -16,8 +16,10 @@ from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.prediction import packed
 from temper.prediction.batches import BATCH_TOKENS
-from temper.prediction.predictor import Predictor, needs_torch, open_export
+from temper.prediction.predictor import GRAPHS_FOLDER, Predictor, needs_torch, open_export
 from temper.serving import service
+
+PACKED = Path("model", GRAPHS_FOLDER, packed.FACTS)  # in a folder for Docker
 
 
 def serve(
@@ -98,7 +100,7 @@ def write_container(
     check_target(target)
     name = container.image_name(target)
     with artifacts.atomic_dir(target) as folder:
-        container.write(folder, name, model, predictor, engine, port)
+        container.write(folder, name, model, predictor.settings.task.inputs, engine, port)
     show(target, name)
 
 
@@ -108,7 +110,7 @@ def check_target(target: Path) -> None:
     Raises:
         InputError: there is a file, or a folder of something else.
     """
-    marks = (target / "Dockerfile", target / "app.py", target / "model" / packed.FACTS)
+    marks = (target / "Dockerfile", target / "app.py", target / PACKED)
     is_ours = all(mark.is_file() for mark in marks)
     if target.exists() and not is_ours and not (target.is_dir() and not any(target.iterdir())):
         raise InputError(f"--output {target}: exists, and is no folder that temper serve wrote")

@@ -12,7 +12,7 @@ from temper import inference, params
 from temper.core.errors import InputError, summary
 from temper.export import onnx, parity
 from temper.prediction import generation
-from temper.prediction.predictor import GRAPHS, Predictor
+from temper.prediction.predictor import GRAPHS, GRAPHS_FOLDER, Predictor
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -46,7 +46,7 @@ def write(
     """
     if parameters.export.onnx == "off":
         return {"no_onnx": "export.onnx is off"}, {}
-    graphs, required = target / "onnx", parameters.export.onnx == "required"
+    graphs, required = target / GRAPHS_FOLDER, parameters.export.onnx == "required"
     graphs.mkdir()
     file = graphs / GRAPHS["onnx"]
     made, verified = attempt(
@@ -135,7 +135,7 @@ def write_onnx(
 
 def int8_outputs(features: "Dataset", target: Path, parameters: params.Params) -> list[np.ndarray]:
     """Write the int8 graph, and return its output for each feature."""
-    graphs = target / "onnx"
+    graphs = target / GRAPHS_FOLDER
     onnx.quantize(graphs / GRAPHS["onnx"], graphs / GRAPHS["int8"])
     quantized = load_predictor(target, parameters, "int8")
     return quantized.outputs(features, ("logits",), 0)["logits"]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from temper.params.task_schema import MEDIA, TaskSchema
-from temper.prediction import stored
-from temper.prediction.predictor import PLACEHOLDERS
+from temper.prediction import packed, stored
+from temper.prediction.predictor import GRAPHS_FOLDER, PLACEHOLDERS
 
 if TYPE_CHECKING:
     from mlflow.types import ColSpec, TensorSpec
@@ -34,7 +34,6 @@ LIBRARIES = (
     "pydantic",
     "pyyaml",
     "tokenizers",
-    "transformers",
 )
 EXAMPLES = PLACEHOLDERS | {  # of a request's values, on the model's page; none is a row of the data
     "text": "A text.",
@@ -83,10 +82,12 @@ def copy_code(target: Path, packed: Sequence[str] = PACKED) -> None:
 def requirements(export_folder: Path, more: Sequence[str] = ()) -> list[str]:
     """Return the libraries that an export needs to predict, and more, each with its version."""
     needs_torch = (export_folder / "code").is_dir()  # the whole file: it may train too
-    needs_torch |= not (export_folder / "onnx").is_dir()
+    needs_torch |= not (export_folder / GRAPHS_FOLDER).is_dir()
     extractor = stored.feature_extractor(export_folder)
     needs_torch |= extractor in stored.TORCH_EXTRACTORS
     libraries = [*LIBRARIES, *more, *(("safetensors", "torch") if needs_torch else ())]
+    is_packed = (export_folder / GRAPHS_FOLDER / packed.FACTS).exists()
+    libraries += [] if is_packed and not needs_torch else ["transformers"]
     libraries += ["scipy"] if extractor is not None else []  # it reads and resamples clips
     return [f"{name}=={public_version(name)}" for name in sorted(libraries)]
 

@@ -1,19 +1,16 @@
-"""A model folder that is read without transformers: its config and tokenizer as plain JSON.
+"""An export's config and tokenizer as plain JSON, which are read without transformers.
 
 transformers decides how a tokenizer splits texts. What it decided is written here, so that the
-library `tokenizers` alone gives the same ids. `temper serve --docker`
+library `tokenizers` alone gives the same ids.
 """
 
 import itertools
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from temper.core import artifacts
-from temper.core.errors import InputError, summary
-from temper.prediction import profile
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -103,37 +100,23 @@ class PackedEncoding(dict):
         return self.rows[row].sequence_ids
 
 
-def write(target: Path, folder: Path, graph: Path, config: Any, tokenizer: Any) -> None:
-    """Write the folder: the graph, and of the export what predicting with it reads.
+def write(target: Path, config: Any, tokenizer: Any) -> None:
+    """Write the two files beside the ONNX graphs.
 
     Args:
-        target: a folder that does not exist.
-        folder: what the export stage wrote.
-        graph: the ONNX file in it to take.
+        target: the folder of the graphs.
         config: transformers' config of the export.
         tokenizer: transformers' fast tokenizer of the export.
 
     Raises:
-        InputError: a part of the tokenizer is Python code.
+        Exception: of tokenizers, where a part of the tokenizer is Python code.
     """
     from tokenizers import Tokenizer
 
-    (target / graph.parent.name).mkdir(parents=True)
-    for file in graph.parent.glob(f"{graph.name}*"):  # large weights are in files beside it
-        shutil.copyfile(file, target / graph.parent.name / file.name)
-    for file in (folder / "config.json", folder / profile.FILE):
-        if file.exists():
-            shutil.copyfile(file, target / file.name)
-    try:
-        backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-        backend.no_truncation()
-        backend.no_padding()
-        backend.save(str(target / TOKENIZER), pretty=False)
-    except Exception as error:  # tokenizers raises its own, and others
-        raise InputError(
-            f"--model {folder}: {type(tokenizer).__name__} cannot be saved for use without "
-            f"transformers ({summary(error):.200}); use mlflow models serve"
-        ) from error
+    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    backend.no_truncation()
+    backend.no_padding()
+    backend.save(str(target / TOKENIZER), pretty=False)
     facts = {
         "config": {name: getattr(config, name, None) for name in OF_CONFIG},
         "tokenizer": {name: getattr(tokenizer, name) for name in OF_TOKENIZER},
@@ -142,7 +125,7 @@ def write(target: Path, folder: Path, graph: Path, config: Any, tokenizer: Any) 
 
 
 def read(folder: Path) -> tuple[Any, Any] | None:
-    """Return the config and the tokenizer of a packed folder; None for any other."""
+    """Return the config and the tokenizer of the graphs' folder; None where they are not there."""
     if not (folder / FACTS).exists():
         return None
     from tokenizers import Tokenizer

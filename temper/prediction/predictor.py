@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 EXAMPLES_PER_CHUNK = 2000  # decoded together
+GRAPHS_FOLDER = "onnx"
 GRAPHS = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
 ENGINES = ("auto", *GRAPHS, "torch")
 PLACEHOLDERS = {  # type of an input → a value that stands for any
@@ -60,7 +61,7 @@ class Predictor:
     ):
         self.settings = settings
         self.batch_size, self.batch_tokens = batch_size, batch_tokens
-        parts = packed.read(folder)
+        parts = packed.read(folder / GRAPHS_FOLDER) if engine != "torch" else None
         self.config = config = parts[0] if parts else loading.open_config(folder)
         task = registry.load(settings)
         if settings.task.has_label_names:
@@ -226,7 +227,7 @@ def onnx_file(folder: Path, engine: str) -> Path:
     Raises:
         InputError: the folder has none.
     """
-    file = folder / "onnx" / GRAPHS[engine]
+    file = folder / GRAPHS_FOLDER / GRAPHS[engine]
     if not file.exists():
         reason = why_no_graph(folder, engine)
         because = f" (no ONNX: {reason})" if reason else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from temper.core.errors import InputError, exit_on_input_error
 from temper.prediction.batches import BATCH_TOKENS
-from temper.prediction.predictor import GRAPHS, open_export
+from temper.prediction.predictor import GRAPHS, GRAPHS_FOLDER, open_export
 from temper.serving import service
 
 MODEL = Path(__file__).parent / "model"
@@ -22,7 +22,7 @@ def main() -> None:
     prompt = os.environ.get("PROMPT", "query")
     if prompt not in ("query", "document"):
         raise InputError(f"PROMPT={prompt}: expected query or document")
-    graphs = [name for name, file in GRAPHS.items() if (MODEL / "onnx" / file).exists()]
+    graphs = [name for name, file in GRAPHS.items() if (MODEL / GRAPHS_FOLDER / file).exists()]
     predictor = open_export(
         MODEL,
         graphs[0] if graphs else "onnx",

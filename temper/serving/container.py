@@ -8,21 +8,18 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
-from typing import Any
 
 from packaging.requirements import Requirement
 
+from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.export import mlflow_model
-from temper.params.schema import Settings
-from temper.prediction import packed
-from temper.prediction.predictor import Predictor, onnx_file, open_export
+from temper.prediction import packed, profile
+from temper.prediction.predictor import onnx_file
 from temper.serving import service
-from temper.tasks.base import Task
-from temper.tasks.base.texts import has_own_call
 
 APP = Path(__file__).with_name("app.py")
 LIBRARIES = ("numpy", "onnxruntime", "pydantic", "pyyaml", "tokenizers")
@@ -53,11 +50,10 @@ curl http://127.0.0.1:{port}/invocations -H 'Content-Type: application/json' -d 
 
 The server has no passwords and no TLS: what lets others in belongs in front of it.
 """
-ODD = ("A text.", "", "naïve café 😀 end", "e\u0301 你好 世界", "tab\there", "word " * 700)
 
 
 def write(
-    target: Path, name: str, folder: Path, predictor: Predictor, engine: str, port: int
+    target: Path, name: str, folder: Path, inputs: Mapping[str, str], engine: str, port: int
 ) -> None:
     """Write the folder: Dockerfile, pinned requirements, the model, the code that serves it.
 
@@ -65,24 +61,20 @@ def write(
         target: an empty folder.
         name: of the image.
         folder: what the export stage wrote.
-        predictor: of that folder and the engine.
+        inputs: its columns and their types.
         engine: onnx or int8; the other graph is left out.
         port: of the server in the container.
 
     Raises:
-        InputError: the model needs transformers or Python code to be asked, or answers differ.
+        InputError: the model needs transformers or Python code to be asked.
     """
-    model = target / "model"
-    check_packable(folder, predictor.settings, predictor.task, predictor.processor)
-    graph = onnx_file(folder, engine)
-    packed.write(model, folder, graph, predictor.config, predictor.processor)
-    check_alike(folder, predictor, model, engine)
+    pack(target / "model", folder, engine)
     mlflow_model.copy_code(target / "temper", (*mlflow_model.PACKED, "serving"))
     shutil.copyfile(APP, target / APP.name)
     (target / "requirements.txt").write_text("".join(f"{pin}\n" for pin in pins(LIBRARIES)))
     python = ".".join(map(str, sys.version_info[:2]))
     (target / "Dockerfile").write_text(DOCKERFILE.format(python=python, port=port))
-    row = {n: mlflow_model.EXAMPLES[kind] for n, kind in predictor.settings.task.inputs.items()}
+    row = {n: mlflow_model.EXAMPLES[kind] for n, kind in inputs.items()}
     request = shlex.quote(json.dumps({service.RECORDS: [row]}))
     readme = README.format(name=name, port=port, request=request)
     (target / "README.md").write_text(readme, encoding="utf-8")
@@ -95,41 +87,23 @@ def image_name(folder: Path) -> str:
     return re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-") or "model"
 
 
-def check_packable(folder: Path, settings: Settings, task: Task, tokenizer: Any) -> None:
-    """Refuse a model that cannot be asked by ONNX Runtime and tokenizers alone.
+def pack(target: Path, folder: Path, engine: str) -> None:
+    """Write what predicting with an export's graph reads of it.
 
     Raises:
-        InputError: says what else it needs.
+        InputError: the export needs transformers to be asked.
     """
-    needed = None
-    if task.auto_processor != "AutoTokenizer":
-        needed = f"{settings.task.name} needs transformers to prepare its inputs"
-    elif task.is_language_model:
-        needed = f"{settings.task.name} needs transformers to write texts"
-    elif settings.tokenize.encode is not None:
-        needed = "tokenize.encode is Python code of yours, whose libraries are not known"
-    elif not tokenizer.is_fast or has_own_call(tokenizer):
-        needed = f"{type(tokenizer).__name__} is Python code of transformers"
-    if needed is not None:
-        raise InputError(f"--docker: {folder}: {needed}; {INSTEAD}")
-
-
-def check_alike(folder: Path, predictor: Predictor, model: Path, engine: str) -> None:
-    """Compare what the packed model answers with the exported one, on texts of many kinds.
-
-    Raises:
-        InputError: an answer differs.
-    """
-    options = {"batch_tokens": predictor.batch_tokens, "num_threads": 1, "trust_code": False}
-    alike = [open_export(where, engine, **options) for where in (folder, model)]
-    kinds = {"text": list(ODD), "texts": [[text or "a", *text.split()] for text in ODD]}
-    columns = {name: kinds[kind] for name, kind in predictor.settings.task.inputs.items()}
-    exported, packed_alone = (opened.predict(columns) for opened in alike)
-    if exported != packed_alone:
-        raise InputError(
-            f"--docker: {folder}: without transformers its tokenizer gives other predictions; "
-            f"{INSTEAD}"
-        )
+    graph = onnx_file(folder, engine)
+    verified = artifacts.read_optional_json(folder / "parity.json") or {}
+    if not (graph.parent / packed.FACTS).exists():
+        earlier = "an earlier version exported it (run dvc repro); to serve it as it is"
+        reason = verified.get("needs_transformers", earlier)
+        raise InputError(f"--docker: {folder}: {reason}, {INSTEAD}")
+    (target / graph.parent.name).mkdir(parents=True)
+    kept = [*graph.parent.glob(f"{graph.name}*"), *graph.parent.glob("*.json")]  # weights in files
+    kept += [folder / name for name in ("config.json", profile.FILE) if (folder / name).exists()]
+    for file in kept:
+        shutil.copyfile(file, target / file.relative_to(folder))
 
 
 def pins(libraries: Iterable[str]) -> list[str]:

@@ -103,23 +103,18 @@ def test_a_project_with_a_dockerfile_and_a_model_is_not_replaced(tmp_path, their
 
 
 @pytest.mark.slow
-def test_answers_that_would_differ_are_refused(exported, monkeypatch):
-    """A tokenizer whose Python class does more than its data say."""
-    tokenizer_file = exported / "tokenizer.json"
-    opened = container.open_export
-
-    def with_other_tokenizer(folder, *arguments, **options):
-        predictor = opened(folder, *arguments, **options)
-        if folder != exported:
-            text = tokenizer_file.read_text()
-            assert '"lowercase":true' in text.replace(" ", "")
-            backend = predictor.processor.backend_tokenizer
-            kind = type(backend.normalizer)
-            backend.normalizer = kind(lowercase=False)
-        return predictor
-
-    monkeypatch.setattr(container, "open_export", with_other_tokenizer)
-    with pytest.raises(InputError, match="without transformers its tokenizer gives other predic"):
+@pytest.mark.parametrize(
+    ("verified", "reason"),
+    [
+        ({"needs_transformers": "A is Python code"}, "A is Python code, use mlflow models serve"),
+        ({}, "an earlier version exported it .run dvc repro."),
+    ],
+)
+def test_an_export_that_needs_transformers_is_refused(exported, verified, reason):
+    (exported / "onnx/packed.json").unlink()
+    parity = json.loads((exported / "parity.json").read_text())
+    (exported / "parity.json").write_text(json.dumps(parity | verified))
+    with pytest.raises(InputError, match=f"--docker: data/export: {reason}"):
         serve.serve(exported, docker=True, output=Path("out"))
     assert not Path("out").exists()
 

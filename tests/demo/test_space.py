@@ -17,7 +17,7 @@ from temper.export import mlflow_model
 from temper.prediction import stored
 from tests.helpers.demos import ask
 from tests.helpers.export import score
-from tests.helpers.workspace import environment
+from tests.helpers.workspace import environment, without
 
 EVALUATION = Path("data/evaluation")
 VALUES = {"sentence1": "It was new.", "sentence2": "It was old."}
@@ -25,13 +25,14 @@ VALUES = {"sentence1": "It was new.", "sentence2": "It was old."}
 
 @pytest.mark.slow
 def test_a_space_starts_from_its_folder(exported, tmp_path):
-    """In another working directory, without the repository."""
+    """In another working directory, without the repository and transformers."""
     rows = examples.load(exported, EVALUATION, stored.read(exported)[1].task, 2)
     assert len(rows) == 2
     folder = tmp_path / "space"
     folder.mkdir()
     space.write(folder, exported, rows)
-    kept = {k: v for k, v in environment(PORT="0").items() if k not in ("PYTHONPATH", "HOST")}
+    missing = without(tmp_path / "missing", "transformers", "torch")
+    kept = {k: v for k, v in environment(PORT="0", PYTHONPATH=missing).items() if k != "HOST"}
     command = [sys.executable, str(folder / "app.py")]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd="/", env=kept, **pipes) as child:

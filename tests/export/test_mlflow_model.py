@@ -17,10 +17,10 @@ from typing import ClassVar
 import pytest
 from mlflow.exceptions import MlflowException
 
-from temper.export.mlflow_model import mlflow_column
+from temper.export.mlflow_model import mlflow_column, requirements
 from tests.helpers.export import score
 from tests.helpers.waiting import LIMIT_S
-from tests.helpers.workspace import environment
+from tests.helpers.workspace import environment, without
 
 
 class Echo:
@@ -119,11 +119,12 @@ def test_mlflow_serves_the_model_from_an_empty_directory(exported, exported_work
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = ["mlflow", "models", "serve", "-m", str(tmp_path / "model"), "--env-manager", "local"]
-    kept = {k: v for k, v in environment().items() if k != "PYTHONPATH"}
+    assert not [n for n in requirements(exported) if n.startswith("transformers")]
+    missing = without(tmp_path / "missing", "transformers", "torch")
     server = subprocess.Popen(
         [*command, "-h", "127.0.0.1", "-p", str(port)],
         cwd=tmp_path / "empty",
-        env=kept,
+        env=environment(PYTHONPATH=missing),
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -89,6 +89,14 @@ def make_prepared(folder: Path) -> None:
         load_data(write_params(folder, patch))
 
 
+def without(folder: Path, *libraries: str) -> str:
+    """Return a PYTHONPATH with which these libraries cannot be imported."""
+    folder.mkdir()
+    for library in libraries:
+        (folder / f"{library}.py").write_text(f"raise ImportError('no {library}')\n")
+    return str(folder)
+
+
 def environment(**more: str) -> dict[str, str]:
     """Return an environment for child processes that finds this environment's commands."""
     prefixes = ("DVC_", "MLFLOW_", "PYTEST_")  # with those a pytest in it is no part of this one

@@ -7,7 +7,6 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
-from temper.core.errors import InputError
 from temper.prediction import packed
 from tests.helpers.samples import ODD, load, rows_of
 from tests.helpers.workspace import ROOT
@@ -59,12 +58,11 @@ def unigram() -> PreTrainedTokenizerFast:
 
 def reopened(tokenizer, config, folder):
     """Return what `packed.read` makes of a model's tokenizer and config."""
-    export = folder / "export"
-    (export / "onnx").mkdir(parents=True)
-    (export / "config.json").write_text("{}")
-    (export / "onnx/model.onnx").write_bytes(b"")
-    packed.write(folder / "packed", export, export / "onnx/model.onnx", config, tokenizer)
-    parts = packed.read(folder / "packed")
+    graphs = folder / "onnx"
+    graphs.mkdir(parents=True)
+    assert packed.read(graphs) is None
+    packed.write(graphs, config, tokenizer)
+    parts = packed.read(graphs)
     assert parts is not None
     return parts
 
@@ -129,20 +127,6 @@ def test_label_names_and_transitions_survive(tmp_path):
     found, _ = reopened(unigram(), config, tmp_path)
     assert found.id2label == config.id2label
     assert (found.transitions, found.sentence_pooling) == (config.transitions, None)
-    assert packed.read(tmp_path / "export") is None
-
-
-def test_a_tokenizer_with_python_code_is_refused(tmp_path):
-    """What splits its texts is no data."""
-
-    class Splitter:
-        def pre_tokenize(self, text):
-            text.split(lambda i, part: [part])
-
-    tokenizer = unigram()
-    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.PreTokenizer.custom(Splitter())
-    with pytest.raises(InputError, match="cannot be saved for use without transformers"):
-        reopened(tokenizer, None, tmp_path)
 
 
 def test_the_files_are_the_same_every_time(tmp_path):
@@ -151,7 +135,7 @@ def test_the_files_are_the_same_every_time(tmp_path):
     for name in ("a", "b"):
         reopened(tokenizer, config, tmp_path / name)
         tokenizer(TEXTS, truncation=True, max_length=5)  # leaves a truncation in the backend
-        folder = tmp_path / name / "packed"
+        folder = tmp_path / name / "onnx"
         written.append((folder / packed.FACTS).read_bytes())
         assert json.loads((folder / packed.TOKENIZER).read_text())["truncation"] is None
     assert written[0] == written[1]
