@@ -27,8 +27,8 @@ class Spelling:
     """
 
     def __init__(self, task: TaskParams, names: Sequence[str], written: Mapping[str, Any]):
-        kind = task.target[1] if task.target else ""
-        self.has_several, self.has_tags = kind == "classes", kind == "tags"
+        self.has_several = task.target_type == "classes"
+        self.has_tags = task.target_type == "tags"
         self.separator = label_separator(task)
         if self.has_tags and all(name.split() == [name] for name in names):
             self.separator = " "

@@ -50,7 +50,7 @@ def choose(parameters: Params, predictor: Predictor, examples: ColumnBatch, coun
     columns = predictor.predict(fresh)
     names = predictor.task.label_names
     probabilities = np.array([columns[f"score_{name}"] for name in names]).T
-    has_several = task.target is not None and task.target[1] == "classes"
+    has_several = task.target_type == "classes"
     sureness = selection.margins(probabilities, has_several=has_several)
     nearest = selection.candidates(sureness, count)
     near = {name: [values[i] for i in nearest] for name, values in fresh.items()}

@@ -31,7 +31,7 @@ def check_task(parameters: Params, command: str) -> None:
         )
     has_tags = isinstance(task, TokenClassification) and command != NEXT
     is_labelled = isinstance(task, SequenceClassification | ImageClassification)
-    if not (is_labelled or has_tags) or (task.target or ("", ""))[1] == "number":
+    if not (is_labelled or has_tags) or task.target_type == "number":
         kind = getattr(task, "problem_type", None)
         tags = ", or tags (token_classification)" if command != NEXT else ""
         raise InputError(

@@ -88,7 +88,7 @@ def result(task: Task, example: ColumnBatch, predicted: Mapping[str, list]) -> d
         ]
         return {"kind": "bars", "headline": row["choice"], "bars": bars}
     if any(name.startswith(SCORE) for name in row):
-        several = params.target is not None and params.target[1] == "classes"
+        several = params.target_type == "classes"
         separator = label_predictions.label_separator(params)
         chosen, none = prediction.split(separator) if several else [prediction], "no label"
         if row.get(label_predictions.ABSTAINED):

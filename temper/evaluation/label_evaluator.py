@@ -41,17 +41,17 @@ class LabelEvaluator(Evaluator):
     def __init__(self, *args: Any):
         super().__init__(*args)
         names, positive = self.task.label_names, self.params.positive_label
-        self.target_column, self.target_kind = self.task.params.target
+        self.target_column, self.target_type = self.task.params.target
         self.columns = ("score", *(f"score_{name}" for name in names))
         self.positive = label_predictions.positive_id(positive, names)
         self.per_example_stats = partial(self.module.per_example_stats, num_labels=len(names))
-        if self.target_kind == "class":
+        if self.target_type == "class":
             self.score_options = {"positive": self.positive}
         self.decides = any(getattr(self.params, key) for key in evaluate_rules.DECISIONS)
         needs_validation = evaluate_rules.users_of_validation(self.params)
         has_labels = "validation" in self.raw and self.is_labelled(self.raw["validation"])
         found_rule.check_validation(needs_validation, has_labels=has_labels)
-        self.tunes_thresholds = self.target_kind == "classes" and self.params.threshold == "tuned"
+        self.tunes_thresholds = self.target_type == "classes" and self.params.threshold == "tuned"
         self.tunes = self.tunes_thresholds or bool(needs_validation)
         self.tuning_split = "validation" if "validation" in self.features else "train"
         if self.params.abstain is not None:
@@ -75,7 +75,7 @@ class LabelEvaluator(Evaluator):
     @cached_property
     def found(self) -> FoundRule:
         """How labels are decided for, with what is found on validation."""
-        names, several = self.task.label_names, self.target_kind == "classes"
+        names, several = self.task.label_names, self.target_type == "classes"
         if not self.tunes:
             return FoundRule(rule=decisions.read(self.params, names, several=several))
         examples = self.raw[self.tuning_split]
@@ -97,13 +97,13 @@ class LabelEvaluator(Evaluator):
 
     def is_labelled(self, examples: "Dataset") -> bool:
         values = examples[self.target_column][:]
-        is_number = self.target_kind == "number"
+        is_number = self.target_type == "number"
         return None not in values and (is_number or any(value != -1 for value in values))
 
     def references(self, examples: "Dataset") -> Any:
         """Return ids, numbers (rows,), or sparse booleans (rows, labels)."""
         values = examples[self.target_column][:]
-        if self.target_kind != "classes":
+        if self.target_type != "classes":
             return np.asarray(values)
         from scipy.sparse import csr_array
 
@@ -164,7 +164,7 @@ class LabelEvaluator(Evaluator):
         """Return what the model says about rows, by the rule."""
         rule = self.rule
         scored = self.module.outputs(logits / rule.temperature, references, 0.5)
-        if self.target_kind == "number":
+        if self.target_type == "number":
             return scored
         predictions = rule.predictions(scored.probabilities)
         scored = replace(scored, predictions=predictions)
@@ -219,7 +219,7 @@ class LabelEvaluator(Evaluator):
 
     def make_tables(self, split: str, result: SplitResult, predictions: Path) -> dict[str, Table]:
         by_name, names = super().make_tables(split, result, predictions), self.task.label_names
-        if self.target_kind == "number":
+        if self.target_type == "number":
             return by_name
         assert result.outputs is not None
         counts = label_stats.totals_by_label(result.stats.sum(0)[None])
@@ -231,7 +231,7 @@ class LabelEvaluator(Evaluator):
             is_right = decision_scores.right(result)
             curve = decision_search.risk_coverage(result.confidence, is_right)
             by_name["risk_coverage"] = tables.thinned(**curve)
-        if self.target_kind == "class":
+        if self.target_type == "class":
             by_name["confusion"], by_name["confused_pairs"] = tables.confusion(
                 result.outputs.predictions, result.references, names
             )

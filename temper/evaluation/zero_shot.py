@@ -34,7 +34,7 @@ def predictions(
     from scipy.sparse import csr_array
 
     phrases = label_phrases(p.phrases, task.label_names)
-    is_multi_label = task.params.target[1] == "classes"
+    is_multi_label = task.params.target_type == "classes"
     is_image = "image" in task.params.inputs.values()
     classify = open_classifier(folder, p.template, is_image=is_image, multi_label=is_multi_label)
     found = classify(task.params.read_texts(examples), phrases)

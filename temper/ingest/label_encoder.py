@@ -107,7 +107,7 @@ def check_rows(
     names = task.classes
     if task.has_label_probabilities:  # a label is learned that is nowhere the likeliest
         return
-    if names is None or task.target is None or task.target[1] not in ("class", "classes"):
+    if names is None or task.target_type not in ("class", "classes"):
         return
     are_ids = are_label_ids(set().union(*counts.values()), names)
     if are_ids and labels_are_filtered:

@@ -64,7 +64,7 @@ def _is_missing(value: Any, task: TaskParams) -> bool:
     -1 is a label if `task.labels` names it. Of several labels a row may have none, and an empty
     cell says so: null in Excel, "" in CSV.
     """
-    value_type = task.target[1] if task.target else ""
+    value_type = task.target_type
     if columns.is_null(value):
         return value_type != "classes"
     if value_type == "class" and value in MINUS_ONE:
@@ -87,7 +87,7 @@ def _number(value: Any, _: TaskParams) -> float:
 
 def _label_names(value: Any, task: TaskParams) -> list[str]:
     """Return one name, or any number for multi-label and tags."""
-    value_type, labels = task.target[1] if task.target else "", [value]
+    value_type, labels = task.target_type, [value]
     if value_type == "tags":
         labels = columns.split_words(value) if isinstance(value, str) else list(value)
     elif value_type == "classes":

@@ -201,7 +201,7 @@ def _records(
             sum(not text.strip() for text in itertools.compress(texts, needed)) for texts in rows
         ]
     records["label"] = -1
-    value_type, ids = task.target[1] if task.target else "", stats.label_ids
+    value_type, ids = task.target_type, stats.label_ids
     labelled = [target for target in targets if target is not None]
     stats.num_labelled += len(labelled)
     stats.num_empty += value_type == "classes" and labelled.count([])
@@ -239,7 +239,7 @@ def _check_split(stats: SplitStats, task: TaskParams, split: str, unlabelled: st
         )
     if not stats.num_rows:
         raise InputError(f"{split} has no rows")
-    if task.target is not None and task.target[1] == "classes" and not stats.label_counts:
+    if task.target_type == "classes" and not stats.label_counts:
         stats.num_labelled = stats.num_empty = 0
     if stats.num_empty:
         stats.notes["rows have none of the labels: their cell is empty"] = stats.num_empty

@@ -107,9 +107,14 @@ class TaskSchema(Group):
         return next(self._marked(Target), None)
 
     @property
+    def target_type(self) -> str | None:
+        """The type of the target, a key of METRICS; None: there is none."""
+        return self.target[1] if self.target else None
+
+    @property
     def has_label_names(self) -> bool:
         """Whether the target's values are names, which become ids."""
-        return self.target is not None and self.target[1] in ("class", "classes", "tags")
+        return self.target_type in ("class", "classes", "tags")
 
     @property
     def has_label_probabilities(self) -> bool:
@@ -134,7 +139,7 @@ class TaskSchema(Group):
     @property
     def metrics(self) -> str:
         """The module of temper/metrics that scores the task."""
-        return METRICS[self.target[1] if self.target else None]
+        return METRICS[self.target_type]
 
     @property
     def classes(self) -> Columns | None:
@@ -169,10 +174,9 @@ class TaskSchema(Group):
             raise ValueError(
                 f"two of the task's columns are the same: {', '.join(sorted(columns))}"
             )
-        labels = self.classes
+        labels, target_type = self.classes, self.target_type
         if labels is not None and len(set(labels)) < len(labels):
             raise ValueError("labels holds a name twice")
-        target_type = self.target[1] if self.target else None
         if labels is not None and target_type == "number":
             raise ValueError("regression has no labels; remove labels")
         if labels is not None and len(labels) < 2 and target_type == "class":

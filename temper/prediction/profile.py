@@ -90,7 +90,7 @@ def of_predictions(task: Task, columns: Mapping[str, list], center: np.ndarray |
 
     Of labels it is the likeliest one, whatever a threshold makes of it.
     """
-    predictions, kind = columns["prediction"], (task.params.target or ("", ""))[1]
+    predictions, kind = columns["prediction"], task.params.target_type
     probabilities = {n.removeprefix(SCORE): v for n, v in columns.items() if n.startswith(SCORE)}
     if probabilities:
         names, scores = list(probabilities), np.array(list(probabilities.values()), float)

@@ -30,13 +30,13 @@ class SequenceClassification(Task):
 
     def __init__(self, settings: Settings):
         super().__init__(settings)
-        self.target_kind: label_predictions.TargetKind = self.params.target[1]
+        self.target_type: label_predictions.TargetType = self.params.target_type
         losses = {"classes": "binary_cross_entropy", "number": "squared_error"}
-        self.loss = losses.get(self.target_kind, "cross_entropy")
+        self.loss = losses.get(self.target_type, "cross_entropy")
         self.pipeline_input = json.dumps(self.params.placeholder("a text"), ensure_ascii=False)
         if len(self.params.texts) == 2:
             self.pipeline_input = '{"text": "first text", "text_pair": "second text"}'
-        if self.target_kind == "classes":
+        if self.target_type == "classes":
             self.pipeline_input += ", top_k=None"  # the scores of all labels, not the first alone
 
     def num_outputs(self, types: Mapping[str, Any]) -> int:
@@ -93,9 +93,9 @@ class SequenceClassification(Task):
 
     def target_array(self, values: Sequence[Any], num_labels: int) -> np.ndarray:
         """Return ids (batch,), multi-hot rows (batch, labels) or numbers (batch,)."""
-        if self.target_kind == "number":
+        if self.target_type == "number":
             return np.array([np.nan if y is None else y for y in values], dtype=np.float32)
-        if self.target_kind == "class":
+        if self.target_type == "class":
             return arrays.label_ids(values)
         multi_hot = np.zeros((len(values), num_labels), dtype=np.float32)
         for row, ids in zip(multi_hot, values, strict=True):
@@ -104,7 +104,7 @@ class SequenceClassification(Task):
         return multi_hot
 
     def hard_prediction(self, output: np.ndarray, feature: Mapping[str, Any]) -> np.ndarray:
-        return output > 0 if self.target_kind == "classes" else output.argmax(-1)
+        return output > 0 if self.target_type == "classes" else output.argmax(-1)
 
     def score(self, outputs: Logits, features: Rows, compute_metrics: ComputeMetrics) -> Scores:
         logits, values = np.asarray(outputs, dtype=np.float64), list(features["labels"])
@@ -134,9 +134,9 @@ class SequenceClassification(Task):
         self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
     ) -> Columns:
         logits = self.decode(outputs, features, examples, processor)
-        several = self.target_kind == "classes"
+        several = self.target_type == "classes"
         rule = decisions.read(self.settings.evaluate, self.label_names, several=several)
         return label_predictions.prediction_columns(
-            *(logits, self.label_names, self.target_kind, rule),
+            *(logits, self.label_names, self.target_type, rule),
             separator=label_predictions.label_separator(self.params),
         )

@@ -10,7 +10,7 @@ from temper.params.task import TaskParams
 from temper.tasks.base.arrays import significant
 from temper.tasks.base.decisions import DecisionRule
 
-TargetKind = Literal["class", "classes", "number"]
+TargetType = Literal["class", "classes", "number"]
 ABSTAINED = "abstained"  # the column of `evaluate.abstain`
 SEPARATOR = "|"  # between several labels, where the task names no other
 
@@ -18,7 +18,7 @@ SEPARATOR = "|"  # between several labels, where the task names no other
 def prediction_columns(
     logits: Sequence[np.ndarray],
     label_names: Sequence[str],
-    target_kind: TargetKind,
+    target_type: TargetType,
     rule: DecisionRule,
     separator: str = SEPARATOR,
 ) -> dict[str, list]:
@@ -30,7 +30,7 @@ def prediction_columns(
     Args:
         logits: (outputs,), one per example.
         label_names: in the order of their ids; none for numbers.
-        target_kind: what the outputs mean.
+        target_type: what the outputs mean.
         rule: how labels are decided for.
         separator: between several labels of a prediction.
 
@@ -38,7 +38,7 @@ def prediction_columns(
         InputError: the model has more or fewer outputs than labels.
     """
     outputs = np.stack(logits).astype(np.float64)
-    if target_kind == "number":
+    if target_type == "number":
         return {"prediction": [significant(value) for value in outputs[:, 0]]}
     if outputs.shape[1] != len(label_names):
         raise InputError(
