@@ -12,7 +12,7 @@ import typer
 
 from temper.cli import options
 from temper.cli.without_torch import without_torch
-from temper.core import artifacts
+from temper.core import artifacts, cores
 from temper.core.errors import InputError
 from temper.prediction import packed
 from temper.prediction.batches import BATCH_TOKENS
@@ -53,7 +53,7 @@ def serve(
         predictor = open_export(
             *(model, chosen),
             batch_tokens=BATCH_TOKENS,
-            num_threads=service.num_threads(),
+            num_threads=cores.num_usable(),
             trust_code=trust_code,
             watches=prompt == "query",
             prompt=prompt,

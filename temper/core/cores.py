@@ -21,6 +21,11 @@ def excess_threads(num_threads: int) -> str | None:
     )
 
 
+def num_usable() -> int:
+    """Return how many threads get a core's time each, at least 1."""
+    return max(1, int(min(num_cores(), cpu_quota())))
+
+
 def num_cores() -> int:
     """Return the number of cores that the process may run on (`taskset`, a cpuset)."""
     if hasattr(os, "sched_getaffinity"):

@@ -154,7 +154,7 @@ def train_settings(task: str, num_rows: int, model: Model) -> dict[str, Any]:
         "epochs": epochs,
         "batch_size": 16 if num_rows < 5_000 and task != "embeddings" else 32,
         "learning_rate": rate,
-        "num_threads": min(int(min(cores.num_cores(), cores.cpu_quota())), 8),
+        "num_threads": min(cores.num_usable(), 8),
     }
 
 

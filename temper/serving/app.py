@@ -7,6 +7,7 @@ texts that an embeddings model should find
 import os
 from pathlib import Path
 
+from temper.core import cores
 from temper.core.errors import InputError, exit_on_input_error
 from temper.prediction.batches import BATCH_TOKENS
 from temper.prediction.predictor import GRAPHS, GRAPHS_FOLDER, open_export
@@ -27,7 +28,7 @@ def main() -> None:
         MODEL,
         graphs[0] if graphs else "onnx",
         batch_tokens=BATCH_TOKENS,
-        num_threads=service.num_threads(),
+        num_threads=cores.num_usable(),
         trust_code=False,
         watches=prompt == "query",
         prompt=prompt,

@@ -13,7 +13,6 @@ from http import HTTPStatus
 from http.server import ThreadingHTTPServer
 from typing import Any
 
-from temper.core import cores
 from temper.core.errors import InputError
 from temper.ingest.columns import ColumnBatch
 from temper.params.task import Embeddings, TaskParams
@@ -149,8 +148,3 @@ def serve(service: Service, listening: ThreadingHTTPServer) -> None:
     listening.socket.close()
     for _ in range(http_server.MAX_BODIES):
         service.bodies.acquire(timeout=http_server.TIMEOUT)
-
-
-def num_threads() -> int:
-    """Return the threads of a prediction: the cores that the process or its container may use."""
-    return max(1, int(min(cores.num_cores(), cores.cpu_quota())))

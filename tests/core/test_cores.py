@@ -63,3 +63,11 @@ def test_threads_without_a_core_are_said(monkeypatch):
     assert "2 threads share 1.5 cores' time, a CPU quota," in str(cores.excess_threads(2))
     monkeypatch.setattr(cores, "cpu_quota", lambda: 0.5)
     assert cores.excess_threads(1) is None
+
+
+@pytest.mark.parametrize(("quota", "expected"), [(math.inf, 4), (2.5, 2), (0.5, 1)])
+def test_usable_cores_are_those_of_the_container(monkeypatch, quota, expected):
+    """A container's quota may be less than the machine has, and less than one core."""
+    monkeypatch.setattr(cores, "num_cores", lambda: 4)
+    monkeypatch.setattr(cores, "cpu_quota", lambda: quota)
+    assert cores.num_usable() == expected

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from temper.core import cores
 from temper.core.errors import InputError
 from temper.params.task import Embeddings, Prompts
 from temper.serving import http_server, service
@@ -258,14 +257,6 @@ def test_a_port_that_is_taken_is_one_line(address):
     port = int(address.rpartition(":")[2])
     with pytest.raises(InputError, match=rf"--port {port}: Address already in use; choose another"):
         service.bind(service.Service(SimpleNamespace()), "127.0.0.1", port)
-
-
-@pytest.mark.parametrize(("quota", "expected"), [(float("inf"), 4), (2.5, 2), (0.5, 1)])
-def test_threads_are_the_cores_of_the_container(monkeypatch, quota, expected):
-    """A container's quota may be less than the machine has."""
-    monkeypatch.setattr(cores, "num_cores", lambda: 4)
-    monkeypatch.setattr(cores, "cpu_quota", lambda: quota)
-    assert service.num_threads() == expected
 
 
 def test_drift_is_said_of_many_requests_together(monkeypatch, capsys):
