@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from temper import params
-from temper.core import yaml_file
+from temper.core import causes, yaml_file
 from temper.core.errors import InputError, nearest
 from temper.core.yaml_file import compose, line_of
 
@@ -107,7 +107,7 @@ def refused_by_dvc(tree: yaml.MappingNode) -> list[str]:
     except NotDvcRepoError:
         return ["there is no .dvc folder here: clone the repository with git, or run `dvc init`"]
     except DvcException as error:
-        reasons = [error, *_causes(error)]
+        reasons = causes.chain(error, contexts=False)
         text = ": ".join(" ".join(ADVICE.sub("", str(reason)).split()) for reason in reasons)
         keys = re.findall(r"\['(\w+)'\]", text)
         line = f":{line_of(tree, keys)}" if keys else ""
@@ -129,9 +129,3 @@ def missing_deps(tree: yaml.MappingNode, stages: list[Any]) -> list[str]:
                 text = f"{stage.name} depends on {path.relative_to(Path.cwd())}, which does not "
                 messages[path] = f"{PIPELINE}:{line}: {text}exist and which no stage writes"
     return list(messages.values())
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    while error.__cause__ is not None:
-        error = error.__cause__
-        yield error

@@ -20,7 +20,7 @@ from typing import Any
 import optuna
 
 from temper import params
-from temper.core import determinism, errors
+from temper.core import causes, determinism, errors
 from temper.core.errors import InputError
 from temper.repo import with_own_tools
 from temper.sweep import child_processes, objective, start, workspace
@@ -177,8 +177,7 @@ def overlap(first: str, second: str) -> bool:
 
 def failure_reason(log: Path, error: BaseException) -> str:
     """Return the stage's own error in a trial's log, or else what it said last and DVC's error."""
-    while error.__cause__ is not None:  # DVC's own is "failed to reproduce 'train'"
-        error = error.__cause__
+    *_, error = causes.chain(error, contexts=False)  # DVC's is "failed to reproduce 'train'"
     text = log.read_text(encoding="utf-8", errors="replace")
     said = re.split("^Running stage ", text, flags=re.MULTILINE)[-1]
     lines = said.splitlines()[1:]

@@ -19,6 +19,7 @@ def test_each_error_of_a_chain_once():
     inner, outer, last = OSError("inner"), ValueError("outer"), KeyError("last")
     last.__cause__, outer.__context__ = outer, inner
     assert list(causes.chain(last)) == [last, outer, inner]
+    assert list(causes.chain(last, contexts=False)) == [last, outer]
     assert list(causes.chain(None)) == []
 
 
