@@ -5,9 +5,9 @@ here it is the sha256 of the Arrow file, and all rows are in one shard, in batch
 depends on the rows alone.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,8 @@ from temper.core import artifacts
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, Features
+
+Row = TypeVar("Row")
 
 ROWS_PER_BATCH = 1000
 MAX_BATCH_BYTES = 2**24  # of texts and files in a batch, unless one row has more
@@ -106,17 +108,28 @@ def row_bytes(table: pa.Table) -> np.ndarray:
 
 
 def spans(sizes: np.ndarray) -> Iterator[range]:
-    """Divide rows into runs of at most `ROWS_PER_BATCH` rows and `MAX_BATCH_BYTES`, or one row.
+    """Divide rows into runs as `grouped` does.
 
     Args:
         sizes: bytes of each row.
     """
-    start, ends = 0, sizes.cumsum()
-    while start < len(sizes):
-        limit = MAX_BATCH_BYTES + (ends[start - 1] if start else 0)
-        stop = max(start + 1, int(np.searchsorted(ends, limit, "right")))
-        yield range(start, min(stop, start + ROWS_PER_BATCH))
-        start = min(stop, start + ROWS_PER_BATCH)
+    for rows in grouped(range(len(sizes)), sizes.tolist().__getitem__):
+        yield range(rows[0], rows[-1] + 1)
+
+
+def grouped(rows: Iterable[Row], num_bytes: Callable[[Row], int]) -> Iterator[list[Row]]:
+    """Yield rows in lists of at most `ROWS_PER_BATCH` rows and `MAX_BATCH_BYTES`, or of one row."""
+    group: list[Row] = []
+    size = 0
+    for row in rows:
+        added = num_bytes(row)
+        if group and (len(group) == ROWS_PER_BATCH or size + added > MAX_BATCH_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(row)
+        size += added
+    if group:
+        yield group
 
 
 def drop_augmented(dataset: "Dataset") -> "Dataset":

@@ -1,11 +1,13 @@
 """A table whose cells name WAV files → cells that know where those files are."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+
+from temper.core.errors import InputError
 
 AUDIO = (".wav",)
 MAX_BYTES = 100_000_000  # a photograph of 50 megapixels without compression has 150 MB
@@ -67,12 +69,21 @@ class FileName(str):
             raise ValueError(f"a file outside of {self.reach}, which DVC watches; move it there")
         try:
             with path.open("rb") as stream:
-                data = stream.read(MAX_BYTES + 1)
+                return read_bounded(stream.read, f"{self.folder / self}:", "; cut it")
         except OSError as error:
             raise ValueError(f"{self.folder / self}: {error.strerror or error}") from None
-        if len(data) > MAX_BYTES:
-            raise ValueError(f"{self.folder / self}: more than {MAX_BYTES:,} bytes; cut it")
-        return data
+
+
+def read_bounded(read: Callable[[int], bytes], what: str, remedy: str = "") -> bytes:
+    """Return the bytes of an open file.
+
+    Raises:
+        InputError: there are more than `MAX_BYTES`; `what` says where, or which file has them.
+    """
+    data = read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{what} more than {MAX_BYTES:,} bytes{remedy}")
+    return data
 
 
 def located(

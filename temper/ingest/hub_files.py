@@ -11,7 +11,7 @@ from typing import Any
 from temper.core import arrow
 from temper.core.errors import InputError
 from temper.ingest.columns import ColumnBatch, num_rows
-from temper.ingest.file_names import MAX_BYTES
+from temper.ingest.file_names import read_bounded
 
 ARCHIVES = [(name, "://") for name in ("zip", "gzip", "bz2", "xz", "lz4", "zstd")]
 
@@ -36,24 +36,20 @@ def with_files(
     Raises:
         InputError: a cell names another file or one that is too large, or the file is not there.
     """
-    pending: ColumnBatch = {}
-    size = 0
-    for batch in batches:
-        for i in range(num_rows(batch)):
-            row = {
-                name: _with_bytes(values[i], name, repository) if name in columns else values[i]
-                for name, values in batch.items()
-            }
-            added = sum(len((row[name] or {}).get("bytes") or b"") for name in columns)
-            is_full = num_rows(pending) == arrow.ROWS_PER_BATCH
-            if pending and (is_full or size + added > arrow.MAX_BATCH_BYTES):
-                yield pending
-                pending, size = {}, 0
-            size += added
-            for name, value in row.items():
-                pending.setdefault(name, []).append(value)
-    if pending:
-        yield pending
+
+    def num_bytes(row: dict[str, Any]) -> int:
+        return sum(len((row[name] or {}).get("bytes") or b"") for name in columns)
+
+    rows = (
+        {
+            name: _with_bytes(values[i], name, repository) if name in columns else values[i]
+            for name, values in batch.items()
+        }
+        for batch in batches
+        for i in range(num_rows(batch))
+    )
+    for group in arrow.grouped(rows, num_bytes):
+        yield {name: [row[name] for row in group] for name in group[0]}
 
 
 def _with_bytes(cell: Any, column: str, repository: str) -> Any:
@@ -67,12 +63,9 @@ def _with_bytes(cell: Any, column: str, repository: str) -> Any:
         raise InputError(f"{where}, which is not in the data set, and does not hold its bytes")
     try:
         with xopen(path, "rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+            return cell | {"bytes": read_bounded(stream.read, f"{where}, which has")}
     except FileNotFoundError:
         raise InputError(f"{where}, which the data set does not have") from None
-    if len(data) > MAX_BYTES:
-        raise InputError(f"{where}, which has more than {MAX_BYTES:,} bytes")
-    return cell | {"bytes": data}
 
 
 def _is_of(path: str, repository: str) -> bool:

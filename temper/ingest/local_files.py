@@ -12,7 +12,7 @@ from temper.core.errors import InputError
 from temper.ingest import archives, conll, delimited, dialect, json_files, tables, text_files
 from temper.ingest.archives import ArchiveMember
 from temper.ingest.columns import ColumnBatch
-from temper.ingest.file_names import AUDIO, MAX_BYTES, FileBytes, located
+from temper.ingest.file_names import AUDIO, FileBytes, located, read_bounded
 from temper.ingest.text_files import Note
 from temper.params.data import CsvParams
 
@@ -29,11 +29,9 @@ def _read_text(member: ArchiveMember, note: Note) -> Iterator[ColumnBatch]:
 def _read_bytes(member: ArchiveMember, column: str) -> Iterator[ColumnBatch]:
     """Yield one row: the file's bytes in a column, and its folder's name as the label."""
     path = PurePosixPath(member.path.as_posix() if member.path else member.name.rpartition("!")[2])
+    remedy = "; scale it down" if column == "image" else "; cut it"
     with member.open() as stream:
-        data = stream.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        fix = "scale it down" if column == "image" else "cut it"
-        raise InputError(f"{member.name}: {column} of more than {MAX_BYTES:,} bytes; {fix}")
+        data = read_bounded(stream.read, f"{member.name}: {column} of", remedy)
     data = FileBytes.of(data, member.name)
     yield {column: [data], "label": [path.parent.name], "file": [path.name]}
 
