@@ -14,6 +14,7 @@ from typing import Any
 
 from temper import params
 from temper.core import artifacts, determinism, errors, names, startup
+from temper.core.unedited import unedited
 from temper.ingest import dataset, local_files, overlap
 from temper.ingest.text_files import Note
 from temper.models import light_imports
@@ -201,4 +202,5 @@ if __name__ == "__main__":
         light_imports.list_models_once()
         what, manifests, target = sys.argv[1], *map(Path, sys.argv[2:])
         is_item = what not in ("dataset", "model")
-        main(what, manifests, target / names.running_item() if is_item else target)
+        with unedited():
+            main(what, manifests, target / names.running_item() if is_item else target)

@@ -13,6 +13,7 @@ import numpy as np
 from temper import metrics, params, tracking
 from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.core.errors import InputError
+from temper.core.unedited import unedited
 from temper.evaluation import decision_table, report, tables, train_sample
 from temper.evaluation.embedding_evaluator import RetrievalEvaluator, SimilarityEvaluator
 from temper.evaluation.evaluator import Evaluator
@@ -183,4 +184,5 @@ if __name__ == "__main__":
         determinism.prepare((parameters := params.load()).determinism)
         tracking.begin()
         light_imports.leave_out(parameters)
-        main(*map(Path, sys.argv[1:]))
+        with unedited():
+            main(*map(Path, sys.argv[1:]))

@@ -16,6 +16,7 @@ import numpy as np
 from temper import params, tracking
 from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.core.errors import InputError
+from temper.core.unedited import unedited
 from temper.export import (
     card,
     data_profile,
@@ -161,4 +162,5 @@ if __name__ == "__main__":
         determinism.prepare((parameters := params.load()).determinism)
         tracking.begin()
         light_imports.leave_out(parameters)
-        main(*map(Path, sys.argv[1:]))
+        with unedited():
+            main(*map(Path, sys.argv[1:]))

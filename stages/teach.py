@@ -10,6 +10,7 @@ from pathlib import Path
 
 from temper import augmentation, params
 from temper.core import arrow, artifacts, determinism, errors, names, startup
+from temper.core.unedited import unedited
 from temper.models import light_imports
 
 
@@ -63,4 +64,5 @@ if __name__ == "__main__":
     with errors.exit_on_input_error():
         determinism.prepare(params.load().determinism)
         light_imports.list_models_once()
-        main(*map(Path, sys.argv[1:]))
+        with unedited():
+            main(*map(Path, sys.argv[1:]))

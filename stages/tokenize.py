@@ -17,6 +17,7 @@ import numpy as np
 
 from temper import augmentation, params
 from temper.core import arrow, artifacts, determinism, errors, startup
+from temper.core.unedited import unedited
 from temper.models import light_imports
 from temper.params import user_code
 from temper.tasks.base import Mode, registry
@@ -161,4 +162,5 @@ if __name__ == "__main__":
         determinism.prepare(params.load().determinism)
         startup.postpone("torch")
         light_imports.list_models_once()
-        main(*map(Path, sys.argv[1:]))
+        with unedited():
+            main(*map(Path, sys.argv[1:]))

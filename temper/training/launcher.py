@@ -22,6 +22,7 @@ import psutil
 from temper import params
 from temper.core import cores, determinism, errors, yaml_file
 from temper.core.errors import InputError
+from temper.core.unedited import unedited
 
 ONE_PROCESS = {
     "compute_environment": "LOCAL_MACHINE",
@@ -175,12 +176,14 @@ def main(*arguments: str) -> None:
         arguments = (f"launch/{parameters.train.launch}.yaml", *arguments)
         if (line := cores.excess_threads(parameters.determinism.num_threads)) is not None:
             print(line, file=sys.stderr)
-    status = launch(arguments[0], arguments[1:], variables)
-    if status < 0:
-        name = signal.Signals(-status).name
-        hint = ", as when memory runs out" if name == "SIGKILL" else ""
-        raise InputError(f"a training process was ended by {name}{hint}")
-    sys.exit(status)
+    with unedited():
+        status = launch(arguments[0], arguments[1:], variables)
+        if status < 0:
+            name = signal.Signals(-status).name
+            hint = ", as when memory runs out" if name == "SIGKILL" else ""
+            raise InputError(f"a training process was ended by {name}{hint}")
+        if status:
+            sys.exit(status)
 
 
 if __name__ == "__main__":

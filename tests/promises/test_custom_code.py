@@ -21,6 +21,17 @@ def narrow(logits, labels):
     return loss(logits, labels)
 '''
 )
+EDITOR = """
+from pathlib import Path
+
+from transformers import TrainerCallback
+
+
+class Editor(TrainerCallback):
+    def on_train_begin(self, args, state, control, **kwargs):
+        file = Path("params.yaml")
+        file.write_text(file.read_text().replace("seed: 77", "seed: 78"))
+"""
 LATER = (
     NARROW
     + '''
@@ -51,6 +62,20 @@ def test_edited_custom_code_reruns_its_stages(origin, tmp_path):
     again = ran(run(folder, "dvc repro train"))
     assert [name for name in again if not name.startswith("code_files")] == ["tokenize", "train"]
     assert (folder / "data/history/train.csv").read_text() != before
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("untracked")
+def test_parameters_edited_in_training_are_not_recorded(origin, tmp_path):
+    """DVC reads them once train has ended; put back, the finished training is taken."""
+    folder = clone(origin, tmp_path / "clone", cache=True)
+    (folder / "mine.py").write_text(EDITOR)
+    set_params(folder, code={"mine": "mine.py"}, train__callbacks=["mine.Editor"], seed=77)
+    done = run(folder, "dvc repro train", check=False)
+    assert done.returncode != 0
+    assert "error: edited while train ran: params.yaml: seed (77, now 78);" in done.stderr
+    set_params(folder, seed=77)
+    assert "resuming from step 12" in run(folder, "dvc repro train").stderr
 
 
 @pytest.mark.slow

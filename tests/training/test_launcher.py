@@ -37,8 +37,7 @@ def test_launch_file_is_the_one_that_params_yaml_names(write_params, monkeypatch
     write_params(train__launch="cpu_2")
     found = []
     monkeypatch.setattr(launcher, "launch", lambda *arguments: found.append(arguments) or 0)
-    with pytest.raises(SystemExit):
-        launcher.main("-m", "stages.train", "data/tokenized")
+    launcher.main("-m", "stages.train", "data/tokenized")
     ((file, arguments, variables),) = found
     assert (file, arguments) == ("launch/cpu_2.yaml", ("-m", "stages.train", "data/tokenized"))
     assert variables["PYTHONHASHSEED"] == "0"  # so the training does not start again to set it
@@ -48,8 +47,7 @@ def test_more_threads_than_cores_are_said_once(write_params, monkeypatch, capsys
     """The launcher says it, which is one process however many train."""
     write_params(train__launch="cpu_2", determinism__num_threads=999)
     monkeypatch.setattr(launcher, "launch", lambda *_: 0)
-    with pytest.raises(SystemExit):
-        launcher.main("-m", "stages.train")
+    launcher.main("-m", "stages.train")
     assert capsys.readouterr().err.startswith("determinism.num_threads: 999 threads share ")
 
 

@@ -1,0 +1,88 @@
+"""What DVC records at the end of a stage is what the stage began with."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from temper.core.errors import InputError
+from temper.core.unedited import unedited
+from tests.helpers.workspace import ROOT
+
+CODE = "temper/training/losses.py"
+OTHER = "temper/evaluation/report.py"
+
+
+def edit(file, before, now):
+    """Replace a text that is in a file."""
+    text = Path(file).read_text()
+    assert before in text
+    Path(file).write_text(text.replace(before, now))
+
+
+@pytest.fixture(autouse=True)
+def _repository(tmp_path, monkeypatch):
+    """Go to a folder with the project's stages, the tests' parameters and some code."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    shutil.copy(ROOT / "tests/params.yaml", tmp_path)
+    edit("params.yaml", "code: {}", "code: {mine: mine.py}")
+    for name in (CODE, OTHER, "temper/tasks/causal_lm.py", "mine.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("code\n")
+
+
+def run_while(monkeypatch, stage, *edits):
+    """Run a stage while files are edited; return the error, or None."""
+    monkeypatch.setenv("DVC_STAGE", stage)
+    try:
+        with unedited():
+            for arguments in edits:
+                edit(*arguments)
+    except InputError as error:
+        return str(error)
+
+
+def test_edited_parameters_and_code_of_a_stage_are_named(monkeypatch):
+    """Otherwise dvc.lock, the run cache and the model card would have the new ones."""
+    edits = [
+        ("params.yaml", "learning_rate: 1.0e-3", "learning_rate: 7.0e-3"),
+        (CODE, "code", "other"),
+        ("mine.py", "code", "other"),
+    ]
+    error = run_while(monkeypatch, "train", *edits)
+    assert error is not None
+    named = f"{CODE}, mine.py, params.yaml: train.learning_rate (0.001, now 0.007); DVC would"
+    assert error.startswith(f"edited while train ran: {named}")
+
+
+@pytest.mark.parametrize(
+    "edits",
+    [
+        ("params.yaml", "bootstrap_samples: 200", "bootstrap_samples: 10"),
+        ("params.yaml", "seed: 42\n", "seed: 42  # a comment\n"),
+        (OTHER, "code", "other"),
+        ("temper/tasks/causal_lm.py", "code", "other"),
+    ],
+)
+def test_what_the_stage_does_not_read_may_be_edited(monkeypatch, edits):
+    """The stages after it read it, and comments are no values."""
+    assert run_while(monkeypatch, "train", edits) is None
+
+
+def test_values_of_a_stage_of_many_are_its_own(monkeypatch):
+    """`download@dataset` reads `data`, `download@model` does not."""
+    edits = ("params.yaml", "split: {validation: 0.1", "split: {validation: 0.2")
+    assert run_while(monkeypatch, "download@model", edits) is None
+    edits = ("params.yaml", "split: {validation: 0.2", "split: {validation: 0.3")
+    error = run_while(monkeypatch, "dvc.yaml:download@dataset", edits)
+    assert error is not None
+    named = "params.yaml: data.split.validation (0.2, now 0.3);"
+    assert error.startswith(f"edited while download@dataset ran: {named}")
+
+
+def test_a_stage_without_dvc_is_not_watched(monkeypatch):
+    """Nothing is recorded of it."""
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    with unedited():
+        edit("params.yaml", "seed: 42", "seed: 43")
