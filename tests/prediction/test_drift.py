@@ -13,8 +13,8 @@ from temper.prediction import drift, profile
 from temper.prediction.profile import Facts
 from temper.tasks.base.tags import entities
 
-CLASS = SimpleNamespace(params=SimpleNamespace(target=("label", "class")))
-TAGS = SimpleNamespace(params=SimpleNamespace(target=("tags", "tags")), label_names=["B-X", "O"])
+CLASS = SimpleNamespace(params=SimpleNamespace(target_type="class"))
+TAGS = SimpleNamespace(params=SimpleNamespace(target_type="tags"), label_names=["B-X", "O"])
 
 
 def facts(random, rows, shift=0.0, share=0.3):
