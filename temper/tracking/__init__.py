@@ -205,7 +205,16 @@ def run_tags(parameters: params.Params) -> dict[str, str]:
         tags["base_revision"] = parameters.model.revision
     with suppress(OSError, subprocess.CalledProcessError):  # in a worktree HEAD is the baseline
         tags["mlflow.source.git.commit"] = _output(["git", "rev-parse", "HEAD"])
-        tags["git_dirty"] = str(bool(_output(["git", "status", "--porcelain", "-uno"]))).lower()
+        changed = [
+            "git",
+            "status",
+            "--porcelain",
+            "-uno",
+            "--",
+            ":/",
+            ":!dvc.lock",
+        ]  # DVC writes it
+        tags["git_dirty"] = str(bool(_output(changed))).lower()
     return tags
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,6 +13,7 @@ from temper import tracking
 from temper.cli import sync
 from temper.core.errors import InputError
 from temper.tracking import store, uploader
+from tests.helpers import repository
 from tests.helpers.waiting import LIMIT_S
 
 
@@ -231,6 +233,19 @@ def test_uses_an_experiment_that_another_worker_just_created(client, monkeypatch
     known = iter([None, other.get_experiment(expected)])
     monkeypatch.setattr(mine, "get_experiment_by_name", lambda name: next(known))
     assert store.experiment_id(mine) == expected
+
+
+def test_a_lock_file_that_dvc_writes_is_no_change_of_yours(write_params):
+    """`git_dirty` is about parameters, code and data; `dvc repro` always changes dvc.lock."""
+    parameters = write_params()
+    Path("dvc.lock").write_text("before")
+    for command in ("git init -q", *repository.USER, "git add params.yaml dvc.lock"):
+        subprocess.run(command.split(), check=True)
+    subprocess.run(["git", "commit", "-qm", "start"], check=True)
+    Path("dvc.lock").write_text("stage by stage")
+    assert tracking.run_tags(parameters)["git_dirty"] == "false"
+    Path("params.yaml").write_text("seed: 2")
+    assert tracking.run_tags(parameters)["git_dirty"] == "true"
 
 
 def test_reasons_are_plain_and_hold_no_password():
