@@ -2,9 +2,8 @@
 
 import contextlib
 import io
-import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from copy import deepcopy
 from functools import partial
@@ -16,6 +15,7 @@ import numpy as np
 from temper import params
 from temper.check import network_checks
 from temper.check.findings import Findings
+from temper.check.scratch import scratch_folder
 from temper.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,14 +39,13 @@ def check_on_rows(
         findings: with the mistakes before; rows are read if there are none.
     """
     p = parameters
-    called = partial(record, files=[Path(file) for file in p.code.values()], findings=findings)
+    called = partial(record, parameters=p, findings=findings)
     in_use = (p.train.loss, p.train.collator, p.tokenize.encode, p.evaluate.metrics)
     if not any(in_use) and "." not in p.train.metric_for_best_model:
         return
     if p.data.source == "files" and not findings.mistakes:
-        disk = "data" if Path("data").is_dir() else "."  # all of train may not fit into /tmp
-        with tempfile.TemporaryDirectory(dir=disk) as folder:
-            if (rows := encode_rows(p, processor, Path(folder), called)) is not None:
+        with scratch_folder() as folder:
+            if (rows := encode_rows(p, processor, folder, called)) is not None:
                 check_with_rows(p, *rows, deepcopy(config), processor, called)
 
 
@@ -57,7 +56,7 @@ def check_kinds(p: params.Params, findings: Findings) -> None:
     from temper.params import user_code
     from temper.training import custom_functions
 
-    called = partial(record, files=[Path(file) for file in p.code.values()], findings=findings)
+    called = partial(record, parameters=p, findings=findings)
     with called("train.callbacks"):
         custom_functions.callbacks(p)
     with called("model.custom_class"):
@@ -188,7 +187,7 @@ def readable_references(p: params.Params, task: "Task", raw: "Dataset") -> list:
 
 
 @contextmanager
-def record(key: str, files: Sequence[Path], findings: Findings) -> Iterator[None]:
+def record(key: str, parameters: params.Params, findings: Findings) -> Iterator[None]:
     """Record what custom code raises as a mistake in `key`, with its line; hide what it prints."""
     try:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -196,7 +195,7 @@ def record(key: str, files: Sequence[Path], findings: Findings) -> Iterator[None
     except InputError as error:
         findings.add(key, str(error).removeprefix(key).lstrip(": "))
     except (Exception, SystemExit) as error:  # custom code may raise anything
-        resolved = {str(file.resolve()): file for file in files}
+        resolved = {str(Path(file).resolve()): file for file in parameters.code.values()}
         frames = traceback.extract_tb(error.__traceback__)
         at = [f"{resolved[f.filename]}:{f.lineno}: " for f in frames if f.filename in resolved]
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -213,8 +213,7 @@ def check_steps(parameters: Params, num_rows: int, findings: Findings) -> None:
     if p.batch_size is None:
         findings.facts["steps"] = f"of about {p.batch_tokens:,} tokens, counted by train"
         return
-    rate = sum(method.rate for method in augment.methods.values()) if augment else 0
-    steps = -(-round(num_rows * (1 + rate)) // p.batch_size)
+    steps = -(-round(num_rows * parameters.tokenize.rows_per_example) // p.batch_size)
     in_windows = parameters.tokenize.overflow == "window" or parameters.task.name in WINDOWED
     about = "about " if augment or p.resampling or in_windows else ""
     every = steps if p.evaluate_every == "epoch" else p.evaluate_every

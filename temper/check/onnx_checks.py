@@ -4,7 +4,6 @@
 """
 
 import shutil
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from temper import params
 from temper.check import custom_code_checks
 from temper.check.findings import Findings
+from temper.check.scratch import scratch_folder
 from temper.core.errors import InputError, summary
 
 if TYPE_CHECKING:
@@ -25,11 +25,8 @@ def check(parameters: params.Params, processor: Any, findings: Findings) -> None
     p = parameters
     if p.export.onnx != "required" or p.data.source != "files" or findings.mistakes:
         return
-    files = [Path(file) for file in p.code.values()]
-    called = partial(custom_code_checks.record, files=files, findings=findings)
-    disk = "data" if Path("data").is_dir() else "."
-    with tempfile.TemporaryDirectory(dir=disk) as name, findings.at("export.onnx"):
-        folder = Path(name)
+    called = partial(custom_code_checks.record, parameters=p, findings=findings)
+    with scratch_folder() as folder, findings.at("export.onnx"):
         rows = custom_code_checks.encode_rows(p, processor, folder, called)
         if rows is not None:
             try:

@@ -59,9 +59,7 @@ def encoding_s(folder: Path, parameters: params.Params) -> float:
     while time.perf_counter() - started < ENCODED_S:
         encode(examples, processor, mode="train")
         count += len(next(iter(examples.values())))
-    augment = parameters.tokenize.augment
-    rate = sum(method.rate for method in augment.methods.values()) if augment else 0
-    return (time.perf_counter() - started) / count * (1 + rate)
+    return (time.perf_counter() - started) / count * parameters.tokenize.rows_per_example
 
 
 def training_s(

@@ -5,17 +5,17 @@ own. Nothing is written outside the scratch folder but what a download leaves in
 Balanced class weights are left out: a few rows need not have every label.
 """
 
-import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import numpy as np
 import yaml
 
 from temper import params, repo
+from temper.check.scratch import scratch_folder
 from temper.core import arrow, artifacts, yaml_file
 from temper.core.errors import InputError
 
@@ -33,7 +34,6 @@ WRITTEN = ("dataset", "model", "code", "tokenize")  # folders of data/files
 PER_ITEM = ("translators", "zero_shot", "teachers", "teacher_logits")  # a folder per item
 PATHS = ("data.files", "model.files", "code", "tokenize.synonym_files")
 PRIVATE = ("DVC_", "MLFLOW_", "TEMPER_")  # variables of the real runs
-PREFIX = "tmp-trial-"  # of the scratch folder's name; .gitignore has /data/tmp*/
 TAIL = 15  # lines of a stage that fails without a message of temper's
 
 
@@ -63,7 +63,7 @@ def trial_run(parameters: params.Params) -> Iterator[TrialRun]:
     """
     from tqdm import tqdm
 
-    with scratch_folder(PREFIX) as folder:
+    with scratch_folder() as folder:
         run = TrialRun(folder)
         make_workspace(run.folder, parameters)
         with tqdm(commands(parameters), leave=False, unit="stage", disable=None) as bar:
@@ -82,30 +82,6 @@ def trial_run(parameters: params.Params) -> Iterator[TrialRun]:
         yield run
 
 
-@contextmanager
-def scratch_folder(prefix: str) -> Iterator[Path]:
-    """Yield a folder that is deleted at the end, or by the next run if this one is killed."""
-    disk = Path("data" if Path("data").is_dir() else ".")  # raw data may not fit into /tmp
-    remove_leftovers(disk, prefix)
-    while True:
-        with (
-            tempfile.TemporaryDirectory(prefix=prefix, dir=disk) as name,
-            Path(name, ".lock").open("w") as lock,
-        ):
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if Path(lock.name).exists():  # else another run has removed it before it was locked
-                yield Path(name).resolve()
-                return
-
-
-def remove_leftovers(disk: Path, prefix: str) -> None:
-    """Remove the scratch folders of runs that were killed: nobody holds their lock."""
-    for file in disk.glob(f"{prefix}*/.lock"):
-        with suppress(OSError), file.open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(file.parent)
-
-
 def make_workspace(folder: Path, parameters: params.Params) -> None:
     """Link what the stages read of the repository, and write params.yaml of a short run."""
     for path in Path().iterdir():
@@ -115,9 +91,7 @@ def make_workspace(folder: Path, parameters: params.Params) -> None:
         (folder / "data" / name).mkdir(parents=True)
     tree = yaml_file.values(yaml_file.compose(params.PARAMS_FILE), str(params.PARAMS_FILE))
     for key in PATHS:
-        group: Any = tree
-        for part in key.split("."):
-            group = group[part]
+        group = reduce(getitem, key.split("."), tree)
         group.update({name: str(Path(path).resolve()) for name, path in group.items()})
     shorten(tree, parameters)
     text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
@@ -182,10 +156,7 @@ def commands(parameters: params.Params) -> list[tuple[str, str]]:
             continue
         items = stage["foreach"]
         if isinstance(items, str):
-            group: Any = values
-            for part in items[2:-1].split("."):
-                group = group[part]
-            items = group
+            items = reduce(getitem, items[2:-1].split("."), values)
         for key, item in items.items():
             command = stage["do"]["cmd"].replace("${key}", key)
             command = re.sub(r"\$\{item\.(\w+)\}", lambda m, item=item: item[m[1]], command)

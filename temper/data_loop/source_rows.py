@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temper.check.trial_run import scratch_folder
+from temper.check.scratch import scratch_folder
 from temper.core import arrow
 from temper.core.errors import InputError
 from temper.ingest import dataset, local_files
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 POSITION = "temper_position"  # column: the row's number in its source, from 0
 RAW = Path("data/raw")
-PREFIX = "tmp-rows-"  # of the scratch folder's name; .gitignore has /data/tmp*/
 
 
 @dataclass(frozen=True, order=True)
@@ -81,7 +80,7 @@ def open_rows(parameters: Params, note: Note) -> Iterator[Rows]:
     overlap = "report" if data.overlap == "error" else data.overlap
     changes = {"fold": None, "overlap": overlap, "extra_columns": (*data.extra_columns, POSITION)}
     Path("data").mkdir(exist_ok=True)
-    with scratch_folder(PREFIX) as folder:
+    with scratch_folder() as folder:
         sources = {split: Source() for split in data.files}
         batches = {split: read(split, data, source, note) for split, source in sources.items()}
         target = folder / "raw"

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from stages import tokenize, train
+from temper.check.scratch import scratch_folder
 from temper.check.time_estimate import in_words
-from temper.check.trial_run import scratch_folder
 from temper.core import arrow, artifacts, determinism
 from temper.data_loop import source_rows
 from temper.data_loop.source_rows import Rows
@@ -136,7 +136,7 @@ def judge(parameters: Params, rows: Rows, is_held_out: np.ndarray, folder: Path)
     """
     folder.mkdir(parents=True, exist_ok=True)
     determinism.configure(parameters.determinism, parameters.seed)
-    with scratch_folder(source_rows.PREFIX) as scratch:
+    with scratch_folder() as scratch:
         write_raw(rows, np.flatnonzero(~is_held_out), scratch / "raw")
         tokenized, model = scratch / "tokenized", scratch / "model"
         tokenize.tokenize(scratch / "raw", BASE / "processor", TRANSLATORS, tokenized, parameters)

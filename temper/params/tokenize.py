@@ -124,6 +124,11 @@ class TokenizeParams(Group):
     translators: dict[FileName, HubModel]
     """Translation models of augment by name; {} for none."""
 
+    @property
+    def rows_per_example(self) -> float:
+        """Encoded rows of an example of train: itself, and the augmented ones."""
+        return 1 + sum(m.rate for m in self.augment.methods.values()) if self.augment else 1
+
     @model_validator(mode="after")
     def _check_augment(self) -> Self:
         augment = self.augment

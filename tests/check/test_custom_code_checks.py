@@ -18,5 +18,5 @@ def test_rows_are_written_to_the_disk_of_the_repository(write_params, tmp_path, 
     config: Any = None
     custom_code_checks.check_on_rows(parameters, config, None, Findings())
     (folder,) = folders
-    assert folder.parent == Path("data")
+    assert folder.parent == Path("data").resolve()
     assert not folder.exists()

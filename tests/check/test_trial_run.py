@@ -1,8 +1,6 @@
 """`temper check --run` tries all stages on a few rows and says how long all rows will take."""
 
-import fcntl
 import math
-import os
 import re
 import sqlite3
 from collections import Counter
@@ -109,34 +107,6 @@ def test_the_scratch_folder_reads_the_repository_and_writes_for_itself(repositor
     assert written.train.weight_averaging.count == 2
     assert written.train.warmup_steps == 1
     assert written.train.class_weights is None
-
-
-def test_what_a_killed_run_left_is_removed(tmp_path):
-    """Not the folder of a run that holds its lock, and no other folder."""
-    for name in ("tmp-trial-dead", "tmp-trial-alive", "tmp-other"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / ".lock").touch()
-    with (tmp_path / "tmp-trial-alive/.lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        trial_run.remove_leftovers(tmp_path, trial_run.PREFIX)
-    assert sorted(os.listdir(tmp_path)) == ["tmp-other", "tmp-trial-alive"]
-
-
-def test_a_folder_that_another_run_removes_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
-    """Which takes it for one of a run that was killed."""
-    monkeypatch.chdir(tmp_path)
-    lock, others = fcntl.flock, [trial_run.remove_leftovers]
-
-    def lock_late(file, operation):
-        if operation == fcntl.LOCK_EX and others:
-            others.pop()(Path(), trial_run.PREFIX)
-        lock(file, operation)
-
-    monkeypatch.setattr(fcntl, "flock", lock_late)
-    with trial_run.scratch_folder(trial_run.PREFIX) as folder:
-        assert not others
-        assert (folder / ".lock").exists()
-    assert not os.listdir(tmp_path)
 
 
 def test_a_few_rows_have_the_labels_of_all(prepare):

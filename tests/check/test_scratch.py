@@ -1,0 +1,35 @@
+"""A scratch folder is gone in the end, also if its process is killed."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from temper.check import scratch
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path):
+    """Not the folder of a run that holds its lock, and no other folder."""
+    for name in ("tmp-scratch-dead", "tmp-scratch-alive", "tmp-other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".lock").touch()
+    with (tmp_path / "tmp-scratch-alive/.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        scratch.remove_leftovers(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["tmp-other", "tmp-scratch-alive"]
+
+
+def test_a_folder_that_another_run_removes_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    """Which takes it for one of a run that was killed."""
+    monkeypatch.chdir(tmp_path)
+    lock, others = fcntl.flock, [scratch.remove_leftovers]
+
+    def lock_late(file, operation):
+        if operation == fcntl.LOCK_EX and others:
+            others.pop()(Path())
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    with scratch.scratch_folder() as folder:
+        assert not others
+        assert (folder / ".lock").exists()
+    assert not os.listdir(tmp_path)
