@@ -13,6 +13,7 @@ import numpy as np
 
 from temper.compare.row_scores import RowScores
 from temper.evaluation import bootstrap
+from temper.prediction.drift import holm
 
 LEVEL = 0.05
 DIGITS = 12  # values that differ only by the order of additions are equal
@@ -123,15 +124,6 @@ def adjust(tests: Sequence[Test]) -> list[Test]:
     """Adjust the p-values of several models' tests against one, by Holm."""
     adjusted = holm([test.p for test in tests])
     return [replace(test, adjusted=p) for test, p in zip(tests, adjusted, strict=True)]
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values for multiple testing (Holm 1979, Scand. J. Statist. 6:65)."""
-    order = np.argsort(p_values, kind="stable")
-    scaled = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
-    adjusted = np.empty(len(order))
-    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
-    return adjusted.tolist()
 
 
 def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float, float]:

@@ -5,6 +5,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ class Watch:
             names = sorted(reference | counter)
             first, second = (np.array([c[n] for n in names]) for c in (reference, counter))
             tests[name] = (*compare(first, second, random, ordered=False), LEAST["categories"])
-        adjusted = holm({name: p for name, (_, p, _) in tests.items()})
+        adjusted = dict(zip(tests, holm([p for _, p, _ in tests.values()]), strict=True))
         return [
             f"drift: {self.describe(name)} (distance {distance:.2f}, p {adjusted[name]:.2g}, "
             f"{self.num_rows:,} rows)"
@@ -152,13 +153,13 @@ def compare(
     return found, (1 + as_far) / (1 + DRAWS)
 
 
-def holm(p_values: dict[str, float]) -> dict[str, float]:
-    """Return p-values adjusted for their number (Holm 1979)."""
-    adjusted, largest = {}, 0.0
-    for i, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
-        largest = max(largest, min(1.0, p * (len(p_values) - i)))
-        adjusted[name] = largest
-    return adjusted
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values for multiple testing (Holm 1979, Scand. J. Statist. 6:65)."""
+    order = np.argsort(p_values, kind="stable")
+    scaled = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
+    return adjusted.tolist()
 
 
 def watch(folder: Path) -> Watch | None:

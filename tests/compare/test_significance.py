@@ -67,13 +67,6 @@ def test_mcnemar_is_the_textbook_mid_p():
     assert significance.mcnemar(first[:2], first[:2][::-1]).p == 1
 
 
-def test_holm_is_the_textbook_procedure():
-    """The smallest p is multiplied by 3, the next by 2, and none falls below the one before."""
-    assert significance.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert significance.holm([0.9, 0.5]) == [1.0, 1.0]
-    assert significance.holm([]) == []
-
-
 @pytest.mark.parametrize("kind", ["classification", "multi_label", "regression"])
 def test_resampled_scores_are_the_metrics_of_their_rows(kind):
     """Each sample is compared with the metric module's scores of its rows written out."""

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from temper.compare import model_comparison, significance, verdicts
+from temper.compare import model_comparison, verdicts
+from temper.prediction import drift
 from tests.helpers.comparisons import SAMPLES, TEXTS, WANTED, WORSE, flipped, labelled, model, two
 
 
@@ -75,6 +76,6 @@ def test_adjusts_p_values_of_more_than_two_models():
     for metric in range(len(found.comparisons[0].differences)):
         ps = [one.differences[metric].p for one in found.comparisons]
         adjusted = [one.differences[metric].adjusted for one in found.comparisons]
-        assert adjusted == pytest.approx(significance.holm(ps))
+        assert adjusted == pytest.approx(drift.holm(ps))
     assert "Holm over 4 models" in verdicts.verdict(found.comparisons[0], found)
     assert "Holm-adjusted for 4 models compared with a" in verdicts.method(found)

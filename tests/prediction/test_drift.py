@@ -126,8 +126,9 @@ def test_p_of_numbers_is_that_of_kolmogorov_and_smirnov(shift):
 
 def test_holm_is_that_of_the_paper():
     """Ascending, times the number of those left, never falling, at most 1."""
-    found = drift.holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.6})
-    assert found == pytest.approx({"a": 0.04, "c": 0.09, "b": 0.09, "d": 0.6})
+    assert drift.holm([0.01, 0.04, 0.03, 0.6]) == pytest.approx([0.04, 0.09, 0.09, 0.6])
+    assert drift.holm([0.9, 0.5]) == [1.0, 1.0]
+    assert drift.holm([]) == []
 
 
 def test_facts_of_tokens_are_those_of_each_row():
