@@ -15,7 +15,6 @@ import typer
 from temper.cli import options
 from temper.cli.without_torch import without_torch
 from temper.demo import examples, server
-from temper.prediction.batches import BATCH_TOKENS
 from temper.prediction.predictor import needs_torch, open_export
 
 
@@ -33,9 +32,7 @@ def demo(
     """Open a page to try the exported model on: its task's form, and what it predicts."""
     threads = os.cpu_count() or 1
     with nullcontext() if trust_code or needs_torch(model) else without_torch():
-        predictor = open_export(
-            model, "auto", batch_tokens=BATCH_TOKENS, num_threads=threads, trust_code=trust_code
-        )
+        predictor = open_export(model, "auto", num_threads=threads, trust_code=trust_code)
     rows = examples.load(model, evaluation, predictor.settings.task, num_examples)
     page = server.Demo(predictor, server.title(model), rows)
     with server.bind(page, host, port) as listening, suppress(KeyboardInterrupt):

@@ -54,9 +54,8 @@ def next(
     pin(parameters, context)
     from temper.prediction.predictor import open_export
 
-    predictor = open_export(
-        model, "auto", batch_tokens=1024, num_threads=os.cpu_count() or 1, trust_code=False
-    )
+    threads = os.cpu_count() or 1
+    predictor = open_export(model, "auto", num_threads=threads, trust_code=False)
     task = predictor.settings.task
     if task.inputs != parameters.task.inputs:
         raise InputError(

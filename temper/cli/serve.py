@@ -15,7 +15,6 @@ from temper.cli.without_torch import without_torch
 from temper.core import artifacts, cores
 from temper.core.errors import InputError
 from temper.prediction import packed
-from temper.prediction.batches import BATCH_TOKENS
 from temper.prediction.predictor import GRAPHS_FOLDER, Predictor, needs_torch, open_export
 from temper.serving import service
 
@@ -52,7 +51,6 @@ def serve(
     with nullcontext() if uses_torch else without_torch():
         predictor = open_export(
             *(model, chosen),
-            batch_tokens=BATCH_TOKENS,
             num_threads=cores.num_usable(),
             trust_code=trust_code,
             watches=prompt == "query",

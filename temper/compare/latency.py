@@ -16,7 +16,6 @@ from temper.compare import shared_rows
 from temper.compare.shared_rows import EvaluatedModel
 from temper.core import determinism
 from temper.core.errors import InputError
-from temper.prediction.batches import BATCH_TOKENS
 from temper.prediction.predictor import GRAPHS, open_export
 
 EXPORT = "data/export"
@@ -83,10 +82,7 @@ def open_model(export: Path, engine: str, num_threads: int) -> Callable[[Columns
         InputError: it is damaged, or runs Python code of its own: that of two commits would be
             imported under one name.
     """
-    predictor = open_export(
-        export, engine, batch_tokens=BATCH_TOKENS, num_threads=num_threads, trust_code=False
-    )
-    return predictor.predict
+    return open_export(export, engine, num_threads=num_threads, trust_code=False).predict
 
 
 def read_rows(model: EvaluatedModel, numbers: Sequence[int]) -> list[Columns]:

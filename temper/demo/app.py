@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 
 from temper.demo import server
-from temper.prediction.batches import BATCH_TOKENS
 from temper.prediction.predictor import open_export
 
 FOLDER = Path(__file__).parent
@@ -16,9 +15,8 @@ FOLDER = Path(__file__).parent
 
 def main() -> None:
     model, threads = FOLDER / "model", os.cpu_count() or 1
-    predictor = open_export(  # who starts the Space runs this file too
-        model, "auto", batch_tokens=BATCH_TOKENS, num_threads=threads, trust_code=True
-    )
+    # who starts the Space runs this file too
+    predictor = open_export(model, "auto", num_threads=threads, trust_code=True)
     examples = json.loads((FOLDER / "examples.json").read_text(encoding="utf-8"))
     page = server.Demo(predictor, server.title(model), examples)
     host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", server.PORT))

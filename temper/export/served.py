@@ -17,13 +17,11 @@ class ServedModel(PythonModel):
     """The exported folder on ONNX Runtime, or on torch where it has no ONNX."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        from temper.prediction.batches import BATCH_TOKENS
         from temper.prediction.predictor import open_export
 
         folder, threads = Path(context.artifacts["export"]), os.cpu_count() or 1
-        self.predictor = open_export(  # who serves the model runs this file too
-            folder, "auto", batch_tokens=BATCH_TOKENS, num_threads=threads, trust_code=True
-        )
+        # who serves the model runs this file too
+        self.predictor = open_export(folder, "auto", num_threads=threads, trust_code=True)
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None

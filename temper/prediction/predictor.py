@@ -149,9 +149,9 @@ def open_export(
     folder: Path,
     engine: str,
     *,
-    batch_tokens: int,
     num_threads: int,
     trust_code: bool,
+    batch_tokens: int = BATCH_TOKENS,
     watches: bool = False,
     prompt: str = "query",
 ) -> Predictor:

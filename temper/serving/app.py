@@ -9,7 +9,6 @@ from pathlib import Path
 
 from temper.core import cores
 from temper.core.errors import InputError, exit_on_input_error
-from temper.prediction.batches import BATCH_TOKENS
 from temper.prediction.predictor import GRAPHS, GRAPHS_FOLDER, open_export
 from temper.serving import service
 
@@ -27,7 +26,6 @@ def main() -> None:
     predictor = open_export(
         MODEL,
         graphs[0] if graphs else "onnx",
-        batch_tokens=BATCH_TOKENS,
         num_threads=cores.num_usable(),
         trust_code=False,
         watches=prompt == "query",
