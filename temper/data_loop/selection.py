@@ -49,15 +49,11 @@ def choose(vectors: Any, sureness: np.ndarray, count: int, seed: int) -> np.ndar
     options: Any = {"n_init": 1, "random_state": seed}
     with threadpool_limits(1):  # threads would change the last bits
         means = KMeans(count, **options).fit_predict(vectors)
-    firsts = _first_of_each(means[order])
+    firsts = np.sort(np.unique(means[order], return_index=True)[1])  # of each cluster
     taken = order[firsts].tolist()
     rest = np.delete(order, firsts).tolist()
     taken += rest[: count - len(taken)]  # where clusters came out empty
     return np.array(sorted(taken, key=lambda row: (sureness[row], row)))
-
-
-def _first_of_each(clusters: np.ndarray) -> np.ndarray:
-    return np.sort(np.unique(clusters, return_index=True)[1])
 
 
 def new_rows(keys: Sequence[Any], known: set[Any]) -> tuple[list[int], int, int]:

@@ -69,13 +69,17 @@ class Handler(http_server.Handler):
             self.refuse(HTTPStatus.NOT_FOUND, "not here")
 
 
-def title(folder: Path) -> str:
-    """Return the name of an exported model, as its card has it; without a card, the folder's."""
+def card_metadata(folder: Path) -> dict[str, Any]:
+    """Return what an exported model's card says to the Hub; empty without a card."""
     from huggingface_hub import metadata_load
 
     card = folder / "README.md"
-    metadata = (metadata_load(card) if card.exists() else None) or {}
-    results = metadata.get("model-index") or [{}]
+    return (metadata_load(card) if card.exists() else None) or {}
+
+
+def title(folder: Path) -> str:
+    """Return the name of an exported model, as its card has it; without a card, the folder's."""
+    results = card_metadata(folder).get("model-index") or [{}]
     return results[0].get("name") or folder.resolve().name
 
 

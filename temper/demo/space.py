@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from huggingface_hub import SpaceCardData, metadata_load
+from huggingface_hub import SpaceCardData
 
 from temper.core import artifacts
 from temper.demo import server
@@ -74,8 +74,7 @@ def write(target: Path, model: Path, examples: Sequence[dict[str, Any]]) -> None
 
 def card_data(title: str, model: Path) -> SpaceCardData:
     """Return what the Hub reads of a Space's README.md."""
-    card = model / "README.md"
-    known = (metadata_load(card) if card.exists() else None) or {}
+    known = server.card_metadata(model)
     return SpaceCardData(
         title=title,
         sdk="docker",

@@ -36,11 +36,12 @@ def _quick(train: Values, roles: Roles, model: Model) -> Values:
     """Train the upper half of the layers, without dropout, at a higher rate for fewer epochs."""
     is_pair = len(roles.task.get("text", ())) == 2
     config = model.config
+    num_layers = int(getattr(config, "num_hidden_layers", 0))
     dropouts = [key for key in DROPOUTS if isinstance(getattr(config, key, None), float)]
     return {
         "model.config": dict.fromkeys(dropouts, 0.0),
         **_head(train, "pair" if is_pair else "mean"),
-        "train.freeze": {"embeddings": True, "layers": _num_layers(model) // 2},
+        "train.freeze": {"embeddings": True, "layers": num_layers // 2},
         "train.epochs": max(round(train["epochs"] * 2 / 3), 1),
         "train.learning_rate": train["learning_rate"] * (1.5 if is_pair else 2),
         "train.weight_decay": 0.0,
@@ -104,7 +105,3 @@ def apply(name: str, parameters: dict[str, Any], roles: Roles, model: Model) -> 
         group, key = dotted.split(".")
         parameters[group][key] = value
     return f"--quality {name}: {preset.known}; {UNKNOWN}"
-
-
-def _num_layers(model: Model) -> int:
-    return int(getattr(model.config, "num_hidden_layers", 0))

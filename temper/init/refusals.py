@@ -1,7 +1,7 @@
 """Described columns → an error for data that would be read as something that they are not."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -97,15 +97,20 @@ def check_labels(source: Source, roles: Roles) -> None:
 
 def chats(columns: Columns) -> str | None:
     """Return the column whose cells are lists of messages, as {"role": …, "content": …}."""
+    return _column_of(columns, _is_message)
+
+
+def _column_of(columns: Columns, is_meant: Callable[[Any], bool]) -> str | None:
+    """Return the first column whose lists hold such items alone."""
     for name, column in columns.items():
         items = [item for cell in column.cells if isinstance(cell, list) for item in cell]
-        if items and all(isinstance(item, dict) and _is_message(item) for item in items):
+        if items and all(map(is_meant, items)):
             return name
     return None
 
 
-def _is_message(item: dict[str, Any]) -> bool:
-    return any(keys <= {*item} for keys in MESSAGES)
+def _is_message(item: Any) -> bool:
+    return isinstance(item, dict) and any(keys <= {*item} for keys in MESSAGES)
 
 
 def spans(columns: Columns) -> str | None:
@@ -113,13 +118,10 @@ def spans(columns: Columns) -> str | None:
 
     Answers to questions about a context are no such column.
     """
-    if {"question", "context", "answers"} <= {*columns}:
+    are_answers = {"question", "context", "answers"} <= {*columns}
+    if are_answers or not any(column.is_text for column in columns.values()):
         return None
-    for name, column in columns.items():
-        items = [item for cell in column.cells if isinstance(cell, list) for item in cell]
-        if items and all(map(_is_span, items)) and any(c.is_text for c in columns.values()):
-            return name
-    return None
+    return _column_of(columns, _is_span)
 
 
 def _is_span(item: Any) -> bool:
