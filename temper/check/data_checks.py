@@ -11,7 +11,7 @@ from pathlib import Path
 from temper.check import label_checks
 from temper.check.findings import Findings
 from temper.core.errors import nearest
-from temper.ingest import dataset, local_files, overlap, row_selection
+from temper.ingest import answers, dataset, local_files, overlap, row_selection
 from temper.ingest.columns import ColumnBatch, num_rows
 from temper.ingest.split_stats import SplitStats, read_split
 from temper.ingest.text_files import Note
@@ -84,6 +84,10 @@ def read_splits(
             stats[split] = read_split(batches, parameters.task, data, split)
     for split, split_stats in stats.items():
         notes |= dict.fromkeys(f"{split}: {note}" for note in split_stats.describe_notes())
+    decoding, key = parameters.evaluate.span_decoding, "evaluate.span_decoding.no_answer_threshold"
+    always_answers = decoding is not None and decoding.no_answer_threshold is None
+    if always_answers and any(s.notes[answers.UNANSWERED] for s in stats.values()):
+        notes[f"these are answered all the same; {key}: 0.0 lets the model say none"] = None
     if notes:
         findings.facts["files"] = "\n".join(notes)
     return stats

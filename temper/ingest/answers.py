@@ -8,17 +8,18 @@ from typing import Any
 from temper.core.errors import InputError
 
 UNITS = (("UTF-16 units", "utf-16-le", 2), ("UTF-8 bytes", "utf-8", 1))
+UNANSWERED = "questions have no answer"
 
 
 def place(context: str, answers: dict[str, list[Any]] | None) -> set[str]:
-    """Correct the `answer_start` of a row's answers, in place; return the reasons.
+    """Correct the `answer_start` of a row's answers, in place; return what to note of the row.
 
     Raises:
         InputError: one cannot be corrected without doubt.
     """
-    reasons: set[str] = set()
     if answers is None:
-        return reasons
+        return set()
+    reasons = set() if answers["text"] else {UNANSWERED}
     for i, text in enumerate(answers["text"]):
         start = answers["answer_start"][i]
         if start < 0 or not context.startswith(text, start):

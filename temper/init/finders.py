@@ -136,8 +136,11 @@ def _answers(columns: Columns, wishes: Wishes) -> Roles | None:
     if not {*names} <= {*columns}:
         return None
     task = {"name": "question_answering", **{name: name for name in names}}
-    roles = make_roles(columns, task, names, texts=names[:2])
-    context = columns["context"]
+    context, answers = columns["context"], columns["answers"]
+    notes = ()
+    if answers.num_hollow:
+        notes = (f"{answers.num_hollow:,} of {answers.num_cells:,} questions have no answer",)
+    roles = make_roles(columns, task, names, texts=names[:2], notes=notes)
     if roles.group is None and context.num_distinct >= MIN_GROUPS and not context.is_unique:
         roles = replace(roles, group="context")  # several questions are about one text
     return roles

@@ -17,6 +17,7 @@ MAX_CELLS = 2_000  # cells of a column that are kept, to measure lengths in toke
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")  # Thai, Lao, Japanese, Chinese
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( .*)?")
+HOLLOW = re.compile(r"\s*(\[\s*\]|\{[^][]*\[\s*\][^][]*\[\s*\]\s*\})\s*")  # {"text": [], …: []}
 
 
 @dataclass
@@ -36,6 +37,7 @@ class ColumnProfile:
     has_more: bool = False  # more than MAX_DISTINCT values: `counts` has the first ones
     cells: list[Any] = field(default_factory=list)  # the first ones
     seconds: list[float] = field(default_factory=list)  # of WAV files
+    num_hollow: int = 0  # lists and objects that hold nothing, such as no answers
     unread: str = ""  # why the first one that is no WAV file cannot be read
 
     def add(self, value: Any) -> None:
@@ -47,6 +49,7 @@ class ColumnProfile:
         self.types.add("bytes" if isinstance(value, bytes) else type(value).__name__)
         if len(self.cells) < (1 if isinstance(value, bytes | dict) else MAX_CELLS):  # images
             self.cells.append(value)
+        self.num_hollow += _is_hollow(value)
         if isinstance(value, bytes | list | dict):
             self._measure_clip(value)
             return
@@ -150,6 +153,12 @@ def profile(batches: Iterable[ColumnBatch]) -> dict[str, ColumnProfile]:
                 f"{column.unread}"
             )
     return columns
+
+
+def _is_hollow(value: Any) -> bool:
+    if isinstance(value, str):  # as a table holds it
+        return HOLLOW.fullmatch(value) is not None
+    return not any(value.values()) if isinstance(value, dict) else value == []
 
 
 def _read(name: file_names.FileName, where: str) -> bytes:

@@ -5,7 +5,12 @@ import json
 
 import pytest
 
+from temper import params
+from temper.check import data_checks
+from temper.check.data_checks import LocalSplit
+from temper.check.findings import Findings
 from temper.core.errors import InputError
+from temper.params.schema import SpanDecoding
 from tests.helpers.workspace import ROOT
 
 
@@ -63,3 +68,23 @@ def test_names_images_that_are_cut_off():
     Image.effect_noise((64, 64), 50).save(whole, "PNG")
     with pytest.raises(InputError, match="cannot be read"):
         open_image(whole.getvalue()[:200])
+
+
+@pytest.mark.parametrize("threshold", [None, 0.0])
+def test_counts_questions_without_an_answer(tmp_path, threshold):
+    """And says where each of them gets one all the same."""
+    parameters = params.load(ROOT / "recipes/sample-question_answering.yaml")
+    decoding = SpanDecoding(n_best=2, max_answer_length=5, no_answer_threshold=threshold)
+    evaluate = parameters.evaluate.model_copy(update={"span_decoding": decoding})
+    file, none = tmp_path / "own.jsonl", {"text": [], "answer_start": []}
+    rows = [{"question": "Who?", "context": "Anna left.", "answers": none}] * 3
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    findings, split = Findings(facts={}), LocalSplit(files=[file], columns=[*rows[0]])
+    data_checks.read_splits(
+        parameters.model_copy(update={"evaluate": evaluate}), {"train": split}, findings
+    )
+    counted, *advice = findings.facts["files"].splitlines()
+    assert counted == "train: 3 questions have no answer"
+    assert ["evaluate.span_decoding.no_answer_threshold" in line for line in advice] == [True] * (
+        threshold is None
+    )
