@@ -18,6 +18,7 @@ from temper.compare import (
     model_comparison,
     page,
     seed_groups,
+    seed_table,
     tables,
     verdicts,
 )
@@ -60,49 +61,78 @@ def compare(
     csv: Annotated[
         Path | None, typer.Option(help="Also write scores and costs as CSV, a row per model.")
     ] = None,
+    table: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Also write mean ± standard deviation over seeds and p-values, a table for a "
+            "paper: FILE.tex, FILE.md or FILE.csv; may be repeated."
+        ),
+    ] = None,
     html: Annotated[Path, typer.Option(help="The page to write.")] = Path("comparison.html"),
 ) -> None:
     """Test whether one model is better than another on the same rows."""
     if num_threads is not None and not latency:
         raise InputError("--num-threads is for --latency, which is not given")
+    files = [("markdown", markdown), ("csv", csv), *(("table", file) for file in table or ())]
+    check_files([*files, ("html", html)])
+    seed_table.check(table or [])
     experiments = compared_models.resolve(names or [])
     result = model_comparison.compare(experiments, split, metric, samples)
     groups = seed_groups.group(result.models)
-    plain = [seed_groups.table(groups, result)] if groups else []
+    tests = seed_groups.test_all(groups, result) if groups else []
+    rendered = {file: seed_table.render(file, groups, tests, result) for file in table or ()}
+    by_seed = [seed_groups.table(groups, tests, result)] if groups else []
     measured = measure(result.models, num_threads or 1) if latency else None
     facts, unknown = costs.collect(result, measured)
-    plain += [*costs.tables(result, facts, measured), tables.parameters(experiments)]
-    all_tables = [tables.scores(result), tables.differences(result), *plain]
-    about_seeds = seed_groups.verdicts(groups, result)
-    notes = [*about_seeds, *result.notes, *unknown]
-    title = experiments[0].parameters.export.name
-    html.write_text(page.page(result, plain, notes, title), encoding="utf-8")
+    plain = [*costs.tables(result, facts, measured), tables.parameters(experiments)]
+    all_tables = [*by_seed, tables.scores(result), tables.differences(result), *plain]
+    about_seeds = seed_groups.verdicts(groups, tests, result)
+    remarks = [*seed_groups.remarks(groups, tests, result), *result.notes, *unknown]
+    title, notes = experiments[0].parameters.export.name, [*about_seeds, *remarks]
+    html.write_text(page.page(result, [*by_seed, *plain], notes, title), encoding="utf-8")
     if markdown is not None:
         text = tables.as_markdown(result, all_tables, title, notes)
         markdown.write_text(text, encoding="utf-8")
     if csv is not None:
         costs.write_csv(csv, result, facts)
-    show(result, all_tables, about_seeds, unknown)
-    for kind, file in (("markdown", markdown), ("csv", csv)):
+    for file, text in rendered.items():
+        file.write_text(text, encoding="utf-8", newline="")
+    show(result, all_tables, about_seeds, remarks)
+    for kind, file in files:
         if file is not None:
             print(f"{kind:11}{file}")
     print(f"page       {html}")
+
+
+def check_files(files: Sequence[tuple[str, Path | None]]) -> None:
+    """Check that the files of options can be written.
+
+    Raises:
+        InputError: the folder does not exist, or the file is a folder.
+    """
+    for option, file in files:
+        if file is not None and (file.is_dir() or not file.parent.is_dir()):
+            kind = "is a folder" if file.is_dir() else f"there is no folder {file.parent}"
+            raise InputError(f"--{option} {file}: {kind}; name a file in an existing folder")
 
 
 def show(
     result: Comparison,
     all_tables: Sequence[Table],
     about_seeds: Sequence[str],
-    unknown: Sequence[str],
+    remarks: Sequence[str],
 ) -> None:
     """Print the verdicts, the tables and how they were made."""
     console = Console(highlight=False, soft_wrap=True)
+    for line in about_seeds:
+        console.print(f"[bold]{escape(line)}[/]")
     for comparison in result.comparisons:
         console.print(f"[bold]{escape(verdicts.verdict(comparison, result))}[/]")
         console.print(verdicts.changed_rows(comparison, result), markup=False)
-    for line in about_seeds:
-        console.print(f"[bold]{escape(line)}[/]")
     for table in all_tables:
-        console.print(table.to_rich() if table.rows else f"{table.title}: none", soft_wrap=False)
-    for note in (verdicts.method(result), *result.notes, *unknown):
+        if table.rows:
+            table.print(console)
+        else:
+            console.print(f"{table.title}: none")
+    for note in (verdicts.method(result), *remarks):
         console.print(note, markup=False)

@@ -57,7 +57,7 @@ def curve(
     if enough == max(points) and len(points) > 1:
         verdict = f"best with all of {enough:,} training rows: more may help"
     console = Console(highlight=False)
-    console.print(table.to_rich())
+    table.print(console)
     console.print(verdict)
     out.write_text(page(points, table, verdict, runs[0].parameters.export.name), encoding="utf-8")
     console.print(f"page       {out}")

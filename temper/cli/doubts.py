@@ -163,4 +163,4 @@ def show(found: "DoubtList", folds: int) -> None:
         table.rows.append(
             [f"{row.score:.3f}", row.current, row.suggested, truncate(text, WIDTH), where]
         )
-    Console(highlight=False).print(table.to_rich())
+    table.print(Console(highlight=False))

@@ -41,7 +41,7 @@ def folds(
     table.rows.append(["mean", "", "", *means])
     values = [f"{pooled[name]:.4f}" if name in pooled else "" for name in columns]
     table.rows.append(["pooled", "", str(len(all_rows)), *values])
-    Console(highlight=False).print(table.to_rich())
+    table.print(Console(highlight=False))
 
 
 def all_folds(runs: list[Experiment], named: bool) -> list[Experiment]:

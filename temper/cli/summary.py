@@ -38,7 +38,7 @@ def summary() -> None:
     for remark in [*report.average_of_f1(parameters), *remarks]:
         print(textwrap.fill(remark, LINE))
     if decisions := decision_table.read(METRICS.parent):
-        Console().print(decision_table.text_table(decisions).to_rich())
+        decision_table.text_table(decisions).print(Console())
         for key, reason in decisions["unreached"].items():
             print(f"evaluate.{key}: {reason}")
     model = [f"{EXPORT} ({sizes(EXPORT)})"]

@@ -1,82 +1,169 @@
 """Group models that differ in `seed` alone, and compare the groups over their seeds."""
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from temper.compare import experiments, significance
 from temper.compare.model_comparison import Comparison
 from temper.compare.shared_rows import EvaluatedModel
-from temper.compare.verdicts import format_p
-from temper.evaluation.text_tables import Table, format_number
+from temper.compare.significance import Difference
+from temper.compare.verdicts import format_difference, format_p, p_value, side
+from temper.evaluation.text_tables import Table
 
 NOT_TRAINED_WITH = ("seed", "export.name", "export.license", "data.license", "data.description")
-MAX_SCORES = 4  # in the table
 
-Group = list[EvaluatedModel]
+Tests = Sequence[Mapping[str, Difference]]  # of each configuration but the first, by score
 
 
-def group(models: Sequence[EvaluatedModel]) -> list[Group]:
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """Models that differ in `seed` alone."""
+
+    name: str  # what tells it from the others: its parameters
+    models: list[EvaluatedModel]
+
+    @property
+    def trainings(self) -> str:
+        return ", ".join(model.name for model in self.models)
+
+    def scores(self, metric: str) -> list[float]:
+        """Return a score of each model; [] where one lacks it."""
+        known = [model.scores[metric] for model in self.models if metric in model.scores]
+        return known if len(known) == len(self.models) else []
+
+
+def group(models: Sequence[EvaluatedModel]) -> list[Configuration]:
     """Group models by configuration, in the order of the first ones; [] where each has one seed.
 
     Of models with the same parameters and seed only the first counts.
     """
     by_name = {model.name: model for model in models}
-    groups = []
+    groups: list[list[EvaluatedModel]] = []
     opened = [model.experiment for model in models]
     for members in experiments.by_parameters(opened, NOT_TRAINED_WITH):
         seeds: dict[int, EvaluatedModel] = {}
         for member in members:
             seeds.setdefault(member.parameters.seed, by_name[member.name])
         groups.append(list(seeds.values()))
-    return groups if any(len(members) > 1 for members in groups) else []
-
-
-def names(members: Group) -> str:
-    return ", ".join(model.name for model in members)
-
-
-def scores(members: Group, metric: str) -> list[float]:
-    """Return a score of each model; [] where one lacks it."""
-    known = [model.scores[metric] for model in members if metric in model.scores]
-    return known if len(known) == len(members) else []
-
-
-def table(groups: Sequence[Group], result: Comparison) -> Table:
-    """Return mean ± standard deviation of each configuration over its seeds."""
-    metrics = [n for n in result.greater_is_better if any(scores(g, n) for g in groups)]
-    metrics = metrics[:MAX_SCORES]
-    rows = []
-    for members in groups:
-        values = [scores(members, metric) for metric in metrics]
-        means = [experiments.format_mean(value) if value else "" for value in values]
-        rows.append([names(members), str(len(members)), *means])
-    head = ["trainings", "seeds", *metrics]
-    return Table("configurations, mean ± standard deviation over seeds", head, rows)
-
-
-def verdicts(groups: Sequence[Group], result: Comparison) -> list[str]:
-    """Compare each configuration with the first one over their seeds, a line each."""
-    if not groups:
+    if all(len(members) < 2 for members in groups):
         return []
-    first, *others = groups
-    lines = [
-        f"{model.name} and {first[0].name} differ in the seed alone: their difference is training "
-        "noise"
-        for model in first[1:]
+    names = describe([members[0].experiment for members in groups])
+    pairs = zip(names, groups, strict=True)
+    return [Configuration(name=name, models=members) for name, members in pairs]
+
+
+def describe(configurations: Sequence[experiments.Experiment]) -> list[str]:
+    """Return the parameters that differ with the values of each; of a single one, its model."""
+    leaves = [configuration.leaves for configuration in configurations]
+    differing = [
+        key
+        for key in dict.fromkeys(key for values in leaves for key in values)
+        if key not in NOT_TRAINED_WITH and any(v.get(key) != leaves[0].get(key) for v in leaves)
     ]
-    main = result.main
-    before = scores(first, main)
-    for members in others:
-        after = scores(members, main)
-        if len(before) < 2 or len(after) < 2:
-            continue
-        low, high, p = significance.welch(before, after)
-        value = (low + high) / 2
-        side = "better" if (value > 0) == result.greater_is_better[main] else "worse"
-        kind = f"significantly {side}" if p <= significance.LEVEL else "not significant"
-        shown = [format_number(number, main, sign=True) for number in (value, low, high)]
+    return [
+        ", ".join(f"{key}={experiments.format_value(values.get(key))}" for key in differing)
+        or str(values["model.name"])
+        for values in leaves
+    ]
+
+
+def test_all(configurations: Sequence[Configuration], result: Comparison) -> Tests:
+    """Test each configuration against the first by Welch's t-test over the seeds.
+
+    Scores of a configuration with one seed are not tested. The p-values of each score are adjusted
+    by Holm over the configurations.
+    """
+    first, *others = configurations
+    tests: list[dict[str, Difference]] = [{} for _ in others]
+    for metric in result.greater_is_better:
+        before = first.scores(metric)
+        found = []
+        for target, other in zip(tests, others, strict=True):
+            after = other.scores(metric)
+            if min(len(before), len(after)) > 1:
+                found.append((target, welch(metric, before, after)))
+        adjusted = significance.adjust([difference for _, difference in found])
+        for (target, _), difference in zip(found, adjusted, strict=True):
+            target[metric] = difference
+    return tests
+
+
+def welch(metric: str, before: Sequence[float], after: Sequence[float]) -> Difference:
+    """Return the difference of two means over seeds, with Welch's interval and p-value."""
+    low, high, p = significance.welch(before, after)
+    value = statistics.fmean(after) - statistics.fmean(before)
+    return Difference(metric=metric, value=value, low=low, high=high, p=p, adjusted=p)
+
+
+def table(configurations: Sequence[Configuration], tests: Tests, result: Comparison) -> Table:
+    """Return each score of each configuration over its seeds, with its p-value."""
+    rows = []
+    for metric in result.greater_is_better:
+        shown = metric
+        for configuration, differences in zip(configurations, [{}, *tests], strict=True):
+            if not (scores := configuration.scores(metric)):
+                continue
+            mean = experiments.format_mean(scores)
+            p = p_value(differences[metric].adjusted) if metric in differences else ""
+            rows.append([shown, configuration.name, str(len(scores)), mean, p])
+            shown = ""
+    head = ["score", "configuration", "seeds", "mean ± SD", "p"]
+    return Table("configurations over their seeds", head, rows)
+
+
+def method(configurations: Sequence[Configuration], tests: Tests, result: Comparison) -> str:
+    """Say how the numbers of the table were computed."""
+    text = f"Mean ± sample standard deviation over seeds, on {result.rows}."
+    if num_tested := sum(map(bool, tests)):
+        text += f" p: Welch's t-test over seeds against {configurations[0].name}"
+        text += f", Holm-adjusted for {num_tested} configurations." if num_tested > 1 else "."
+    lower = [name for name, greater in result.greater_is_better.items() if not greater]
+    return f"{text} Lower is better: {', '.join(lower)}." if lower else text
+
+
+def remarks(configurations: Sequence[Configuration], tests: Tests, result: Comparison) -> list[str]:
+    """Say how the table was computed, and which models it leaves out."""
+    if not configurations:
+        return []
+    first, *others = configurations
+    untested = len(first.models) < 2 and any(len(other.models) > 1 for other in others)
+    counted = {model.name for configuration in configurations for model in configuration.models}
+    lines = [
+        f"{model.name} is not in the table: a model above has its parameters and seed"
+        for model in result.models
+        if model.name not in counted
+    ]
+    if untested:
         lines.append(
-            f"configuration {names(members)} vs {names(first)}: {kind} "
-            f"over {len(members)} and {len(first)} seeds ({main} {shown[0]}, "
-            f"95 % CI {shown[1]} to {shown[2]}, Welch {format_p(p)})"
+            f"no configuration is tested: {first.models[0].name}, which was named first, has one "
+            "seed; name the seeds of the configuration to compare with first"
+        )
+    return [f"configurations: {method(configurations, tests, result)}", *lines]
+
+
+def verdicts(
+    configurations: Sequence[Configuration], tests: Tests, result: Comparison
+) -> list[str]:
+    """Compare each configuration with the first one over their seeds, a line each."""
+    if not configurations:
+        return []
+    first, *others = configurations
+    num_tested = sum(map(bool, tests))
+    holm = f", Holm over {num_tested} configurations" if num_tested > 1 else ""
+    lines = [
+        f"{model.name} and {first.models[0].name} differ in the seed alone: their difference is "
+        "training noise"
+        for model in first.models[1:]
+    ]
+    for other, differences in zip(others, tests, strict=True):
+        if (difference := differences.get(result.main)) is None:
+            continue
+        outcome = side(difference, result)
+        kind = "not significant" if outcome == "open" else f"significantly {outcome}"
+        lines.append(
+            f"configuration {other.trainings} vs {first.trainings}: {kind} "
+            f"over {len(other.models)} and {len(first.models)} seeds ({result.main} "
+            f"{format_difference(difference)}, Welch {format_p(difference.adjusted)}{holm})"
         )
     return lines

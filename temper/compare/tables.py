@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from temper.compare import verdicts
 from temper.compare.experiments import Experiment, format_value
 from temper.compare.model_comparison import Comparison
-from temper.compare.verdicts import format_p
+from temper.compare.verdicts import p_value
 from temper.evaluation.text_tables import Table, format_number, format_score, truncate
 
 MAX_LISTED = 10  # changed rows in Markdown, in each direction
@@ -35,8 +35,8 @@ def differences(result: Comparison) -> Table:
             d.metric,
             format_number(d.value, d.metric, sign=True),
             " to ".join(format_number(v, d.metric, sign=True) for v in (d.low, d.high)),
-            format_p(d.p),
-            *([format_p(d.adjusted)] if is_adjusted else []),
+            p_value(d.p),
+            *([p_value(d.adjusted)] if is_adjusted else []),
         ]
         for comparison in result.comparisons
         for i, d in enumerate(comparison.differences)

@@ -177,7 +177,7 @@ def write(
 
 def print_summary(scores: Scores, metrics_module: str) -> None:
     """Print the scores beside the baselines, with their 95 % intervals."""
-    Console().print(text_table(scores, metrics_module).to_rich())
+    text_table(scores, metrics_module).print(Console())
 
 
 def headline(scores: Scores, metrics_module: str) -> str:

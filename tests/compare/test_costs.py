@@ -79,7 +79,7 @@ def test_the_tables_fit_a_terminal_of_80_columns(count):
     facts, _ = costs.collect(result, measured)
     console = Console(width=80, record=True, file=io.StringIO())
     for table in costs.tables(result, facts, measured):
-        console.print(table.to_rich())
+        table.print(console)
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= 80
     for shown in ("22.7", "1,334", "90.0", "12.35"):

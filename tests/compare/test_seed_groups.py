@@ -1,8 +1,12 @@
 """Seeds of one configuration are put together."""
 
 import re
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
+from scipy.stats import ttest_ind
 
 from temper.compare import model_comparison, seed_groups, significance, tables
 from tests.helpers.comparisons import SAMPLES, WANTED, flipped, labelled, model
@@ -10,7 +14,7 @@ from tests.helpers.comparisons import SAMPLES, WANTED, flipped, labelled, model
 
 def trained(name, wrong=range(50)):
     """Return a model of the configuration that its first letter names; the rest is the seed."""
-    settings = {"seed": int(name[1]), "train.epochs": 2.0 if name[0] == "a" else 3.0}
+    settings = {"seed": int(name[1]), "train.epochs": 2.0 + "abcd".index(name[0])}
     return model(name, labelled(WANTED, flipped(WANTED, wrong)), settings=settings)
 
 
@@ -20,14 +24,17 @@ def test_groups_the_seeds_of_one_configuration():
     models = [trained(name, range(count)) for name, count in wrong.items()]
     result = model_comparison.compare(models, None, "accuracy", SAMPLES)
     groups = seed_groups.group(result.models)
-    assert [[model.name for model in group] for group in groups] == [
-        ["a1", "a2"],
-        ["b1", "b2", "b3"],
+    assert [group.trainings for group in groups] == ["a1, a2", "b1, b2, b3"]
+    tests = seed_groups.test_all(groups, result)
+    table = seed_groups.table(groups, tests, result)
+    means = [np.array([0.9, 0.92]), np.array([0.8, 0.83, 0.81])]
+    p = ttest_ind(*means, equal_var=False)[1]
+    assert table.rows[:3] == [
+        ["accuracy", "train.epochs=2", "2", "0.9100 ± 0.0141", ""],
+        ["", "train.epochs=3", "3", "0.8133 ± 0.0153", f"{p:.3f}"],
+        ["f1", "train.epochs=2", "2", "0.9100 ± 0.0141", ""],
     ]
-    table = seed_groups.table(groups, result)
-    assert table.head[:3] == ["trainings", "seeds", "accuracy"]
-    assert table.rows[0][:3] == ["a1, a2", "2", "0.9100 ± 0.0141"]
-    other, line = seed_groups.verdicts(groups, result)
+    other, line = seed_groups.verdicts(groups, tests, result)
     assert other.startswith("a2 and a1 differ in the seed alone: their difference is training noi")
     assert re.fullmatch(
         r"configuration b1, b2, b3 vs a1, a2: significantly worse over 3 and 2 seeds \(accuracy "
@@ -48,7 +55,8 @@ def test_seeds_that_differ_more_than_the_configurations_decide_nothing():
     models = [trained("a1", range(60)), trained("a2", range(90)), trained("b1", range(70)),
               trained("b2", range(100))]  # fmt: skip
     result = model_comparison.compare(models, None, "accuracy", SAMPLES)
-    *_, line = seed_groups.verdicts(seed_groups.group(result.models), result)
+    groups = seed_groups.group(result.models)
+    *_, line = seed_groups.verdicts(groups, seed_groups.test_all(groups, result), result)
     assert "b1, b2 vs a1, a2: not significant over 2 and 2 seeds" in line
 
 
@@ -58,3 +66,47 @@ def test_seeds_without_variance_have_an_interval():
     assert significance.welch([0.5, 0.5], [0.7, 0.7]) == pytest.approx((0.2, 0.2, 0))
     low, high, p = significance.welch([0.9, 0.92], [0.8, 0.83, 0.81])
     assert (low < -0.097 < high, p < 0.05) == (True, True)
+
+
+def test_p_values_of_several_configurations_are_adjusted():
+    """Those of each score by Holm, over the configurations that are tested; one seed is no test."""
+    wrong = {"a1": 60, "a2": 66, "b1": 80, "b2": 88, "c1": 70, "c2": 64, "d1": 90}
+    result = model_comparison.compare(
+        [trained(name, range(count)) for name, count in wrong.items()], None, None, SAMPLES
+    )
+    groups = seed_groups.group(result.models)
+    tests = seed_groups.test_all(groups, result)
+    scores = {name: 1 - count / 600 for name, count in wrong.items()}
+    first = [scores["a1"], scores["a2"]]
+    p: list[Any] = [
+        ttest_ind(first, [scores[f"{name}1"], scores[f"{name}2"]], equal_var=False)[1]
+        for name in "bc"
+    ]
+    found = [test["accuracy"] for test in tests[:2]]
+    assert [test.p for test in found] == pytest.approx(p, abs=1e-4)
+    assert [test.adjusted for test in found] == pytest.approx([2 * p[0], p[1]], abs=1e-4)
+    assert tests[2] == {}
+    *_, line = seed_groups.verdicts(groups, tests, result)
+    assert line.endswith(f"Welch p = {p[1]:.2f}, Holm over 2 configurations)")
+    assert "Holm-adjusted for 2 configurations" in seed_groups.method(groups, tests, result)
+
+
+def test_a_model_that_stands_for_another_is_named():
+    """Of two models with the same parameters and seed the second is left out."""
+    models = [trained("a1", range(60)), trained("a2"), replace(trained("a1"), name="again")]
+    result = model_comparison.compare(models, None, None, SAMPLES)
+    groups = seed_groups.group(result.models)
+    *_, line = seed_groups.remarks(groups, seed_groups.test_all(groups, result), result)
+    assert line == "again is not in the table: a model above has its parameters and seed"
+    assert seed_groups.table(groups, [], result).rows[0][1:3] == ["sample", "2"]
+
+
+def test_a_first_configuration_with_one_seed_is_no_baseline():
+    """Nothing can be tested against it, and a line says what to name first."""
+    models = [trained("a1"), trained("b1", range(60)), trained("b2", range(70))]
+    result = model_comparison.compare(models, None, None, SAMPLES)
+    groups = seed_groups.group(result.models)
+    tests = seed_groups.test_all(groups, result)
+    assert seed_groups.verdicts(groups, tests, result) == []
+    *_, line = seed_groups.remarks(groups, tests, result)
+    assert line.startswith("no configuration is tested: a1, which was named first, has one seed;")
