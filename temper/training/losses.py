@@ -127,7 +127,7 @@ def cross_entropy(
     )
     if focal_gamma:
         probability = logits.softmax(-1).gather(-1, labels.clamp(min=0)[:, None])[:, 0]
-        terms = terms * (1 - probability) ** focal_gamma
+        terms = terms * focal_factor(1 - probability, focal_gamma)
     return terms.sum()
 
 
@@ -150,8 +150,13 @@ def binary_cross_entropy(
     if focal_gamma:
         probability = logits.sigmoid()
         error = multi_hot * (1 - probability) + (1 - multi_hot) * probability
-        terms = terms * error**focal_gamma
+        terms = terms * focal_factor(error, focal_gamma)
     return torch.where(mask, terms, 0.0).sum()
+
+
+def focal_factor(error: Tensor, gamma: float) -> Tensor:
+    """Return `error^gamma`, whose gradient is finite where a certain prediction has no error."""
+    return error.clamp(min=torch.finfo(error.dtype).tiny) ** gamma
 
 
 def squared_error(logits: Tensor, labels: Tensor, *, huber_delta: float | None) -> Tensor:

@@ -49,6 +49,19 @@ def test_multi_label_and_regression_losses_are_torchs():
     torch.testing.assert_close(loss, (logits[0, 0] - 1) ** 2 + (logits[2, 0] - 3) ** 2)
 
 
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [("cross_entropy", torch.tensor([0, 1])), ("binary_cross_entropy", torch.eye(2))],
+)
+def test_focal_gradient_of_a_certain_row_is_finite(name, labels):
+    """With an exponent below 1 that of the factor alone is infinite where nothing is wrong."""
+    logits = torch.tensor([[200.0, -200.0], [0.0, 1.0]], requires_grad=True)
+    losses.build_loss(name, focal_gamma=0.5)(logits, labels).backward()
+    assert logits.grad is not None
+    assert logits.grad[0].tolist() == [0, 0]
+    assert logits.grad[1].isfinite().all()
+
+
 def test_multi_label_weights_apply_to_the_positive_term():
     """They are torch's pos_weight, one per label."""
     logits, hot = torch.randn(4, 3), torch.randint(0, 2, (4, 3)).float()
