@@ -60,7 +60,8 @@ def check_uses(parameters: Params, counts: dict[str, int], findings: Findings) -
         )
     more = f" and {len(names) - NUM_LABELS} more" if len(names) > NUM_LABELS else ""
     listed = [f"{name} {counts[name]:,}" for name in names[:NUM_LABELS]]
-    findings.facts["labels"] = ", ".join(listed) + more
+    lines = [", ".join(listed) + more, *label_encoder.look_alikes(names)]
+    findings.facts["labels"] = "\n".join(lines)
 
 
 def unknown_labels(

@@ -88,11 +88,12 @@ def _select(
     num_dropped = num_train - len(selection["train"].rows)
     selection, subsets = row_selection.draw_subsets(stats, selection, data)
     records = np.concatenate([stats[source].records[rows] for source, rows in selection.values()])
+    notes = [f"{name}: {note}" for name, s in stats.items() for note in s.describe_notes()]
     optional = {
         "filtered": filtered,
         "subset": subsets,
         "fold": data.fold.model_dump() if data.fold is not None else {},
-        "notes": [f"{name}: {note}" for name, s in stats.items() for note in s.describe_notes()],
+        "notes": notes + label_encoder.look_alikes(encoder.names if encoder else ()),
     }
     report = {
         "labels": encoder.names if encoder else None,
@@ -182,7 +183,7 @@ def _text_keys(rows: "Dataset", task: TaskParams, keys: np.ndarray) -> np.ndarra
         return keys
     batches: Any = rows.select_columns(list(task.text_columns)).iter(arrow.ROWS_PER_BATCH)
     found = (
-        splits.row_key([batch[name][i] or "" for name in task.text_columns])
+        splits.text_key([batch[name][i] or "" for name in task.text_columns])
         for batch in batches
         for i in range(columns.num_rows(batch))
     )

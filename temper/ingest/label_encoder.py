@@ -94,6 +94,18 @@ def build_encoder(task: TaskParams, counts: Mapping[str, Counter[str]]) -> Label
     return LabelEncoder(value_type=task.target[1], names=names, ids=ids)
 
 
+def look_alikes(names: Iterable[str]) -> list[str]:
+    """Say which labels differ in case and white space alone; a label may be written in two ways."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(" ".join(name.casefold().split()), []).append(name)
+    return [
+        f"the labels {', '.join(map(repr, group))} differ in case and white space alone"
+        for group in groups.values()
+        if len(group) > 1
+    ]
+
+
 def check_rows(
     task: TaskParams, counts: Mapping[str, Counter[str]], *, labels_are_filtered: bool
 ) -> None:

@@ -194,7 +194,7 @@ def _records(
         records["key"] = [splits.row_key([value.hex() for value in files]) for files in examples]
     else:
         rows = [[_comparison_text(value) for value in example] for example in examples]
-        records["key"] = [splits.row_key(texts) for texts in rows]
+        records["key"] = [splits.text_key(texts) for texts in rows]
         records["characters"] = [sum(map(len, texts)) for texts in rows]
         needed = [name in task.for_prediction().inputs for name in task.inputs]
         records["empty_texts"] = [

@@ -5,6 +5,7 @@ Works on one fixed-size key and a few integers per row, so no text is held in me
 
 import hashlib
 import math
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -18,6 +19,12 @@ def row_key(texts: Sequence[str]) -> bytes:
     """Hash a row's texts to 16 bytes."""
     joined = "\x1f".join(texts)
     return hashlib.blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
+
+
+def text_key(texts: Sequence[str]) -> bytes:
+    """Hash what a row's texts say, the same in upper or lower case and with other white space."""
+    folded = (unicodedata.normalize("NFKC", text).casefold() for text in texts)
+    return row_key([" ".join(text.split()) for text in folded])
 
 
 def assign_splits(

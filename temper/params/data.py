@@ -138,8 +138,8 @@ class DataParams(Group):
     subset: dict[Name, Size] | None = None
     """Split → rows (500) or share (0.1) of it to keep, drawn by split.seed. Absent: all rows."""
     overlap: Literal["report", "drop_from_train", "error"] = "report"
-    """What to do with rows of train that another split has too. Absent: `report`, which counts
-    them."""
+    """What to do with rows of train that another split has too, in any case and spacing. Absent:
+    `report`, which counts them."""
     license: Name | None = None
     """SPDX id of the data. Absent: what the Hub says."""
     description: Name | None = None

@@ -7,6 +7,7 @@ import pytest
 from stages import download
 from temper.core import arrow
 from temper.core.errors import InputError
+from tests.helpers.checks import examine
 from tests.helpers.downloads import CUT, FOLD, SINGLE, get, one_file
 
 
@@ -28,6 +29,31 @@ def test_counts_drops_or_refuses_rows_in_two_splits(write_params, tmp_path, monk
     found, summary = get(write_params, **SINGLE, **changes)
     assert summary["overlap"]["train in test"] == 1
     assert found["train"]["text"] == (["a", "b", "c", "d"] if rule == "report" else ["b", "c", "d"])
+
+
+def test_rows_that_differ_in_case_and_space_alone_are_the_same(write_params, tmp_path, monkeypatch):
+    """A model that ignores case has seen its test row; so may one that does not."""
+    monkeypatch.chdir(tmp_path)
+    one_file("text,label\nA  b,a\nb,b\nab,a\nd,b\n")
+    Path("test.csv").write_text("text,label\na B ,a\nz,b\nZ,b\n")
+    files = {"train": "train.csv", "test": "test.csv"}
+    split = {"validation": 0.0, "test": 0.0, "seed": 1}
+    rule = {"data__overlap": "drop_from_train", "data__files": files, "data__split": split}
+    found, summary = get(write_params, **SINGLE, **rule)
+    assert summary["overlap"]["train in test"] == 1
+    assert summary["splits"]["test"]["duplicates"] == 1
+    assert found["train"]["text"] == ["b", "ab", "d"]
+
+
+def test_labels_that_differ_in_case_and_space_alone_are_said(write_params, tmp_path, monkeypatch):
+    """They may be one label, written in two ways."""
+    monkeypatch.chdir(tmp_path)
+    changes = one_file("text,label\na,neg\nb,pos\nc,Neg \n")
+    _, summary = get(write_params, **SINGLE | {"evaluate__positive_label": None}, **changes)
+    note = "the labels 'Neg ', 'neg' differ in case and white space alone"
+    assert summary["notes"] == [note]
+    _, facts = examine(write_params, **SINGLE | {"evaluate__positive_label": None}, **changes)
+    assert facts["labels"] == f"Neg  1, neg 1, pos 1\n{note}"
 
 
 def test_rows_have_the_same_bytes_anywhere(tmp_path):
