@@ -24,6 +24,7 @@ from temper.compare import (
 )
 from temper.compare.latency import measure
 from temper.compare.model_comparison import Comparison
+from temper.compare.seed_groups import Verdict
 from temper.core.errors import InputError
 from temper.evaluation.text_tables import Table
 
@@ -86,18 +87,19 @@ def compare(
     facts, unknown = costs.collect(result, measured)
     plain = [*costs.tables(result, facts, measured), tables.parameters(experiments)]
     all_tables = [*by_seed, tables.scores(result), tables.differences(result), *plain]
-    about_seeds = seed_groups.verdicts(groups, tests, result)
     remarks = [*seed_groups.remarks(groups, tests, result), *result.notes, *unknown]
-    title, notes = experiments[0].parameters.export.name, [*about_seeds, *remarks]
-    html.write_text(page.page(result, [*by_seed, *plain], notes, title), encoding="utf-8")
+    title = experiments[0].parameters.export.name
+    over_seeds = seed_groups.verdicts(groups, tests, result)
+    text = page.page(result, plain, remarks, title, (over_seeds, by_seed))
+    html.write_text(text, encoding="utf-8")
     if markdown is not None:
-        text = tables.as_markdown(result, all_tables, title, notes)
+        text = tables.as_markdown(result, all_tables, title, remarks, over_seeds)
         markdown.write_text(text, encoding="utf-8")
     if csv is not None:
         costs.write_csv(csv, result, facts)
     for file, text in rendered.items():
         file.write_text(text, encoding="utf-8", newline="")
-    show(result, all_tables, about_seeds, remarks)
+    show(result, all_tables, over_seeds, remarks)
     for kind, file in files:
         if file is not None:
             print(f"{kind:11}{file}")
@@ -119,13 +121,13 @@ def check_files(files: Sequence[tuple[str, Path | None]]) -> None:
 def show(
     result: Comparison,
     all_tables: Sequence[Table],
-    about_seeds: Sequence[str],
+    over_seeds: Sequence[Verdict],
     remarks: Sequence[str],
 ) -> None:
     """Print the verdicts, the tables and how they were made."""
     console = Console(highlight=False, soft_wrap=True)
-    for line in about_seeds:
-        console.print(f"[bold]{escape(line)}[/]")
+    for verdict in over_seeds:
+        console.print(f"[bold]{escape(verdict.text)}[/]")
     for comparison in result.comparisons:
         console.print(f"[bold]{escape(verdicts.verdict(comparison, result))}[/]")
         console.print(verdicts.changed_rows(comparison, result), markup=False)

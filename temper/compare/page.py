@@ -7,6 +7,7 @@ from typing import Any
 from temper import templates
 from temper.compare import verdicts
 from temper.compare.model_comparison import Comparison
+from temper.compare.seed_groups import Verdict
 from temper.core.errors import InputError
 from temper.evaluation.text_tables import Table, format_number, format_score
 
@@ -14,11 +15,18 @@ TEMPLATE = "comparison.html.j2"
 HISTORY = "data/history/validation.csv"
 
 
-def page(result: Comparison, tables: Sequence[Table], notes: Sequence[str], title: str) -> str:
+def page(
+    result: Comparison,
+    tables: Sequence[Table],
+    notes: Sequence[str],
+    title: str,
+    over_seeds: tuple[Sequence[Verdict], Sequence[Table]] = ((), ()),
+) -> str:
     """Render the page.
 
     Args:
         notes: what is missing or could not be tested.
+        over_seeds: verdicts and tables about configurations, which come first.
     """
     return templates.render(
         Path(__file__).with_name(TEMPLATE),
@@ -26,6 +34,7 @@ def page(result: Comparison, tables: Sequence[Table], notes: Sequence[str], titl
         result=result,
         panels=[panel(result, metric) for metric in result.greater_is_better],
         curves=curves(result),
+        over_seeds=over_seeds,
         tables=[table for table in tables if table.rows],
         notes=notes,
         verdicts=verdicts,

@@ -33,6 +33,15 @@ class Configuration:
         return known if len(known) == len(self.models) else []
 
 
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether a configuration is better than the first one."""
+
+    text: str
+    outcome: str  # better, worse or open
+    difference: Difference
+
+
 def group(models: Sequence[EvaluatedModel]) -> list[Configuration]:
     """Group models by configuration, in the order of the first ones; [] where each has one seed.
 
@@ -123,47 +132,48 @@ def method(configurations: Sequence[Configuration], tests: Tests, result: Compar
 
 
 def remarks(configurations: Sequence[Configuration], tests: Tests, result: Comparison) -> list[str]:
-    """Say how the table was computed, and which models it leaves out."""
+    """Say how the table was computed, of which models, and which it leaves out."""
     if not configurations:
         return []
     first, *others = configurations
-    untested = len(first.models) < 2 and any(len(other.models) > 1 for other in others)
+    lines = [f"configurations: {method(configurations, tests, result)}"]
+    for configuration in configurations:
+        lines.append(f"{configuration.name}: {configuration.trainings}")
+        if len(configuration.models) > 1:
+            lines[-1] += "; they differ in the seed alone: their differences are training noise"
     counted = {model.name for configuration in configurations for model in configuration.models}
-    lines = [
+    lines += [
         f"{model.name} is not in the table: a model above has its parameters and seed"
         for model in result.models
         if model.name not in counted
     ]
-    if untested:
+    if len(first.models) < 2 and any(len(other.models) > 1 for other in others):
         lines.append(
             f"no configuration is tested: {first.models[0].name}, which was named first, has one "
             "seed; name the seeds of the configuration to compare with first"
         )
-    return [f"configurations: {method(configurations, tests, result)}", *lines]
+    return lines
 
 
 def verdicts(
     configurations: Sequence[Configuration], tests: Tests, result: Comparison
-) -> list[str]:
-    """Compare each configuration with the first one over their seeds, a line each."""
+) -> list[Verdict]:
+    """Compare each configuration with the first one over their seeds by the main score."""
     if not configurations:
         return []
     first, *others = configurations
     num_tested = sum(map(bool, tests))
     holm = f", Holm over {num_tested} configurations" if num_tested > 1 else ""
-    lines = [
-        f"{model.name} and {first.models[0].name} differ in the seed alone: their difference is "
-        "training noise"
-        for model in first.models[1:]
-    ]
+    found = []
     for other, differences in zip(others, tests, strict=True):
         if (difference := differences.get(result.main)) is None:
             continue
         outcome = side(difference, result)
         kind = "not significant" if outcome == "open" else f"significantly {outcome}"
-        lines.append(
-            f"configuration {other.trainings} vs {first.trainings}: {kind} "
+        text = (
+            f"{other.name} vs {first.name}: {kind} "
             f"over {len(other.models)} and {len(first.models)} seeds ({result.main} "
             f"{format_difference(difference)}, Welch {format_p(difference.adjusted)}{holm})"
         )
-    return lines
+        found.append(Verdict(text=text, outcome=outcome, difference=difference))
+    return found

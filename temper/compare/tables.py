@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from temper.compare import verdicts
 from temper.compare.experiments import Experiment, format_value
 from temper.compare.model_comparison import Comparison
+from temper.compare.seed_groups import Verdict
 from temper.compare.verdicts import p_value
 from temper.evaluation.text_tables import Table, format_number, format_score, truncate
 
@@ -65,15 +66,21 @@ def cell(text: str) -> str:
 
 
 def as_markdown(
-    result: Comparison, tables: Sequence[Table], title: str, notes: Sequence[str]
+    result: Comparison,
+    tables: Sequence[Table],
+    title: str,
+    notes: Sequence[str],
+    over_seeds: Sequence[Verdict] = (),
 ) -> str:
     """Render the whole comparison as Markdown.
 
     Args:
         result: its verdicts come first, its changed rows last.
         notes: what is missing or could not be tested.
+        over_seeds: verdicts about configurations, which come before those about models.
     """
     parts = [f"# {title}: comparison"]
+    parts += ["\n".join(f"- **{verdict.text}**" for verdict in over_seeds)] if over_seeds else []
     parts.append(
         "\n".join(
             f"- **{verdicts.verdict(comparison, result)}**\n"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from temper.compare import model_comparison, page, tables, verdicts
+from temper.compare import model_comparison, page, seed_groups, tables, verdicts
+from tests.compare.test_seed_groups import trained
 from tests.helpers.comparisons import SAMPLES, TEXTS, WANTED, WORSE, labelled, model, two
 
 
@@ -36,3 +37,23 @@ def test_marks_are_drawn_to_scale():
     assert low - drawn["ends"][0] == pytest.approx(drawn["ends"][1] - high)
     assert drawn["rows"][0]["difference"] is None
     assert drawn["signed_ends"][0] < 0 < drawn["rows"][1]["signed"][0]
+
+
+def test_configurations_come_before_their_trainings():
+    """Their verdict and table come first on the page and in Markdown; models are folded away."""
+    wrong = {"a1": 60, "a2": 48, "b1": 120, "b2": 102}
+    models = [trained(name, range(count)) for name, count in wrong.items()]
+    found = model_comparison.compare(models, None, None, SAMPLES)
+    groups = seed_groups.group(found.models)
+    tests = seed_groups.test_all(groups, found)
+    over_seeds = seed_groups.verdicts(groups, tests, found)
+    table = seed_groups.table(groups, tests, found)
+    html = page.page(found, [], [], "title", (over_seeds, [table]))
+    text = tables.as_markdown(found, [table], "title", [], over_seeds)
+    model_verdict = verdicts.verdict(found.comparisons[0], found)
+    for whole in (html, text):
+        assert 0 < whole.index(over_seeds[0].text) < whole.index(model_verdict)
+    assert html.index("Configurations over") < html.index(
+        "<summary>Each model against a1</summary>"
+    )
+    assert "<details><summary>Each model" not in page.page(found, [], [], "title")

@@ -34,12 +34,13 @@ def test_groups_the_seeds_of_one_configuration():
         ["", "train.epochs=3", "3", "0.8133 ± 0.0153", f"{p:.3f}"],
         ["f1", "train.epochs=2", "2", "0.9100 ± 0.0141", ""],
     ]
-    other, line = seed_groups.verdicts(groups, tests, result)
-    assert other.startswith("a2 and a1 differ in the seed alone: their difference is training noi")
+    _, line, *_ = seed_groups.remarks(groups, tests, result)
+    assert line.startswith("train.epochs=2: a1, a2; they differ in the seed alone: their differ")
+    (verdict,) = seed_groups.verdicts(groups, tests, result)
     assert re.fullmatch(
-        r"configuration b1, b2, b3 vs a1, a2: significantly worse over 3 and 2 seeds \(accuracy "
+        r"train\.epochs=3 vs train\.epochs=2: significantly worse over 3 and 2 seeds \(accuracy "
         r"-0\.097, 95 % CI -0\.\d+ to -0\.\d+, Welch p = 0\.\d+\)",
-        line,
+        verdict.text,
     )
     assert seed_groups.group(result.models[:2]) == []
     assert seed_groups.group([result.models[0]] * 2) == []
@@ -56,8 +57,8 @@ def test_seeds_that_differ_more_than_the_configurations_decide_nothing():
               trained("b2", range(100))]  # fmt: skip
     result = model_comparison.compare(models, None, "accuracy", SAMPLES)
     groups = seed_groups.group(result.models)
-    *_, line = seed_groups.verdicts(groups, seed_groups.test_all(groups, result), result)
-    assert "b1, b2 vs a1, a2: not significant over 2 and 2 seeds" in line
+    (verdict,) = seed_groups.verdicts(groups, seed_groups.test_all(groups, result), result)
+    assert "3 vs train.epochs=2: not significant over 2 and 2 seeds" in verdict.text
 
 
 def test_seeds_without_variance_have_an_interval():
@@ -86,8 +87,8 @@ def test_p_values_of_several_configurations_are_adjusted():
     assert [test.p for test in found] == pytest.approx(p, abs=1e-4)
     assert [test.adjusted for test in found] == pytest.approx([2 * p[0], p[1]], abs=1e-4)
     assert tests[2] == {}
-    *_, line = seed_groups.verdicts(groups, tests, result)
-    assert line.endswith(f"Welch p = {p[1]:.2f}, Holm over 2 configurations)")
+    *_, verdict = seed_groups.verdicts(groups, tests, result)
+    assert verdict.text.endswith(f"Welch p = {p[1]:.2f}, Holm over 2 configurations)")
     assert "Holm-adjusted for 2 configurations" in seed_groups.method(groups, tests, result)
 
 
