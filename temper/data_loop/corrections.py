@@ -21,6 +21,7 @@ from temper.data_loop.labels import Spelling
 from temper.data_loop.row_labels import DOUBTS, check_task
 from temper.data_loop.source_rows import Place, Rows
 from temper.ingest import columns, local_files
+from temper.params.data import DataParams
 from temper.params.schema import Params
 from temper.params.task import TokenClassification
 
@@ -97,6 +98,20 @@ def apply(parameters: Params, path: Path) -> tuple[int, dict[str, Path]]:
     changes = changes_by_file(parameters, corrections, {str(file) for file in files})
     if not changes:
         raise InputError(f"{path}: each {CORRECTED} is the label that the row has; none to correct")
+    return sum(map(len, changes.values())), write_copies(data, files, split_of, changes)
+
+
+def write_copies(
+    data: DataParams,
+    files: list[Path],
+    split_of: dict[str, dict[int, str]],
+    changes: dict[str, dict[int, edits.Change]],
+) -> dict[str, Path]:
+    """Write a changed copy of train's files, or a copy per split; return all, or leave none.
+
+    Raises:
+        InputError: a copy is already there.
+    """
     found = {split for by_row in split_of.values() for split in by_row.values()}
     splits = [split for split in ("train", "validation", "test") if split in found]
     root, is_cut = Path(data.files["train"]), len(splits) > 1
@@ -113,7 +128,7 @@ def apply(parameters: Params, path: Path) -> tuple[int, dict[str, Path]]:
                 edit = Edit(kept, changes.get(str(file), {}))
                 copied = written / places[file] if root.is_dir() else written
                 edits.copy(file, copied, edit, data.csv)
-    return sum(map(len, changes.values())), targets
+    return targets
 
 
 def with_all_rows(parameters: Params) -> Params:

@@ -98,7 +98,7 @@ def find(
             doubts = confidence.rank(probabilities, ids)
         else:
             doubts = confidence.tags(probabilities, ids, decoder(parameters, rows))
-        return make_list(parameters, rows, known, doubts, pairs, judge=judged_by, limit=limit)
+        return make_list(known, doubts, pairs, judged_by, limit)
 
 
 def ask(
@@ -133,17 +133,10 @@ def near_pairs(parameters: Params, rows: Rows, similarity: float | None) -> Pair
 
 
 def make_list(
-    parameters: Params,
-    rows: Rows,
-    known: Labels,
-    doubts: Doubts,
-    pairs: Pairs,
-    *,
-    judge: str,
-    limit: int | None,
+    known: Labels, doubts: Doubts, pairs: Pairs, judge: str, limit: int | None
 ) -> DoubtList:
     """Choose and describe the rows to list."""
-    spelling = known.spelling
+    parameters, rows, spelling = known.parameters, known.rows, known.spelling
     conflicts = {
         row: other
         for row in range(len(doubts.scores))
