@@ -14,6 +14,7 @@ from temper.core.errors import InputError
 
 LOCK = Path("dvc.lock")
 FILES = "data/files/dataset"  # the hashes of the data's local files
+OF_RUNS = ("DVC_", "MLFLOW_", "TEMPER_")  # variables of this repository's runs
 MOST_OF_A_GROUP = 2  # causes of a difference between two lock files that are listed one by one
 
 
@@ -53,6 +54,11 @@ def with_own_tools(env: Mapping[str, str]) -> dict[str, str]:
     It is not there where `temper` is called by its path and no environment is activated.
     """
     return dict(env) | {"PATH": f"{Path(sys.executable).parent}:{env.get('PATH', os.defpath)}"}
+
+
+def separate_env() -> dict[str, str]:
+    """Return the variables for a run apart from this repository's: without those of its runs."""
+    return {name: v for name, v in os.environ.items() if not name.startswith(OF_RUNS)}
 
 
 def dvc(*arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> int:

@@ -33,7 +33,6 @@ OUTPUTS = ("data", "checkpoints", "tracking", "sweeps", "params.yaml", "dvc.lock
 WRITTEN = ("dataset", "model", "code", "tokenize")  # folders of data/files
 PER_ITEM = ("translators", "zero_shot", "teachers", "teacher_logits")  # a folder per item
 PATHS = ("data.files", "model.files", "code", "tokenize.synonym_files")
-PRIVATE = ("DVC_", "MLFLOW_", "TEMPER_")  # variables of the real runs
 TAIL = 15  # lines of a stage that fails without a message of temper's
 
 
@@ -170,8 +169,7 @@ def run_stage(stage: str, command: str, folder: Path) -> str:
     Raises:
         InputError: it fails.
     """
-    env = {k: v for k, v in os.environ.items() if not k.startswith(PRIVATE)}
-    env |= {"DVC_STAGE": stage, "TEMPER_LOG_EVERY": "1"}
+    env = repo.separate_env() | {"DVC_STAGE": stage, "TEMPER_LOG_EVERY": "1"}
     env["PYTHONPATH"] = os.pathsep.join([str(Path.cwd()), *filter(None, [env.get("PYTHONPATH")])])
     done = subprocess.run(
         ["sh", "-c", command],

@@ -5,7 +5,6 @@ the commit that an exported folder is of.
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -228,6 +227,4 @@ def dvc(clone: Path, *arguments: str) -> int:
 
 
 def environment() -> dict[str, str]:
-    private = ("DVC_", "MLFLOW_", "TEMPER_")
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(private)}
-    return inherited | {"TEMPER_TRACKING": "off"}
+    return repo.separate_env() | {"TEMPER_TRACKING": "off"}

@@ -53,8 +53,7 @@ def write(target: Path, found: FoundRule, label_names: Sequence[str], scores: Sp
 
 def read(folder: Path) -> dict[str, Any]:
     """Return a folder's decisions.json, empty where there is none."""
-    file = folder / FILE
-    return artifacts.read_json(file) if file.exists() else {}
+    return artifacts.read_optional_json(folder / FILE) or {}
 
 
 def text_table(decisions: Mapping[str, Any]) -> Table:
