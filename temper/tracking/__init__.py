@@ -6,25 +6,20 @@ uploaded by the end of a stage is uploaded by the next stage that reaches the se
 sync`. A stage warns once, whatever fails.
 """
 
-import hashlib
 import json
 import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from temper import params
 from temper.core import determinism
 from temper.core.errors import InputError
-from temper.tracking import journal, sender, store
+from temper.tracking import journal, run_tags, sender, store
 from temper.tracking.store import files_sha256
 from temper.tracking.uploader import Uploader
-
-if TYPE_CHECKING:
-    import psutil
 
 DIGEST = 8  # characters of a data set's digest, as MLflow's own
 
@@ -71,7 +66,9 @@ class Run:
         self.uploader: Uploader | None = None
         if is_off():
             return
-        self.journal = journal.create(f"{stage}-{execution()}-{os.getpid()}", self._warn_unwritten)
+        self.journal = journal.create(
+            f"{stage}-{run_tags.execution()}-{os.getpid()}", self._warn_unwritten
+        )
         self._write(
             "open",
             stage=stage,
@@ -165,7 +162,7 @@ def run(
         fingerprint: of the training; one that resumes continues the run of the killed one.
         model: folder of the trained model; its sha256 identifies the run that trained it.
     """
-    tags = run_tags(parameters) | {"stage": stage}
+    tags = run_tags.of_run(parameters) | {"stage": stage}
     tags |= {"fingerprint": fingerprint} if fingerprint else {}
     tags |= {"model_sha256": model_sha256(model)} if model else {}
     stage_run = Run(stage, tags, parameters)
@@ -187,73 +184,6 @@ def run(
             stage_run.uploader.finish()
 
 
-def run_tags(parameters: params.Params) -> dict[str, str]:
-    """Return the tags that identify a run's code, experiment and execution."""
-    tags = {"execution": execution(), "repository": journal.repository()}
-    for tag, variable in (
-        ("dvc.exp_name", "DVC_EXP_NAME"),
-        ("dvc.baseline_rev", "DVC_EXP_BASELINE_REV"),
-        ("sweep", "TEMPER_SWEEP"),  # set by `temper sweep`
-        ("mlflow.parentRunId", "TEMPER_PARENT_RUN"),  # MLflow nests the run below this one
-    ):
-        if os.environ.get(variable):
-            tags[tag] = os.environ[variable]
-    tags["mlflow.runName"] = os.environ.get("DVC_EXP_NAME") or f"{started()}-{run_name(parameters)}"
-    tags |= {"mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL"}
-    tags["base_model"] = parameters.model.name
-    if parameters.model.revision:
-        tags["base_revision"] = parameters.model.revision
-    with suppress(OSError, subprocess.CalledProcessError):  # in a worktree HEAD is the baseline
-        tags["mlflow.source.git.commit"] = _output(["git", "rev-parse", "HEAD"])
-        changed = [
-            "git",
-            "status",
-            "--porcelain",
-            "-uno",
-            "--",
-            ":/",
-            ":!dvc.lock",
-        ]  # DVC writes it
-        tags["git_dirty"] = str(bool(_output(changed))).lower()
-    return tags
-
-
-def run_name(parameters: params.Params) -> str:
-    """Return the name of a run: the experiment's, or else the model's."""
-    return os.environ.get("DVC_EXP_NAME") or parameters.export.name
-
-
-def execution() -> str:
-    """Return an id shared by the stages of one `dvc` process; without one, of this process."""
-    process = _dvc_process()
-    return hashlib.sha256(f"{process.pid} {process.create_time()}".encode()).hexdigest()[:12]
-
-
-def started() -> str:
-    """Return when this execution began, as 1231-235959 (local time).
-
-    It tells runs apart, and comes first in their names: MLflow's columns show 18 characters.
-    """
-    return time.strftime("%m%d-%H%M%S", time.localtime(_dvc_process().create_time()))
-
-
-def _dvc_process() -> "psutil.Process":
-    """Return the `dvc` process that this one belongs to; without one, this process."""
-    import psutil
-
-    process = psutil.Process()
-    for parent in process.parents():
-        with suppress(psutil.Error):
-            if any(Path(word).name == "dvc" for word in parent.cmdline()[:3]):
-                process = parent
-                break
-    return process
-
-
 def model_sha256(folder: Path) -> str:
     """Return the sha256 of the weight file; of several, that of the list of their hashes."""
     return files_sha256(sorted(folder.glob("*.safetensors")))
-
-
-def _output(command: list[str]) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

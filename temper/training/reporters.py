@@ -17,6 +17,7 @@ from transformers.integrations import integration_utils
 from temper import tracking
 from temper.core.errors import InputError, alternatives
 from temper.params.schema import Params
+from temper.tracking import run_tags
 from temper.tracking.store import EXPERIMENT, root, warn
 from temper.training import distributed
 
@@ -49,7 +50,7 @@ def callbacks(parameters: Params, key: str) -> list[TrainerCallback]:
     listed = names()
     if not listed or not distributed.is_main_process() or tracking.is_off():
         return []
-    return [ReportersCallback(listed, tracking.run_name(parameters).replace("/", "-"), key)]
+    return [ReportersCallback(listed, run_tags.run_name(parameters).replace("/", "-"), key)]
 
 
 class ReportersCallback(TrainerCallback):

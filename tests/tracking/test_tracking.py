@@ -12,7 +12,7 @@ import pytest
 from temper import tracking
 from temper.cli import sync
 from temper.core.errors import InputError
-from temper.tracking import store, uploader
+from temper.tracking import run_tags, store, uploader
 from tests.helpers import repository
 from tests.helpers.waiting import LIMIT_S
 
@@ -243,9 +243,9 @@ def test_a_lock_file_that_dvc_writes_is_no_change_of_yours(write_params):
         subprocess.run(command.split(), check=True)
     subprocess.run(["git", "commit", "-qm", "start"], check=True)
     Path("dvc.lock").write_text("stage by stage")
-    assert tracking.run_tags(parameters)["git_dirty"] == "false"
+    assert run_tags.of_run(parameters)["git_dirty"] == "false"
     Path("params.yaml").write_text("seed: 2")
-    assert tracking.run_tags(parameters)["git_dirty"] == "true"
+    assert run_tags.of_run(parameters)["git_dirty"] == "true"
 
 
 def test_reasons_are_plain_and_hold_no_password():

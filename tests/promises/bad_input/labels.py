@@ -5,7 +5,6 @@ from typing import Any
 
 from tests.promises.bad_input import ABSENT, BadInput
 
-TYPES = ("LOC", "ORG", "PER", "DATE")
 ONE_TEXT = {
     "task.text": ["text"],
     "task.labels": ABSENT,
