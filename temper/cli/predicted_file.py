@@ -75,7 +75,7 @@ def widen(known: pa.DataType, values: list, where: Callable[[int], str]) -> pa.D
     """
 
     def with_values(more: list) -> pa.DataType:
-        fields = [pa.schema({"": type_}) for type_ in (known, pa.array(more).type)]
+        fields = [pa.schema({"": type_}) for type_ in (known, _type_of(more))]
         return pa.unify_schemas(fields, promote_options="permissive").field(0).type
 
     try:
@@ -90,6 +90,22 @@ def widen(known: pa.DataType, values: list, where: Callable[[int], str]) -> pa.D
                     f"found {value!r:.80}; mend it, or write .jsonl or .csv"
                 ) from None
         return known  # each fits alone: `_array` names the integer that float64 cannot hold
+
+
+def _type_of(values: list) -> pa.DataType:
+    """Return the Arrow type of values: its own choice, which has no nanoseconds, nor uint64.
+
+    Raises:
+        one of `UNFIT`: no type holds them.
+    """
+    try:
+        found = pa.array(values).type
+    except OverflowError:
+        return pa.array(values, pa.uint64()).type
+    is_precise = any(getattr(v, "nanosecond", 0) or getattr(v, "nanoseconds", 0) for v in values)
+    if pa.types.is_timestamp(found) and is_precise:
+        return pa.timestamp("ns", found.tz)
+    return pa.duration("ns") if pa.types.is_duration(found) and is_precise else found
 
 
 def _json(value: Any) -> str:

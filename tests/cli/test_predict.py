@@ -196,6 +196,19 @@ def test_values_that_text_formats_have_no_type_for(run):
         run("new.parquet", "scored.csv", with_image)
 
 
+def test_parquet_keeps_every_digit_of_numbers_and_times(run):
+    """pandas writes nanoseconds, which Arrow would cut off, and ids may need all of 64 bits."""
+    columns = {
+        "time": pa.array([None, 1704164645678901234], pa.timestamp("ns", "Europe/Berlin")),
+        "span": pa.array([None, 1], pa.duration("ns")),
+        "id": pa.array([0, 2**64 - 1], pa.uint64()),
+    }
+    table = pa.table(columns | {"text": ["a", "b"]})
+    pq.write_table(table, "new.parquet")
+    run("new.parquet", "scored.parquet")
+    assert pq.read_table("scored.parquet").select(table.column_names).equals(table)
+
+
 def test_images_are_left_out_of_text_formats(run, monkeypatch):
     """A folder of images gives a table of names and predictions."""
     from PIL import Image
