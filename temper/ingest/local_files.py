@@ -61,9 +61,9 @@ def find_files(name: str, split: str, pattern: str, key: str = "") -> list[Path]
         key: names the path in errors. "": the split's key in params.yaml.
 
     Raises:
-        InputError: the path does not exist, nothing matches, a pipe, a device, a broken link or a
-            file of an unknown format does, or a plain-text file, perhaps a README, is among files
-            of other formats.
+        InputError: the path does not exist, nothing matches, a pipe, a device, a broken link, a
+            linked folder or a file of an unknown format does, or a plain-text file, perhaps a
+            README, is among files of other formats.
     """
     path, fix = Path(name), "" if key else ", or set data.glob to match only those"
     key = key or f"data.files.{split}"
@@ -73,7 +73,7 @@ def find_files(name: str, split: str, pattern: str, key: str = "") -> list[Path]
         raise InputError(f"{key}: no such file or folder: {name}{hint}")
     files = [path]
     if path.is_dir():
-        files = _matching(path, pattern.replace("{split}", split))
+        files = _matching(path, pattern.replace("{split}", split), key)
     if not files:
         inner = sorted(path.iterdir())
         hint = (
@@ -92,9 +92,22 @@ def find_files(name: str, split: str, pattern: str, key: str = "") -> list[Path]
     return files
 
 
-def _matching(folder: Path, pattern: str) -> list[Path]:
-    """Return the files in a folder, without hidden ones unless the pattern names these."""
+def _matching(folder: Path, pattern: str, key: str) -> list[Path]:
+    """Return the files in a folder, without hidden ones unless the pattern names these.
+
+    Raises:
+        InputError: one is behind a link to a folder. `**` leaves such files out, and DVC does not
+            see them change.
+    """
     files = [path for path in folder.glob(pattern) if not path.is_dir()]
+    inner = {path for parent in {f.parent for f in files} for path in (parent, *parent.parents)}
+    inner = {path for path in inner if folder in path.parents}
+    inner |= {path for path in folder.rglob("*") if path.is_dir()} if "**" in pattern else set()
+    if links := sorted(path for path in inner if path.is_symlink()):
+        raise InputError(
+            f"{key}: {links[0]} is a link to a folder, which is not followed: name the folder that "
+            "it leads to, or put its files here"
+        )
     if "/." not in f"/{pattern}":
         files = [file for file in files if not archives.is_hidden(str(file.relative_to(folder)))]
     return sorted(files)

@@ -261,6 +261,19 @@ FILES = [
         "x/y.csv is a link to a file that does not exist",
         path="x",
     ),
+    *(
+        BadInput(
+            name=f"linked_folder_{pattern.count('*')}",
+            changes={"data.files": {"train": "mine"}, "data.glob": pattern},
+            files={
+                "mine/a/x.csv": GOOD,
+                "other/y.csv": GOOD,
+                "mine/b": lambda path: path.symlink_to("../other"),
+            },
+            says=("mine/b is a link to a folder, which is not followed: name the folder",),
+        )
+        for pattern in ("*/*", "**/*.csv")
+    ),
     train("gzip_cut", "x.csv.gz", gzip.compress(GOOD.encode())[:-9], "x.csv.gz: broken archive"),
     train("gzip_is_csv", "x.csv.gz", GOOD, "x.csv.gz: broken archive", "pack it again"),
     train("zip_is_csv", "x.zip", GOOD, "x.zip: broken ZIP archive", "pack it again"),
