@@ -91,9 +91,11 @@ def next_commands(parameters: params.Params) -> list[tuple[str, str]]:
         ("temper compare HEAD workspace", "is it significantly better?"),
     ]
     commands = []
-    if is_comparable("HEAD"):
-        commands = compare
-    elif repo.try_git("status", "--porcelain", "--", *COMMITTED):
+    is_uncommitted = bool(repo.try_git("status", "--porcelain", "--", *COMMITTED))
+    if is_comparable("HEAD"):  # the next experiment would replace a result that is not committed
+        keep = [("git commit -qam 'A better model'", "keep it, before the next one")]
+        commands = [compare[1], *keep] if is_uncommitted else compare
+    elif is_uncommitted:
         commands = [
             (f"git add {' '.join(COMMITTED)} && git commit -m 'First result'", ""),
             *compare,

@@ -1,6 +1,6 @@
 """Write the scores of configurations over their seeds as a table for a paper.
 
-`temper compare baseline $(dvc exp list --name-only) --table scores.tex`
+`temper compare base-{1..5} best-{1..5} --table scores.tex`
 """
 
 import io

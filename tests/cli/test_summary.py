@@ -101,6 +101,9 @@ def test_recommends_only_what_works_now(finished, capsys, monkeypatch):
         "dvc exp run -S train.learning_rate=0.002",
         "temper compare HEAD workspace",
     ]
+    Path("dvc.lock").write_text(Path("dvc.lock").read_text() + "\n")
+    commands = [command for command, _ in summary.next_commands(parameters)]
+    assert commands[:2] == ["temper compare HEAD workspace", "git commit -qam 'A better model'"]
     Path("tests/data/test.csv").rename("tests/data/other.csv")
     end = "--input tests/data/validation.csv --output scored.csv"
     assert summary.next_commands(parameters)[-1][0].endswith(end)
