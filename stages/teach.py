@@ -43,12 +43,7 @@ def teach(
 
 
 def main(
-    raw_folder: Path,
-    code: Path,
-    synonym_files: Path,
-    translators: Path,
-    models: Path,
-    target: Path,
+    raw_folder: Path, code: Path, synonym_files: Path, translators: Path, models: Path, target: Path
 ) -> None:
     parameters, name = params.load(), names.running_item()
     artifacts.remove_stale_manifests(code, parameters.code)

@@ -17,14 +17,7 @@ from temper import params, tracking
 from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.models import light_imports
 from temper.params import user_code
-from temper.training import (
-    checkpoint,
-    console,
-    distillation,
-    distributed,
-    fingerprint,
-    precision,
-)
+from temper.training import checkpoint, console, distillation, distributed, fingerprint, precision
 
 NO_TEACHERS = Path("data/teacher_logits")  # without a folder in it
 

@@ -133,10 +133,8 @@ def augment_batch(
     A row is dropped if a changed text is empty, or if it equals its original or an earlier
     augmented row of the same original.
     """
-    draws, columns = (
-        list(draw_rows(examples, first_row, method, augmentation)),
-        augmentation.columns,
-    )
+    columns = augmentation.columns
+    draws = list(draw_rows(examples, first_row, method, augmentation))
     seen = {(draw.row, *(examples[column][draw.row] for column in columns)) for draw in draws}
     rows = []
     for draw, changed in zip(draws, change_texts(examples, draws, method, columns), strict=True):

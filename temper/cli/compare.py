@@ -45,8 +45,7 @@ def compare(
         typer.Option(help="Default: test, or validation where a model has no test labels."),
     ] = None,
     metric: Annotated[
-        str | None,
-        typer.Option(help="Metric of the verdict; default: the task's main one."),
+        str | None, typer.Option(help="Metric of the verdict; default: the task's main one.")
     ] = None,
     samples: Annotated[int, typer.Option(min=100, help="Bootstrap samples.")] = 10_000,
     latency: Annotated[

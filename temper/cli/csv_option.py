@@ -10,8 +10,7 @@ from temper.core.errors import InputError
 from temper.params.data import CsvParams
 
 CsvOption = Annotated[
-    str | None,
-    typer.Option(help="How CSV and TSV are written: data.csv, as in {quoting: none}"),
+    str | None, typer.Option(help="How CSV and TSV are written: data.csv, as in {quoting: none}")
 ]
 
 

@@ -66,12 +66,7 @@ def doubts(
 
     notes: dict[str, None] = {}
     found = doubt_list.find(
-        parameters,
-        notes.setdefault,
-        judge=judge,
-        folds=folds,
-        similarity=similarity,
-        limit=rows,
+        parameters, notes.setdefault, judge=judge, folds=folds, similarity=similarity, limit=rows
     )
     doubt_list.write(found.rows, output)
     print(*notes, sep="\n", end="\n" * bool(notes))

@@ -21,9 +21,7 @@ VARIED = ("data.fold.index",)
 MAX_SCORES = 4  # columns of the table
 
 
-def folds(
-    names: Experiments = None,
-) -> None:
+def folds(names: Experiments = None) -> None:
     """Aggregate a cross-validation: the scores of each fold, their mean, all rows pooled."""
     runs = all_folds(experiments.finished(names or []), bool(names))
     parameters, module = runs[0].parameters, runs[0].parameters.task.metrics

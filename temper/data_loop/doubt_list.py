@@ -225,10 +225,7 @@ def write(rows: Iterable[Doubt], target: Path) -> None:
     rows = list(rows)
     names = dict.fromkeys(name for row in rows for name in row.cells)
     titles = [f"data_{name}" if name in COLUMNS else name for name in names]
-    with (
-        appearing(target) as partial,
-        partial.open("w", newline="", encoding="utf-8") as file,
-    ):
+    with appearing(target) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv_file.writer(file)
         writer.writerow([*COLUMNS, *titles])
         writer.writerows(_cells(rows, list(names)))

@@ -119,11 +119,7 @@ def _operating_cut(
 
 
 def _confidence_cut(
-    rule: DecisionRule,
-    probabilities: np.ndarray,
-    references: np.ndarray,
-    target: str,
-    value: float,
+    rule: DecisionRule, probabilities: np.ndarray, references: np.ndarray, target: str, value: float
 ) -> Cut:
     decided = rule.predictions(probabilities)
     right = (decided == references).reshape(len(references), -1).all(-1)

@@ -22,10 +22,7 @@ from temper.params.data import CsvParams
 
 DEFAULTS = {".csv": (",", "double"), ".tsv": ("\t", "none")}  # suffix → delimiter, quoting
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-MEANINGS = {
-    "double": 'quotes (") enclose fields',
-    "none": 'quotes (") are ordinary characters',
-}
+MEANINGS = {"double": 'quotes (") enclose fields', "none": 'quotes (") are ordinary characters'}
 SAMPLE_LINES, SAMPLE_CHARACTERS = 100, 1 << 20  # that decide about the delimiter, at most
 ENCLOSED = re.compile('"[^"]*(?:""[^"]*)*"')
 

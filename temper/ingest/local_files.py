@@ -128,10 +128,7 @@ def _checked_suffix(file: Path, key: str) -> str:
 
 
 def read(
-    files: Iterable[Path],
-    csv: CsvParams | None = None,
-    note: Note = str,
-    reach: Path | None = None,
+    files: Iterable[Path], csv: CsvParams | None = None, note: Note = str, reach: Path | None = None
 ) -> Iterator[ColumnBatch]:
     """Yield the rows of files, up to `text_files.ROWS` at a time; an archive's member by member.
 

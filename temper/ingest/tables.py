@@ -38,11 +38,7 @@ def read_parquet(member: ArchiveMember) -> Iterator[ColumnBatch]:
 
 def read_arrow(member: ArchiveMember) -> Iterator[ColumnBatch]:
     """Yield the record batches of an Arrow stream or file."""
-    with (
-        member.on_disk() as path,
-        _explain(member, "Arrow"),
-        pa.memory_map(str(path)) as source,
-    ):
+    with member.on_disk() as path, _explain(member, "Arrow"), pa.memory_map(str(path)) as source:
         try:
             batches: Iterable[pa.RecordBatch] = pa.ipc.open_stream(source)
         except pa.ArrowInvalid:

@@ -12,14 +12,7 @@ from typing import Any
 from temper.core.errors import InputError, nearest
 from temper.init import choices, embeddings, labels, prompts
 from temper.init import texts as text_of
-from temper.init.names import (
-    GROUPS,
-    LABELS,
-    LANGUAGES,
-    PAIRS,
-    SUMMARIES,
-    TRANSLATIONS,
-)
+from temper.init.names import GROUPS, LABELS, LANGUAGES, PAIRS, SUMMARIES, TRANSLATIONS
 from temper.init.profiles import ColumnProfile
 from temper.init.refusals import image_paths, listed
 from temper.init.roles import Columns, Roles, Wishes, make_roles

@@ -14,9 +14,7 @@ class LabelOutputs:
     confidence: np.ndarray  # (rows,): the highest probability, or the number
     loss: np.ndarray | None  # (rows,); None without references
     probabilities: np.ndarray  # (sampled rows, labels); no columns for numbers
-    sampled_rows: Any = (
-        ...
-    )  # index of the rows whose probabilities are kept: all, or a mask (rows,)
+    sampled_rows: Any = ...  # index of the rows whose probabilities are kept: all, or a mask
 
 
 class LabelTotals(NamedTuple):

@@ -5,14 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from temper.params.group import Columns, Name
-from temper.params.task_schema import (
-    NAME,
-    Input,
-    Target,
-    TaskSchema,
-    Template,
-    TruncateColumn,
-)
+from temper.params.task_schema import NAME, Input, Target, TaskSchema, Template, TruncateColumn
 
 UNSEEDED = {  # keys of a config → off: audio models draw these from states that no step's seed sets
     "apply_spec_augment": False,

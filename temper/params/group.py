@@ -27,9 +27,7 @@ class Unit:
 
 Name = Annotated[str, Field(min_length=1)]
 FileName = Annotated[
-    str,
-    AfterValidator(names.check),
-    WithJsonSchema({"type": "string", "pattern": names.PATTERN}),
+    str, AfterValidator(names.check), WithJsonSchema({"type": "string", "pattern": names.PATTERN})
 ]
 Columns = tuple[Name, ...]
 Share = Annotated[float, Field(ge=0, lt=1)]

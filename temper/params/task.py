@@ -11,14 +11,7 @@ from temper.params.classification import (
     SequenceClassification,
 )
 from temper.params.group import Columns, Group, Name
-from temper.params.task_schema import (
-    NAME,
-    Input,
-    Target,
-    TaskSchema,
-    Template,
-    TruncateColumn,
-)
+from temper.params.task_schema import NAME, Input, Target, TaskSchema, Template, TruncateColumn
 
 
 class TokenClassification(TaskSchema):

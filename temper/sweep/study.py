@@ -49,8 +49,7 @@ class Study:
         if config.prune is not None:
             pruner = optuna.pruners.MedianPruner(
                 n_startup_trials=config.prune.after_trials,
-                n_warmup_steps=config.prune.after_evaluations
-                + 1,  # the first step to prune, from 1
+                n_warmup_steps=config.prune.after_evaluations + 1,  # the first to prune, from 1
             )
         self.optuna = optuna.create_study(
             storage=storage,

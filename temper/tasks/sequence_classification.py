@@ -8,15 +8,7 @@ import numpy as np
 
 from temper.core.errors import InputError
 from temper.params.schema import Settings
-from temper.tasks.base import (
-    Mode,
-    Outputs,
-    Task,
-    arrays,
-    decisions,
-    label_predictions,
-    windows,
-)
+from temper.tasks.base import Mode, Outputs, Task, arrays, decisions, label_predictions, windows
 from temper.tasks.base.arrays import Batch, Columns, ComputeMetrics, Features, Logits, Rows, Scores
 from temper.tasks.base.texts import encode_texts, shorten_rows
 

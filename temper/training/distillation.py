@@ -42,9 +42,7 @@ def with_logits(data: "DatasetDict", folder: Path, parameters: Params) -> "Datas
                 f"{folder / name} has {len(logits):,} rows, and data/tokenized has "
                 f"{rows.max() + 1:,}: run dvc repro"
             )
-        if (
-            is_split
-        ):  # in memory: `datasets` would write its copy into the folder, an output of teach
+        if is_split:  # in memory: `datasets` would write its copy into the folder, teach's output
             logits = logits.select(rows).flatten_indices(keep_in_memory=True)
         parts.append(logits)
     if not parts:

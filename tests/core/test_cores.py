@@ -33,11 +33,7 @@ VERSION_1 = "4:memory:/box\n3:cpu,cpuacct:/box\n0::/box\n"
         ("0::/a/b\n", {"a/b/cpu.max": "max 100000\n"}, math.inf),
         ("0::/a/b\n", {"a/b/cpu.max": "max 100000\n", "a/cpu.max": "50000 100000\n"}, 0.5),
         ("0::/of/the/host\n", {"cpu.max": "200000 100000\n"}, 2),
-        (
-            VERSION_1,
-            {f"{CPU}quota_us": "30000", f"{CPU}period_us": "20000"},
-            1.5,
-        ),
+        (VERSION_1, {f"{CPU}quota_us": "30000", f"{CPU}period_us": "20000"}, 1.5),
         (VERSION_1, {f"{CPU}quota_us": "-1", f"{CPU}period_us": "1"}, math.inf),
         (VERSION_1, {}, math.inf),
         ("4:cpuset:/box\n", {f"{CPU}quota_us": "1"}, math.inf),

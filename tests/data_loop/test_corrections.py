@@ -101,11 +101,7 @@ def test_the_printed_command_names_any_file(name):
         ({}, {}, "its column corrected_label is empty"),
         ({11: "bad"}, {}, "each corrected_label is the label that the row has; none to correct"),
         ({11: "goood"}, {}, r"row \d+: corrected_label 'goood' is no label .*did you mean 'good'"),
-        (
-            {11: "good"},
-            {"current_label": "good"},
-            "row 11 has the label 'bad' and not 'good'",
-        ),
+        ({11: "good"}, {"current_label": "good"}, "row 11 has the label 'bad' and not 'good'"),
         ({11: "good"}, {"row": "999"}, "train has no x.csv row 999; was the file changed"),
         ({11: "good", 62: "bad"}, {"row": "11"}, "x.csv row 11 is also in"),
         ({11: "good"}, {"row": "eleven"}, "row 'eleven': no number"),

@@ -133,10 +133,7 @@ def test_rows_that_are_not_kept_are_left_out(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [
-        ("x.csv.gz", "no compressed files; unpack it"),
-        ("x.xlsx", "writes .csv, .tsv, .jsonl"),
-    ],
+    [("x.csv.gz", "no compressed files; unpack it"), ("x.xlsx", "writes .csv, .tsv, .jsonl")],
 )
 def test_other_formats_are_refused(tmp_path, name, message):
     with pytest.raises(InputError, match=message):

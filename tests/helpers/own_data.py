@@ -79,8 +79,7 @@ def write_all(folder: Path) -> Path:
         lambda i, f: {"text": text(f), "emotions": "|".join(drawn.sample(moods, 1 + i % 2))},
     )
     table(
-        "flags.csv",
-        lambda i, f: {"text": text(f), **{m: int(drawn.random() < 0.5) for m in moods}},
+        "flags.csv", lambda i, f: {"text": text(f), **{m: int(drawn.random() < 0.5) for m in moods}}
     )
     table(
         "users.csv",

@@ -106,10 +106,7 @@ def test_reads_published_squad_files_as_rows(tmp_path):
     assert found["question"] == ["Who?", "Why?"]
     assert found["context"] == ["Anna left."] * 2
     answers = columns.convert(found["answers"], "answers", str)
-    assert answers == [
-        {"text": ["Anna"], "answer_start": [0]},
-        {"text": [], "answer_start": []},
-    ]
+    assert answers == [{"text": ["Anna"], "answer_start": [0]}, {"text": [], "answer_start": []}]
 
 
 def test_labels_images_by_their_folder(tmp_path):

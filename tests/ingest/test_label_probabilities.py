@@ -94,14 +94,8 @@ def test_a_label_column_is_scored_in_their_place(load):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (
-            "x,0.7,0.2,0.2",
-            r"row 1, column 'p_no, p_yes, p_maybe': the probabilities sum to 1\.1",
-        ),
-        (
-            "x,-0.1,1,0.1",
-            r"row 1, column 'p_no': '?-0\.1'? is no probability; expected 0 to 1",
-        ),
+        ("x,0.7,0.2,0.2", r"row 1, column 'p_no, p_yes, p_maybe': the probabilities sum to 1\.1"),
+        ("x,-0.1,1,0.1", r"row 1, column 'p_no': '?-0\.1'? is no probability; expected 0 to 1"),
         ("x,nan,1,0", "column 'p_no': .* is no probability"),
         ("x,high,1,0", "'high' is no probability"),
         ("x,,,", "row 1, column 'p_no, p_yes, p_maybe': no label"),

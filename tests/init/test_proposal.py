@@ -327,10 +327,7 @@ def read(values):
     return labels.read_labels(column)
 
 
-@pytest.mark.parametrize(
-    "values",
-    [["1", "2", "3", "1,2", "1,3"], ["3,1,2", "2,1", "1", "3", "2"]],
-)
+@pytest.mark.parametrize("values", [["1", "2", "3", "1,2", "1,3"], ["3,1,2", "2,1", "1", "3", "2"]])
 def test_numbers_with_commas_are_labels_where_they_can_be_lists(values):
     """Ascending, or three in a cell; the note says how else they could be read."""
     keys, _, notes = read(values)
@@ -339,8 +336,7 @@ def test_numbers_with_commas_are_labels_where_they_can_be_lists(values):
 
 
 @pytest.mark.parametrize(
-    "values",
-    [["3,5", "4,0", "4,5", "3,0", "5,0", "5"], ["12,99", "3,05"], ["1,2", "3", "1,3"]],
+    "values", [["3,5", "4,0", "4,5", "3,0", "5,0", "5"], ["12,99", "3,05"], ["1,2", "3", "1,3"]]
 )
 def test_other_numbers_with_commas_are_refused(values):
     """Ratings in steps of a half, prices, and too few mixtures to tell; both readings are named."""

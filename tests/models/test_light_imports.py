@@ -75,8 +75,7 @@ print(compiled(torch.ones(2)).tolist(), torch._dynamo.is_compiling())
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("changes", "variables"),
-    [({"code": {"own": "own.py"}}, {}), ({}, {"WORLD_SIZE": "2"})],
+    ("changes", "variables"), [({"code": {"own": "own.py"}}, {}), ({}, {"WORLD_SIZE": "2"})]
 )
 def test_custom_code_and_several_processes_have_all(write_params, tmp_path, changes, variables):
     """They may use anything."""

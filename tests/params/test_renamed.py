@@ -60,10 +60,7 @@ def test_current_names_are_kept_and_old_ones_replaced():
     current, old = with_current_names(tree)
     assert current == {
         "tokenize": {"overflow": "window", "stride": 4},
-        "train": {
-            "early_stopping": {"patience": 1, "min_delta": 0.1},
-            "keep_checkpoints": "best",
-        },
+        "train": {"early_stopping": {"patience": 1, "min_delta": 0.1}, "keep_checkpoints": "best"},
         "evaluate": {"num_worst_examples": 5},
         "code": {},
     }

@@ -133,17 +133,11 @@ def test_cross_field_checks(tmp_path, key, value, message):
             "power has no effect with lr_scheduler_type: linear, which takes none",
         ),
         (
-            {
-                "train.lr_scheduler_type": "polynomial",
-                "train.lr_scheduler_kwargs": {"lr_end": 1.0},
-            },
+            {"train.lr_scheduler_type": "polynomial", "train.lr_scheduler_kwargs": {"lr_end": 1.0}},
             "lr_end must be below train.learning_rate",
         ),
         (
-            {
-                "train.lr_scheduler_type": "warmup_stable_decay",
-                "train.lr_scheduler_kwargs": WSD,
-            },
+            {"train.lr_scheduler_type": "warmup_stable_decay", "train.lr_scheduler_kwargs": WSD},
             "num_cycles has no effect without a cosine",
         ),
         (

@@ -179,11 +179,7 @@ DAMAGE = {  # name → what is done to the folder, the engine, what the error sa
         "torch",
         ["model.safetensors"],
     ),
-    "cut_weights": (
-        cut("model.safetensors", 5000),
-        "torch",
-        ["--model export", "copy it again"],
-    ),
+    "cut_weights": (cut("model.safetensors", 5000), "torch", ["--model export", "copy it again"]),
     "no_graph": (lambda _: None, "onnx", ["--engine onnx", "export/onnx/model.onnx"]),
     "cut_graph": (write("onnx/model.onnx", b"\x08\x08"), "onnx", ["export/onnx/model.onnx"]),
     "other_file": (write("onnx/model.onnx", b"version"), "onnx", ["export/onnx/model.onnx"]),

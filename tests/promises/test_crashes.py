@@ -171,10 +171,7 @@ def test_stopped_training_saves_a_checkpoint_and_never_succeeds(quiet, tmp_path)
     """
     folder = clone(quiet, tmp_path / "clone", cache=True)
     set_params(
-        folder,
-        train__epochs=60,
-        train__early_stopping={"patience": 0},
-        train__evaluate_every=60,
+        folder, train__epochs=60, train__early_stopping={"patience": 0}, train__evaluate_every=60
     )
     run(folder, "dvc repro --no-run-cache train")
     expected = hashes(folder)

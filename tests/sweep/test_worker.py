@@ -57,10 +57,7 @@ def test_a_fault_of_the_worker_is_in_its_log(tmp_path, monkeypatch):
         worker.main(sweep, 0, "", (), 0.0)
     assert ended.value.code == 1
     first, *_, last = log.read_text().splitlines()
-    assert (first, last) == (
-        "Traceback (most recent call last):",
-        "OSError: the database is away",
-    )
+    assert (first, last) == ("Traceback (most recent call last):", "OSError: the database is away")
 
 
 def test_a_crash_is_no_early_stop(tmp_path, monkeypatch):

@@ -96,10 +96,7 @@ WHOLE = written(np.round(TONE * 2**15).astype(np.int16))
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (
-            b"fLaC" + b"\0" * 50,
-            "of FLAC, not of WAV, .*ffmpeg -i FILE -c:a pcm_s16le FILE.wav",
-        ),
+        (b"fLaC" + b"\0" * 50, "of FLAC, not of WAV, .*ffmpeg -i FILE -c:a pcm_s16le FILE.wav"),
         (b"", "an empty file"),
         (b"RIFF", "not a WAV file"),
         (WHOLE[:1000], r"cut short: 1,000 of 2,044 bytes"),

@@ -32,10 +32,7 @@ CASES = {  # name → recipe, changes that let 200 rows be learned by heart
     "sequence_classification": ("params.yaml", {"train.epochs": 12}),
     "sequence_classification pair": (
         "params.yaml",
-        {
-            "train.epochs": 12,
-            "model.head": {"kind": "linear", "pooling": "pair", "dropout": 0.1},
-        },
+        {"train.epochs": 12, "model.head": {"kind": "linear", "pooling": "pair", "dropout": 0.1}},
     ),
     "token_classification": ("recipes/sample-token_classification.yaml", {"train.epochs": 4}),
     "token_classification crf": (
@@ -49,10 +46,7 @@ CASES = {  # name → recipe, changes that let 200 rows be learned by heart
     "audio_classification": ("recipes/sample-audio_classification.yaml", {"train.epochs": 25}),
     "seq2seq_lm": ("recipes/sample-seq2seq_lm.yaml", {"train.epochs": 12}),
     "causal_lm": ("recipes/sample-causal_lm.yaml", {"train.epochs": 50}),
-    "embeddings": (
-        "recipes/sample-embeddings.yaml",
-        {"train.epochs": 8},
-    ),
+    "embeddings": ("recipes/sample-embeddings.yaml", {"train.epochs": 8}),
     "causal_lm prompts": (
         "recipes/sample-causal_lm.yaml",
         {"train.epochs": 12, "task.prompt": "sentence1", "task.text": "label"},

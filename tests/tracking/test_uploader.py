@@ -27,9 +27,5 @@ def test_a_refused_file_of_a_folder_keeps_no_other_back(tmp_path):
     writer.run = SimpleNamespace(info=SimpleNamespace(run_id="r"))
     with pytest.raises(PermissionError, match=r"a\.bin is refused"):
         writer.send(SimpleNamespace(log_artifact=log_artifact))
-    assert sent == [
-        ("model/b.bin", "model"),
-        ("model/sub/c.bin", "model/sub"),
-        ("note.txt", None),
-    ]
+    assert sent == [("model/b.bin", "model"), ("model/sub/c.bin", "model/sub"), ("note.txt", None)]
     assert writer.failed_files == records[:1]

@@ -43,10 +43,7 @@ def test_fingerprint_covers_what_determines_the_result(prepare, monkeypatch):
     same += [edited(path) for path in ("stages/evaluate.py", "temper/export/card.py")]
     assert set(same) == {first}
     faster = parameters.train.model_copy(update={"learning_rate": 1.0})
-    other = [
-        digest(parameters.model_copy(update={"train": faster})),
-        digest(world_size=2),
-    ]
+    other = [digest(parameters.model_copy(update={"train": faster})), digest(world_size=2)]
     other += [edited(f"temper/{name}.py") for name in ("training/losses", "metrics/classification")]
     other += [edited("temper/tasks/sequence_classification.py"), edited("launch/single.yaml")]
     other += [edited("data/tokenized/report.json"), edited("data/base/weights/config.json")]

@@ -244,8 +244,7 @@ def test_a_custom_schedule_makes_the_rates(mine, engine):
 
 
 @pytest.mark.parametrize(
-    ("body", "message"),
-    [("None", "number; found None"), ("-1", "from 0; found -1 at step 0 of 9")],
+    ("body", "message"), [("None", "number; found None"), ("-1", "from 0; found -1 at step 0 of 9")]
 )
 def test_a_custom_schedule_returns_a_factor(write_params, body, message):
     """Anything else is named with the function."""

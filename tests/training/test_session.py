@@ -141,10 +141,7 @@ def test_evaluate_every_and_save_every_are_independent(prepare):
     assert [row["step"] for row in session.history.validation] == [4, 8, 12]
     assert [
         checkpoint.step_of(p) for p in checkpoint.numbered_folders(session.folder, "checkpoint")
-    ] == [
-        10,
-        12,
-    ]
+    ] == [10, 12]
 
 
 @pytest.mark.slow

@@ -146,10 +146,7 @@ class Task(ABC):
         """Return features as a batch of numpy arrays; `config` is the model's."""
 
     def collator(
-        self,
-        processor: Any,
-        config: "PretrainedConfig",
-        augmentation: "Augmentation | None" = None,
+        self, processor: Any, config: "PretrainedConfig", augmentation: "Augmentation | None" = None
     ) -> Collator:
         """Return `collate` for a processor and a model; `augmentation` is of training images."""
 

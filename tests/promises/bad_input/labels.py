@@ -17,10 +17,7 @@ SEVERAL = ONE_TEXT | {
     "evaluate.positive_label": None,
     "evaluate.threshold": 0.5,
 }
-REGRESSION = ONE_TEXT | {
-    "task.problem_type": "regression",
-    "evaluate.positive_label": None,
-}
+REGRESSION = ONE_TEXT | {"task.problem_type": "regression", "evaluate.positive_label": None}
 CHOICES = {"context": "c", "stem": "s", "endings": ["x", "y"]}
 
 

@@ -216,10 +216,7 @@ CASES = [
         changes=SCRATCH,
     ),
     case(
-        "config_is_deep",
-        (f"{CONFIG} is no JSON",),
-        files={CONFIG: "[" * 100_000},
-        changes=SCRATCH,
+        "config_is_deep", (f"{CONFIG} is no JSON",), files={CONFIG: "[" * 100_000}, changes=SCRATCH
     ),
     case(
         "vocab_size_is_text",
@@ -270,9 +267,7 @@ CASES = [
         files={"data/sample/model/pytorch_model.bin": b"x"},
     ),
     case(
-        "empty_weights",
-        (f"{WEIGHTS}: damaged, 0 bytes", "download it again"),
-        files={WEIGHTS: b""},
+        "empty_weights", (f"{WEIGHTS}: damaged, 0 bytes", "download it again"), files={WEIGHTS: b""}
     ),
     case("cut_weights", (f"{WEIGHTS}: damaged, 90 bytes",), files={WEIGHTS: cut(90)}),
     case("cut_header", (f"{WEIGHTS}: damaged, 20 bytes",), files={WEIGHTS: cut(20)}),
@@ -282,9 +277,7 @@ CASES = [
         files={WEIGHTS: POINTER},
     ),
     case(
-        "weights_are_a_page",
-        (f"{WEIGHTS}: damaged, 15 bytes",),
-        files={WEIGHTS: "<!doctype html>"},
+        "weights_are_a_page", (f"{WEIGHTS}: damaged, 15 bytes",), files={WEIGHTS: "<!doctype html>"}
     ),
     case(
         "shard_is_missing",

@@ -49,11 +49,7 @@ CASES = [
         "cmd: 'x ${train.lunch}'",
         ":2: params.yaml has no train.lunch (did you mean 'train.launch'?)",
     ),
-    stage(
-        "unknown_params",
-        "cmd: x, params: [sead]",
-        ":2: params.yaml has no sead (did you mean",
-    ),
+    stage("unknown_params", "cmd: x, params: [sead]", ":2: params.yaml has no sead (did you mean"),
     stage("no_module", "cmd: python -m stages.trane", ":2: stages/trane.py does not exist"),
     stage("no_code", "cmd: x, deps: [temper/gone.py]", ":2: temper/gone.py does not exist"),
     stage(
