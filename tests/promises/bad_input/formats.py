@@ -159,7 +159,8 @@ CSV = [
     ),
     csv_group(
         "csv_encoding_needs_a_mark",
-        "tests/data/train.csv: not utf-16: UTF-16 stream does not start with BOM",
+        "tests/data/train.csv: not utf-16:",
+        "stream does not start with BOM; see data.csv.encoding",
         encoding="utf-16",
     ),
     csv_group("csv_encoding_idna", "data.csv: encoding 'idna' is unknown", encoding="idna"),
@@ -206,7 +207,7 @@ JSON = [
     ),
     train("jsonl_no_object", "x.jsonl", '"a"\n', "x.jsonl:1: expected an object, found"),
     train("jsonl_cut", "x.jsonl", ROW + ROW[:20], "x.jsonl:2: not JSON: Unterminated string"),
-    train("json_comma", "x.json", f"[{ROW},\n]", "x.json:3: not JSON:"),
+    train("json_comma", "x.json", f"[{ROW},,\n]", "x.json:2: not JSON:"),
     train("json_nan", "x.json", f"[{ROW}, {NAN}]", "x.json: row 2: NaN"),
     train("json_no_list", "x.json", '{"rows": []}', "x.json: expected a list of objects, or one"),
     BadInput(
