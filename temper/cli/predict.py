@@ -45,6 +45,7 @@ class Opened(NamedTuple):
     predict: Callable[[ColumnBatch], ColumnBatch]  # inputs → the columns to add
     chunk_rows: int
     watch: "Watch | None" = None  # counts rows, to compare them with those of validation
+    num_cut: Callable[[], int] = int  # rows so far that were longer than what the model reads
 
 
 def predict(
@@ -124,6 +125,9 @@ def predict(
             "with export.data_profile: true (language models have none)"
         )
     count = write_predictions(opened, read, output)
+    if num_cut := opened.num_cut():
+        key = "max_seconds" if "audio" in opened.inputs.values() else "max_length"
+        notes[f"{num_cut:,} of {count:,} rows are longer than tokenize.{key}: they were cut"] = None
     written = predicted_file.describe(output)
     print(*notes, f"wrote {count:,} row{'s' * (count != 1)} to {output}{written}", sep="\n")
     if report_drift(opened.watch, fails=fail_on_drift):
@@ -153,7 +157,8 @@ def open_trained(
         prompt=prompt,
     )
     inputs = predictor.settings.task.inputs
-    return Opened(inputs, predictor.predict, CHUNK_ROWS, predictor.watch)
+    num_cut = lambda: predictor.num_cut  # noqa: E731
+    return Opened(inputs, predictor.predict, CHUNK_ROWS, predictor.watch, num_cut)
 
 
 def open_zero_shot(
@@ -187,7 +192,7 @@ def report_drift(watch: "Watch | None", *, fails: bool) -> bool:
 
 def write_predictions(opened: Opened, read: Callable[[], Iterator[Batch]], output: Path) -> int:
     """Write all rows with their predictions, and return their number; they are read twice."""
-    inputs, predict_columns, chunk_rows, _ = opened
+    inputs, predict_columns, chunk_rows, *_ = opened
     is_parquet = output.suffix.lower() == ".parquet"
     added = [*predict_columns({name: [] for name in inputs})]
     count, types = survey(read(), inputs, added, is_typed=is_parquet)

@@ -1,7 +1,4 @@
-"""A trained or exported model folder → predictions of examples, in order.
-
-Shared by evaluate, export and `temper predict`.
-"""
+"""A model folder → predictions in order, for evaluate, export and `temper predict`."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -71,6 +68,7 @@ class Predictor:
                 raise InputError(f"{folder}/config.json has no id2label, the names of the labels")
         self.task = task = task.for_model(config)
         self.watch: drift.Watch | None = None  # counts the rows of `predict`
+        self.num_cut = 0  # of them, those that were longer than what the model reads
         self.encode = user_code.encoder(task, settings)
         self.processor = processor = parts[1] if parts else registry.load_processor(folder, task)
         self.collate = task.collator(processor, config)
@@ -132,7 +130,8 @@ class Predictor:
     def _predict(self, columns: dict[str, list]) -> tuple[RowList, dict[str, list]]:
         """Return the encoded rows and the columns of `predict`."""
         encoded = self.encode(columns, self.processor, mode="predict")
-        encoded.pop("full_length")
+        most = self.task.max_length(self.processor) or np.inf
+        self.num_cut += sum(length > most for length in encoded.pop("full_length"))
         features, examples = RowList.of_columns(encoded), RowList.of_columns(columns)
         name = self.task.prediction_output
 

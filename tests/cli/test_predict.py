@@ -24,7 +24,7 @@ ONE, TWO = "id,text\n1,one\n", "text,note,id\ntwo,n2,2\n"  # in another order, w
 class Echo:
     """Answers every text with itself in capitals, and refuses some."""
 
-    watch = None
+    watch, num_cut = None, 0
 
     def __init__(self, inputs):
         self.settings = self.task = self
@@ -174,6 +174,16 @@ def test_rows_without_a_column_are_refused(run):
         run("new.json")
     Path("new.jsonl").write_text(lines({}, {"text": "a"}))
     assert run("new.jsonl")["prediction"] == [None, "A"]
+
+
+def test_says_how_many_rows_were_cut(run, monkeypatch, capsys):
+    """The model has not read all of them."""
+    Path("new.csv").write_text("text\na\nb\n")
+    monkeypatch.setattr(Echo, "num_cut", 1)
+    run("new.csv")
+    assert (
+        "1 of 2 rows are longer than tokenize.max_length: they were cut" in capsys.readouterr().out
+    )
 
 
 def test_missing_text_is_empty(run):

@@ -88,6 +88,16 @@ def test_answers_keep_the_order_of_rows_of_any_length(export):
     assert len(set(found["score_equivalent"])) > 10
 
 
+def test_rows_that_are_cut_are_counted(export):
+    """One of exactly as many tokens as the model reads is whole."""
+    opened, most = open_export(export), OF_AN_EARLIER_VERSION["tokenize"]["max_length"]
+    texts = ["a " * (most - 4), "a " * (most - 3)]  # one more, and three special tokens
+    opened.predict({"sentence1": texts, "sentence2": ["a", "a"]})
+    assert opened.num_cut == 1
+    opened.predict({"sentence1": texts, "sentence2": ["a", "a"]})
+    assert opened.num_cut == 2
+
+
 def test_code_runs_only_where_it_is_trusted(export):
     """The error names the file and the option."""
     (export / "code").mkdir()
