@@ -6,7 +6,7 @@ which task. docs/parameters.md and params.schema.json are generated from here.
 
 from collections.abc import Mapping, Sequence
 from string import Formatter
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -58,6 +58,11 @@ class Generation(Group):
     """Exponent of the length; above 0 favours long texts."""
     no_repeat_ngram_size: Annotated[Count, Unit("tokens")] = 0
     """No n-gram of this size occurs twice. Absent: 0, off."""
+
+    def options(self) -> dict[str, Any]:
+        """Return the arguments of transformers' `generate`."""
+        options = self.model_dump(exclude={"length_penalty"} if self.num_beams == 1 else None)
+        return options | {"do_sample": False}
 
 
 class ZeroShot(HubModel):

@@ -28,19 +28,16 @@ def torch_generate(
     import torch
 
     model.eval()
-    device, options = next(model.parameters()).device, settings.model_dump()
+    device = next(model.parameters()).device
     takes_positions = "position_ids" in inspect.signature(model.forward).parameters
     counts_padding = not (model.config.is_encoder_decoder or takes_positions)  # such as BART's
-    if options["num_beams"] == 1:
-        options.pop("length_penalty")
 
     def generate(batch: Batch) -> list[np.ndarray]:
         inputs = {name: torch.from_numpy(values).to(device) for name, values in batch.items()}
         with torch.inference_mode():
             ids = model.generate(
                 **inputs,
-                **options,
-                do_sample=False,
+                **settings.options(),
                 pad_token_id=tokenizer.pad_token_id,
                 eos_token_id=tokenizer.eos_token_id,
             )

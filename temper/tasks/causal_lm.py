@@ -29,7 +29,9 @@ class CausalLM(Task):
     def __init__(self, settings: Settings):
         super().__init__(settings)
         self.packing = self.params.target is None
-        self.pipeline_input = json.dumps(self.params.placeholder("a prompt"), ensure_ascii=False)
+        prompt = json.dumps(self.params.placeholder("a prompt"), ensure_ascii=False)
+        options = language.generate_arguments(settings)
+        self.pipeline_input = f"{prompt}{options}, return_full_text=False"
         self.outputs_needed = ("logits",) if self.packing else ("logits", "tokens")
 
     def is_labelled(self, features: "Dataset") -> bool:

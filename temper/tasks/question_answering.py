@@ -134,10 +134,12 @@ class QuestionAnswering(Task):
 
     def snippet(self) -> str:
         return self.auto_model_snippet(
-            'inputs = tokenizer("a question", "a text that answers it", return_tensors="pt")',
+            'question, text = "a question", "a text that answers it"',
+            'inputs = tokenizer(question, text, return_tensors="pt", return_offsets_mapping=True)',
+            'offsets = inputs.pop("offset_mapping")[0]',
             "outputs = model(**inputs)",
             "start, end = outputs.start_logits.argmax(), outputs.end_logits.argmax()",
-            'tokenizer.decode(inputs["input_ids"][0, start : end + 1])',
+            "text[offsets[start, 0] : offsets[end, 1]]  # empty: no answer",
         )
 
     def format_value(self, value: Any) -> str:

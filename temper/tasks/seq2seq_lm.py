@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from temper.core.errors import InputError
 from temper.params.schema import Settings
-from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays
+from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, language
 from temper.tasks.base.arrays import Batch, Columns, Features, Rows
 from temper.tasks.base.texts import encode_texts, shorten_rows
 
@@ -85,12 +85,10 @@ class Seq2SeqLM(Task):
         return processor.batch_decode(outputs["tokens"], skip_special_tokens=True)
 
     def snippet(self) -> str:
-        generation = self.settings.evaluate.generation
-        limit = 128 if generation is None else generation.max_new_tokens
         text = self.params.prefix + self.params.placeholder("a text")
         text = json.dumps(text, ensure_ascii=False)  # as Python writes it
         return self.auto_model_snippet(
             f'inputs = tokenizer({text}, return_tensors="pt")',
-            f"written = model.generate(**inputs, max_new_tokens={limit})",
+            f"written = model.generate(**inputs{language.generate_arguments(self.settings)})",
             "tokenizer.decode(written[0], skip_special_tokens=True)",
         )

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 class TokenClassification(Task):
     auto_model = "AutoModelForTokenClassification"
     pipeline_tag = "token-classification"
-    pipeline_input = '"a sentence"'
     processor_kwargs = MappingProxyType({"add_prefix_space": True})  # words, not parts of words
     transitions: np.ndarray | None = None  # of a CRF
 
@@ -177,6 +176,15 @@ class TokenClassification(Task):
             for words, tags in zip(examples[self.params.words], predictions, strict=True)
         ]
         return {"prediction": predictions, "entities": found}
+
+    def snippet(self) -> str:
+        tags = "model(**inputs).logits[0].argmax(-1).tolist()"
+        return self.auto_model_snippet(
+            'words = "words and punctuation as in training".split()',
+            'inputs = tokenizer(words, is_split_into_words=True, return_tensors="pt")',
+            f"tags = [model.config.id2label[i] for i in {tags}]",
+            "[(word, tags[inputs.word_ids().index(i)]) for i, word in enumerate(words)]",
+        )
 
     def format_value(self, value: Any) -> str:
         return " ".join(value or ())

@@ -65,6 +65,11 @@ def test_hostile_values_are_shown_as_text(write):
     assert {len(re.findall("<t[dh]", row)) for row in rows} == {2, 3}
 
 
+def test_a_card_counts_the_labels_that_it_leaves_out(write):
+    assert "l19 and 3 more.\n" in write({"labels": [f"l{i}" for i in range(23)]})
+    assert "Labels: a, b.\n" in write({"labels": ["a", "b"]})
+
+
 def test_the_metadata_holds_hostile_values_whole(write):
     """The Hub reads the block that the first lines are."""
     data = ModelCard(write(export__name=HOSTILE, export__license="a\n---\nb: c")).data

@@ -17,6 +17,7 @@ from temper import metrics, params
 from temper.cli import predict
 from temper.core import arrow, artifacts
 from temper.core.errors import InputError
+from temper.data_loop.labels import first_mistake
 from temper.models import loading
 from temper.params import rules
 from temper.prediction import drift, predictor, profile
@@ -478,6 +479,42 @@ def test_snippet_of_the_model_card_runs(done):
     elif medium == "audio":
         Path("clip.wav").write_bytes(audio.encode(np.sin(np.arange(1000)), 4000))
     exec(code.replace("path/to/this/folder", "data/export"), {})
+
+
+CALLED_WITH = {  # in the code of the model card
+    "token_classification": '"words and punctuation as in training".split()',
+    "question_answering": '"a question", "a text that answers it"',
+    "seq2seq_lm": '"a text"',
+    "causal_lm prompts": '"a prompt"',
+}
+
+
+@cases(CALLED_WITH)
+def test_the_code_of_the_model_card_answers_as_predict_does(done):
+    """Nothing is sampled; predict alone mends tags that break their scheme and backward spans."""
+    name, parameters = done
+    task = registry.load(parameters)
+    (code,) = re.findall(
+        r"```python\n(.*?)\n```", Path("data/export/README.md").read_text(), re.DOTALL
+    )
+    *setup, last = code.replace("path/to/this/folder", "data/export").splitlines()
+    compared, rows = [], [*zip(*inputs_of(parameters, "test").values(), strict=True)][:20]
+    for given, predicted in zip(rows, predictions("test"), strict=False):
+        called_with = repr(given if len(given) > 1 else given[0]).strip("()")
+        names = {}
+        exec("\n".join(setup).replace(CALLED_WITH[name], called_with), names)
+        answer = eval(last.replace(CALLED_WITH[name], called_with), names)
+        if name == "token_classification":
+            answer = [tag for _, tag in answer]
+            if first_mistake(answer, parameters.task.scheme) is not None:
+                continue
+        elif name == "question_answering" and names["start"] > names["end"]:
+            continue
+        elif name == "causal_lm prompts":
+            answer = answer[0]["generated_text"]
+        compared.append(task.format_value(answer) == predicted["prediction"])
+    assert len(compared) > 5
+    assert np.mean(compared) > 0.9
 
 
 def readme() -> dict[str, list[str]]:

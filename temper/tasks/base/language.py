@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from temper.params.schema import Settings
 from temper.tasks.base.arrays import IGNORE_INDEX, Rows
 from temper.tasks.base.windows import example_slices
 
@@ -35,6 +36,13 @@ def token_stats(logits: "torch.Tensor | np.ndarray", labels: np.ndarray) -> "tor
     for column, values in enumerate(columns):
         stats[:, column].index_add_(0, row, values)
     return stats
+
+
+def generate_arguments(settings: Settings) -> str:
+    """Return what predictions are written with, as further arguments of `generate` in Python."""
+    generation = settings.evaluate.generation
+    options = {} if generation is None else generation.options()
+    return "".join(f", {name}={value!r}" for name, value in options.items())
 
 
 def scores(stats: Sequence[np.ndarray]) -> dict[str, float]:
