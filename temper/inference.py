@@ -11,7 +11,7 @@ import numpy as np
 
 from temper.core.errors import InputError
 from temper.tasks.base import Task
-from temper.tasks.base.arrays import Batch, Collator, Columns, Logits, Rows
+from temper.tasks.base.arrays import Batch, Collator, Columns, Logits, Rows, as_rows
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -27,8 +27,7 @@ class RowList(list):
 
     @classmethod
     def of_columns(cls, columns: Columns) -> "RowList":
-        rows = zip(*columns.values(), strict=True)
-        return cls(dict(zip(columns, row, strict=True)) for row in rows)
+        return cls(as_rows(columns))
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):

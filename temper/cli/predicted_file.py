@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from temper.core import csv_file
 from temper.core.errors import InputError, explain_full_disk
+from temper.tasks.base.arrays import as_rows
 
 WriteBatch = Callable[[dict[str, list]], None]  # the same columns in every call
 Types = Mapping[str, pa.DataType]
@@ -145,8 +146,7 @@ def _json_lines(path: Path, types: Types) -> Iterator[WriteBatch]:
     with path.open("w", encoding="utf-8") as file:
 
         def write(columns: dict[str, list]) -> None:
-            for row in zip(*columns.values(), strict=True):
-                file.write(_json(dict(zip(columns, row, strict=True))) + "\n")
+            file.writelines(f"{_json(row)}\n" for row in as_rows(columns))
 
         yield write
 

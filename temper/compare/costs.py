@@ -1,6 +1,5 @@
 """What models cost beside what they score: size.json of their exports, and times of `latency`."""
 
-import csv
 import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from temper.compare.experiments import Experiment
 from temper.compare.latency import Measured
 from temper.compare.model_comparison import Comparison
+from temper.core import csv_file
 from temper.core.errors import InputError
 from temper.evaluation.text_tables import Table, format_number
 
@@ -110,7 +110,7 @@ def write_csv(file: Path, result: Comparison, facts: Mapping[str, Facts]) -> Non
     ]
     keys = list(dict.fromkeys(key for costs in facts.values() for key in costs))
     with file.open("w", encoding="utf-8", newline="") as target:
-        writer = csv.writer(target, lineterminator="\n")
+        writer = csv_file.writer(target)
         writer.writerow(["model", "split", "rows", *names, *keys])
         for model in result.models:
             values = {**model.scores, **facts[model.name]}

@@ -19,6 +19,7 @@ from temper.params.task import Embeddings, TaskParams
 from temper.prediction import requests
 from temper.prediction.predictor import Predictor
 from temper.serving import http_server
+from temper.tasks.base.arrays import as_rows
 
 PORT = 8080
 MAX_BODY = 16 * 2**20  # bytes
@@ -49,8 +50,7 @@ class Service:
         with self.lock:
             predicted = requests.answer(self.predictor, columns, num_rows)
             self.report_drift()
-        rows = zip(*predicted.values(), strict=True)
-        return {"predictions": [dict(zip(predicted, row, strict=True)) for row in rows]}
+        return {"predictions": as_rows(predicted)}
 
     def report_drift(self) -> None:
         """Say on stderr whether the latest DRIFT_ROWS rows are like those of validation."""

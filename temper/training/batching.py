@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from temper.core import arrow
 from temper.core.errors import InputError
-from temper.tasks.base.arrays import IGNORE_INDEX, Collator
+from temper.tasks.base.arrays import IGNORE_INDEX, Collator, as_rows
 from temper.training import losses
 from temper.training.sampler import PADDING_ROW, BucketSampler
 
@@ -38,7 +38,7 @@ class TrainingRows(Dataset):
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         columns = self.dataset[[max(index, 0) for index in indices]]
-        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        rows = as_rows(columns)
         for index, row in zip(indices, rows, strict=True):
             row["draw"] = (self.sampler.seed, 1 + self.sampler.epoch, max(index, 0))
             row["is_padding"] = index == PADDING_ROW

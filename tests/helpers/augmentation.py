@@ -7,6 +7,7 @@ import numpy as np
 from temper import augmentation
 from temper.augmentation import words
 from temper.core import arrow, artifacts
+from temper.tasks.base.arrays import as_rows
 
 TEXT = "Anna, who left Oslo early,\n  opened eleven heavy boxes."
 HALF = {"rate": 0.5, "share": 0.2}
@@ -53,9 +54,7 @@ def made_of(rows, **rates):
     from datasets import Dataset
 
     batches = list(augmentation.batches(Dataset.from_list(rows), one))
-    return [
-        dict(zip(b, row, strict=True)) for b in batches for row in zip(*b.values(), strict=True)
-    ], one
+    return [row for batch in batches for row in as_rows(batch)], one
 
 
 def columns(count):

@@ -7,6 +7,7 @@ import pytest
 
 from temper.core.errors import InputError
 from temper.ingest import columns, local_files
+from temper.tasks.base.arrays import as_rows
 from tests.helpers.archives import ROWS, columns_of
 from tests.helpers.downloads import SINGLE, get, one_file
 
@@ -44,7 +45,7 @@ def test_all_formats_give_the_same_rows(tmp_path):
     import pyarrow.parquet as pq
 
     columns = {"text": ["a", "中"], "label": ["x", "y"]}
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    rows = as_rows(columns)
     (tmp_path / "f.csv").write_text("text,label\na,x\n中,y\n")
     (tmp_path / "f.tsv").write_text("text\tlabel\na\tx\n中\ty\n")
     (tmp_path / "f.json").write_text(json.dumps(rows))

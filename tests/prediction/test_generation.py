@@ -5,6 +5,7 @@ import pytest
 from temper import inference
 from temper.params import schema
 from temper.prediction import generation
+from temper.tasks.base.arrays import as_rows
 from tests.helpers.samples import SEQ2SEQ, load
 
 SPOKEN = ["we meet at ten past three on day nine of May", "a ticket for day two of June"]
@@ -20,7 +21,7 @@ def writer():
     torch.manual_seed(2)
     model = AutoModelForSeq2SeqLM.from_config(config)
     columns = task.encode({"spoken": SPOKEN}, processor, mode="predict")
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    rows = as_rows(columns)
 
     def write(**changes) -> list[list[int]]:
         defaults = {"num_beams": 1, "length_penalty": 1.0, "no_repeat_ngram_size": 0}

@@ -24,6 +24,7 @@ from temper.prediction import drift, predictor, profile
 from temper.prediction.batches import BATCH_TOKENS
 from temper.serving import container
 from temper.tasks.base import audio, registry
+from temper.tasks.base.arrays import as_rows
 from tests.helpers import containers
 from tests.helpers.samples import prepare_sample, rows_of
 from tests.helpers.workspace import ROOT, isolate
@@ -330,7 +331,7 @@ def test_a_container_without_torch_answers_as_predict_does(done, made_once, tmp_
         assert child.wait(60) == 0  # as `docker stop` asks
         assert child.stderr.read() == ""
     columns = model.predict({name: [row[name] for row in rows] for name in rows[0]})
-    expected = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    expected = as_rows(columns)
     assert containers.same(found, expected, 1e-5)
     if engine == "onnx":
         assert containers.same(one_by_one, expected[:2], 1e-5)

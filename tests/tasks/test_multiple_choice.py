@@ -5,6 +5,7 @@ import pytest
 
 from temper import inference
 from temper.ingest import row_checks
+from temper.tasks.base.arrays import as_rows
 from tests.helpers.samples import load
 
 
@@ -22,7 +23,7 @@ def test_rows_may_have_different_numbers_of_choices():
         "label": [1, 4, 0],
     }
     columns = task.encode(given, processor, mode="train")
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    rows = as_rows(columns)
     torch.manual_seed(0)
     model = AutoModelForMultipleChoice.from_config(config)
     forward, collate = inference.torch_forward(model, task), task.collator(processor, config)

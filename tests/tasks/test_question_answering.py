@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from temper import inference
+from temper.tasks.base.arrays import as_rows
 from temper.tasks.question_answering import best_span
 from tests.helpers.samples import ODD, load
 
@@ -55,7 +56,7 @@ def test_windows_lose_no_answer_and_decode_finds_it():
         for i, (a, b) in enumerate(zip(starts, ends, strict=True)):
             one[:, i] += 9.0 * (a >= start and b <= start + 4)
         logits.append(one)
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    rows = as_rows(columns)
     answer = task.decode({"logits": logits}, inference.RowList(rows), examples, processor)
     assert answer == ["Oslo"]
     silent = [np.eye(2, len(one[0]))[[0, 0]] * 50 + one for one in logits]

@@ -10,6 +10,7 @@ from stages import evaluate
 from temper.cli import check
 from temper.core import artifacts
 from temper.core.errors import InputError
+from temper.tasks.base.arrays import as_rows
 from tests.helpers.checks import only
 from tests.helpers.export import score
 from tests.helpers.samples import SEQ2SEQ, load
@@ -98,7 +99,7 @@ def test_completions_are_generated_from_the_prompt_that_predict_has():
     for label in (["a"] * 3, ["no box was open at all"] * 3, None):
         mode, labels = ("evaluate", {"label": label}) if label else ("predict", {})
         columns = task.encode(given | labels, processor, mode=mode)
-        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        rows = as_rows(columns)
         features[label and label[0]] = task.prompts(rows, processor)["input_ids"].tolist()
         assert label is None or all(row["length"] > row["prompt_length"] for row in rows)
     assert features["a"] == features["no box was open at all"] == features[None]

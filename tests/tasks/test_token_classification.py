@@ -8,6 +8,7 @@ import pytest
 
 from temper import inference, metrics
 from temper.tasks.base import tags
+from temper.tasks.base.arrays import as_rows
 from tests.helpers.samples import ODD, load
 
 
@@ -38,7 +39,7 @@ def test_words_keep_their_tags(long):
     has_tokens = {i for i, w in enumerate(words) if processor.tokenize(w)}
     seen = {word for example, word, _ in places if example == 0}
     assert seen == has_tokens if long == "window" else seen < has_tokens
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    rows = as_rows(columns)
     logits = [np.eye(3)[np.clip(row["labels"][: row["length"]], 0, 2)] * 9 for row in rows]
     examples = inference.RowList({"words": row} for row in given["words"])
     found = task.decode({"logits": logits}, inference.RowList(rows), examples, processor)
@@ -65,9 +66,7 @@ def test_training_scores_a_split_as_evaluate_does(long):
     words = [["Anna", "\u200b", "met", "\u200b", *"abcdefgh"[:n], "\u200b"] for n in range(8)]
     tags = [random.choice(3, len(row), p=(0.3, 0.4, 0.3)).tolist() for row in words]
     columns = task.encode({"words": words, "tags": tags}, processor, mode="evaluate")
-    features = inference.RowList(
-        dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
-    )
+    features = inference.RowList.of_columns(columns)
     logits = [random.normal(size=(len(row["input_ids"]), 3)) for row in features]
     compute = partial(metrics.compute_from_predictions, "entities")
     trained = task.score(logits, features, compute)

@@ -7,7 +7,7 @@ from sentence_transformers.sentence_transformer import losses as reference
 from torch.nn import functional
 
 from temper.params.train import TrainParams
-from temper.tasks.base.arrays import IGNORE_INDEX
+from temper.tasks.base.arrays import IGNORE_INDEX, as_rows
 from temper.training import losses, memory, setup
 from tests.helpers.samples import load
 
@@ -73,7 +73,7 @@ def test_labels_number_the_distinct_texts_of_a_batch():
     task, processor, config = load(RECIPE, task__negative=None)
     given = {"anchor": ["a", "b", "a"], "positive": ["c", "d", "b"]}
     columns = task.encode(given, processor, mode="train")
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    rows = as_rows(columns)
     batch = task.collate(rows, processor, config)
     np.testing.assert_array_equal(batch["labels"], [[0, 1], [2, 3], [0, 2]])
     assert len(batch["input_ids"]) == 6

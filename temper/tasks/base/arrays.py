@@ -34,6 +34,11 @@ class Rows(Protocol):
     def __getitems__(self, indices: Any, /) -> list: ...
 
 
+def as_rows(columns: Mapping[str, Iterable[Any]]) -> list[dict[str, Any]]:
+    """Return columns of the same length as rows."""
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
 def pad(rows: Sequence[Any], length: int, fill: int, *, left: bool = False) -> np.ndarray:
     """Return lists of different lengths as one int64 array (rows, length)."""
     padded = np.full((len(rows), length), fill, dtype=np.int64)

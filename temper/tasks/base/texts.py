@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from temper.params import text_template
+from temper.tasks.base.arrays import as_rows
 from temper.tasks.base.windows import require_fast
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def shortened(
         max_tokens: the most tokens of each text, without special ones.
     """
     column, fast = params.truncate_column, require_fast(tokenizer, "task.truncate_column")
-    rows = [dict(zip(examples, row, strict=True)) for row in zip(*examples.values(), strict=True)]
+    rows = as_rows(examples)
     framed = [text_template.around(params.template, row, column) for row in rows]
     values, pending = [row[column] for row in rows], [*range(len(rows))]
     while pending:
