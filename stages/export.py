@@ -28,7 +28,7 @@ from temper.export import (
 )
 from temper.models import light_imports
 from temper.params.schema import EvaluateParams
-from temper.prediction.predictor import GRAPHS, GRAPHS_FOLDER
+from temper.prediction.engines import GRAPHS, GRAPHS_FOLDER
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict

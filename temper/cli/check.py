@@ -60,7 +60,7 @@ def run_stages(parameters: params.Params) -> "list[Table | str]":
     from rich.table import Table
 
     from temper.check import time_estimate, trial_run
-    from temper.prediction.predictor import why_no_graph
+    from temper.prediction.engines import why_no_graph
 
     in_words = time_estimate.in_words
     with trial_run.trial_run(parameters) as run:

@@ -15,7 +15,8 @@ import typer
 from temper.cli import options
 from temper.cli.without_torch import without_torch
 from temper.demo import examples, server
-from temper.prediction.predictor import needs_torch, open_export
+from temper.prediction.engines import needs_torch
+from temper.prediction.predictor import open_export
 
 
 def demo(

@@ -29,7 +29,8 @@ from temper.ingest.columns import ColumnBatch, num_rows
 from temper.models import light_imports
 from temper.prediction import profile
 from temper.prediction.batches import BATCH_TOKENS
-from temper.prediction.predictor import needs_torch, open_export
+from temper.prediction.engines import needs_torch
+from temper.prediction.predictor import open_export
 
 if TYPE_CHECKING:
     from temper.prediction.drift import Watch

@@ -15,7 +15,8 @@ from temper.cli.without_torch import without_torch
 from temper.core import artifacts, cores
 from temper.core.errors import InputError
 from temper.prediction import packed
-from temper.prediction.predictor import GRAPHS_FOLDER, Predictor, needs_torch, open_export
+from temper.prediction.engines import GRAPHS_FOLDER, needs_torch
+from temper.prediction.predictor import Predictor, open_export
 from temper.serving import service
 
 PACKED = Path("model", GRAPHS_FOLDER, packed.FACTS)  # in a folder for Docker

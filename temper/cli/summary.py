@@ -14,7 +14,7 @@ from temper import params, repo
 from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.evaluation import decision_table, report
-from temper.prediction.predictor import why_no_graph
+from temper.prediction.engines import why_no_graph
 
 METRICS, REPORT = Path("data/evaluation/metrics.json"), Path("data/evaluation/report.html")
 EXPORT, STORE = Path("data/export"), Path("mlflow.db")

@@ -16,7 +16,8 @@ from temper.compare import shared_rows
 from temper.compare.shared_rows import EvaluatedModel
 from temper.core import determinism
 from temper.core.errors import InputError
-from temper.prediction.predictor import GRAPHS, open_export
+from temper.prediction.engines import GRAPHS
+from temper.prediction.predictor import open_export
 
 EXPORT = "data/export"
 MAX_ROWS = 100

@@ -78,8 +78,7 @@ def find(
             be read; or train has fewer rows than folds.
     """
     check_task(parameters, DOUBTS)
-    has_tags = isinstance(parameters.task, TokenClassification)
-    if has_tags and judge == "linear":
+    if judge == "linear" and isinstance(parameters.task, TokenClassification):
         raise InputError(
             "--judge linear: it judges whole rows by a vector each, and the rows have a tag per "
             "word; use --judge trained"

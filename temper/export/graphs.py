@@ -12,7 +12,8 @@ from temper import inference, params
 from temper.core.errors import InputError, summary
 from temper.export import onnx, parity
 from temper.prediction import generation
-from temper.prediction.predictor import GRAPHS, GRAPHS_FOLDER, Predictor
+from temper.prediction.engines import GRAPHS, GRAPHS_FOLDER
+from temper.prediction.predictor import Predictor
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from temper.params.task_schema import MEDIA, TaskSchema
 from temper.prediction import packed, stored
-from temper.prediction.predictor import GRAPHS_FOLDER, PLACEHOLDERS
+from temper.prediction.engines import GRAPHS_FOLDER
+from temper.prediction.predictor import PLACEHOLDERS
 
 if TYPE_CHECKING:
     from mlflow.types import ColSpec, TensorSpec

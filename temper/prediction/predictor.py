@@ -1,7 +1,7 @@
 """A model folder → predictions in order, for evaluate, export and `temper predict`."""
 
-import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temper import inference
-from temper.core import artifacts
 from temper.core.errors import InputError, summary
 from temper.inference import RowList
 from temper.models import loading
@@ -17,17 +16,14 @@ from temper.params import user_code
 from temper.params.schema import Settings
 from temper.prediction import drift, generation, packed, stored
 from temper.prediction.batches import BATCH_TOKENS, token_batches
+from temper.prediction.engines import GRAPHS_FOLDER, choose_engine, onnx_file, open_session
 from temper.tasks.base import audio, registry
 from temper.tasks.base.arrays import Rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from onnxruntime import InferenceSession
 
 EXAMPLES_PER_CHUNK = 2000  # decoded together
-GRAPHS_FOLDER = "onnx"
-GRAPHS = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
-ENGINES = ("auto", *GRAPHS, "torch")
 PLACEHOLDERS = {  # type of an input → a value that stands for any
     "text": "a",
     "texts": ["a", "b"],
@@ -174,12 +170,19 @@ def open_export(
     code = stored.code_files(folder, settings.code, [n for n in names if n], trust_code=trust_code)
     tokenize = settings.tokenize.model_copy(update={"pad_to_multiple_of": None})  # for training
     settings = settings.model_copy(update={"code": code, "tokenize": tokenize})
-    try:
+    with _explaining_damage(folder):
         predictor = Predictor(
             folder, settings, engine=engine, batch_tokens=batch_tokens, num_threads=num_threads
         )
         predictor.watch = drift.watch(folder) if watches else None
-        return predictor
+    return predictor
+
+
+@contextmanager
+def _explaining_damage(folder: Path) -> Iterator[None]:
+    """Turn what libraries raise where they cannot load a folder into an InputError."""
+    try:
+        yield
     except InputError:
         raise
     except Exception as error:  # transformers, tokenizers and safetensors raise anything
@@ -187,63 +190,3 @@ def open_export(
         if "trust_remote_code" in str(error):
             reason = "the model needs code of its own (auto_map), which predict never runs"
         raise InputError(f"--model {folder}: {reason}") from error
-
-
-def choose_engine(folder: Path, engine: str) -> str:
-    """Return the engine, where it is auto the one that the export has a file for.
-
-    Raises:
-        InputError: it is not known.
-    """
-    if engine not in ENGINES:
-        raise InputError(f"--engine {engine}: unknown; allowed: {', '.join(ENGINES)}")
-    if engine != "auto":
-        return engine
-    reason = why_no_graph(folder)
-    if reason is None:
-        return "onnx"
-    print(f"no ONNX: {reason}; predicting with torch", file=sys.stderr)
-    return "torch"
-
-
-def open_session(file: Path, num_threads: int) -> "InferenceSession":
-    """Open an ONNX model on the CPU with a fixed number of threads.
-
-    Raises:
-        InputError: ONNX Runtime cannot load it.
-    """
-    try:
-        return inference.onnx_session(str(file), num_threads)
-    except Exception as error:  # ONNX Runtime has many
-        raise InputError(
-            f"{file}: ONNX Runtime cannot load it ({summary(error):.200}); copy it or export again"
-        ) from error
-
-
-def onnx_file(folder: Path, engine: str) -> Path:
-    """Return the ONNX file of an engine.
-
-    Raises:
-        InputError: the folder has none.
-    """
-    file = folder / GRAPHS_FOLDER / GRAPHS[engine]
-    if not file.exists():
-        reason = why_no_graph(folder, engine)
-        because = f" (no ONNX: {reason})" if reason else ""
-        raise InputError(f"--engine {engine}: {file} does not exist{because}; use --engine torch")
-    return file
-
-
-def needs_torch(folder: Path) -> bool:
-    """Say whether an export has no ONNX graph, or what makes its inputs computes with torch."""
-    uses_torch = stored.feature_extractor(folder) in stored.TORCH_EXTRACTORS
-    return uses_torch or why_no_graph(folder) is not None
-
-
-def why_no_graph(folder: Path, engine: str = "onnx") -> str | None:
-    """Return why an export has no graph for onnx or int8, as parity.json says; None: it has."""
-    try:
-        verified = artifacts.read_json(folder / "parity.json")
-    except (OSError, ValueError):  # an export without it has every graph
-        return None
-    return verified.get("no_onnx") or verified.get(f"no_{engine}")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from temper.core import cores
 from temper.core.errors import InputError, exit_on_input_error
-from temper.prediction.predictor import GRAPHS, GRAPHS_FOLDER, open_export
+from temper.prediction.engines import GRAPHS, GRAPHS_FOLDER
+from temper.prediction.predictor import open_export
 from temper.serving import service
 
 MODEL = Path(__file__).parent / "model"

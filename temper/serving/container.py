@@ -18,7 +18,7 @@ from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.export import mlflow_model
 from temper.prediction import packed, profile
-from temper.prediction.predictor import onnx_file
+from temper.prediction.engines import onnx_file
 from temper.serving import service
 
 APP = Path(__file__).with_name("app.py")

@@ -22,6 +22,7 @@ from temper.models import loading
 from temper.params import rules
 from temper.prediction import drift, predictor, profile
 from temper.prediction.batches import BATCH_TOKENS
+from temper.prediction.engines import open_session
 from temper.serving import container
 from temper.tasks.base import audio, registry
 from temper.tasks.base.arrays import as_rows
@@ -241,7 +242,7 @@ def test_sentence_transformers_gives_the_same_vectors(done):
         model = predictor.open_export(Path("data/export"), engine, **options)
         found = model.predict({"anchor": texts})["prediction"]
         np.testing.assert_allclose(found, expected, atol=tolerance)
-    session = predictor.open_session(Path("data/export/onnx/model.onnx"), 1)
+    session = open_session(Path("data/export/onnx/model.onnx"), 1)
     (output,) = session.get_outputs()
     assert (output.name, output.shape[1:]) == ("sentence_embedding", [expected.shape[1]])
 
