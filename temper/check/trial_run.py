@@ -2,7 +2,7 @@
 
 The stages are processes of their own, started as dvc.yaml says, with an MLflow database of their
 own. Nothing is written outside the scratch folder but what a download leaves in the Hub's cache.
-Balanced class weights are left out: a few rows need not have every label.
+Balanced class weights, and metrics that need rows of every label, are left out: a few have not all.
 """
 
 import os
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from temper import params, repo
+from temper import metrics, params, repo
 from temper.check.scratch import scratch_folder
 from temper.core import arrow, artifacts, yaml_file
 from temper.core.errors import InputError
@@ -107,6 +107,8 @@ def shorten(tree: dict[str, Any], parameters: params.Params) -> None:
         train["warmup_steps"] = 1
     if p.class_weights == "balanced":
         train["class_weights"] = None
+    if p.metric_for_best_model in metrics.MAY_BE_UNDEFINED:  # few rows may lack a label
+        train["metric_for_best_model"] = "loss"
     if p.model_soup_size:
         train["model_soup_size"] = 2
     if p.weight_averaging and p.weight_averaging.count:

@@ -1,6 +1,7 @@
 """A model → outputs and metrics of the validation split, each process predicting its share."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -32,6 +33,9 @@ class Validator:
 
     Attributes:
         batch_size: rows per forward pass and device; halved whenever memory runs out.
+
+    Raises:
+        InputError: see `check_is_defined`.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Validator:
         self.compute_metrics = build_compute_metrics(parameters, task.label_names)
         self.batch_size = parameters.train.per_device_eval_batch_size
         self.static_shapes = parameters.tokenize.padding == "max_length"
+        check_is_defined(parameters.train.metric_for_best_model, task, dataset)
 
     def score(self, model: nn.Module, rows: "Dataset | None" = None) -> dict[str, float]:
         """Return `loss` and the task's metrics of the split, or of some rows, each counted once."""
@@ -102,6 +107,33 @@ class Validator:
             file=sys.stderr,
         )
         return self.batch_size
+
+
+def check_is_defined(metric: str, task: Task, validation: "Dataset") -> None:
+    """Refuse a `train.metric_for_best_model` that no prediction of these rows has.
+
+    The first evaluation would be taken for the best.
+
+    Raises:
+        InputError: the area under ROC lacks rows of a label, or a correlation rows that differ.
+    """
+    if metric not in metrics.MAY_BE_UNDEFINED:
+        return
+    labels, name, reason = list(validation["labels"]), task.params.metrics, None
+    if name == "classification":
+        lacking = [label for i, label in enumerate(task.label_names) if i not in set(labels)]
+        reason = f"no row has the label {', '.join(lacking[:10])}" if lacking else None
+    elif name == "multi_label":
+        counts = Counter(label for row in labels for label in set(row))
+        if all(count == len(labels) for count in counts.values()):
+            reason = "every label is in all rows or in none"
+    elif len(set(labels)) < 2:
+        reason = "all rows have the same number"
+    if reason:
+        raise InputError(
+            f"{TRAINED_METRIC}: {metric} is not defined on validation, where {reason}: use "
+            "another, such as loss, or other rows"
+        )
 
 
 def build_compute_metrics(parameters: Params, label_names: list[str]) -> ComputeMetrics:

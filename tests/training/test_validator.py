@@ -1,10 +1,13 @@
 """Scoring the validation split between steps."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from temper.core.errors import InputError
 from temper.training import memory
-from temper.training.validator import Validator
+from temper.training.validator import Validator, check_is_defined
 
 
 @pytest.mark.parametrize(("world_size", "on_all_ranks"), [("1", True), ("2", False)])
@@ -29,3 +32,25 @@ def test_sharded_weights_are_not_evaluated_again_by_one_rank(monkeypatch):
     message = r"sharded weights \(full\): lower train.per_device_eval_batch_size \(8\)"
     with pytest.raises(InputError, match=message):
         validator._halve(8, memory.OutOfMemory("full"))
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "labels", "reason"),
+    [
+        ("classification", "roc_auc", [0, 1, 0], "no row has the label c"),
+        ("multi_label", "roc_auc", [[0, 1], [0, 1]], "every label is in all rows or in none"),
+        ("multi_label", "roc_auc", [[], []], "every label is in all rows or in none"),
+        ("regression", "pearson", [0.1, 0.1], "all rows have the same number"),
+        ("similarity", "spearman", [3.0], "all rows have the same number"),
+    ],
+)
+def test_a_best_metric_that_no_evaluation_has_is_refused(name, metric, labels, reason):
+    """The first evaluation would be the best, whatever came after it."""
+    task: Any = SimpleNamespace(params=SimpleNamespace(metrics=name), label_names=["a", "b", "c"])
+    message = f"^train.metric_for_best_model: {metric} is not defined on validation, where {reason}"
+    varied = {"classification": [0, 1, 2], "multi_label": [[0], []]}.get(name, [0.1, 0.2])
+    rows: Any = {"labels": labels}, {"labels": varied}
+    with pytest.raises(InputError, match=message):
+        check_is_defined(metric, task, rows[0])
+    check_is_defined("loss", task, rows[0])
+    check_is_defined(metric, task, rows[1])
