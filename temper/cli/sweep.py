@@ -75,8 +75,9 @@ def run(prepared: start.Sweep, jobs: int, gpus: list[str]) -> None:
         status = "FINISHED"
     finally:
         display.update()
-        best = progress_display.format_best(study, study.trials())
-        sweep_run.close(parent, status, best)
+        trials = study.trials()
+        text = progress_display.build_table(study, trials).to_markdown()
+        sweep_run.close(parent, status, progress_display.format_best(study, trials), text)
     report(study, console)
     console.print(f"next       temper best {config.name}")
     console.print(f"runs       {tracking_command()}")
@@ -114,7 +115,7 @@ def devices(jobs: int, launch: str) -> list[str]:
 def report(study: Study, console: Console) -> None:
     """Print every configuration and the failed trials; an error if all have failed."""
     trials = study.trials()
-    console.print(progress_display.build_table(study, trials))
+    progress_display.build_table(study, trials).print(console)
     console.print(progress_display.format_counts(trials))
     if 0 < (num_left := study.num_left()) < math.inf:
         console.print(f"budget.minutes is used up with {num_left} trials left; raise it to go on")

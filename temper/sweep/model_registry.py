@@ -60,9 +60,14 @@ def register(name: str, weights: Path, alias: str) -> str:
                 else f"{run.info.artifact_uri}/{logged_model.FILES}"
             )
             model_id = model.model_id if model else None  # None: the run of an earlier version
-            versions = [
-                client.create_model_version(name, place, run.info.run_id, model_id=model_id)
-            ]
+            made = client.create_model_version(
+                name,
+                place,
+                run.info.run_id,
+                model_id=model_id,
+                description=run.data.tags.get("mlflow.note.content"),
+            )
+            versions = [made]
         version = str(versions[0].version)
         client.set_registered_model_alias(name, alias, version)
     return version

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from optuna.trial import FrozenTrial, TrialState
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from temper.compare.experiments import format_mean, format_value
+from temper.evaluation.text_tables import Table
 from temper.params import user_code
 from temper.sweep import space
 from temper.sweep.study import Study
@@ -21,18 +21,16 @@ def build_table(study: Study, trials: Sequence[FrozenTrial]) -> Table:
     config = study.config
     ranked = study.rank(trials)
     names = list(dict.fromkeys(name for configuration in ranked for name in configuration.values))
-    title = f"{config.name}: {config.objective}"
-    table = Table(title=title, min_width=len(title))
     seeds = ["seeds"] if config.seeds else []
-    for name in ("trial", config.metric, *seeds, *column_names(names)):
-        table.add_column(name, overflow="fold")
+    head = ["trial", config.metric, *seeds, *column_names(names)]
+    table = Table(f"{config.name}: {config.objective}", head, [])
     for configuration in ranked:
         shown = {n: format_value(v, space.DIGITS_SHOWN) for n, v in configuration.values.items()}
         scores = configuration.scores
         seeds = [f"{len(scores)} of {config.num_seeds}"] if config.seeds else []
         cells = [shown.get(name, "") for name in names]
         numbers = ",".join(str(trial.number) for trial in configuration.trials)
-        table.add_row(numbers, format_mean(scores), *seeds, *cells)
+        table.rows.append([numbers, format_mean(scores), *seeds, *cells])
     return table
 
 

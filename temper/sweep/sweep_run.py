@@ -12,6 +12,7 @@ from temper.tracking import addresses, store
 if TYPE_CHECKING:
     from mlflow.entities import RunInfo
 
+CACHED = "A trial whose values were trained before is DVC's, and has no run below this one."
 LOCAL = "http://127.0.0.1:5000"  # address of `mlflow ui`
 
 
@@ -59,14 +60,18 @@ def open_run(name: str, file: Path, study: optuna.Study) -> "RunInfo | None":
         return None
 
 
-def close(info: "RunInfo | None", status: str, best: str) -> None:
-    """End the run; `best` becomes a tag, since a metric would add a chart to every page."""
+def close(info: "RunInfo | None", status: str, best: str, table: str) -> None:
+    """End the run with the table of its trials as description.
+
+    `best` becomes a tag, since a metric would add a chart to every page.
+    """
     if info is None:
         return
     try:
         client = store.connect()
         if best:
             client.set_tag(info.run_id, "best", best)
+            client.set_tag(info.run_id, "mlflow.note.content", f"{table}\n\n{CACHED}")
         client.set_terminated(info.run_id, status)
     except Exception as error:  # as above
         store.warn(store.error_message(error, store.tracking_uri()))

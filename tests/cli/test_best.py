@@ -142,13 +142,15 @@ def test_registers_a_model_once(tmp_path, monkeypatch):
     tags = {"model_sha256": artifacts.sha256_file(weights / "model.safetensors")}
     run_id = client.create_run(store.experiment_id(client), tags=tags).info.run_id
     client.set_tag(run_id, "stage.export", "FINISHED")
+    client.set_tag(run_id, "mlflow.note.content", "its scores")
     client.log_text(run_id, "flavors: {}\n", "model/MLmodel")
     monkeypatch.setattr(summary, "WEIGHTS", weights)
     assert summary.served_run() == run_id
     assert model_registry.register("m", weights, "candidate") == "1"
     assert model_registry.register("m", weights, "candidate") == "1"
     assert model_registry.promote("m", "candidate", "champion") == "1"
-    assert client.get_model_version_by_alias("m", "champion").run_id == run_id
+    version = client.get_model_version_by_alias("m", "champion")
+    assert (version.run_id, version.description) == (run_id, "its scores")
     with pytest.raises(InputError, match="--promote a b: Invalid alias name"):
         model_registry.promote("m", "candidate", "a b")
     with pytest.raises(InputError, match=r"export\.name 'a/b': MLflow's registry does not allow /"):

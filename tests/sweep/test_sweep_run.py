@@ -32,3 +32,17 @@ def test_the_copy_of_the_plan_holds_no_password(local_store, tmp_path, monkeypat
     (tmp_path / "copy").mkdir()
     copy = store.connect().download_artifacts(run_id, "sweep.yaml", str(tmp_path / "copy"))
     assert Path(copy).read_text() == "name: s\nstorage: postgresql://me:***@host/db\n"
+
+
+def test_the_run_of_a_sweep_describes_its_trials(local_store, tmp_path, monkeypatch):
+    """Those without a run of their own too; before the first has ended there is no table."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sweep.yaml").write_text("name: s\n")
+    run = sweep_run.open_run("s", tmp_path / "sweep.yaml", optuna.create_study())
+    sweep_run.close(run, "KILLED", "", "")
+    client = store.connect()
+    assert "mlflow.note.content" not in client.get_run(run.run_id).data.tags
+    sweep_run.close(run, "FINISHED", "accuracy 0.9", "| trial | accuracy |")
+    tags = client.get_run(run.run_id).data.tags
+    assert tags["best"] == "accuracy 0.9"
+    assert tags["mlflow.note.content"].startswith("| trial | accuracy |\n\nA trial whose values")
