@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from temper.compare import experiments, significance
+from temper.compare import experiments, shared_rows, significance
 from temper.compare.model_comparison import Comparison
 from temper.compare.shared_rows import EvaluatedModel
 from temper.compare.significance import Difference
@@ -20,7 +20,7 @@ Tests = Sequence[Mapping[str, Difference]]  # of each configuration but the firs
 class Configuration:
     """Models that differ in `seed` alone."""
 
-    name: str  # what tells it from the others: its parameters
+    name: str  # what tells it from the others: parameters, or its training rows
     models: list[EvaluatedModel]
 
     @property
@@ -45,35 +45,48 @@ class Verdict:
 def group(models: Sequence[EvaluatedModel]) -> list[Configuration]:
     """Group models by configuration, in the order of the first ones; [] where each has one seed.
 
-    Of models with the same parameters and seed only the first counts.
+    A configuration is the parameters and the training rows. Of models with the same configuration
+    and seed only the first counts.
     """
     by_name = {model.name: model for model in models}
-    groups: list[list[EvaluatedModel]] = []
     opened = [model.experiment for model in models]
-    for members in experiments.by_parameters(opened, NOT_TRAINED_WITH):
-        seeds: dict[int, EvaluatedModel] = {}
-        for member in members:
-            seeds.setdefault(member.parameters.seed, by_name[member.name])
-        groups.append(list(seeds.values()))
-    if all(len(members) < 2 for members in groups):
+    groups: dict[tuple[int, str | None], dict[int, EvaluatedModel]] = {}
+    for i, members in enumerate(experiments.by_parameters(opened, NOT_TRAINED_WITH)):
+        for model in (by_name[member.name] for member in members):
+            seeds = groups.setdefault((i, shared_rows.digest(model, "train")), {})
+            seeds.setdefault(model.experiment.parameters.seed, model)
+    if all(len(seeds) < 2 for seeds in groups.values()):
         return []
-    names = describe([members[0].experiment for members in groups])
-    pairs = zip(names, groups, strict=True)
-    return [Configuration(name=name, models=members) for name, members in pairs]
+    firsts = [next(iter(seeds.values())).experiment for seeds in groups.values()]
+    names = describe(firsts, [digest for _, digest in groups])
+    pairs = zip(names, groups.values(), strict=True)
+    return [Configuration(name=name, models=list(seeds.values())) for name, seeds in pairs]
 
 
-def describe(configurations: Sequence[experiments.Experiment]) -> list[str]:
-    """Return the parameters that differ with the values of each; of a single one, its model."""
+def describe(
+    configurations: Sequence[experiments.Experiment], digests: Sequence[str | None]
+) -> list[str]:
+    """Return the parameters that differ with the values of each; of a single one, its model.
+
+    Args:
+        digests: sha256 of the training rows, which are named where only they may differ.
+    """
     leaves = [configuration.leaves for configuration in configurations]
     differing = [
         key
         for key in dict.fromkeys(key for values in leaves for key in values)
         if key not in NOT_TRAINED_WITH and any(v.get(key) != leaves[0].get(key) for v in leaves)
     ]
-    return [
-        ", ".join(f"{key}={experiments.format_value(values.get(key))}" for key in differing)
-        or str(values["model.name"])
+    names = [
+        [f"{key}={experiments.format_value(values.get(key))}" for key in differing]
         for values in leaves
+    ]
+    if any(names.count(parts) > 1 for parts in names):
+        for parts, digest in zip(names, digests, strict=True):
+            parts.append(f"training rows {(digest or 'unknown')[:7]}")
+    return [
+        ", ".join(parts) or str(values["model.name"])
+        for parts, values in zip(names, leaves, strict=True)
     ]
 
 

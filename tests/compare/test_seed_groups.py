@@ -1,5 +1,6 @@
 """Seeds of one configuration are put together."""
 
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -111,3 +112,17 @@ def test_a_first_configuration_with_one_seed_is_no_baseline():
     assert seed_groups.verdicts(groups, tests, result) == []
     *_, line = seed_groups.remarks(groups, tests, result)
     assert line.startswith("no configuration is tested: a1, which was named first, has one seed;")
+
+
+def test_other_training_rows_are_another_configuration():
+    """As with labels that were corrected: the parameters and the test rows are the same."""
+    models = [trained("a1"), trained("a2"), replace(trained("a1"), name="new-1"),
+              replace(trained("a2"), name="new-2")]  # fmt: skip
+    for one, sha256 in zip(models, ["0123456789"] * 2 + ["abcdefabcd"] * 2, strict=True):
+        splits = {"test": {"sha256": "same"}, "train": {"sha256": sha256}}
+        one.files.files["data/raw/summary.json"] = json.dumps({"splits": splits}).encode()
+    groups = seed_groups.group(model_comparison.compare(models, None, None, SAMPLES).models)
+    assert [(group.name, group.trainings) for group in groups] == [
+        ("training rows 0123456", "a1, a2"),
+        ("training rows abcdefa", "new-1, new-2"),
+    ]
