@@ -46,9 +46,10 @@ class CausalLM(Task):
         texts = [*self.params.read_text(examples)]
         max_length, end = self.settings.tokenize.max_length or 0, processor.eos_token_id
         if mode == "predict":
-            ids = [row[-max_length:] for row in processor(texts, padding=False)["input_ids"]]
-            lengths = [len(row) for row in ids]
-            return {"input_ids": ids, "length": lengths, "full_length": lengths}
+            ids = processor(texts, padding=False)["input_ids"]
+            columns = {"input_ids": [row[-max_length:] for row in ids]}
+            columns["length"] = [len(row) for row in columns["input_ids"]]
+            return columns | {"full_length": [len(row) for row in ids]}
         ids = processor(texts, padding=False, truncation=False, verbose=False)["input_ids"]
         columns = {"input_ids": [[*row, end] for row in ids]}
         return windows.split_blocks(columns, max_length, pack=mode == "train")

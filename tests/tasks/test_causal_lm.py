@@ -38,3 +38,12 @@ def test_prompts_are_not_learned():
     at = np.flatnonzero(labels >= 0)
     assert at[0] == len(processor("Anna opened boxes")["input_ids"]) - 1
     assert batch["input_ids"][0][at + 1].tolist() == wanted[: len(at)]
+
+
+def test_texts_to_continue_keep_their_end_and_know_their_length():
+    task, processor, _ = load("recipes/sample-causal_lm.yaml", tokenize__max_length=4)
+    text = "Anna opened eleven boxes in Oslo before summer."
+    columns = task.encode({"sentence1": [text]}, processor, mode="predict")
+    whole = processor([text])["input_ids"][0]
+    assert columns["input_ids"] == [whole[-4:]]
+    assert (columns["length"], columns["full_length"]) == ([4], [len(whole)])
