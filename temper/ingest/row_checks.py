@@ -81,7 +81,8 @@ def _check_tag(tag: str, scheme: str, where: str) -> None:
     prefix, separator, entity_type = tag.partition("-")
     if tag != OUTSIDE and (prefix not in PREFIXES[scheme] or (separator and not entity_type)):
         allowed = ", ".join([OUTSIDE, *(f"{prefix}-…" for prefix in PREFIXES[scheme])])
-        raise InputError(f"{where}: {tag!r:.80} is no tag of task.scheme {scheme} ({allowed})")
+        fix = "" if separator else "; B- begins an entity, also of one word, and I- continues it"
+        raise InputError(f"{where}: {tag!r:.80} is no tag of task.scheme {scheme} ({allowed}){fix}")
 
 
 def _describe(before: str | None, tag: str | None) -> str:

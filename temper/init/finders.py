@@ -6,19 +6,16 @@ neither tells is asked.
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from temper.core.errors import InputError, nearest
-from temper.init import choices, embeddings, labels, prompts
+from temper.init import answers, choices, embeddings, labels, prompts, tags
 from temper.init import texts as text_of
-from temper.init.names import GROUPS, LABELS, LANGUAGES, PAIRS, SUMMARIES, TRANSLATIONS
+from temper.init.names import GROUPS, LABELS, LANGUAGES, PAIRS, PROMPTS, SUMMARIES, TRANSLATIONS
 from temper.init.profiles import ColumnProfile
 from temper.init.refusals import image_paths, listed
 from temper.init.roles import Columns, Roles, Wishes, make_roles
 from temper.params import text_template
-
-MIN_GROUPS = 10  # texts that questions share: fewer cannot be divided into tenths
 
 
 def find_roles(columns: Columns, wishes: Wishes) -> Roles:
@@ -100,56 +97,28 @@ def _holds_files(column: ColumnProfile) -> bool:
     return bool(column.types & {"bytes"}) or is_dict
 
 
-def _tags(columns: Columns, wishes: Wishes) -> Roles | None:
-    """Find two columns of lists of the same lengths; the one with fewer values has the tags."""
-    lists = [c for c in columns.values() if c.cells and all(isinstance(v, list) for v in c.cells)]
-    texts = [c for c in lists if all(isinstance(word, str) for cell in c.cells for word in cell)]
-    pairs = [
-        (words, tags)
-        for words in texts
-        for tags in lists
-        if tags is not words and [*map(len, words.cells)] == [*map(len, tags.cells)]
-        if wishes.label in (None, tags.name) and wishes.text in ((), (words.name,))
-    ]
-    if not pairs:
-        return None
-    distinct = {c.name: len({str(item) for cell in c.cells for item in cell}) for c in lists}
-    named = [pair for pair in pairs if "tag" in pair[1].name or pair[1].name in LABELS]
-    words, tags = min(
-        [p for p in named or pairs if distinct[p[0].name] >= distinct[p[1].name]] or pairs,
-        key=lambda pair: ("ner" not in pair[1].name, distinct[pair[1].name]),
-    )
-    task = {"name": "token_classification", "words": words.name, "tags": tags.name}
-    task["scheme"] = labels.tag_scheme(tags.cells)
-    return make_roles(columns, task, [words.name, tags.name], texts=[words.name])
-
-
-def _answers(columns: Columns, wishes: Wishes) -> Roles | None:
-    names = ("question", "context", "answers")
-    if not {*names} <= {*columns}:
-        return None
-    task = {"name": "question_answering", **{name: name for name in names}}
-    context, answers = columns["context"], columns["answers"]
-    notes = ()
-    if answers.num_hollow:
-        notes = (f"{answers.num_hollow:,} of {answers.num_cells:,} questions have no answer",)
-    roles = make_roles(columns, task, names, texts=names[:2], notes=notes)
-    if roles.group is None and context.num_distinct >= MIN_GROUPS and not context.is_unique:
-        roles = replace(roles, group="context")  # several questions are about one text
-    return roles
-
-
 def _generation(columns: Columns, wishes: Wishes) -> Roles | None:
-    wished = [(name, wishes.label) for name in wishes.text if wishes.label and wishes.task]
+    """Find a source and a target by their names, or where the model writes texts of texts."""
+    writes = wishes.task is not None or wishes.is_encoder_decoder
+    wished = [(name, wishes.label) for name in wishes.text if wishes.label and writes]
     spoken = [name for name in columns if name.lower() in LANGUAGES]  # from the first one
     languages = [(spoken[0], spoken[1])] if len(spoken) == 2 else []
-    kinds = {"translation": (*TRANSLATIONS, *languages), "summarization": (*wished, *SUMMARIES)}
+    others = [name for name, c in columns.items() if c.is_text]
+    is_open = wishes.is_encoder_decoder and not (wishes.text or wishes.label)
+    two = [*PROMPTS, (others[0], others[1])] if is_open and len(others) == 2 else []
+    kinds = {
+        "translation": (*TRANSLATIONS, *languages),
+        "summarization": (*wished, *SUMMARIES, *two),
+    }
     for problem_type, pairs in kinds.items():
         for source, target in pairs:
             if {source, target} <= {*columns} and not columns[target].is_categorical:
                 task = {"name": "seq2seq_lm", "problem_type": problem_type}
                 task |= {"source": source, "target_text": target}
-                return make_roles(columns, task, [source, target], texts=[source])
+                is_guess = problem_type == "summarization" and (source, target) not in SUMMARIES
+                note = "task.problem_type: translation is scored by BLEU first, and not by ROUGE"
+                notes = (note,) * is_guess
+                return make_roles(columns, task, [source, target], texts=[source], notes=notes)
     return None
 
 
@@ -226,8 +195,8 @@ def _find_label(columns: Columns, wishes: Wishes, exclude: Sequence[str] = ()) -
 FINDERS: dict[str, tuple[Callable[[Columns, Wishes], Roles | None], ...]] = {
     "audio_classification": (_audio,),
     "image_classification": (_images,),
-    "token_classification": (_tags,),
-    "question_answering": (_answers,),
+    "token_classification": (tags.find,),
+    "question_answering": (answers.find,),
     "multiple_choice": (choices.find,),
     "embeddings": (embeddings.find,),
     "seq2seq_lm": (_generation,),

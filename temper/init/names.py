@@ -16,7 +16,8 @@ PAIRS = (
 TRANSLATIONS = (("source", "target"), ("src", "tgt"))
 LANGUAGES = (
     "ar", "cs", "da", "de", "en", "es", "fi", "fr", "hi", "it", "ja", "ko", "nl", "pl", "pt", "ro",
-    "ru", "sv", "tr", "uk", "zh",
+    "ru", "sv", "tr", "uk", "zh", "chinese", "dutch", "english", "french", "german", "italian",
+    "japanese", "portuguese", "russian", "spanish",
 )  # fmt: skip
 SUMMARIES = (
     ("document", "summary"), ("article", "highlights"), ("article", "summary"), ("text", "summary"),

@@ -59,7 +59,8 @@ def propose(source: Source, wishes: Wishes, model_name: str | None, copies: Path
     refusals.check_form(source, columns, wishes)
     model = open_model(model_name, copies) if model_name else None
     if model is not None:
-        wishes = replace(wishes, has_encoder=model.has_encoder, is_encoder=model.is_encoder)
+        names = ("has_encoder", "is_encoder", "is_encoder_decoder")
+        wishes = replace(wishes, **{name: getattr(model, name) for name in names})
     roles = find_roles(columns, wishes)
     refusals.check_labels(source, roles)
     source, left_out = without_unlabelled(source, roles, columns)

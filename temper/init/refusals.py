@@ -12,9 +12,9 @@ from temper.init.names import WORDS
 from temper.init.profiles import NUMBER, ColumnProfile
 from temper.init.roles import Columns, Roles, Wishes
 from temper.init.source import Source
+from temper.init.tags import TAG
 
 FASTTEXT = re.compile(r"__label__\S+ ")
-TAG = re.compile(r"O|[BIESLU]-\S+")
 MESSAGES = ({"role", "content"}, {"from", "value"})  # of OpenAI's form and of ShareGPT's
 MIN_WORDS = 3  # a name of so many is rather a text
 

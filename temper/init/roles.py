@@ -25,6 +25,7 @@ class Wishes:
     quality: str = "good"  # a key of quality.PRESETS
     has_encoder: bool = True  # plain texts are for masked_lm, and else for causal_lm
     is_encoder: bool = False  # the model is known, and writes no text
+    is_encoder_decoder: bool = False  # it is known, and writes texts of texts
 
 
 @dataclass(frozen=True, kw_only=True)

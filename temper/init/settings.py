@@ -57,8 +57,11 @@ class Model:
     @property
     def is_encoder(self) -> bool:
         """Whether its config says that it is one, and has no decoder."""
-        is_both = getattr(self.config, "is_encoder_decoder", False)
-        return self.config is not None and self.has_encoder and not is_both
+        return self.config is not None and self.has_encoder and not self.is_encoder_decoder
+
+    @property
+    def is_encoder_decoder(self) -> bool:
+        return getattr(self.config, "is_encoder_decoder", False)
 
     @property
     def limit(self) -> int:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from temper.core.errors import InputError
 from temper.init import finders, proposal
 from temper.init.profiles import profile
 from temper.init.roles import Wishes
@@ -32,3 +33,23 @@ def test_a_model_may_say_that_there_is_no_answer_where_questions_have_none(write
     decoding, notes = proposed([write(ANSWER)])
     assert "no_answer_threshold" not in decoding
     assert notes == ()
+
+
+@pytest.mark.parametrize("more", [{}, {"answer_start": [6] * 40}])
+def test_answers_without_their_places_are_refused_with_the_form_to_write(more):
+    """An encoder does not write them; a model that writes may. answer_start is no label."""
+    rows = {"question": [f"which {i}?" for i in range(40)]}
+    rows |= {"context": [f"It is Rome {i}." for i in range(40)]}
+    columns = profile([rows | {"answer": [f"Rome {i}" for i in range(40)]} | more])
+
+    def roles(**wishes):
+        return finders.find_roles(columns, Wishes(choose=lambda *_: "context", **wishes))
+
+    for wishes in ({"is_encoder": True}, {"task": "question_answering"}):
+        with pytest.raises(
+            InputError, match=r"'answer' stands in 'context'.*\"answer_start\": \[5]"
+        ):
+            roles(**wishes)
+    if not more:
+        assert roles(has_encoder=False).task["name"] == "causal_lm"
+    assert roles(is_encoder=True, task="masked_lm").task["name"] == "masked_lm"

@@ -6,7 +6,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from temper.core.errors import InputError
-from temper.init import finders, refusals
+from temper.init import document, finders, refusals
 from temper.init.profiles import profile
 from temper.init.roles import Wishes
 from temper.init.source import Source
@@ -85,3 +85,23 @@ def test_a_conversation_is_a_row_for_each_answer():
     whole = tokenizer.apply_chat_template(messages, tokenize=False)
     assert f"<s>{rows[1]['prompt']}bye\n" == whole
     assert whole.startswith(f"<s>{rows[0]['prompt']}hi\n")
+
+
+def test_a_model_of_texts_from_texts_learns_two_columns_of_texts():
+    """T5, for example; its kind is shown in params.yaml. Another model is asked as before."""
+    columns = profile([{name: SUMS[name] for name in ("instruction", "input")}])
+
+    def roles(**wishes):
+        return finders.find_roles(columns, Wishes(choose=lambda *_: "input", **wishes))
+
+    found = roles(is_encoder_decoder=True)
+    keys = {"name": "seq2seq_lm", "problem_type": "summarization"}
+    assert found.task == keys | {"source": "instruction", "target_text": "input"}
+    assert found.notes == (
+        "task.problem_type: translation is scored by BLEU first, and not by ROUGE",
+    )
+    turned = roles(is_encoder_decoder=True, text=("input",), label="instruction").task
+    assert turned == keys | {"source": "input", "target_text": "instruction"}
+    assert roles().task["name"] == "masked_lm"
+    written = document.write({"task": found.task}, [])
+    assert re.search("problem_type: summarization +# summarization . translation\n", written)

@@ -43,7 +43,7 @@ CASES = [
     train(
         "type_without_prefix_in_json",
         json_line("B-PER", "O") + json_line("O", "ORG"),
-        "train row 2, column 'tags': 'ORG' is no tag of task.scheme IOB2",
+        "'ORG' is no tag of task.scheme IOB2 (O, B-…, I-…); B- begins an entity",
         file="x.jsonl",
     ),
 ]
