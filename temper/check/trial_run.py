@@ -107,7 +107,7 @@ def shorten(tree: dict[str, Any], parameters: params.Params) -> None:
         train["warmup_steps"] = 1
     if p.class_weights == "balanced":
         train["class_weights"] = None
-    if p.metric_for_best_model in metrics.MAY_BE_UNDEFINED:  # few rows may lack a label
+    if p.metric_for_best_model in metrics.training_metrics(parameters.task.metrics):
         train["metric_for_best_model"] = "loss"
     if p.model_soup_size:
         train["model_soup_size"] = 2

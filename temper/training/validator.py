@@ -50,7 +50,11 @@ class Validator:
         self.compute_metrics = build_compute_metrics(parameters, task.label_names)
         self.batch_size = parameters.train.per_device_eval_batch_size
         self.static_shapes = parameters.tokenize.padding == "max_length"
-        check_is_defined(parameters.train.metric_for_best_model, task, dataset)
+        metric, positive = (
+            parameters.train.metric_for_best_model,
+            parameters.evaluate.positive_label,
+        )
+        check_is_defined(metric, task, dataset, positive)
 
     def score(self, model: nn.Module, rows: "Dataset | None" = None) -> dict[str, float]:
         """Return `loss` and the task's metrics of the split, or of some rows, each counted once."""
@@ -109,20 +113,32 @@ class Validator:
         return self.batch_size
 
 
-def check_is_defined(metric: str, task: Task, validation: "Dataset") -> None:
-    """Refuse a `train.metric_for_best_model` that no prediction of these rows has.
+def check_is_defined(
+    metric: str, task: Task, validation: "Dataset", positive: str | None = None
+) -> None:
+    """Refuse a `train.metric_for_best_model` that is undefined or 0 whatever is predicted.
 
     The first evaluation would be taken for the best.
 
+    Args:
+        positive: `evaluate.positive_label`.
+
     Raises:
-        InputError: the area under ROC lacks rows of a label, or a correlation rows that differ.
+        InputError: the area under ROC lacks rows of a label, F1 those of the positive one, or MCC
+            and a correlation rows that differ.
     """
-    if metric not in metrics.MAY_BE_UNDEFINED:
+    name, needed, reason = task.params.metrics, [], None
+    if metric not in metrics.MAY_BE_UNDEFINED and name != "classification":
         return
-    labels, name, reason = list(validation["labels"]), task.params.metrics, None
+    labels = list(validation["labels"])
     if name == "classification":
-        lacking = [label for i, label in enumerate(task.label_names) if i not in set(labels)]
-        reason = f"no row has the label {', '.join(lacking[:10])}" if lacking else None
+        needed = task.label_names if metric == "roc_auc" else []
+        needed = [positive] if positive and metric in ("f1", "precision", "recall") else needed
+        found = {task.label_names[i] for i in labels}
+        if lacking := [label for label in needed if label not in found]:
+            reason = f"no row has the label {', '.join(lacking[:10])}"
+        elif metric == "mcc" and len(found) < 2:
+            reason = f"all rows have the label {', '.join(found)}"
     elif name == "multi_label":
         counts = Counter(label for row in labels for label in set(row))
         if all(count == len(labels) for count in counts.values()):
@@ -131,8 +147,8 @@ def check_is_defined(metric: str, task: Task, validation: "Dataset") -> None:
         reason = "all rows have the same number"
     if reason:
         raise InputError(
-            f"{TRAINED_METRIC}: {metric} is not defined on validation, where {reason}: use "
-            "another, such as loss, or other rows"
+            f"{TRAINED_METRIC}: {metric} says nothing on validation, where {reason}: use another, "
+            "such as loss, or other rows"
         )
 
 

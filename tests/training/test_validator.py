@@ -38,6 +38,8 @@ def test_sharded_weights_are_not_evaluated_again_by_one_rank(monkeypatch):
     ("name", "metric", "labels", "reason"),
     [
         ("classification", "roc_auc", [0, 1, 0], "no row has the label c"),
+        ("classification", "f1", [0, 1, 0], "no row has the label c"),
+        ("classification", "mcc", [1, 1], "all rows have the label b"),
         ("multi_label", "roc_auc", [[0, 1], [0, 1]], "every label is in all rows or in none"),
         ("multi_label", "roc_auc", [[], []], "every label is in all rows or in none"),
         ("regression", "pearson", [0.1, 0.1], "all rows have the same number"),
@@ -47,10 +49,10 @@ def test_sharded_weights_are_not_evaluated_again_by_one_rank(monkeypatch):
 def test_a_best_metric_that_no_evaluation_has_is_refused(name, metric, labels, reason):
     """The first evaluation would be the best, whatever came after it."""
     task: Any = SimpleNamespace(params=SimpleNamespace(metrics=name), label_names=["a", "b", "c"])
-    message = f"^train.metric_for_best_model: {metric} is not defined on validation, where {reason}"
+    message = f"^train.metric_for_best_model: {metric} says nothing on validation, where {reason}"
     varied = {"classification": [0, 1, 2], "multi_label": [[0], []]}.get(name, [0.1, 0.2])
     rows: Any = {"labels": labels}, {"labels": varied}
     with pytest.raises(InputError, match=message):
-        check_is_defined(metric, task, rows[0])
-    check_is_defined("loss", task, rows[0])
-    check_is_defined(metric, task, rows[1])
+        check_is_defined(metric, task, rows[0], "c")
+    check_is_defined("loss", task, rows[0], "c")
+    check_is_defined(metric, task, rows[1], "c")
