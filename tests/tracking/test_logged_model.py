@@ -11,7 +11,7 @@ from mlflow.protos.databricks_pb2 import ErrorCode
 from mlflow.tracking import MlflowClient
 
 from temper import tracking
-from temper.tracking import logged_model, run_writer, store
+from temper.tracking import logged_model, run_tags, run_writer, store
 
 
 def save(source, target):
@@ -99,8 +99,8 @@ def test_names_tell_runs_apart_and_stay(write_params, monkeypatch):
     """A training that goes on in another execution keeps the name of its run, as a user set it."""
     parameters = write_params()
     for time in ("1231-235958", "1231-235959"):
-        monkeypatch.setattr(tracking, "started", lambda time=time: time)
-        monkeypatch.setattr(tracking, "execution", lambda time=time: time)
+        monkeypatch.setattr(run_tags, "started", lambda time=time: time)
+        monkeypatch.setattr(run_tags, "execution", lambda time=time: time)
         with pytest.raises(KeyboardInterrupt), tracking.run("train", parameters, fingerprint=time):
             raise KeyboardInterrupt
     client = store.connect()
@@ -108,7 +108,7 @@ def test_names_tell_runs_apart_and_stay(write_params, monkeypatch):
     assert names == {f"1231-23595{i}-{parameters.export.name}" for i in (8, 9)}
     (first,) = client.search_runs(["1"], "tags.fingerprint = '1231-235958'")
     client.set_tag(first.info.run_id, "mlflow.runName", "mine")
-    monkeypatch.setattr(tracking, "execution", lambda: "another")
+    monkeypatch.setattr(run_tags, "execution", lambda: "another")
     with tracking.run("train", parameters, fingerprint="1231-235958"):
         pass
     found = client.get_run(first.info.run_id)

@@ -71,7 +71,7 @@ def test_a_killed_training_continues_its_run(write_params, client, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         killed()
     assert only_run(client()).info.status == "KILLED"
-    monkeypatch.setattr(tracking, "execution", lambda: "another")
+    monkeypatch.setattr(run_tags, "execution", lambda: "another")
     with tracking.run("train", parameters, fingerprint="f") as run:
         for step, loss in ((2, 0.9), (3, 0.8)):
             run.log_metrics({"train/loss": loss}, step)
@@ -79,10 +79,10 @@ def test_a_killed_training_continues_its_run(write_params, client, monkeypatch):
     steps = [m.step for m in client().get_metric_history(found.info.run_id, "train/loss")]
     assert sorted(steps) == [1, 2, 3]
     assert found.info.status == "FINISHED"
-    monkeypatch.setattr(tracking, "execution", lambda: "a third")
+    monkeypatch.setattr(run_tags, "execution", lambda: "a third")
     with tracking.run("train", parameters, fingerprint="f") as run:  # its checkpoints were deleted
         run.log_metrics({"train/loss": 1.0}, 1)
-    monkeypatch.setattr(tracking, "execution", lambda: "a fourth")
+    monkeypatch.setattr(run_tags, "execution", lambda: "a fourth")
     monkeypatch.setattr(tracking.journal, "repository", lambda: "another clone")
     with tracking.run("train", parameters, fingerprint="f") as run:
         run.log_metrics({"train/loss": 1.0}, 1)
@@ -101,7 +101,7 @@ def test_run_without_training_names_its_trainer(write_params, client, monkeypatc
     with tracking.run("train", parameters, fingerprint="f") as run:
         run.log_metrics({"train/loss": 1.0}, 1)
     trainer = only_run(client()).info.run_id
-    monkeypatch.setattr(tracking, "execution", lambda: "another")
+    monkeypatch.setattr(run_tags, "execution", lambda: "another")
     with tracking.run("train", parameters, fingerprint="f"):
         pass
     (found,) = [r for r in client().search_runs(["1"]) if r.info.run_id != trainer]
@@ -203,7 +203,7 @@ def test_both_engines_leave_the_same_record(prepare, client, monkeypatch):
     targets = [Path("data") / name for name in ("model", "checkpoints", "history")]
     for engine in ("trainer", "loop"):
         prepare(train__engine=engine, train__epochs=1.0)
-        monkeypatch.setattr(tracking, "execution", lambda engine=engine: engine)
+        monkeypatch.setattr(run_tags, "execution", lambda engine=engine: engine)
         train.main(Path("data/tokenized"), Path("data/base"), *targets)
     sync.sync()  # a busy machine: what the trainings could not wait for
     store = client()

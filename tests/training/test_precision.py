@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from stages import train
-from temper import tracking
 from temper.core import determinism
-from temper.tracking import store
+from temper.tracking import run_tags, store
 from temper.training import precision
 from tests.helpers.training import BASE, TARGETS
 from tests.helpers.workspace import ROOT
@@ -120,7 +119,7 @@ def test_another_machine_trains_anew_and_its_choice_is_an_output(prepare, machin
     found = {}
     for name, flags in {"fp32": ["avx2"], "bf16": ["avx2", "avx512_bf16"]}.items():
         machine(*flags)
-        monkeypatch.setattr(tracking, "execution", lambda name=name: name)
+        monkeypatch.setattr(run_tags, "execution", lambda name=name: name)
         train.main(Path("data/tokenized"), BASE, *TARGETS)
         assert json.loads(Path("data/history/chosen.json").read_text()) == {"train.precision": name}
         found[name] = Path("data/model/model.safetensors").read_bytes()

@@ -160,7 +160,7 @@ CSV = [
     csv_group(
         "csv_encoding_needs_a_mark",
         "tests/data/train.csv: not utf-16:",
-        "stream does not start with BOM; see data.csv.encoding",
+        "; see data.csv.encoding",
         encoding="utf-16",
     ),
     csv_group("csv_encoding_idna", "data.csv: encoding 'idna' is unknown", encoding="idna"),
