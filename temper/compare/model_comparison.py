@@ -167,7 +167,8 @@ def list_rows(
     ]  # fmt: skip
     names = list(inputs[listed[0]]) if listed else []
     head = ["row", *names, "true", first.name, second.name]
-    return ChangedRows(count=len(rows), table=Table(f"{len(rows):,} rows {heading}", head, cells))
+    title = f"{len(rows):,} row{'' if len(rows) == 1 else 's'} {heading}"
+    return ChangedRows(count=len(rows), table=Table(title, head, cells))
 
 
 def format_prediction(row: Row) -> str:

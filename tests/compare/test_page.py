@@ -56,4 +56,15 @@ def test_configurations_come_before_their_trainings():
     assert html.index("Configurations over") < html.index(
         "<summary>Each model against a1</summary>"
     )
+    assert html.count("<th>score, 95 % interval</th>") == html.count("<th>minus a1</th>") == 6
     assert "<details><summary>Each model" not in page.page(found, [], [], "title")
+
+
+def test_one_row_that_changed_is_singular():
+    """As a heading."""
+    pair = [trained("a1", range(60)), trained("b1", range(59))]
+    (found,) = model_comparison.compare(pair, None, None, SAMPLES).comparisons
+    assert [rows.table.title for rows in found.changed] == [
+        "1 row wrong with a1, right with b1",
+        "0 rows right with a1, wrong with b1",
+    ]
