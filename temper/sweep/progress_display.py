@@ -23,7 +23,7 @@ def build_table(study: Study, trials: Sequence[FrozenTrial]) -> Table:
     names = list(dict.fromkeys(name for configuration in ranked for name in configuration.values))
     seeds = ["seeds"] if config.seeds else []
     head = ["trial", config.metric, *seeds, *column_names(names)]
-    table = Table(f"{config.name}: {config.objective}", head, [])
+    table = Table(f"trials of {config.name}: {config.objective}", head, [])
     for configuration in ranked:
         shown = {n: format_value(v, space.DIGITS_SHOWN) for n, v in configuration.values.items()}
         scores = configuration.scores
