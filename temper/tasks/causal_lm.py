@@ -46,7 +46,7 @@ class CausalLM(Task):
         texts = [*self.params.read_text(examples)]
         max_length, end = self.settings.tokenize.max_length or 0, processor.eos_token_id
         if mode == "predict":
-            ids = processor(texts, padding=False)["input_ids"]
+            ids = processor(texts, padding=False, verbose=False)["input_ids"]
             columns = {"input_ids": [row[-max_length:] for row in ids]}
             columns["length"] = [len(row) for row in columns["input_ids"]]
             return columns | {"full_length": [len(row) for row in ids]}
@@ -106,10 +106,12 @@ class CausalLM(Task):
         return batch | {"labels": arrays.pad(labels, length, arrays.IGNORE_INDEX)}
 
     def prompts(self, features: Features, tokenizer: Any) -> Batch:
-        """Return the prompts alone, padded on the left."""
+        """Return the prompts alone, padded on the left; one without tokens is the begin of a text."""
+        begin = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
         ids = [
             row.get("prompt_ids", row["input_ids"][: row.get("prompt_length")]) for row in features
         ]
+        ids = [row if len(row) else [begin] for row in ids]
         return arrays.pad_ids(ids, max(map(len, ids)), tokenizer, left=True)
 
     def baselines(self, train: SplitData, splits: Mapping[str, SplitData]) -> Baselines:

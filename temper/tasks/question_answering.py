@@ -57,7 +57,8 @@ class QuestionAnswering(Task):
         """Return the questions stripped, and cut to half of a window."""
         most = (self.settings.tokenize.max_length or 0) // 2
         stripped = [text.strip() for text in questions]
-        encoded = tokenizer(stripped, add_special_tokens=False, return_offsets_mapping=True)
+        options = {"add_special_tokens": False, "return_offsets_mapping": True}
+        encoded = tokenizer(stripped, verbose=False, **options)
         return [
             text if len(offsets) <= most else text[: offsets[most - 1][1]]
             for text, offsets in zip(stripped, encoded["offset_mapping"], strict=True)

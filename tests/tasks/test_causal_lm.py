@@ -47,3 +47,16 @@ def test_texts_to_continue_keep_their_end_and_know_their_length():
     whole = processor([text])["input_ids"][0]
     assert columns["input_ids"] == [whole[-4:]]
     assert (columns["length"], columns["full_length"]) == ([4], [len(whole)])
+
+
+def test_a_prompt_without_tokens_begins_with_the_token_of_a_text():
+    """As GPT-2's tokenizer makes of the empty text; a model cannot read no token."""
+    task, processor, _ = load(
+        "recipes/sample-causal_lm.yaml", task__prompt="sentence1", task__text="label"
+    )
+    rows = [{"input_ids": [], "prompt_length": 0}, {"input_ids": [5, 6, 7], "prompt_length": 2}]
+    batch = task.prompts(rows, processor)
+    assert processor.bos_token_id is None
+    assert batch["input_ids"].tolist()[0][-1] == processor.eos_token_id
+    assert batch["attention_mask"].tolist() == [[0, 1], [1, 1]]
+    assert batch["input_ids"].tolist()[1] == [5, 6]

@@ -97,3 +97,14 @@ def test_no_answer_must_beat_the_best_span_by_the_threshold(threshold, silent):
     examples = inference.RowList([{name: values[0] for name, values in given.items()}])
     (answer,) = task.decode({"logits": [logits]}, rows, examples, processor)
     assert (answer == "") is silent
+
+
+def test_a_long_question_is_cut_without_a_warning_of_transformers():
+    """It would say that the model fails on what is cut before it reads it."""
+    task, processor, _ = load("recipes/sample-question_answering.yaml")
+    processor.model_max_length, warned = 64, processor.deprecation_warnings
+    warned.clear()
+    assert len(processor(*task.shortened(["who " * 700], processor))["input_ids"]) < 64
+    assert not warned
+    processor("who " * 700)
+    assert warned  # so that the test sees one
