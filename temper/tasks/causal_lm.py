@@ -106,7 +106,7 @@ class CausalLM(Task):
         return batch | {"labels": arrays.pad(labels, length, arrays.IGNORE_INDEX)}
 
     def prompts(self, features: Features, tokenizer: Any) -> Batch:
-        """Return the prompts alone, padded on the left; one without tokens is the begin of a text."""
+        """Return the prompts alone, padded on the left; one without tokens begins a text."""
         begin = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
         ids = [
             row.get("prompt_ids", row["input_ids"][: row.get("prompt_length")]) for row in features
