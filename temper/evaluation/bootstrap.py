@@ -30,7 +30,9 @@ def intervals(
     chunks = [weighted_scores(chunk, distinct) for chunk in weights]
     bounds = {}
     for name in headline:
-        low, high = np.nanquantile(np.concatenate([chunk[name] for chunk in chunks]), QUANTILES)
+        values = np.concatenate([chunk[name] for chunk in chunks])
+        known = values[~np.isnan(values)]
+        low, high = np.quantile(known, QUANTILES) if known.size else (np.nan, np.nan)
         bounds |= {f"{name}_low": float(low), f"{name}_high": float(high)}
     return bounds
 

@@ -30,6 +30,14 @@ def test_accuracy_intervals_match_the_normal_approximation():
     assert found["accuracy_high"] == pytest.approx(share + half, abs=0.004)
 
 
+def test_a_score_that_no_sample_has_has_no_interval():
+    """Correlations with one number; there is no warning of numpy's either."""
+    numbers = regression.per_example_stats(RANDOM.normal(size=9), np.full(9, 0.1))
+    found = intervals("regression", numbers, 50, 1)
+    assert np.isnan([found["pearson_low"], found["pearson_high"]]).all()
+    assert np.isfinite([found["mse_low"], found["mse_high"]]).all()
+
+
 def test_intervals_contain_the_score():
     """Multi-label and regression intervals contain the score and narrow with more rows."""
     widths = []
