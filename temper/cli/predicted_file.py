@@ -1,6 +1,7 @@
 """Columns with predictions → a CSV, TSV, JSON Lines or Parquet file, written batch by batch."""
 
 import base64
+import fcntl
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -53,19 +54,24 @@ def open_output(path: Path, types: Types) -> Iterator[WriteBatch]:
         types: column → Arrow type, for Parquet; columns that are not there are predictions.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or another process is writing it.
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with explain_full_disk(path), WRITERS[path.suffix.lower()](partial, types) as write:
-            yield write
-        partial.replace(path)
+        with partial.open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                with explain_full_disk(path), WRITERS[path.suffix.lower()](partial, types) as write:
+                    yield write
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
+    except BlockingIOError:
+        raise InputError(f"--output {path}: another process is writing it") from None
     except OSError as error:
         if error.filename not in (None, str(partial)):
             raise
         raise InputError(f"--output {path}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def widen(known: pa.DataType, values: list, where: Callable[[int], str]) -> pa.DataType:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from temper.cli import input_rows, predict
+from temper.cli import input_rows, predict, predicted_file
 from temper.core.errors import InputError
 from temper.tasks.base import audio
 from tests.helpers.archives import columns_of, zipped
@@ -363,6 +363,17 @@ def test_a_full_disk_is_one_line(run):
     with pytest.raises(InputError, match=r"scored\.csv: the disk is full"):
         run("new.csv", "scored.csv")
     assert os.listdir() == ["new.csv"]
+
+
+def test_two_processes_do_not_write_one_file(run):
+    """What each writes would end up in the other's."""
+    Path("new.csv").write_text(ONE)
+    with predicted_file.open_output(Path("scored.csv"), {}) as write:
+        write({"text": ["first"]})
+        with pytest.raises(InputError, match=r"scored\.csv: another process is writing it"):
+            run("new.csv", "scored.csv")
+    assert Path("scored.csv").read_text() == "text\nfirst\n"
+    assert sorted(os.listdir()) == ["new.csv", "scored.csv"]
 
 
 @pytest.mark.slow
