@@ -85,9 +85,10 @@ def build_encoder(task: TaskParams, counts: Mapping[str, Counter[str]]) -> Label
             )
         unseen = sorted(set(label_counts) - set(counts["train"]))
         if unseen and split != "train":
+            listed = ", ".join(f"{name} {label_counts[name]:,}" for name in unseen[:10])
             raise InputError(
-                f"{split} has labels that train lacks, so they cannot be learned: "
-                f"{', '.join(unseen[:10])}"
+                f"{split} has labels that train lacks, so they cannot be learned: {listed}; move "
+                "rows of them to train, or remove them"
             )
     if len(names) < 2 and task.target[1] != "classes":
         raise InputError(f"train has {len(names)} label ({', '.join(names)}); two are needed")

@@ -167,4 +167,8 @@ class DataParams(Group):
         """
         pairs = [(*pair.split(" in "), count) for pair, count in counts.items() if count]
         dropped = "train" if self.overlap == "drop_from_train" else None
-        return [f"{n:,} rows of {a} are in {b} too" for a, b, n in pairs if a != dropped]
+        return [
+            f"{n:,} row{'s' * (n != 1)} of {a} {'is' if n == 1 else 'are'} in {b} too"
+            for a, b, n in pairs
+            if a != dropped
+        ]

@@ -110,6 +110,8 @@ def test_rows_that_splits_share_are_named(write):
     """Unless they were dropped; parameters are spelled as in params.yaml."""
     card = write()
     assert "2 rows of train are in test too.\n" in card
+    one = write({"overlap": {"train in test": 1}})
+    assert "1 row of train is in test too.\n" in one
     assert '| `task.text` | `["sentence1", "sentence2"]` |' in card
     assert "are in test too" not in write(data__overlap="drop_from_train")
 

@@ -187,7 +187,7 @@ CASES = [
         name="unseen_label",
         changes=ONE_TEXT | {"data.files": {"train": "own.csv", "test": "test.csv"}},
         files={"own.csv": AB, "test.csv": "text,label\nw,c\n"},
-        says=("test.csv", "test has labels that train lacks", "c"),
+        says=("test.csv", "test has labels that train lacks", "c 1; move rows of them to train"),
     ),
     # parameters that name labels
     table("no_positive", AB, "positive_label", "a or b", evaluate__positive_label=None),
