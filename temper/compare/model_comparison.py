@@ -16,6 +16,7 @@ from temper.evaluation.text_tables import Table
 from temper.params import user_code
 
 MAX_ROWS = 100  # listed in each direction
+NONE = "none"  # an empty prediction or reference: no answer, no text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +162,7 @@ def list_rows(
     listed = rows[:MAX_ROWS].tolist()
     inputs = shared_rows.input_texts(first, listed)
     cells = [
-        [str(i), *inputs[i].values(), first.rows[i]["reference"],
+        [str(i), *inputs[i].values(), first.rows[i]["reference"] or NONE,
          *(format_prediction(model.rows[i]) for model in (first, second))]
         for i in listed
     ]  # fmt: skip
@@ -174,4 +175,8 @@ def list_rows(
 def format_prediction(row: Row) -> str:
     """Format a prediction, with its probability where the row has probabilities."""
     confidence = any(name.startswith("score_") for name in row) and row.get("score")
-    return f"{row['prediction']} ({float(confidence):.2f})" if confidence else row["prediction"]
+    return (
+        f"{row['prediction']} ({float(confidence):.2f})"
+        if confidence
+        else row["prediction"] or NONE
+    )

@@ -68,3 +68,9 @@ def test_one_row_that_changed_is_singular():
         "1 row wrong with a1, right with b1",
         "0 rows right with a1, wrong with b1",
     ]
+
+
+def test_an_empty_prediction_is_shown_as_none():
+    """As the report shows it: a question without an answer, for example."""
+    assert model_comparison.format_prediction({"prediction": ""}) == "none"
+    assert model_comparison.format_prediction({"prediction": "a"}) == "a"
