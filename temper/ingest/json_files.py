@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -64,13 +65,26 @@ def _records(lines: Iterable[str], name: str) -> Iterator[tuple[int, dict[str, A
 def _parse(text: str, name: str, line: int | None = None) -> Any:
     """Parse a whole file, or the line of it with this number."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
         place = f"{name}:{line or error.lineno}"
         raise InputError(f"{place}: not JSON: {error.msg} (column {error.colno})") from None
+    except InputError as error:
+        raise InputError(f"{name}:{line}: {error}" if line else f"{name}: {error}") from None
     except (ValueError, RecursionError) as error:  # thousands of digits or of brackets
         place = f"{name}:{line}" if line else name
         raise InputError(f"{place}: JSON that Python cannot read: {error}") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object, whose names must stand once: Python would take the last value."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        (name, count), *_ = Counter(name for name, _ in pairs).most_common(1)
+        raise InputError(
+            f"the name {name!r} stands {count} times in one object; remove all but one"
+        )
+    return record
 
 
 def _check_values(record: dict[str, Any], where: str) -> None:

@@ -16,6 +16,8 @@ from tests.helpers.archives import columns_of
         pytest.param('{"n": ' + "1" * 5000 + "}", r"x\.jsonl:2: JSON that .*: Exceeds", id="long"),
         ("{", r"x\.jsonl:2: not JSON: Expecting property name .* \(column 2\)"),
         ("[1]", r"x\.jsonl:2: expected an object, found \[1\]"),
+        ('{"n": 1, "a": 1, "a": 2}', r"x\.jsonl:2: the name 'a' stands 2 times in one object; rem"),
+        ('{"n": {"a": 1, "a": 2}}', r"x\.jsonl:2: the name 'a' stands 2 times in one object"),
     ],
 )
 def test_names_the_line_that_is_no_row(tmp_path, line, message):
