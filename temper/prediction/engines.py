@@ -18,7 +18,7 @@ ENGINES = ("auto", *GRAPHS, "torch")
 
 
 def choose_engine(folder: Path, engine: str) -> str:
-    """Return the engine, where it is auto the one that the export has a file for.
+    """Return the engine, where it is auto ONNX if the export's graph can predict.
 
     Raises:
         InputError: it is not known.
@@ -28,6 +28,8 @@ def choose_engine(folder: Path, engine: str) -> str:
     if engine != "auto":
         return engine
     reason = why_no_graph(folder)
+    if reason is None and stored.searches(folder):
+        reason = "the graph decodes greedily, and evaluate.generation asks for more"
     if reason is None:
         return "onnx"
     print(f"no ONNX: {reason}; predicting with torch", file=sys.stderr)
@@ -63,9 +65,9 @@ def onnx_file(folder: Path, engine: str) -> Path:
 
 
 def needs_torch(folder: Path) -> bool:
-    """Say whether an export has no ONNX graph, or what makes its inputs computes with torch."""
+    """Say whether an export has no graph that predicts, or its inputs are made with torch."""
     uses_torch = stored.feature_extractor(folder) in stored.TORCH_EXTRACTORS
-    return uses_torch or why_no_graph(folder) is not None
+    return uses_torch or stored.searches(folder) or why_no_graph(folder) is not None
 
 
 def why_no_graph(folder: Path, engine: str = "onnx") -> str | None:

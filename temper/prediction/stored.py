@@ -67,6 +67,22 @@ def feature_extractor(folder: Path) -> str | None:
         return None
 
 
+def searches(folder: Path) -> bool:
+    """Say whether an export writes by beam search or blocks n-grams: its graph does neither."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        generation = config["temper"]["evaluate"]["generation"]
+        return generation["num_beams"] > 1 or generation["no_repeat_ngram_size"] > 0
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        RecursionError,
+    ):  # of another task, or none
+        return False
+
+
 def code_files(
     folder: Path, code: Mapping[str, str], names: Sequence[str], *, trust_code: bool
 ) -> dict[str, str]:
