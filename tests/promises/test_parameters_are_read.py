@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from tests.helpers.imports import PIPELINE, ROOT, body, closure, module_of
 from tests.helpers.parameters import schema_keys
 
 TOKENIZED = ("raw", "base/processor", "files/code", "files/tokenize", "translators", "tokenized")
-PASSED_ON = ("train.lr_scheduler_kwargs.",)  # whole, to transformers
+PASSED_ON = ("train.lr_scheduler_kwargs.", "evaluate.generation.")  # whole, to transformers
 
 
 def declared(stage: str, key: str = "") -> set[str]:
@@ -159,6 +160,7 @@ def test_every_key_is_read_by_a_stage_that_lists_it():
     assert {key for key in unread - inputs if not key.startswith(PASSED_ON)} == set()
 
 
+@cache
 def names_in(stage: str) -> set[str]:
     """Return the attributes and strings in a stage's code, the schema's and tracker's left out."""
     names = set()
