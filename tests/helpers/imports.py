@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -38,6 +39,7 @@ def covers(dep: str, path: str) -> bool:
     return path == dep or path.startswith(f"{dep}/")
 
 
+@cache
 def imported(source: Path) -> set[Path]:
     """Return the project's files that a file imports, wherever in it the import stands.
 

@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 
 from tests.helpers.workspace import ROOT
@@ -20,6 +21,7 @@ def name_of(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", requirement)[0]).lower()
 
 
+@cache
 def imported() -> dict[str, set[str]]:
     """Map the modules that the product imports, anywhere, to the distributions that have them."""
     modules = set()
