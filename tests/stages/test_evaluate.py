@@ -94,6 +94,8 @@ def test_scores_of_single_texts_match_scikit_learn(run_stage):
     page = Path("data/evaluation/report.html").read_text()
     assert "<script" not in page
     assert "<td>big</td><td>large</td>" in page
+    for heading in ("Confusion matrix", "Curves", "Per label", "Worst examples"):
+        assert f"<h2>{heading} on test</h2>" in page
     with Path("data/evaluation/worst.csv").open(encoding="utf-8") as file:
         worst = list(csv.DictReader(file))
     assert {row["topic"] for row in worst} == {"x", "y"}
