@@ -4,7 +4,8 @@ import base64
 import fcntl
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,27 @@ def _type_of(values: list) -> pa.DataType:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_plain)
+    """Return JSON, which has no NaN: it is a missing value, null.
+
+    Raises:
+        InputError: an infinite number.
+    """
+    dump = partial(json.dumps, ensure_ascii=False, default=_plain, allow_nan=False)
+    with suppress(ValueError):
+        return dump(value)
+    try:
+        return dump(_with_null(value))
+    except ValueError:
+        message = f"an infinite number is no value of JSON ({value!r:.200}); write .parquet"
+        raise InputError(message) from None
+
+
+def _with_null(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _with_null(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_null(inner) for inner in value]
+    return None if value != value else value  # NaN alone is another than itself
 
 
 def _plain(value: Any) -> str:

@@ -219,6 +219,17 @@ def test_parquet_keeps_every_digit_of_numbers_and_times(run):
     assert pq.read_table("scored.parquet").select(table.column_names).equals(table)
 
 
+def test_json_lines_have_null_for_nan(run):
+    """NaN and Infinity are no values of JSON, and would be refused where the file is read again."""
+    table = {"text": ["a"], "x": [float("nan")], "many": [[1.5, float("nan")]], "n": [7]}
+    pq.write_table(pa.table(table), "new.parquet")
+    found = run("new.parquet", "scored.jsonl")
+    assert (found["x"], found["many"], found["n"]) == ([None], [[1.5, None]], [7])
+    pq.write_table(pa.table(table | {"x": [float("inf")]}), "new.parquet")
+    with pytest.raises(InputError, match=r"an infinite number is no value of JSON .*'x': inf"):
+        run("new.parquet", "scored.jsonl")
+
+
 def test_images_are_left_out_of_text_formats(run, monkeypatch):
     """A folder of images gives a table of names and predictions."""
     from PIL import Image
