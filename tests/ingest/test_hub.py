@@ -136,6 +136,7 @@ def test_a_teacher_comes_from_its_commit(served, write_params):
     teachers = {"big": {"name": "me/big", "revision": "main"}}
     write_params(train__teachers=teachers, train__distillation={"weight": 0.5})
     write_teacher(Path("big"))
+    shutil.copy(ROOT / "dvc.yaml", ".")
     served.repos["models/me/big"] = {p.name: p.read_bytes() for p in Path("big").iterdir()}
     served.repos["models/me/big"]["training_args.bin"] = b"not fetched"
     download(served, "teacher", DVC_STAGE="teachers@big")
