@@ -14,6 +14,7 @@ import typer
 
 from temper.cli import options
 from temper.cli.without_torch import without_torch
+from temper.core import cores
 from temper.demo import examples, server
 from temper.prediction.engines import needs_torch
 from temper.prediction.predictor import open_export
@@ -31,7 +32,7 @@ def demo(
     trust_code: options.TrustCode = False,
 ) -> None:
     """Open a page to try the exported model on: its task's form, and what it predicts."""
-    threads = os.cpu_count() or 1
+    threads = cores.num_usable()
     with nullcontext() if trust_code or needs_torch(model) else without_torch():
         predictor = open_export(model, "auto", num_threads=threads, trust_code=trust_code)
     rows = examples.load(model, evaluation, predictor.settings.task, num_examples)

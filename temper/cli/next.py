@@ -3,7 +3,6 @@
 `temper next --pool unlabelled.jsonl -n 200`
 """
 
-import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePath
@@ -16,6 +15,7 @@ from temper.cli import options, predicted_file
 from temper.cli.csv_option import CsvOption, parse_csv
 from temper.cli.input_rows import find_input, read_batches
 from temper.cli.pinned import NOT_A_COMMAND, pin
+from temper.core import cores
 from temper.core.errors import InputError
 from temper.ingest import local_files
 from temper.ingest.columns import (
@@ -54,7 +54,7 @@ def next(
     pin(parameters, context)
     from temper.prediction.predictor import open_export
 
-    threads = os.cpu_count() or 1
+    threads = cores.num_usable()
     predictor = open_export(model, "auto", num_threads=threads, trust_code=False)
     task = predictor.settings.task
     if task.inputs != parameters.task.inputs:

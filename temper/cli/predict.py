@@ -6,7 +6,6 @@ The input is read twice: first to find all columns and every value that the task
 to predict. A row's missing columns are null.
 """
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -23,6 +22,7 @@ from temper.cli.input_rows import Batch, chunks, find_input, read_batches, surve
 from temper.cli.options import Model, TrustCode
 from temper.cli.pinned import NOT_A_COMMAND
 from temper.cli.without_torch import without_torch
+from temper.core import cores
 from temper.core.errors import InputError
 from temper.ingest import local_files
 from temper.ingest.columns import ColumnBatch, num_rows
@@ -59,7 +59,7 @@ def predict(
     batch_tokens: Annotated[
         int, typer.Option(min=1, help="Most tokens per forward pass, padding included.")
     ] = BATCH_TOKENS,
-    num_threads: Annotated[int, typer.Option(min=1, help="Threads.")] = os.cpu_count() or 1,
+    num_threads: Annotated[int, typer.Option(min=1, help="Threads.")] = cores.num_usable(),
     trust_code: TrustCode = False,
     csv: csv_option.CsvOption = None,
     zero_shot: Annotated[

@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 
+from temper.core import cores
 from temper.demo import server
 from temper.prediction.predictor import open_export
 
@@ -14,7 +15,7 @@ FOLDER = Path(__file__).parent
 
 
 def main() -> None:
-    model, threads = FOLDER / "model", os.cpu_count() or 1
+    model, threads = FOLDER / "model", cores.num_usable()
     # who starts the Space runs this file too
     predictor = open_export(model, "auto", num_threads=threads, trust_code=True)
     examples = json.loads((FOLDER / "examples.json").read_text(encoding="utf-8"))

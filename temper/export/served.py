@@ -3,7 +3,6 @@
 MLflow runs this file from the model's folder (models from code); its last line registers the model.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,10 @@ class ServedModel(PythonModel):
     """The exported folder on ONNX Runtime, or on torch where it has no ONNX."""
 
     def load_context(self, context: PythonModelContext) -> None:
+        from temper.core import cores
         from temper.prediction.predictor import open_export
 
-        folder, threads = Path(context.artifacts["export"]), os.cpu_count() or 1
+        folder, threads = Path(context.artifacts["export"]), cores.num_usable()
         # who serves the model runs this file too
         self.predictor = open_export(folder, "auto", num_threads=threads, trust_code=True)
 

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from temper.core import cores
+from tests.helpers.workspace import ROOT
 
 
 @pytest.fixture
@@ -67,3 +68,10 @@ def test_usable_cores_are_those_of_the_container(monkeypatch, quota, expected):
     monkeypatch.setattr(cores, "num_cores", lambda: 4)
     monkeypatch.setattr(cores, "cpu_quota", lambda: quota)
     assert cores.num_usable() == expected
+
+
+def test_threads_are_counted_in_one_place():
+    """A container's quota is not in the number of the machine's cores."""
+    files = [*(ROOT / "temper").rglob("*.py"), *(ROOT / "stages").glob("*.py")]
+    asking = [f.relative_to(ROOT).as_posix() for f in files if "cpu_count" in f.read_text()]
+    assert asking == ["temper/core/cores.py"]
