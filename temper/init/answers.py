@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from temper.core.errors import InputError
+from temper.init.profiles import ColumnProfile
 from temper.init.roles import Columns, Roles, Wishes, make_roles
 
 NAMES = ("question", "context", "answers")
@@ -35,12 +36,11 @@ def _check_answers(columns: Columns, wishes: Wishes) -> None:
     has_starts = any("start" in name.lower() for name in columns)
     if wishes.task != "question_answering" and not (is_open and (wishes.is_encoder or has_starts)):
         return
-    contexts = columns["context"].cells if {*NAMES[:2]} <= {*columns} else []
+    is_asked = "question" in columns and "context" in columns
     found = [
         name
         for name, column in columns.items()
-        if name.lower().startswith("answer") and column.types == {"str"}
-        if len(column.cells) == len(contexts) and all(map(str.__contains__, contexts, column.cells))
+        if name.lower().startswith("answer") and is_asked and _holds(columns["context"], column)
     ]
     if found or wishes.task is not None:
         held = f"{found[0]!r} stands in 'context'; " if found else ""
@@ -49,3 +49,12 @@ def _check_answers(columns: Columns, wishes: Wishes) -> None:
             'an object such as {"text": ["an answer"], "answer_start": [5]}, counted from 0: write '
             "it, or say --task for another use of the texts"
         )
+
+
+def _holds(contexts: ColumnProfile, answers: ColumnProfile) -> bool:
+    """Whether each answer stands in the context of its row, where both have a text."""
+    if contexts.types != {"str"} or answers.types != {"str"}:
+        return False
+    context = dict(zip(contexts.rows, contexts.cells, strict=True))
+    both = [i for i, row in enumerate(answers.rows) if row in context]
+    return bool(both) and all(answers.cells[i] in context[answers.rows[i]] for i in both)

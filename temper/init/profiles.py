@@ -35,7 +35,8 @@ class ColumnProfile:
     types: set[str] = field(default_factory=set)  # of Python: str, int, float, bool, list, dict
     counts: Counter[str] = field(default_factory=Counter)  # value → rows
     has_more: bool = False  # more than MAX_DISTINCT values: `counts` has the first ones
-    cells: list[Any] = field(default_factory=list)  # the first ones
+    cells: list[Any] = field(default_factory=list)  # the first ones that are not empty
+    rows: list[int] = field(default_factory=list)  # of `cells`, from 1 on
     seconds: list[float] = field(default_factory=list)  # of WAV files
     num_hollow: int = 0  # lists and objects that hold nothing, such as no answers
     unread: str = ""  # why the first one that is no WAV file cannot be read
@@ -49,6 +50,7 @@ class ColumnProfile:
         self.types.add("bytes" if isinstance(value, bytes) else type(value).__name__)
         if len(self.cells) < (1 if isinstance(value, bytes | dict) else MAX_CELLS):  # images
             self.cells.append(value)
+            self.rows.append(self.num_rows)
         self.num_hollow += _is_hollow(value)
         if isinstance(value, bytes | list | dict):
             self._measure_clip(value)

@@ -53,3 +53,21 @@ def test_answers_without_their_places_are_refused_with_the_form_to_write(more):
     if not more:
         assert roles(has_encoder=False).task["name"] == "causal_lm"
     assert roles(is_encoder=True, task="masked_lm").task["name"] == "masked_lm"
+
+
+@pytest.mark.parametrize("cell", [1.5, ["It is Rome."]])
+def test_contexts_that_are_no_texts_hold_no_answers(cell):
+    """Numbers and lists are asked about like any other column."""
+    rows = {"question": [f"which {i}?" for i in range(40)], "context": [cell] * 40}
+    columns = profile([rows | {"answer": [f"Rome {i}" for i in range(40)]}])
+    wishes = Wishes(choose=lambda *_: "question", is_encoder=True)
+    assert finders.find_roles(columns, wishes).task["name"] != "question_answering"
+
+
+def test_an_answer_is_looked_for_in_the_context_of_its_row():
+    """Empty cells do not shift the rows after them."""
+    rows = {"question": [f"which {i}?" for i in range(40)]}
+    rows |= {"context": [f"It is Rome {i}." for i in range(39)] + [None]}
+    columns = profile([rows | {"answer": [None] + [f"Rome {i}" for i in range(1, 40)]}])
+    with pytest.raises(InputError, match="'answer' stands in 'context'"):
+        finders.find_roles(columns, Wishes(choose=lambda *_: "context", is_encoder=True))
