@@ -11,11 +11,13 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from temper.core import artifacts
+from temper.prediction.engines import GRAPHS_FOLDER
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 FACTS, TOKENIZER = "packed.json", "tokenizer.json"
+MADE_OF = (".json", ".model", ".txt")  # suffixes of the export's files that transformers reads
 OF_CONFIG = ("id2label", "num_labels", "sentence_pooling", "transitions")
 OF_TOKENIZER = (
     "model_input_names",
@@ -117,21 +119,30 @@ def write(target: Path, config: Any, tokenizer: Any) -> None:
     backend.no_truncation()
     backend.no_padding()
     backend.save(str(target / TOKENIZER), pretty=False)
+    files = [file for file in sorted(target.parent.iterdir()) if file.suffix in MADE_OF]
     facts = {
         "config": {name: getattr(config, name, None) for name in OF_CONFIG},
         "tokenizer": {name: getattr(tokenizer, name) for name in OF_TOKENIZER},
+        "made_of": {file.name: artifacts.sha256_file(file) for file in files},
     }
     artifacts.write_json(target / FACTS, facts)
 
 
 def read(folder: Path) -> tuple[Any, Any] | None:
-    """Return the config and the tokenizer of the graphs' folder; None where they are not there."""
-    if not (folder / FACTS).exists():
+    """Return the config and the tokenizer of an export.
+
+    Returns: None where they are not beside its graphs, or it was edited since they were written.
+    """
+    graphs = folder / GRAPHS_FOLDER
+    if not ((graphs / FACTS).exists() and (graphs / TOKENIZER).exists()):
+        return None
+    facts = artifacts.read_json(graphs / FACTS)
+    kept = {name: sha for name, sha in facts["made_of"].items() if (folder / name).exists()}
+    if any(artifacts.sha256_file(folder / name) != sha for name, sha in kept.items()):
         return None
     from tokenizers import Tokenizer
 
-    facts = artifacts.read_json(folder / FACTS)
     names = facts["config"]["id2label"] or {}
     facts["config"]["id2label"] = {int(number): name for number, name in names.items()}
-    backend = Tokenizer.from_file(str(folder / TOKENIZER))
+    backend = Tokenizer.from_file(str(graphs / TOKENIZER))
     return SimpleNamespace(**facts["config"]), PackedTokenizer(backend, facts["tokenizer"])

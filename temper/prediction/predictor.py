@@ -16,7 +16,7 @@ from temper.params import user_code
 from temper.params.schema import Settings
 from temper.prediction import drift, generation, packed, stored
 from temper.prediction.batches import BATCH_TOKENS, token_batches
-from temper.prediction.engines import GRAPHS_FOLDER, choose_engine, onnx_file, open_session
+from temper.prediction.engines import choose_engine, onnx_file, open_session
 from temper.tasks.base import audio, registry
 from temper.tasks.base.arrays import Rows
 
@@ -54,7 +54,7 @@ class Predictor:
     ):
         self.settings = settings
         self.batch_size, self.batch_tokens = batch_size, batch_tokens
-        parts = packed.read(folder / GRAPHS_FOLDER) if engine != "torch" else None
+        parts = packed.read(folder) if engine != "torch" else None
         self.config = config = parts[0] if parts else loading.open_config(folder)
         task = registry.load(settings)
         if settings.task.has_label_names:

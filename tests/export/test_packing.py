@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from tokenizers import pre_tokenizers
 
+from temper.core.errors import InputError
 from temper.export import packing
 from temper.prediction import packed
 from tests.helpers.samples import load
@@ -41,9 +42,11 @@ def trained():
 def test_what_the_files_encode_is_compared(trained, tmp_path, monkeypatch):
     """A class whose Python code does more than its data say leaves no file."""
     predictor, stored = trained
-    assert packing.write(tmp_path, predictor, stored) == {}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["packed.json", "tokenizer.json"]
-    facts = json.loads((tmp_path / packed.FACTS).read_text())
+    graphs = tmp_path / "onnx"
+    graphs.mkdir()
+    assert packing.write(graphs, predictor, stored) == {}
+    assert sorted(path.name for path in graphs.iterdir()) == ["packed.json", "tokenizer.json"]
+    facts = json.loads((graphs / packed.FACTS).read_text())
     write = packed.write
 
     def with_other_side(target, config, tokenizer):
@@ -52,9 +55,25 @@ def test_what_the_files_encode_is_compared(trained, tmp_path, monkeypatch):
         (target / packed.FACTS).write_text(json.dumps(facts))
 
     monkeypatch.setattr(packed, "write", with_other_side)
-    reason = packing.write(tmp_path, predictor, stored)["needs_transformers"]
+    reason = packing.write(graphs, predictor, stored)["needs_transformers"]
     assert reason.endswith("encodes other ids without transformers")
-    assert [*tmp_path.iterdir()] == []
+    assert [*graphs.iterdir()] == []
+
+
+def test_texts_that_a_task_refuses_are_not_compared(tmp_path):
+    """A pair's first text has to fit into every window of the second."""
+    changes = {"overflow": "window", "stride": 8, "window_pooling": "mean", "max_length": 32}
+    task, processor, config = load(
+        "params.yaml", **{f"tokenize__{k}": v for k, v in changes.items()}
+    )
+    stored = task.settings.model_copy(update={"task": task.params.for_prediction()})
+    (tmp_path / "onnx").mkdir()
+    predictor = SimpleNamespace(task=task, processor=processor, config=config)
+    assert packing.write(tmp_path / "onnx", predictor, stored) == {}
+    *_, first, last = packing.odd_rows(stored.task.inputs)
+    with pytest.raises(InputError, match=r"tokenize\.max_length"):
+        task.encode(first, processor, mode="predict")
+    assert len(task.encode(last, processor, mode="predict")["input_ids"]) > 2
 
 
 def test_a_tokenizer_with_python_code_needs_transformers(trained, tmp_path):
@@ -70,7 +89,7 @@ def test_a_tokenizer_with_python_code_needs_transformers(trained, tmp_path):
 @pytest.mark.parametrize(
     ("task_name", "reason"),
     [
-        ("causal_lm", "causal_lm needs transformers to write texts"),
+        ("causal_lm", "causal_lm needs transformers to make texts of tokens"),
         ("image_classification", "image_classification needs transformers to prepare its inputs"),
     ],
 )

@@ -60,9 +60,9 @@ def reopened(tokenizer, config, folder):
     """Return what `packed.read` makes of a model's tokenizer and config."""
     graphs = folder / "onnx"
     graphs.mkdir(parents=True)
-    assert packed.read(graphs) is None
+    assert packed.read(folder) is None
     packed.write(graphs, config, tokenizer)
-    parts = packed.read(graphs)
+    parts = packed.read(folder)
     assert parts is not None
     return parts
 
@@ -139,3 +139,14 @@ def test_the_files_are_the_same_every_time(tmp_path):
         written.append((folder / packed.FACTS).read_bytes())
         assert json.loads((folder / packed.TOKENIZER).read_text())["truncation"] is None
     assert written[0] == written[1]
+
+
+def test_an_edited_export_is_read_by_transformers(tmp_path):
+    """Its labels or its tokenizer may be others than when the files were written."""
+    for name in ("config.json", "tokenizer_config.json"):
+        (tmp_path / name).write_text("{}")
+    reopened(unigram(), None, tmp_path)
+    (tmp_path / "tokenizer_config.json").unlink()  # as in a container
+    assert packed.read(tmp_path) is not None
+    (tmp_path / "config.json").write_text('{"id2label": {"0": "another"}}')
+    assert packed.read(tmp_path) is None
