@@ -129,7 +129,8 @@ def groups_apart(scores: np.ndarray, size: int, draws: int = 2000) -> float:
     random, num_rejected = np.random.default_rng(0), 0
     for _ in range(draws):
         drawn = random.permutation(scores)[: 2 * size]
-        num_rejected += significance.welch(drawn[:size], drawn[size:])[2] <= significance.LEVEL
+        test = significance.welch(drawn[:size], drawn[size:])
+        num_rejected += test is not None and test[2] <= significance.LEVEL
     return num_rejected / draws
 
 

@@ -222,8 +222,12 @@ def report(scores: dict[str, list[dict[str, float]]]) -> None:
             ratio = values["temper"].mean() / values["plain"].mean()
             print(f"{metric}, temper / plain: {ratio:.3f}")
         elif len(values["plain"]) > 1:
-            low, high, p = significance.welch(*(values[side].tolist() for side in SIDES))
-            print(f"{metric}, temper - plain: {low:+.1f} to {high:+.1f} (Welch, 95 %), p {p:.3f}")
+            if test := significance.welch(*(values[side].tolist() for side in SIDES)):
+                low, high, p = test
+                text = f"{low:+.1f} to {high:+.1f} (Welch, 95 %), p {p:.3f}"
+            else:
+                text = "not tested: no seed differs"
+            print(f"{metric}, temper - plain: {text}")
 
 
 def main() -> None:

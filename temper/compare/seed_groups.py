@@ -93,8 +93,8 @@ def describe(
 def test_all(configurations: Sequence[Configuration], result: Comparison) -> Tests:
     """Test each configuration against the first by Welch's t-test over the seeds.
 
-    Scores of a configuration with one seed are not tested. The p-values of each score are adjusted
-    by Holm over the configurations.
+    Scores of a configuration with one seed are not tested, nor those in which no seed differs. The
+    p-values of each score are adjusted by Holm over the configurations.
     """
     first, *others = configurations
     tests: list[dict[str, Difference]] = [{} for _ in others]
@@ -103,17 +103,19 @@ def test_all(configurations: Sequence[Configuration], result: Comparison) -> Tes
         found = []
         for target, other in zip(tests, others, strict=True):
             after = other.scores(metric)
-            if min(len(before), len(after)) > 1:
-                found.append((target, welch(metric, before, after)))
+            if difference := welch(metric, before, after):
+                found.append((target, difference))
         adjusted = significance.adjust([difference for _, difference in found])
         for (target, _), difference in zip(found, adjusted, strict=True):
             target[metric] = difference
     return tests
 
 
-def welch(metric: str, before: Sequence[float], after: Sequence[float]) -> Difference:
-    """Return the difference of two means over seeds, with Welch's interval and p-value."""
-    low, high, p = significance.welch(before, after)
+def welch(metric: str, before: Sequence[float], after: Sequence[float]) -> Difference | None:
+    """Return the difference of two means over seeds by Welch; None where it cannot be tested."""
+    if min(len(before), len(after)) < 2 or (test := significance.welch(before, after)) is None:
+        return None
+    low, high, p = test
     value = statistics.fmean(after) - statistics.fmean(before)
     return Difference(metric=metric, value=value, low=low, high=high, p=p, adjusted=p)
 
@@ -134,10 +136,14 @@ def table(configurations: Sequence[Configuration], tests: Tests, result: Compari
     return Table("configurations over their seeds", head, rows)
 
 
+def count_tests(tests: Tests, metric: str) -> int:
+    return sum(metric in differences for differences in tests)
+
+
 def method(configurations: Sequence[Configuration], tests: Tests, result: Comparison) -> str:
     """Say how the numbers of the table were computed."""
     text = f"Mean ± sample standard deviation over seeds, on {result.rows}."
-    if num_tested := sum(map(bool, tests)):
+    if num_tested := max(count_tests(tests, metric) for metric in result.greater_is_better):
         text += f" p: Welch's t-test over seeds against {configurations[0].name}"
         text += f", Holm-adjusted for {num_tested} configurations." if num_tested > 1 else "."
     lower = [name for name, greater in result.greater_is_better.items() if not greater]
@@ -160,6 +166,15 @@ def remarks(configurations: Sequence[Configuration], tests: Tests, result: Compa
         for model in result.models
         if model.name not in counted
     ]
+    for other, differences in zip(others, tests, strict=True):
+        equal = [
+            metric
+            for metric in result.greater_is_better
+            if metric not in differences
+            and min(len(first.scores(metric)), len(other.scores(metric))) > 1
+        ]
+        if equal:
+            lines.append(f"{other.name}: {', '.join(equal)} not tested: no seed differs")
     if len(first.models) < 2 and any(len(other.models) > 1 for other in others):
         lines.append(
             f"no configuration is tested: {first.models[0].name}, which was named first, has one "
@@ -175,7 +190,7 @@ def verdicts(
     if not configurations:
         return []
     first, *others = configurations
-    num_tested = sum(map(bool, tests))
+    num_tested = count_tests(tests, result.main)
     holm = f", Holm over {num_tested} configurations" if num_tested > 1 else ""
     found = []
     for other, differences in zip(others, tests, strict=True):

@@ -5,6 +5,7 @@ trained models on rows like these; whether two configurations differ takes sever
 each (Dietterich 1998, Neural Computation 10:1895).
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -126,16 +127,18 @@ def adjust(tests: Sequence[Test]) -> list[Test]:
     return [replace(test, adjusted=p) for test, p in zip(tests, adjusted, strict=True)]
 
 
-def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float, float]:
+def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float, float] | None:
     """Return the 95 % interval of the difference of two means over seeds, and its p-value.
 
     Welch's t-test (Welch 1947, Biometrika 34:28): the seeds vary, the test rows are as they are.
+    None where no seed differs: without a deviation there is no test.
     """
     from scipy.stats import ttest_ind
 
-    value = float(np.mean(second) - np.mean(first))
     if max(np.ptp(first), np.ptp(second)) < 10.0**-DIGITS:
-        return value, value, float(abs(value) < 10.0**-DIGITS)
-    test: Any = ttest_ind(second, first, equal_var=False)  # scipy's class has dynamic attributes
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # one of the groups may have no deviation
+        test: Any = ttest_ind(second, first, equal_var=False)  # its class has dynamic attributes
     low, high = test.confidence_interval(1 - LEVEL)
     return float(low), float(high), float(test.pvalue)

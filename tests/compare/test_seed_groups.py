@@ -62,12 +62,33 @@ def test_seeds_that_differ_more_than_the_configurations_decide_nothing():
     assert "3 vs train.epochs=2: not significant over 2 and 2 seeds" in verdict.text
 
 
-def test_seeds_without_variance_have_an_interval():
-    """Equal scores of every seed are a difference of that size, or none."""
-    assert significance.welch([0.5, 0.5], [0.5, 0.5]) == (0, 0, 1)
-    assert significance.welch([0.5, 0.5], [0.7, 0.7]) == pytest.approx((0.2, 0.2, 0))
-    low, high, p = significance.welch([0.9, 0.92], [0.8, 0.83, 0.81])
-    assert (low < -0.097 < high, p < 0.05) == (True, True)
+def test_seeds_without_variance_are_not_tested():
+    """Two ties say nothing about other seeds; a deviation in one group is enough for a test."""
+    assert significance.welch([0.5, 0.5], [0.5, 0.5]) is None
+    assert significance.welch([0.5, 0.5], [0.7, 0.7]) is None
+    before, after = [0.8, 0.83, 0.81], [0.53, 0.53]  # scipy warns of the second
+    mean, error = 0.53 - np.mean(before), np.std(before, ddof=1) / 3**0.5
+    reach = 4.302653 * error  # of Student's t with 2 degrees of freedom
+    low, high, p = significance.welch(before, after) or ()
+    assert (low, high) == pytest.approx((mean - reach, mean + reach), rel=1e-5)
+    assert 0 < p < 0.01
+
+
+def test_a_table_says_which_scores_were_not_tested():
+    """Where all seeds of both configurations have one score: no p, no verdict, and a line."""
+    wrong = {"a1": 60, "a2": 60, "b1": 50, "b2": 50, "c1": 60, "c2": 72}
+    models = [trained(name, range(count)) for name, count in wrong.items()]
+    result = model_comparison.compare(models, None, "accuracy", SAMPLES)
+    groups = seed_groups.group(result.models)
+    tests = seed_groups.test_all(groups, result)
+    rows = seed_groups.table(groups, tests, result).rows
+    assert rows[1][2:] == ["2", "0.9167 ± 0.0000", ""]
+    assert rows[2][-1] != ""
+    (verdict,) = seed_groups.verdicts(groups, tests, result)
+    assert verdict.text.startswith("train.epochs=4")
+    assert "Holm" not in verdict.text + seed_groups.method(groups, tests, result)
+    *_, line = seed_groups.remarks(groups, tests, result)
+    assert re.fullmatch(r"train\.epochs=3: accuracy, .*f1.* not tested: no seed differs", line)
 
 
 def test_p_values_of_several_configurations_are_adjusted():
