@@ -22,8 +22,11 @@ def row_key(texts: Sequence[str]) -> bytes:
 
 
 def text_key(texts: Sequence[str]) -> bytes:
-    """Hash what a row's texts say, the same in upper or lower case and with other white space."""
-    folded = (unicodedata.normalize("NFKC", text).casefold() for text in texts)
+    """Hash a row's texts but for case, white space and how accented letters are composed.
+
+    Unicode's NFC, since NFKC makes x² and x2 one.
+    """
+    folded = (unicodedata.normalize("NFC", text).casefold() for text in texts)
     return row_key([" ".join(text.split()) for text in folded])
 
 

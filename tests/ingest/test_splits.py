@@ -11,6 +11,21 @@ from temper.params.data import SplitParams
 from tests.helpers.downloads import CUT, FOLD, NO_CUT, SINGLE, counts, get, one_file, refused, texts
 
 
+@pytest.mark.parametrize(
+    ("text", "other", "is_same"),
+    [
+        ("Good  film\n", "good\u00a0FILM", True),
+        ("caf\u00e9", "cafe\u0301", True),
+        ("x²", "x2", False),
+        ("①", "1", False),
+        ("ﬁt", "fit", True),  # the upper case of both is FIT
+    ],
+)
+def test_texts_are_the_same_but_for_case_and_white_space(text, other, is_same):
+    """And for the two ways in which Unicode writes an accented letter."""
+    assert (splits.text_key([text]) == splits.text_key([other])) is is_same
+
+
 def test_splits_are_stratified_over_power_law_classes():
     """Each of 300 classes of very different size gets its share, and singletons stay in train."""
     sizes = np.maximum(1, (2000 / np.arange(1, 301) ** 1.1).astype(int))
