@@ -9,6 +9,12 @@ from temper.ingest.columns import ColumnBatch, Locate
 from temper.params.task import Embeddings, MultipleChoice, TokenClassification
 from temper.tasks.base.tags import OUTSIDE, PREFIXES, is_allowed
 
+MEANINGS = {  # scheme → what its prefixes say
+    "IOB1": "I- is a word of an entity, and B- begins one right after another of its type",
+    "IOB2": "B- begins an entity, also of one word, and I- continues it",
+    "BIOES": "B- begins an entity, I- continues and E- ends it; S- is one of one word",
+}
+
 
 def check_choices(batch: ColumnBatch, task: MultipleChoice, where: Callable[[int], str]) -> None:
     """Check that the index of multiple_choice is one of its row's choices.
@@ -81,7 +87,7 @@ def _check_tag(tag: str, scheme: str, where: str) -> None:
     prefix, separator, entity_type = tag.partition("-")
     if tag != OUTSIDE and (prefix not in PREFIXES[scheme] or (separator and not entity_type)):
         allowed = ", ".join([OUTSIDE, *(f"{prefix}-…" for prefix in PREFIXES[scheme])])
-        fix = "" if separator else "; B- begins an entity, also of one word, and I- continues it"
+        fix = "" if separator else f"; {MEANINGS[scheme]}"
         raise InputError(f"{where}: {tag!r:.80} is no tag of task.scheme {scheme} ({allowed}){fix}")
 
 

@@ -45,6 +45,20 @@ def test_names_the_row_of_what_is_no_tag(scheme, tags):
         breaks(scheme, "O O", f"O {tags}")
 
 
+@pytest.mark.parametrize(
+    ("scheme", "meaning"),
+    [
+        ("IOB1", "I- is a word of an entity, and B- begins one right after another of its type"),
+        ("IOB2", "B- begins an entity, also of one word, and I- continues it"),
+        ("BIOES", "B- begins an entity, I- continues and E- ends it; S- is one of one word"),
+    ],
+)
+def test_a_type_without_prefix_is_told_those_of_its_scheme(scheme, meaning):
+    """An entity of one word begins with S- in BIOES, and with I- in IOB1."""
+    with pytest.raises(InputError, match=rf"'ORG' is no tag .*\); {meaning}$"):
+        breaks(scheme, "ORG")
+
+
 def test_positions_stand_for_the_names_in_the_parameters():
     """As they do where labels are encoded."""
     assert breaks("IOB2", "0 2 1", labels=("O", "B-A", "I-A")) == {"I- after O": 1}
