@@ -70,7 +70,10 @@ def _parse(text: str, name: str, line: int | None = None) -> Any:
         place = f"{name}:{line or error.lineno}"
         raise InputError(f"{place}: not JSON: {error.msg} (column {error.colno})") from None
     except InputError as error:
-        raise InputError(f"{name}:{line}: {error}" if line else f"{name}: {error}") from None
+        begin = _begin_of_refused(text)
+        place = f"{name}:{line or text.count(chr(10), 0, begin) + 1}"
+        column = begin - text.rfind("\n", 0, begin)
+        raise InputError(f"{place}: {error} (column {column}); remove all but one") from None
     except (ValueError, RecursionError) as error:  # thousands of digits or of brackets
         place = f"{name}:{line}" if line else name
         raise InputError(f"{place}: JSON that Python cannot read: {error}") from None
@@ -81,10 +84,23 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
         (name, count), *_ = Counter(name for name, _ in pairs).most_common(1)
-        raise InputError(
-            f"the name {name!r} stands {count} times in one object; remove all but one"
-        )
+        raise InputError(f"the name {name!r} stands {count} times in one object")
     return record
+
+
+def _begin_of_refused(text: str) -> int:
+    """Return where the first object to end of those that `_unique` refuses begins."""
+    begins = []
+    for token in re.finditer(r'"(?:[^"\\]|\\.)*"|[{}]', text):
+        if token[0] == "{":
+            begins.append(token.start())
+        elif token[0] == "}":
+            begin = begins.pop()
+            try:
+                json.loads(text[begin : token.end()], object_pairs_hook=_unique)
+            except InputError:
+                return begin
+    raise AssertionError("no object is refused")
 
 
 def _check_values(record: dict[str, Any], where: str) -> None:

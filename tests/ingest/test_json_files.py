@@ -16,7 +16,10 @@ from tests.helpers.archives import columns_of
         pytest.param('{"n": ' + "1" * 5000 + "}", r"x\.jsonl:2: JSON that .*: Exceeds", id="long"),
         ("{", r"x\.jsonl:2: not JSON: Expecting property name .* \(column 2\)"),
         ("[1]", r"x\.jsonl:2: expected an object, found \[1\]"),
-        ('{"n": 1, "a": 1, "a": 2}', r"x\.jsonl:2: the name 'a' stands 2 times in one object; rem"),
+        (
+            '{"n": 1, "a": 1, "a": 2}',
+            r"x\.jsonl:2: the name 'a' stands 2 times in one object \(col",
+        ),
         ('{"n": {"a": 1, "a": 2}}', r"x\.jsonl:2: the name 'a' stands 2 times in one object"),
     ],
 )
@@ -31,6 +34,14 @@ def test_names_the_line_that_is_no_row(tmp_path, line, message):
     ("text", "message"),
     [
         ('[{"a": 1},\n{"a": 2},]', r"x\.json:2: not JSON: .* \(column \d+\)"),
+        (
+            '[{"}": 1},\n{}, {"a": 1, "b": {},\n"a": 2}, {"c": 1, "c": 2}]',
+            r"x\.json:2: .*'a' .*column 5\)",
+        ),
+        (
+            '[{"a": [{"b": "\\"{", "b": 2}]}]',
+            r"x\.json:1: the name 'b' .* \(column 9\); remove all",
+        ),
         ('[{"a": 1}, {"a": NaN}]', r"x\.json: row 2: NaN or Infinity"),
         pytest.param("[" * 100_000, r"x\.json: JSON that Python cannot read", id="deep"),
         ('{"rows": []}', r"x\.json: expected a list of objects, or one under 'data'"),
@@ -41,7 +52,7 @@ def test_names_the_line_that_is_no_row(tmp_path, line, message):
     ],
 )
 def test_names_what_is_wrong_in_a_whole_file(tmp_path, text, message):
-    """The line of broken JSON, or else the row."""
+    """The line of broken JSON or of the object that is refused, or else the row."""
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(InputError, match=message):
         columns_of(tmp_path / "x.json")
