@@ -65,8 +65,9 @@ def open_output(path: Path, types: Types) -> Iterator[WriteBatch]:
                 with explain_full_disk(path), WRITERS[path.suffix.lower()](partial, types) as write:
                     yield write
                 partial.replace(path)
-            finally:
+            except BaseException:  # after `replace` the name may be another process's
                 partial.unlink(missing_ok=True)
+                raise
     except BlockingIOError:
         raise InputError(f"--output {path}: another process is writing it") from None
     except OSError as error:

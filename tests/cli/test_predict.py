@@ -387,6 +387,21 @@ def test_two_processes_do_not_write_one_file(run):
     assert sorted(os.listdir()) == ["new.csv", "scored.csv"]
 
 
+def test_a_file_that_another_process_begins_next_is_left_to_it(run, monkeypatch):
+    """From the moment that this one's has its name, the other's may be begun."""
+    replace = Path.replace
+
+    def replace_and_begin(file, target):
+        replace(file, target)
+        file.write_text("another process")
+
+    monkeypatch.setattr(Path, "replace", replace_and_begin)
+    with predicted_file.open_output(Path("scored.csv"), {}) as write:
+        write({"text": ["first"]})
+    assert Path("scored.csv").read_text() == "text\nfirst\n"
+    assert Path(".scored.csv.partial").read_text() == "another process"
+
+
 @pytest.mark.slow
 def test_keeps_columns_and_order_of_the_input(exported):
     """Empty texts, Chinese and quotes survive, and any batch size gives one answer."""
