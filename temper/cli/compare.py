@@ -77,6 +77,7 @@ def compare(
     check_files([*files, ("html", html)])
     seed_table.check(table or [])
     experiments = compared_models.resolve(names or [])
+    seed_table.check_seeds(table or [], experiments)
     result = model_comparison.compare(experiments, split, metric, samples)
     groups = seed_groups.group(result.models)
     tests = seed_groups.test_all(groups, result) if groups else []

@@ -1,18 +1,24 @@
 """Group models that differ in `seed` alone, and compare the groups over their seeds."""
 
+import hashlib
+import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from temper.compare import experiments, shared_rows, significance
+from temper.compare.experiments import Experiment
 from temper.compare.model_comparison import Comparison
 from temper.compare.shared_rows import EvaluatedModel
 from temper.compare.significance import Difference
 from temper.compare.verdicts import format_difference, format_p, p_value, side
 from temper.evaluation.text_tables import Table
+from temper.repo import hashes
 
 NOT_TRAINED_WITH = ("seed", "export.name", "export.license", "data.license", "data.description")
 
+OF_ROWS = ("data/raw", "data/tokenized")  # of all splits; those of train have a digest
+Key = tuple[int, str | None, str | None]  # parameters, digests of the training rows and of the code
 Tests = Sequence[Mapping[str, Difference]]  # of each configuration but the first, by score
 
 
@@ -20,7 +26,7 @@ Tests = Sequence[Mapping[str, Difference]]  # of each configuration but the firs
 class Configuration:
     """Models that differ in `seed` alone."""
 
-    name: str  # what tells it from the others: parameters, or its training rows
+    name: str  # what tells it from the others: parameters, or its training rows or code
     models: list[EvaluatedModel]
 
     @property
@@ -45,32 +51,49 @@ class Verdict:
 def group(models: Sequence[EvaluatedModel]) -> list[Configuration]:
     """Group models by configuration, in the order of the first ones; [] where each has one seed.
 
-    A configuration is the parameters and the training rows. Of models with the same configuration
-    and seed only the first counts.
+    A configuration is the parameters, the training rows, the code and the base model. Of models
+    with the same configuration and seed only the first counts.
     """
     by_name = {model.name: model for model in models}
-    opened = [model.experiment for model in models]
-    groups: dict[tuple[int, str | None], dict[int, EvaluatedModel]] = {}
+    groups = by_configuration([model.experiment for model in models])
+    names = describe({key: next(iter(seeds.values())) for key, seeds in groups.items()})
+    return [
+        Configuration(name=name, models=[by_name[member.name] for member in seeds.values()])
+        for name, seeds in zip(names, groups.values(), strict=True)
+    ]
+
+
+def by_configuration(opened: Sequence[Experiment]) -> dict[Key, dict[int, Experiment]]:
+    """Return the experiments of each configuration by seed; {} where each has one seed."""
+    groups: dict[Key, dict[int, Experiment]] = {}
     for i, members in enumerate(experiments.by_parameters(opened, NOT_TRAINED_WITH)):
-        for model in (by_name[member.name] for member in members):
-            seeds = groups.setdefault((i, shared_rows.digest(model, "train")), {})
-            seeds.setdefault(model.experiment.parameters.seed, model)
-    if all(len(seeds) < 2 for seeds in groups.values()):
-        return []
-    firsts = [next(iter(seeds.values())).experiment for seeds in groups.values()]
-    names = describe(firsts, [digest for _, digest in groups])
-    pairs = zip(names, groups.values(), strict=True)
-    return [Configuration(name=name, models=list(seeds.values())) for name, seeds in pairs]
+        for member in members:
+            key = i, shared_rows.digest(member, "train"), code_digest(member)
+            groups.setdefault(key, {}).setdefault(member.parameters.seed, member)
+    return groups if any(len(seeds) > 1 for seeds in groups.values()) else {}
 
 
-def describe(
-    configurations: Sequence[experiments.Experiment], digests: Sequence[str | None]
-) -> list[str]:
+def code_digest(experiment: Experiment) -> str | None:
+    """Return the sha256 of what dvc.lock says of the code and base model; None where unknown."""
+    try:
+        text = str(experiment.files.read_text("dvc.lock", encoding="utf-8"))
+    except OSError:
+        return None
+    stages = experiments.load_yaml(text, f"{experiment.name}: dvc.lock")["stages"]
+    md5s = [
+        {path: md5 for path, md5 in hashes(stages.get(name, {}), "deps").items()
+         if path not in OF_ROWS}
+        for name in ("tokenize", "train")
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(md5s, sort_keys=True).encode()).hexdigest()
+
+
+def describe(groups: Mapping[Key, Experiment]) -> list[str]:
     """Return the parameters that differ with the values of each; of a single one, its model.
 
-    Args:
-        digests: sha256 of the training rows, which are named where only they may differ.
+    Training rows and code are named where only they may differ.
     """
+    configurations = list(groups.values())
     leaves = [configuration.leaves for configuration in configurations]
     differing = [
         key
@@ -81,9 +104,11 @@ def describe(
         [f"{key}={experiments.format_value(values.get(key))}" for key in differing]
         for values in leaves
     ]
+    _, *digests = zip(*groups, strict=True) if groups else ((), (), ())
     if any(names.count(parts) > 1 for parts in names):
-        for parts, digest in zip(names, digests, strict=True):
-            parts.append(f"training rows {(digest or 'unknown')[:7]}")
+        for kind, column in zip(("training rows", "code"), digests, strict=True):
+            for parts, digest in zip(names, column, strict=True):
+                parts += [f"{kind} {(digest or 'unknown')[:7]}"] if len(set(column)) > 1 else []
     return [
         ", ".join(parts) or str(values["model.name"])
         for parts, values in zip(names, leaves, strict=True)
@@ -162,7 +187,7 @@ def remarks(configurations: Sequence[Configuration], tests: Tests, result: Compa
             lines[-1] += "; they differ in the seed alone: their differences are training noise"
     counted = {model.name for configuration in configurations for model in configuration.models}
     lines += [
-        f"{model.name} is not in the table: a model above has its parameters and seed"
+        f"{model.name} is not in the table: a model above has its parameters, rows, code and seed"
         for model in result.models
         if model.name not in counted
     ]

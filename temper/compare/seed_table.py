@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from temper.compare import seed_groups
+from temper.compare.experiments import Experiment
 from temper.compare.model_comparison import Comparison
 from temper.compare.seed_groups import Configuration, Tests
 from temper.core import csv_file
@@ -39,20 +40,24 @@ def check(files: Sequence[Path]) -> None:
             )
 
 
-def render(
-    file: Path, configurations: Sequence[Configuration], tests: Tests, result: Comparison
-) -> str:
-    """Return the table in the format that the file's suffix names.
+def check_seeds(files: Sequence[Path], opened: Sequence[Experiment]) -> None:
+    """Check that there is a deviation to write.
 
     Raises:
         InputError: no configuration has several seeds.
     """
-    if not configurations:
+    if files and not seed_groups.by_configuration(opened):
         raise InputError(
-            f"--table {file}: each configuration has one seed here, so there is no deviation; "
-            "train each with several (dvc exp run --queue -S seed=1,2,3) and name them all. "
-            "--markdown and --csv write the scores of single models"
+            f"--table {files[0]}: each configuration (parameters, training rows, code) has one "
+            "seed here, so there is no deviation; train each with several (dvc exp run --queue -S "
+            "seed=1,2,3) and name them all. --markdown and --csv write the scores of single models"
         )
+
+
+def render(
+    file: Path, configurations: Sequence[Configuration], tests: Tests, result: Comparison
+) -> str:
+    """Return the table in the format that the file's suffix names."""
     return FORMATS[file.suffix](configurations, tests, result)
 
 

@@ -97,7 +97,7 @@ def align(first: EvaluatedModel, second: EvaluatedModel) -> EvaluatedModel:
     Raises:
         InputError: one has a row that the other lacks, or data/raw is missing.
     """
-    digests = [digest(model, first.split) for model in (first, second)]
+    digests = [digest(model.experiment, first.split) for model in (first, second)]
     find_keys = numbered_keys if digests[0] and digests[0] == digests[1] else content_keys
     first_keys, second_keys = (find_keys(model) for model in (first, second))
     only_first = Counter(first_keys) - Counter(second_keys)
@@ -112,10 +112,10 @@ def align(first: EvaluatedModel, second: EvaluatedModel) -> EvaluatedModel:
     return replace(second, rows=[second.rows[i] for i in order], is_reordered=is_reordered)
 
 
-def digest(model: EvaluatedModel, split: str) -> str | None:
+def digest(experiment: Experiment, split: str) -> str | None:
     """Return the sha256 of a split in data/raw; None where it is unknown."""
     try:
-        summary = model.experiment.read_json("data/raw/summary.json")
+        summary = experiment.read_json("data/raw/summary.json")
     except InputError:
         return None
     return summary["splits"].get(split, {}).get("sha256")

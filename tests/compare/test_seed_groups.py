@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from scipy.stats import ttest_ind
 
 from temper.compare import model_comparison, seed_groups, significance, tables
@@ -69,7 +70,7 @@ def test_seeds_without_variance_are_not_tested():
     before, after = [0.8, 0.83, 0.81], [0.53, 0.53]  # scipy warns of the second
     mean, error = 0.53 - np.mean(before), np.std(before, ddof=1) / 3**0.5
     reach = 4.302653 * error  # of Student's t with 2 degrees of freedom
-    low, high, p = significance.welch(before, after) or ()
+    low, high, p = significance.welch(before, after) or (0, 0, 0)
     assert (low, high) == pytest.approx((mean - reach, mean + reach), rel=1e-5)
     assert 0 < p < 0.01
 
@@ -120,7 +121,9 @@ def test_a_model_that_stands_for_another_is_named():
     result = model_comparison.compare(models, None, None, SAMPLES)
     groups = seed_groups.group(result.models)
     *_, line = seed_groups.remarks(groups, seed_groups.test_all(groups, result), result)
-    assert line == "again is not in the table: a model above has its parameters and seed"
+    assert (
+        line == "again is not in the table: a model above has its parameters, rows, code and seed"
+    )
     assert seed_groups.table(groups, [], result).rows[0][1:3] == ["sample", "2"]
 
 
@@ -147,3 +150,26 @@ def test_other_training_rows_are_another_configuration():
         ("training rows 0123456", "a1, a2"),
         ("training rows abcdefa", "new-1, new-2"),
     ]
+
+
+def locked(**changes):
+    """Return a dvc.lock whose `train` has these md5s; double underscores are slashes."""
+    md5s = {"temper__training": "1", "data__base": "2", "data__tokenized": "3"} | changes
+    deps = [{"path": path.replace("__", "/"), "md5": md5} for path, md5 in md5s.items()]
+    return yaml.safe_dump({"stages": {"train": {"deps": deps}}}).encode()
+
+
+@pytest.mark.parametrize("path", ["temper__training", "data__base"])
+def test_other_code_or_another_base_model_is_another_configuration(path):
+    """Also with the same seeds; the tokenized data, which has all splits, does not count."""
+    models = [trained("a1"), trained("a2"), replace(trained("a1"), name="new-1"),
+              replace(trained("a2"), name="new-2")]  # fmt: skip
+    locks = [locked(), locked(data__tokenized="4"), locked(**{path: "5"}), locked(**{path: "5"})]
+    for one, lock in zip(models, locks, strict=True):
+        one.files.files["dvc.lock"] = lock
+    result = model_comparison.compare(models, None, None, SAMPLES)
+    groups = seed_groups.group(result.models)
+    assert [group.trainings for group in groups] == ["a1, a2", "new-1, new-2"]
+    names = [group.name for group in groups]
+    assert all(re.fullmatch("code [0-9a-f]{7}", name) for name in names)
+    assert names[0] != names[1]

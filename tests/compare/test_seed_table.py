@@ -71,6 +71,7 @@ def test_what_cannot_be_a_table_is_refused():
         InputError, match=r"--table x\.docx: the suffix names the format, \.md, \.te"
     ):
         seed_table.check([Path("x.docx")])
-    result = model_comparison.compare([trained("a1"), trained("b1")], None, None, SAMPLES)
-    with pytest.raises(InputError, match=r"each configuration has one seed .*-S seed=1,2,3"):
-        seed_table.render(Path("x.tex"), seed_groups.group(result.models), [], result)
+    seed_table.check_seeds([], [trained("a1"), trained("b1")])
+    seed_table.check_seeds([Path("x.tex")], [trained("a1"), trained("a2")])
+    with pytest.raises(InputError, match=r"each configuration .* has one seed .*-S seed=1,2,3"):
+        seed_table.check_seeds([Path("x.tex")], [trained("a1"), trained("b1")])
