@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from temper.init import finders
+from temper.core.errors import InputError
+from temper.init import finders, tag_faults
 from temper.init.profiles import profile
 from temper.init.roles import Wishes
 
@@ -35,3 +36,41 @@ def test_labels_that_are_no_tags_stay_labels():
     for cells in (["B-plan", "O"], ["B-NUM O", "O B-NUM"]):
         found = roles(WORDS, cells * 20, label="labels").task
         assert found["name"] == "sequence_classification"
+
+
+def check(tags, words=WORDS, **wishes):
+    columns = profile([{"sentence": words, "labels": tags}])
+    tag_faults.check("x.csv", columns, Wishes(choose=lambda *_: "sentence", **wishes))
+
+
+@pytest.mark.parametrize("write", [str, str.split])
+@pytest.mark.parametrize("wishes", [{}, {"label": "labels"}, {"task": "token_classification"}])
+def test_a_row_with_a_word_more_than_tags_is_refused(write, wishes):
+    """Else all rows would be read for another task, without a word."""
+    check([*map(write, TAGS)], **wishes)
+    faulty = [*TAGS[:7], f"{TAGS[7]} O", *TAGS[8:]]
+    message = r"x\.csv row 8: 5 in the column 'sentence' and 6 in 'labels'; expected a tag for each"
+    with pytest.raises(InputError, match=message):
+        check([*map(write, faulty)], [*map(write, WORDS)], **wishes)
+    with pytest.raises(InputError, match=r"x\.csv row 3: 4 in .* and 0 in 'labels'"):
+        check([*map(write, TAGS[:2]), None, *map(write, TAGS[3:])], **wishes)
+    for other in ({"label": "sentence"}, {"task": "masked_lm"}):
+        check(faulty, **other)
+
+
+@pytest.mark.parametrize(
+    "tags", [[*TAGS[:1], "O PER PER LOC CITY"], ["O NUM NUM O", "O O NUM NUM O"]]
+)
+def test_tags_without_a_prefix_are_refused(tags):
+    """One of a row, or all of them."""
+    tags = [*tags, *(TAGS if "B-" in tags[0] else tags * 20)[2:40]]
+    with pytest.raises(InputError, match=r"x\.csv row \d, column 'labels': '(PER|NUM)' is no tag"):
+        check(tags)
+
+
+def test_labels_and_texts_are_no_faulty_tags():
+    """Of other lengths than the texts, or of many words."""
+    for cells in (["B-plan", "O"], ["B-NUM O", "O B-NUM"], ["O", "PER"]):
+        check(cells * 20)
+    check([f"{text} O" for text in WORDS])
+    check(WORDS[::-1])
