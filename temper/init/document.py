@@ -77,6 +77,7 @@ def _line(key: str, name: str, value: Any) -> str:
         layout["default_style"] = '"'  # in one line, with \n
     text = yaml.safe_dump(value, default_flow_style=True, **layout)
     line = f"{key}: {text.removesuffix('...' + chr(10)).rstrip()}"
-    kinds = "summarization | translation"
-    comment = kinds if value in kinds.split(" | ") else COMMENTS.get(name)
+    comment = COMMENTS.get(name)
+    if name == "task.problem_type" and value in ("summarization", "translation"):
+        comment = "summarization | translation"
     return f"{line:<{COMMENT_COLUMN - 1}} # {comment}" if comment else line

@@ -105,3 +105,5 @@ def test_a_model_of_texts_from_texts_learns_two_columns_of_texts():
     assert roles().task["name"] == "masked_lm"
     written = document.write({"task": found.task}, [])
     assert re.search("problem_type: summarization +# summarization . translation\n", written)
+    written = document.write({"export": {"name": "translation"}}, [])
+    assert re.search("name: translation +# in the model card and registry\n", written)
