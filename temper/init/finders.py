@@ -17,6 +17,10 @@ from temper.init.refusals import image_paths, listed
 from temper.init.roles import Columns, Roles, Wishes, make_roles
 from temper.params import text_template
 
+NO_SUMMARIES = (
+    "if these are translations, write task.problem_type: translation; it is scored by BLEU"
+)
+
 
 def find_roles(columns: Columns, wishes: Wishes) -> Roles:
     """Choose the task and say what each column is for.
@@ -116,8 +120,7 @@ def _generation(columns: Columns, wishes: Wishes) -> Roles | None:
                 task = {"name": "seq2seq_lm", "problem_type": problem_type}
                 task |= {"source": source, "target_text": target}
                 is_guess = problem_type == "summarization" and (source, target) not in SUMMARIES
-                note = "task.problem_type: translation is scored by BLEU first, and not by ROUGE"
-                notes = (note,) * is_guess
+                notes = (NO_SUMMARIES,) * is_guess
                 return make_roles(columns, task, [source, target], texts=[source], notes=notes)
     return None
 

@@ -13,7 +13,7 @@ PAIRS = (
     ("premise", "hypothesis"), ("text1", "text2"), ("text_a", "text_b"), ("question", "sentence"),
     ("query", "passage"), ("query", "document"),
 )  # fmt: skip
-TRANSLATIONS = (("source", "target"), ("src", "tgt"))
+TRANSLATIONS = (("source", "target"), ("src", "tgt"), ("text", "translation"))
 LANGUAGES = (
     "ar", "cs", "da", "de", "en", "es", "fi", "fr", "hi", "it", "ja", "ko", "nl", "pl", "pt", "ro",
     "ru", "sv", "tr", "uk", "zh", "chinese", "dutch", "english", "french", "german", "italian",

@@ -98,7 +98,7 @@ def test_a_model_of_texts_from_texts_learns_two_columns_of_texts():
     keys = {"name": "seq2seq_lm", "problem_type": "summarization"}
     assert found.task == keys | {"source": "instruction", "target_text": "input"}
     assert found.notes == (
-        "task.problem_type: translation is scored by BLEU first, and not by ROUGE",
+        "if these are translations, write task.problem_type: translation; it is scored by BLEU",
     )
     turned = roles(is_encoder_decoder=True, text=("input",), label="instruction").task
     assert turned == keys | {"source": "input", "target_text": "instruction"}

@@ -574,6 +574,9 @@ def test_translation_is_from_the_first_language(propose):
     Path("mydata/it.csv").write_text("it,en\n" + "il gatto nero,the black cat\n" * 9)
     task = propose("it.csv", str(ROOT / "data/sample/seq2seq_lm/model"))[0].task
     assert (task.source, task.target_text) == ("it", "en")
+    Path("mydata/named.csv").write_text("text,translation\n" + "il gatto nero,the black cat\n" * 9)
+    task = propose("named.csv", str(ROOT / "data/sample/seq2seq_lm/model"))[0].task
+    assert (task.problem_type, task.target_text) == ("translation", "translation")
 
 
 @pytest.fixture(scope="module")
