@@ -228,8 +228,7 @@ def _group_keys(values: Sequence[Any], split: str, where: Callable[[int], str]) 
 
 
 def _check_split(stats: SplitStats, task: TaskParams, split: str, unlabelled: str) -> None:
-    if stats.misplaced:
-        count = len(stats.misplaced)
+    if count := len(stats.misplaced):
         raise InputError(f"{stats.misplaced[0]}; {count:,} row{'s' * (count > 1)} in all")
     if task.medium is not None and stats.num_rows > 1 and not stats.contents_differ:
         what = "pixels" if task.medium == "image" else "samples"
@@ -244,7 +243,8 @@ def _check_split(stats: SplitStats, task: TaskParams, split: str, unlabelled: st
     if stats.num_empty:
         stats.notes["rows have none of the labels: their cell is empty"] = stats.num_empty
     if stats.num_labelled and unlabelled:
+        none = ", or [] where the question has no answer," * (task.target_type == "answers")
         raise InputError(
-            f"{unlabelled}, but {stats.num_labelled} other rows have one; add it or remove the row "
-            "(a split without any labels is predicted but not scored)"
+            f"{unlabelled}, but {stats.num_labelled} other rows have one; add it{none} or remove the "
+            "row (a split without any labels is predicted but not scored)"
         )

@@ -51,3 +51,17 @@ def test_corrected_answers_are_counted():
     ]
     (rows,) = written
     assert [answer["answer_start"] for answer in rows["answers"]] == [[15]] * 3
+
+
+def test_a_question_without_answers_beside_others_is_told_how_to_say_that_it_has_none():
+    """A null is no label; an empty list is one."""
+    parameters = params.load(ROOT / "recipes/sample-question_answering.yaml")
+    task, data = parameters.task, parameters.data
+    batch = {"question": ["Where?"] * 2, "context": ["In Rome."] * 2}
+    answer = {"text": ["Rome"], "answer_start": [3]}
+    split_stats.read_split([batch | {"answers": [answer, []]}], task, data, "train")
+    message = (
+        r"no label, but 1 other .* add it, or \[\] where the question has no answer, or remove"
+    )
+    with pytest.raises(InputError, match=message):
+        split_stats.read_split([batch | {"answers": [answer, None]}], task, data, "train")
