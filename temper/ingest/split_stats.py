@@ -245,6 +245,6 @@ def _check_split(stats: SplitStats, task: TaskParams, split: str, unlabelled: st
     if stats.num_labelled and unlabelled:
         none = ", or [] where the question has no answer," * (task.target_type == "answers")
         raise InputError(
-            f"{unlabelled}, but {stats.num_labelled} other rows have one; add it{none} or remove the "
-            "row (a split without any labels is predicted but not scored)"
+            f"{unlabelled}, but {stats.num_labelled} other rows have one; add it{none} or "
+            "remove the row (a split without any labels is predicted but not scored)"
         )
