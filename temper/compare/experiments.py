@@ -179,13 +179,26 @@ def check_alike(experiments: Sequence[Experiment], varied: Collection[str], comm
     )
 
 
-def format_value(value: Any, digits: int = 6) -> str:
-    """Format a parameter as in params.yaml, a float with this many significant digits."""
+def format_value(value: Any, digits: int | None = 6) -> str:
+    """Format a parameter as in params.yaml on one line, a float with this many significant digits.
+
+    With None a float has all its digits.
+    """
     if isinstance(value, list | tuple):
         return "[" + ", ".join(format_value(item, digits) for item in value) + "]"
     if isinstance(value, float):
-        return f"{value:.{digits}g}"
-    return value if isinstance(value, str) else json.dumps(value)
+        return str(value) if digits is None else f"{value:.{digits}g}"
+    if isinstance(value, str):
+        return value.replace("\r", r"\r").replace("\n", r"\n")
+    return json.dumps(value)
+
+
+def format_values(values: Sequence[Any]) -> list[str]:
+    """Format the values of one parameter, floats with all digits where fewer make them equal."""
+    shown = [format_value(value) for value in values]
+    if len(set(shown)) < len({json.dumps(value) for value in values}):
+        return [format_value(value, None) for value in values]
+    return shown
 
 
 def format_mean(values: Sequence[float]) -> str:

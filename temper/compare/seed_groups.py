@@ -5,6 +5,7 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from temper.compare import experiments, shared_rows, significance
 from temper.compare.experiments import Experiment
@@ -16,7 +17,6 @@ from temper.evaluation.text_tables import Table
 from temper.repo import hashes
 
 NOT_TRAINED_WITH = ("seed", "export.name", "export.license", "data.license", "data.description")
-
 OF_ROWS = ("data/raw", "data/tokenized")  # of all splits; those of train have a digest
 Key = tuple[int, str | None, str | None]  # parameters, digests of the training rows and of the code
 Tests = Sequence[Mapping[str, Difference]]  # of each configuration but the first, by score
@@ -26,7 +26,7 @@ Tests = Sequence[Mapping[str, Difference]]  # of each configuration but the firs
 class Configuration:
     """Models that differ in `seed` alone."""
 
-    name: str  # what tells it from the others: parameters, or its training rows or code
+    name: str  # what tells it from the first: parameters, or its training rows or code
     models: list[EvaluatedModel]
 
     @property
@@ -89,30 +89,25 @@ def code_digest(experiment: Experiment) -> str | None:
 
 
 def describe(groups: Mapping[Key, Experiment]) -> list[str]:
-    """Return the parameters that differ with the values of each; of a single one, its model.
+    """Return the parameters of the first that others change, and of these what they change.
 
-    Training rows and code are named where only they may differ.
+    Training rows and code are named where only they may differ; a single configuration by its
+    model.
     """
-    configurations = list(groups.values())
-    leaves = [configuration.leaves for configuration in configurations]
-    differing = [
-        key
-        for key in dict.fromkeys(key for values in leaves for key in values)
-        if key not in NOT_TRAINED_WITH and any(v.get(key) != leaves[0].get(key) for v in leaves)
-    ]
-    names = [
-        [f"{key}={experiments.format_value(values.get(key))}" for key in differing]
-        for values in leaves
-    ]
-    _, *digests = zip(*groups, strict=True) if groups else ((), (), ())
-    if any(names.count(parts) > 1 for parts in names):
-        for kind, column in zip(("training rows", "code"), digests, strict=True):
-            for parts, digest in zip(names, column, strict=True):
-                parts += [f"{kind} {(digest or 'unknown')[:7]}"] if len(set(column)) > 1 else []
-    return [
-        ", ".join(parts) or str(values["model.name"])
-        for parts, values in zip(names, leaves, strict=True)
-    ]
+    leaves = [experiment.leaves for experiment in groups.values()]
+    keys = [key for key in dict.fromkeys(chain(*leaves)) if key not in NOT_TRAINED_WITH]
+    columns = [(f"{key}=", [values.get(key) for values in leaves]) for key in keys]
+    parameters, *digests = zip(*groups, strict=True) if groups else ((),)
+    if len(set(parameters)) < len(groups):
+        for kind, column in zip(("training rows ", "code "), digests, strict=True):
+            columns.append((kind, [(digest or "unknown")[:7] for digest in column]))
+    names: list[list[str]] = [[] for _ in leaves]
+    for label, values in columns:
+        if all(value == values[0] for value in values):
+            continue
+        for i, shown in enumerate(experiments.format_values(values)):
+            names[i] += [f"{label}{shown}"] if i == 0 or values[i] != values[0] else []
+    return [", ".join(parts) or str(leaves[0]["model.name"]) for parts in names]
 
 
 def test_all(configurations: Sequence[Configuration], result: Comparison) -> Tests:

@@ -18,7 +18,8 @@ from temper.core.errors import InputError
 
 LATEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "±": r"$\pm$", "<": "$<$", ">": "$>$", **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    "±": r"$\pm$", "<": "$<$", ">": "$>$", "|": r"\textbar{}",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }  # fmt: skip
 COLUMNS = (
     "configuration", "trainings", "split", "rows", "score", "seeds", "mean", "sd",
@@ -88,7 +89,7 @@ def latex(configurations: Sequence[Configuration], tests: Tests, result: Compari
 
 
 def as_latex(text: str) -> str:
-    text = re.sub(r"[\\~^±<>&%$#_{}]", lambda found: LATEX[found[0]], text)
+    text = re.sub(f"[{re.escape(''.join(LATEX))}]", lambda found: LATEX[found[0]], text)
     return re.sub(r"^-(?=\d)", "$-$", text)
 
 

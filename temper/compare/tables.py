@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from temper.compare import verdicts
-from temper.compare.experiments import Experiment, format_value
+from temper.compare.experiments import Experiment, format_values
 from temper.compare.model_comparison import Comparison
 from temper.compare.seed_groups import Verdict
 from temper.compare.verdicts import p_value
@@ -51,7 +51,7 @@ def parameters(experiments: Sequence[Experiment]) -> Table:
     keys = dict.fromkeys(key for experiment in experiments for key in experiment.leaves)
     values = {key: [experiment.leaves.get(key) for experiment in experiments] for key in keys}
     rows = [
-        [key, *map(format_value, row)]
+        [key, *format_values(row)]
         for key, row in values.items()
         if any(value != row[0] for value in row)
     ]

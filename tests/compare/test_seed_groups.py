@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import yaml
 from scipy.stats import ttest_ind
 
-from temper.compare import model_comparison, seed_groups, significance, tables
+from temper.compare import model_comparison, seed_groups, seed_table, significance, tables
 from tests.helpers.comparisons import SAMPLES, WANTED, flipped, labelled, model
 
 
@@ -173,3 +174,32 @@ def test_other_code_or_another_base_model_is_another_configuration(path):
     names = [group.name for group in groups]
     assert all(re.fullmatch("code [0-9a-f]{7}", name) for name in names)
     assert names[0] != names[1]
+
+
+def test_names_say_on_one_line_what_differs_from_the_first():
+    """The first has each value that others change; floats that round alike have all digits."""
+    first = {"model.name": "a\nb", "train.learning_rate": 0.0001}
+    changes = [
+        {},
+        {"train.learning_rate": 0.00010000001},
+        {"model.name": "a|c", "train.epochs": 3.0},
+    ]
+    models = [
+        model(f"{i}{seed}", labelled(WANTED, WANTED), settings={**first, **change, "seed": seed})
+        for i, change in enumerate(changes)
+        for seed in (1, 2)
+    ]
+    result = model_comparison.compare(models, None, None, SAMPLES)
+    groups = seed_groups.group(result.models)
+    names = [set(group.name.split(", ")) for group in groups]
+    assert names == [
+        {r"model.name=a\nb", "train.learning_rate=0.0001", "train.epochs=2"},
+        {"train.learning_rate=0.00010000001"},
+        {"model.name=a|c", "train.epochs=3"},
+    ]
+    rates = next(row for row in tables.parameters(models).rows if "learning_rate" in row[0])
+    assert rates[2:4] == ["0.0001", "0.00010000001"]
+    text = seed_table.render(Path("x.tex"), groups, [{}, {}], result)
+    rows = [line for line in text.splitlines() if line.startswith("accuracy") or "textbar" in line]
+    assert r"a\textbackslash{}nb" in rows[0]
+    assert r"a\textbar{}c" in rows[1]

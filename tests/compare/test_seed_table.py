@@ -60,6 +60,7 @@ def test_latex_escapes_what_it_reads_as_commands(tables):
     assert r"f1\_macro & train.epochs=2 & " in text
     assert seed_table.as_latex("-0.024 ± 0.05") == r"$-$0.024 $\pm$ 0.05"
     assert seed_table.as_latex("rate=3e-05") == "rate=3e-05"
+    assert seed_table.as_latex("a|b") == r"a\textbar{}b"
     assert seed_table.as_latex(r"a_b 5% {x} p < 0.001 \~") == (
         r"a\_b 5\% \{x\} p $<$ 0.001 \textbackslash{}\textasciitilde{}"
     )
