@@ -10,14 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from temper.core import artifacts, determinism
+from temper.core import artifacts, determinism, pipeline
 from temper.params.schema import Params
 from temper.training import checkpoint
 
 FILE = "fingerprint.json"
-PIPELINE = Path("dvc.yaml")
 CODE_FOLDERS = ("stages/", "temper/")
 # Code that displays and records; it changes no result.
 DISPLAY_CODE = ("temper/tracking/", "temper/training/console.py", "temper/training/reporters.py")
@@ -57,14 +54,10 @@ def digest(record: Record) -> str:
 
 def code_files(parameters: Params) -> list[str]:
     """Return the code files that dvc.yaml lists for train, with its folders expanded."""
-    stages = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"]
-    values = {"${task.name}": parameters.task.name, "${train.engine}": parameters.train.engine}
-    deps = [dep for dep in stages["train"]["deps"] if dep.startswith(CODE_FOLDERS)]
-    for placeholder, value in values.items():
-        deps = [dep.replace(placeholder, value) for dep in deps]
-    files = [Path(dep) for dep in deps if Path(dep).is_file()]
-    files += [file for dep in deps for file in Path(dep).rglob("*.py")]
-    return sorted(p for p in map(Path.as_posix, files) if not p.startswith(DISPLAY_CODE))
+    known = {"task": {"name": parameters.task.name}, "train": {"engine": parameters.train.engine}}
+    _, deps = pipeline.read("train", known)
+    names = sorted(file.as_posix() for file in pipeline.code_files(deps) if file.suffix == ".py")
+    return [n for n in names if n.startswith(CODE_FOLDERS) and not n.startswith(DISPLAY_CODE)]
 
 
 def keep(record: Record, folder: Path) -> str | None:

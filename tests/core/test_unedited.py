@@ -14,18 +14,21 @@ OTHER = "temper/evaluation/report.py"
 
 
 def edit(file, before, now):
-    """Replace a text that is in a file."""
+    """Replace a text that is in a file; None: delete the file."""
     text = Path(file).read_text()
     assert before in text
-    Path(file).write_text(text.replace(before, now))
+    if now is None:
+        Path(file).unlink()
+    else:
+        Path(file).write_text(text.replace(before, now))
 
 
 @pytest.fixture(autouse=True)
 def _repository(tmp_path, monkeypatch):
     """Go to a folder with the project's stages, the tests' parameters and some code."""
     monkeypatch.chdir(tmp_path)
-    shutil.copy(ROOT / "dvc.yaml", tmp_path)
-    shutil.copy(ROOT / "tests/params.yaml", tmp_path)
+    for name in ("dvc.yaml", ".dvcignore", "tests/params.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
     edit("params.yaml", "code: {}", "code: {mine: mine.py}")
     for name in (CODE, OTHER, "temper/tasks/causal_lm.py", "mine.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -54,6 +57,7 @@ def test_edited_parameters_and_code_of_a_stage_are_named(monkeypatch):
     assert error is not None
     named = f"{CODE}, mine.py, params.yaml: train.learning_rate (0.001, now 0.007); DVC would"
     assert error.startswith(f"edited while train ran: {named}")
+    assert "(the finished training is taken from checkpoints/)" in error
 
 
 @pytest.mark.parametrize(
@@ -79,6 +83,7 @@ def test_values_of_a_stage_of_many_are_its_own(monkeypatch):
     assert error is not None
     named = "params.yaml: data.split.validation (0.2, now 0.3);"
     assert error.startswith(f"edited while download@dataset ran: {named}")
+    assert "checkpoints/" not in error  # of a training
 
 
 def test_a_stage_without_dvc_is_not_watched(monkeypatch):
@@ -86,3 +91,57 @@ def test_a_stage_without_dvc_is_not_watched(monkeypatch):
     monkeypatch.delenv("DVC_STAGE", raising=False)
     with unedited():
         edit("params.yaml", "seed: 42", "seed: 43")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("seed: [1\n", "params.yaml:2: not YAML"),
+        ("- seed\n", "params.yaml: expected keys and values, found a list"),
+        ("", "params.yaml: expected keys and values, found none"),
+        (None, "params.yaml: no such file"),
+    ],
+)
+def test_parameters_that_cannot_be_read_at_the_end_are_an_edit(text, reason, monkeypatch):
+    """The error says what to undo."""
+    before = Path("params.yaml").read_text()
+    error = run_while(monkeypatch, "train", ("params.yaml", before, text))
+    assert error is not None
+    assert error.startswith(f"edited while train ran: params.yaml ({reason}")
+    assert "Undo the edit" in error
+
+
+@pytest.mark.parametrize("code", ["", "[a]", "{a: 3}", "{}"])
+def test_custom_code_is_that_which_the_stage_began_with(code, monkeypatch):
+    """Train does not record the key `code`; the stages after it do."""
+    edits = ("params.yaml", "code: {mine: mine.py}", f"code: {code}")
+    assert run_while(monkeypatch, "train", edits) is None
+    edit("params.yaml", f"code: {code}", "code: {mine: mine.py}")
+    error = run_while(monkeypatch, "evaluate", edits)
+    assert error is not None
+    assert error.startswith("edited while evaluate ran: params.yaml: code")
+
+
+@pytest.mark.parametrize(
+    "stages", ["stages:\n", "stages: [a]\n", "stages: {train: }\n", "- a", "{"]
+)
+def test_an_edit_of_the_pipeline_ends_no_stage_that_runs(stages, monkeypatch):
+    """DVC has read dvc.yaml before; a stage that begins after the edit says what is wrong."""
+    monkeypatch.setenv("DVC_STAGE", "train")
+    with unedited():
+        Path("dvc.yaml").write_text(stages)
+    with (
+        pytest.raises(InputError, match=r"dvc\.yaml: (no stage 'train'|cannot be read)"),
+        unedited(),
+    ):
+        pytest.fail("began")
+
+
+@pytest.mark.parametrize(
+    "params", ["", "[{other.yaml: [key]}, seed]", "[{other.yaml: null}, seed]", "{a: b}", "3"]
+)
+def test_parameters_of_other_files_are_left_to_dvc(params, monkeypatch):
+    """They keep no stage from its start."""
+    Path("dvc.yaml").write_text(f"stages: {{mine: {{cmd: x, params: {params}}}}}")
+    error = run_while(monkeypatch, "mine", ("params.yaml", "seed: 42", "seed: 43"))
+    assert (error is not None) == ("seed" in params)
