@@ -4,7 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from dvc.fs import localfs
+from dvc.ignore import DvcIgnorePatterns
 
+from temper.core import pipeline
 from temper.core.errors import InputError
 from temper.core.unedited import unedited
 from tests.helpers.workspace import ROOT
@@ -145,3 +148,34 @@ def test_parameters_of_other_files_are_left_to_dvc(params, monkeypatch):
     Path("dvc.yaml").write_text(f"stages: {{mine: {{cmd: x, params: {params}}}}}")
     error = run_while(monkeypatch, "mine", ("params.yaml", "seed: 42", "seed: 43"))
     assert (error is not None) == ("seed" in params)
+
+
+@pytest.mark.parametrize(
+    ("name", "ignored"),
+    [
+        (".losses.py.swp", True),
+        ("losses.py~", True),
+        (".#losses.py", True),
+        ("#losses.py#", True),
+        ("losses.pyc", True),
+        (".DS_Store", True),
+        ("__pycache__/losses.cpython-311.pyc", True),
+        (".ipynb_checkpoints/losses-checkpoint.py", True),
+        ("__pycache__/deeper/losses.py", True),
+        (".hidden.py", False),
+        ("notes.txt", False),
+        ("folder/other.py", False),
+    ],
+)
+def test_files_of_code_are_those_that_dvc_hashes(name, ignored, monkeypatch, tmp_path):
+    """One that DVC ignores ends no training; one that it hashes would make the stage run again."""
+    path = Path("temper/training", name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("code\n")
+    by_dvc = DvcIgnorePatterns.from_file(str(tmp_path / ".dvcignore"), localfs, ".dvcignore")
+    paths = [tmp_path / path, *(tmp_path / path).parents]
+    inside = [p for p in paths if p.is_relative_to(tmp_path) and p != tmp_path]
+    assert any(by_dvc.matches(str(p.parent), p.name, p.is_dir()) for p in inside) == ignored
+    assert (path not in set(pipeline.code_files(["temper/training"]))) == ignored
+    error = run_while(monkeypatch, "train", (path, "code", "other"))
+    assert (error is None) == ignored
