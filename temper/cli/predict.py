@@ -128,7 +128,9 @@ def predict(
     count = write_predictions(opened, read, output)
     if num_cut := opened.num_cut():
         key = "max_seconds" if "audio" in opened.inputs.values() else "max_length"
-        notes[f"{num_cut:,} of {count:,} rows are longer than tokenize.{key}: they were cut"] = None
+        longer, cut = ("is", "it was") if num_cut == 1 else ("are", "they were")
+        rows = f"{num_cut:,} of {count:,} row{'s' * (count != 1)}"
+        notes[f"{rows} {longer} longer than tokenize.{key}: {cut} cut"] = None
     written = predicted_file.describe(output)
     print(*notes, f"wrote {count:,} row{'s' * (count != 1)} to {output}{written}", sep="\n")
     if report_drift(opened.watch, fails=fail_on_drift):
@@ -158,7 +160,7 @@ def open_trained(
         prompt=prompt,
     )
     inputs = predictor.settings.task.inputs
-    num_cut = lambda: predictor.num_cut  # noqa: E731
+    num_cut = partial(getattr, predictor, "num_cut")
     return Opened(inputs, predictor.predict, CHUNK_ROWS, predictor.watch, num_cut)
 
 

@@ -57,21 +57,21 @@ def open_output(path: Path, types: Types) -> Iterator[WriteBatch]:
     Raises:
         InputError: the file cannot be written, or another process is writing it.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    draft = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("ab") as lock:
+        with draft.open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             try:
-                with explain_full_disk(path), WRITERS[path.suffix.lower()](partial, types) as write:
+                with explain_full_disk(path), WRITERS[path.suffix.lower()](draft, types) as write:
                     yield write
-                partial.replace(path)
+                draft.replace(path)
             except BaseException:  # after `replace` the name may be another process's
-                partial.unlink(missing_ok=True)
+                draft.unlink(missing_ok=True)
                 raise
     except BlockingIOError:
         raise InputError(f"--output {path}: another process is writing it") from None
     except OSError as error:
-        if error.filename not in (None, str(partial)):
+        if error.filename not in (None, str(draft)):
             raise
         raise InputError(f"--output {path}: {error.strerror or error}") from error
 

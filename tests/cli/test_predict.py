@@ -176,14 +176,14 @@ def test_rows_without_a_column_are_refused(run):
     assert run("new.jsonl")["prediction"] == [None, "A"]
 
 
-def test_says_how_many_rows_were_cut(run, monkeypatch, capsys):
+@pytest.mark.parametrize(("num_cut", "are", "they"), [(1, "is", "it was"), (2, "are", "they were")])
+def test_says_how_many_rows_were_cut(run, monkeypatch, capsys, num_cut, are, they):
     """The model has not read all of them."""
     Path("new.csv").write_text("text\na\nb\n")
-    monkeypatch.setattr(Echo, "num_cut", 1)
+    monkeypatch.setattr(Echo, "num_cut", num_cut)
     run("new.csv")
-    assert (
-        "1 of 2 rows are longer than tokenize.max_length: they were cut" in capsys.readouterr().out
-    )
+    said = f"{num_cut} of 2 rows {are} longer than tokenize.max_length: {they} cut\n"
+    assert said in capsys.readouterr().out
 
 
 def test_missing_text_is_empty(run):
