@@ -93,20 +93,20 @@ def chunks(
 
 
 def survey(
-    batches: Iterator[Batch], inputs: dict[str, str], added: Sequence[str], *, is_typed: bool
+    batches: Iterator[Batch], inputs: dict[str, str], added: Sequence[str], suffix: str
 ) -> tuple[int, dict[str, pa.DataType]]:
     """Read all rows; return their number and all columns, in the order in which they appear.
 
     Args:
         inputs: column → type of its values.
         added: the columns of predictions.
-        is_typed: find the Arrow type that holds all values of each column; else all are null.
+        suffix: of the output; Arrow types are found for .parquet, and else all are null.
 
     Raises:
         InputError: a file lacks an input column or has one that predict adds, or a value cannot be
             read or does not fit into its column.
     """
-    count: int = 0
+    count, is_typed = 0, suffix == ".parquet"
     types: dict[str, pa.DataType] = {}
     for source, parts in itertools.groupby(batches, attrgetter("source")):
         names, found = {}, {}
@@ -119,9 +119,10 @@ def survey(
                 is_media = isinstance(next(iter(values), None), bytes | dict)
                 if not is_typed and inputs.get(name) in MEDIA and is_media:
                     continue  # a table of text has no place for a file, but for its name
-                known = types.setdefault(name, pa.null())
-                widened = predicted_file.widen(known, values, locate(name)) if is_typed else known
-                types[name] = widened
+                known, where = types.get(name, pa.null()), locate(name)
+                types[name] = predicted_file.widen(known, values, where) if is_typed else known
+                if suffix == ".jsonl":
+                    predicted_file.check_finite(values, where)
             count += num_rows(columns)
         for name in inputs if names else ():  # an empty file of JSON Lines has no columns
             get_column(names | found, name, source)

@@ -196,9 +196,9 @@ def report_drift(watch: "Watch | None", *, fails: bool) -> bool:
 def write_predictions(opened: Opened, read: Callable[[], Iterator[Batch]], output: Path) -> int:
     """Write all rows with their predictions, and return their number; they are read twice."""
     inputs, predict_columns, chunk_rows, *_ = opened
-    is_parquet = output.suffix.lower() == ".parquet"
+    suffix = output.suffix.lower()
     added = [*predict_columns({name: [] for name in inputs})]
-    count, types = survey(read(), inputs, added, is_typed=is_parquet)
+    count, types = survey(read(), inputs, added, suffix)
     with (
         tqdm(total=count, unit="row", unit_scale=True, disable=None) as bar,
         predicted_file.open_output(output, types) as write,

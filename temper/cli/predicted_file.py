@@ -3,6 +3,7 @@
 import base64
 import fcntl
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -19,6 +20,7 @@ from temper.tasks.base.arrays import as_rows
 WriteBatch = Callable[[dict[str, list]], None]  # the same columns in every call
 Types = Mapping[str, pa.DataType]
 UNFIT = (pa.ArrowException, ValueError, TypeError, OverflowError)  # raised by `pa.array`
+INFINITE = "an infinite number is no value of JSON; write .csv or .parquet"
 ENTITY = {"type": pa.string(), "text": pa.string(), "first_word": pa.int64()}
 ENTITIES = pa.list_(pa.struct(ENTITY | {"last_word": pa.int64()}))
 
@@ -117,8 +119,28 @@ def _type_of(values: list) -> pa.DataType:
     return pa.duration("ns") if pa.types.is_duration(found) and is_precise else found
 
 
-def _json(value: Any) -> str:
+def check_finite(values: list, where: Callable[[int], str]) -> None:
+    """Check that values can be written as JSON.
+
+    Raises:
+        InputError: an infinite number; `where` names its place.
+    """
+    for i, value in enumerate(values):
+        if _is_infinite(value):
+            raise InputError(f"{where(i)}: {INFINITE}")
+
+
+def _is_infinite(value: Any) -> bool:
+    if isinstance(value, dict | list | tuple):
+        return any(map(_is_infinite, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, float) and math.isinf(value)
+
+
+def _json(value: Any, *, has_infinity: bool = False) -> str:
     """Return JSON, which has no NaN: it is a missing value, null.
+
+    Args:
+        has_infinity: write infinite numbers, as Python's reader takes them.
 
     Raises:
         InputError: an infinite number.
@@ -127,10 +149,9 @@ def _json(value: Any) -> str:
     with suppress(ValueError):
         return dump(value)
     try:
-        return dump(_with_null(value))
-    except ValueError:
-        message = f"an infinite number is no value of JSON ({value!r:.200}); write .parquet"
-        raise InputError(message) from None
+        return dump(_with_null(value), allow_nan=has_infinity)
+    except ValueError:  # of a prediction: those of the input were checked
+        raise InputError(f"{INFINITE} ({value!r:.200})") from None
 
 
 def _with_null(value: Any) -> Any:
@@ -149,7 +170,7 @@ def _plain(value: Any) -> str:
 def _cell(value: Any) -> Any:
     if isinstance(value, bytes):
         return _plain(value)
-    return _json(value) if isinstance(value, list | dict) else value
+    return _json(value, has_infinity=True) if isinstance(value, list | dict) else value
 
 
 def _delimited(delimiter: str) -> Callable[[Path, Types], Any]:

@@ -225,9 +225,25 @@ def test_json_lines_have_null_for_nan(run):
     pq.write_table(pa.table(table), "new.parquet")
     found = run("new.parquet", "scored.jsonl")
     assert (found["x"], found["many"], found["n"]) == ([None], [[1.5, None]], [7])
-    pq.write_table(pa.table(table | {"x": [float("inf")]}), "new.parquet")
-    with pytest.raises(InputError, match=r"an infinite number is no value of JSON .*'x': inf"):
+
+
+@pytest.mark.parametrize("value", [float("inf"), [1.5, float("-inf")]])
+def test_infinite_numbers_are_refused_before_predicting_where_json_would_hold_them(
+    run, monkeypatch, value
+):
+    """CSV has a place for them, alone or in a list."""
+    nothing = [1.0] if isinstance(value, list) else 1.0
+    table = pa.table({"text": ["a", "b"], "x": [nothing, value]})
+    pq.write_table(table, "new.parquet")
+    for output in ("scored.csv", "scored.parquet"):
+        assert run("new.parquet", output)["x"][1] in (value, "inf", "[1.5, -Infinity]")
+    seen = []
+    monkeypatch.setattr(
+        Echo, "predict", lambda _, columns: seen.extend(columns["text"]) or {"prediction": []}
+    )
+    with pytest.raises(InputError, match=r"parquet row 2, column 'x': an infinite number is no"):
         run("new.parquet", "scored.jsonl")
+    assert not seen
 
 
 def test_images_are_left_out_of_text_formats(run, monkeypatch):
