@@ -110,12 +110,18 @@ def check_files(files: Sequence[tuple[str, Path | None]]) -> None:
     """Check that the files of options can be written.
 
     Raises:
-        InputError: the folder does not exist, or the file is a folder.
+        InputError: the folder does not exist, the file is a folder, or two options name it.
     """
+    taken: dict[Path, str] = {}
     for option, file in files:
-        if file is not None and (file.is_dir() or not file.parent.is_dir()):
+        if file is None:
+            continue
+        if file.is_dir() or not file.parent.is_dir():
             kind = "is a folder" if file.is_dir() else f"there is no folder {file.parent}"
             raise InputError(f"--{option} {file}: {kind}; name a file in an existing folder")
+        if other := taken.get(file.resolve()):
+            raise InputError(f"--{option} {file}: --{other} writes that file too; name another")
+        taken[file.resolve()] = option
 
 
 def show(

@@ -14,3 +14,13 @@ def test_files_that_cannot_be_written_are_refused_first(tmp_path):
     with pytest.raises(InputError, match=r"--html .*: is a folder; name a file"):
         compare.check_files([("html", tmp_path)])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_two_options_is_refused(tmp_path):
+    """One would replace the other; a link or another spelling is the same file."""
+    (tmp_path / "folder").mkdir()
+    file, again = tmp_path / "s.md", tmp_path / "folder/../s.md"
+    with pytest.raises(InputError, match=r"--table .*s\.md: --markdown writes that file too; name"):
+        compare.check_files([("markdown", file), ("table", again)])
+    with pytest.raises(InputError, match=r"--html .*s\.md: --csv writes that file too"):
+        compare.check_files([("markdown", None), ("csv", file), ("html", file)])
