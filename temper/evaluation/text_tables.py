@@ -56,9 +56,9 @@ class Table(NamedTuple):
 
     def _min_width(self, index: int) -> int:
         """Return how narrow a column may be: numbers whole, of texts a word or `NAME_WIDTH`."""
-        cells = [row[index] for row in self.rows]
+        cells = [self.head[index], *(row[index] for row in self.rows)]
         if index and self._is_number(index):
-            return max(map(cell_len, (self.head[index], *cells)))
+            return max(map(cell_len, cells))
         parts = [word for cell in cells for word in cell.split()] if index else cells
         return min(max(map(cell_len, parts), default=0), NAME_WIDTH)
 

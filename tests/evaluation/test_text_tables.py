@@ -28,3 +28,16 @@ def test_a_table_wider_than_the_terminal_is_printed_in_blocks():
     ]
     assert all(sum(score in line for line in lines) == 2 for score in scores)
     assert sum(line.startswith("accuracy") for line in lines) == 3
+
+
+def test_a_column_of_texts_is_as_wide_as_its_name():
+    """As of the parameters of six experiments, whose values are shorter than their names."""
+    names = ["HEAD", "base-seed-12", "gelid-head", "puffy-dhal", "lanky-nags", "high-rate-x"]
+    values = ["null", "null", "null", "null", "true", "glue"]
+    console = Console(width=80, record=True)
+    rows = [["train.learning_rate", *["0.001"] * 6], ["train.freeze_of", *values]]
+    Table("parameters that differ", ["parameter", *names], rows).print(console)
+    lines = [line.rstrip().split(" │ ") for line in console.export_text().splitlines()]
+    cells = [[cell.strip() for cell in line[1:]] for line in lines]
+    assert [cells[i] for i in (1, 5)] == [names[:4], names[4:]]
+    assert [cells[i] for i in (4, 8)] == [values[:4], values[4:]]
