@@ -175,8 +175,5 @@ def list_rows(
 def format_prediction(row: Row) -> str:
     """Format a prediction, with its probability where the row has probabilities."""
     confidence = any(name.startswith("score_") for name in row) and row.get("score")
-    return (
-        f"{row['prediction']} ({float(confidence):.2f})"
-        if confidence
-        else row["prediction"] or NONE
-    )
+    prediction = row["prediction"] or NONE
+    return f"{prediction} ({float(confidence):.2f})" if confidence else prediction

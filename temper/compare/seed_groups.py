@@ -165,7 +165,8 @@ def method(configurations: Sequence[Configuration], tests: Tests, result: Compar
     text = f"Mean ± sample standard deviation over seeds, on {result.rows}."
     if num_tested := max(count_tests(tests, metric) for metric in result.greater_is_better):
         text += f" p: Welch's t-test over seeds against {configurations[0].name}"
-        text += f", Holm-adjusted for {num_tested} configurations." if num_tested > 1 else "."
+        text += f", Holm-adjusted for {num_tested} configurations" if num_tested > 1 else ""
+        text += ", not adjusted over the scores." if len(result.greater_is_better) > 1 else "."
     lower = [name for name, greater in result.greater_is_better.items() if not greater]
     return f"{text} Lower is better: {', '.join(lower)}." if lower else text
 
@@ -175,7 +176,7 @@ def remarks(configurations: Sequence[Configuration], tests: Tests, result: Compa
     if not configurations:
         return []
     first, *others = configurations
-    lines = [f"configurations: {method(configurations, tests, result)}"]
+    lines = [method(configurations, tests, result)]
     for configuration in configurations:
         lines.append(f"{configuration.name}: {configuration.trainings}")
         if len(configuration.models) > 1:

@@ -73,4 +73,6 @@ def test_one_row_that_changed_is_singular():
 def test_an_empty_prediction_is_shown_as_none():
     """As the report shows it: a question without an answer, for example."""
     assert model_comparison.format_prediction({"prediction": ""}) == "none"
+    row = {"prediction": "", "score": "0.4321", "score_toxic": "0.4321"}
+    assert model_comparison.format_prediction(row) == "none (0.43)"
     assert model_comparison.format_prediction({"prediction": "a"}) == "a"

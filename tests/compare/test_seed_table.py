@@ -49,7 +49,7 @@ def test_markdown_is_a_table_and_how_it_was_computed(tables):
     ]
     assert lines[-1] == (
         "Mean ± sample standard deviation over seeds, on 600 test rows. p: Welch's t-test over "
-        "seeds against train.epochs=2."
+        "seeds against train.epochs=2, not adjusted over the scores."
     )
 
 
