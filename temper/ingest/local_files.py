@@ -5,6 +5,7 @@ names the line of a broken row.
 """
 
 import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -99,18 +100,33 @@ def _matching(folder: Path, pattern: str, key: str) -> list[Path]:
         InputError: one is behind a link to a folder. `**` leaves such files out, and DVC does not
             see them change.
     """
-    files = [path for path in folder.glob(pattern) if not path.is_dir()]
-    inner = {path for parent in {f.parent for f in files} for path in (parent, *parent.parents)}
-    inner = {path for path in inner if folder in path.parents}
-    inner |= {path for path in folder.rglob("*") if path.is_dir()} if "**" in pattern else set()
+    with_hidden = "/." in f"/{pattern}"
+    files = [file for file in folder.glob(pattern) if with_hidden or not _is_hidden(file, folder)]
+    files = [file for file in files if not file.is_dir()]
+    read = {file.parent for file in files} | set(_searched(folder, pattern, with_hidden))
+    inner = {path for part in read for path in (part, *part.parents) if folder in path.parents}
     if links := sorted(path for path in inner if path.is_symlink()):
         raise InputError(
             f"{key}: {links[0]} is a link to a folder, which is not followed: name the folder that "
             "it leads to, or put its files here"
         )
-    if "/." not in f"/{pattern}":
-        files = [file for file in files if not archives.is_hidden(str(file.relative_to(folder)))]
     return sorted(files)
+
+
+def _searched(folder: Path, pattern: str, with_hidden: bool) -> Iterator[Path]:
+    """Yield the folders that `**` of a pattern stands for, and the links among them."""
+    before, found, _ = pattern.partition("**")
+    roots = (folder.glob(before) if before else [folder]) if found else []
+    for root in roots:
+        if root.is_dir() and (with_hidden or not _is_hidden(root, folder)):
+            yield root
+            for parent, names, _ in os.walk(root):  # which asks the system once per folder
+                names[:] = [name for name in names if with_hidden or not archives.is_hidden(name)]
+                yield from (Path(parent, name) for name in names)
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return archives.is_hidden(str(path.relative_to(folder)))
 
 
 def _checked_suffix(file: Path, key: str) -> str:

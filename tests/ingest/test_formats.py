@@ -183,6 +183,31 @@ def test_refuses_unknown_formats(tmp_path, name):
         local_files.find_files(str(tmp_path / name), "train", "*")
 
 
+def test_links_to_folders_that_a_pattern_does_not_read_are_left_alone(tmp_path):
+    """Beside what stands before `**`, or in hidden folders; others would be left out."""
+    data = tmp_path / "data"
+    for name in ("data/train/a/1.csv", "data/test/1.csv", "data/.cache/b/2.csv", "other/3.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for name in ("unrelated", "test2", ".cache/link", "train/.own"):
+        (data / name).symlink_to(tmp_path / "other")
+
+    def find(pattern):
+        return local_files.find_files(str(data), "train", pattern)
+
+    for pattern in ("{split}/**/*.csv", "t*n/**/*.csv", "*/a/**/*.csv", "*/a/*.csv"):
+        assert find(pattern) == [data / "train/a/1.csv"]
+    for pattern, link in (("**/*.csv", "test2"), (".cache/**/*.csv", ".cache/link")):
+        with pytest.raises(InputError, match=f"data/{link} is a link to a folder"):
+            find(pattern)
+    for pattern in ("test2/**/*.csv", "test2/*.csv"):
+        with pytest.raises(InputError, match="data/test2 is a link to a folder"):
+            find(pattern)
+    (data / "train/a/deep").symlink_to(tmp_path / "other")
+    with pytest.raises(InputError, match="data/train/a/deep is a link to a folder"):
+        find("{split}/**/*.csv")
+
+
 def test_readme_among_tables_is_not_data(tmp_path):
     """Text files need a split of their own, or the pattern leaves them out."""
     for name in ("train.csv", "README.txt", "notes.txt.gz"):
