@@ -13,6 +13,7 @@ from temper.check.findings import Findings
 from temper.core.errors import nearest
 from temper.ingest import answers, dataset, local_files, overlap, row_selection
 from temper.ingest.columns import ColumnBatch, num_rows
+from temper.ingest.label_encoder import LabelEncoder
 from temper.ingest.split_stats import SplitStats, read_split
 from temper.ingest.text_files import Note
 from temper.params import evaluate_rules, rules, text_template
@@ -49,10 +50,10 @@ def check(parameters: Params, findings: Findings) -> None:
     if "train" in stats and names_are_valid:
         with findings.named("data.split"):
             rows, filtered = row_selection.select_rows(stats, parameters.task, data)
-    check_labels(parameters, stats, rows, findings)
+    encoder = check_labels(parameters, stats, rows, findings)
     check_target(parameters, splits, stats, findings)
     if rows:
-        check_splits(parameters, stats, rows, findings)
+        check_splits(parameters, stats, rows, encoder, findings)
     if filtered:
         dropped = ", ".join(f"{count:,} of {split}" for split, count in filtered.items())
         findings.facts["filter"] = f"drops {dropped}"
@@ -98,14 +99,15 @@ def check_labels(
     stats: dict[str, SplitStats],
     rows: row_selection.Selection,
     findings: Findings,
-) -> None:
-    """Report labels that do not fit the task."""
+) -> LabelEncoder | None:
+    """Report labels that do not fit the task; see `label_checks.check`."""
     data = parameters.data
     counts = {split: split_stats.label_counts for split, split_stats in stats.items()}
     if any(counts.values()):
         counts = row_selection.label_counts(stats, rows, data) if rows else counts
         counts = {split: labels for split, labels in counts.items() if stats[split].num_labelled}
-        label_checks.check(parameters, counts, findings)
+        return label_checks.check(parameters, counts, findings)
+    return None
 
 
 def check_target(
@@ -182,6 +184,7 @@ def check_splits(
     parameters: Params,
     stats: dict[str, SplitStats],
     rows: row_selection.Selection,
+    encoder: LabelEncoder | None,
     findings: Findings,
 ) -> None:
     """Report overlapping splits and a missing validation split; count the rows."""
@@ -202,6 +205,9 @@ def check_splits(
                 "needs a validation split with labels: name one under data.files, or split one off "
                 "with data.split.validation",
             )
+    if has_validation:
+        source, chosen = rows["validation"]
+        label_checks.check_best_metric(parameters, stats[source], chosen, encoder, findings)
     texts = []
     for name, (origin, _) in rows.items():
         notes = f" (split from {origin})" if origin != name else ""

@@ -43,6 +43,7 @@ class SplitStats:
     buffer: bytearray = field(default_factory=bytearray)  # of `records`
     label_counts: Counter[str] = field(default_factory=Counter)
     label_ids: dict[str, int] = field(default_factory=dict)
+    numbers: set[float] = field(default_factory=set)  # of the target; once two differ, not all
     num_labelled: int = 0
     num_empty: int = 0  # labelled rows with none of several labels
     notes: Counter[str] = field(default_factory=Counter)  # what reading changed → rows
@@ -193,7 +194,7 @@ def _records(
     if task.medium is not None:  # one file at a time: its hexadecimal text is twice as large
         records["key"] = [splits.row_key([value.hex() for value in files]) for files in examples]
     else:
-        rows = [[_comparison_text(value) for value in example] for example in examples]
+        rows = [["\x1e".join(v) if isinstance(v, list) else v for v in row] for row in examples]
         records["key"] = [splits.text_key(texts) for texts in rows]
         records["characters"] = [sum(map(len, texts)) for texts in rows]
         needed = [name in task.for_prediction().inputs for name in task.inputs]
@@ -207,14 +208,11 @@ def _records(
     stats.num_empty += value_type == "classes" and labelled.count([])
     if task.has_label_names:
         stats.label_counts.update(name for names in labelled for name in names)
+    if value_type == "number" and len(stats.numbers) < 2:
+        stats.numbers.update(labelled)
     if value_type == "class":
         records["label"] = [ids.setdefault(t[0], len(ids)) if t else -1 for t in targets]
     return records
-
-
-def _comparison_text(value: str | list[str]) -> str:
-    """Turn an input value into a string that is equal for equal values only."""
-    return "\x1e".join(value) if isinstance(value, list) else value
 
 
 def _group_keys(values: Sequence[Any], split: str, where: Callable[[int], str]) -> list[bytes]:

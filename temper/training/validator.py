@@ -17,12 +17,10 @@ from temper.params import user_code
 from temper.params.schema import Params
 from temper.tasks.base import Task
 from temper.tasks.base.arrays import Collator, ComputeMetrics
-from temper.training import distributed, memory
+from temper.training import best_metric, distributed, memory
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-TRAINED_METRIC = "train.metric_for_best_model"
 
 
 class Validator:
@@ -35,7 +33,7 @@ class Validator:
         batch_size: rows per forward pass and device; halved whenever memory runs out.
 
     Raises:
-        InputError: see `check_is_defined`.
+        InputError: see `best_metric.check`.
     """
 
     def __init__(
@@ -116,40 +114,16 @@ class Validator:
 def check_is_defined(
     metric: str, task: Task, validation: "Dataset", positive: str | None = None
 ) -> None:
-    """Refuse a `train.metric_for_best_model` that is undefined or 0 whatever is predicted.
-
-    The first evaluation would be taken for the best.
-
-    Args:
-        positive: `evaluate.positive_label`.
-
-    Raises:
-        InputError: the area under ROC lacks rows of a label, F1 those of the positive one, or MCC
-            and a correlation rows that differ.
-    """
-    name, needed, reason = task.params.metrics, [], None
-    if metric not in metrics.MAY_BE_UNDEFINED and name != "classification":
-        return
-    labels = list(validation["labels"])
-    if name == "classification":
-        needed = task.label_names if metric == "roc_auc" else []
-        needed = [positive] if positive and metric in ("f1", "precision", "recall") else needed
-        found = {task.label_names[i] for i in labels}
-        if lacking := [label for label in needed if label not in found]:
-            reason = f"no row has the label {', '.join(lacking[:10])}"
-        elif metric == "mcc" and len(found) < 2:
-            reason = f"all rows have the label {', '.join(found)}"
-    elif name == "multi_label":
-        counts = Counter(label for row in labels for label in set(row))
-        if all(count == len(labels) for count in counts.values()):
-            reason = "every label is in all rows or in none"
-    elif len(set(labels)) < 2:
-        reason = "all rows have the same number"
-    if reason:
-        raise InputError(
-            f"{TRAINED_METRIC}: {metric} says nothing on validation, where {reason}: use another, "
-            "such as loss, or other rows"
-        )
+    """Refuse a `train.metric_for_best_model` that validation does not have; see `best_metric`."""
+    name = task.params.metrics
+    if best_metric.may_be_undefined(metric, name):
+        labels: Any = validation["labels"]
+        if name == "classification":
+            labels = (task.label_names[i] for i in labels)
+        elif name == "multi_label":
+            labels = (label for row in labels for label in set(row))
+        counts, num_rows = Counter(labels), len(validation["labels"])
+        best_metric.check(metric, name, counts, num_rows, task.label_names, positive)
 
 
 def build_compute_metrics(parameters: Params, label_names: list[str]) -> ComputeMetrics:
@@ -158,7 +132,7 @@ def build_compute_metrics(parameters: Params, label_names: list[str]) -> Compute
     if not metrics.scores_logits(name):
         return lambda predictions, references, **options: (
             metrics.compute_from_predictions(name, predictions, references, **options)
-            | user_code.scores(custom_metrics, predictions, references, TRAINED_METRIC)
+            | user_code.scores(custom_metrics, predictions, references, best_metric.KEY)
         )
 
     def compute_metrics(logits: Any, references: Any, **options: Any) -> dict[str, float]:
@@ -168,7 +142,7 @@ def build_compute_metrics(parameters: Params, label_names: list[str]) -> Compute
         to_names = partial(metrics.to_label_names, name, label_names=label_names)
         predictions = metrics.predictions_from_logits(name, logits)
         return scores | user_code.scores(
-            custom_metrics, to_names(predictions), to_names(references), TRAINED_METRIC
+            custom_metrics, to_names(predictions), to_names(references), best_metric.KEY
         )
 
     return compute_metrics

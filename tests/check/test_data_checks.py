@@ -6,8 +6,10 @@ import pytest
 
 from temper.cli import check
 from temper.core.errors import InputError
-from tests.helpers.checks import examine, only
+from tests.helpers.checks import examine, line_of, only
 from tests.helpers.downloads import CUT, FOLD, SINGLE, get, one_file
+
+CLASS, LABELS = "single_label_classification", "multi_label_classification"
 
 
 def test_counts_the_rows_that_download_writes(write_params, hundred_rows):
@@ -94,6 +96,60 @@ def test_rows_in_two_splits_are_an_error_where_data_overlap_says_so(write_params
         "3 rows of train are in test too; data.overlap: drop_from_train drops them",
         "3 rows of validation are in test too",
     ]
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "metric", "train", "validation", "reason"),
+    [
+        (CLASS, "f1", "ab", "aa", "no row has the label b"),
+        (CLASS, "roc_auc", "ab", "bb", "no row has the label a"),
+        (CLASS, "mcc", "ab", "aa", "all rows have the label a"),
+        (CLASS, "mcc", "01", "00", "all rows have the label 0"),
+        (CLASS, "f1", "ab", "ab", None),
+        (CLASS, "accuracy", "ab", "aa", None),
+        (LABELS, "roc_auc", "ab", "aa", "every label is in all rows or in none"),
+        (LABELS, "roc_auc", "ab", "ab", None),
+        ("regression", "pearson", "12", "11", "all rows have the same number"),
+        ("regression", "spearman", "11", None, "all rows have the same number"),
+        ("regression", "pearson", "12", "12", None),
+        ("regression", "pearson", "12", None, None),
+    ],
+)
+def test_a_best_metric_that_validation_cannot_have(
+    write_params, write_csv, problem_type, metric, train, validation, reason
+):
+    """As training would refuse it; of numbers cut from train only where none of them differ."""
+    write_params()
+    files = {"train": "train.csv"} | ({"validation": "validation.csv"} if validation else {})
+    for name, labels in (("train", train * 10), ("validation", validation or "")):
+        rows = "".join(f"{name} {i},{label}\n" for i, label in enumerate(labels))
+        write_csv(f"{name}.csv", f"text,label\n{rows}")
+    changes: dict = {"task__text": ["text"], "task__labels": None, "data__files": files}
+    changes |= {"task__problem_type": problem_type, "train__metric_for_best_model": metric}
+    changes |= {"evaluate__positive_label": train[-1] if problem_type == CLASS else None}
+    if problem_type == LABELS:
+        changes |= {"evaluate__threshold": 0.5, "task__label_separator": "|"}
+    found, _ = examine(write_params, **changes)
+    if reason is None:
+        assert found == []
+    else:
+        place = f"params.yaml:{line_of('metric_for_best_model')}: train.metric_for_best_model"
+        assert only(found).startswith(
+            f"{place}: {metric} says nothing on validation, where {reason}:"
+        )
+
+
+def test_a_subset_of_validation_that_lacks_the_positive_label(write_params, write_csv):
+    """Of the rows that are left, not of those in the file."""
+    write_params()
+    write_csv("train.csv", "text,label\n" + "".join(f"row {i},{'ab'[i % 2]}\n" for i in range(20)))
+    write_csv("more.csv", "text,label\n" + "".join(f"more {i},{'aaab'[i % 4]}\n" for i in range(8)))
+    files = {"train": "train.csv", "validation": "more.csv"}
+    changes = SINGLE | {"data__files": files, "evaluate__positive_label": "b"}
+    changes |= {"train__metric_for_best_model": "f1"}
+    assert examine(write_params, **changes)[0] == []
+    found, _ = examine(write_params, **changes, data__subset={"validation": 1})
+    assert "f1 says nothing on validation, where no row has the label b" in only(found)
 
 
 def test_counts_label_ids_by_name(write_params, write_csv):
