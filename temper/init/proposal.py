@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.core.errors import InputError
-from temper.init import document, embeddings, quality, refusals, settings, tag_faults
+from temper.init import document, embeddings, quality, refusals, settings
 from temper.init.facts import describe
 from temper.init.finders import columns_of, find_roles
 from temper.init.profiles import profile
@@ -57,7 +57,6 @@ def propose(source: Source, wishes: Wishes, model_name: str | None, copies: Path
     if not any(column.num_rows for column in columns.values()):
         raise InputError("train has no rows")
     refusals.check_form(source, columns, wishes)
-    tag_faults.check(source.splits["train"], columns, wishes)
     model = open_model(model_name, copies) if model_name else None
     if model is not None:
         names = ("has_encoder", "is_encoder", "is_encoder_decoder")

@@ -8,6 +8,7 @@ from typing import Any
 from temper.core.errors import InputError
 from temper.ingest.label_values import label_name
 from temper.ingest.local_files import AUDIO, IMAGES
+from temper.init import tag_faults
 from temper.init.names import WORDS
 from temper.init.profiles import NUMBER, ColumnProfile
 from temper.init.roles import Columns, Roles, Wishes
@@ -25,6 +26,7 @@ def check_form(source: Source, columns: Columns, wishes: Wishes) -> None:
     Raises:
         InputError: with the form in which the data can be read.
     """
+    tag_faults.check(source.splits["train"], columns, wishes)
     place = source.files.get("train")
     if place is None:
         return
