@@ -93,8 +93,10 @@ def next_commands(parameters: params.Params) -> list[tuple[str, str]]:
     commands = []
     is_uncommitted = bool(repo.try_git("status", "--porcelain", "--", *COMMITTED))
     if is_comparable("HEAD"):  # the next experiment would replace a result that is not committed
-        keep = [("git commit -qam 'A better model'", "keep it, before the next one")]
-        commands = [compare[1], *keep] if is_uncommitted else compare
+        files = " ".join(COMMITTED)
+        keep = (f"git commit -qm 'A better model' {files}", "if it is")
+        back = (f"git checkout {files} && dvc checkout", "if not")
+        commands = [compare[1], keep, back] if is_uncommitted else compare
     elif is_uncommitted:
         commands = [
             (f"git add {' '.join(COMMITTED)} && git commit -m 'First result'", ""),

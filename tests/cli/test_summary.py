@@ -102,8 +102,12 @@ def test_recommends_only_what_works_now(finished, capsys, monkeypatch):
         "temper compare HEAD workspace",
     ]
     Path("dvc.lock").write_text(Path("dvc.lock").read_text() + "\n")
-    commands = [command for command, _ in summary.next_commands(parameters)]
-    assert commands[:2] == ["temper compare HEAD workspace", "git commit -qam 'A better model'"]
+    lines = [summary.command_line(*given) for given in summary.next_commands(parameters)[:3]]
+    assert lines == [
+        "temper compare HEAD workspace   # is it significantly better?",
+        "git commit -qm 'A better model' params.yaml dvc.lock   # if it is",
+        "git checkout params.yaml dvc.lock && dvc checkout   # if not",
+    ]
     Path("tests/data/test.csv").rename("tests/data/other.csv")
     end = "--input tests/data/validation.csv --output scored.csv"
     assert summary.next_commands(parameters)[-1][0].endswith(end)
