@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-PREFIX = "tmp-scratch-"  # of its name; .gitignore has /data/tmp*/
+PREFIX = "tmp-scratch-"  # of its name, which .gitignore knows
 
 
 @contextmanager

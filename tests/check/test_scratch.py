@@ -2,9 +2,12 @@
 
 import fcntl
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+import pytest
 
 from temper.check import scratch
+from tests.helpers.workspace import ROOT
 
 
 def test_what_a_killed_run_left_is_removed(tmp_path):
@@ -16,6 +19,14 @@ def test_what_a_killed_run_left_is_removed(tmp_path):
         fcntl.flock(lock, fcntl.LOCK_EX)
         scratch.remove_leftovers(tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["tmp-other", "tmp-scratch-alive"]
+
+
+@pytest.mark.parametrize("disk", ["", "data/"])
+def test_git_ignores_what_a_killed_run_left(disk):
+    """Beside data/, or where data/ would be."""
+    place = f"{disk}{scratch.PREFIX}dead/"
+    lines = (ROOT / ".gitignore").read_text().splitlines()
+    assert any(PurePosixPath(f"/{place}").match(line) for line in lines)
 
 
 def test_a_folder_that_another_run_removes_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
