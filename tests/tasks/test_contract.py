@@ -309,8 +309,10 @@ def test_a_container_without_torch_answers_as_predict_does(done, made_once, tmp_
     exported, context, app = Path("data/export"), tmp_path / "context", tmp_path / "app"
     context.mkdir()
     engine = "int8" if done[0] == "sequence_classification" else "onnx"
-    model = predictor.open_export(exported, engine, **options)
-    container.write(context, "name", exported, model, engine, 8080)
+    plain = shutil.copytree(exported, tmp_path / "plain")  # its tokenizer is that of transformers
+    (plain / "onnx/packed.json").unlink()
+    model = predictor.open_export(plain, engine, **options)
+    container.write(context, "name", exported, done[1].task.inputs, engine, 8080)
     steps = containers.read_steps(context / "Dockerfile")
     environment = made_once(
         "container",
@@ -344,10 +346,8 @@ def test_a_container_without_torch_answers_as_predict_does(done, made_once, tmp_
 @cases(NOT_SERVED)
 def test_a_container_for_another_task_is_refused(done, tmp_path):
     """It would need transformers."""
-    options = {"batch_tokens": 256, "num_threads": 1, "trust_code": False}
-    model = predictor.open_export(Path("data/export"), "onnx", **options)
     with pytest.raises(InputError, match=r"--docker: data/export: \w+ needs transformers to"):
-        container.write(tmp_path, "name", Path("data/export"), model, "onnx", 8080)
+        container.write(tmp_path, "name", Path("data/export"), done[1].task.inputs, "onnx", 8080)
     assert not [*tmp_path.iterdir()]
 
 
