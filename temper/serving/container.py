@@ -99,6 +99,9 @@ def pack(target: Path, folder: Path, engine: str) -> None:
         earlier = "an earlier version exported it (run dvc repro); to serve it as it is"
         reason = verified.get("needs_transformers", earlier)
         raise InputError(f"--docker: {folder}: {reason}, {INSTEAD}")
+    if packed.read(folder) is None:
+        edited = "its files were edited since it was exported (run dvc repro)"
+        raise InputError(f"--docker: {folder}: {edited}; to serve it as it is, {INSTEAD}")
     (target / graph.parent.name).mkdir(parents=True)
     kept = [*graph.parent.glob(f"{graph.name}*"), *graph.parent.glob("*.json")]  # weights in files
     kept += [folder / name for name in ("config.json", profile.FILE) if (folder / name).exists()]

@@ -119,6 +119,17 @@ def test_an_export_that_needs_transformers_is_refused(exported, verified, reason
     assert not Path("out").exists()
 
 
+@pytest.mark.slow
+def test_an_edited_export_is_refused(exported):
+    """Its container would need transformers to read what was edited."""
+    config = json.loads((exported / "config.json").read_text())
+    config["id2label"]["0"] = "another"
+    (exported / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="--docker: data/export: its files were edited since"):
+        serve.serve(exported, docker=True, output=Path("out"))
+    assert not Path("out").exists()
+
+
 class Healthy(BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200 if self.path == "/health" else 404)
