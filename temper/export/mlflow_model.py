@@ -87,8 +87,8 @@ def requirements(export_folder: Path, more: Sequence[str] = ()) -> list[str]:
     extractor = stored.feature_extractor(export_folder)
     needs_torch |= extractor in stored.TORCH_EXTRACTORS or stored.searches(export_folder)
     libraries = [*LIBRARIES, *more, *(("safetensors", "torch") if needs_torch else ())]
-    is_packed = (export_folder / GRAPHS_FOLDER / packed.FACTS).exists()
-    libraries += [] if is_packed and not needs_torch else ["transformers"]
+    if needs_torch or packed.read(export_folder) is None:
+        libraries.append("transformers")
     libraries += ["scipy"] if extractor is not None else []  # it reads and resamples clips
     return [f"{name}=={public_version(name)}" for name in sorted(libraries)]
 

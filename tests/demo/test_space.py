@@ -72,6 +72,15 @@ def test_what_the_hub_reads(exported, tmp_path):
 
 
 @pytest.mark.slow
+def test_an_edited_export_needs_transformers(exported):
+    """Its tokenizer was packed before the edit."""
+    assert not [n for n in mlflow_model.requirements(exported) if n.startswith("transformers")]
+    with (exported / "tokenizer_config.json").open("a") as file:
+        file.write("\n")
+    assert [n for n in mlflow_model.requirements(exported) if n.startswith("transformers")]
+
+
+@pytest.mark.slow
 def test_examples_are_the_worst_rows_as_they_were(exported, capsys):
     """In the order of worst.csv, with the inputs of data/raw; none of other rows or weights."""
     task = stored.read(exported)[1].task
