@@ -34,3 +34,9 @@ class BadInput:
     recipe: str | None = None
     params_yaml: str | None = None
     command: str = "check"
+
+
+def changed(key: str, value: Any, *says: str, **fields: Any) -> BadInput:
+    """Return a case of one value of params.yaml, whose key the error names."""
+    name = f"{key}={'absent' if value is ABSENT else value}"
+    return BadInput(name=name, changes={key: value}, says=("params.yaml:", key, *says), **fields)

@@ -1,6 +1,6 @@
 """Determinism, averaged weights, scores and what an export may lose."""
 
-from tests.promises.bad_input import ABSENT, BadInput
+from tests.promises.bad_input import ABSENT, BadInput, changed
 
 ZERO_SHOT = {"name": "sample", "template": "This is {}."}
 
@@ -18,25 +18,14 @@ def point(label="equivalent", **values):
 
 
 CASES = (
-    BadInput(
-        name="no-threads",
-        changes={"determinism.num_threads": 0},
-        says=("determinism.num_threads", "greater than or equal to 1", "found 0"),
-    ),
-    BadInput(
-        name="portable-names-a-cpu",
-        changes={"determinism.portable": "haswell"},
-        says=("determinism.portable", "boolean", "found 'haswell'"),
-    ),
-    BadInput(
-        name="portable-is-missing",
-        changes={"determinism.portable": ABSENT},
-        says=("determinism.portable: missing",),
-    ),
-    BadInput(
-        name="instruction-set-by-name",
-        changes={"determinism.isa": "avx2"},
-        says=("determinism.isa: unknown key", "num_threads, portable, deterministic"),
+    changed("determinism.num_threads", 0, "greater than or equal to 1", "found 0"),
+    changed("determinism.portable", "haswell", "boolean", "found 'haswell'"),
+    changed("determinism.portable", ABSENT, "determinism.portable: missing"),
+    changed(
+        "determinism.isa",
+        "avx2",
+        "determinism.isa: unknown key",
+        "num_threads, portable, deterministic",
     ),
     BadInput(
         name="unknown-kind-of-average",
@@ -73,55 +62,24 @@ CASES = (
         changes=averaged(kind="ema", decay=0.9, count=3),
         says=("weight_averaging.count has no effect with ema", "remove it"),
     ),
-    BadInput(
-        name="soup-of-one",
-        changes={"train.model_soup_size": 1},
-        says=("train.model_soup_size", "greater than or equal to 2"),
+    changed("train.model_soup_size", 1, "greater than or equal to 2"),
+    changed("train.keep_checkpoints", "newest", "'best', 'last' or 'all'", "found 'newest'"),
+    changed("train.metric_for_best_model", "rouge1", "no metric 'rouge1'", "accuracy"),
+    changed("train.evaluate_every", "never", "'epoch'", "found 'never'"),
+    changed("evaluate.bootstrap_samples", 0, "greater than or equal to 1", "found 0"),
+    changed("evaluate.bootstrap_samples", 1.5, "valid integer", "found 1.5"),
+    changed("evaluate.num_worst_examples", -1, "greater than or equal to 0", "found -1"),
+    changed("evaluate.slices", "genre", "valid array", "found 'genre'"),
+    changed(
+        "evaluate.slices",
+        ["genre"],
+        "evaluate.slices: names 'genre'",
+        "add it to data.extra_columns",
     ),
-    BadInput(
-        name="unknown-checkpoints-kept",
-        changes={"train.keep_checkpoints": "newest"},
-        says=("train.keep_checkpoints", "'best', 'last' or 'all'", "found 'newest'"),
-    ),
-    BadInput(
-        name="metric-of-another-task",
-        changes={"train.metric_for_best_model": "rouge1"},
-        says=("train.metric_for_best_model", "no metric 'rouge1'", "accuracy"),
-    ),
-    BadInput(
-        name="never-evaluated",
-        changes={"train.evaluate_every": "never"},
-        says=("train.evaluate_every", "'epoch'", "found 'never'"),
-    ),
-    BadInput(
-        name="no-resamples",
-        changes={"evaluate.bootstrap_samples": 0},
-        says=("evaluate.bootstrap_samples", "greater than or equal to 1", "found 0"),
-    ),
-    BadInput(
-        name="part-of-a-resample",
-        changes={"evaluate.bootstrap_samples": 1.5},
-        says=("evaluate.bootstrap_samples", "valid integer", "found 1.5"),
-    ),
-    BadInput(
-        name="fewer-than-no-worst-examples",
-        changes={"evaluate.num_worst_examples": -1},
-        says=("evaluate.num_worst_examples", "greater than or equal to 0", "found -1"),
-    ),
-    BadInput(
-        name="slices-as-a-text",
-        changes={"evaluate.slices": "genre"},
-        says=("evaluate.slices", "valid array", "found 'genre'"),
-    ),
-    BadInput(
-        name="slices-of-no-column",
-        changes={"evaluate.slices": ["genre"]},
-        says=("evaluate.slices: names 'genre'", "add it to data.extra_columns"),
-    ),
-    BadInput(
-        name="metric-without-a-module",
-        changes={"evaluate.metrics": ["accuracy"]},
-        says=("evaluate.metrics: 'accuracy' is not module.name of a file under `code`",),
+    changed(
+        "evaluate.metrics",
+        ["accuracy"],
+        "evaluate.metrics: 'accuracy' is not module.name of a file under `code`",
     ),
     BadInput(
         name="metric-that-its-module-lacks",
@@ -129,10 +87,10 @@ CASES = (
         files={"mine.py": "def f1(predictions, references):\n    return {}\n"},
         says=("evaluate.metrics: mine.py has no function or class 'f9'", "there are f1"),
     ),
-    BadInput(
-        name="spans-of-a-classifier",
-        changes={"evaluate.span_decoding": {"n_best": 3, "max_answer_length": 3}},
-        says=("evaluate.span_decoding: has no effect here with sequence_classification",),
+    changed(
+        "evaluate.span_decoding",
+        {"n_best": 3, "max_answer_length": 3},
+        "evaluate.span_decoding: has no effect here with sequence_classification",
     ),
     BadInput(
         name="zero-shot-template-without-a-place",
@@ -186,45 +144,23 @@ CASES = (
             "only where a row as a whole has labels",
         ),
     ),
-    BadInput(
-        name="abstain-with-a-share-of-all-and-more",
-        changes={"evaluate.abstain": {"coverage": 1.2}},
-        says=("evaluate.abstain.coverage", "less than or equal to 1", "found 1.2"),
+    changed(
+        "evaluate.abstain",
+        {"coverage": 1.2},
+        "evaluate.abstain.coverage",
+        "less than or equal to 1",
+        "found 1.2",
     ),
-    BadInput(
-        name="abstain-of-tags",
+    changed(
+        "evaluate.abstain",
+        {"coverage": 0.9},
+        "evaluate.abstain: has no effect here with token_classification",
         recipe="sample-token_classification",
-        changes={"evaluate.abstain": {"coverage": 0.9}},
-        says=("evaluate.abstain: has no effect here with token_classification",),
     ),
-    BadInput(
-        name="temperature-of-zero",
-        changes={"evaluate.temperature": 0},
-        says=("evaluate.temperature", "greater than 0", "found 0"),
-    ),
-    BadInput(
-        name="temperature-of-an-unknown-kind",
-        changes={"evaluate.temperature": "auto"},
-        says=("evaluate.temperature", "'tuned'", "found 'auto'"),
-    ),
-    BadInput(
-        name="int8-without-a-limit",
-        changes={"export.max_score_drop": ABSENT},
-        says=("export.max_score_drop: missing; int8: true needs it",),
-    ),
-    BadInput(
-        name="int8-that-must-gain",
-        changes={"export.max_score_drop": -0.1},
-        says=("export.max_score_drop", "greater than or equal to 0", "found -0.1"),
-    ),
-    BadInput(
-        name="int8-that-may-lose-more-than-all",
-        changes={"export.max_score_drop": 2},
-        says=("export.max_score_drop", "less than or equal to 1", "found 2"),
-    ),
-    BadInput(
-        name="export-without-a-name",
-        changes={"export.name": ""},
-        says=("export.name", "at least 1 character"),
-    ),
+    changed("evaluate.temperature", 0, "greater than 0", "found 0"),
+    changed("evaluate.temperature", "auto", "'tuned'", "found 'auto'"),
+    changed("export.max_score_drop", ABSENT, "export.max_score_drop: missing; int8: true needs it"),
+    changed("export.max_score_drop", -0.1, "greater than or equal to 0", "found -0.1"),
+    changed("export.max_score_drop", 2, "less than or equal to 1", "found 2"),
+    changed("export.name", "", "at least 1 character"),
 )

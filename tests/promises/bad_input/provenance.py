@@ -1,6 +1,6 @@
 """Sources, ids, revisions and licences that would be recorded wrongly, or cannot be found."""
 
-from tests.promises.bad_input import ABSENT, BadInput
+from tests.promises.bad_input import ABSENT, BadInput, changed
 
 COMMIT = "12040accade4e8a0f71eabdb258fecc2e7e948be"
 FROM_HUB = {"data.source": "hub", "data.files": {}}
@@ -13,20 +13,22 @@ def zero_shot(**model: str) -> dict:
 
 
 CASES = [
-    BadInput(
-        name="hub_name_beside_files",
-        changes={"data.hub": {"name": "nyu-mll/glue"}},
-        says=("params.yaml:", "data.hub: name has no effect with source: files", "remove data.hub"),
+    changed(
+        "data.hub",
+        {"name": "nyu-mll/glue"},
+        "params.yaml:",
+        "data.hub: name has no effect with source: files",
+        "remove data.hub",
     ),
-    BadInput(
-        name="hub_config_and_revision_beside_files",
-        changes={"data.hub": {"config": "mrpc", "revision": COMMIT}},
-        says=("data.hub: config, revision has no effect with source: files",),
+    changed(
+        "data.hub",
+        {"config": "mrpc", "revision": COMMIT},
+        "data.hub: config, revision has no effect with source: files",
     ),
-    BadInput(
-        name="hub_splits_beside_files",
-        changes={"data.hub": {"splits": {"train": "train"}}},
-        says=("data.hub: splits has no effect with source: files",),
+    changed(
+        "data.hub",
+        {"splits": {"train": "train"}},
+        "data.hub: splits has no effect with source: files",
     ),
     BadInput(
         name="files_beside_hub",
@@ -43,16 +45,12 @@ CASES = [
         changes=FROM_HUB,
         says=("data: hub.name is needed while source is 'hub'",),
     ),
-    BadInput(
-        name="unknown_source",
-        changes={"data.source": "huggingface"},
-        says=("data.source: Input should be 'files' or 'hub'; found 'huggingface'",),
+    changed(
+        "data.source",
+        "huggingface",
+        "data.source: Input should be 'files' or 'hub'; found 'huggingface'",
     ),
-    BadInput(
-        name="source_absent",
-        changes={"data.source": ABSENT},
-        says=("data.source: missing; it has no default",),
-    ),
+    changed("data.source", ABSENT, "data.source: missing; it has no default"),
     BadInput(
         name="hub_is_a_name",
         changes=FROM_HUB | {"data.hub": "nyu-mll/glue"},
@@ -83,10 +81,12 @@ CASES = [
         changes=FROM_HUB | {"data.hub": {"name": "nyu-mll/glue", "revision": 1234567}},
         says=("data.hub.revision: expected text; found 1234567", 'put it in quotes: "1234567"'),
     ),
-    BadInput(
-        name="model_revision_beside_a_folder",
-        changes={"model.revision": COMMIT},
-        says=("model.revision: ", f"'{COMMIT}' is of a Hub model", "'sample' is a folder"),
+    changed(
+        "model.revision",
+        COMMIT,
+        "model.revision: ",
+        f"'{COMMIT}' is of a Hub model",
+        "'sample' is a folder",
     ),
     BadInput(
         name="model_revision_is_a_number",
@@ -108,16 +108,8 @@ CASES = [
         changes={"model.name": "distilbert/distilbert-base-uncased"},
         says=("model: name is 'distilbert/distilbert-base-uncased' but files holds ['sample']",),
     ),
-    BadInput(
-        name="model_name_is_empty",
-        changes={"model.name": ""},
-        says=("model.name: ", "at least 1 character"),
-    ),
-    BadInput(
-        name="model_files_is_a_path",
-        changes={"model.files": "data/sample/model"},
-        says=("model.files: ", "found 'data/sample/model'"),
-    ),
+    changed("model.name", "", "model.name: ", "at least 1 character"),
+    changed("model.files", "data/sample/model", "model.files: ", "found 'data/sample/model'"),
     BadInput(
         name="zero_shot_revision_beside_a_folder",
         changes=zero_shot(name="sample", revision="main"),
@@ -128,39 +120,27 @@ CASES = [
         changes=zero_shot(name="facebook/bart large mnli"),
         says=("evaluate.zero_shot.nli.name: 'facebook/bart large mnli' is no id on the Hub",),
     ),
-    BadInput(
-        name="translator_revision_beside_a_folder",
-        changes={"tokenize.translators": {"there": {"name": "sample", "revision": "v1"}}},
-        says=("tokenize.translators.there.revision: 'v1' is of a Hub model",),
+    changed(
+        "tokenize.translators",
+        {"there": {"name": "sample", "revision": "v1"}},
+        "tokenize.translators.there.revision: 'v1' is of a Hub model",
     ),
-    BadInput(
-        name="translator_id_with_a_colon",
-        changes={"tokenize.translators": {"there": {"name": "hub:opus"}}},
-        says=("tokenize.translators.there.name: 'hub:opus' is no id on the Hub",),
+    changed(
+        "tokenize.translators",
+        {"there": {"name": "hub:opus"}},
+        "tokenize.translators.there.name: 'hub:opus' is no id on the Hub",
     ),
-    BadInput(
-        name="data_license_is_a_number",
-        changes={"data.license": 2.0},
-        says=("data.license: expected text; found 2.0", 'put it in quotes: "2.0"'),
+    changed(
+        "data.license", 2.0, "data.license: expected text; found 2.0", 'put it in quotes: "2.0"'
     ),
-    BadInput(
-        name="data_description_is_a_list",
-        changes={"data.description": ["pairs", "of sentences"]},
-        says=("data.description: ", "valid string", "found ['pairs', 'of sentences']"),
+    changed(
+        "data.description",
+        ["pairs", "of sentences"],
+        "data.description: ",
+        "valid string",
+        "found ['pairs', 'of sentences']",
     ),
-    BadInput(
-        name="export_license_is_empty",
-        changes={"export.license": ""},
-        says=("export.license: ", "at least 1 character"),
-    ),
-    BadInput(
-        name="licence_in_british",
-        changes={"export.licence": "mit"},
-        says=("export.licence: unknown key (did you mean 'license'?)",),
-    ),
-    BadInput(
-        name="export_without_a_name",
-        changes={"export.name": ABSENT},
-        says=("export.name: missing; it has no default",),
-    ),
+    changed("export.license", "", "export.license: ", "at least 1 character"),
+    changed("export.licence", "mit", "export.licence: unknown key (did you mean 'license'?)"),
+    changed("export.name", ABSENT, "export.name: missing; it has no default"),
 ]
