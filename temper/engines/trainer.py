@@ -51,6 +51,8 @@ class SessionTrainer(Trainer):
     def __init__(self, session: TrainingSession):
         self.session = session
         optimizer = build_optimizer(session.model, session.params, session.custom_optimizer)
+        # the Trainer writes it into the model's config, and a saved one would generate without
+        session.args.use_cache = getattr(session.model.config, "use_cache", False)
         super().__init__(
             model=session.model,
             args=session.args,

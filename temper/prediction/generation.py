@@ -38,6 +38,7 @@ def torch_generate(
             ids = model.generate(
                 **inputs,
                 **settings.options(),
+                use_cache=True,  # also of a checkpoint that the Trainer saved without
                 pad_token_id=tokenizer.pad_token_id,
                 eos_token_id=tokenizer.eos_token_id,
             )

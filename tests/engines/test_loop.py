@@ -29,6 +29,8 @@ def test_loop_makes_the_trainers_steps(prepare, micro_batches):
     ]
     assert distance(loop, trainer) < 1e-6
     assert loop.total_flos == trainer.total_flos
+    one, other = (Path("work", name, "last/config.json") for name in ("trainer", "loop"))
+    assert one.read_text() == other.read_text()
 
 
 @pytest.mark.slow

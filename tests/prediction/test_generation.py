@@ -85,3 +85,26 @@ def test_padding_changes_nothing_that_is_written():
     together = write(task.prompts(prompts, processor))
     alone = [write(task.prompts([prompt], processor))[0] for prompt in prompts]
     assert all(np.array_equal(one, other) for one, other in zip(together, alone, strict=True))
+
+
+def test_generates_with_a_cache_though_the_checkpoint_says_not(monkeypatch):
+    """The Trainer of transformers saves checkpoints that say so; each step then reads one token."""
+    import torch
+    from transformers import AutoModelForSeq2SeqLM
+
+    task, processor, config = load(SEQ2SEQ)
+    config.use_cache = False
+    torch.manual_seed(2)
+    model, lengths = AutoModelForSeq2SeqLM.from_config(config), []
+
+    def note_length(module, args, kwargs):
+        lengths.append(kwargs["input_ids"].shape[1])
+
+    model.get_decoder().register_forward_pre_hook(note_length, with_kwargs=True)
+    settings = schema.Generation(
+        max_new_tokens=5, num_beams=1, length_penalty=1.0, no_repeat_ngram_size=0
+    )
+    write = generation.torch_generate(model, settings, processor)
+    rows = as_rows(task.encode({"spoken": SPOKEN}, processor, mode="predict"))
+    write(task.prompts(rows, processor))
+    assert lengths == [1] * 5
