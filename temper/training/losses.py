@@ -5,13 +5,14 @@ processes nor gradient accumulation changes the gradient.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 from transformers.utils.generic import ModelOutput
+from transformers.utils.import_utils import is_cuda_stream_capturing
 
 from temper.core.errors import InputError
 from temper.tasks.base.arrays import IGNORE_INDEX
@@ -89,7 +90,7 @@ def build_loss(
     return partial(
         function,
         label_smoothing=label_smoothing,
-        class_weights=class_weights,
+        class_weights=class_weights and tuple(class_weights),
         focal_gamma=focal_gamma,
     )
 
@@ -99,7 +100,7 @@ def cross_entropy(
     labels: Tensor,
     *,
     label_smoothing: float,
-    class_weights: Sequence[float] | None,
+    class_weights: tuple[float, ...] | None,
     focal_gamma: float,
     label_probabilities: Tensor | None = None,
 ) -> Tensor:
@@ -110,8 +111,7 @@ def cross_entropy(
     if label_probabilities is not None:
         terms = -(label_probabilities * logits.float().log_softmax(-1)).sum(-1)
         return torch.where(label_mask(labels), terms, 0.0).sum()
-    capturing = labels.is_cuda and torch.cuda.is_current_stream_capturing()
-    if labels.ndim > 1 and capturing:  # a CUDA graph has fixed shapes
+    if labels.ndim > 1 and is_cuda_stream_capturing():  # a CUDA graph has fixed shapes
         logits, labels = logits.flatten(0, -2), labels.flatten()
     elif labels.ndim > 1:  # most tokens of a batch may carry no label: drop them early
         mask = label_mask(labels)
@@ -120,7 +120,7 @@ def cross_entropy(
     terms = functional.cross_entropy(
         logits,
         labels,
-        weight=None if class_weights is None else logits.new_tensor(class_weights),
+        weight=class_weights and _on_device(class_weights, logits.device),
         ignore_index=IGNORE_INDEX,
         label_smoothing=label_smoothing,
         reduction="none",
@@ -136,7 +136,7 @@ def binary_cross_entropy(
     labels: Tensor,
     *,
     label_smoothing: float,
-    class_weights: Sequence[float] | None,
+    class_weights: tuple[float, ...] | None,
     focal_gamma: float,
 ) -> Tensor:
     """Sum the binary cross-entropy of logits and multi-hot labels (rows, labels)."""
@@ -144,7 +144,7 @@ def binary_cross_entropy(
     terms = functional.binary_cross_entropy_with_logits(
         logits,
         multi_hot * (1 - label_smoothing) + label_smoothing / 2,
-        pos_weight=None if class_weights is None else logits.new_tensor(class_weights),
+        pos_weight=class_weights and _on_device(class_weights, logits.device),
         reduction="none",
     )
     if focal_gamma:
@@ -152,6 +152,12 @@ def binary_cross_entropy(
         error = multi_hot * (1 - probability) + (1 - multi_hot) * probability
         terms = terms * focal_factor(error, focal_gamma)
     return torch.where(mask, terms, 0.0).sum()
+
+
+@cache
+def _on_device(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Return values in fp32, copied once: a CUDA graph cannot record a copy from the host."""
+    return torch.tensor(values, device=device)
 
 
 def focal_factor(error: Tensor, gamma: float) -> Tensor:
@@ -227,9 +233,10 @@ def with_r_drop(loss_function: LossFunction, name: str, alpha: float) -> LossFun
 
 
 def _divergence_of_classes(first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
-    log_p, log_q = first[mask].log_softmax(-1), second[mask].log_softmax(-1)
-    forward = functional.kl_div(log_p, log_q, log_target=True, reduction="sum")
-    return (forward + functional.kl_div(log_q, log_p, log_target=True, reduction="sum")) / 2
+    # KL(p, q) + KL(q, p) is the sum of (p - q) (log p - log q)
+    log_p, log_q = first.log_softmax(-1), second.log_softmax(-1)
+    terms = (log_p.exp() - log_q.exp()) * (log_p - log_q) / 2
+    return torch.where(mask[..., None], terms, 0.0).sum()
 
 
 def _divergence_of_labels(first: Tensor, second: Tensor, mask: Tensor) -> Tensor:

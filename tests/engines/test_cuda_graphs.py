@@ -7,17 +7,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from temper.core import arrow
 from temper.core.errors import InputError
 from temper.engines import loop
-from temper.training import checkpoint, flat_weights, recorded_steps, setup
+from temper.training import checkpoint, flat_weights, losses, recorded_steps, setup
+from temper.training.optimizer import build_lr_scheduler, build_optimizer
 from temper.training.row_table import NotRecordable, RowTable
 from temper.training.session import TrainingSession
 from tests.helpers.samples import prepare_sample
 from tests.helpers.training import BASE, assert_same, distance, fit
 
 fastest_steps = loop.fastest_steps
+UNRECORDABLE = {  # they wait for a value, or copy from memory that is not pinned
+    "a mask as an index",
+    "aten._local_scalar_dense",
+    "aten.equal",
+    "aten.is_nonzero",
+    "aten.lift_fresh",
+    "aten.masked_select",
+    "aten.nonzero",
+    "aten._unique2",
+}
 CHANGES = {"train__engine": "loop", "train__precision": "bf16"}
 
 
@@ -152,10 +164,70 @@ def test_table_refuses_batches_it_cannot_cut(recipe, tmp_path, monkeypatch):
         RowTable(session, torch.device("cpu"))
 
 
-def sample_session(recipe, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("recipe", "changes"),
+    [
+        ("sequence_classification", {}),
+        ("sequence_classification", {"train.focal_gamma": 2.0, "train.r_drop_alpha": 1.0}),
+        ("sequence_classification", {"train.class_weights": "balanced"}),
+        ("sequence_classification", {"train.batch_size": None, "train.batch_tokens": 560}),
+        ("token_classification", {}),
+        ("multiple_choice", {}),
+        ("question_answering", {}),
+        ("causal_lm", {}),
+        ("image_classification", {}),
+        ("audio_classification", {}),
+    ],
+)
+def test_a_step_waits_for_nothing_and_takes_nothing_from_the_host(
+    recipe, changes, tmp_path, monkeypatch, on_cpu
+):
+    """A GPU refuses to record such a step; the operators are those that it would launch."""
+    session = sample_session(recipe, tmp_path, monkeypatch, changes)
+    monkeypatch.setattr(losses, "is_cuda_stream_capturing", lambda: True)
+    optimizer = build_optimizer(session.model, session.params, session.custom_optimizer)
+    scheduler = build_lr_scheduler(optimizer, session.params, session.total_steps, None)
+    steps = recorded_steps.RecordedSteps(session, optimizer, scheduler)
+    shape = next(steps.batches(skip=0))
+    steps._step(shape)  # what the first step alone does is not recorded
+    steps.weights.drop_gradients()
+    operators = Operators()
+    network = steps.weights.compute_model  # transformers knows when it is recorded
+    network.register_forward_pre_hook(operators.pause)
+    network.register_forward_hook(operators.resume)
+    with operators:
+        steps._step(shape)
+    assert {"aten.index_select", "aten._foreach_copy_"} <= operators.names
+    assert not operators.names & UNRECORDABLE
+
+
+class Operators(TorchDispatchMode):
+    """Collects the names of the operators that run within it."""
+
+    def __init__(self):
+        super().__init__()
+        self.names: set[str] = set()
+        self.is_paused = False
+
+    def pause(self, *_):
+        self.is_paused = True
+
+    def resume(self, *_):
+        self.is_paused = False
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = str(function.overloadpacket)
+        indices = args[1] if name == "aten.index" else ()
+        is_mask = any(i is not None and i.dtype == torch.bool for i in indices)
+        if not self.is_paused:
+            self.names.add("a mask as an index" if is_mask else name)
+        return function(*args, **kwargs or {})
+
+
+def sample_session(recipe, tmp_path, monkeypatch, changes=None):
     """Return a session of a sample recipe with a few rows, without an accelerator."""
     monkeypatch.chdir(tmp_path)
-    changes = {"train.augmentation": None, "train.weight_averaging": None}
+    changes = {"train.augmentation": None, "train.weight_averaging": None} | (changes or {})
     parameters = prepare_sample(tmp_path, f"recipes/sample-{recipe}.yaml", changes)
     data = arrow.load(Path("data/tokenized"))
     return TrainingSession(parameters, data, BASE, tmp_path, lambda *_: None, parameters.seed)

@@ -47,10 +47,9 @@ def write_rows(path: Path, rows: list[dict]) -> None:
 def prepare_sample(folder: Path, recipe: str, changes: dict) -> params.Params:
     """Write params.yaml and small data files in the working directory; download and tokenize."""
     tree = yaml.load((ROOT / recipe).read_text(), Loader=yaml_file.Loader)
-    change(
-        tree, {"evaluate.bootstrap_samples": 50, "train.metric_for_best_model": "loss", **changes}
-    )
+    change(tree, {"evaluate.bootstrap_samples": 50, "train.metric_for_best_model": "loss"})
     change(tree, {"train.evaluate_every": 50, "train.save_every": 1000, "train.batch_size": 20})
+    change(tree, changes)
     if "int8" in tree["export"]:
         tree["export"]["max_score_drop"] = 1.0
     for split, count in ROWS.items():
