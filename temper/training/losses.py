@@ -120,7 +120,7 @@ def cross_entropy(
     terms = functional.cross_entropy(
         logits,
         labels,
-        weight=class_weights and _on_device(class_weights, logits.device),
+        weight=_weights_on(logits.device, class_weights),
         ignore_index=IGNORE_INDEX,
         label_smoothing=label_smoothing,
         reduction="none",
@@ -144,7 +144,7 @@ def binary_cross_entropy(
     terms = functional.binary_cross_entropy_with_logits(
         logits,
         multi_hot * (1 - label_smoothing) + label_smoothing / 2,
-        pos_weight=class_weights and _on_device(class_weights, logits.device),
+        pos_weight=_weights_on(logits.device, class_weights),
         reduction="none",
     )
     if focal_gamma:
@@ -155,9 +155,9 @@ def binary_cross_entropy(
 
 
 @cache
-def _on_device(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """Return values in fp32, copied once: a CUDA graph cannot record a copy from the host."""
-    return torch.tensor(values, device=device)
+def _weights_on(device: torch.device, class_weights: tuple[float, ...] | None) -> Tensor | None:
+    """Return weights in fp32, copied once: a CUDA graph cannot record a copy from the host."""
+    return None if class_weights is None else torch.tensor(class_weights, device=device)
 
 
 def focal_factor(error: Tensor, gamma: float) -> Tensor:

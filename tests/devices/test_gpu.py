@@ -127,7 +127,15 @@ def test_resumes_to_the_bit(prepare, changes):
     assert_same(fit(parameters, "cut"), whole)
 
 
-@pytest.mark.parametrize("changes", [GRAPHS, TOKENS])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        GRAPHS,
+        TOKENS,
+        GRAPHS | {"train__class_weights": [0.5, 2.0]},
+        GRAPHS | {"train__r_drop_alpha": 1.0},
+    ],
+)
 def test_recorded_steps_are_those_of_the_loop(prepare, capfd, monkeypatch, changes):
     """CUDA graphs are what runs, and they come near the plain steps."""
     recorded = fit(prepare(**changes), "recorded")
@@ -139,9 +147,19 @@ def test_recorded_steps_are_those_of_the_loop(prepare, capfd, monkeypatch, chang
     assert distance(recorded, plain) < 0.05
 
 
-def test_steps_that_cannot_be_recorded_say_so(prepare, capfd):
-    """R-Drop selects labelled rows, whose number a graph cannot know; training goes on."""
-    session = fit(prepare(**GRAPHS, train__r_drop_alpha=1.0), "r_drop")
+LOSS = """
+from torch.nn import functional
+
+def loss(logits, labels):
+    mask = labels != -100
+    return functional.cross_entropy(logits[mask], labels[mask], reduction="sum")
+"""
+
+
+def test_steps_that_cannot_be_recorded_say_so(prepare, tmp_path, capfd):
+    """This loss selects labelled rows, whose number a graph cannot know; training goes on."""
+    (tmp_path / "mine.py").write_text(LOSS)
+    session = fit(prepare(**GRAPHS, code={"mine": "mine.py"}, train__loss="mine.loss"), "mine")
     assert "kernel by kernel, not as CUDA graphs" in capfd.readouterr().err
     assert len(session.history.train) == 12
 
