@@ -4,9 +4,7 @@
 the commit that an exported folder is of.
 """
 
-import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from graphlib import TopologicalSorter
@@ -17,17 +15,16 @@ import typer
 import yaml
 
 from temper import repo
-from temper.cli import origin
+from temper.cli import origin, verify_causes
+from temper.cli.verify_causes import Stages, makers
 from temper.compare import file_diff
 from temper.core.errors import InputError, alternatives
-from temper.repo import LOCK, changed, hashes, leaves
-from temper.tracking import store
+from temper.repo import LOCK, hashes
 
 DOWNLOAD = (  # skipped by --no-download
     *("data_files", "model_files", "synonym_files"),
     *("download", "zero_shot", "translators", "teachers"),
 )
-Stages = dict[str, dict[str, Any]]  # `stages` of a dvc.lock
 
 
 def verify(
@@ -79,7 +76,30 @@ def read_committed() -> Stages:
         )
     if changes := repo.git("status", "--porcelain", "-uno"):
         print(f"verifying the commit, without uncommitted changes:\n{changes}", file=sys.stderr)
-    return yaml.safe_load(text)["stages"]
+    known, stages = stages_of_commit(), yaml.safe_load(text)["stages"]
+    if left := [stage for stage in stages if stage not in known]:  # DVC never removes them
+        print(f"not verified, as no longer in dvc.yaml: {', '.join(left)}", file=sys.stderr)
+    if lacking := sorted(known - stages.keys()):
+        print(f"not verified, as not in {LOCK}: {', '.join(lacking)}", file=sys.stderr)
+    return {name: stage for name, stage in stages.items() if name in known}
+
+
+def stages_of_commit() -> set[str]:
+    """Return the names of the stages that dvc.yaml and params.yaml of the current commit make.
+
+    Raises:
+        InputError: DVC cannot read them.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.stage import PipelineStage
+
+    try:
+        with Repo(rev="HEAD") as opened:
+            stages = [s for s in opened.index.stages if isinstance(s, PipelineStage)]
+            return {str(stage.name) for stage in stages}
+    except DvcException as error:
+        raise InputError(f"the current commit: {error}") from error
 
 
 def select(names: list[str], committed: Stages, download: bool) -> list[str]:
@@ -108,16 +128,6 @@ def upstream_of(stages: list[str], committed: Stages) -> list[str]:
     """Return the stages whose outputs some stages read."""
     deps = [dep for stage in stages for dep in hashes(committed[stage], "deps")]
     return list(dict.fromkeys(maker for dep in deps for maker in makers(dep, committed)))
-
-
-def makers(path: str, committed: Stages) -> list[str]:
-    """Return the stages with an out that is the path, is inside of it, or contains it."""
-    return [
-        name
-        for name, stage in committed.items()
-        for out in hashes(stage, "outs")
-        if Path(path).is_relative_to(out) or Path(out).is_relative_to(path)
-    ]
 
 
 def make_clone(clone: Path, committed: Stages, selected: list[str], cache: Path) -> None:
@@ -178,53 +188,12 @@ def report(
     if not differing:
         print(f"verified: {len(selected)} stages reproduced the bytes of the committed {LOCK}")
         return True
-    causes = changed_inputs(committed, rebuilt, [stage for stage in selected if stage in rebuilt])
-    causes += changed_environment(trained_weights(committed, cache), clone)
+    built = [stage for stage in selected if stage in rebuilt]
+    causes = verify_causes.likely(committed, rebuilt, built, clone, caches)
     print("likely cause:", *(causes or ["unknown; see docs/reproducibility.md"]), sep="\n    ")
     return False
 
 
-def changed_inputs(committed: Stages, rebuilt: Stages, selected: list[str]) -> list[str]:
-    """List the files and parameters of the commit that differ from those dvc.lock was made with."""
-    messages: dict[str, None] = {}
-    for stage in selected:
-        before, now = committed[stage], rebuilt[stage]
-        for path in changed(hashes(before, "deps"), hashes(now, "deps")):
-            inputs = [] if makers(path, committed) else repo.changed_since_lock(path) or [path]
-            for file in inputs:
-                messages[f"{file} is not what {LOCK} was made with"] = None
-        old, new = leaves(before), leaves(now)
-        for key in changed(old, new):
-            messages[f"{key}: {old.get(key)!r} in {LOCK}, {new.get(key)!r} in params.yaml"] = None
-    return list(messages)
-
-
-def changed_environment(weights: list[Path], clone: Path) -> list[str]:
-    """List how the environment differs from the one that trained the weights (from MLflow)."""
-    command = [sys.executable, "-m", "temper.cli.environment"]
-    here = subprocess.run(command, cwd=clone, env=environment(), capture_output=True, text=True)
-    before = store.training_environment(weights) if weights and not here.returncode else None
-    if before is None:
-        return ["(no run of this model in the tracking store: its environment is unknown)"]
-    now = json.loads(here.stdout)
-    return [f"{k}: {before.get(k)} then, {now.get(k)} here" for k in changed(before, now)]
-
-
-def trained_weights(committed: Stages, cache: Path) -> list[Path]:
-    """List the committed train stage's weight files in the cache; [] where they are missing."""
-    paths = [
-        file_diff.cache_path(cache, file_md5)
-        for md5 in hashes(committed.get("train", {}), "outs").values()
-        for name, file_md5 in sorted((file_diff.files(cache, md5) or {}).items())
-        if name.endswith(".safetensors") and "/" not in name
-    ]
-    return [path for path in paths if path.exists()]
-
-
 def dvc(clone: Path, *arguments: str) -> int:
     """Run a dvc command in the clone, isolated from this repository and its tracker."""
-    return repo.dvc(*arguments, cwd=clone, env=environment())
-
-
-def environment() -> dict[str, str]:
-    return repo.separate_env() | {"TEMPER_TRACKING": "off"}
+    return repo.dvc(*arguments, cwd=clone, env=verify_causes.environment())

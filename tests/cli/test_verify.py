@@ -1,13 +1,16 @@
 """Stages are rebuilt in the order of the pipeline."""
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from dvc.repo import Repo
 from dvc.repo.add import add
 
-from temper.cli import origin, verify
+from temper.cli import origin, verify, verify_causes
+from temper.compare import file_diff
 from temper.core.errors import InputError
 
 
@@ -59,3 +62,48 @@ def test_a_folder_is_found_by_its_bytes(tmp_path, monkeypatch, capsys):
         origin.commit_of(Path("exported"))
     with pytest.raises(InputError, match="no such folder"):
         origin.commit_of(Path("absent"))
+
+
+def test_a_stage_that_the_pipeline_lost_is_left_out(tmp_path, monkeypatch, capsys):
+    """DVC leaves it in dvc.lock, as where data come from the Hub that were files before."""
+    monkeypatch.chdir(tmp_path)
+    stages = {
+        "data_files": {"foreach": "${files}", "do": {"cmd": "true", "params": ["files"]}},
+        "train": {"cmd": "true", "outs": ["model"]},
+        "export": {"cmd": "true", "outs": ["export"]},
+    }
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    Path("params.yaml").write_text("files: {test: test.csv}\n")
+    names = ("data_files@train", "data_files@test", "train")
+    lock = {"schema": "2.0", "stages": {name: {"cmd": "true"} for name in names}}
+    Path("dvc.lock").write_text(yaml.safe_dump(lock))
+    Repo.init(no_scm=True).close()
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "result"]):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=b", *words], check=True)
+    assert list(verify.read_committed()) == ["data_files@test", "train"]
+    err = capsys.readouterr().err
+    assert "not verified, as no longer in dvc.yaml: data_files@train\n" in err
+    assert "not verified, as not in dvc.lock: export\n" in err
+
+
+def test_names_a_branch_that_moved_on_the_hub(tmp_path):
+    """Its commit is in the summary.json of both caches; a model at the same commit is no cause."""
+    committed, rebuilt = {}, {}
+    caches = (tmp_path / "old", tmp_path / "new")
+    for stages, cache, commits in ((committed, caches[0], "ab"), (rebuilt, caches[1], "cb")):
+        for name, commit in zip(("dataset", "model"), commits, strict=True):
+            md5 = f"{name}{commit}"
+            write(cache, md5, {"name": f"me/{name}", "commit": commit})
+            write(cache, f"{md5}.dir", [{"relpath": "summary.json", "md5": md5}])
+            outs = [{"path": "data/raw", "md5": f"{md5}.dir"}]
+            stages[f"download@{name}"] = {"deps": [], "outs": outs}
+    causes = verify_causes.moved_revisions(committed, rebuilt, list(committed), caches)
+    assert causes == [
+        "me/dataset on the Hub: commit a then, c now; set data.hub.revision to the first"
+    ]
+
+
+def write(cache: Path, md5: str, value: object) -> None:
+    path = file_diff.cache_path(cache, md5)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value))
