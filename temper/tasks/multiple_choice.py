@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PretrainedConfig
 
-PADDING_LOGIT = -1e4  # of a choice that only pads the batch
-
 
 class MultipleChoice(Task):
     auto_model = "AutoModelForMultipleChoice"
@@ -71,7 +69,7 @@ class MultipleChoice(Task):
 
     def logits(self, outputs: Any, batch: Mapping[str, Any]) -> "Tensor":
         is_padding = batch["attention_mask"].sum(-1) <= 1
-        return outputs.logits.masked_fill(is_padding, PADDING_LOGIT)  # (batch, choices)
+        return outputs.logits.masked_fill(is_padding, arrays.PADDING_LOGIT)  # (batch, choices)
 
     def unpad(self, outputs: np.ndarray, batch: Batch) -> Logits:
         is_choice = batch["attention_mask"].sum(-1) > 1

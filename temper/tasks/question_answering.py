@@ -75,7 +75,9 @@ class QuestionAnswering(Task):
     def logits(self, outputs: Any, batch: Mapping[str, Any]) -> "Tensor":
         import torch
 
-        return torch.stack([outputs.start_logits, outputs.end_logits], 1)  # (batch, 2, tokens)
+        logits = torch.stack([outputs.start_logits, outputs.end_logits], 1)  # (batch, 2, tokens)
+        is_padding = batch["attention_mask"][:, None] == 0  # no token, where no answer can be
+        return logits.masked_fill(is_padding, arrays.PADDING_LOGIT)
 
     def unpad(self, outputs: np.ndarray, batch: Batch) -> Logits:
         pairs = zip(outputs, batch["attention_mask"] > 0, strict=True)

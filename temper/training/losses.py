@@ -15,7 +15,7 @@ from transformers.utils.generic import ModelOutput
 from transformers.utils.import_utils import is_cuda_stream_capturing
 
 from temper.core.errors import InputError
-from temper.tasks.base.arrays import IGNORE_INDEX
+from temper.tasks.base.arrays import IGNORE_INDEX, PADDING_LOGIT
 from temper.training import embedding_losses
 
 # Of a batch, besides `labels`, that are no input of the network.
@@ -116,17 +116,16 @@ def cross_entropy(
     elif labels.ndim > 1:  # most tokens of a batch may carry no label: drop them early
         mask = label_mask(labels)
         logits, labels = logits[mask], labels[mask]
-    logits = logits.float()
-    terms = functional.cross_entropy(
-        logits,
-        labels,
-        weight=_weights_on(logits.device, class_weights),
-        ignore_index=IGNORE_INDEX,
-        label_smoothing=label_smoothing,
-        reduction="none",
-    )
+    log_p = logits.log_softmax(-1, torch.float32)
+    weights = _weights_on(logits.device, class_weights)
+    terms = functional.nll_loss(log_p, labels, weights, ignore_index=IGNORE_INDEX, reduction="none")
+    if label_smoothing:  # over a row's classes, not over outputs that pad it
+        is_class, nll = logits > PADDING_LOGIT, -log_p if weights is None else -log_p * weights
+        spread = torch.where(is_class, nll, 0.0).sum(-1) / is_class.sum(-1)
+        spread = torch.where(label_mask(labels), spread, 0.0)
+        terms = (1 - label_smoothing) * terms + label_smoothing * spread
     if focal_gamma:
-        probability = logits.softmax(-1).gather(-1, labels.clamp(min=0)[:, None])[:, 0]
+        probability = log_p.gather(-1, labels.clamp(min=0)[:, None])[:, 0].exp()
         terms = terms * focal_factor(1 - probability, focal_gamma)
     return terms.sum()
 

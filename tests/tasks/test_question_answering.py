@@ -8,6 +8,7 @@ import pytest
 from temper import inference
 from temper.tasks.base.arrays import as_rows
 from temper.tasks.question_answering import best_span
+from temper.training.losses import build_loss
 from tests.helpers.samples import ODD, load
 
 
@@ -108,3 +109,28 @@ def test_a_long_question_is_cut_without_a_warning_of_transformers():
     assert not warned
     processor("who " * 700)
     assert warned  # so that the test sees one
+
+
+def test_padding_does_not_change_the_loss():
+    """A row's is that of transformers without padding, also beside a longer row."""
+    import torch
+    from transformers import AutoModelForQuestionAnswering
+
+    task, processor, config = load("recipes/sample-question_answering.yaml")
+    contexts = ["Anna went to Oslo.", "Anna went to Oslo. " + "Ben stayed at home. " * 5]
+    answers = [{"text": ["Oslo"], "answer_start": [13]}] * 2
+    given = {"question": ["Where?"] * 2, "context": contexts, "answers": answers}
+    rows = as_rows(task.encode(given, processor, mode="train"))
+    torch.manual_seed(0)
+    model = AutoModelForQuestionAnswering.from_config(config).eval()
+    expected = 0.0
+    for row in rows:
+        ids, types = (torch.tensor([row[name]]) for name in ("input_ids", "token_type_ids"))
+        start, end = torch.tensor(row["labels"])[:, None]
+        ends = {"start_positions": start, "end_positions": end}
+        expected += 2 * model(ids, token_type_ids=types, **ends).loss
+    batch = {n: torch.from_numpy(v) for n, v in task.collator(processor, config)(rows).items()}
+    labels = batch.pop("labels")
+    assert (batch["attention_mask"] == 0).any()
+    loss = build_loss("cross_entropy")(task.logits(model(**batch), batch), labels)
+    torch.testing.assert_close(loss, expected)

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from stages import train
 from temper.core.errors import InputError
+from temper.tasks.base.arrays import PADDING_LOGIT
 from temper.training import batching, checkpoint, losses, setup
 from temper.training.dropout import SeededDropout
 from temper.training.session import TrainingSession
@@ -31,11 +32,27 @@ def test_single_label_losses_are_torchs():
     )
     torch.testing.assert_close(build(label_smoothing=0.1)(logits, labels), smooth)
     factor = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    both = functional.cross_entropy(
+        logits[mask], labels[mask], factor, label_smoothing=0.1, reduction="sum"
+    )
+    built = build(label_smoothing=0.1, class_weights=factor.tolist())
+    torch.testing.assert_close(built(logits, labels), both)
     weighted = build(class_weights=[1.0, 2.0, 3.0, 4.0])(logits, labels)
     torch.testing.assert_close(weighted, (plain * factor[labels[mask]]).sum())
     probability = torch.exp(-plain)
     focal = build(focal_gamma=2.0)(logits, labels)
     torch.testing.assert_close(focal, (plain * (1 - probability) ** 2).sum())
+
+
+def test_outputs_that_pad_a_row_are_no_classes():
+    """The smoothed target of a row with three choices beside one with five is spread over three."""
+    three, five = torch.randn(1, 3), torch.randn(1, 5)
+    padded = torch.cat([three, torch.full((1, 2), PADDING_LOGIT)], 1)
+    parts = ((three, torch.tensor([2])), (five, torch.tensor([4])))
+    expected = sum(functional.cross_entropy(*part, label_smoothing=0.2) for part in parts)
+    loss = losses.build_loss("cross_entropy", label_smoothing=0.2)
+    found = loss(torch.cat([padded, five]), torch.tensor([2, 4]))
+    torch.testing.assert_close(found, expected)
 
 
 def test_multi_label_and_regression_losses_are_torchs():

@@ -19,6 +19,7 @@ Scores = dict[str, float]
 ComputeMetrics = Callable[..., Scores]  # of predictions and references
 
 IGNORE_INDEX = -100  # a label with this value counts in no loss and no metric; floats use NaN
+PADDING_LOGIT = -1e4  # of an output that only pads its row, and is no class
 LABEL_PROBABILITIES = "label_probabilities"  # column: one per label, in the order of their ids
 
 
