@@ -8,7 +8,7 @@ the variable, so neither the path nor its name passes through a shell (docs/adr/
 import sys
 from pathlib import Path
 
-from temper.core import artifacts, errors, names, yaml_file
+from temper.core import artifacts, errors, names, pipeline, yaml_file
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -26,9 +26,8 @@ def find_source(group: str, key: str) -> Path:
     Raises:
         InputError: params.yaml has no such path.
     """
-    value = yaml_file.load(PARAMS_FILE)
-    for part in (*group.split("."), key):
-        value = value.get(part) if isinstance(value, dict) else None
+    paths = pipeline.get(yaml_file.load(PARAMS_FILE), group)
+    value = paths.get(key) if isinstance(paths, dict) else None
     if not isinstance(value, str):
         raise errors.InputError(f"{PARAMS_FILE}: {group}.{key} must be a path; found {value!r}")
     return Path(value)

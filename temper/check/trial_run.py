@@ -14,8 +14,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,7 @@ import yaml
 
 from temper import metrics, params, repo
 from temper.check.scratch import scratch_folder
-from temper.core import arrow, artifacts, yaml_file
+from temper.core import arrow, artifacts, pipeline, yaml_file
 from temper.core.errors import InputError
 
 ROWS = 32  # of each split; of train two batches if they are more
@@ -88,9 +86,9 @@ def make_workspace(folder: Path, parameters: params.Params) -> None:
             (folder / path.name).symlink_to(path.resolve())
     for name in (*(f"files/{group}" for group in WRITTEN), *PER_ITEM):
         (folder / "data" / name).mkdir(parents=True)
-    tree = yaml_file.values(yaml_file.compose(params.PARAMS_FILE), str(params.PARAMS_FILE))
+    tree = yaml_file.load(params.PARAMS_FILE)
     for key in PATHS:
-        group = reduce(getitem, key.split("."), tree)
+        group = pipeline.get(tree, key)
         group.update({name: str(Path(path).resolve()) for name, path in group.items()})
     shorten(tree, parameters)
     text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
@@ -157,7 +155,7 @@ def commands(parameters: params.Params) -> list[tuple[str, str]]:
             continue
         items = stage["foreach"]
         if isinstance(items, str):
-            items = reduce(getitem, items[2:-1].split("."), values)
+            items = pipeline.get(values, items[2:-1])
         for key, item in items.items():
             command = stage["do"]["cmd"].replace("${key}", key)
             command = re.sub(r"\$\{item\.(\w+)\}", lambda m, item=item: item[m[1]], command)

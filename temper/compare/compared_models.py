@@ -9,11 +9,12 @@ import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from temper import params
 from temper.compare import experiments
 from temper.compare.experiments import METRICS, Experiment
+from temper.core import pipeline
 from temper.core.errors import InputError, nearest
 from temper.repo import check_repository, hashes, try_git
 from temper.tracking import store
@@ -103,7 +104,7 @@ def check_lock(name: str, files: "DVCFileSystem") -> None:
     text = str(files.read_text(params.PARAMS_FILE.as_posix(), encoding="utf-8"))
     tree = experiments.load_yaml(text, f"{name}: {params.PARAMS_FILE}")
     for key, used in evaluate.get("params", {}).get(params.PARAMS_FILE.as_posix(), {}).items():
-        if lookup(tree, key) != used:
+        if pipeline.get(tree, key) != used:
             raise InputError(
                 f"{name}: {EVALUATION} was not made with the {key} of its params.yaml (dvc.lock "
                 "has another); run dvc repro and commit dvc.lock, or name a commit whose dvc.lock "
@@ -113,13 +114,6 @@ def check_lock(name: str, files: "DVCFileSystem") -> None:
     for path, md5 in hashes(evaluate, "deps").items():
         if outs.get(path, md5) != md5:
             raise InputError(f"{name}: {path} changed after it was evaluated; run dvc repro")
-
-
-def lookup(tree: Any, key: str) -> Any:
-    """Return the value of a dotted key, None where there is none."""
-    for part in key.split("."):
-        tree = tree.get(part) if isinstance(tree, dict) else None
-    return tree
 
 
 def open_run(run_id: str) -> Experiment:
