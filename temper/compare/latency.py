@@ -42,6 +42,8 @@ def measure(models: Sequence[EvaluatedModel], num_threads: int) -> Measured:
     import torch
 
     torch.set_num_threads(num_threads)
+    # Python code of the models is not run: that of two commits would be imported under one name
+    options: Any = {"num_threads": num_threads, "trust_code": False}
     count = len(models[0].rows)
     numbers = np.unique(np.linspace(0, count - 1, min(count, MAX_ROWS)).astype(int)).tolist()
     rows, predictors, notes = {}, {}, []
@@ -59,7 +61,7 @@ def measure(models: Sequence[EvaluatedModel], num_threads: int) -> Measured:
                 if engine in GRAPHS and not (export / "onnx" / GRAPHS[engine]).exists():
                     continue
                 try:
-                    predictors[model.name, engine] = open_model(export, engine, num_threads)
+                    predictors[model.name, engine] = open_export(export, engine, **options).predict
                 except InputError as error:
                     reason = str(error).removeprefix(f"--model {export}: ")
                     reason = reason.removesuffix("; read it, then add --trust-code")
@@ -76,16 +78,6 @@ def measure(models: Sequence[EvaluatedModel], num_threads: int) -> Measured:
     return Measured(milliseconds=dict(medians), how=how, notes=notes)
 
 
-def open_model(export: Path, engine: str, num_threads: int) -> Callable[[Columns], Any]:
-    """Load an export, and return its function from the columns of rows to predictions.
-
-    Raises:
-        InputError: it is damaged, or runs Python code of its own: that of two commits would be
-            imported under one name.
-    """
-    return open_export(export, engine, num_threads=num_threads, trust_code=False).predict
-
-
 def read_rows(model: EvaluatedModel, numbers: Sequence[int]) -> list[Columns]:
     """Return the inputs of some rows of the comparison.
 
@@ -93,11 +85,6 @@ def read_rows(model: EvaluatedModel, numbers: Sequence[int]) -> list[Columns]:
         InputError: DVC does not have them.
     """
     columns = shared_rows.read_raw(model)
-    if columns is None:
-        raise InputError(
-            f"{model.name}: data/raw is neither in DVC's cache nor in a remote; "
-            "dvc fetch --all-commits, or rerun it"
-        )
     places = [int(model.rows[number]["row"]) for number in numbers]
     names = model.experiment.parameters.task.inputs
     return [{name: [columns[name][place].as_py()] for name in names} for place in places]

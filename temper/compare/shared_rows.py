@@ -128,13 +128,11 @@ def numbered_keys(model: EvaluatedModel) -> list[Key]:
 
 def content_keys(model: EvaluatedModel) -> list[Key]:
     """Return the inputs, in the order of the task's, and label of each row."""
-    columns = read_raw(model)
-    if columns is None:
-        raise InputError(
-            f"{model.name}: its {model.split} rows cannot be matched with the others', since "
-            "data/raw is neither in DVC's cache nor in a remote; dvc fetch --all-commits, or rerun "
-            "it"
-        )
+    try:
+        columns = read_raw(model)
+    except InputError as error:
+        rows = f"{model.name}: its {model.split} rows cannot be matched with the others'"
+        raise InputError(f"{rows}: {error}") from None
     values = (
         [tuple(value) if isinstance(value, list) else value for value in columns[name].to_pylist()]
         for name in model.experiment.parameters.task.inputs
@@ -142,14 +140,15 @@ def content_keys(model: EvaluatedModel) -> list[Key]:
     return [(*key, row["reference"]) for *key, row in zip(*values, model.rows, strict=True)]
 
 
-def read_raw(model: EvaluatedModel) -> "pa.Table | None":
-    """Read the Arrow table of a split in data/raw; None where DVC does not have it."""
+def read_raw(model: EvaluatedModel) -> "pa.Table":
+    """Read the Arrow table of a split in data/raw.
+
+    Raises:
+        InputError: DVC does not have it.
+    """
     import pyarrow as pa
 
-    try:
-        content = model.experiment.read_bytes(f"data/raw/{model.split}/{SHARD}")
-    except InputError:
-        return None
+    content = model.experiment.read_bytes(f"data/raw/{model.split}/{SHARD}")
     return pa.ipc.open_stream(content).read_all()
 
 
@@ -184,8 +183,9 @@ def describe_mismatch(
 
 def input_texts(model: EvaluatedModel, rows: Sequence[int]) -> dict[int, dict[str, str]]:
     """Return the inputs of some rows as text, images as data URLs; {} where DVC lacks them."""
-    columns = read_raw(model)
-    if columns is None:
+    try:
+        columns = read_raw(model)
+    except InputError:
         return {row: {} for row in rows}
     task = model.experiment.parameters.task
     return {
