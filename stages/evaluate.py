@@ -19,7 +19,7 @@ from temper.evaluation.embedding_evaluator import RetrievalEvaluator, Similarity
 from temper.evaluation.evaluator import Evaluator
 from temper.evaluation.label_evaluator import LabelEvaluator
 from temper.models import light_imports
-from temper.prediction.predictor import Predictor
+from temper.prediction.predictor import open_trained
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -40,13 +40,7 @@ def build_evaluator(
     Raises:
         InputError: the model's labels are not the data's.
     """
-    predictor = Predictor(
-        model_folder,
-        parameters,
-        engine="torch",
-        batch_size=parameters.evaluate.batch_size,
-        num_threads=parameters.determinism.num_threads,
-    )
+    predictor = open_trained(model_folder, parameters)
     label_names = predictor.task.read_label_names(features["train"].features) or []
     if label_names != predictor.task.label_names:
         raise InputError(

@@ -18,7 +18,7 @@ from temper.check.trial_run import TrialRun
 from temper.core import arrow
 from temper.evaluation import train_sample
 from temper.params import user_code
-from temper.prediction.predictor import Predictor
+from temper.prediction.predictor import open_trained
 from temper.tasks.base import registry
 
 FACTOR = 2  # a dozen steps on a busy machine foretell thousands no better (docs/rehearsal.md)
@@ -117,13 +117,7 @@ def prediction_s(folder: Path, parameters: params.Params) -> float:
     if split is None:
         return 0.0
     features, examples = encoded[split], raw[split]
-    predictor = Predictor(
-        folder / "data/model",
-        parameters,
-        engine="torch",
-        batch_size=parameters.evaluate.batch_size,
-        num_threads=parameters.determinism.num_threads,
-    )
+    predictor = open_trained(folder / "data/model", parameters)
     elapsed_s = []
     for _ in range(2):
         started = time.perf_counter()

@@ -30,7 +30,7 @@ from temper.ingest.text_files import Note
 from temper.params import user_code
 from temper.params.schema import Params
 from temper.params.task import TokenClassification
-from temper.prediction.predictor import Predictor
+from temper.prediction.predictor import Predictor, open_trained
 from temper.tasks.base.arrays import log_softmax
 from temper.training import checkpoint, console, fingerprint, memory, precision
 
@@ -181,13 +181,7 @@ def untracked() -> Iterator[None]:
 
 def probabilities(parameters: Params, model: Path, inputs: dict[str, list]) -> np.ndarray:
     """Return the probabilities of rows, or of their words, by a trained model."""
-    predictor = Predictor(
-        model,
-        parameters,
-        engine="torch",
-        num_threads=parameters.determinism.num_threads,
-        batch_size=parameters.evaluate.batch_size,
-    )
+    predictor = open_trained(model, parameters)
     if isinstance(parameters.task, TokenClassification):
         return of_words(predictor, inputs)
     columns = predictor.predict(inputs)

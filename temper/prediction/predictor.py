@@ -13,7 +13,7 @@ from temper.core.errors import InputError, summary
 from temper.inference import RowList
 from temper.models import loading
 from temper.params import user_code
-from temper.params.schema import Settings
+from temper.params.schema import Params, Settings
 from temper.prediction import drift, generation, packed, stored
 from temper.prediction.batches import BATCH_TOKENS, token_batches
 from temper.prediction.engines import choose_engine, onnx_file, open_session
@@ -138,6 +138,17 @@ class Predictor:
         outputs = {name: inference.in_row_order(batches, run, len(features))}
         predicted = self.task.prediction_columns(outputs, features, examples, self.processor)
         return features, predicted
+
+
+def open_trained(folder: Path, parameters: Params) -> Predictor:
+    """Load data/model as evaluate does: with torch, in its batches and threads."""
+    return Predictor(
+        folder,
+        parameters,
+        engine="torch",
+        batch_size=parameters.evaluate.batch_size,
+        num_threads=parameters.determinism.num_threads,
+    )
 
 
 def open_export(
