@@ -30,7 +30,7 @@ def summary() -> None:
             raise InputError(f"{path} does not exist; run dvc repro")
     parameters = params.load()
     metrics = artifacts.read_json(METRICS)
-    report.print_summary(metrics, parameters.task.metrics)
+    report.text_table(metrics, parameters.task.metrics).print(Console())
     for gap in report.gaps(metrics, parameters.task.metrics):
         meaning = f" ({gap['meaning']})" if gap["meaning"] else ""
         print(f"{gap['metric']}, train minus {gap['split']}: {gap['value']}{meaning}")

@@ -5,8 +5,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from temper import metrics, params, templates
 from temper.evaluation import decision_table, plots, tables
 from temper.evaluation.text_tables import Table, format_number, format_score
@@ -173,11 +171,6 @@ def write(
         taught=taught,
     )
     (folder / "report.html").write_text(html + "\n", encoding="utf-8")
-
-
-def print_summary(scores: Scores, metrics_module: str) -> None:
-    """Print the scores beside the baselines, with their 95 % intervals."""
-    text_table(scores, metrics_module).print(Console())
 
 
 def headline(scores: Scores, metrics_module: str) -> str:
