@@ -82,6 +82,17 @@ def atomic_dir(path: Path) -> Iterator[Path]:
     fsync_dir(path.parent)
 
 
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield where to write a file that appears as `path` when the block ends without an error."""
+    partial = path.with_name(f".partial.{path.name}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def fsync_tree(folder: Path) -> None:
     """Sync a folder and everything under it to disk."""
     for path in (*folder.rglob("*"), folder):

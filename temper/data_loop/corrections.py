@@ -8,7 +8,7 @@ are scored on the same rows.
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,9 +120,10 @@ def write_copies(
         if target.exists():
             raise InputError(f"{target} is there already; remove it, and apply again")
     places = edits.image_places(files, root, changes) if root.is_dir() else {}
+    appearing = artifacts.atomic_dir if root.is_dir() else artifacts.atomic_file
     with ExitStack() as all_or_none:
         for split, target in targets.items():
-            written = all_or_none.enter_context(appearing(target, is_folder=root.is_dir()))
+            written = all_or_none.enter_context(appearing(target))
             for file in files:
                 kept = {row for row, other in split_of[str(file)].items() if other == split}
                 edit = Edit(kept, changes.get(str(file), {}))
@@ -142,21 +143,6 @@ def with_all_rows(parameters: Params) -> Params:
         task = task.model_copy(update={"labels": None})  # which lacks the labels that are dropped
     whole = data.model_copy(update={"filter": None, "subset": None, "overlap": "report"})
     return parameters.model_copy(update={"data": whole, "task": task})
-
-
-@contextmanager
-def appearing(target: Path, *, is_folder: bool = False) -> Iterator[Path]:
-    """Yield where to write what appears under its name when the block ends without an error."""
-    if is_folder:
-        with artifacts.atomic_dir(target) as folder:
-            yield folder
-        return
-    partial = target.with_name(f".partial.{target.name}")
-    try:
-        yield partial
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def target_of(root: Path, tag: str) -> Path:

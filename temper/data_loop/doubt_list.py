@@ -1,13 +1,13 @@
 """Rows with their doubts → the list to correct: a CSV file whose empty column asks for a label."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from temper.core import csv_file
+from temper.core import artifacts, csv_file
 from temper.core.errors import InputError
 from temper.data_loop import (
     confidence,
@@ -18,7 +18,7 @@ from temper.data_loop import (
     vectors,
 )
 from temper.data_loop.confidence import Decode, Doubts, LabelIds
-from temper.data_loop.corrections import CORRECTED, appearing
+from temper.data_loop.corrections import CORRECTED
 from temper.data_loop.near_duplicates import Pairs
 from temper.data_loop.row_labels import DOUBTS, Labels, check_task, in_order
 from temper.data_loop.source_rows import Place, Rows
@@ -219,18 +219,17 @@ def decoder(parameters: Params, rows: Rows) -> Decode:
     return lambda p: viterbi_path(np.log(np.maximum(p, TINY)), names, scheme)
 
 
-def write(rows: Iterable[Doubt], target: Path) -> None:
+def write(rows: Sequence[Doubt], target: Path) -> None:
     """Write the list; a column of the data that is called like one of the list gets `data_`."""
-    rows = list(rows)
     names = dict.fromkeys(name for row in rows for name in row.cells)
     titles = [f"data_{name}" if name in COLUMNS else name for name in names]
-    with appearing(target) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with (
+        artifacts.atomic_file(target) as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv_file.writer(file)
         writer.writerow([*COLUMNS, *titles])
-        writer.writerows(_cells(rows, list(names)))
-
-
-def _cells(rows: Sequence[Doubt], names: Sequence[str]) -> Iterator[list[Any]]:
-    for row in rows:
-        known = ["", row.current, row.suggested, row.score, row.reason, row.place.file]
-        yield [*known, row.place.row, row.line, *(row.cells.get(name) for name in names)]
+        for row in rows:
+            known = ["", row.current, row.suggested, row.score, row.reason, row.place.file]
+            cells = (row.cells.get(name) for name in names)
+            writer.writerow([*known, row.place.row, row.line, *cells])

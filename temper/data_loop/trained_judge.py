@@ -66,7 +66,9 @@ def out_of_fold(parameters: Params, rows: Rows, fold: np.ndarray, note: Note) ->
         for done, index in enumerate(missing):
             print(f"fold {index + 1} of {count}{left(started, done, len(missing))}", flush=True)
             folder = kept / f"training-{index}"
-            _save(files[index], judge(parameters, rows, fold == index, folder))
+            judged = judge(parameters, rows, fold == index, folder)
+            with artifacts.atomic_file(files[index]) as partial:
+                np.save(partial, judged)
             shutil.rmtree(folder)
         of_folds = [np.load(file) for file in files]
     fold = np.repeat(fold, num_judgements(parameters, rows))
@@ -235,9 +237,3 @@ def num_judgements(parameters: Params, rows: Rows) -> np.ndarray:
         return np.ones(len(train_rows), dtype=int)
     (words,) = parameters.task.inputs
     return np.array([len(row) for row in train_rows[words][:]])
-
-
-def _save(file: Path, values: np.ndarray) -> None:
-    partial = file.with_suffix(".partial.npy")
-    np.save(partial, values)
-    partial.rename(file)
