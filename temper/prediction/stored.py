@@ -73,13 +73,7 @@ def searches(folder: Path) -> bool:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         generation = config["temper"]["evaluate"]["generation"]
         return generation["num_beams"] > 1 or generation["no_repeat_ngram_size"] > 0
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        RecursionError,
-    ):  # of another task, or none
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):  # none, or another task
         return False
 
 
