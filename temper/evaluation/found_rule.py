@@ -25,19 +25,6 @@ class FoundRule:
     notes: list[str] = field(default_factory=list)
 
 
-def check_validation(users: Sequence[str], *, has_labels: bool) -> None:
-    """Refuse parameters whose numbers are found on validation where that has no labels.
-
-    Raises:
-        InputError: it has none, or there is no such split.
-    """
-    if users and not has_labels:
-        raise InputError(
-            f"there is no labelled validation split, but {', '.join(users)} needs one; set "
-            "data.split.validation"
-        )
-
-
 def find(
     p: EvaluateParams,
     label_names: Sequence[str],

@@ -50,7 +50,7 @@ class LabelEvaluator(Evaluator):
         self.decides = any(getattr(self.params, key) for key in evaluate_rules.DECISIONS)
         needs_validation = evaluate_rules.users_of_validation(self.params)
         has_labels = "validation" in self.raw and self.is_labelled(self.raw["validation"])
-        found_rule.check_validation(needs_validation, has_labels=has_labels)
+        evaluate_rules.check_validation(needs_validation, has_labels=has_labels)
         self.tunes_thresholds = self.target_type == "classes" and self.params.threshold == "tuned"
         self.tunes = self.tunes_thresholds or bool(needs_validation)
         self.tuning_split = "validation" if "validation" in self.features else "train"

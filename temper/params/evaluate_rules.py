@@ -46,6 +46,19 @@ def label_conflicts(p: Params, labels: Sequence[str]) -> Iterator[Conflict]:
             yield f"evaluate.zero_shot.{name}", str(error)
 
 
+def check_validation(users: Sequence[str], *, has_labels: bool) -> None:
+    """Refuse parameters that need a validation split with labels where it has none.
+
+    Raises:
+        InputError: it has none, or there is no such split.
+    """
+    if users and not has_labels:
+        raise InputError(
+            f"there is no labelled validation split, but {', '.join(users)} needs one; set "
+            "data.split.validation"
+        )
+
+
 def users_of_validation(p: EvaluateParams) -> list[str]:
     """Return the parameters in use whose numbers are found on a validation split with labels."""
     in_use = {

@@ -15,7 +15,7 @@ from temper import metrics
 from temper.core import determinism
 from temper.core.errors import InputError
 from temper.models import loading
-from temper.params import rules, user_code
+from temper.params import evaluate_rules, rules, user_code
 from temper.params.schema import Params
 from temper.params.train import TrainParams
 from temper.tasks.base import Task, registry
@@ -71,14 +71,9 @@ def labelled_validation(params: TrainParams, data: "DatasetDict", task: Task) ->
     if not task.is_labelled(data["train"]):
         raise InputError("the training split has no labels; nothing can be learned from it")
     validation = data.get("validation")
-    if validation is not None and task.is_labelled(validation):
-        return validation
-    if users := rules.users_of_validation(params):
-        raise InputError(
-            f"there is no labelled validation split, but {', '.join(users)} needs one; set "
-            "data.split.validation"
-        )
-    return None
+    has_labels = validation is not None and task.is_labelled(validation)
+    evaluate_rules.check_validation(rules.users_of_validation(params), has_labels=has_labels)
+    return validation if has_labels else None
 
 
 def training_arguments(parameters: Params, seed: int, folder: Path) -> TrainingArguments:
