@@ -60,7 +60,7 @@ def check_kinds(p: params.Params, findings: Findings) -> None:
     with called("train.callbacks"):
         custom_functions.callbacks(p)
     with called("model.custom_class"):
-        found = user_code.resolve(p.model.custom_class, "model.custom_class", p.code)
+        found = custom_functions.model_class(p)
         is_module = isinstance(found, type) and issubclass(found, torch.nn.Module)
         if found is not None and not is_module:
             kind = user_code.kind_of(found)

@@ -6,12 +6,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import TrainerCallback
+from torch import nn
+from transformers import PretrainedConfig, TrainerCallback
 
 from temper.core.errors import InputError
 from temper.params import user_code
 from temper.params.schema import Params
 from temper.params.user_code import kind_of
+
+
+def model_class(parameters: Params) -> Callable[[PretrainedConfig], nn.Module] | None:
+    """Return the class that `model.custom_class` names, which rebuilds what was saved."""
+    name = parameters.model.custom_class
+    return user_code.resolve(name, "model.custom_class", parameters.code)
 
 
 def loss(parameters: Params) -> Callable | None:

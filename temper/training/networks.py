@@ -17,11 +17,11 @@ from transformers import PretrainedConfig, PreTrainedModel
 from temper.core.errors import InputError
 from temper.models import heads, loading
 from temper.models.config import MODEL_TYPE, ModelWithHeadConfig, wrap_config
-from temper.params import rules, user_code
+from temper.params import rules
 from temper.params.model import Head, ModelParams
 from temper.params.schema import Params
 from temper.tasks.base import Task, registry
-from temper.training import distributed, lora, optimizer
+from temper.training import custom_functions, distributed, lora
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -29,15 +29,6 @@ if TYPE_CHECKING:
     from temper.training.optimizer import Model
 
 MAX_LABELS_IN_MESSAGE = 6
-
-
-def build_trainable(base: Path, task: Task, types: "Features", parameters: Params) -> "Model":
-    """Build the network as `build` does, with what `train` freezes and checkpoints."""
-    network, params = build(base, task, types, parameters), parameters.train
-    optimizer.freeze(network, params.freeze)
-    if params.gradient_checkpointing:
-        network.activation_checkpointing_enable()
-    return network
 
 
 def build(base: Path, task: Task, types: "Features", parameters: Params) -> "Model":
@@ -56,7 +47,7 @@ def build(base: Path, task: Task, types: "Features", parameters: Params) -> "Mod
     folder, params = base / "weights", parameters.model
     config = loading.open_config(folder)
     checkpoint = folder if any(folder.glob("*.safetensors")) else None
-    custom_class = user_code.resolve(params.custom_class, "model.custom_class", parameters.code)
+    custom_class = custom_functions.model_class(parameters)
     had_custom_class = getattr(config, "custom_class", None) is not None
     keeps_head = params.head is None and (custom_class is None or had_custom_class)
     if checkpoint is not None and keeps_head:

@@ -93,7 +93,7 @@ class TrainingSession:
         self.history = History(params, setup.greater_is_better(parameters))
         self.callbacks = setup.callbacks(parameters, folder.name)
         self.custom_optimizer = custom_functions.optimizer(parameters)
-        self.custom_class = setup.custom_class(parameters)
+        self.custom_class = custom_functions.model_class(parameters)
         self.custom_schedule = custom_functions.lr_schedule(parameters)
         self.model = setup.build_network(base, self.task, train, parameters, self.args.device)
         self.ema = averaging.build_ema(self.model, params.weight_averaging)

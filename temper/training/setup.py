@@ -27,6 +27,7 @@ from temper.training import (
     distributed,
     losses,
     networks,
+    optimizer,
     reporters,
 )
 from temper.training.batching import resampling_labels
@@ -54,12 +55,6 @@ def with_padding_multiple(parameters: Params) -> Params:
         return parameters
     tokenize = tokenize.model_copy(update={"pad_to_multiple_of": GPU_PADDING_MULTIPLE})
     return parameters.model_copy(update={"tokenize": tokenize})
-
-
-def custom_class(parameters: Params) -> Callable[[PretrainedConfig], nn.Module] | None:
-    """Return the class that `model.custom_class` names, which rebuilds what was saved."""
-    name = parameters.model.custom_class
-    return user_code.resolve(name, "model.custom_class", parameters.code)
 
 
 def labelled_validation(params: TrainParams, data: "DatasetDict", task: Task) -> "Dataset | None":
@@ -155,9 +150,15 @@ def autocast(
 def build_network(
     base: Path, task: Task, train: "Dataset", parameters: Params, device: torch.device
 ) -> "Model":
-    """Build the network to train, whose new weights are drawn from `parameters.seed`."""
+    """Build the network to train, with what `train` freezes and checkpoints.
+
+    New weights are drawn from `parameters.seed`.
+    """
     determinism.configure(parameters.determinism, parameters.seed)
-    network = networks.build_trainable(base, task, train.features, parameters)
+    network = networks.build(base, task, train.features, parameters)
+    optimizer.freeze(network, parameters.train.freeze)
+    if parameters.train.gradient_checkpointing:
+        network.activation_checkpointing_enable()
     if device.type == "xla":  # a move makes new parameters: before the optimizer
         networks.move(network, device)
     return network
