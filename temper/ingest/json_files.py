@@ -65,7 +65,7 @@ def _records(lines: Iterable[str], name: str) -> Iterator[tuple[int, dict[str, A
 def _parse(text: str, name: str, line: int | None = None) -> Any:
     """Parse a whole file, or the line of it with this number."""
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        return json.loads(text, object_pairs_hook=unique_names)
     except json.JSONDecodeError as error:
         place = f"{name}:{line or error.lineno}"
         raise InputError(f"{place}: not JSON: {error.msg} (column {error.colno})") from None
@@ -79,8 +79,12 @@ def _parse(text: str, name: str, line: int | None = None) -> Any:
         raise InputError(f"{place}: JSON that Python cannot read: {error}") from None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object, whose names must stand once: Python would take the last value."""
+def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object, whose names must stand once: Python would take the last value.
+
+    Raises:
+        InputError: one stands twice.
+    """
     record = dict(pairs)
     if len(record) < len(pairs):
         (name, count), *_ = Counter(name for name, _ in pairs).most_common(1)
@@ -89,7 +93,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _begin_of_refused(text: str) -> int:
-    """Return where the first object to end of those that `_unique` refuses begins."""
+    """Return where the first object to end of those that `unique_names` refuses begins."""
     begins = []
     for token in re.finditer(r'"(?:[^"\\]|\\.)*"|[{}]', text):
         if token[0] == "{":
@@ -97,7 +101,7 @@ def _begin_of_refused(text: str) -> int:
         elif token[0] == "}":
             begin = begins.pop()
             try:
-                json.loads(text[begin : token.end()], object_pairs_hook=_unique)
+                json.loads(text[begin : token.end()], object_pairs_hook=unique_names)
             except InputError:
                 return begin
     raise AssertionError("no object is refused")

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from temper.core.errors import InputError, summary
+from temper.ingest.json_files import unique_names
 
 MAX_BODIES = 4  # read and answered at once, of a server
 TIMEOUT = 30  # s, of a read or write, and of a request's wait for its turn
@@ -171,13 +172,7 @@ def parse(body: bytes) -> Any:
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is no number")
 
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            raise ValueError(f"a name stands twice in one object: {', '.join(found):.80}")
-        return found
-
-    return json.loads(body, parse_constant=refuse, object_pairs_hook=unique)
+    return json.loads(body, parse_constant=refuse, object_pairs_hook=unique_names)
 
 
 def bind(make_handler: Callable[..., Handler], host: str, port: int) -> ThreadingHTTPServer:

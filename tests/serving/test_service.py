@@ -113,7 +113,7 @@ LATER = {"columns": ["text", "words"], "data": [["a", []], ["a"]]}
         ({"dataframe_split": {"columns": ["text", "text"], "data": []}}, "columns twice: text, te"),
         (
             b'{"dataframe_records": [{"text": "a", "text": "b"}]}',
-            "stands twice in one object: text",
+            "the name 'text' stands 2 times in one object",
         ),
         ({"dataframe_records": [ROW, {"words": "a"}]}, "request row 2, column 'text': no value"),
         ({"dataframe_records": [{"text": None, "words": "a"}]}, "row 1, column 'text': no value"),
