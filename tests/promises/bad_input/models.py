@@ -58,15 +58,9 @@ def without_words(path: Path) -> None:
     path.write_text(json.dumps(content))
 
 
-def case(
-    name: str,
-    says: tuple[str, ...],
-    *,
-    files: Mapping[str, FileContent],
-    changes: Mapping[str, Any] = TRAINED,
-    recipe: str | None = None,
-) -> BadInput:
-    return BadInput(name=name, says=says, files=files, changes=changes, recipe=recipe)
+def case(name: str, files: Mapping[str, FileContent], *says: str, **fields: Any) -> BadInput:
+    """Return a case of a model's files; its weights are read with `changes=TRAINED` alone."""
+    return BadInput(name=name, files=files, says=says, **fields)
 
 
 def no_tokenizer(path: Path) -> None:
@@ -74,103 +68,100 @@ def no_tokenizer(path: Path) -> None:
         file.unlink()
 
 
-SCRATCH: dict[str, Any] = {}
 IMAGES = "data/sample/image_classification/model"
 CAUSAL = "data/sample/causal_lm/model"
 SEQ2SEQ = "data/sample/seq2seq_lm/model"
 CASES = [
     case(
         "no_tokenizer",
-        ("model sample:", "data/sample/model has no tokenizer", "every word is unknown"),
-        files={TOKENIZER: no_tokenizer},
-        changes=SCRATCH,
+        {TOKENIZER: no_tokenizer},
+        "model sample:",
+        "data/sample/model has no tokenizer",
+        "every word is unknown",
     ),
     case(
         "tokenizer_of_special_tokens",
-        ("data/sample/model has no tokenizer", "tokenizer.json", "[UNK]"),
-        files={"data/sample/model/tokenizer.json": without_words},
-        changes=SCRATCH,
+        {"data/sample/model/tokenizer.json": without_words},
+        "data/sample/model has no tokenizer",
+        "tokenizer.json",
+        "[UNK]",
     ),
     case(
         "tokenizer_is_no_json",
-        ("model sample: no tokenizer in data/sample/model",),
-        files={"data/sample/model/tokenizer.json": '{"model": '},
-        changes=SCRATCH,
+        {"data/sample/model/tokenizer.json": '{"model": '},
+        "model sample: no tokenizer in data/sample/model",
     ),
     case(
         "tokenizer_is_a_pointer",
-        ("data/sample/model/tokenizer.json: a git-lfs pointer of", "git lfs pull"),
-        files={"data/sample/model/tokenizer.json": POINTER},
-        changes=SCRATCH,
+        {"data/sample/model/tokenizer.json": POINTER},
+        "data/sample/model/tokenizer.json: a git-lfs pointer of",
+        "git lfs pull",
     ),
     case(
         "vocabulary_is_a_pointer",
-        ("data/sample/model/vocab.txt: a git-lfs pointer of", "git lfs pull"),
-        files={"data/sample/model/tokenizer.json": removed, "data/sample/model/vocab.txt": POINTER},
-        changes=SCRATCH,
+        {"data/sample/model/tokenizer.json": removed, "data/sample/model/vocab.txt": POINTER},
+        "data/sample/model/vocab.txt: a git-lfs pointer of",
+        "git lfs pull",
     ),
     case(
         "unknown_tokenizer_class",
-        ("model sample: no tokenizer in data/sample/model", "tokenizer"),
-        files={
+        {
             TOKENIZER: changed(tokenizer_class="NoTokenizer"),
             "data/sample/model/tokenizer.json": removed,
         },
-        changes=SCRATCH,
+        "model sample: no tokenizer in data/sample/model",
+        "tokenizer",
     ),
     case(
         "no_image_processor",
-        (f"model sample: no image processor in {IMAGES}", "preprocessor_config.json"),
-        files={f"{IMAGES}/preprocessor_config.json": removed},
-        changes=SCRATCH,
+        {f"{IMAGES}/preprocessor_config.json": removed},
+        f"model sample: no image processor in {IMAGES}",
+        "preprocessor_config.json",
         recipe="sample-image_classification",
     ),
     case(
         "image_processor_is_no_json",
-        (f"model sample: no image processor in {IMAGES}",),
-        files={f"{IMAGES}/preprocessor_config.json": "size: 32"},
-        changes=SCRATCH,
+        {f"{IMAGES}/preprocessor_config.json": "size: 32"},
+        f"model sample: no image processor in {IMAGES}",
         recipe="sample-image_classification",
     ),
     case(
         "no_end_token",
-        ("the tokenizer has no eos_token, which causal_lm needs", f"{CAUSAL}/tokenizer_config"),
-        files={f"{CAUSAL}/tokenizer_config.json": changed(eos_token=None)},
-        changes=SCRATCH,
+        {f"{CAUSAL}/tokenizer_config.json": changed(eos_token=None)},
+        "the tokenizer has no eos_token, which causal_lm needs",
+        f"{CAUSAL}/tokenizer_config",
         recipe="sample-causal_lm",
     ),
     case(
         "no_end_token_to_write",
-        ("the tokenizer has no eos_token, which seq2seq_lm needs", f"{SEQ2SEQ}/tokenizer_config"),
-        files={f"{SEQ2SEQ}/tokenizer_config.json": changed(eos_token=None)},
-        changes=SCRATCH,
+        {f"{SEQ2SEQ}/tokenizer_config.json": changed(eos_token=None)},
+        "the tokenizer has no eos_token, which seq2seq_lm needs",
+        f"{SEQ2SEQ}/tokenizer_config",
         recipe="sample-seq2seq_lm",
     ),
     case(
         "no_mask_token",
-        ("the tokenizer has no mask_token, which masked_lm needs", TOKENIZER),
-        files={TOKENIZER: changed(mask_token=None, tokenizer_class="TokenizersBackend")},
-        changes=SCRATCH,
+        {TOKENIZER: changed(mask_token=None, tokenizer_class="TokenizersBackend")},
+        "the tokenizer has no mask_token, which masked_lm needs",
+        TOKENIZER,
         recipe="sample-masked_lm",
     ),
     case(
         "no_pad_or_end_token",
-        ("the tokenizer has no pad_token", "sequence_classification needs", TOKENIZER),
-        files={TOKENIZER: changed(pad_token=None, tokenizer_class="TokenizersBackend")},
-        changes=SCRATCH,
+        {TOKENIZER: changed(pad_token=None, tokenizer_class="TokenizersBackend")},
+        "the tokenizer has no pad_token",
+        "sequence_classification needs",
+        TOKENIZER,
     ),
     case(
         "classified_by_an_end_token_that_is_not_there",
-        ("t5 classifies a text by its end token, 1", "its tokenizer adds none"),
-        files={
-            CONFIG: json.dumps({"model_type": "t5", "vocab_size": 1606, "d_model": 8, "d_ff": 8})
-        },
-        changes=SCRATCH,
+        {CONFIG: json.dumps({"model_type": "t5", "vocab_size": 1606, "d_model": 8, "d_ff": 8})},
+        "t5 classifies a text by its end token, 1",
+        "its tokenizer adds none",
     ),
     case(
         "an_encoder_continues_texts",
-        ("bert is an encoder, which sees the words", "model.config: {is_decoder: true}"),
-        files={
+        {
             f"{CAUSAL}/config.json": json.dumps(
                 {
                     "model_type": "bert",
@@ -181,134 +172,120 @@ CASES = [
                 }
             )
         },
-        changes=SCRATCH,
+        "bert is an encoder, which sees the words",
+        "model.config: {is_decoder: true}",
         recipe="sample-causal_lm",
     ),
-    case("no_config", ("data/sample/model has no config.json",), files={CONFIG: removed}),
+    case("no_config", {CONFIG: removed}, "data/sample/model has no config.json", changes=TRAINED),
+    case("config_is_a_list", {CONFIG: "[]"}, f"{CONFIG}: expected keys and values, found a list"),
     case(
-        "config_is_a_list",
-        (f"{CONFIG}: expected keys and values, found a list",),
-        files={CONFIG: "[]"},
-        changes=SCRATCH,
-    ),
-    case(
-        "config_is_text",
-        (f"{CONFIG}: expected keys and values, found one value",),
-        files={CONFIG: '"bert"'},
-        changes=SCRATCH,
+        "config_is_text", {CONFIG: '"bert"'}, f"{CONFIG}: expected keys and values, found one value"
     ),
     case(
         "config_is_cut",
-        (f"{CONFIG} is no JSON: damaged, 15 bytes", "download it again"),
-        files={CONFIG: '{"model_type": '},
-        changes=SCRATCH,
+        {CONFIG: '{"model_type": '},
+        f"{CONFIG} is no JSON: damaged, 15 bytes",
+        "download it again",
     ),
+    case("config_is_binary", {CONFIG: b"\xff\xfe"}, f"{CONFIG} is no JSON: damaged, 2 bytes"),
     case(
-        "config_is_binary",
-        (f"{CONFIG} is no JSON: damaged, 2 bytes",),
-        files={CONFIG: b"\xff\xfe"},
-        changes=SCRATCH,
+        "config_is_a_pointer", {CONFIG: POINTER}, f"{CONFIG}: a git-lfs pointer of", "git lfs pull"
     ),
-    case(
-        "config_is_a_pointer",
-        (f"{CONFIG}: a git-lfs pointer of", "git lfs pull"),
-        files={CONFIG: POINTER},
-        changes=SCRATCH,
-    ),
-    case(
-        "config_is_deep", (f"{CONFIG} is no JSON",), files={CONFIG: "[" * 100_000}, changes=SCRATCH
-    ),
+    case("config_is_deep", {CONFIG: "[" * 100_000}, f"{CONFIG} is no JSON"),
     case(
         "vocab_size_is_text",
-        (CONFIG, "'vocab_size' expected int, got str (value: 'big')"),
-        files={CONFIG: changed(vocab_size="big")},
-        changes=SCRATCH,
+        {CONFIG: changed(vocab_size="big")},
+        CONFIG,
+        "'vocab_size' expected int, got str (value: 'big')",
     ),
-    case(
-        "labels_are_a_list",
-        (f"model sample: {CONFIG}: ",),
-        files={CONFIG: changed(id2label=["a", "b"])},
-        changes=SCRATCH,
-    ),
-    case(
-        "unknown_model_type",
-        (CONFIG, "model type `nix`"),
-        files={CONFIG: changed(model_type="nix")},
-        changes=SCRATCH,
-    ),
+    case("labels_are_a_list", {CONFIG: changed(id2label=["a", "b"])}, f"model sample: {CONFIG}: "),
+    case("unknown_model_type", {CONFIG: changed(model_type="nix")}, CONFIG, "model type `nix`"),
     case(
         "no_model_type",
-        (CONFIG, "`model_type`"),
-        files={CONFIG: changed(model_type=None, architectures=None)},
-        changes=SCRATCH,
+        {CONFIG: changed(model_type=None, architectures=None)},
+        CONFIG,
+        "`model_type`",
     ),
     case(
         "heads_do_not_divide",
-        ("transformers cannot build this bert", "multiple of the number of attention heads"),
-        files={CONFIG: changed(num_attention_heads=3)},
-        changes=SCRATCH,
+        {CONFIG: changed(num_attention_heads=3)},
+        "transformers cannot build this bert",
+        "multiple of the number of attention heads",
     ),
     case(
         "unknown_activation",
-        ("transformers cannot build this bert", "nix"),
-        files={CONFIG: changed(hidden_act="nix")},
-        changes=SCRATCH,
+        {CONFIG: changed(hidden_act="nix")},
+        "transformers cannot build this bert",
+        "nix",
     ),
+    case("an_image_model_for_texts", {CONFIG: json.dumps({"model_type": "convnext"})}, "convnext"),
     case(
-        "an_image_model_for_texts",
-        ("convnext",),
-        files={CONFIG: json.dumps({"model_type": "convnext"})},
-        changes=SCRATCH,
+        "no_weights", {}, "model sample: weights must be safetensors, found none", changes=TRAINED
     ),
-    case("no_weights", ("model sample: weights must be safetensors, found none",), files={}),
     case(
         "pickled_weights",
-        ("found only pytorch_model.bin, which can run code when loaded", "convert them"),
-        files={"data/sample/model/pytorch_model.bin": b"x"},
+        {"data/sample/model/pytorch_model.bin": b"x"},
+        "found only pytorch_model.bin, which can run code when loaded",
+        "convert them",
+        changes=TRAINED,
     ),
     case(
-        "empty_weights", (f"{WEIGHTS}: damaged, 0 bytes", "download it again"), files={WEIGHTS: b""}
+        "empty_weights",
+        {WEIGHTS: b""},
+        f"{WEIGHTS}: damaged, 0 bytes",
+        "download it again",
+        changes=TRAINED,
     ),
-    case("cut_weights", (f"{WEIGHTS}: damaged, 90 bytes",), files={WEIGHTS: cut(90)}),
-    case("cut_header", (f"{WEIGHTS}: damaged, 20 bytes",), files={WEIGHTS: cut(20)}),
+    case("cut_weights", {WEIGHTS: cut(90)}, f"{WEIGHTS}: damaged, 90 bytes", changes=TRAINED),
+    case("cut_header", {WEIGHTS: cut(20)}, f"{WEIGHTS}: damaged, 20 bytes", changes=TRAINED),
     case(
         "weights_are_a_pointer",
-        (f"{WEIGHTS}: a git-lfs pointer of", "git lfs pull"),
-        files={WEIGHTS: POINTER},
+        {WEIGHTS: POINTER},
+        f"{WEIGHTS}: a git-lfs pointer of",
+        "git lfs pull",
+        changes=TRAINED,
     ),
     case(
-        "weights_are_a_page", (f"{WEIGHTS}: damaged, 15 bytes",), files={WEIGHTS: "<!doctype html>"}
+        "weights_are_a_page",
+        {WEIGHTS: "<!doctype html>"},
+        f"{WEIGHTS}: damaged, 15 bytes",
+        changes=TRAINED,
     ),
     case(
         "shard_is_missing",
-        (INDEX, "1 of 2 files are missing", "data/sample/model/model-2.safetensors"),
-        files={
+        {
             "data/sample/model/model-1.safetensors": tensors("a"),
             INDEX: json.dumps(
                 {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
             ),
         },
+        INDEX,
+        "1 of 2 files are missing",
+        "data/sample/model/model-2.safetensors",
+        changes=TRAINED,
     ),
     case(
         "index_is_no_index",
-        (f"{INDEX}: not an index of tensors",),
-        files={WEIGHTS: tensors("a"), INDEX: "[]"},
+        {WEIGHTS: tensors("a"), INDEX: "[]"},
+        f"{INDEX}: not an index of tensors",
+        changes=TRAINED,
     ),
     case(
         "weights_of_another_model",
-        ("the checkpoint lacks bert.embeddings.word_embeddings.weight",),
-        files={WEIGHTS: tensors("encoder.weight")},
+        {WEIGHTS: tensors("encoder.weight")},
+        "the checkpoint lacks bert.embeddings.word_embeddings.weight",
+        changes=TRAINED,
     ),
     case(
         "code_in_the_repository",
-        ("model sample needs the code in its repository", "model.trust_remote_code: true"),
-        files={CONFIG: changed(auto_map={"AutoConfig": "x.X"})},
-        changes=SCRATCH,
+        {CONFIG: changed(auto_map={"AutoConfig": "x.X"})},
+        "model sample needs the code in its repository",
+        "model.trust_remote_code: true",
     ),
     case(
         "more_tokens_than_embeddings",
-        ("the tokenizer has 1606 tokens, the model embeds 100", "model.config.vocab_size to 1606"),
-        files={CONFIG: changed(vocab_size=100)},
-        changes=SCRATCH,
+        {CONFIG: changed(vocab_size=100)},
+        "the tokenizer has 1606 tokens, the model embeds 100",
+        "model.config.vocab_size to 1606",
     ),
 ]
