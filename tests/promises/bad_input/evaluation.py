@@ -2,15 +2,9 @@
 
 from tests.promises.bad_input import ABSENT, BadInput, changed
 
-ZERO_SHOT = {"name": "sample", "template": "This is {}."}
-
 
 def averaged(**values):
     return {"train.weight_averaging": values}
-
-
-def compared(**values):
-    return {"evaluate.zero_shot": {"a": ZERO_SHOT | values}}
 
 
 def point(label="equivalent", **values):
@@ -38,16 +32,6 @@ CASES = (
         says=("train.weight_averaging.count", "greater than or equal to 2", "found 1"),
     ),
     BadInput(
-        name="average-without-a-count",
-        changes=averaged(kind="last"),
-        says=("weight_averaging.count is needed for last",),
-    ),
-    BadInput(
-        name="average-of-more-than-there-are",
-        changes=averaged(kind="last", count=99),
-        says=("count is 99, but training evaluates 2 times", "train.evaluate_every"),
-    ),
-    BadInput(
         name="moving-average-without-decay",
         changes=averaged(kind="ema"),
         says=("weight_averaging.decay is needed for ema",),
@@ -71,41 +55,14 @@ CASES = (
     changed("evaluate.num_worst_examples", -1, "greater than or equal to 0", "found -1"),
     changed("evaluate.slices", "genre", "valid array", "found 'genre'"),
     changed(
-        "evaluate.slices",
-        ["genre"],
-        "evaluate.slices: names 'genre'",
-        "add it to data.extra_columns",
-    ),
-    changed(
         "evaluate.metrics",
         ["accuracy"],
         "evaluate.metrics: 'accuracy' is not module.name of a file under `code`",
-    ),
-    BadInput(
-        name="metric-that-its-module-lacks",
-        changes={"code": {"mine": "mine.py"}, "evaluate.metrics": ["mine.f9"]},
-        files={"mine.py": "def f1(predictions, references):\n    return {}\n"},
-        says=("evaluate.metrics: mine.py has no function or class 'f9'", "there are f1"),
     ),
     changed(
         "evaluate.span_decoding",
         {"n_best": 3, "max_answer_length": 3},
         "evaluate.span_decoding: has no effect here with sequence_classification",
-    ),
-    BadInput(
-        name="zero-shot-template-without-a-place",
-        changes=compared(template="This is it."),
-        says=("evaluate.zero_shot.a", "template 'This is it.' needs one {} for the phrase"),
-    ),
-    BadInput(
-        name="zero-shot-phrase-of-no-label",
-        changes=compared(phrases={"same": "x"}),
-        says=("evaluate.zero_shot.a.phrases: 'same' is not a label", "not_equivalent, equivalent"),
-    ),
-    BadInput(
-        name="zero-shot-labels-of-one-phrase",
-        changes=compared(phrases={"equivalent": "x", "not_equivalent": "x"}),
-        says=("'not_equivalent' and 'equivalent' have the same phrase, 'x'",),
     ),
     BadInput(
         name="operating-point-with-two-targets",

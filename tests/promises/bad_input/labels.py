@@ -178,21 +178,7 @@ CASES = [
     ),
     table("unknown_label", AB, "'a'", "there are A, b", task__labels=["A", "b"]),
     table("one_label", "text,label\nx,b\ny,b\n", "train has 1 label (b); two are needed"),
-    table("half_labelled", AB + "w,\n", "train row 4, column 'label': no label", "3 other rows"),
-    table("no_labels", "text,label\nx,\ny,\n", "column 'label'", "has no labels"),
-    table("label_column", AB, "no column 'lable'", "'label'", task__label="lable"),
-    table("label_is_text", AB, "two of the task's columns are the same", task__label="text"),
-    table("label_twice", AB, "labels holds a name twice", task__labels=["a", "a"]),
-    BadInput(
-        name="unseen_label",
-        changes=ONE_TEXT | {"data.files": {"train": "own.csv", "test": "test.csv"}},
-        files={"own.csv": AB, "test.csv": "text,label\nw,c\n"},
-        says=("test.csv", "test has labels that train lacks", "c 1; move rows of them to train"),
-    ),
     # parameters that name labels
-    table("no_positive", AB, "positive_label", "a or b", evaluate__positive_label=None),
-    table("positive_unknown", AB, "'B' is not a label", "a, b", evaluate__positive_label="B"),
-    table("threshold_of_one_label", AB, "evaluate.threshold", "remove", evaluate__threshold=0.5),
     table(
         "threshold_lacks_label",
         FLAGS,
@@ -234,9 +220,7 @@ CASES = [
     table("regression_inf", "text,label\nx,1\ny,-inf\n", "row 2", "'-inf'", base=REGRESSION),
     table("regression_wide", "text,label\nx,1\ny,1e300\n", "'1e300'", "3.4", base=REGRESSION),
     lines("regression_big", [{"text": "x", "label": 10**400}], "row 1", base=REGRESSION),
-    table("regression_word", "text,label\nx,1\ny,good\n", "'good' is not a", base=REGRESSION),
     table("regression_comma", 'text,label\nx,"1,5"\n', "'1,5' is not a", base=REGRESSION),
-    table("regression_labels", AB, "has no labels", base=REGRESSION, task__labels=["a", "b"]),
     # the right choice
     choices("choice_beyond", 2, "train row 2, column 'label': choice 2 of 2", "from 0"),
     choices("choice_word", "first", "train row 2, column 'label'", "'first'"),

@@ -32,7 +32,6 @@ CASES = [
     launch("python_tag", "a: !!python/name:os.system\n", "tags such as"),
     launch("not_utf_8", SINGLE.replace("'NO'", "'NÖ'"), "distributed_type is 'NÖ'"),
     launch("unknown_key", f"{SINGLE}num_proceses: 2\n", "unknown keys (['num_proceses'])"),
-    launch("no_processes", "distributed_type: 'NO'\n", "num_processes", "found None"),
     launch("no_type", "num_processes: 1\n", "distributed_type is None", "MULTI_GPU"),
     launch("gpu_ids_number", f"{SINGLE}gpu_ids: 0\n", "gpu_ids must be 'all' or text", "found 0"),
     launch("gpu_ids_list", f"{SINGLE}gpu_ids: [0, 1]\n", "gpu_ids must be 'all'", "found [0, 1]"),
@@ -71,15 +70,5 @@ CASES = [
         "'NO'",
         "MULTI_GPU\ngpu_ids: '0'",
         "accelerate refuses it: Less than two GPU ids",
-    ),
-    BadInput(
-        name="absent",
-        changes={"train.launch": "singel"},
-        says=("params.yaml:", "train.launch", "no launch/singel.yaml (did you mean 'single'?)"),
-    ),
-    BadInput(
-        name="batch_does_not_divide",
-        changes={"train.launch": "cpu_2", "train.batch_size": 7},
-        says=("params.yaml:", "train.batch_size", "7 is not a multiple of 2 processes", "use a"),
     ),
 ]

@@ -176,7 +176,6 @@ CASES = [
         "model.config: {is_decoder: true}",
         recipe="sample-causal_lm",
     ),
-    case("no_config", {CONFIG: removed}, "data/sample/model has no config.json", changes=TRAINED),
     case("config_is_a_list", {CONFIG: "[]"}, f"{CONFIG}: expected keys and values, found a list"),
     case(
         "config_is_text", {CONFIG: '"bert"'}, f"{CONFIG}: expected keys and values, found one value"
@@ -206,22 +205,7 @@ CASES = [
         CONFIG,
         "`model_type`",
     ),
-    case(
-        "heads_do_not_divide",
-        {CONFIG: changed(num_attention_heads=3)},
-        "transformers cannot build this bert",
-        "multiple of the number of attention heads",
-    ),
-    case(
-        "unknown_activation",
-        {CONFIG: changed(hidden_act="nix")},
-        "transformers cannot build this bert",
-        "nix",
-    ),
     case("an_image_model_for_texts", {CONFIG: json.dumps({"model_type": "convnext"})}, "convnext"),
-    case(
-        "no_weights", {}, "model sample: weights must be safetensors, found none", changes=TRAINED
-    ),
     case(
         "pickled_weights",
         {"data/sample/model/pytorch_model.bin": b"x"},
@@ -281,11 +265,5 @@ CASES = [
         {CONFIG: changed(auto_map={"AutoConfig": "x.X"})},
         "model sample needs the code in its repository",
         "model.trust_remote_code: true",
-    ),
-    case(
-        "more_tokens_than_embeddings",
-        {CONFIG: changed(vocab_size=100)},
-        "the tokenizer has 1606 tokens, the model embeds 100",
-        "model.config.vocab_size to 1606",
     ),
 ]

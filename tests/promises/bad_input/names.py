@@ -92,8 +92,6 @@ CASES = [
         {"model.name": "my model", "model.files": {}, "model.from_scratch": False},
         "model.name: 'my model' is no id on the Hub, nor a key of model.files (none)",
     ),
-    hub_id("path", {"model.name": "data/sample/model"}, "name is a folder that DVC does not watch"),
-    hub_id("near", {"model.name": "sample "}, "(did you mean 'sample'?)"),
     hub_id(
         "data",
         {"data.source": "hub", "data.files": {}, "data.hub": {"name": "my data"}},

@@ -12,7 +12,6 @@ def split(validation: float, test: float, seed: int = 1) -> dict[str, Any]:
 
 
 CASES = [
-    changed("train.class_weights", [1.0, 2.0, 3.0], "3", "2 labels"),
     changed("train.class_weights", [1.0, -2.0], "[1.0, -2.0]", "negative"),
     changed("train.class_weights", [0.0, 0.0], "[0.0, 0.0]", "above 0"),
     changed("train.class_weights", [], "[]", "above 0"),
@@ -29,10 +28,8 @@ CASES = [
     changed("train.learning_rate", 0, "greater than 0", "0"),
     changed("train.max_grad_norm", INFINITE, "valid number"),
     changed("train.max_loss", NOT_A_NUMBER),
-    changed("train.epochs", 0, "greater than 0"),
     changed("train.batch_size", 2.5, "2.5"),
     changed("train.batch_size", True, "integer", "True"),
-    changed("train.warmup_ratio", 1, "less than 1"),
     changed("data.split", split(0.6, 0.6), "0.6", "below 1"),
     changed("data.split", split(0.5, 0.5), "no rows for train"),
     changed("data.split", split(-0.1, 0.1), "validation", "-0.1"),
@@ -48,12 +45,8 @@ CASES = [
         "less than 4294967296",
     ),
     changed("data.subset", {"train": 1}, "data.subset.train: leaves train 1 row", "two labels"),
-    changed("data.subset", {"train": 0}, "train"),
     changed("data.subset", {"train": 100_000}, "100000 rows", "has only"),
-    changed("data.subset", {"train": 1.5}, "1.5"),
     changed("data.subset", {"tset": 10}, "no split 'tset'", "'test'"),
-    changed("data.fold", {"k": 1, "index": 0}, "k"),
-    changed("data.fold", {"k": 5, "index": 5}, "index 5", "0 to 4"),
     changed("model.config.num_hidden_layers", -2, "whole number from 1", "-2"),
     changed("model.config.num_hidden_layers", 0, "whole number from 1"),
     changed("model.config.num_hidden_layers", True, "int", "True"),

@@ -31,19 +31,9 @@ CASES = [
         "data.hub: splits has no effect with source: files",
     ),
     BadInput(
-        name="files_beside_hub",
-        changes={"data.source": "hub", "data.hub": {"name": "nyu-mll/glue"}},
-        says=("data: files must be {} while source is 'hub'", "DVC would watch them"),
-    ),
-    BadInput(
         name="glob_beside_hub",
         changes=FROM_HUB | {"data.hub": {"name": "nyu-mll/glue"}, "data.glob": "{split}-*.csv"},
         says=("data.glob: chooses among local files, and source is hub",),
-    ),
-    BadInput(
-        name="hub_without_a_name",
-        changes=FROM_HUB,
-        says=("data: hub.name is needed while source is 'hub'",),
     ),
     changed(
         "data.source",
