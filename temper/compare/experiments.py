@@ -44,9 +44,7 @@ class Experiment:
         Raises:
             InputError: DVC has it neither in its cache nor in a remote.
         """
-        content = self._read(path, self.files.read_bytes)
-        assert isinstance(content, bytes)
-        return content
+        return self._read(path, self.files.read_bytes)
 
     def fetch(self, folder: str, target: Path) -> None:
         """Copy an output folder.

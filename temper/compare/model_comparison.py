@@ -120,15 +120,14 @@ def test_all(
             first=models[0].name,
             differences=[differences[i - 1] for differences in by_metric],
             mcnemar=mcnemar,
-            num_same=sum(map(is_same, models[0].rows, models[i].rows)),
+            num_same=sum(
+                first["prediction"] == second["prediction"]
+                for first, second in zip(models[0].rows, models[i].rows, strict=True)
+            ),
             changed=changed_rows(models[0], models[i]),
         )
         for i, mcnemar in zip_longest(others, mcnemars)
     ]
-
-
-def is_same(first: Row, second: Row) -> bool:
-    return first["prediction"] == second["prediction"]
 
 
 def changed_rows(first: EvaluatedModel, second: EvaluatedModel) -> tuple[ChangedRows, ChangedRows]:

@@ -27,8 +27,8 @@ def reason(error: BaseException) -> int | None:
             number = int(match[1] or match[2])
         if number in NO_ROOM:
             return number
-        if UNNUMBERED.search(str(seen)):
-            return _guess()
+        if UNNUMBERED.search(str(seen)):  # the likelier reason: a limit, if one is set
+            return errno.ENOSPC if _file_limit() is None else errno.EFBIG
     return None
 
 
@@ -68,8 +68,3 @@ def _file_limit() -> int | None:
     """Return the largest file in bytes that this process may write; None where all are allowed."""
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     return None if limit == resource.RLIM_INFINITY else limit
-
-
-def _guess() -> int:
-    """Return the likelier reason of an error without a number: a limit, if one is set."""
-    return errno.ENOSPC if _file_limit() is None else errno.EFBIG

@@ -134,8 +134,9 @@ def _write_selected(
             "sha256": artifacts.sha256_file(file),
         }
     arrow.write_index(target, selection)
-    ratio = imbalance(summaries["train"]["label_counts"])
-    return {**report, "splits": summaries, **({"imbalance": ratio} if ratio else {})}
+    if counts := [count for count in summaries["train"]["label_counts"].values() if count]:
+        report["imbalance"] = round(max(counts) / min(counts), 2)
+    return report | {"splits": summaries}
 
 
 def column_types(task: TaskParams, data: DataParams, encoder: LabelEncoder | None) -> "Features":
@@ -203,12 +204,6 @@ def _count_labels(file: Path, task: TaskParams, encoder: LabelEncoder | None) ->
         known = ids.drop_null().to_numpy()
         counts = np.bincount(known[known >= 0], minlength=len(encoder.names))
     return dict(zip(encoder.names, counts.tolist(), strict=True))
-
-
-def imbalance(counts: Mapping[str, int]) -> float | None:
-    """Return the ratio of the most frequent label to the rarest one that occurs."""
-    occurring = [count for count in counts.values() if count]
-    return round(max(occurring) / min(occurring), 2) if occurring else None
 
 
 def rename_columns(
