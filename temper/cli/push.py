@@ -10,6 +10,7 @@ import typer
 
 from temper.core import artifacts
 from temper.core.errors import InputError
+from temper.ingest import hub_client
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo
@@ -80,6 +81,7 @@ def upload(repo_id: str, folder: Path, *, is_space: bool, private: bool) -> "Com
 
     if get_token() is None:
         raise InputError("no token: set HF_TOKEN to one with write access to the repository")
+    hub_client.limit_waits()
     kind, sdk = ("space", "docker") if is_space else ("model", None)
     try:
         api = HfApi()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from temper.core import arrow, causes
 from temper.core.errors import InputError, alternatives, explain_full_disk, summary
-from temper.ingest import hub_files
+from temper.ingest import hub_client, hub_files
 from temper.ingest.columns import ColumnBatch
 from temper.ingest.dataset import SourceSplits
 from temper.params.data import HubDataset
@@ -30,6 +30,7 @@ def explain_hub_errors(what: str, revision: str | None) -> Iterator[None]:
     from datasets.exceptions import DatasetNotFoundError, DatasetsError, FileNotFoundDatasetsError
     from huggingface_hub import constants, errors
 
+    hub_client.limit_waits()
     where = f"{what} at {revision or 'its main branch'}"
     try:
         with explain_full_disk(Path(constants.HF_HOME)), _network_errors():  # of its cache
@@ -48,6 +49,10 @@ def explain_hub_errors(what: str, revision: str | None) -> Iterator[None]:
         if status in (401, 403):
             hint = "set HF_TOKEN to a token with access"
         raise InputError(f"{where}: the Hub returned {status}: {hint}") from None
+    except errors.OfflineModeIsEnabled:
+        raise InputError(
+            f"{where}: HF_HUB_OFFLINE is set, and the Hub is asked; unset it"
+        ) from None
     except (httpx2.HTTPError, ConnectionError, OSError, EOFError) as error:
         raise InputError(
             f"{where}: the connection failed ({type(error).__name__}: {error!s:.200}); earlier "

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from temper.core.errors import InputError
+from temper.ingest import hub_client
 from temper.init import document, embeddings, quality, refusals, settings
 from temper.init.facts import describe
 from temper.init.finders import columns_of, find_roles
@@ -135,6 +136,7 @@ def check_model_id(name: str) -> bool:
 
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise InputError(f"--model: no such folder: {name}")
+    hub_client.limit_waits()
     try:
         HfApi().model_info(name)
     except errors.RepositoryNotFoundError as error:
