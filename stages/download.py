@@ -40,6 +40,7 @@ def open_hub_splits(data: DataParams) -> tuple[dataset.SourceSplits, dict[str, A
     from temper.ingest import hub
 
     source, info = hub.open_dataset(data.hub)
+    print_commit(str(data.hub.name), data.hub.revision, info.sha, "data.hub")
     card = info.card_data.to_dict() if info.card_data else {}
     licence = card.get("license")
     description = {
@@ -79,42 +80,55 @@ def download_model(parameters: params.Params, target: Path) -> dict[str, Any]:
     from temper.ingest import base_model  # imports torch, which a data set does not need
 
     p = parameters.model
-    folder, origin = fetch_model(p, p.files)
+    folder, origin = fetch_model(p, p.files, "model")
     summary = base_model.write(folder, p, registry.load(parameters), target) | origin
     artifacts.write_json(target / "summary.json", summary)
     return summary
 
 
-def fetch_model(p: HubModel | ModelParams, files: dict[str, str]) -> tuple[Path, dict[str, Any]]:
-    """Return a model's folder, and the commit and licence of one of the Hub."""
+def fetch_model(
+    p: HubModel | ModelParams, files: dict[str, str], key: str
+) -> tuple[Path, dict[str, Any]]:
+    """Return a model's folder, and the commit and licence of one of the Hub.
+
+    Args:
+        key: where params.yaml has it.
+    """
     if p.name in files:
         return Path(files[p.name]), {}
     from temper.ingest import hub
 
     folder, info = hub.fetch_model(p.name, p.revision)
+    print_commit(p.name, p.revision, info.sha, key)
     return folder, {
         "commit": info.sha,
         "license": info.card_data.license if info.card_data else None,
     }
 
 
-def download_inference_model(p: HubModel, files: dict[str, str], target: Path) -> dict[str, Any]:
-    """Copy the config, weights and processor of a model that is used without training.
+def print_commit(name: str, revision: str | None, commit: str | None, key: str) -> None:
+    """Say which commit a branch or tag of the Hub is at, and how to stay with it."""
+    if revision != commit:
+        print(f"{name} on the Hub is at commit {commit} now; to stay there: {key}.revision")
 
-    Returns:
-        its name, and the commit and licence of one of the Hub.
+
+def download_inference_model(p: HubModel, files: dict[str, str], target: Path, key: str) -> None:
+    """Copy a model that is used without training: config, weights, processor, where it is from.
+
+    Args:
+        key: where params.yaml has it.
 
     Raises:
         InputError: the model has no safetensors, or needs code in its repository.
     """
-    from temper.ingest import base_model
+    from temper.ingest import base_model, teachers
 
-    folder, origin = fetch_model(p, files)
+    folder, origin = fetch_model(p, files, key)
     base_model.check_inference_model(folder, p.name)
     for pattern in base_model.INFERENCE_FILES:
         for file in sorted(folder.glob(pattern)):
             shutil.copyfile(file, target / file.name)
-    return {"name": p.name} | origin
+    artifacts.write_json(target / teachers.ORIGIN_FILE, {"name": p.name} | origin)
 
 
 def download_teacher(parameters: params.Params, name: str, target: Path) -> None:
@@ -125,13 +139,12 @@ def download_teacher(parameters: params.Params, name: str, target: Path) -> None
     """
     from temper.ingest import teachers
 
-    p = parameters.train.teachers[name]
-    origin = download_inference_model(p, parameters.model.files, target)
+    p, key = parameters.train.teachers[name], f"train.teachers.{name}"
+    download_inference_model(p, parameters.model.files, target, key)
     try:
         teachers.check(target, p.name, registry.load(parameters))
     except errors.InputError as error:
-        raise errors.InputError(f"train.teachers.{name}: {error}") from None
-    artifacts.write_json(target / teachers.ORIGIN_FILE, origin)
+        raise errors.InputError(f"{key}: {error}") from None
 
 
 def print_dataset(summary: dict[str, Any], data: DataParams, examples: str) -> None:
@@ -188,9 +201,12 @@ def main(what: str, manifests: Path, target: Path) -> None:
             download_teacher(parameters, target.name, folder)
             print(f"{target.name}: {parameters.train.teachers[target.name].name}")
         else:
-            zero_shot, translators = parameters.evaluate.zero_shot, parameters.tokenize.translators
-            model = (zero_shot if what == "zero_shot" else translators)[target.name]
-            download_inference_model(model, parameters.model.files, folder)
+            group, models = {
+                "zero_shot": ("evaluate.zero_shot", parameters.evaluate.zero_shot),
+                "translator": ("tokenize.translators", parameters.tokenize.translators),
+            }[what]
+            model, key = models[target.name], f"{group}.{target.name}"
+            download_inference_model(model, parameters.model.files, folder, key)
             print(f"{target.name}: {model.name}")
 
 

@@ -61,8 +61,8 @@ def served(write_params):
 
 
 def download(served, what, check=True, **variables):
-    targets = {"dataset": "data/raw", "model": "data/base", "teacher": "data/teachers"}
-    target = targets[what]
+    targets = {"dataset": "raw", "model": "base", "teacher": "teachers", "zero_shot": "zero_shot"}
+    target = f"data/{targets[what]}"
     Path("data/files", what).mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "stages.download", what, f"data/files/{what}", target]
     more = {
@@ -90,7 +90,9 @@ def from_hub(write_params, **changes):
 def test_pins_a_branch_to_its_commit(served, write_params):
     """summary.json has the commit and the licence, and rows are those of the configuration."""
     from_hub(write_params)
-    download(served, "dataset")
+    done = download(served, "dataset")
+    stay = f"on the Hub is at commit {hub.COMMIT} now; to stay there:"
+    assert f"me/data {stay} data.hub.revision\n" in done.stdout
     summary = artifacts.read_json(Path("data/raw/summary.json"))
     assert summary["commit"] == hub.COMMIT
     assert summary["name"] == "me/data"
@@ -139,13 +141,27 @@ def test_a_teacher_comes_from_its_commit(served, write_params):
     shutil.copy(ROOT / "dvc.yaml", ".")
     served.repos["models/me/big"] = {p.name: p.read_bytes() for p in Path("big").iterdir()}
     served.repos["models/me/big"]["training_args.bin"] = b"not fetched"
-    download(served, "teacher", DVC_STAGE="teachers@big")
+    done = download(served, "teacher", DVC_STAGE="teachers@big")
+    assert "to stay there: train.teachers.big.revision\n" in done.stdout
     found = Path("data/teachers/big")
     origin = {"name": "me/big", "commit": hub.COMMIT, "license": "mit"}
     assert artifacts.read_json(found / "origin.json") == origin
     weights = [artifacts.sha256_file(f / "model.safetensors") for f in (found, Path("big"))]
     assert weights[0] == weights[1]
     assert not (found / "training_args.bin").exists()
+
+
+def test_a_zero_shot_model_comes_from_its_commit(served, write_params):
+    """The commit is beside its weights; where params.yaml names it, nothing is said of it."""
+    model = {"name": "me/big", "revision": hub.COMMIT, "template": "It is {}."}
+    write_params(evaluate__zero_shot={"big": model})
+    write_teacher(Path("big"))
+    shutil.copy(ROOT / "dvc.yaml", ".")
+    served.repos["models/me/big"] = {p.name: p.read_bytes() for p in Path("big").iterdir()}
+    done = download(served, "zero_shot", DVC_STAGE="zero_shot@big")
+    assert "to stay there" not in done.stdout
+    origin = artifacts.read_json(Path("data/zero_shot/big/origin.json"))
+    assert origin == {"name": "me/big", "commit": hub.COMMIT, "license": "mit"}
 
 
 def test_recovers_from_a_connection_cut_in_mid_file(served, write_params):
