@@ -50,23 +50,34 @@ def _cell(name: str, scores: dict[str, float]) -> dict[str, Any]:
     }
 
 
-def confusion_matrix(rows: list[dict[str, str]], names: list[str]) -> dict[str, Any] | None:
-    """Return the confusion matrix as counts and shares of the actual label, in order of ids."""
+def confusion_matrix(
+    rows: list[dict[str, str]], names: list[str], per_class: list[dict[str, str]]
+) -> dict[str, Any] | None:
+    """Return the confusion matrix as counts and shares of the actual label, in order of ids.
+
+    Args:
+        rows: actual and predicted label of each row, but those of less frequent labels.
+        names: of all labels.
+        per_class: the table that has the support of each label, of all rows.
+    """
     if not rows:
         return None
-    present = {row["actual"] for row in rows}
+    present = {row[key] for row in rows for key in ("actual", "predicted")}
     labels = [name for name in names if name in present]
     counts = Counter((row["actual"], row["predicted"]) for row in rows)
+    support = {row["label"]: int(row["support"]) for row in per_class}
     lines = []
     for actual in labels:
-        row = [counts[actual, predicted] for predicted in labels]
-        total = max(sum(row), 1)
         cells = [
-            {"count": count, "share": count / total, "right": predicted == actual}
-            for predicted, count in zip(labels, row, strict=True)
+            {
+                "count": counts[actual, predicted],
+                "share": counts[actual, predicted] / max(support[actual], 1),
+                "right": predicted == actual,
+            }
+            for predicted in labels
         ]
         lines.append({"name": actual, "cells": cells})
-    return {"names": labels, "lines": lines}
+    return {"names": labels, "lines": lines, "left_out": sum(support.values()) - len(rows)}
 
 
 def gaps(scores: Scores, metrics_module: str) -> list[dict[str, str]]:
@@ -162,7 +173,9 @@ def write(
         curves=plots.curves(folder),
         decisions=decision_table.read(folder),
         decision_head=decision_table.HEAD,
-        confusion=confusion_matrix(tables.read_csv(folder / "confusion.csv"), label_names),
+        confusion=confusion_matrix(
+            tables.read_csv(folder / "confusion.csv"), label_names, listed["per_class"]
+        ),
         inputs=task.texts,
         kept=tables.kept_columns(parameters.data.extra_columns, task),
         worst=plots.worst(listed["worst"], task.metrics, list(task.texts)),

@@ -16,7 +16,7 @@ from temper.params.task_schema import TaskSchema
 from temper.tasks.base import audio
 from temper.tasks.base.images import open_image
 
-MOST_LABELS = 30  # in the confusion matrix; the most frequent ones
+MOST_LABELS = 30  # in the confusion matrix; those of most rows
 MOST_PAIRS = 30
 MOST_POINTS = 200  # of a curve
 MOST_VALUES = 30  # of a slice column; the most frequent ones
@@ -71,10 +71,14 @@ def per_type(counts: Counter[tuple[str, str]]) -> Table:
 def confusion(
     predictions: np.ndarray, references: np.ndarray, names: Sequence[str]
 ) -> tuple[Table, Table]:
-    """Return (actual, predicted) per row for the most frequent labels, and the worst pairs."""
+    """Return (actual, predicted) per row for the most frequent labels, and the worst pairs.
+
+    A label that no row has may be predicted: it is among them, after those that rows have.
+    """
     cells = Counter(zip(references.tolist(), predictions.tolist(), strict=True))
-    support = Counter(references.tolist())
-    frequent = {label for label, _ in support.most_common(MOST_LABELS)}
+    support, predicted_as = Counter(references.tolist()), Counter(predictions.tolist())
+    labels = sorted(support | predicted_as, key=lambda i: (-support[i], -predicted_as[i], i))
+    frequent = set(labels[:MOST_LABELS])
     rows = [
         {"actual": names[actual], "predicted": names[predicted]}
         for (actual, predicted), count in sorted(cells.items())

@@ -5,7 +5,7 @@ import csv
 
 import numpy as np
 
-from temper.evaluation import tables
+from temper.evaluation import report, tables
 from temper.params.task import MaskedLM
 from temper.tasks.base import audio
 
@@ -35,6 +35,30 @@ def test_tables_match_a_hand_made_example(tmp_path):
     worst = tables.worst_rows(file, np.arange(7.0), examples, task, 2)
     assert [row["text"] for row in worst] == ["x", "w"]
     assert (worst[0]["reference"], worst[0]["prediction"]) == ("c", "b")
+
+
+def test_a_label_that_no_row_has_is_a_column_of_the_confusion_matrix(monkeypatch):
+    """Cells and shares are scikit-learn's; what is left out of many labels is counted."""
+    from sklearn.metrics import confusion_matrix
+
+    predictions, references = np.array([0, 0, 1, 2, 2, 2, 1]), np.array([0, 0, 0, 2, 2, 2, 2])
+    names = ["a", "b", "c", "never"]
+    counted = (np.bincount(x, minlength=4) for x in (predictions, references))
+    per_class = tables.per_class(names, np.array([2, 0, 3, 0]), *counted)
+    rows, _ = tables.confusion(predictions, references, names)
+    matrix = report.confusion_matrix(rows, names, per_class)
+    assert (matrix["names"], matrix["left_out"]) == (["a", "b", "c"], 0)
+    cells = [[cell["count"] for cell in line["cells"]] for line in matrix["lines"]]
+    assert cells == confusion_matrix(references, predictions).tolist()
+    shares = [[cell["share"] for cell in line["cells"]] for line in matrix["lines"]]
+    np.testing.assert_allclose(
+        shares, confusion_matrix(references, predictions, normalize="true"), atol=1e-12
+    )
+    monkeypatch.setattr(tables, "MOST_LABELS", 2)
+    rows, _ = tables.confusion(predictions, references, names)
+    matrix = report.confusion_matrix(rows, names, per_class)
+    assert (matrix["names"], matrix["left_out"]) == (["a", "c"], 2)
+    assert [line["cells"][i]["share"] for i, line in enumerate(matrix["lines"])] == [2 / 3, 0.75]
 
 
 def test_a_long_text_is_listed_and_read_again(tmp_path):
