@@ -3,17 +3,21 @@
 `temper summary`
 """
 
+import json
 import os
 import shlex
 import textwrap
 from pathlib import Path
 
+import yaml
+from pydantic import ValidationError
 from rich.console import Console
 
 from temper import params, repo
 from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.evaluation import decision_table, report
+from temper.params.renamed import with_current_names
 from temper.prediction.engines import why_no_graph
 
 METRICS, REPORT = Path("data/evaluation/metrics.json"), Path("data/evaluation/report.html")
@@ -28,7 +32,9 @@ def summary() -> None:
     for path in (METRICS, REPORT, EXPORT / "config.json", repo.LOCK):
         if not path.exists():
             raise InputError(f"{path} does not exist; run dvc repro")
-    parameters = params.load()
+    now = params.load()
+    parameters = made_with(now)
+    edited = repo.changed(params.flatten(parameters), params.flatten(now))
     metrics = artifacts.read_json(METRICS)
     report.text_table(metrics, parameters.task.metrics).print(Console())
     for gap in report.gaps(metrics, parameters.task.metrics):
@@ -50,8 +56,25 @@ def summary() -> None:
     print_entry("model", *model)
     print_entry("report", str(REPORT))
     print_entry("lock file", *repo.lock_verdict().splitlines())
+    if edited:
+        print_entry(
+            "edited",
+            f"{', '.join(repo.summarized(edited))} in {params.PARAMS_FILE}: all above is of the "
+            f"values in {repo.LOCK}",
+        )
     print_entry("runs", tracking_command())
-    print_entry("next", *map(command_line, *zip(*next_commands(parameters), strict=True)))
+    commands = next_commands(parameters, is_edited=bool(edited))
+    print_entry("next", *map(command_line, *zip(*commands, strict=True)))
+
+
+def made_with(now: params.Params) -> params.Params:
+    """Return the parameters that the export was made with; those of now where it cannot be told."""
+    stages = yaml.safe_load(repo.LOCK.read_text(encoding="utf-8"))["stages"]
+    groups = stages.get("export", {}).get("params", {}).get(params.PARAMS_FILE.as_posix())
+    try:
+        return params.Params.model_validate_json(json.dumps(with_current_names(groups or {})[0]))
+    except ValidationError:  # an earlier version's, or a pipeline of your own
+        return now
 
 
 def print_entry(name: str, *texts: str) -> None:
@@ -83,8 +106,13 @@ def command_line(command: str, effect: str) -> str:
     return commented if effect and len(commented) <= LINE - INDENT else command
 
 
-def next_commands(parameters: params.Params) -> list[tuple[str, str]]:
-    """Return commands that work in this state of the repository, in order, and what for."""
+def next_commands(parameters: params.Params, *, is_edited: bool = False) -> list[tuple[str, str]]:
+    """Return commands that work in this state of the repository, in order, and what for.
+
+    Args:
+        parameters: that the export was made with.
+        is_edited: whether params.yaml has others by now.
+    """
     learning_rate = f"{2 * parameters.train.learning_rate:g}"
     compare = [
         (f"dvc exp run -S train.learning_rate={learning_rate}", "another model"),
@@ -92,7 +120,9 @@ def next_commands(parameters: params.Params) -> list[tuple[str, str]]:
     ]
     commands = []
     is_uncommitted = bool(repo.try_git("status", "--porcelain", "--", *COMMITTED))
-    if is_comparable("HEAD"):  # the next experiment would replace a result that is not committed
+    if is_edited:
+        commands = [("dvc repro", f"with {params.PARAMS_FILE} as it is now")]
+    elif is_comparable("HEAD"):  # the next experiment would replace a result that is not committed
         files = " ".join(COMMITTED)
         keep = (f"git commit -qm 'A better model' {files}", "if it is")
         back = (f"git checkout {files} && dvc checkout", "if not")

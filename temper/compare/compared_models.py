@@ -16,13 +16,14 @@ from temper.compare import experiments
 from temper.compare.experiments import METRICS, Experiment
 from temper.core import pipeline
 from temper.core.errors import InputError, nearest
-from temper.repo import check_repository, hashes, try_git
+from temper.repo import changed_on_disk, check_repository, hashes, try_git
 from temper.tracking import store
 
 if TYPE_CHECKING:
     from dvc.api import DVCFileSystem
 
 EVALUATION = "data/evaluation"
+READ = (EVALUATION, "data/export", "data/history", "data/raw")  # outputs that are compared
 WORKSPACE = "workspace"
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 MAX_COMMITS = 300  # searched for the results of an MLflow run, newest first
@@ -77,6 +78,12 @@ def open_model(name: str, rev: str | None) -> Experiment:
     """
     experiment = experiments.open_experiment(name, rev)
     check_lock(name, experiment.files)
+    others = [p for p in changed_on_disk() if p in READ and Path(p).exists()] if not rev else []
+    if others:
+        raise InputError(
+            f"{name}: {', '.join(others)} on disk are not those of dvc.lock, as after a git "
+            "checkout alone: dvc checkout restores those of dvc.lock, dvc repro makes them anew"
+        )
     return experiment
 
 

@@ -86,6 +86,23 @@ def test_shows_scores_sizes_and_next_commands(finished, capsys):
     assert "train_accuracy" not in out
 
 
+def test_scores_are_those_of_the_parameters_in_dvc_lock(finished, write_params, capsys):
+    """An edit of params.yaml since is named; F1 stays that of the label it was computed for."""
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    lock(STAGES | {"export": {"params": {"params.yaml": values}}})
+    summary.summary()
+    assert "\nedited " not in capsys.readouterr().out
+    write_params(evaluate__positive_label="not_equivalent", train__epochs=9)
+    summary.summary()
+    out = capsys.readouterr().out
+    assert "f1 is that of equivalent (" in out
+    assert "edited     evaluate.positive_label, train.epochs in params.yaml: all above is" in out
+    assert "next       dvc repro   # with params.yaml as it is now\n           dvc plots" in out
+    lock(STAGES | {"export": {"params": {"params.yaml": {"seed": 42}}}})  # not all of them
+    summary.summary()
+    assert "f1 is that of not_equivalent (" in capsys.readouterr().out
+
+
 def test_recommends_only_what_works_now(finished, capsys, monkeypatch):
     """HEAD is comparable, or becomes so by a commit, or cannot be compared with at all."""
     parameters = params.load()

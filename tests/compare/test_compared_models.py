@@ -120,6 +120,12 @@ def test_opens_experiments_revisions_and_the_workspace_by_name(stub, monkeypatch
     assert re.search(
         r"workspace vs HEAD: (significantly better|not significant)", capsys.readouterr().out
     )
+    repository.run(stub, "git checkout -q params.yaml dvc.lock")  # the outputs are another's
+    message = (
+        r"workspace: data/evaluation(, data/raw)? on disk are not those of dvc\.lock.*checkout"
+    )
+    with pytest.raises(InputError, match=message):
+        compare.compare(["HEAD", "workspace"], html=stub / "c.html")
 
 
 def test_a_store_that_does_not_answer_is_one_line(monkeypatch):
