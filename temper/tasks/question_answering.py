@@ -110,7 +110,10 @@ class QuestionAnswering(Task):
     def answers(
         self, outputs: Outputs, features: Rows, examples: Rows
     ) -> Iterator[tuple[str, float]]:
-        """Yield each example's answer, and by how many logits its span beats no answer."""
+        """Yield each example's answer, and by how many logits its span beats no answer.
+
+        Where a context has no tokens there is no span, and that is minus infinity.
+        """
         p = self.settings.evaluate.span_decoding
         assert p is not None
         slices = windows.example_slices(features["example_id"], len(examples))
@@ -132,8 +135,10 @@ class QuestionAnswering(Task):
     def prediction_columns(
         self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
     ) -> Columns:
+        """Return the answer and by how much it beats none; null where a context has no tokens."""
         texts, margins = zip(*self.answers(outputs, features, examples), strict=True)
-        return {"prediction": list(texts), "score": [round(float(m), 6) for m in margins]}
+        scores = [round(float(m), 6) if np.isfinite(m) else None for m in margins]
+        return {"prediction": list(texts), "score": scores}
 
     def snippet(self) -> str:
         return self.auto_model_snippet(

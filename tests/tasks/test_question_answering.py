@@ -100,6 +100,18 @@ def test_no_answer_must_beat_the_best_span_by_the_threshold(threshold, silent):
     assert (answer == "") is silent
 
 
+def test_a_context_without_tokens_has_no_answer_and_no_score():
+    """JSON has no infinity: one such row would keep all rows of a file or request unanswered."""
+    task, processor, _ = load("recipes/sample-question_answering.yaml")
+    given = {"question": ["Where?"] * 3, "context": ["", "\u200b", "Anna went to Oslo."]}
+    rows = inference.RowList(as_rows(task.encode(given, processor, mode="predict")))
+    outputs = {"logits": [np.ones((2, len(row["input_ids"]))) for row in rows]}
+    examples = inference.RowList(as_rows(given))
+    found = task.prediction_columns(outputs, rows, examples, processor)
+    assert found["prediction"][:2] == ["", ""]
+    assert found["score"] == [None, None, 0.0]
+
+
 def test_a_long_question_is_cut_without_a_warning_of_transformers():
     """It would say that the model fails on what is cut before it reads it."""
     task, processor, _ = load("recipes/sample-question_answering.yaml")
