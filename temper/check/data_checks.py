@@ -19,6 +19,7 @@ from temper.ingest.text_files import Note
 from temper.params import evaluate_rules, rules, text_template
 from temper.params.schema import Params
 from temper.params.task import TaskParams
+from temper.params.task_schema import MEDIA
 from temper.training import optimizer
 
 WINDOWED = ("question_answering", "causal_lm", "masked_lm")  # an example may give several rows
@@ -76,10 +77,16 @@ def find_splits(parameters: Params, findings: Findings) -> dict[str, LocalSplit]
 def read_splits(
     parameters: Params, splits: dict[str, LocalSplit], findings: Findings
 ) -> dict[str, SplitStats]:
-    """Read each split; those with a broken row are reported and left out."""
+    """Read each split; those with a broken row are reported and left out.
+
+    So are those that lack a column of files or conversations, which has no empty value.
+    """
     data, stats = parameters.data, {}
     notes: dict[str, None] = {}  # on how files are read, once each
+    needed = {n for n, kind in parameters.task.inputs.items() if kind in (*MEDIA, "messages")}
     for split, local in splits.items():
+        if needed & {*local.missing}:
+            continue
         with findings.at(f"data.files.{split}", f"{data.files[split]}: "):
             batches = read(local, split, parameters, notes.setdefault)
             stats[split] = read_split(batches, parameters.task, data, split)
@@ -122,7 +129,7 @@ def check_target(
         return
     if set(task.label_columns) & set(splits["train"].columns):
         names, file = ", ".join(task.label_columns), parameters.data.files["train"]
-        message = f"column {names!r} of {file} has no labels; all are empty, null or -1"
+        message = f"column {names!r} of {file} has {task.no_label[1]}"
         findings.add(key_of(task, task.label_columns[0]), message)
 
 
@@ -137,8 +144,9 @@ def check_columns(parameters: Params, splits: dict[str, LocalSplit], findings: F
     required += [("data.extra_columns", name, list(splits)) for name in data.extra_columns]
     if data.split.group is not None:
         required.append(("data.split.group", data.split.group, ["train"]))
-    if len(task.label_columns) == 1:  # several are checked where they are joined
-        required.append((key_of(task, task.label_columns[0]), task.label_columns[0], ["train"]))
+    labels = [name for name in task.label_columns if name not in task.inputs]
+    if len(labels) == 1:  # several are checked where they are joined
+        required.append((key_of(task, labels[0]), labels[0], ["train"]))
     for key, name, in_splits in required:
         accepted = {name, name.split(".")[0]}  # a.b is the field b of the column a
         lacking = [s for s in in_splits if s in splits and not accepted & set(splits[s].columns)]

@@ -8,7 +8,7 @@ from typing import Any
 from temper.core.errors import InputError, alternatives
 from temper.data_loop import source_rows
 from temper.data_loop.source_rows import Source
-from temper.ingest import columns, label_encoder, label_values
+from temper.ingest import columns, label_encoder, label_values, literals
 from temper.params.classification import SequenceClassification
 from temper.params.schema import Params
 from temper.params.task import TaskParams
@@ -130,7 +130,7 @@ def _items(value: Any, labels: Sequence[str]) -> Sequence[Any]:
     if isinstance(value, list | tuple):
         return value
     if isinstance(value, str) and value.lstrip().startswith("[") and [value] != [*labels]:
-        return columns.parse_list(value)
+        return literals.parse_list(value)
     return labels if isinstance(value, str | None) or len(labels) != 1 else [value]
 
 

@@ -217,6 +217,8 @@ def input_text(value: Any, input_kind: str) -> str:
         return thumbnail(value)
     if input_kind == "audio":
         return beginning(value)
+    if input_kind == "messages":
+        return "\n".join(f"{message['role']}: {message['content']}" for message in value)
     return " ".join(value) if input_kind == "texts" else value
 
 

@@ -39,6 +39,7 @@ LIBRARIES = (
 EXAMPLES = PLACEHOLDERS | {  # of a request's values, on the model's page; none is a row of the data
     "text": "A text.",
     "texts": ["a", "list", "of", "texts"],
+    "messages": [{"role": "user", "content": "A question."}],
 }
 
 

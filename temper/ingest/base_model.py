@@ -135,6 +135,7 @@ def read_processor(
         base_tokenizer.check_pair_head(processor, params)
         base_tokenizer.check_special_tokens(processor, inner, folder, params, task)
         base_tokenizer.add_tokens(processor, params)
+        base_tokenizer.end_turns(processor, params, task)
         processor.name_or_path = ""  # is saved with it
         processor.init_kwargs.pop("name_or_path", None)
     return processor
@@ -209,6 +210,8 @@ def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[s
         summary |= _tokenizer_summary(processor, config, params)
     if base_tokenizer.is_plain_classifier(params, task):
         _set_padding(config, processor)
+    if "messages" in task.params.inputs.values():  # of what a pipeline ends an answer with
+        config.eos_token_id = processor.eos_token_id
     config._name_or_path = ""
     config.save_pretrained(str(target / "weights"))
     processor.save_pretrained(str(target / "processor"))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from temper.core.errors import InputError
 from temper.params.model import ModelParams
-from temper.tasks.base import Task
+from temper.tasks.base import Task, conversations
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
@@ -100,3 +100,18 @@ def add_tokens(tokenizer: "PreTrainedTokenizerBase", params: ModelParams) -> Non
         if token in tokenizer.get_vocab():
             raise InputError(f"model.new_tokens: {token!r} is already in the vocabulary; remove it")
     tokenizer.add_tokens(list(params.new_tokens or ()))
+
+
+def end_turns(tokenizer: "PreTrainedTokenizerBase", params: ModelParams, task: Task) -> None:
+    """Make what ends an answer in the chat template the end token, if conversations are learned.
+
+    Raises:
+        InputError: see `conversations.find_frame`.
+    """
+    if "messages" not in task.params.inputs.values():
+        return
+    try:
+        end = conversations.find_frame(tokenizer).end
+    except InputError as error:
+        raise InputError(f"model {params.name}: {error}") from None
+    tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)

@@ -1,23 +1,18 @@
 """Column values as files and the Hub store them → the value types a task reads.
 
-The types are those of a task's `inputs` and `target`: text, texts, image, audio, index and answers
-are converted here, labels in `label_values`. `a.b` names the value b inside the objects of column
-a, as in {"translation": {"en": …}}.
+The types are those of a task's `inputs` and `target`: text, texts, messages, image, audio, index
+and answers are converted here, labels in `label_values`. `a.b` names the value b inside the objects
+of column a, as in {"translation": {"en": …}}.
 """
 
-import ast
-import contextlib
-import io
-import itertools
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from tokenize import NL, STRING, TokenError, generate_tokens
 from typing import Any
 
 from temper.core.errors import InputError, alternatives
+from temper.ingest import literals
 from temper.ingest.file_names import file_bytes, file_name, with_name
-from temper.tasks.base import audio, images
+from temper.tasks.base import audio, images, messages
 
 MAX_CHARACTERS = 10_000_000  # of a text: a very long novel has 3 million
 ANSWER_KEYS = ("text", "answer_start")
@@ -111,6 +106,12 @@ def convert(values: Sequence[Any], value_type: str, where: Callable[[int], str])
     return converted
 
 
+def texts_of(value: Any) -> list[str]:
+    """Return the texts of a converted value: of a text itself, of a conversation its messages'."""
+    items = value if isinstance(value, list) else [value]
+    return [item["content"] if isinstance(item, dict) else item for item in items]
+
+
 def column_type(value_type: str) -> Any:
     """Return the `datasets` type of a converted column; labels are names."""
     from datasets import List, Value
@@ -123,49 +124,12 @@ def column_type(value_type: str) -> Any:
         "number": Value("float32"),
         "text": Value("string"),
         "texts": List(Value("string")),
+        "messages": List({"role": Value("string"), "content": Value("string")}),
         "image": Value("binary"),
         "audio": Value("binary"),
         "index": Value("int32"),
         "answers": {"text": List(Value("string")), "answer_start": List(Value("int32"))},
     }[value_type]
-
-
-def split_words(text: str) -> list[Any]:
-    """Read words that a table holds as a list, as text, or separated by spaces.
-
-    Raises:
-        InputError: the text begins as a list and is none.
-    """
-    return parse_list(text) if text.lstrip().startswith("[") else text.split()
-
-
-def parse_list(text: str) -> list[Any]:
-    """Read a list that a table holds as text: in JSON, or as Python prints it.
-
-    Raises:
-        InputError: it is neither.
-    """
-    parsed = _parse(text)
-    if not isinstance(parsed, list):
-        raise InputError(
-            f"expected a list such as [\"a\", \"b\"] or ['a', 'b'], found {text!r:.60}"
-        )
-    return parsed
-
-
-def _parse(text: str) -> Any:
-    """Read JSON or what Python prints; None for all else.
-
-    NumPy's `['a' 'b']` is among the rest: Python would join it to `ab`.
-    """
-    with contextlib.suppress(ValueError, RecursionError):
-        return json.loads(text)
-    with contextlib.suppress(ValueError, SyntaxError, MemoryError, TokenError, RecursionError):
-        tokens = generate_tokens(io.StringIO(text.strip()).readline)
-        types = [token.type for token in tokens if token.type != NL]
-        if (STRING, STRING) not in itertools.pairwise(types):
-            return ast.literal_eval(text.strip())
-    return None
 
 
 def _text(value: Any) -> str:
@@ -183,10 +147,14 @@ def _text(value: Any) -> str:
 
 
 def _texts(value: Any) -> list[str]:
-    value = split_words(value) if isinstance(value, str) else value
+    value = literals.split_words(value) if isinstance(value, str) else value
     if not isinstance(value, list | tuple):
         raise TypeError("expected a list of strings, a JSON list, or words separated by spaces")
     return [_text(item) for item in value]
+
+
+def _conversation(value: Any) -> tuple[list[messages.Message], str | None]:
+    return messages.split(literals.parse(value) if isinstance(value, str) else value)
 
 
 def _image(value: Any) -> bytes:
@@ -217,7 +185,7 @@ def _index(value: Any) -> int | None:
 def _answers(value: Any) -> dict[str, list[Any]] | None:
     if value is None:
         return None
-    value = _parse(value) if isinstance(value, str) else value
+    value = literals.parse(value) if isinstance(value, str) else value
     if isinstance(value, list) and all(isinstance(answer, dict) for answer in value):
         # SQuAD's nested format
         value = {name: [answer.get(name) for answer in value] for name in ANSWER_KEYS}
@@ -239,6 +207,8 @@ def _answers(value: Any) -> dict[str, list[Any]] | None:
 CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "text": _text,
     "texts": _texts,
+    "messages": lambda value: _conversation(value)[0],  # what an answer is generated from
+    "answer": lambda value: _conversation(value)[1],  # of the same column
     "image": _image,
     "audio": _audio,
     "index": _index,

@@ -73,10 +73,7 @@ def _select(
         InputError: the options cannot be satisfied.
     """
     if task.target is not None and not stats["train"].num_labelled:
-        raise InputError(
-            f"train has no labels in column {', '.join(task.label_columns)!r}; all are missing, "
-            "null or -1"
-        )
+        raise InputError(f"train, column {', '.join(task.label_columns)!r}: {task.no_label[1]}")
     selection, filtered = row_selection.select_rows(stats, task, data)
     label_counts = row_selection.label_counts(stats, selection, data)
     encoder = label_encoder.build_encoder(task, label_counts)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from temper.core.errors import InputError
-from temper.ingest import columns, label_probabilities
+from temper.ingest import columns, label_probabilities, literals
 from temper.ingest.columns import ColumnBatch, Locate, find_column, num_rows
 from temper.params.classification import SequenceClassification
-from temper.params.task import Embeddings, TaskParams
+from temper.params.task import CausalLM, Embeddings, TaskParams
 
 MINUS_ONE = ("-1", -1)
 FLAGS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
@@ -42,6 +42,9 @@ def read_targets(batch: ColumnBatch, task: TaskParams, split: str, locate: Locat
         return label_probabilities.likeliest(label_probabilities.read(batch, task, split, locate))
     if isinstance(task, SequenceClassification) and isinstance(task.label, tuple):
         return _join_flags(batch, task.label, split, locate)
+    if isinstance(task, CausalLM) and task.messages is not None:
+        conversations = columns.get_column(batch, task.messages, split)
+        return columns.convert(conversations, "answer", locate(task.messages))
     values, where = find_column(batch, name) or [None] * num_rows(batch), locate(name)
     if value_type in columns.CONVERTERS:
         converted = columns.convert(values, value_type, where)
@@ -89,7 +92,7 @@ def _label_names(value: Any, task: TaskParams) -> list[str]:
     """Return one name, or any number for multi-label and tags."""
     value_type, labels = task.target_type, [value]
     if value_type == "tags":
-        labels = columns.split_words(value) if isinstance(value, str) else list(value)
+        labels = literals.split_words(value) if isinstance(value, str) else list(value)
     elif value_type == "classes":
         labels = _list_of_labels(value, getattr(task, "label_separator", None))
     for label in labels:
@@ -106,7 +109,7 @@ def _list_of_labels(value: Any, separator: str | None) -> list[Any]:
     if not isinstance(value, str):
         raise InputError(f"expected a list of labels, found {value!r:.60}")
     if separator is None and value.lstrip().startswith("["):
-        return columns.parse_list(value)
+        return literals.parse_list(value)
     if separator is None and value.strip():
         raise InputError(
             f"expected several labels, found {value!r:.60}: set task.label_separator, or write "
@@ -119,15 +122,15 @@ def _list_of_labels(value: Any, separator: str | None) -> list[Any]:
 
 def _is_list(text: str) -> bool:
     try:
-        return text.lstrip().startswith("[") and bool(columns.parse_list(text))
+        return text.lstrip().startswith("[") and bool(literals.parse_list(text))
     except InputError:
         return False
 
 
-def describe_unlabelled(value: Any, where: str) -> str:
+def describe_unlabelled(value: Any, where: str, task: TaskParams) -> str:
     """Name a row without a label, and say how -1 becomes one."""
     hint = ' (-1 stands for no label; to have it as one, list "-1" in task.labels with the rest)'
-    return f"{where}: no label{hint if value in MINUS_ONE else ''}"
+    return f"{where}: {task.no_label[0]}{hint if value in MINUS_ONE else ''}"
 
 
 def _join_flags(

@@ -108,7 +108,7 @@ def read_split(
         if None in targets and not unlabelled:
             first = targets.index(None)
             value = (columns.find_column(batch, name) or targets)[first]
-            unlabelled = label_values.describe_unlabelled(value, locate(label_columns)(first))
+            unlabelled = label_values.describe_unlabelled(value, locate(label_columns)(first), task)
         records = _records(stats, converted, targets, task)
         if data.split.group and (split == "train" or columns.find_column(batch, data.split.group)):
             groups = columns.get_column(batch, data.split.group, split)
@@ -194,7 +194,7 @@ def _records(
     if task.medium is not None:  # one file at a time: its hexadecimal text is twice as large
         records["key"] = [splits.row_key([value.hex() for value in files]) for files in examples]
     else:
-        rows = [["\x1e".join(v) if isinstance(v, list) else v for v in row] for row in examples]
+        rows = [["\x1e".join(columns.texts_of(v)) for v in row] for row in examples]
         records["key"] = [splits.text_key(texts) for texts in rows]
         records["characters"] = [sum(map(len, texts)) for texts in rows]
         needed = [name in task.for_prediction().inputs for name in task.inputs]

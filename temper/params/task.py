@@ -13,6 +13,8 @@ from temper.params.classification import (
 from temper.params.group import Columns, Group, Name
 from temper.params.task_schema import NAME, Input, Target, TaskSchema, Template, TruncateColumn
 
+ANSWER = "answer"  # the column of data/raw with the last message of conversations
+
 
 class TokenClassification(TaskSchema):
     name: Literal["token_classification"] = Field(description=NAME)
@@ -74,6 +76,9 @@ class CausalLM(TaskSchema):
     text: Annotated[Name | None, Target("text")] = None
     """The column to learn: texts, or the completions of prompts. Absent: template makes plain
     texts."""
+    messages: Annotated[Name | None, Input("messages")] = None
+    """The column of conversations, whose answers are learned as the tokenizer's chat template
+    writes them. Absent: `text` is learned."""
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -81,7 +86,19 @@ class CausalLM(TaskSchema):
 
     @property
     def target(self) -> tuple[str, str] | None:
+        if self.messages:
+            return ANSWER, "text"
         return super().target if self.prompt or self.template else None
+
+    @property
+    def label_columns(self) -> Columns:
+        return (self.messages,) if self.messages else super().label_columns
+
+    @property
+    def no_label(self) -> tuple[str, str]:
+        if self.messages:
+            return "no answer at its end", "no conversation that ends with an answer"
+        return super().no_label
 
 
 class Seq2SeqLM(TaskSchema):

@@ -22,8 +22,14 @@ def text_conflicts(p: Params) -> Iterator[Conflict]:
     if key is None:
         return
     template, column = getattr(task, "template", None), getattr(task, key)
+    if isinstance(task, CausalLM) and task.messages is not None:
+        for name in ("prompt", "template", "truncate_column", "text"):
+            if getattr(task, name) is not None:
+                yield f"task.{name}", "has no effect with task.messages; remove one of them"
+        return
     if isinstance(task, CausalLM) and task.text is None and template is None:
-        yield "task.text", "missing; name the column of texts or completions, or write a template"
+        message = "missing; name the column of texts or completions, or write a template"
+        yield "task.text", f"{message}; of conversations, name it in task.messages"
     elif not task.inputs:
         yield f"task.{key}", "missing; name the column, or write a template of several"
     if template is not None and column is not None:

@@ -127,6 +127,11 @@ class TaskSchema(Group):
         return tuple(column for column, _ in self._marked(Target)) if self.target else ()
 
     @property
+    def no_label(self) -> tuple[str, str]:
+        """What is said that a row without a label has, and rows that all lack one."""
+        return "no label", "no labels; all are empty, null or -1"
+
+    @property
     def examples_name(self) -> str:
         """What examples are called where they are counted."""
         return MEDIA[self.medium] if self.medium else "rows"

@@ -27,6 +27,7 @@ EXAMPLES_PER_CHUNK = 2000  # decoded together
 PLACEHOLDERS = {  # type of an input → a value that stands for any
     "text": "a",
     "texts": ["a", "b"],
+    "messages": [{"role": "user", "content": "a"}],
     "image": b"P6 1 1 255 \0\0\0",
     "audio": audio.silence(),
 }

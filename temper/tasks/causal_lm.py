@@ -1,4 +1,7 @@
-"""Texts → a model that continues them; or prompts → completions, with no loss on the prompt."""
+"""Texts → a model that continues them; or prompts → completions, with no loss on the prompt.
+
+Conversations are prompts with several completions, the assistant's answers.
+"""
 
 import json
 from collections import Counter, defaultdict
@@ -10,7 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from temper.params.schema import Settings
-from temper.tasks.base import Baselines, Mode, Outputs, SplitData, Task, arrays, language, windows
+from temper.params.task import ANSWER
+from temper.tasks.base import (
+    Baselines,
+    Mode,
+    Outputs,
+    SplitData,
+    Task,
+    arrays,
+    conversations,
+    language,
+    windows,
+)
 from temper.tasks.base.arrays import Batch, Columns, Features, Rows
 from temper.tasks.base.texts import shortened
 
@@ -30,6 +44,8 @@ class CausalLM(Task):
         super().__init__(settings)
         self.packing = self.params.target is None
         prompt = json.dumps(self.params.placeholder("a prompt"), ensure_ascii=False)
+        if self.params.messages:
+            prompt = '[{"role": "user", "content": "a question"}]'
         options = language.generate_arguments(settings)
         self.pipeline_input = f"{prompt}{options}, return_full_text=False"
         self.outputs_needed = ("logits",) if self.packing else ("logits", "tokens")
@@ -37,10 +53,17 @@ class CausalLM(Task):
     def is_labelled(self, features: "Dataset") -> bool:
         if self.packing:
             return True
+        if self.params.messages:
+            return any(map(any, features["answer_mask"][:1000]))
         lengths = zip(features["length"][:1000], features["prompt_length"][:1000], strict=True)
         return any(length > prompt_length for length, prompt_length in lengths)
 
     def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
+        if self.params.messages:
+            contexts = examples[self.params.messages]
+            answers = examples.get(ANSWER, [None] * len(contexts))
+            max_length = self.settings.tokenize.max_length or 0
+            return conversations.encode(processor, contexts, answers, max_length)
         if not self.packing:
             return self.encode_prompts(examples, processor)
         texts = [*self.params.read_text(examples)]
@@ -101,7 +124,11 @@ class CausalLM(Task):
         labels = []  # of the next token
         for row in rows:
             start = max(row.get("prompt_length", 1), 1)
-            labels.append([arrays.IGNORE_INDEX] * (start - 1) + list(row["input_ids"][start:]))
+            following = list(row["input_ids"][start:])
+            if "answer_mask" in row:
+                pairs = zip(following, row["answer_mask"][1:], strict=True)
+                following = [i if counts else arrays.IGNORE_INDEX for i, counts in pairs]
+            labels.append([arrays.IGNORE_INDEX] * (start - 1) + following)
         batch = arrays.pad_ids(ids, length, processor)  # (batch, tokens) each
         return batch | {"labels": arrays.pad(labels, length, arrays.IGNORE_INDEX)}
 
@@ -117,7 +144,7 @@ class CausalLM(Task):
     def baselines(self, train: SplitData, splits: Mapping[str, SplitData]) -> Baselines:
         """Return a bigram model's statistics, or the most frequent completion."""
         if not self.packing:
-            usual = Counter(train.examples[self.params.text]).most_common(1)[0][0]
+            usual = Counter(train.examples[self.params.target[0]]).most_common(1)[0][0]
             completions = {
                 split: [(usual, None)] * len(data.examples) for split, data in splits.items()
             }
@@ -139,13 +166,20 @@ class CausalLM(Task):
         stats = language.sum_by_example(outputs["logits"], features, len(examples))
         if "tokens" not in outputs:
             return stats
-        texts = processor.batch_decode(outputs["tokens"], skip_special_tokens=True)
-        return list(zip(texts, stats, strict=True))
+        return list(zip(self.written(outputs, processor), stats, strict=True))
 
     def prediction_columns(
         self, outputs: Outputs, features: Rows, examples: Rows, processor: Any
     ) -> Columns:
-        return {"prediction": processor.batch_decode(outputs["tokens"], skip_special_tokens=True)}
+        return {"prediction": self.written(outputs, processor)}
+
+    def written(self, outputs: Outputs, tokenizer: Any) -> list[str]:
+        """Return the generated texts; of an answer, without what the template writes before it."""
+        texts = tokenizer.batch_decode(outputs["tokens"], skip_special_tokens=True)
+        if not self.params.messages:
+            return texts
+        lead = conversations.find_frame(tokenizer).lead.strip()
+        return [text.strip().removeprefix(lead).strip() for text in texts]
 
     def format_value(self, value: Any) -> str:
         if isinstance(value, tuple):

@@ -12,6 +12,7 @@ import yaml
 from temper import params
 from temper.core import yaml_file
 from temper.tasks.base import registry
+from tests.helpers import chats
 from tests.helpers.workspace import ROOT, change, load_data
 
 ROWS = {"train": 200, "validation": 24, "test": 24}
@@ -58,10 +59,15 @@ def prepare_sample(folder: Path, recipe: str, changes: dict) -> params.Params:
         rows = rows_of(source, count)
         if tree["task"]["name"] == "masked_lm":  # other words are hidden each time: fewer texts
             rows = rows[:4] * (count // 4)
+        if messages := tree["task"].get("messages"):
+            rows = [{messages: chats.say(row["sentence1"], row["label"])} for row in rows]
         write_rows(Path(f"{split}{suffix}"), rows)
         tree["data"]["files"][split] = f"{split}{suffix}"
     (model,) = tree["model"]["files"].values()
-    shutil.copytree(ROOT / model, folder / model)
+    if "messages" in tree["task"]:
+        chats.write_model(folder / model)
+    else:
+        shutil.copytree(ROOT / model, folder / model)
     Path("params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
     parameters = params.load()
     return load_data(parameters)

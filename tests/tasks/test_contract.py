@@ -54,6 +54,10 @@ CASES = {  # name → recipe, changes that let 200 rows be learned by heart
         "recipes/sample-causal_lm.yaml",
         {"train.epochs": 12, "task.prompt": "sentence1", "task.text": "label"},
     ),
+    "causal_lm conversations": (
+        "recipes/sample-causal_lm.yaml",
+        {"train.epochs": 12, "task": {"name": "causal_lm", "messages": "chat"}},
+    ),
 }
 QUICK = ("token_classification",)  # the others take more than 3 s
 
@@ -298,6 +302,7 @@ NOT_SERVED = (  # by ONNX Runtime and tokenizers alone
     "seq2seq_lm",
     "causal_lm",
     "causal_lm prompts",
+    "causal_lm conversations",
 )
 
 
@@ -488,6 +493,7 @@ CALLED_WITH = {  # in the code of the model card
     "question_answering": '"a question", "a text that answers it"',
     "seq2seq_lm": '"a text"',
     "causal_lm prompts": '"a prompt"',
+    "causal_lm conversations": '[{"role": "user", "content": "a question"}]',
 }
 
 
@@ -512,7 +518,7 @@ def test_the_code_of_the_model_card_answers_as_predict_does(done):
                 continue
         elif name == "question_answering" and names["start"] > names["end"]:
             continue
-        elif name == "causal_lm prompts":
+        elif name.startswith("causal_lm"):
             answer = answer[0]["generated_text"]
         compared.append(task.format_value(answer) == predicted["prediction"])
     assert len(compared) > 5

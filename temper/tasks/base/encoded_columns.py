@@ -26,7 +26,7 @@ def column_types(columns: Mapping[str, list], raw: "Features", task: Task) -> "F
     known |= dict.fromkeys(
         ("input_ids", "prompt_ids", "word_ids", "starts", "ends", "shape"), integers
     )
-    known["token_type_ids"] = small_integers
+    known |= dict.fromkeys(("token_type_ids", "answer_mask"), small_integers)
     known |= dict.fromkeys(("pixel_values", "input_values", "input_features"), Value("binary"))
     known |= {arrow.AUGMENTED: Value("bool"), arrays.LABEL_PROBABILITIES: List(Value("float32"))}
     if "labels" in columns:

@@ -1,0 +1,187 @@
+"""Conversations → token ids, as a tokenizer's chat template writes them, and which are answers'.
+
+An answer has the tokens from where the template asks for it to the token that ends its turn.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from temper.core.errors import InputError
+from temper.tasks.base.arrays import Columns
+from temper.tasks.base.messages import ASSISTANT, SYSTEM, USER, Message
+from temper.tasks.base.windows import require_fast
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+DATE = (  # for templates that write today's, with which the tokens would change every day
+    "{% macro strftime_now(format) %}"
+    "{{ {'%Y-%m-%d': '2024-07-26', '%d %B %Y': '26 July 2024'}.get(format, '26 Jul 2024') }}"
+    "{% endmacro %}"
+)
+PROBE = "Seven."  # an answer, to see what a template writes around one
+FIX = "write one to chat_template.jinja in the model's folder"
+
+
+class Frame(NamedTuple):
+    """What a chat template writes around an answer, after it has asked for it."""
+
+    lead: str  # often nothing
+    end: int  # the token that ends the turn
+
+
+class Encoded(NamedTuple):
+    """A conversation's tokens."""
+
+    ids: list[int]
+    is_answer: list[int]  # 1: of an answer, or what ends its turn
+    full_length: int  # tokens, before any were left out
+
+
+def render(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], *, asks: bool) -> str:
+    """Return the text of a conversation; `asks` begins an answer after it.
+
+    Raises:
+        InputError: the template refuses the messages.
+    """
+    template = tokenizer.get_chat_template()
+    if "strftime_now" in template:
+        template = DATE + template
+    try:
+        text: Any = tokenizer.apply_chat_template(
+            list(messages), chat_template=template, tokenize=False, add_generation_prompt=asks
+        )
+    except Exception as error:  # jinja2's, and what the template's code raises
+        raise InputError(
+            f"the chat template refuses {_describe(messages)}: {' '.join(str(error).split()):.200}"
+        ) from None
+    return text
+
+
+def find_frame(tokenizer: "PreTrainedTokenizerBase") -> Frame:
+    """Return what the chat template writes around an answer.
+
+    Raises:
+        InputError: there is no template, or it ends answers by no token of its own.
+    """
+    if not tokenizer.chat_template:
+        raise InputError(f"the tokenizer has no chat template, which task.messages needs: {FIX}")
+    asked: list[Message] = [{"role": USER, "content": "What is four and three?"}]
+    before = render(tokenizer, asked, asks=True)
+    whole = render(tokenizer, [*asked, {"role": ASSISTANT, "content": PROBE}], asks=False)
+    lead, found, tail = whole.removeprefix(before).partition(PROBE)
+    if not whole.startswith(before) or not found:
+        raise InputError(f"the chat template asks for answers otherwise than it writes them: {FIX}")
+    special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+    special.discard(tokenizer.unk_token_id)
+    ends = [i for i in tokenizer(tail, add_special_tokens=False)["input_ids"] if i in special]
+    if not ends:
+        raise InputError(
+            f"the chat template writes {tail!r:.40} after an answer, which has no special token "
+            f"that could end generation: {FIX}"
+        )
+    return Frame(lead, ends[0])
+
+
+def encode(
+    tokenizer: "PreTrainedTokenizerBase",
+    contexts: Sequence[Sequence[Message]],
+    answers: Sequence[str | None],
+    max_length: int,
+) -> Columns:
+    """Return the columns of conversations, each with its last answer where there is one.
+
+    One that is too long loses its oldest questions with their answers, as many as it must; the
+    system message stays. If the last question alone is too long, it loses its beginning where an
+    answer is generated, and its end where it is learned.
+
+    Raises:
+        InputError: the template refuses a conversation, or writes its answers otherwise later.
+    """
+    end, asked, whole = find_frame(tokenizer).end, [], []
+    for context, answer in zip(contexts, answers, strict=True):
+        asked.append(_fit(tokenizer, context, end, max_length))
+        if answer is not None:
+            answered = [*context, {"role": ASSISTANT, "content": answer}]
+            whole.append(_fit(tokenizer, answered, end, max_length))
+        else:
+            whole.append(asked[-1])
+    return {
+        "input_ids": [row.ids[:max_length] for row in whole],
+        "answer_mask": [row.is_answer[:max_length] for row in whole],
+        "prompt_ids": [row.ids[-max_length:] for row in asked],
+        "length": [min(len(row.ids), max_length) for row in whole],
+        "full_length": [row.full_length for row in whole],
+        "example_id": list(range(len(whole))),
+    }
+
+
+def _fit(
+    tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], end: int, max_length: int
+) -> Encoded:
+    """Return a conversation without as many of its first turns as it has to lose to fit."""
+    whole = _encode(tokenizer, messages, end)
+    if len(whole.ids) <= max_length:
+        return whole
+    system = [message for message in messages if message["role"] == SYSTEM]
+    roles = [message["role"] for message in messages]
+    turns = [i for i, pair in enumerate(pairwise(roles), 1) if pair == (ASSISTANT, USER)]
+    shorter = [[*system, *messages[i:]] for i in turns]
+    if not shorter:
+        return whole
+    first = bisect_left(  # of those that fit, or the last one
+        shorter,
+        True,
+        hi=len(shorter) - 1,
+        key=lambda rest: len(_encode(tokenizer, rest, end).ids) <= max_length,
+    )
+    return _encode(tokenizer, shorter[first], end)._replace(full_length=whole.full_length)
+
+
+def _encode(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], end: int) -> Encoded:
+    """Return the tokens of messages; if the last one is no answer, with the request for one."""
+    asks = messages[-1]["role"] != ASSISTANT
+    text = render(tokenizer, messages, asks=asks)
+    encoded = require_fast(tokenizer, "task.messages")(
+        text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+    )
+    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+    is_answer, stops = [0] * len(ids), [stop for _, stop in offsets]
+    for start, stop in [] if asks else _answer_spans(tokenizer, messages, text):
+        for i in range(bisect_right(stops, start), len(ids)):
+            if offsets[i][0] >= stop:
+                break
+            is_answer[i] = 1
+            if ids[i] == end:
+                break
+    return Encoded(ids, is_answer, len(ids))
+
+
+def _answer_spans(
+    tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], text: str
+) -> Iterator[tuple[int, int]]:
+    """Yield where each answer begins and ends in the text of a conversation, in characters.
+
+    Raises:
+        InputError: the text does not begin as that of the messages up to there.
+    """
+    for i, message in enumerate(messages):
+        if message["role"] != ASSISTANT:
+            continue
+        before = render(tokenizer, messages[:i], asks=True)
+        after = render(tokenizer, messages[: i + 1], asks=False)
+        if not (after.startswith(before) and text.startswith(after)):
+            raise InputError(
+                f"the chat template writes answer {i + 1} of {_describe(messages)} otherwise where "
+                f"the conversation goes on, so that it cannot be found in the text; {FIX} that "
+                "does not, or keep only conversations of one answer"
+            )
+        yield len(before), len(after)
+
+
+def _describe(messages: Sequence[Message]) -> str:
+    first = next((m["content"] for m in messages if m["role"] == USER), "")
+    roles = ", ".join(message["role"] for message in messages[:5]) + ", …" * (len(messages) > 5)
+    return f"a conversation ({roles}; the user: {' '.join(first.split())!r:.60})"

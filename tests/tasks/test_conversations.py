@@ -1,0 +1,149 @@
+"""Conversations are learned as the chat template writes them, in the assistant's answers alone."""
+
+import numpy as np
+import pytest
+from transformers import AutoTokenizer, PretrainedConfig
+
+from temper.core.errors import InputError
+from temper.tasks.base import conversations
+from temper.tasks.base.arrays import as_rows
+from temper.tasks.causal_lm import CausalLM
+from tests.helpers.chats import CHATML, say, write_model
+from tests.helpers.samples import ODD, load
+
+LLAMA = (  # of Llama 2: spaces around an answer, which its end token ends, and no system message
+    "{% for m in messages %}{% if m.role == 'user' %}"
+    "{{ bos_token + '[INST] ' + m.content | trim + ' [/INST]' }}"
+    "{% elif m.role == 'assistant' %}{{ ' ' }}{% generation %}"
+    "{{ m.content | trim + ' ' + eos_token }}{% endgeneration %}"
+    "{% else %}{{ raise_exception('System role not supported') }}{% endif %}{% endfor %}"
+)
+LONG = say("first question", "first", "second", "second answer", "third", "third", system="be kind")
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    folder = write_model(tmp_path_factory.mktemp("chat") / "model")
+    return AutoTokenizer.from_pretrained(str(folder), bos_token="[CLS]")
+
+
+def encoded(tokenizer, messages, max_length=1000):
+    """Return the features of a conversation that ends with an answer."""
+    columns = conversations.encode(
+        tokenizer, [messages[:-1]], [messages[-1]["content"]], max_length
+    )
+    (row,) = as_rows(columns)
+    return row
+
+
+@pytest.mark.parametrize("template", [CHATML, LLAMA])
+@pytest.mark.parametrize(
+    "messages",
+    [
+        say("hello", "good evening"),
+        say("hello", "good evening", "and?", "two\n\n  lines"),
+        *(say(f"a {text} b", f"{text} x {text}".strip(), text, f"b{text}") for text in ODD),
+    ],
+)
+def test_answers_are_those_that_transformers_marks(tokenizer, template, messages):
+    """Tokens and mask are those of `{% generation %}`, and no token stands twice at the start."""
+    tokenizer.chat_template = template
+    row = encoded(tokenizer, messages)
+    expected = tokenizer.apply_chat_template(
+        messages, return_dict=True, return_assistant_tokens_mask=True
+    )
+    assert row["input_ids"] == expected["input_ids"]
+    assert row["answer_mask"] == expected["assistant_masks"]
+    assert row["length"] == row["full_length"] == len(row["input_ids"])
+    asked = tokenizer.apply_chat_template(
+        messages[:-1], add_generation_prompt=True, return_dict=True
+    )
+    assert row["prompt_ids"] == asked["input_ids"]
+
+
+def test_only_answers_and_their_ends_have_labels(tmp_path):
+    """Each at the token before it; a batch pads them with nothing to learn."""
+    model = write_model(tmp_path / "model")
+    changes = {"task__text": None, "task__messages": "chat", "tokenize__max_length": 200}
+    task, _, config = load("recipes/sample-causal_lm.yaml", **changes)
+    assert isinstance(config, PretrainedConfig)
+    tokenizer = AutoTokenizer.from_pretrained(str(model))
+    given = {
+        "chat": [LONG[:-1], say("hello")],
+        "answer": [LONG[-1]["content"], "good evening"],
+    }
+    columns = task.encode(given, tokenizer, mode="train")
+    batch = task.collator(tokenizer, config)(as_rows(columns))
+    for i, answers in enumerate([["first", "second answer", "third"], ["good evening"]]):
+        labels = batch["labels"][i]
+        at = np.flatnonzero(labels >= 0)
+        assert batch["input_ids"][i][at + 1].tolist() == labels[at].tolist()
+        texts = tokenizer.decode(labels[at]).split("<|im_end|>")
+        assert [text.strip() for text in texts] == [*answers, ""]
+
+
+def test_a_conversation_that_is_too_long_loses_its_oldest_questions(tokenizer):
+    """The system message stays, and what is generated from is cut as `temper predict` cuts it."""
+    tokenizer.chat_template = CHATML
+    whole, shorter = encoded(tokenizer, LONG), encoded(tokenizer, [LONG[0], *LONG[3:]])
+    for length in (len(whole["input_ids"]) - 1, len(shorter["input_ids"])):
+        row = encoded(tokenizer, LONG, length)
+        assert (row["input_ids"], row["answer_mask"]) == (
+            shorter["input_ids"],
+            shorter["answer_mask"],
+        )
+        assert row["full_length"] == len(whole["input_ids"])
+        asked = conversations.encode(tokenizer, [LONG[:-1]], [None], length)
+        assert asked["input_ids"] == asked["prompt_ids"] == [row["prompt_ids"]]
+        assert asked["answer_mask"] == [[0] * len(row["prompt_ids"])]
+    last = encoded(tokenizer, [LONG[0], *LONG[5:]])
+    row = encoded(tokenizer, LONG, 12)
+    assert row["input_ids"] == last["input_ids"][:12]
+    assert row["prompt_ids"] == last["prompt_ids"][-12:]
+
+
+def test_generation_ends_with_the_turn(tokenizer):
+    """That is the template's token, not the tokenizer's end token."""
+    tokenizer.chat_template = CHATML
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert conversations.find_frame(tokenizer) == ("", end) != ("", tokenizer.eos_token_id)
+    tokenizer.chat_template = LLAMA
+    assert conversations.find_frame(tokenizer) == (" ", tokenizer.eos_token_id)
+
+
+def test_what_a_template_writes_before_an_answer_is_no_part_of_it(tokenizer):
+    """Such as an empty thought; the prediction is compared with the message."""
+    tokenizer.chat_template = CHATML.replace("{{ message.content", "{{ 'think ' + message.content")
+    task, _, _ = load("recipes/sample-causal_lm.yaml", task__text=None, task__messages="chat")
+    assert isinstance(task, CausalLM)
+    ids = tokenizer("think 42", add_special_tokens=False)["input_ids"]
+    assert task.written({"tokens": [np.array(ids)]}, tokenizer) == ["42"]
+
+
+REWRITTEN = CHATML.replace(
+    "{% if message.role == 'assistant' %}",
+    "{% if message.role == 'assistant' and loop.last %}{{ 'so: ' }}{% endif %}"
+    "{% if message.role == 'assistant' %}",
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "messages", "message"),
+    [
+        (None, LONG, "the tokenizer has no chat template, which task.messages needs: write one to"),
+        (LLAMA, LONG, r"refuses a conversation \(system, user, .*'first question'\): System role"),
+        (CHATML.replace("<|im_end|>", "."), LONG, r"writes '\.\\n' after an answer, which has no"),
+        (REWRITTEN, LONG, r"writes answer 3 of a conversation \(system, user, .* otherwise where"),
+        (CHATML.replace("assistant\\n", "bot\\n"), LONG, "asks for answers otherwise than it"),
+    ],
+)
+def test_templates_that_hide_answers_are_refused(tokenizer, template, messages, message):
+    tokenizer.chat_template = template
+    with pytest.raises(InputError, match=message):
+        encoded(tokenizer, messages)
+
+
+def test_a_template_that_writes_the_date_gives_the_same_tokens_every_day(tokenizer):
+    tokenizer.chat_template = "{{ strftime_now('%d %b %Y') }} " + CHATML
+    row = encoded(tokenizer, say("hello", "good evening"))
+    assert tokenizer.decode(row["input_ids"]).startswith("26 jul 2024")
