@@ -3,9 +3,11 @@
 from typing import Any
 
 from temper.init.labels import positive_label
+from temper.init.prompts import INSTRUCTION
 from temper.init.roles import Columns, Roles
 from temper.init.settings import Model
 from temper.init.source import CUT, Source
+from temper.params import text_template
 
 MAX_LABELS = 8  # that are shown with their counts
 
@@ -26,7 +28,9 @@ def describe(
     facts = [("task", kind)]
     facts += [(key, ", ".join(v) if isinstance(v, list) else v) for key, v in columns_of.items()]
     if "template" in task:
-        facts.append(("template", f"one text of {', '.join(roles.texts)}, each in a line"))
+        how = "as Alpaca has them" if task["template"] == INSTRUCTION else "each in a line"
+        named = ", ".join(text_template.columns(task["template"]))
+        facts.append(("template", f"one text of {named}, {how}"))
     if roles.labels:
         facts.append(("labels", _count(roles.labels)))
     positive, is_named = positive_label(roles.labels)

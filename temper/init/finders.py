@@ -30,6 +30,8 @@ def find_roles(columns: Columns, wishes: Wishes) -> Roles:
             exist, or a choice cannot be asked for.
     """
     _check_wishes(columns, wishes)
+    if (roles := prompts.find_conversations(columns, wishes)) is not None:
+        return roles
     wished = {part for name in wishes.text for part in text_of.split(name, columns)}
     wished |= {*filter(None, [wishes.label])}
     names = text_of.TEMPLATED if text_of.is_joined(wishes, columns) else FINDERS

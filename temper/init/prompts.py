@@ -1,10 +1,42 @@
-"""Described columns → prompts, of one column or of several, and what completes them."""
+"""Described columns → conversations; or prompts, of one column or several, and completions."""
 
 import shlex
 
 from temper.init import texts as text_of
 from temper.init.names import PROMPTS, QUESTIONS
+from temper.init.profiles import ColumnProfile
 from temper.init.roles import Columns, Roles, Wishes, make_roles
+from temper.tasks.base.messages import FORMS
+
+ALPACA = ("instruction", "input", "output")
+INSTRUCTION = (  # of Stanford Alpaca, without its first sentence
+    "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n"
+)
+
+
+def find_conversations(columns: Columns, wishes: Wishes) -> Roles | None:
+    """Find a column of messages, unless another column or another task is wished."""
+    name = next((name for name, column in columns.items() if holds_conversations(column)), None)
+    others = {*wishes.text, *filter(None, [wishes.label])} - {name}
+    if name is None or others or wishes.task not in (None, "causal_lm"):
+        return None
+    notes = []
+    if columns.keys() & {"system", "tools"}:
+        beside = ", ".join(sorted(columns.keys() & {"system", "tools"}))
+        notes = [f"{beside}: not read; make it a message of the role system, the first one"]
+    task = {"name": "causal_lm", "messages": name}
+    return make_roles(columns, task, [name], texts=[name], notes=tuple(notes))
+
+
+def holds_conversations(column: ColumnProfile) -> bool:
+    """Check whether cells are lists of objects with a role, at least half of them with its text."""
+    lists = [cell for cell in column.cells if isinstance(cell, list)]
+    items = [{*item} if isinstance(item, dict) else set() for cell in lists for item in cell]
+    return bool(items) and any(
+        all(role in item for item in items)
+        and 2 * sum(text in item for item in items) >= len(items)
+        for role, text in FORMS
+    )
 
 
 def find(columns: Columns, wishes: Wishes) -> Roles | None:
@@ -13,6 +45,9 @@ def find(columns: Columns, wishes: Wishes) -> Roles | None:
         parts = list(text_of.split(wishes.text[0], columns))
         task = {"name": "causal_lm", "template": text_of.template(parts), "text": wishes.label}
         return make_roles(columns, task, [*parts, wishes.label], texts=[*parts, wishes.label])
+    if {*ALPACA} <= {*columns} and not (wishes.text or wishes.label):
+        task = {"name": "causal_lm", "template": INSTRUCTION, "text": "output"}
+        return make_roles(columns, task, ALPACA, texts=ALPACA)
     wished = [(name, wishes.label) for name in wishes.text if wishes.label and wishes.task]
     for prompt, text in (*wished, *PROMPTS):
         if {prompt, text} <= {*columns}:

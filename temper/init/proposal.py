@@ -67,7 +67,8 @@ def propose(source: Source, wishes: Wishes, model_name: str | None, copies: Path
     source, left_out = without_unlabelled(source, roles, columns)
     if model is None:
         texts = [columns[name] for name in roles.texts]
-        model = open_model(settings.default_model(roles.task["name"], texts), copies)
+        kind = "conversations" if "messages" in roles.task else roles.task["name"]
+        model = open_model(settings.default_model(kind, texts), copies)
     roles = embeddings.with_prompts(roles, model.folder)
     parameters, how_long = build(source, columns, roles, model)
     known = quality.apply(wishes.quality, parameters, roles, model)

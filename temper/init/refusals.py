@@ -1,7 +1,7 @@
 """Described columns → an error for data that would be read as something that they are not."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from temper.init.source import Source
 from temper.init.tags import TAG
 
 FASTTEXT = re.compile(r"__label__\S+ ")
-MESSAGES = ({"role", "content"}, {"from", "value"})  # of OpenAI's form and of ShareGPT's
 MIN_WORDS = 3  # a name of so many is rather a text
 
 
@@ -48,14 +47,8 @@ def check_form(source: Source, columns: Columns, wishes: Wishes) -> None:
 
 
 def _check_cells(place: str, columns: Columns, wishes: Wishes) -> None:
-    """Refuse conversations and spans of characters, where they would be what is learned."""
+    """Refuse spans of characters, where they would be what is learned."""
     is_tagging = wishes.task in (None, "token_classification")
-    name, is_completing = chats(columns), wishes.task in (None, "causal_lm")
-    if name and is_completing and {name} >= {*wishes.text, *filter(None, [wishes.label])}:
-        raise InputError(
-            f"{place}: {name!r} holds conversations; causal_lm learns the completions of prompts: "
-            "make a row of each answer as docs/tasks.md#conversations shows"
-        )
     if (name := spans(columns)) and is_tagging and wishes.label in (None, name):
         raise InputError(
             f"{place}: {name!r} holds spans of characters, and a tagger reads words with a tag "
@@ -97,24 +90,6 @@ def check_labels(source: Source, roles: Roles) -> None:
         )
 
 
-def chats(columns: Columns) -> str | None:
-    """Return the column whose cells are lists of messages, as {"role": …, "content": …}."""
-    return _column_of(columns, _is_message)
-
-
-def _column_of(columns: Columns, is_meant: Callable[[Any], bool]) -> str | None:
-    """Return the first column whose lists hold such items alone."""
-    for name, column in columns.items():
-        items = [item for cell in column.cells if isinstance(cell, list) for item in cell]
-        if items and all(map(is_meant, items)):
-            return name
-    return None
-
-
-def _is_message(item: Any) -> bool:
-    return isinstance(item, dict) and any(keys <= {*item} for keys in MESSAGES)
-
-
 def spans(columns: Columns) -> str | None:
     """Return the column whose cells are lists of a start, an end and a label, beside a text.
 
@@ -123,7 +98,11 @@ def spans(columns: Columns) -> str | None:
     are_answers = {"question", "context", "answers"} <= {*columns}
     if are_answers or not any(column.is_text for column in columns.values()):
         return None
-    return _column_of(columns, _is_span)
+    for name, column in columns.items():
+        items = [item for cell in column.cells if isinstance(cell, list) for item in cell]
+        if items and all(map(_is_span, items)):
+            return name
+    return None
 
 
 def _is_span(item: Any) -> bool:

@@ -1,6 +1,7 @@
 """Roles of columns and a model → the values of params.yaml: lengths, rates, epochs, scores."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,11 @@ import numpy as np
 from temper.core import cores
 from temper.core.errors import InputError
 from temper.init.labels import positive_label
-from temper.init.profiles import ColumnProfile
+from temper.init.profiles import MAX_CELLS, ColumnProfile
 from temper.init.roles import Columns, Roles
+from temper.params import text_template
 from temper.tasks.audio_classification import MASKED
+from temper.tasks.base import conversations, messages
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -32,6 +35,7 @@ MODELS = {  # task → what is fine-tuned where nothing is named; the second is 
     ),
     "seq2seq_lm": ("google-t5/t5-small", "google/mt5-small"),
     "causal_lm": ("HuggingFaceTB/SmolLM2-135M", "bigscience/bloom-560m"),
+    "conversations": ("HuggingFaceTB/SmolLM2-135M-Instruct", "Qwen/Qwen2.5-0.5B-Instruct"),
 }
 PERCENTILE = 99  # of the lengths; longer rows are truncated
 CHARACTERS_PER_TOKEN = 3.5  # where there is no tokenizer to count with
@@ -86,9 +90,15 @@ class Model:
 
 
 def default_model(task: str, columns: Sequence[ColumnProfile]) -> str:
-    """Return the id of the model that is fine-tuned where none is named."""
+    """Return the id of the model that is fine-tuned where none is named.
+
+    Args:
+        task: a key of MODELS.
+        columns: those that the task reads.
+    """
     cells = [cell for c in columns for cell in c.cells[:200]]
     words = [word for cell in cells for word in (cell if isinstance(cell, list) else [cell])]
+    words += [text for word in words if isinstance(word, dict) for text in word.values()]
     text = "".join(word for word in words if isinstance(word, str))
     return MODELS[task][0 if text.isascii() or _is_latin(text) else 1]
 
@@ -103,10 +113,12 @@ def measure(columns: Columns, roles: Roles, model: Model) -> tuple[int, str]:
     Raises:
         InputError: there is no text.
     """
-    cells = [columns[name].cells for name in roles.texts]
-    rows = list(zip(*cells, strict=False))
-    if not rows:
+    cells = {n: dict(zip(columns[n].rows, columns[n].cells, strict=True)) for n in roles.texts}
+    numbers = sorted({number for column in cells.values() for number in column})[:MAX_CELLS]
+    if not numbers:
         raise InputError(f"no text in column {' or '.join(roles.texts)} of train")
+    records = [{name: column.get(i, "") for name, column in cells.items()} for i in numbers]
+    rows = [_as_read(record, roles, model.processor) for record in records]
     if model.processor is not None:
         ids = [_num_tokens(model.processor, row) for row in rows]
         how = f"{PERCENTILE} % of {len(rows):,} rows have at most"
@@ -132,6 +144,19 @@ def measure_clips(column: ColumnProfile, model: Model) -> tuple[dict[str, Any], 
     is_masked = model_type in MASKED and getattr(config, "feat_extract_norm", "") == "layer"
     values = {"max_seconds": float(seconds), "padding": "dynamic" if is_masked else "max_length"}
     return values, f"{PERCENTILE} % of {len(column.seconds):,} clips have at most {longest:.2f} s"
+
+
+def _as_read(record: dict[str, Any], roles: Roles, tokenizer: Any) -> tuple[Any, ...]:
+    """Return what a row's texts are when they are tokenized."""
+    if "messages" in roles.task:
+        (cell,) = record.values()
+        with suppress(ValueError):  # no conversation, or no template for it: of temper check
+            return (conversations.render(tokenizer, messages.read(cell), asks=False),)
+        return (" ".join(map(str, cell)),)
+    if "template" in roles.task:
+        text = text_template.fill(roles.task["template"], {k: str(v) for k, v in record.items()})
+        return (text + str(record.get(roles.task.get("text", ""), "")),)
+    return tuple(record.values())
 
 
 def _num_tokens(tokenizer: Any, row: Sequence[Any]) -> int:

@@ -5,14 +5,11 @@ import re
 import pytest
 from transformers import AutoTokenizer
 
-from temper.core.errors import InputError
-from temper.init import document, finders, refusals
+from temper.init import document, finders, prompts, settings
 from temper.init.profiles import profile
 from temper.init.roles import Wishes
-from temper.init.source import Source
-from tests.helpers.workspace import ROOT
+from tests.helpers.chats import say, write_model
 
-MODEL = ROOT / "data/sample/causal_lm/model"
 SUMS = {
     "instruction": [f"add the two numbers of row {i}" for i in range(40)],
     "input": [f"{i} and {i % 4} are the numbers" for i in range(40)],
@@ -27,9 +24,14 @@ def roles(**wishes):
 def test_short_completions_are_written_by_a_model_that_writes():
     """An encoder learns them as classes. Texts outside of the prompt are named."""
     found = roles(has_encoder=False)
-    assert found.task == {"name": "causal_lm", "prompt": "instruction", "text": "output"}
+    template = "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n"
+    assert found.task == {"name": "causal_lm", "template": template, "text": "output"}
+    columns = profile([{"prompt" if k == "instruction" else k: v for k, v in SUMS.items()}])
+    columns["completion"] = columns.pop("output")
+    found = finders.find_roles(columns, Wishes(choose=lambda *_: "", has_encoder=False))
+    assert found.task == {"name": "causal_lm", "prompt": "prompt", "text": "completion"}
     (note,) = found.notes
-    option = "--task causal_lm --text 'instruction, input' --label output"
+    option = "--task causal_lm --text 'prompt, input' --label completion"
     assert note == f"input: not in the prompt; {option} makes one of all"
     found = roles(task="causal_lm", text=("instruction, input",), label="output")
     template = "{instruction}\n{input}"
@@ -38,53 +40,60 @@ def test_short_completions_are_written_by_a_model_that_writes():
     assert roles(has_encoder=False, label="output").task["name"] == "sequence_classification"
 
 
-@pytest.mark.parametrize(
-    "message", [{"role": "user", "content": "hello"}, {"from": "human", "value": "hello"}]
-)
-def test_conversations_are_refused_with_the_way_to_rows(message):
-    columns = profile([{"messages": [[message, message]] * 20}])
-    with pytest.raises(
-        InputError, match=r"'messages' holds conversations.*tasks\.md#conversations"
-    ):
-        refusals.check_form(
-            Source(files={"train": "x.jsonl"}), columns, Wishes(choose=lambda *_: "")
-        )
+HUMAN, GPT = {"from": "human", "value": "hello"}, {"from": "gpt", "value": "good evening"}
+CALL = {"role": "assistant", "tool_calls": [{"id": "1"}]}  # which temper check refuses
+
+
+@pytest.mark.parametrize("cell", [say("hello", "good evening"), [HUMAN, GPT], [*say("a"), CALL]])
+@pytest.mark.parametrize("has_encoder", [True, False])
+def test_conversations_are_learned(cell, has_encoder):
+    """Before a text and a class beside them are taken for what is learned."""
+    rows = {"prompt": ["hello you"] * 20, "chat": [cell] * 20, "category": ["a", "b"] * 10}
+    wishes = Wishes(choose=lambda *_: "", has_encoder=has_encoder)
+    found = finders.find_roles(profile([rows]), wishes)
+    assert found.task == {"name": "causal_lm", "messages": "chat"}
+    assert (found.unused, found.notes) == (("prompt", "category"), ())
+    found = finders.find_roles(profile([rows | {"system": ["be kind"] * 20}]), wishes)
+    assert found.notes[0].startswith("system: not read; make it a message of the role system")
 
 
 @pytest.mark.parametrize(
-    ("member", "wishes"),
+    ("member", "wishes", "task"),
     [
-        ({"role": "Neo", "actor": "K"}, {}),
-        ({"role": "user", "content": "hello"}, {"text": ("plot",), "label": "genre"}),
-        ({"role": "user", "content": "hello"}, {"task": "sequence_classification"}),
+        ({"role": "Neo", "actor": "K"}, {}, "sequence_classification"),
+        (
+            {"role": "user", "content": "hello"},
+            {"text": ("plot",), "label": "genre"},
+            "sequence_classification",
+        ),
+        ({"role": "user", "content": "hello"}, {"task": "masked_lm"}, "masked_lm"),
     ],
 )
-def test_other_lists_and_other_columns_are_no_conversations(member, wishes):
+def test_other_lists_and_other_columns_are_no_conversations(member, wishes, task):
     """A cast has roles too, and conversations may be beside what is learned."""
-    rows = {"cast": [[member]] * 20, "plot": ["a man and a woman"] * 20, "genre": ["a", "b"] * 10}
+    plots = [f"a man and a woman {i}" for i in range(20)]
+    rows = {"cast": [[member]] * 20, "plot": plots, "genre": ["a", "b"] * 10}
     wished = Wishes(choose=lambda *_: "", **wishes)
-    refusals.check_form(Source(files={"train": "x.jsonl"}), profile([rows]), wished)
+    assert finders.find_roles(profile([rows]), wished).task["name"] == task
 
 
-def test_a_conversation_is_a_row_for_each_answer():
-    """Of docs/tasks.md: prompt and completion are the template's text, without its first token."""
-    page = (ROOT / "docs/tasks.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(def to_rows.*?)```", page, re.DOTALL)
-    names = {}
-    exec(code, names)
-    tokenizer = AutoTokenizer.from_pretrained(MODEL, bos_token="<s>")
-    tokenizer.chat_template = (
-        "{{ bos_token }}{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
-        "{% if add_generation_prompt %}assistant: {% endif %}"
-    )
-    texts = ["be brief", "hello", "hi", "and now?", "bye"]
-    said = zip(["system", "user", "assistant", "user", "assistant"], texts, strict=True)
-    messages = [{"role": role, "content": text} for role, text in said]
-    rows = list(names["to_rows"](messages, tokenizer))
-    assert [row["completion"] for row in rows] == ["hi", "bye"]
-    whole = tokenizer.apply_chat_template(messages, tokenize=False)
-    assert f"<s>{rows[1]['prompt']}bye\n" == whole
-    assert whole.startswith(f"<s>{rows[0]['prompt']}hi\n")
+def test_conversations_are_measured_with_what_the_template_writes(tmp_path):
+    """And a template's prompt with all of its columns and its completion, rows by rows."""
+    tokenizer = AutoTokenizer.from_pretrained(str(write_model(tmp_path / "model")))
+    model = settings.Model(name="chat", processor=tokenizer)
+    columns = profile([{"chat": [say("hello " * 20, "good evening")] * 20}])
+    found = finders.find_roles(columns, Wishes(choose=lambda *_: ""))
+    text = tokenizer.apply_chat_template(columns["chat"].cells[0], tokenize=False)
+    num_tokens = len(tokenizer(text, add_special_tokens=False)["input_ids"])
+    assert f"have at most {num_tokens} tokens" in settings.measure(columns, found, model)[1]
+    tokenizer.model_max_length = 512
+    short = SUMS | {"input": [""] * 20 + ["word " * 40] * 20}
+    columns = profile([short])
+    found = finders.find_roles(columns, Wishes(choose=lambda *_: "", has_encoder=False))
+    record = {name: values[-1] for name, values in short.items()}
+    num_tokens = len(tokenizer(prompts.INSTRUCTION.format(**record) + "3")["input_ids"])
+    longest = settings.measure(columns, found, model)[0]
+    assert longest == -(-num_tokens // 8) * 8
 
 
 def test_a_model_of_texts_from_texts_learns_two_columns_of_texts():
