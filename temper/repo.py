@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from temper.core import yaml_file
 from temper.core.errors import InputError
 
 LOCK = Path("dvc.lock")
@@ -98,6 +97,16 @@ def changed_since_lock(path: str) -> list[str]:
     return (try_git("diff", "--name-only", lock_commit, "HEAD", "--", path) or "").splitlines()
 
 
+def locked_stages(text: str | None = None, name: str = str(LOCK)) -> dict[str, Any]:
+    """Return the stages of dvc.lock, or of its text, with parameters as DVC reads them.
+
+    Raises:
+        InputError: it is not YAML, as with marks of a merge conflict.
+    """
+    tree = yaml_file.parse(LOCK.read_text(encoding="utf-8") if text is None else text, name)
+    return yaml_file.values(tree, name).get("stages") or {}
+
+
 def changed_on_disk() -> list[str]:
     """List the outputs of dvc.lock that have other bytes on disk, or are not there, sorted.
 
@@ -109,8 +118,7 @@ def changed_on_disk() -> list[str]:
     from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
 
-    stages = yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"]
-    locked = {path for stage in stages.values() for path in hashes(stage, "outs")}
+    locked = {path for stage in locked_stages().values() for path in hashes(stage, "outs")}
     try:
         with Repo() as opened:
             found = opened.data_status()["uncommitted"]
@@ -132,11 +140,11 @@ def lock_verdict() -> str:
             f"{', '.join(others)} on disk differ from dvc.lock, so the scores above may be of "
             "another run: dvc checkout restores the outputs of dvc.lock"
         )
-    before, now = yaml.safe_load(committed), yaml.safe_load(LOCK.read_text(encoding="utf-8"))
-    dataset = [hashes(lock["stages"].get("download@dataset", {}), "deps") for lock in (before, now)]
+    before, now = locked_stages(committed, f"{LOCK} of the current commit"), locked_stages()
+    dataset = [hashes(stages.get("download@dataset", {}), "deps") for stages in (before, now)]
     if len({deps.get(FILES) for deps in dataset}) > 1:
         return "the committed one is of other data: commit dvc.lock to record this result"
-    causes, unexplained = differences(before["stages"], now["stages"])
+    causes, unexplained = differences(before, now)
     if not causes and not unexplained:
         return "matches: the same bytes as the committed dvc.lock"
     lines = []

@@ -9,7 +9,6 @@ import shlex
 import textwrap
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 from rich.console import Console
 
@@ -69,8 +68,9 @@ def summary() -> None:
 
 def made_with(now: params.Params) -> params.Params:
     """Return the parameters that the export was made with; those of now where it cannot be told."""
-    stages = yaml.safe_load(repo.LOCK.read_text(encoding="utf-8"))["stages"]
-    groups = stages.get("export", {}).get("params", {}).get(params.PARAMS_FILE.as_posix())
+    groups = (
+        repo.locked_stages().get("export", {}).get("params", {}).get(params.PARAMS_FILE.as_posix())
+    )
     try:
         return params.Params.model_validate_json(json.dumps(with_current_names(groups or {})[0]))
     except ValidationError:  # an earlier version's, or a pipeline of your own

@@ -76,7 +76,7 @@ def read_committed() -> Stages:
         )
     if changes := repo.git("status", "--porcelain", "-uno"):
         print(f"verifying the commit, without uncommitted changes:\n{changes}", file=sys.stderr)
-    known, stages = stages_of_commit(), yaml.safe_load(text)["stages"]
+    known, stages = stages_of_commit(), repo.locked_stages(text, f"{LOCK} of the current commit")
     if left := [stage for stage in stages if stage not in known]:  # DVC never removes them
         print(f"not verified, as no longer in dvc.yaml: {', '.join(left)}", file=sys.stderr)
     if lacking := sorted(known - stages.keys()):

@@ -90,6 +90,9 @@ def test_scores_are_those_of_the_parameters_in_dvc_lock(finished, write_params, 
     """An edit of params.yaml since is named; F1 stays that of the label it was computed for."""
     values = yaml.safe_load(Path("params.yaml").read_text())
     lock(STAGES | {"export": {"params": {"params.yaml": values}}})
+    text = repo.LOCK.read_text()
+    assert "1.0e-08" in text
+    repo.LOCK.write_text(text.replace("1.0e-08", "1e-08"))  # as DVC writes it, in YAML 1.2
     summary.summary()
     assert "\nedited " not in capsys.readouterr().out
     write_params(evaluate__positive_label="not_equivalent", train__epochs=9)
@@ -256,3 +259,12 @@ def test_says_why_there_is_no_onnx(finished, capsys):
     artifacts.write_json(summary.EXPORT / "parity.json", {"no_onnx": "[ONNX] no operator x"})
     summary.summary()
     assert "no ONNX: [ONNX] no operator x\n" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_merge_conflict_in_dvc_lock_is_one_line():
+    """As git leaves one after `git stash pop` or a merge."""
+    text = repo.LOCK.read_text()
+    repo.LOCK.write_text(f"<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> other\n")
+    with pytest.raises(InputError, match=r"^dvc\.lock:\d+: "):
+        summary.summary()
