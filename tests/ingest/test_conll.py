@@ -84,6 +84,8 @@ def test_numbered_lines_have_their_word_second(tmp_path):
         ("a\tO\n\nb O\n", r"x\.conll:3: 1 column, but .* \(separated by tabs\)"),
         ("a\nb O\n", r"x\.conll:2: 2 columns, but the first word has 1"),
         ("a O\n# c\n", r"x\.conll:2: '# c'|x\.conll:2: 'c' in the last column is no tag"),
+        ("a O\n# id 7\n", r"x\.conll:2: 3 columns, .*comments stand"),
+        ("a\tO\nb\t\n", r"x\.conll:2: '' in the last column is no tag"),
         ("a O\nb ORG\n", r"x\.conll:2: 'ORG' in the last column is no tag; a tag is O, or B-"),
         ("a O 1\nb B-X 2\n", r"x\.conll:1: '1' in the last column is no tag"),
         ("a\tO\n\tO\n", r"x\.conll:2: no word before the tag 'O'"),

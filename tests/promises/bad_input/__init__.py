@@ -23,8 +23,6 @@ class BadInput:
         files: path → text, bytes, or a function that makes the file or changes the one there.
         recipe: sample recipe that `changes` start from; None: tests/params.yaml.
         params_yaml: the whole text of params.yaml, in place of `changes`.
-        command: the first command that can see it: `check`, or else one of the stages `download`
-            (with hash_inputs) and `tokenize`; `temper check` must then pass without a traceback.
     """
 
     name: str
@@ -33,7 +31,6 @@ class BadInput:
     files: Mapping[str, FileContent] = field(default_factory=dict)
     recipe: str | None = None
     params_yaml: str | None = None
-    command: str = "check"
 
 
 def changed(key: str, value: Any, *says: str, **fields: Any) -> BadInput:

@@ -105,13 +105,6 @@ CASES = [
     custom("train.callbacks", "Needs", "is constructed without arguments, and needs path"),
     custom("model.custom_class", "none", "must be a torch.nn.Module; found a function"),
     custom("model.custom_class", "Plain", "must be a torch.nn.Module; found the class Plain"),
-    custom("train.loss", "los", "has no function or class 'los'"),
-    BadInput(
-        name="no_module",
-        changes={"code": {"mine": "mine.py"}, "train.loss": "mime.none"},
-        files={"mine.py": CODE},
-        says=("params.yaml:", "train.loss", "(did you mean 'mine'?)", "there are mine"),
-    ),
     BadInput(
         name="syntax",
         changes={"code": {"mine": "mine.py"}, "train.loss": "mine.loss"},

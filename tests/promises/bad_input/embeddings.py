@@ -1,8 +1,9 @@
 """Embeddings: rows of no form, batches that would be divided, poolings that temper lacks."""
 
 import json
+from functools import partial
 
-from tests.promises.bad_input import ABSENT, BadInput
+from tests.promises.bad_input import ABSENT, BadInput, changed
 
 MODEL = "data/sample/model"
 RECIPE = "sample-embeddings"
@@ -27,6 +28,7 @@ def pooling(*modes: str) -> dict[str, str]:
     }
 
 
+own = partial(changed, recipe=RECIPE)
 CASES = (
     BadInput(
         name="no-form",
@@ -34,24 +36,9 @@ CASES = (
         changes={"task.score": "score"},
         says=("text and score", "found anchor, negative, positive, score"),
     ),
-    BadInput(
-        name="smaller-batches",
-        recipe=RECIPE,
-        changes={"train.per_device_batch_size": 16},
-        says=("train.per_device_batch_size", "16 would leave each row fewer others", "remove it"),
-    ),
-    BadInput(
-        name="processes",
-        recipe=RECIPE,
-        changes={"train.launch": "cpu_2"},
-        says=("launch/cpu_2.yaml starts 2 processes", "all rows of a batch: set it to single"),
-    ),
-    BadInput(
-        name="label-smoothing",
-        recipe=RECIPE,
-        changes={"train.label_smoothing": 0.1},
-        says=("train.label_smoothing", "about classes, and embeddings have none; remove it"),
-    ),
+    own("train.per_device_batch_size", 16, "16 would leave each row fewer others", "remove it"),
+    own("train.launch", "cpu_2", "launch/cpu_2.yaml starts 2 processes", "set it to single"),
+    own("train.label_smoothing", 0.1, "about classes, and embeddings have none; remove it"),
     BadInput(
         name="temperature-of-a-custom-loss",
         recipe=RECIPE,
@@ -73,12 +60,7 @@ CASES = (
         files=CUSTOM_METRIC,
         says=("train.metric_for_best_model", "anchors have none; name one of the task's"),
     ),
-    BadInput(
-        name="r-drop",
-        recipe=RECIPE,
-        changes={"train.r_drop_alpha": 1.0},
-        says=("train.r_drop_alpha", "has no effect here with embeddings"),
-    ),
+    own("train.r_drop_alpha", 1.0, "has no effect here with embeddings"),
     BadInput(
         name="unknown-pooling",
         recipe=RECIPE,
@@ -132,12 +114,7 @@ CASES = (
         changes={"model.files": {"sample": "data/sample/seq2seq_lm/model"}},
         says=("t5 is an encoder with a decoder", "one of the two alone"),
     ),
-    BadInput(
-        name="missing-positive",
-        recipe=RECIPE,
-        changes={"task.positive": "other"},
-        says=("task.positive", "no column 'other'", "anchor, positive, negative"),
-    ),
+    own("task.positive", "other", "no column 'other'", "anchor, positive, negative"),
     BadInput(
         name="one-score-column",
         recipe=RECIPE,

@@ -3,12 +3,12 @@
 from tests.promises.bad_input import ABSENT, BadInput, changed
 
 
-def averaged(**values):
-    return {"train.weight_averaging": values}
+def averaged(*says, **values):
+    return changed("train.weight_averaging", values, *says)
 
 
-def point(label="equivalent", **values):
-    return {"evaluate.operating_point": {"label": label} | values}
+def point(*says, label="equivalent", **values):
+    return changed("evaluate.operating_point", {"label": label} | values, *says)
 
 
 CASES = (
@@ -21,31 +21,11 @@ CASES = (
         "determinism.isa: unknown key",
         "num_threads, portable, deterministic",
     ),
-    BadInput(
-        name="unknown-kind-of-average",
-        changes=averaged(kind="swa"),
-        says=("train.weight_averaging.kind", "'ema', 'last' or 'best'", "found 'swa'"),
-    ),
-    BadInput(
-        name="average-of-one",
-        changes=averaged(kind="best", count=1),
-        says=("train.weight_averaging.count", "greater than or equal to 2", "found 1"),
-    ),
-    BadInput(
-        name="moving-average-without-decay",
-        changes=averaged(kind="ema"),
-        says=("weight_averaging.decay is needed for ema",),
-    ),
-    BadInput(
-        name="moving-average-that-never-moves",
-        changes=averaged(kind="ema", decay=1.0),
-        says=("train.weight_averaging.decay", "less than 1", "found 1.0"),
-    ),
-    BadInput(
-        name="moving-average-with-a-count",
-        changes=averaged(kind="ema", decay=0.9, count=3),
-        says=("weight_averaging.count has no effect with ema", "remove it"),
-    ),
+    averaged("averaging.kind", "'ema', 'last' or 'best'", "found 'swa'", kind="swa"),
+    averaged("averaging.count", "greater than or equal to 2", "found 1", kind="best", count=1),
+    averaged("weight_averaging.decay is needed for ema", kind="ema"),
+    averaged("averaging.decay", "less than 1", "found 1.0", kind="ema", decay=1.0),
+    averaged("count has no effect with ema", "remove it", kind="ema", decay=0.9, count=3),
     changed("train.model_soup_size", 1, "greater than or equal to 2"),
     changed("train.keep_checkpoints", "newest", "'best', 'last' or 'all'", "found 'newest'"),
     changed("train.metric_for_best_model", "rouge1", "no metric 'rouge1'", "accuracy"),
@@ -64,33 +44,19 @@ CASES = (
         {"n_best": 3, "max_answer_length": 3},
         "evaluate.span_decoding: has no effect here with sequence_classification",
     ),
-    BadInput(
-        name="operating-point-with-two-targets",
-        changes=point(precision=0.9, recall=0.9),
-        says=(
-            "operating_point needs exactly one of precision, recall, false_positive_rate, ",
-            "found precision and recall",
-        ),
+    point(
+        "operating_point needs exactly one of precision, recall, false_positive_rate, ",
+        "found precision and recall",
+        precision=0.9,
+        recall=0.9,
     ),
-    BadInput(
-        name="operating-point-without-a-target",
-        changes=point(),
-        says=("operating_point needs exactly one of", "found none"),
-    ),
-    BadInput(
-        name="operating-point-in-percent",
-        changes=point(precision=98),
-        says=("evaluate.operating_point.precision", "less than or equal to 1", "found 98"),
-    ),
-    BadInput(
-        name="operating-point-of-no-label",
-        changes=point(label="equivalnt", recall=0.9),
-        says=("evaluate.operating_point.label: 'equivalnt' is not a label", "'equivalent'"),
-    ),
+    point("operating_point needs exactly one of", "found none"),
+    point("point.precision", "less than or equal to 1", "found 98", precision=98),
+    point("label: 'equivalnt' is not a label", "'equivalent'", label="equivalnt", recall=0.9),
     BadInput(
         name="operating-point-of-a-number",
-        changes=point(recall=0.9)
-        | {
+        changes={
+            "evaluate.operating_point": {"label": "equivalent", "recall": 0.9},
             "task.problem_type": "regression",
             "task.labels": ABSENT,
             "evaluate.positive_label": None,
