@@ -1,6 +1,6 @@
 """Names that would become paths, stages or words of a command, and paths that are not there."""
 
-from tests.promises.bad_input import BadInput
+from tests.promises.bad_input import BadInput, changed
 
 ZERO_SHOT = {"name": "sample", "template": "{}"}
 PLACES = {  # group → a value that fits
@@ -48,16 +48,8 @@ CASES = [
         for kind, name in ODD.items()
         if kind in ("folders", "command") or group == "data.files"
     ),
-    BadInput(
-        name="launch_elsewhere",
-        changes={"train.launch": "../launch/single"},
-        says=("params.yaml:", "train.launch: '../launch/single' is not allowed as a name"),
-    ),
-    BadInput(
-        name="launch_command",
-        changes={"train.launch": "$(touch made)"},
-        says=("params.yaml:", "train.launch: '$(touch made)' is not allowed as a name"),
-    ),
+    changed("train.launch", "../launch/single", "'../launch/single' is not allowed as a name"),
+    changed("train.launch", "$(touch made)", "'$(touch made)' is not allowed as a name"),
     BadInput(
         name="hub_split",
         changes={
@@ -71,22 +63,14 @@ CASES = [
     missing("tokenize.synonym_files.unused", {"tokenize.synonym_files": {"unused": "gone"}}),
     missing("model.files.unused", {"model.files.unused": "gone"}),
     missing("data.files.test", {"data.files.test": "gone"}),
-    BadInput(
-        name="pattern",
-        changes={"data.files.test": "tests/data/*.csv"},
-        says=("params.yaml:", "data.files.test", "a pattern goes into data.glob"),
-    ),
+    changed("data.files.test", "tests/data/*.csv", "a pattern goes into data.glob"),
     BadInput(
         name="not_pulled",
         changes={"data.files.test": "big.csv"},
         files={"big.csv.dvc": "outs: []\n"},
         says=("params.yaml:", "data.files.test", "`dvc pull` fetches big.csv.dvc"),
     ),
-    BadInput(
-        name="code_is_a_folder",
-        changes={"code": {"mine": "launch"}},
-        says=("params.yaml:", "code.mine", "launch is no file"),
-    ),
+    changed("code", {"mine": "launch"}, "code.mine", "launch is no file"),
     hub_id(
         "space",
         {"model.name": "my model", "model.files": {}, "model.from_scratch": False},

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from tests.helpers.workspace import ROOT
-from tests.promises.bad_input import BadInput
+from tests.promises.bad_input import BadInput, changed
 
 TESTS = (ROOT / "tests/params.yaml").read_text(encoding="utf-8")
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -120,11 +120,7 @@ CASES = [
         files={"params.yaml": lambda path: (path.unlink(), path.symlink_to("params.yaml"))},
         says=("params.yaml: ",),
     ),
-    BadInput(
-        name="model_is_a_file",
-        changes={"model.files.sample": "params.yaml"},
-        says=("params.yaml:", "model.files.sample", "params.yaml is no folder"),
-    ),
+    changed("model.files.sample", "params.yaml", "params.yaml is no folder"),
     BadInput(
         name="model_is_gone",
         files={"data/sample/model": lambda path: shutil.rmtree(path)},
