@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import yaml
 
-from stages import evaluate, tokenize
+from stages import tokenize
 from temper import augmentation, params
 from temper.core import arrow, artifacts
 from temper.core.errors import InputError
 from temper.params import rules
+from tests.helpers import stage_runs
 from tests.helpers.augmentation import HALF, augment, columns, made_of, tokenized
 from tests.helpers.evaluation import untrained
 from tests.helpers.workspace import ROOT, TOKENIZED
@@ -172,8 +173,7 @@ def test_augmented_rows_are_not_scored(prepare, monkeypatch):
     scores = []
     for one in (None, augment(delete={"rate": 2.0, "share": 0.3})):
         untrained(prepare(tokenize__augment=one, evaluate__bootstrap_samples=20))
-        folders = (Path("data") / n for n in ("model", "history", "tokenized", "raw", "zero_shot"))
-        evaluate.main(*folders, Path("data/evaluation"))
+        stage_runs.evaluate()
         scores.append(artifacts.read_json(Path("data/evaluation/metrics.json")))
     assert scores[0] == scores[1]
     assert "train_accuracy" in scores[0]["gap"]

@@ -15,7 +15,7 @@ from temper.cli import check
 from temper.core import arrow
 from temper.core.errors import InputError
 from tests.helpers.checks import KEPT
-from tests.helpers.workspace import ROOT
+from tests.helpers.workspace import link_code
 
 
 @pytest.fixture
@@ -24,11 +24,7 @@ def repository(write_params, tmp_path):
 
     def write(**changes):
         parameters = write_params(**changes)
-        for name in ("stages", "temper", "dvc.yaml", *KEPT):
-            target = tmp_path / name
-            target.parent.mkdir(exist_ok=True, parents=True)
-            if not target.exists():
-                target.symlink_to(ROOT / name)
+        link_code(tmp_path, *KEPT)
         return parameters
 
     return write

@@ -10,7 +10,7 @@ from temper.core import arrow
 from temper.core.errors import InputError
 from temper.data_loop import doubt_list, source_rows, trained_judge
 from tests.data_loop.reviews import rows_with_mistakes, write_csv
-from tests.helpers.workspace import ROOT
+from tests.helpers.workspace import link_code
 
 FOLD = np.arange(80) % 2
 
@@ -78,8 +78,7 @@ def test_finished_folds_are_kept_and_others_are_trained(project, monkeypatch, ca
 
 def test_what_is_kept_is_of_the_same_labels_folds_parameters_and_word_lists(project):
     """And only of these: a temperature, which is another model's, changes nothing."""
-    for name in ("dvc.yaml", "launch", "stages", "temper"):
-        Path(name).symlink_to(ROOT / name)
+    link_code(Path())
     rows = rows_with_mistakes()
     write_csv("x.csv", rows)
     Path("words.txt").write_text("good, fine\n")

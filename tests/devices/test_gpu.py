@@ -12,10 +12,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages import evaluate, export, train
 from temper.core import artifacts
 from temper.training import checkpoint, precision, recorded_steps
-from tests.helpers.training import BASE, TARGETS, assert_same, distance, fit, trained, weights
+from tests.helpers import stage_runs
+from tests.helpers.training import (
+    assert_same,
+    distance,
+    fit,
+    resumed_and_whole,
+    trained,
+    weights,
+)
 from tests.helpers.waiting import LIMIT_S
 from tests.helpers.workspace import ROOT
 
@@ -120,11 +127,7 @@ def test_two_runs_are_equal_to_the_bit(prepare, changes):
 def test_resumes_to_the_bit(prepare, changes):
     """A training that was cut off after step 4 ends with the weights and history of the whole."""
     parameters = prepare(train__save_every=4, **changes, **DROPOUT)
-    whole = fit(parameters, "whole")
-    shutil.copytree("work/whole", "work/cut")
-    for path in checkpoint.numbered_folders(Path("work/cut"), "checkpoint")[1:]:
-        shutil.rmtree(path)
-    assert_same(fit(parameters, "cut"), whole)
+    assert_same(*resumed_and_whole(parameters))
 
 
 @pytest.mark.parametrize(
@@ -222,15 +225,13 @@ def test_export_of_a_gpu_training_matches_it(prepare):
 
     parameters = prepare(train__epochs=1.0, **GRAPHS)
     trained(parameters)
-    names = ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
-    evaluate.main(*(Path("data") / name for name in names))
-    names = ("model", "evaluation", "tokenized", "raw/summary.json")
-    export.main(*(Path("data") / name for name in names), Path("data/export"))
+    stage_runs.evaluate()
+    stage_runs.export()
     assert Path("data/export/onnx/model.onnx").exists()
     parity = json.loads(Path("data/export/parity.json").read_text())
     print(parity)
     shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
-    train.main(Path("data/tokenized"), BASE, *TARGETS)
+    stage_runs.train()
     client = MlflowClient()
     (experiment,) = [e for e in client.search_experiments() if e.name != "Default"]
     metrics = [r.data.metrics for r in client.search_runs([experiment.experiment_id])]

@@ -1,7 +1,6 @@
 """Recorded steps compute what plain ones do; here each is run again in place of a replay."""
 
 import copy
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from temper.core import arrow
 from temper.core.errors import InputError
 from temper.engines import loop
-from temper.training import checkpoint, flat_weights, losses, recorded_steps, setup
+from temper.training import flat_weights, losses, recorded_steps, setup
 from temper.training.optimizer import build_lr_scheduler, build_optimizer
 from temper.training.row_table import NotRecordable, RowTable
 from temper.training.session import TrainingSession
 from tests.helpers.samples import prepare_sample
-from tests.helpers.training import BASE, assert_same, distance, fit
+from tests.helpers.training import BASE, assert_same, distance, fit, resumed_and_whole
 
 fastest_steps = loop.fastest_steps
 UNRECORDABLE = {  # they wait for a value, or copy from memory that is not pinned
@@ -107,11 +106,7 @@ def test_they_resume_to_the_bit(prepare, on_cpu):
     """They continue from a checkpoint in mid-epoch, with dropout."""
     changes = {"train__save_every": 4, "model__config": {"hidden_dropout_prob": 0.1}}
     parameters = prepare(**changes, **CHANGES)
-    whole = fit(parameters, "whole")
-    shutil.copytree("work/whole", "work/cut")
-    for path in checkpoint.numbered_folders(Path("work/cut"), "checkpoint")[1:]:
-        shutil.rmtree(path)
-    assert_same(fit(parameters, "cut"), whole)
+    assert_same(*resumed_and_whole(parameters))
 
 
 @pytest.mark.parametrize(

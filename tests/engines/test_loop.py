@@ -10,7 +10,7 @@ import pytest
 from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.training import checkpoint
-from tests.helpers.training import assert_same, distance, fit
+from tests.helpers.training import assert_same, distance, fit, resumed_and_whole
 
 
 @pytest.mark.slow
@@ -38,11 +38,7 @@ def test_loop_resumes_to_the_bit(prepare):
     """It continues from a checkpoint in mid-epoch, with dropout."""
     changes = {"train__save_every": 4, "model__config": {"hidden_dropout_prob": 0.1}}
     parameters = prepare(**changes, train__engine="loop")
-    whole = fit(parameters, "whole")
-    shutil.copytree("work/whole", "work/cut")
-    for path in checkpoint.numbered_folders(Path("work/cut"), "checkpoint")[1:]:
-        shutil.rmtree(path)
-    assert_same(fit(parameters, "cut"), whole)
+    assert_same(*resumed_and_whole(parameters))
 
 
 def test_loop_runs_no_code_of_a_checkpoint(prepare):

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import download, evaluate
+from stages import download
 from temper import params
 from temper.core import arrow, artifacts
 from temper.core.errors import InputError
 from temper.evaluation import zero_shot
 from temper.params import schema
 from temper.tasks.base import registry
-from tests.helpers import nli
+from tests.helpers import nli, stage_runs
 from tests.helpers.evaluation import untrained
 
 NLI = {"name": "nli", "revision": None, "template": "This text is {}.", "phrases": None}
@@ -36,8 +36,7 @@ def scored(prepare, write_params, monkeypatch):
         target = Path("data/zero_shot/judge")
         download.main("zero_shot", Path("data/files/model"), target)
         untrained(parameters)
-        folders = [Path("data") / n for n in ("model", "history", "tokenized", "raw", "zero_shot")]
-        evaluate.main(*folders, Path("data/evaluation"))
+        stage_runs.evaluate()
         return artifacts.read_json(Path("data/evaluation/metrics.json"))["baseline"]
 
     return run

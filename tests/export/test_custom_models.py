@@ -7,20 +7,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from stages import evaluate
 from temper.cli import predict
 from temper.export import mlflow_model
+from tests.helpers import stage_runs
 from tests.helpers.custom_code import CODE
-from tests.helpers.export import run_export
 from tests.helpers.training import MLP, trained
 
 
 def answers(parameters):
     """Train, evaluate and export; return the rows that predict adds to the test file."""
     trained(parameters)
-    names = ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
-    evaluate.main(*(Path("data") / name for name in names))
-    run_export(Path("data/export"))
+    stage_runs.evaluate()
+    stage_runs.export()
     return {engine: predicted(engine) for engine in ("onnx", "torch")}
 
 

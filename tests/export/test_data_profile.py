@@ -10,7 +10,7 @@ from datasets import Dataset
 from temper import params
 from temper.export import data_profile
 from temper.prediction import profile
-from tests.helpers.export import run_export
+from tests.helpers import stage_runs
 from tests.helpers.workspace import change
 
 
@@ -41,10 +41,10 @@ def test_common_tokens_are_the_most_frequent(monkeypatch):
 def test_the_profile_can_be_left_out(exported):
     """And is the same file every time."""
     before = (exported / profile.FILE).read_bytes()
-    run_export(exported)
+    stage_runs.export(exported)
     assert (exported / profile.FILE).read_bytes() == before
     tree = yaml.safe_load(Path("params.yaml").read_text())
     Path("params.yaml").write_text(yaml.safe_dump(change(tree, {"export.data_profile": False})))
     assert not params.load().export.data_profile
-    run_export(exported)
+    stage_runs.export(exported)
     assert not (exported / profile.FILE).exists()

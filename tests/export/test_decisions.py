@@ -5,17 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from stages import evaluate
 from temper.core import artifacts
 from temper.core.errors import InputError
-from tests.helpers.export import run_export, score
+from tests.helpers import stage_runs
+from tests.helpers.export import score
 
 CHANGES = {
     "evaluate__temperature": 2.5,
     "evaluate__operating_point": {"label": "equivalent", "recall": 0.75},
     "evaluate__abstain": {"coverage": 0.3},
 }
-EVALUATED = ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
 
 
 @pytest.mark.slow
@@ -26,12 +25,12 @@ def test_an_export_decides_as_evaluate_did(exported, write_params, monkeypatch):
 
     monkeypatch.setenv("TEMPER_TRACKING", "off")
     parameters = write_params(**CHANGES)
-    evaluate.main(*(Path("data") / name for name in EVALUATED))
+    stage_runs.evaluate()
     decisions = artifacts.read_json(Path("data/evaluation/decisions.json"))
     metrics = artifacts.read_json(Path("data/evaluation/metrics.json"))
     assert metrics["validation"]["operating_recall"] >= 0.75
     assert metrics["validation"]["coverage"] >= 0.3
-    run_export(Path("data/decided"))
+    stage_runs.export(Path("data/decided"))
     target = Path("data/decided")
     stored = artifacts.read_json(target / "config.json")["temper"]["evaluate"]
     assert stored["operating_point"] == decisions["evaluate"]["operating_point"]
@@ -80,13 +79,13 @@ def test_a_target_out_of_reach_is_scored_and_not_exported(exported, write_params
     write_params(evaluate__abstain={"accuracy": 1.0})
     predictions = Path("data/evaluation/predictions/validation.csv")
     weights = artifacts.sha256_tree(Path("data/model"))
-    evaluate.main(*(Path("data") / name for name in EVALUATED))
+    stage_runs.evaluate()
     reason = artifacts.read_json(Path("data/evaluation/decisions.json"))["unreached"]["abstain"]
     assert reason.startswith("no confidence has accuracy ≥ 1 on validation; the highest is 0.")
     assert reason in Path("data/evaluation/report.html").read_text(encoding="utf-8")
     with predictions.open(encoding="utf-8") as file:
         assert {row["abstained"] for row in csv.DictReader(file)} == {"False"}
     with pytest.raises(InputError, match=r"evaluate\.abstain: no confidence has accuracy ≥ 1"):
-        run_export(Path("data/decided"))
+        stage_runs.export(Path("data/decided"))
     assert not Path("data/decided").exists()
     assert artifacts.sha256_tree(Path("data/model")) == weights

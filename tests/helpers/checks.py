@@ -8,7 +8,7 @@ import yaml
 from temper import params
 from temper.cli import check
 from temper.core import yaml_file
-from tests.helpers.workspace import ROOT, change, init_dvc
+from tests.helpers.workspace import ROOT, change, init_dvc, link_code
 
 KEPT = ("data/files/code", "data/files/tokenize", "data/translators", "data/zero_shot")
 KEPT += ("data/teachers", "data/teacher_logits")
@@ -36,11 +36,7 @@ def check_sample(folder, patch, task: str, rows: list[dict], **changes) -> list[
     tree = yaml.load((ROOT / f"recipes/sample-{task}.yaml").read_text(), Loader=yaml_file.Loader)
     patch.chdir(folder)
     init_dvc(folder)
-    for name in ("data/sample", "launch", "stages", "temper", "dvc.yaml", *KEPT):
-        target = folder / name
-        target.parent.mkdir(exist_ok=True, parents=True)
-        if not target.exists():
-            target.symlink_to(ROOT / name)
+    link_code(folder, "data/sample", *KEPT)
     Path("own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     tree["data"]["files"] = {"train": "own.jsonl"}
     tree = change(tree, {key.replace("__", "."): value for key, value in changes.items()})

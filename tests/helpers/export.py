@@ -1,13 +1,12 @@
-"""Run the export stage, and ask the exported model."""
+"""An exported model, and what it says."""
 
 import csv
 from pathlib import Path
 
 import pytest
 
-from stages import evaluate, export
 from temper.cli import predict
-from tests.helpers import workspace
+from tests.helpers import stage_runs, workspace
 from tests.helpers.training import trained
 
 
@@ -17,14 +16,8 @@ def make_exported(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         workspace.isolate(patch, folder)
         trained(workspace.load_data(workspace.write_params(folder, patch, train__epochs=1.0)))
-        names = ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
-        evaluate.main(*(Path("data") / name for name in names))
-        run_export(Path("data/export"))
-
-
-def run_export(target):
-    names = ("model", "evaluation", "tokenized", "raw/summary.json")
-    export.main(*(Path("data") / name for name in names), target)
+        stage_runs.evaluate()
+        stage_runs.export()
 
 
 def score(exported, text, suffix="csv", **options):

@@ -24,13 +24,19 @@ stages:
 """
 
 
-def make_origin(folder: Path) -> Path:
-    """Make a git repository with the code as it is, the tests' parameters, and a finished run."""
-    folder.mkdir()
+def copy_code(folder: Path) -> None:
+    """Copy what the pipeline reads of this repository, and no manifest of another run."""
     for name in COPIED:
         ignore = shutil.ignore_patterns("__pycache__", "*.json" if name == "data/files" else "")
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
-    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
+    shutil.copy(ROOT / "dvc.yaml", folder)
+
+
+def make_origin(folder: Path) -> Path:
+    """Make a git repository with the code as it is, the tests' parameters, and a finished run."""
+    folder.mkdir()
+    copy_code(folder)
+    for name in (".dvcignore", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)
     shutil.copy(ROOT / "tests/params.yaml", folder / "params.yaml")
     make_store(empty_store(folder).parent)

@@ -1,11 +1,13 @@
 """Train in this process, and compare what came of it."""
 
+import shutil
 from pathlib import Path
 
 import torch
 
 from stages import train
 from temper.core import arrow
+from temper.training import checkpoint
 
 BASE = Path("data/base")
 MLP = {"kind": "mlp", "pooling": "mean", "hidden_size": 24, "dropout": 0.1}
@@ -28,6 +30,17 @@ def assert_same(one, other):
     """Weights and history agree to the bit."""
     assert torch.equal(weights(one), weights(other))
     assert one.history == other.history
+
+
+def resumed_and_whole(parameters):
+    """Train, then train again from the first checkpoint of that; return both engines."""
+    whole = fit(parameters, "whole")
+    shutil.copytree("work/whole", "work/cut")
+    _, *later = checkpoint.numbered_folders(Path("work/cut"), "checkpoint")
+    assert later
+    for path in later:
+        shutil.rmtree(path)
+    return fit(parameters, "cut"), whole
 
 
 def distance(one, other):

@@ -30,6 +30,15 @@ def isolate(patch: pytest.MonkeyPatch, folder: Path) -> None:
     patch.setenv("GIT_CEILING_DIRECTORIES", str(folder.parent))
 
 
+def link_code(folder: Path, *more: str) -> None:
+    """Put links to the pipeline and its code in a folder, and to more of the repository."""
+    for name in ("launch", "stages", "temper", "dvc.yaml", *more):
+        target = folder / name
+        target.parent.mkdir(exist_ok=True, parents=True)
+        if not target.exists():
+            target.symlink_to(ROOT / name)
+
+
 def make_store(folder: Path) -> None:
     """Make a folder with an MLflow database that has no run."""
     folder.mkdir()

@@ -1,7 +1,6 @@
 """Files of every format become the same rows, or an error that names the line."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -86,15 +85,6 @@ def test_reads_a_folder_by_glob(tmp_path):
         local_files.find_files(str(tmp_path), "train", "*.parquet")
 
 
-def read(path: Path) -> dict[str, list]:
-    """Return a file's columns, its batches joined."""
-    found: dict[str, list] = {}
-    for batch in local_files.read([path]):
-        for name, values in batch.items():
-            found.setdefault(name, []).extend(values)
-    return found
-
-
 def test_reads_published_squad_files_as_rows(tmp_path):
     """Articles and paragraphs are flattened, and a question without an answer keeps none."""
     qas = [
@@ -103,7 +93,7 @@ def test_reads_published_squad_files_as_rows(tmp_path):
     ]
     tree = {"data": [{"title": "T", "paragraphs": [{"context": "Anna left.", "qas": qas}]}]}
     (tmp_path / "train.json").write_text(json.dumps(tree))
-    found = read(tmp_path / "train.json")
+    found = columns_of(tmp_path / "train.json")
     assert found["question"] == ["Who?", "Why?"]
     assert found["context"] == ["Anna left."] * 2
     answers = columns.convert(found["answers"], "answers", str)
@@ -118,7 +108,7 @@ def test_labels_images_by_their_folder(tmp_path):
         (tmp_path / label).mkdir()
         Image.new("RGB", (4, 4)).save(tmp_path / label / "1.png")
     files = local_files.find_files(str(tmp_path), "train", "*/*.png")
-    found = [read(file) for file in files]
+    found = [columns_of(file) for file in files]
     assert [row["label"] for row in found] == [["cat"], ["dog"]]
     assert found[0]["image"] == [(tmp_path / "cat/1.png").read_bytes()]
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from stages import download, evaluate, export, tokenize, train
+from stages import download, tokenize
 from temper import params
 from temper.params import schema
 from temper.params.task_schema import Input
+from tests.helpers import stage_runs
 from tests.helpers.imports import PIPELINE, ROOT, body, closure, module_of
 from tests.helpers.parameters import schema_keys
 
@@ -93,7 +94,6 @@ def test_a_stage_reads_what_it_lists_and_nothing_else(prepare, monkeypatch):
     monkeypatch.setattr(signal, "signal", lambda *_: signal.SIG_DFL)
     reads = Reads(monkeypatch)
     data = {n: Path("data") / n for n in ("raw", "base", "tokenized", "model", "evaluation")}
-    trained = [data["model"], Path("data/checkpoints"), Path("data/history")]
     runs = {
         ("download", "dataset"): lambda: download.main(
             "dataset", Path("data/files/dataset"), data["raw"]
@@ -102,22 +102,9 @@ def test_a_stage_reads_what_it_lists_and_nothing_else(prepare, monkeypatch):
             "model", Path("data/files/model"), data["base"]
         ),
         ("tokenize", ""): lambda: tokenize.main(*(Path("data") / name for name in TOKENIZED)),
-        ("train", ""): lambda: train.main(data["tokenized"], data["base"], *trained),
-        ("evaluate", ""): lambda: evaluate.main(
-            data["model"],
-            trained[-1],
-            data["tokenized"],
-            data["raw"],
-            Path("data/zero_shot"),
-            data["evaluation"],
-        ),
-        ("export", ""): lambda: export.main(
-            data["model"],
-            data["evaluation"],
-            data["tokenized"],
-            data["raw"] / "summary.json",
-            Path("data/export"),
-        ),
+        ("train", ""): stage_runs.train,
+        ("evaluate", ""): stage_runs.evaluate,
+        ("export", ""): stage_runs.export,
     }
     assert parameters.task.name == "sequence_classification"
     for (stage, key), start in runs.items():

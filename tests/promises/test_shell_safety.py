@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from temper.core import artifacts
-from tests.helpers.repository import COPIED, run
+from tests.helpers.repository import copy_code, run
 from tests.helpers.workspace import ROOT, change, init_dvc
 
 PATHS = {
@@ -29,10 +29,7 @@ NAMES = {
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """Return a DVC repository without git in which nothing has run."""
-    for name in COPIED:
-        ignore = shutil.ignore_patterns("__pycache__", "*.json" if name == "data/files" else "")
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignore)
-    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    copy_code(tmp_path)
     init_dvc(tmp_path)
     return tmp_path
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import evaluate, export
 from temper.cli import predict
 from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.prediction.predictor import Predictor
+from tests.helpers import stage_runs
 from tests.helpers.evaluation import untrained
 
 
@@ -52,12 +52,7 @@ def run_stage(prepare, tmp_path):
         untrained(parameters)
         if taught is not None:
             artifacts.write_json(Path("data/model") / artifacts.TAUGHT_FILE, taught)
-        evaluate.main(
-            *(
-                Path("data") / n
-                for n in ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
-            )
-        )
+        stage_runs.evaluate()
         return artifacts.read_json(Path("data/evaluation/metrics.json"))
 
     return run
@@ -133,8 +128,7 @@ def test_multi_label_scores_match_scikit_learn(run_stage, monkeypatch):
         "old",
         "red",
     }
-    names = ("model", "evaluation", "tokenized", "raw/summary.json", "export")
-    export.main(*(Path("data") / name for name in names))
+    stage_runs.export()
     predict.predict(
         Path("data/export"), Path("test.jsonl"), Path("new.csv"), "onnx", 256, num_threads=1
     )
@@ -166,15 +160,12 @@ def test_a_split_without_labels_is_predicted_and_not_scored(prepare):
     )
     files = {s: f"tests/data/{s}.csv" for s in ("train", "validation")} | {"test": "unlabelled.csv"}
     untrained(prepare(data__files=files))
-    folders = [
-        Path("data") / name for name in ("model", "history", "tokenized", "raw", "zero_shot")
-    ]
-    evaluate.main(*folders, Path("data/evaluation"))
+    stage_runs.evaluate()
     found = artifacts.read_json(Path("data/evaluation/metrics.json"))
     assert "test" not in found
     assert "accuracy" in found["validation"]
     assert len(read_predictions("test")) == text.count("\n") - 1
-    evaluate.main(*folders, Path("data/again"))
+    stage_runs.evaluate(Path("data/again"))
     assert artifacts.sha256_tree(Path("data/evaluation")) == artifacts.sha256_tree(
         Path("data/again")
     )
@@ -187,9 +178,5 @@ def test_refuses_a_model_with_other_labels(prepare):
     settings = json.loads(Path("data/model/config.json").read_text())
     settings["id2label"] = {"0": "equivalent", "1": "not_equivalent"}
     Path("data/model/config.json").write_text(json.dumps(settings))
-    folders = [
-        Path("data") / name
-        for name in ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
-    ]
     with pytest.raises(InputError, match="model's labels are equivalent, not_equivalent"):
-        evaluate.main(*folders)
+        stage_runs.evaluate()

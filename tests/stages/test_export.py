@@ -10,7 +10,8 @@ from temper import inference
 from temper.core import arrow, artifacts
 from temper.core.errors import InputError
 from temper.export import graphs, parity
-from tests.helpers.export import run_export, score
+from tests.helpers import stage_runs
+from tests.helpers.export import score
 
 
 @pytest.mark.slow
@@ -76,7 +77,7 @@ def test_the_size_is_counted(exported):
 @pytest.mark.slow
 def test_two_exports_have_the_same_bytes(exported):
     """The folder does not matter."""
-    run_export(Path("elsewhere/deep/export"))
+    stage_runs.export(Path("elsewhere/deep/export"))
     assert artifacts.sha256_tree(Path("elsewhere/deep/export")) == artifacts.sha256_tree(exported)
     for path in exported.rglob("*"):
         if path.is_file():

@@ -12,7 +12,7 @@ import pytest
 from datasets import Dataset
 from scipy.stats import binom
 
-from stages import evaluate, export, train
+from stages import evaluate, train
 from temper import metrics, params
 from temper.cli import predict
 from temper.core import arrow, artifacts
@@ -26,9 +26,9 @@ from temper.prediction.engines import open_session
 from temper.serving import container
 from temper.tasks.base import audio, registry
 from temper.tasks.base.arrays import as_rows
-from tests.helpers import containers
+from tests.helpers import containers, stage_runs
 from tests.helpers.samples import prepare_sample, rows_of
-from tests.helpers.workspace import ROOT, isolate
+from tests.helpers.workspace import ROOT, isolate, link_code
 
 TASKS = sorted(path.stem for path in (ROOT / "temper/tasks").glob("[a-z]*.py"))
 CASES = {  # name → recipe, changes that let 200 rows be learned by heart
@@ -85,21 +85,15 @@ def test_every_task_has_a_case_and_a_sample():
 def run_stages(name: str, folder: Path) -> None:
     """Run every stage of a case in a folder."""
     (folder / "data").mkdir(parents=True)
-    for code in ("launch", "stages", "temper"):
-        (folder / code).symlink_to(ROOT / code)
-    shutil.copy(ROOT / "dvc.yaml", folder)
+    link_code(folder)
     with pytest.MonkeyPatch.context() as patch:
         isolate(patch, folder)
         patch.setenv("TEMPER_TRACKING", "off")
         patch.chdir(folder)
         prepare_sample(folder, *CASES[name])
-        data = Path("data")
-        targets = [data / out for out in ("model", "checkpoints", "history")]
-        train.main(data / "tokenized", data / "base", *targets)
-        inputs = ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
-        evaluate.main(*(data / name for name in inputs))
-        inputs = ("model", "evaluation", "tokenized", "raw/summary.json")
-        export.main(*(data / name for name in inputs), data / "export")
+        stage_runs.train()
+        stage_runs.evaluate()
+        stage_runs.export()
 
 
 @pytest.fixture
@@ -572,9 +566,7 @@ def test_resumed_training_has_the_same_weights(name, tmp_path, monkeypatch):
     """Masks and augmentation depend on (seed, epoch, row), so mid-epoch checkpoints suffice."""
     monkeypatch.setenv("TEMPER_TRACKING", "off")
     monkeypatch.chdir(tmp_path)
-    for linked in ("launch", "stages", "temper"):
-        (tmp_path / linked).symlink_to(ROOT / linked)
-    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    link_code(tmp_path)
     recipe, changes = CASES[name]
     own = {"tokenize.max_length": 16} if name == "masked_lm" else {}
     parameters = prepare_sample(tmp_path, recipe, changes | own | {"train.epochs": 2})

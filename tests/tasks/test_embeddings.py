@@ -10,7 +10,6 @@ import torch
 import yaml
 from sentence_transformers import SentenceTransformer
 
-from stages import evaluate, export, train
 from temper import params
 from temper.cli import predict
 from temper.core import artifacts, yaml_file
@@ -18,8 +17,9 @@ from temper.core.errors import InputError
 from temper.ingest import sentence_transformers
 from temper.prediction import stored
 from temper.tasks.base import registry
+from tests.helpers import stage_runs
 from tests.helpers.samples import load, rows_of
-from tests.helpers.workspace import ROOT, change, load_data
+from tests.helpers.workspace import ROOT, change, link_code, load_data
 
 RECIPE = "recipes/sample-embeddings.yaml"
 PROMPTS = {"query": "which one? ", "document": "she said: "}
@@ -105,9 +105,7 @@ def scored(tmp_path, monkeypatch) -> params.Params:
     """Train, evaluate and export on pairs whose score is 1 for the same fact and 0 for another."""
     monkeypatch.setenv("TEMPER_TRACKING", "off")
     monkeypatch.chdir(tmp_path)
-    for name in ("launch", "stages", "temper"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    link_code(tmp_path)
     tree = change(yaml.load((ROOT / RECIPE).read_text(), Loader=yaml_file.Loader), SCORED)
     shutil.copytree(ROOT / "data/sample/model", "data/sample/model")
     for split, count in (("train", 64), ("validation", 16), ("test", 16)):
@@ -120,14 +118,11 @@ def scored(tmp_path, monkeypatch) -> params.Params:
         Path(f"{split}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         tree["data"]["files"][split] = f"{split}.jsonl"
     Path("params.yaml").write_text(yaml.safe_dump(tree))
-    parameters, data = load_data(params.load()), Path("data")
-    train.main(*(data / n for n in ("tokenized", "base", "model", "checkpoints", "history")))
-    inputs = ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
-    folders = [data / name for name in inputs]
-    shutil.copytree(data / "model", "trained/weights")
-    evaluate.main(*folders, Path("trained"))
-    inputs = ("model", "evaluation", "tokenized", "raw/summary.json", "export")
-    export.main(*(data / name for name in inputs))
+    parameters = load_data(params.load())
+    stage_runs.train()
+    shutil.copytree("data/model", "trained/weights")
+    stage_runs.evaluate(Path("data/evaluation"), Path("trained"))
+    stage_runs.export()
     return parameters
 
 

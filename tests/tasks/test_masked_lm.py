@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from stages import download, hash_inputs, train
+from stages import download, hash_inputs
 from temper import params
 from temper.core import artifacts, yaml_file
 from temper.tasks.base import registry
+from tests.helpers import stage_runs
 from tests.helpers.samples import load, prepare_sample
-from tests.helpers.workspace import ROOT, change
+from tests.helpers.workspace import ROOT, change, link_code
 
 
 def test_masks_whole_words_by_their_seed():
@@ -45,12 +46,9 @@ def test_pretrained_backbone_is_the_base_of_another_task(tmp_path, monkeypatch):
 
     monkeypatch.setenv("TEMPER_TRACKING", "off")
     monkeypatch.chdir(tmp_path)
-    for name in ("launch", "stages", "temper"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    link_code(tmp_path)
     prepare_sample(tmp_path, "recipes/sample-masked_lm.yaml", {"train.epochs": 1})
-    targets = [Path("data") / out for out in ("model", "checkpoints", "history")]
-    train.main(Path("data/tokenized"), Path("data/base"), *targets)
+    stage_runs.train()
     shutil.move("data/model", "domain")
     shutil.rmtree("data/base")
     tree = yaml.load((ROOT / "params.yaml").read_text(), Loader=yaml_file.Loader)

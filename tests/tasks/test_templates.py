@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from stages import evaluate
 from temper.cli import check
 from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.tasks.base.arrays import as_rows
+from tests.helpers import stage_runs
 from tests.helpers.checks import only
 from tests.helpers.export import score
 from tests.helpers.samples import SEQ2SEQ, load
@@ -136,13 +136,12 @@ def add_made_column():
 def test_evaluate_and_predict_read_the_finished_text(template, write_params):
     """Scores, baselines, worst rows and answers are those of a column that holds it."""
     add_made_column()
-    names = ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
     outputs = {}
     for kind in ("column", "template"):
         parameters = template() if kind == "template" else write_params(task__text=["made"])
         shutil.rmtree("data/evaluation")
         load_data(parameters)
-        evaluate.main(*(Path("data") / name for name in names))
+        stage_runs.evaluate()
         config = artifacts.read_json(Path("data/export/config.json"))
         config["temper"]["task"] = parameters.task.model_dump(mode="json", exclude_defaults=True)
         artifacts.write_json(Path("data/export/config.json"), config)

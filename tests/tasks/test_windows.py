@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import evaluate, export, train
 from temper import params
 from temper.cli import predict
 from temper.core import arrow, artifacts
+from tests.helpers import stage_runs
+from tests.helpers.training import trained
 
 PADDING_ROW = (
     "anna",
@@ -59,17 +60,8 @@ def fitted(prepare, monkeypatch):
             tokenize__max_length=32,
             **{f"tokenize__{key}": value for key, value in tokenize.items()},
         )
-        Path("work").mkdir()
-        data, base = arrow.load(Path("data/tokenized")), Path("data/base")
-        engine = train.fine_tune(parameters, data, base, Path("work"), lambda *_: None)
-        targets = tuple(Path("data") / name for name in ("model", "checkpoints", "history"))
-        train.write_outputs(engine, base, targets)
-        evaluate.main(
-            *(
-                Path("data") / n
-                for n in ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
-            )
-        )
+        trained(parameters)
+        stage_runs.evaluate()
         return parameters
 
     return fit
@@ -99,10 +91,7 @@ def test_windows_read_the_end_of_a_document(fitted):
     assert float(history[-1].split(",")[3]) > 0.9  # training pools as evaluate does
     for name in ("model", "evaluation", "tokenized"):
         assert Path("data", name).is_dir()
-    export.main(
-        *(Path("data") / n for n in ("model", "evaluation", "tokenized", "raw/summary.json")),
-        Path("data/export"),
-    )
+    stage_runs.export()
     predict.predict(Path("data/export"), Path("test.jsonl"), Path("out.jsonl"), "onnx", 256, 1)
     rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert [row["prediction"] for row in rows] == [line.split(",")[2] for line in lines[1:]]

@@ -193,18 +193,17 @@ def test_log_interval_must_be_a_positive_number(monkeypatch, text):
 @pytest.mark.slow
 def test_both_engines_leave_the_same_record(prepare, client, monkeypatch):
     """Metric names, every step's numbers, artefacts and all parameters but the engine agree."""
-    from stages import train
+    from tests.helpers import stage_runs
     from tests.helpers.workspace import ROOT
 
     prepare()
     for name in ("stages", "temper", "dvc.yaml"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, name)
-    targets = [Path("data") / name for name in ("model", "checkpoints", "history")]
     for engine in ("trainer", "loop"):
         prepare(train__engine=engine, train__epochs=1.0)
         monkeypatch.setattr(run_tags, "execution", lambda engine=engine: engine)
-        train.main(Path("data/tokenized"), Path("data/base"), *targets)
+        stage_runs.train()
     sync.sync()  # a busy machine: what the trainings could not wait for
     store = client()
     runs = {run.data.params["train.engine"]: run for run in store.search_runs(["1"])}

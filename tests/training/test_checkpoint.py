@@ -16,7 +16,15 @@ from stages import train
 from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.training import checkpoint
-from tests.helpers.training import BASE, TARGETS, assert_same, fit, trained, weights
+from tests.helpers.training import (
+    BASE,
+    TARGETS,
+    assert_same,
+    fit,
+    resumed_and_whole,
+    trained,
+    weights,
+)
 
 
 @pytest.mark.slow
@@ -41,12 +49,7 @@ def test_keep_checkpoints_selects_what_stays(prepare, keep):
 def test_resumed_equals_uninterrupted(prepare):
     """A checkpoint in mid-epoch, with dropout, gives the same weights and history to the bit."""
     parameters = prepare(train__save_every=4, model__config={"hidden_dropout_prob": 0.1})
-    whole = fit(parameters, "whole")
-    shutil.copytree("work/whole", "work/cut")
-    for path in checkpoint.numbered_folders(Path("work/cut"), "checkpoint")[1:]:
-        shutil.rmtree(path)
-    assert checkpoint.step_of(checkpoint.newest_complete(Path("work/cut"))) == 8
-    assert_same(fit(parameters, "cut"), whole)
+    assert_same(*resumed_and_whole(parameters))
 
 
 @pytest.mark.slow

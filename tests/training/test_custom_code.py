@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from stages import evaluate
 from temper.params import user_code
+from tests.helpers import stage_runs
 from tests.helpers.training import distance, fit, trained
 
 
@@ -79,8 +79,7 @@ def test_custom_metric_selects_the_best_and_is_reported(mine):
     fewest = min(row["misses"] for row in session.history.validation)
     (best,) = [r for r in session.history.validation if r["step"] == session.history.best_step()]
     assert best["misses"] == fewest
-    names = ("model", "history", "tokenized", "raw", "zero_shot", "evaluation")
-    evaluate.main(*(Path("data") / name for name in names))
+    stage_runs.evaluate()
     found = json.loads(Path("data/evaluation/metrics.json").read_text())
     for split, rows in (("validation", 32), ("test", 24)):
         assert found[split]["misses"] == pytest.approx(

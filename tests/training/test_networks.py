@@ -18,7 +18,7 @@ from temper.models.config import wrap_config
 from temper.params.task import TokenClassification
 from temper.tasks.base import registry
 from temper.training import lora, networks
-from tests.helpers.training import BASE, MLP, fit, trained, weights
+from tests.helpers.training import BASE, MLP, assert_same, fit, resumed_and_whole, trained
 
 LORA = {"rank": 2, "alpha": 4.0, "dropout": 0.0, "target_modules": None}
 
@@ -233,14 +233,8 @@ def test_new_tokens_are_one_id_and_get_an_embedding(prepare):
 @pytest.mark.slow
 def test_resumed_equals_uninterrupted_with_a_pooled_head(prepare):
     """The Trainer checkpoints a module that is not transformers'."""
-    from temper.training import checkpoint
-
     parameters = prepare(model__head=MLP, train__save_every=4)
-    whole = fit(parameters, "whole")
-    shutil.copytree("work/whole", "work/cut")
-    for path in checkpoint.numbered_folders(Path("work/cut"), "checkpoint")[1:]:
-        shutil.rmtree(path)
-    assert torch.equal(weights(fit(parameters, "cut")), weights(whole))
+    assert_same(*resumed_and_whole(parameters))
 
 
 @pytest.mark.parametrize(

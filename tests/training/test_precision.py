@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages import train
 from temper.core import determinism
 from temper.tracking import run_tags, store
 from temper.training import precision
-from tests.helpers.training import BASE, TARGETS
+from tests.helpers import stage_runs
 from tests.helpers.workspace import ROOT
 
 NO_UNITS = "this CPU has neither amx_bf16 nor avx512_bf16"
@@ -120,7 +119,7 @@ def test_another_machine_trains_anew_and_its_choice_is_an_output(prepare, machin
     for name, flags in {"fp32": ["avx2"], "bf16": ["avx2", "avx512_bf16"]}.items():
         machine(*flags)
         monkeypatch.setattr(run_tags, "execution", lambda name=name: name)
-        train.main(Path("data/tokenized"), BASE, *TARGETS)
+        stage_runs.train()
         assert json.loads(Path("data/history/chosen.json").read_text()) == {"train.precision": name}
         found[name] = Path("data/model/model.safetensors").read_bytes()
     assert found["fp32"] != found["bf16"]
@@ -128,7 +127,7 @@ def test_another_machine_trains_anew_and_its_choice_is_an_output(prepare, machin
     runs = store.connect().search_runs([store.experiment_id(store.connect())])
     assert {run.data.params["train.precision"] for run in runs} == {"fp32", "bf16"}
     prepare(train__precision="fp32", train__epochs=1.0, determinism__portable=False)
-    train.main(Path("data/tokenized"), BASE, *TARGETS)
+    stage_runs.train()
     assert Path("data/model/model.safetensors").read_bytes() == found["fp32"]
     assert len(list(Path("checkpoints").iterdir())) == 2  # the same training: it is not repeated
     assert not Path("data/history/chosen.json").exists()

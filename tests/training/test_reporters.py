@@ -13,10 +13,9 @@ from stages import train
 from temper.core.errors import InputError
 from temper.tracking import store
 from temper.training import checkpoint, reporters
-from tests.helpers.training import BASE, assert_same, fit
+from tests.helpers import stage_runs
+from tests.helpers.training import BASE, TARGETS, assert_same, fit
 from tests.helpers.workspace import ROOT, environment
-
-TARGETS = (Path("data/model"), Path("data/checkpoints"), Path("data/history"))
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def stage(prepare, monkeypatch):
             copy(ROOT / source, source)
         monkeypatch.setenv("TEMPER_REPORT_TO", name)
         if not command:
-            train.main(Path("data/tokenized"), BASE, *TARGETS)
+            stage_runs.train()
             return
         launch = "python -m temper.training.launcher launch/single.yaml -m stages.train"
         words = [*launch.split(), "data/tokenized", str(BASE), *map(str, TARGETS)]

@@ -1,6 +1,5 @@
 """Each training parameter changes weights or history as its description says."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from temper.params.train import EarlyStopping
 from temper.training import checkpoint
 from temper.training.history import History
 from tests.helpers import workspace
-from tests.helpers.training import assert_same, distance, fit, weights
+from tests.helpers.training import assert_same, distance, fit, resumed_and_whole, weights
 
 
 def test_patience_p_stops_at_best_plus_p(write_params):
@@ -73,13 +72,10 @@ def test_resumes_to_the_bit_in_an_epoch_of_batches_by_tokens(prepare, engine):
     """From a checkpoint in mid-epoch, with dropout."""
     changes = {"train__save_every": 4, "model__config": {"hidden_dropout_prob": 0.1}}
     parameters = prepare(**changes, **BY_TOKENS, train__engine=engine, train__epochs=2.0)
-    whole = fit(parameters, "whole")
-    shutil.copytree("work/whole", "work/cut")
-    first, *later = checkpoint.numbered_folders(Path("work/cut"), "checkpoint")
+    resumed, whole = resumed_and_whole(parameters)
+    first, *_ = checkpoint.numbered_folders(Path("work/whole"), "checkpoint")
     assert checkpoint.step_of(first) % whole.steps_per_epoch
-    for path in later:
-        shutil.rmtree(path)
-    assert_same(fit(parameters, "cut"), whole)
+    assert_same(resumed, whole)
 
 
 @pytest.mark.slow
