@@ -3,7 +3,7 @@
 import pytest
 
 from temper.compare import model_comparison, page, seed_groups, tables, verdicts
-from tests.compare.test_seed_groups import trained
+from tests.compare.test_seed_groups import grouped, trained, with_mistakes
 from tests.helpers.comparisons import SAMPLES, TEXTS, WANTED, WORSE, labelled, model, two
 
 
@@ -41,11 +41,8 @@ def test_marks_are_drawn_to_scale():
 
 def test_configurations_come_before_their_trainings():
     """Their verdict and table come first on the page and in Markdown; models are folded away."""
-    wrong = {"a1": 60, "a2": 48, "b1": 120, "b2": 102}
-    models = [trained(name, range(count)) for name, count in wrong.items()]
-    found = model_comparison.compare(models, None, None, SAMPLES)
-    groups = seed_groups.group(found.models)
-    tests = seed_groups.test_all(groups, found)
+    models = with_mistakes({"a1": 60, "a2": 48, "b1": 120, "b2": 102})
+    groups, tests, found = grouped(models)
     over_seeds = seed_groups.verdicts(groups, tests, found)
     table = seed_groups.table(groups, tests, found)
     html = page.page(found, [], [], "title", (over_seeds, [table]))

@@ -21,14 +21,23 @@ def trained(name, wrong=range(50)):
     return model(name, labelled(WANTED, flipped(WANTED, wrong)), settings=settings)
 
 
+def grouped(models, metric=None):
+    """Return groups of models, their tests and the comparison of the models."""
+    result = model_comparison.compare(models, None, metric, SAMPLES)
+    groups = seed_groups.group(result.models)
+    return groups, seed_groups.test_all(groups, result), result
+
+
+def with_mistakes(wrong):
+    """Return a model for each name, with as many wrong rows."""
+    return [trained(name, range(count)) for name, count in wrong.items()]
+
+
 def test_groups_the_seeds_of_one_configuration():
     """Each group has mean ± deviation, and Welch's interval compares two groups."""
-    wrong = {"a1": 60, "b1": 120, "a2": 48, "b2": 102, "b3": 114}
-    models = [trained(name, range(count)) for name, count in wrong.items()]
-    result = model_comparison.compare(models, None, "accuracy", SAMPLES)
-    groups = seed_groups.group(result.models)
+    models = with_mistakes({"a1": 60, "b1": 120, "a2": 48, "b2": 102, "b3": 114})
+    groups, tests, result = grouped(models, "accuracy")
     assert [group.trainings for group in groups] == ["a1, a2", "b1, b2, b3"]
-    tests = seed_groups.test_all(groups, result)
     table = seed_groups.table(groups, tests, result)
     means = [np.array([0.9, 0.92]), np.array([0.8, 0.83, 0.81])]
     p = ttest_ind(*means, equal_var=False)[1]
@@ -57,11 +66,8 @@ def test_groups_the_seeds_of_one_configuration():
 
 def test_seeds_that_differ_more_than_the_configurations_decide_nothing():
     """The sentence says so."""
-    models = [trained("a1", range(60)), trained("a2", range(90)), trained("b1", range(70)),
-              trained("b2", range(100))]  # fmt: skip
-    result = model_comparison.compare(models, None, "accuracy", SAMPLES)
-    groups = seed_groups.group(result.models)
-    (verdict,) = seed_groups.verdicts(groups, seed_groups.test_all(groups, result), result)
+    models = with_mistakes({"a1": 60, "a2": 90, "b1": 70, "b2": 100})
+    (verdict,) = seed_groups.verdicts(*grouped(models, "accuracy"))
     assert "3 vs train.epochs=2: not significant over 2 and 2 seeds" in verdict.text
 
 
@@ -79,11 +85,8 @@ def test_seeds_without_variance_are_not_tested():
 
 def test_a_table_says_which_scores_were_not_tested():
     """Where all seeds of both configurations have one score: no p, no verdict, and a line."""
-    wrong = {"a1": 60, "a2": 60, "b1": 50, "b2": 50, "c1": 60, "c2": 72}
-    models = [trained(name, range(count)) for name, count in wrong.items()]
-    result = model_comparison.compare(models, None, "accuracy", SAMPLES)
-    groups = seed_groups.group(result.models)
-    tests = seed_groups.test_all(groups, result)
+    models = with_mistakes({"a1": 60, "a2": 60, "b1": 50, "b2": 50, "c1": 60, "c2": 72})
+    groups, tests, result = grouped(models, "accuracy")
     rows = seed_groups.table(groups, tests, result).rows
     assert rows[1][2:] == ["2", "0.9167 ± 0.0000", ""]
     assert rows[2][-1] != ""
@@ -97,11 +100,7 @@ def test_a_table_says_which_scores_were_not_tested():
 def test_p_values_of_several_configurations_are_adjusted():
     """Those of each score by Holm, over the configurations that are tested; one seed is no test."""
     wrong = {"a1": 60, "a2": 66, "b1": 80, "b2": 88, "c1": 70, "c2": 64, "d1": 90}
-    result = model_comparison.compare(
-        [trained(name, range(count)) for name, count in wrong.items()], None, None, SAMPLES
-    )
-    groups = seed_groups.group(result.models)
-    tests = seed_groups.test_all(groups, result)
+    groups, tests, result = grouped(with_mistakes(wrong))
     scores = {name: 1 - count / 600 for name, count in wrong.items()}
     first = [scores["a1"], scores["a2"]]
     p: list[Any] = [
@@ -120,9 +119,8 @@ def test_p_values_of_several_configurations_are_adjusted():
 def test_a_model_that_stands_for_another_is_named():
     """Of two models with the same parameters and seed the second is left out."""
     models = [trained("a1", range(60)), trained("a2"), replace(trained("a1"), name="again")]
-    result = model_comparison.compare(models, None, None, SAMPLES)
-    groups = seed_groups.group(result.models)
-    *_, line = seed_groups.remarks(groups, seed_groups.test_all(groups, result), result)
+    groups, tests, result = grouped(models)
+    *_, line = seed_groups.remarks(groups, tests, result)
     assert (
         line == "again is not in the table: a model above has its parameters, rows, code and seed"
     )
@@ -132,9 +130,7 @@ def test_a_model_that_stands_for_another_is_named():
 def test_a_first_configuration_with_one_seed_is_no_baseline():
     """Nothing can be tested against it, and a line says what to name first."""
     models = [trained("a1"), trained("b1", range(60)), trained("b2", range(70))]
-    result = model_comparison.compare(models, None, None, SAMPLES)
-    groups = seed_groups.group(result.models)
-    tests = seed_groups.test_all(groups, result)
+    groups, tests, result = grouped(models)
     assert seed_groups.verdicts(groups, tests, result) == []
     *_, line = seed_groups.remarks(groups, tests, result)
     assert line.startswith("no configuration is tested: a1, which was named first, has one seed;")
@@ -147,7 +143,7 @@ def test_other_training_rows_are_another_configuration():
     for one, sha256 in zip(models, ["0123456789"] * 2 + ["abcdefabcd"] * 2, strict=True):
         splits = {"test": {"sha256": "same"}, "train": {"sha256": sha256}}
         one.files.files["data/raw/summary.json"] = json.dumps({"splits": splits}).encode()
-    groups = seed_groups.group(model_comparison.compare(models, None, None, SAMPLES).models)
+    groups, *_ = grouped(models)
     assert [(group.name, group.trainings) for group in groups] == [
         ("training rows 0123456", "a1, a2"),
         ("training rows abcdefa", "new-1, new-2"),
@@ -169,8 +165,7 @@ def test_other_code_or_another_base_model_is_another_configuration(path):
     locks = [locked(), locked(data__tokenized="4"), locked(**{path: "5"}), locked(**{path: "5"})]
     for one, lock in zip(models, locks, strict=True):
         one.files.files["dvc.lock"] = lock
-    result = model_comparison.compare(models, None, None, SAMPLES)
-    groups = seed_groups.group(result.models)
+    groups, *_ = grouped(models)
     assert [group.trainings for group in groups] == ["a1, a2", "new-1, new-2"]
     names = [group.name for group in groups]
     assert all(re.fullmatch("code [0-9a-f]{7}", name) for name in names)
@@ -190,8 +185,7 @@ def test_names_say_on_one_line_what_differs_from_the_first():
         for i, change in enumerate(changes)
         for seed in (1, 2)
     ]
-    result = model_comparison.compare(models, None, None, SAMPLES)
-    groups = seed_groups.group(result.models)
+    groups, _, result = grouped(models)
     names = [set(group.name.split(", ")) for group in groups]
     assert names == [
         {r"model.name=a\nb", "train.learning_rate=0.0001", "train.epochs=2"},

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from scipy.stats import ttest_ind
 
-from temper.compare import model_comparison, seed_groups, seed_table
+from temper.compare import seed_table
 from temper.core.errors import InputError
-from tests.compare.test_seed_groups import trained
-from tests.helpers.comparisons import SAMPLES
+from tests.compare.test_seed_groups import grouped, trained, with_mistakes
 
 WRONG = {"a1": 60, "a2": 48, "b1": 120, "b2": 102, "b3": 114}
 
@@ -18,10 +17,7 @@ WRONG = {"a1": 60, "a2": 48, "b1": 120, "b2": 102, "b3": 114}
 @pytest.fixture(scope="module")
 def tables():
     """Return a function from a file's name to the table of two configurations."""
-    models = [trained(name, range(count)) for name, count in WRONG.items()]
-    result = model_comparison.compare(models, None, None, SAMPLES)
-    groups = seed_groups.group(result.models)
-    tests = seed_groups.test_all(groups, result)
+    groups, tests, result = grouped(with_mistakes(WRONG))
     return lambda name: seed_table.render(Path(name), groups, tests, result)
 
 
