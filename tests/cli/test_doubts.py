@@ -1,6 +1,5 @@
 """`temper doubts` from the command line: the same list each time, and corrections are not lost."""
 
-import csv
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.data_loop import trained_judge
 from tests.data_loop import reviews
+from tests.helpers.tables import read_csv, write_csv
 from tests.helpers.workspace import ROOT, environment
 
 
@@ -31,10 +31,10 @@ def test_lists_doubts_and_applies_corrections(prepare, capsys, monkeypatch):
     assert "96 training rows, 3 folds, a linear model\non TF-IDF of words (the model starts" in out
     assert max(map(len, out.splitlines())) <= 80, out
     assert Path("other.csv").read_bytes() == Path("doubts.csv").read_bytes()
-    rows = rows_of("doubts.csv")
+    rows = read_csv("doubts.csv")
     assert f"wrote {len(rows)} of {len(rows)} rows with a doubt to doubts.csv" in out
     rows[0]["corrected_label"] = rows[0]["suggested_label"]
-    write_rows(rows, "doubts.csv")
+    write_csv("doubts.csv", rows)
     with pytest.raises(InputError, match="has 1 corrections, which a new list would replace"):
         command.doubts()
     capsys.readouterr()
@@ -51,7 +51,7 @@ def test_lists_doubts_and_applies_corrections(prepare, capsys, monkeypatch):
 @pytest.mark.slow
 def test_a_trained_judge_lists_planted_errors(prepare, capsys, tmp_path):
     """It is trained from scratch, and the other fold shows it the words of each label."""
-    reviews.write_csv(str(tmp_path / "x.csv"), reviews.rows_with_mistakes())
+    write_csv(tmp_path / "x.csv", reviews.rows_with_mistakes())
     data = {"source": "files", "files": {"train": str(tmp_path / "x.csv")},
             "split": {"validation": 0, "test": 0, "seed": 7}}  # fmt: skip
     prepare(task=reviews.TASK, data=data, evaluate__positive_label=None, train__epochs=8.0,
@@ -60,7 +60,7 @@ def test_a_trained_judge_lists_planted_errors(prepare, capsys, tmp_path):
     command.doubts(judge="trained", folds=2)
     out = capsys.readouterr().out
     assert "80 training rows, 2 folds, sample\ntrained with params.yaml:\nit agrees with" in out
-    assert {row["row"] for row in rows_of("doubts.csv")[:4]} >= {"11", "62"}
+    assert {row["row"] for row in read_csv("doubts.csv")[:4]} >= {"11", "62"}
 
 
 @pytest.mark.slow
@@ -82,13 +82,13 @@ def test_a_trained_judge_lists_tags_leaves_data_alone_and_trains_once(
     monkeypatch.setattr(trained_judge, "judge", None)
     command.doubts(output=Path("again.csv"), judge="trained", folds=2)
     assert Path("again.csv").read_bytes() == Path("doubts.csv").read_bytes()
-    rows = rows_of("doubts.csv")
+    rows = read_csv("doubts.csv")
     assert all(row["current_label"] == "O O O B-LOC I-LOC" for row in rows)
     assert rows[0]["reason"].startswith("word ")
     assert all(len(row["suggested_label"].split()) in (0, 5) for row in rows)
     assert all(row["suggested_label"] != row["current_label"] for row in rows)
     rows[0]["corrected_label"] = "B-LOC O O B-LOC I-LOC"
-    write_rows(rows, "doubts.csv")
+    write_csv("doubts.csv", rows)
     command.doubts(apply=Path("doubts.csv"))
     number = int(rows[0]["row"]) - 1
     sentences[number] = sentences[number].replace(" O", " B-LOC", 1)
@@ -97,21 +97,9 @@ def test_a_trained_judge_lists_tags_leaves_data_alone_and_trains_once(
         "O O": "corrected_label has 2 tags, and the row 5 words",
         "O O O O I-LOC": r"tag 5, I-LOC, does not follow O \(task\.scheme: IOB2\)",
     }.items():
-        write_rows([rows[0] | {"corrected_label": tags}], "doubts.csv")
+        write_csv("doubts.csv", [rows[0] | {"corrected_label": tags}])
         with pytest.raises(InputError, match=message):
             command.doubts(apply=Path("doubts.csv"))
-
-
-def rows_of(path: str) -> list[dict[str, str]]:
-    with Path(path).open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def write_rows(rows: list[dict[str, str]], path: str) -> None:
-    with Path(path).open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """`temper next` picks rows that the data do not have, the same each time, and says why."""
 
-import csv
 import json
 from functools import partial
 from pathlib import Path
@@ -13,12 +12,12 @@ from temper.cli import next as command
 from temper.cli.predict import find_input, read_batches
 from temper.core.errors import InputError
 from tests.helpers.export import score
+from tests.helpers.tables import read_csv
 from tests.helpers.workspace import ROOT
 
 
 def pool_rows(count: int) -> list[dict[str, str]]:
-    with (ROOT / "data/sample/validation.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))[100 : 100 + count]
+    rows = read_csv(ROOT / "data/sample/validation.csv")[100 : 100 + count]
     return [
         {"id": str(i)} | {k: v for k, v in row.items() if k != "label"}
         for i, row in enumerate(rows)
@@ -34,8 +33,7 @@ def write_pool(rows: list[dict[str, str]]) -> Path:
 def test_picks_unsure_rows_that_the_data_do_not_have(exported, capsys):
     """Rows of train in other spelling, and repeated ones, are left out."""
     rows = pool_rows(60)
-    with Path("tests/data/train.csv").open(newline="") as file:
-        known = next(csv.DictReader(file))
+    known = read_csv("tests/data/train.csv")[0]
     known = {"id": "known"} | {k: v.upper() for k, v in known.items() if k != "label"}
     pool = write_pool([known, *rows, rows[0] | {"id": "again"}])
     command.next(pool, rows=8, output=Path("next.jsonl"))
@@ -55,8 +53,7 @@ def test_picks_unsure_rows_that_the_data_do_not_have(exported, capsys):
     command.next(pool, rows=8, output=Path("again.jsonl"))
     assert Path("again.jsonl").read_bytes() == Path("next.jsonl").read_bytes()
     command.next(pool, rows=500, output=Path("next.csv"))
-    with Path("next.csv").open(newline="") as file:
-        assert len(list(csv.DictReader(file))) == 60
+    assert len(read_csv("next.csv")) == 60
 
 
 @pytest.mark.slow
@@ -64,8 +61,7 @@ def test_refuses_what_it_cannot_pick_from(exported):
     """A pool that the data have, a column that it adds, an output that nobody can fill in."""
     with pytest.raises(InputError, match="all of its 24 rows have a label in label; nothing is"):
         command.next(Path("tests/data/test.csv"))
-    with Path("tests/data/test.csv").open(newline="") as file:
-        known = [row | {"label": ""} for row in csv.DictReader(file)]
+    known = [row | {"label": ""} for row in read_csv("tests/data/test.csv")]
     with pytest.raises(InputError, match="the data have all of its 24 rows"):
         command.next(write_pool(known))
     with pytest.raises(InputError, match="would overwrite the column 'why'; rename it"):

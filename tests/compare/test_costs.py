@@ -1,6 +1,5 @@
 """What models cost stands beside what they score, in the units a reader compares."""
 
-import csv
 import io
 import json
 
@@ -13,6 +12,7 @@ from temper.compare import costs, latency, model_comparison, shared_rows
 from temper.compare.experiments import Experiment
 from temper.compare.latency import Measured
 from tests.helpers.comparisons import SAMPLES, WANTED, WORSE, labelled, model, two
+from tests.helpers.tables import read_csv
 
 BYTES = {"model.safetensors": 90 * 2**20, "onnx/model.onnx": 91 * 2**20}
 INT8 = {**BYTES, "onnx/model_int8.onnx": 22 * 2**20}
@@ -91,8 +91,7 @@ def test_a_csv_file_has_the_numbers_unrounded(tmp_path):
     first, second = two()
     result = compared([sized(first), second])
     costs.write_csv(tmp_path / "out.csv", result, costs.collect(result, None)[0])
-    with (tmp_path / "out.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(tmp_path / "out.csv")
     assert [row["model"] for row in rows] == ["a", "b"]
     assert rows[0]["accuracy"] == "0.833333"
     assert (rows[0]["parameters"], rows[1]["parameters"]) == ("22713216", "")

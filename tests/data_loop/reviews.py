@@ -1,10 +1,10 @@
 """Reviews, two of them with a wrong label, and the list of doubts about them."""
 
-import csv
 from pathlib import Path
 
 from temper.data_loop import doubt_list
 from temper.data_loop.corrections import CORRECTED
+from tests.helpers.tables import read_csv, write_csv
 
 WORDS = {"good": "fine lovely splendid charming", "bad": "awful dreary dismal tedious"}
 TASK = {"name": "sequence_classification", "problem_type": "single_label_classification",
@@ -21,18 +21,6 @@ def rows_with_mistakes() -> list[dict[str, str]]:
     rows = [{"text": text, "label": label} for label in WORDS for text in sentences(label, 40)]
     rows[10]["label"], rows[61]["label"] = "bad", "good"
     return rows
-
-
-def write_csv(path: str, rows: list[dict[str, str]], **style) -> None:
-    with Path(path).open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), **style)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def read_csv(path) -> list[dict[str, str]]:
-    with Path(path).open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def listed(parameters, limit=None, similarity=None):

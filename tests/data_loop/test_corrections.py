@@ -15,11 +15,10 @@ from tests.data_loop.reviews import (
     WORDS,
     correct,
     listed,
-    read_csv,
     rows_with_mistakes,
     sentences,
-    write_csv,
 )
+from tests.helpers.tables import read_csv, write_csv
 
 
 def test_corrections_go_into_a_copy(project):

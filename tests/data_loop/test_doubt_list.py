@@ -10,11 +10,10 @@ from temper.data_loop.corrections import CORRECTED
 from tests.data_loop.reviews import (
     WORDS,
     listed,
-    read_csv,
     rows_with_mistakes,
     sentences,
-    write_csv,
 )
+from tests.helpers.tables import read_csv, write_csv
 
 
 def test_wrong_labels_are_first_with_their_line_and_their_columns(project, tmp_path):

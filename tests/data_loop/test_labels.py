@@ -11,11 +11,10 @@ from temper.data_loop.corrections import CORRECTED
 from tests.data_loop.reviews import (
     correct,
     listed,
-    read_csv,
     rows_with_mistakes,
     sentences,
-    write_csv,
 )
+from tests.helpers.tables import read_csv, write_csv
 
 
 @pytest.mark.parametrize(

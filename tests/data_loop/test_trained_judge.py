@@ -9,7 +9,8 @@ import pytest
 from temper.core import arrow
 from temper.core.errors import InputError
 from temper.data_loop import doubt_list, source_rows, trained_judge
-from tests.data_loop.reviews import rows_with_mistakes, write_csv
+from tests.data_loop.reviews import rows_with_mistakes
+from tests.helpers.tables import write_csv
 from tests.helpers.workspace import link_code
 
 FOLD = np.arange(80) % 2

@@ -1,6 +1,5 @@
 """A Space's folder starts as it is, and gives what `temper predict` gives."""
 
-import csv
 import json
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from temper.export import mlflow_model
 from temper.prediction import stored
 from tests.helpers.demos import ask
 from tests.helpers.export import score
+from tests.helpers.tables import read_csv
 from tests.helpers.workspace import environment, without
 
 EVALUATION = Path("data/evaluation")
@@ -85,8 +85,7 @@ def test_examples_are_the_worst_rows_as_they_were(exported, capsys):
     """In the order of worst.csv, with the inputs of data/raw; none of other rows or weights."""
     task = stored.read(exported)[1].task
     found = examples.load(exported, EVALUATION, task, 3)
-    with (EVALUATION / "worst.csv").open(encoding="utf-8", newline="") as file:
-        worst = list(csv.DictReader(file))[:3]
+    worst = read_csv(EVALUATION / "worst.csv")[:3]
     rows = arrow.load(Path("data/raw"))["test"]
     assert found == [
         {

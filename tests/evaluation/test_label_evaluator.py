@@ -1,6 +1,5 @@
 """Labels and numbers, window by window, from made-up logits."""
 
-import csv
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +14,7 @@ from temper.core.errors import InputError
 from temper.evaluation import decision_table
 from temper.evaluation.label_evaluator import LabelEvaluator
 from temper.params.decisions import Abstain, OperatingPoint
+from tests.helpers.tables import read_csv
 
 RANDOM = np.random.default_rng(5)
 NAMES = ["a", "b", "c"]
@@ -66,8 +66,8 @@ def test_scores_of_windows_are_those_of_all_rows(module, tmp_path):
     assert evaluate.scores(result) == pytest.approx(expected)
     bounds = evaluate.intervals(result.stats)
     assert bounds.keys() == {f"{n}_{s}" for n in evaluate.headline for s in ("low", "high")}
-    with (tmp_path / "validation.csv").open() as file:
-        assert [int(row["row"]) for row in csv.DictReader(file)] == list(range(40))
+    rows = read_csv(tmp_path / "validation.csv")
+    assert [int(row["row"]) for row in rows] == list(range(40))
 
 
 def test_rows_without_labels_are_predicted_and_not_scored(tmp_path):
@@ -119,8 +119,7 @@ def decided(module, tmp_path, rows=200, signal=2.0, **changes):
     evaluate = evaluator(module, logits, labels, **changes)
     result = evaluate.score("validation", tmp_path / "validation.csv")
     scores = evaluate.scores(result) | evaluate.decision_scores(result)
-    with (tmp_path / "validation.csv").open() as file:
-        return evaluate, scores, references, list(csv.DictReader(file))
+    return evaluate, scores, references, read_csv(tmp_path / "validation.csv")
 
 
 @pytest.mark.parametrize("module", ["classification", "multi_label"])

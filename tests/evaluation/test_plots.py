@@ -1,6 +1,5 @@
 """What the report draws is what the files hold: curves, tagged words, captions, axes."""
 
-import csv
 import statistics
 
 import numpy as np
@@ -9,13 +8,7 @@ import pytest
 from temper import metrics
 from temper.evaluation import plots, report
 from temper.templates import ticks
-
-
-def write(path, rows):
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+from tests.helpers.tables import write_csv
 
 
 def test_draws_every_evaluation_and_means_of_the_steps(tmp_path):
@@ -23,9 +16,9 @@ def test_draws_every_evaluation_and_means_of_the_steps(tmp_path):
     steps = [
         {"epoch": (i + 1) / 100, "loss": (i * 7) % 13, "learning_rate": 0.1} for i in range(600)
     ]
-    write(tmp_path / "train.csv", steps)
+    write_csv(tmp_path / "train.csv", steps)
     evaluations = [{"epoch": e, "loss": e / 2, "f1": "" if e == 1 else e / 10} for e in (1, 2, 6)]
-    write(tmp_path / "validation.csv", evaluations)
+    write_csv(tmp_path / "validation.csv", evaluations)
     loss, f1, rate = plots.training(tmp_path, "f1")
     train, validation = (line["points"] for line in loss["lines"])
     assert len(train) == plots.MOST_POINTS

@@ -1,6 +1,5 @@
 """Custom classes, heads and encodings are exported, and served as they were trained."""
 
-import csv
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from temper.cli import predict
 from temper.export import mlflow_model
 from tests.helpers import stage_runs
 from tests.helpers.custom_code import CODE
+from tests.helpers.tables import read_csv, write_csv
 from tests.helpers.training import MLP, trained
 
 
@@ -27,8 +27,7 @@ def predicted(engine):
         model=Path("data/export"), input=Path("tests/data/test.csv"), output=Path("scored.csv"),
         engine=engine, batch_tokens=128, num_threads=1, trust_code=True,
     )  # fmt: skip
-    with Path("scored.csv").open(newline="") as file:
-        return [(row["prediction"], float(row["score"])) for row in csv.DictReader(file)]
+    return [(row["prediction"], float(row["score"])) for row in read_csv("scored.csv")]
 
 
 @pytest.mark.slow
@@ -80,16 +79,11 @@ def test_custom_encoding_is_used_in_training_predict_and_serving(mine, monkeypat
     requirements = Path("served/requirements.txt").read_text()
     assert f"\ntorch=={torch.__version__.partition('+')[0]}\n" in requirements  # mine.py has it
     assert "+" not in requirements
-    with Path("tests/data/test.csv").open(newline="") as file:
-        reader = csv.DictReader(file)
-        changed = [
-            row | {n: row[n].rsplit(" ", 1)[0] + " zzz" for n in ("sentence1", "sentence2")}
-            for row in reader
-        ]
-    with Path("tests/data/test.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, reader.fieldnames)
-        writer.writeheader()
-        writer.writerows(changed)
+    changed = [
+        row | {n: row[n].rsplit(" ", 1)[0] + " zzz" for n in ("sentence1", "sentence2")}
+        for row in read_csv("tests/data/test.csv")
+    ]
+    write_csv("tests/data/test.csv", changed)
     assert predicted("onnx") == rows["onnx"]
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")

@@ -1,6 +1,5 @@
 """An export decides as evaluate did: in every engine, in the served model, and on the page."""
 
-import csv
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from temper.core import artifacts
 from temper.core.errors import InputError
 from tests.helpers import stage_runs
 from tests.helpers.export import score
+from tests.helpers.tables import read_csv
 
 CHANGES = {
     "evaluate__temperature": 2.5,
@@ -39,8 +39,7 @@ def test_an_export_decides_as_evaluate_did(exported, write_params, monkeypatch):
     abstained = set()
     for split in ("validation", "test"):
         text = Path(f"tests/data/{split}.csv").read_text(encoding="utf-8")
-        with Path(f"data/evaluation/predictions/{split}.csv").open(encoding="utf-8") as file:
-            expected = list(csv.DictReader(file))
+        expected = read_csv(f"data/evaluation/predictions/{split}.csv")
         for engine in ("onnx", "torch"):
             rows = score(target, text, engine=engine)
             assert [row["abstained"] for row in rows] == [row["abstained"] for row in expected]
@@ -83,8 +82,7 @@ def test_a_target_out_of_reach_is_scored_and_not_exported(exported, write_params
     reason = artifacts.read_json(Path("data/evaluation/decisions.json"))["unreached"]["abstain"]
     assert reason.startswith("no confidence has accuracy ≥ 1 on validation; the highest is 0.")
     assert reason in Path("data/evaluation/report.html").read_text(encoding="utf-8")
-    with predictions.open(encoding="utf-8") as file:
-        assert {row["abstained"] for row in csv.DictReader(file)} == {"False"}
+    assert {row["abstained"] for row in read_csv(predictions)} == {"False"}
     with pytest.raises(InputError, match=r"evaluate\.abstain: no confidence has accuracy ≥ 1"):
         stage_runs.export(Path("data/decided"))
     assert not Path("data/decided").exists()

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from temper.export.mlflow_model import mlflow_column, requirements
+from tests.helpers import servers
 from tests.helpers.export import score
 from tests.helpers.waiting import LIMIT_S
 from tests.helpers.workspace import environment, without
@@ -115,9 +115,7 @@ def test_mlflow_serves_the_model_from_an_empty_directory(exported, exported_work
     (folder,) = {path.parent for path in (exported_workspace / "mlruns").rglob("MLmodel")}
     shutil.copytree(folder, tmp_path / "model")
     (tmp_path / "empty").mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = servers.free_port()
     command = ["mlflow", "models", "serve", "-m", str(tmp_path / "model"), "--env-manager", "local"]
     assert not [n for n in requirements(exported) if n.startswith("transformers")]
     missing = without(tmp_path / "missing", "transformers", "torch")

@@ -1,12 +1,12 @@
 """An exported model, and what it says."""
 
-import csv
 from pathlib import Path
 
 import pytest
 
 from temper.cli import predict
 from tests.helpers import stage_runs, workspace
+from tests.helpers.tables import read_csv
 from tests.helpers.training import trained
 
 
@@ -33,5 +33,4 @@ def score(exported, text, suffix="csv", **options):
         }
         | options
     )
-    with Path("scored.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return read_csv("scored.csv")

@@ -1,6 +1,22 @@
-"""The cells of a table that a command prints."""
+"""The cells of a table that a command prints, and the rows of one in a file."""
 
+import csv
 import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def read_csv(path: str | Path) -> list[dict[str, str]]:
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_csv(path: str | Path, rows: Sequence[Mapping[str, Any]], **style: Any) -> None:
+    with Path(path).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), **style)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def cells(text: str) -> list[list[str]]:

@@ -1,12 +1,12 @@
 """Every launch file is what accelerate makes of it, and starts the processes it says."""
 
 import json
-import socket
 import subprocess
 
 import pytest
 import yaml
 
+from tests.helpers import servers
 from tests.helpers.waiting import LIMIT_S
 from tests.helpers.workspace import ROOT, environment
 
@@ -98,9 +98,6 @@ def test_cpu_2_starts_two_processes_that_talk_over_gloo(tmp_path):
 @pytest.mark.slow
 def test_multi_node_joins_two_machines(tmp_path):
     """Two launchers on loopback start a process each."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    options = ["--num_processes", "2", "--main_process_port", port]
+    options = ["--num_processes", "2", "--main_process_port", str(servers.free_port())]
     machines = [start(tmp_path, "multi_node", *options, "--machine_rank", r) for r in "01"]
     assert [facts["world"] for facts in finished(tmp_path, *machines)] == [2, 2]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers import servers
 from tests.helpers.repository import clone, hashes, ran, run, set_params
 from tests.helpers.waiting import wait_until
 
@@ -18,9 +19,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAU
 @pytest.fixture(scope="module")
 def s3():
     """Serve S3 on loopback; yield the address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = servers.free_port()
     moto = str(Path(sys.executable).with_name("moto_server"))
     server = subprocess.Popen(
         [moto, "-H", "127.0.0.1", "-p", str(port)],

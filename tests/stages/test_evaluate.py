@@ -1,6 +1,5 @@
 """data/evaluation says what the predictions say, whatever the labels are."""
 
-import csv
 import json
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from temper.core.errors import InputError
 from temper.prediction.predictor import Predictor
 from tests.helpers import stage_runs
 from tests.helpers.evaluation import untrained
+from tests.helpers.tables import read_csv
 
 
 def rows_of(kind, count, random):
@@ -59,8 +59,7 @@ def run_stage(prepare, tmp_path):
 
 
 def read_predictions(split="test"):
-    with Path(f"data/evaluation/predictions/{split}.csv").open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return read_csv(f"data/evaluation/predictions/{split}.csv")
 
 
 @pytest.mark.slow
@@ -91,8 +90,7 @@ def test_scores_of_single_texts_match_scikit_learn(run_stage):
     assert "<td>big</td><td>large</td>" in page
     for heading in ("Confusion matrix", "Curves", "Per label", "Worst examples"):
         assert f"<h2>{heading} on test</h2>" in page
-    with Path("data/evaluation/worst.csv").open(encoding="utf-8") as file:
-        worst = list(csv.DictReader(file))
+    worst = read_csv("data/evaluation/worst.csv")
     assert {row["topic"] for row in worst} == {"x", "y"}
     for row in worst:
         topic = "xy"[int(row["row"]) % 2]
@@ -132,8 +130,7 @@ def test_multi_label_scores_match_scikit_learn(run_stage, monkeypatch):
     predict.predict(
         Path("data/export"), Path("test.jsonl"), Path("new.csv"), "onnx", 256, num_threads=1
     )
-    with Path("new.csv").open(encoding="utf-8") as file:
-        found_anew = list(csv.DictReader(file))
+    found_anew = read_csv("new.csv")
     assert [r["prediction"] for r in found_anew] == [r["prediction"] for r in rows]
     held = [("never" in r["prediction"].split("|"), float(r["score_never"])) for r in found_anew]
     assert any(said != (chance >= 0.5) for said, chance in held)  # 0.5 would say otherwise

@@ -1,6 +1,5 @@
 """Text becomes ids as the tokenizer gives them; lengths and truncation are counted."""
 
-import csv
 import json
 from collections import Counter
 from importlib.util import find_spec
@@ -16,6 +15,7 @@ from temper.core import arrow, artifacts
 from temper.core.errors import InputError
 from temper.tasks.base import registry
 from tests.helpers.samples import Config
+from tests.helpers.tables import read_csv
 from tests.helpers.workspace import ROOT
 
 MRPC = ROOT.parent / "shared/data/mrpc/train.csv"
@@ -168,8 +168,7 @@ def test_first_pairs_of_mrpc_have_known_lengths(write_params):
     (folder,) = {path.parent for path in Path(package.__path__[0]).rglob("tokenizer.json")}
     task = registry.load(write_params(tokenize__max_length=128, tokenize__pad_to_multiple_of=1))
     processor = registry.load_processor(folder, task)
-    with MRPC.open(encoding="utf-8", newline="") as file:
-        rows = [row for _, row in zip(range(8), csv.DictReader(file), strict=False)]
+    rows = read_csv(MRPC)[:8]
     examples = {name: [row[name] for row in rows] for name in ("sentence1", "sentence2")}
     columns = task.encode(examples, processor, mode="train")
     assert columns["length"] == [50, 59, 47, 67, 59, 50, 62, 32]

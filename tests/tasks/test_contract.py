@@ -28,6 +28,7 @@ from temper.tasks.base import audio, registry
 from temper.tasks.base.arrays import as_rows
 from tests.helpers import containers, stage_runs
 from tests.helpers.samples import prepare_sample, rows_of
+from tests.helpers.tables import read_csv
 from tests.helpers.workspace import ROOT, isolate, link_code
 
 TASKS = sorted(path.stem for path in (ROOT / "temper/tasks").glob("[a-z]*.py"))
@@ -106,13 +107,11 @@ def done(request, made_once, monkeypatch) -> tuple[str, params.Params]:
 
 
 def history() -> list[dict[str, str]]:
-    with open("data/history/train.csv", newline="") as file:
-        return list(csv.DictReader(file))
+    return read_csv("data/history/train.csv")
 
 
 def predictions(split: str) -> list[dict[str, str]]:
-    with open(f"data/evaluation/predictions/{split}.csv", newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return read_csv(f"data/evaluation/predictions/{split}.csv")
 
 
 @every_task

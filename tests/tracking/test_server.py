@@ -1,9 +1,7 @@
 """Whatever becomes of MLflow's server, training ends as without it; the server gets all, once."""
 
-import csv
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,8 +16,9 @@ from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.tracking import store, uploader
 from tests.helpers import servers
+from tests.helpers.tables import read_csv
 from tests.helpers.waiting import LIMIT_S
-from tests.helpers.workspace import ROOT, environment
+from tests.helpers.workspace import ROOT, environment, link_code
 
 pytestmark = pytest.mark.slow
 PAUSE = """
@@ -69,9 +68,7 @@ def workspace(prepare):
         train__save_every=4,
     )  # fmt: skip
     Path("pause.py").write_text(PAUSE)
-    for name in ("stages", "temper", "dvc.yaml"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, name)
+    link_code(Path())
     return Path.cwd()
 
 
@@ -95,8 +92,7 @@ def ended(child):
 
 
 def rows(root, name):
-    with (root / "history" / f"{name}.csv").open() as file:
-        return list(csv.DictReader(file))
+    return read_csv(root / "history" / f"{name}.csv")
 
 
 def assert_is_recorded(root, uri, experiment):

@@ -1,6 +1,5 @@
 """One run per execution; a tracker that is away stops nothing and gets everything later."""
 
-import shutil
 import socket
 import subprocess
 import threading
@@ -194,12 +193,10 @@ def test_log_interval_must_be_a_positive_number(monkeypatch, text):
 def test_both_engines_leave_the_same_record(prepare, client, monkeypatch):
     """Metric names, every step's numbers, artefacts and all parameters but the engine agree."""
     from tests.helpers import stage_runs
-    from tests.helpers.workspace import ROOT
+    from tests.helpers.workspace import link_code
 
     prepare()
-    for name in ("stages", "temper", "dvc.yaml"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, name)
+    link_code(Path())
     for engine in ("trainer", "loop"):
         prepare(train__engine=engine, train__epochs=1.0)
         monkeypatch.setattr(run_tags, "execution", lambda engine=engine: engine)

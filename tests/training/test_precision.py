@@ -1,7 +1,6 @@
 """`train.precision: auto` chooses by the machine, says so, and its choice is part of the result."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from temper.core import determinism
 from temper.tracking import run_tags, store
 from temper.training import precision
 from tests.helpers import stage_runs
-from tests.helpers.workspace import ROOT
+from tests.helpers.workspace import ROOT, link_code
 
 NO_UNITS = "this CPU has neither amx_bf16 nor avx512_bf16"
 
@@ -112,9 +111,7 @@ def test_says_why_only_where_another_choice_could_be_faster(write_params, machin
 def test_another_machine_trains_anew_and_its_choice_is_an_output(prepare, machine, monkeypatch):
     """The checkpoints are another folder's, and MLflow and data/history have what was chosen."""
     prepare(train__precision="auto", train__epochs=1.0, determinism__portable=False)
-    for source in ("dvc.yaml", "stages", "temper"):
-        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
-        copy(ROOT / source, source)
+    link_code(Path())
     found = {}
     for name, flags in {"fp32": ["avx2"], "bf16": ["avx2", "avx512_bf16"]}.items():
         machine(*flags)

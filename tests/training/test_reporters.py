@@ -1,7 +1,6 @@
 """Reporters that `TEMPER_REPORT_TO` lists get what MLflow gets, and cannot stop a training."""
 
 import json
-import shutil
 import struct
 import subprocess
 from functools import partial
@@ -15,7 +14,7 @@ from temper.tracking import store
 from temper.training import checkpoint, reporters
 from tests.helpers import stage_runs
 from tests.helpers.training import BASE, TARGETS, assert_same, fit
-from tests.helpers.workspace import ROOT, environment
+from tests.helpers.workspace import environment, link_code
 
 
 @pytest.fixture
@@ -24,9 +23,7 @@ def stage(prepare, monkeypatch):
 
     def run(name, *, command, **changes):
         prepare(**changes)
-        for source in ("dvc.yaml", "stages", "temper"):
-            copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
-            copy(ROOT / source, source)
+        link_code(Path())
         monkeypatch.setenv("TEMPER_REPORT_TO", name)
         if not command:
             stage_runs.train()
