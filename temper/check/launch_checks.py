@@ -86,12 +86,8 @@ def refused_by_accelerate(file: Path, settings: dict[str, Any]) -> str | None:
 def check_batch_size(parameters: params.Params, num_processes: int, findings: Findings) -> None:
     """Report a batch that the processes cannot share."""
     p, plural = parameters.train, "es" * (num_processes > 1)
-    if parameters.task.has_in_batch_loss and num_processes > 1:
-        findings.add(
-            "train.launch",
-            f"{LAUNCH}/{p.launch}.yaml starts {num_processes} processes, and the loss of "
-            f"{parameters.task.name} compares all rows of a batch: set it to single",
-        )
+    with findings.at("train.launch"):
+        distributed.check_in_batch_loss(parameters, num_processes)
     with findings.at(f"train.{p.batch_key}"):
         shares = f"{num_processes} process{plural} x {p.per_device_batch(num_processes)}"
         findings.facts["launch"] = f"{p.launch}: {shares} {p.batch_unit}"

@@ -13,6 +13,7 @@ from temper.core.errors import InputError
 if TYPE_CHECKING:
     import torch
 
+    from temper.params import Params
     from temper.params.train import TrainParams
 
 USE_DDP = "use train.launch: multi_gpu"
@@ -21,6 +22,15 @@ USE_DDP = "use train.launch: multi_gpu"
 def world_size() -> int:
     """Return the number of processes that train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def check_in_batch_loss(parameters: "Params", num_processes: int) -> None:
+    """Refuse several processes where the rows of a batch are compared with each other."""
+    if parameters.task.has_in_batch_loss and num_processes > 1:
+        raise InputError(
+            f"launch/{parameters.train.launch}.yaml starts {num_processes} processes, and the loss "
+            f"of {parameters.task.name} compares all rows of a batch: set train.launch to single"
+        )
 
 
 def rank() -> int:

@@ -79,7 +79,7 @@ def training_arguments(parameters: Params, seed: int, folder: Path) -> TrainingA
             these do not find each other.
     """
     params, world_size = parameters.train, distributed.world_size()
-    check_in_batch_loss(parameters, world_size)
+    distributed.check_in_batch_loss(parameters, world_size)
     size = params.per_device_batch(world_size)
     assert params.precision != "auto"  # the stage has resolved it
     schedule = "constant" if "." in params.lr_scheduler_type else params.lr_scheduler_type
@@ -110,15 +110,6 @@ def training_arguments(parameters: Params, seed: int, folder: Path) -> TrainingA
             f"{args.world_size} on {args.device.type}: set num_processes to 1"
         )
     return args
-
-
-def check_in_batch_loss(parameters: Params, world_size: int) -> None:
-    """Refuse several processes where the rows of a batch are compared with each other."""
-    if parameters.task.has_in_batch_loss and world_size > 1:
-        raise InputError(
-            f"train.launch {parameters.train.launch} starts {world_size} processes, and the loss "
-            f"of {parameters.task.name} compares all rows of a batch: set it to single"
-        )
 
 
 def open_base(base: Path, task: Task, types: "Features") -> tuple[Any, PretrainedConfig]:
