@@ -16,7 +16,7 @@ from temper.inference import RowList
 from temper.params import Params
 from temper.prediction import profile
 from temper.prediction.profile import Known
-from temper.tasks.base import Task, registry
+from temper.tasks.base import Task, registry, windows
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
@@ -80,9 +80,7 @@ def step_of(num_rows: int, most: int) -> int:
 
 def select(features: "Dataset") -> tuple[RowList, int]:
     """Return the features of up to MAX_ROWS rows, numbered from 0, and their number."""
-    ids = np.arange(len(features))
-    if "example_id" in features.features:
-        ids = np.asarray(features["example_id"][:])
+    ids = windows.example_ids(features)
     first, last = int(ids[0]), int(ids[-1])
     step = step_of(last - first + 1, MAX_ROWS)
     taken = np.flatnonzero((ids - first) % step == 0)

@@ -17,7 +17,7 @@ from temper.params.schema import Params, Settings
 from temper.prediction import drift, generation, packed, stored
 from temper.prediction.batches import BATCH_TOKENS, token_batches
 from temper.prediction.engines import choose_engine, onnx_file, open_session
-from temper.tasks.base import audio, registry
+from temper.tasks.base import audio, registry, windows
 from temper.tasks.base.arrays import Rows
 
 if TYPE_CHECKING:
@@ -97,9 +97,7 @@ class Predictor:
         self, features: "Dataset", examples: "Dataset"
     ) -> Iterator[tuple[int, list, "Dataset"]]:
         """Yield `(first example, predictions, examples)` of chunks of a split's raw rows."""
-        ids = np.arange(len(features))
-        if "example_id" in features.features:
-            ids = np.asarray(features["example_id"][:])
+        ids = windows.example_ids(features)
         for start in range(0, len(examples), EXAMPLES_PER_CHUNK):
             stop = min(start + EXAMPLES_PER_CHUNK, len(examples))
             first, last = (int(row) for row in np.searchsorted(ids, (start, stop)))

@@ -16,6 +16,7 @@ import torch
 
 from temper.core.errors import InputError
 from temper.models import loading
+from temper.tasks.base import windows
 from temper.training import distributed, losses, memory, networks
 from temper.training.history import Row
 from temper.training.session import TrainingSession
@@ -123,9 +124,7 @@ def scored_rows(validation: "Dataset", max_length: int = MAX_TOKENS) -> "Dataset
     limit = min(MAX_ROWS, int(max_length // max(lengths.mean(), 1)))
     if len(lengths) <= limit:
         return validation
-    ids = np.arange(len(lengths))
-    if "example_id" in validation.features:  # all windows of an example, or none
-        ids = np.unique(validation["example_id"][:], return_inverse=True)[1]
+    ids = np.unique(windows.example_ids(validation), return_inverse=True)[1]  # all windows, or none
     num_examples = int(ids[-1]) + 1
     count = max(1, limit * num_examples // len(ids))
     chosen = np.unique(np.linspace(0, num_examples - 1, count).astype(int))

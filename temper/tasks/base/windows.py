@@ -119,6 +119,13 @@ def _numbered_through(word_ids: Sequence[Sequence[int]]) -> list[list[int]]:
     return numbered
 
 
+def example_ids(features: Any) -> np.ndarray:
+    """Return the example of each feature of a split; they have none where each is one."""
+    if "example_id" in features.features:
+        return np.asarray(features["example_id"][:])
+    return np.arange(len(features))
+
+
 def example_slices(example_ids: Any, num_examples: int) -> Iterator[slice]:
     """Yield the slice of each example's features; they are adjacent, and each example has one."""
     ids = np.asarray(example_ids[:])
