@@ -25,12 +25,6 @@ def precision_recall_f1(
     }
 
 
-def perplexity(totals: np.ndarray, nll_column: int, count_column: int) -> np.ndarray:
-    """Return the exponential of the mean -log p; infinite where that overflows."""
-    with np.errstate(over="ignore"):
-        return np.exp(mean(totals, nll_column, count_column))
-
-
 def log_loss(probabilities: np.ndarray) -> np.ndarray:
     """Return -log p of the references' probabilities, none counted as less than 1e-15."""
     return -np.log(np.clip(probabilities, 1e-15, 1))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from temper.metrics import aggregates
+from temper.metrics import aggregates, language
 
 HEADLINE = ("exact_match", "perplexity", "accuracy")
 GREATER_IS_BETTER = {"exact_match": True, "perplexity": False, "accuracy": True}
@@ -27,11 +27,9 @@ def per_example_stats(predictions: list, references: list) -> np.ndarray:
 def aggregate(totals: np.ndarray) -> dict[str, np.ndarray]:
     """Return the scores of summed statistics (samples, 5); NaN without probabilities."""
     unknown = np.isnan(totals[:, 0])
-    return {
-        "exact_match": aggregates.mean(totals, 3, 4),
-        "perplexity": np.where(unknown, np.nan, aggregates.perplexity(totals, 0, 2)),
-        "accuracy": np.where(unknown, np.nan, aggregates.mean(totals, 1, 2)),
-    }
+    of_tokens = language.aggregate(totals).items()
+    scores = {name: np.where(unknown, np.nan, values) for name, values in of_tokens}
+    return {"exact_match": aggregates.mean(totals, 3, 4)} | scores
 
 
 def example_loss(stats: np.ndarray) -> np.ndarray:
@@ -39,4 +37,4 @@ def example_loss(stats: np.ndarray) -> np.ndarray:
 
     Without probabilities that is 1.
     """
-    return np.nan_to_num(aggregates.mean(stats, 0, 2), nan=1.0) * (1 - stats[:, 3])
+    return np.nan_to_num(language.example_loss(stats), nan=1.0) * (1 - stats[:, 3])

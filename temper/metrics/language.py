@@ -14,11 +14,10 @@ def per_example_stats(predictions: list, references: list) -> np.ndarray:
 
 
 def aggregate(totals: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the scores of summed statistics (samples, 3)."""
-    return {
-        "perplexity": aggregates.perplexity(totals, 0, 2),
-        "accuracy": aggregates.mean(totals, 1, 2),
-    }
+    """Return the scores of summed statistics (samples, 3); perplexity may be infinite."""
+    with np.errstate(over="ignore"):
+        perplexity = np.exp(aggregates.mean(totals, 0, 2))
+    return {"perplexity": perplexity, "accuracy": aggregates.mean(totals, 1, 2)}
 
 
 def example_loss(stats: np.ndarray) -> np.ndarray:
