@@ -6,7 +6,7 @@ from temper.metrics import aggregates, language
 
 HEADLINE = ("exact_match", "perplexity", "accuracy")
 GREATER_IS_BETTER = {"exact_match": True, "perplexity": False, "accuracy": True}
-TRAINING_METRICS = {"perplexity": False, "accuracy": True}
+TRAINING_METRICS = language.GREATER_IS_BETTER
 
 
 def per_example_stats(predictions: list, references: list) -> np.ndarray:

@@ -8,9 +8,7 @@ HEADLINE = ("spearman", "pearson")
 GREATER_IS_BETTER = dict.fromkeys(HEADLINE, True)
 
 
-def per_example_stats(predictions: list, references: list) -> np.ndarray:
-    """Return similarity and score of each pair, (rows, 2)."""
-    return np.stack([np.asarray(predictions, float), np.asarray(references, float)], 1)
+per_example_stats = regression.per_example_stats  # similarity and score of each pair, (rows, 2)
 
 
 def weighted_scores(weights: np.ndarray, stats: np.ndarray) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from temper.metrics import aggregates
+from temper.metrics import aggregates, language
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 HEADLINE = ("bleu", "chrf", "exact_match")
 GREATER_IS_BETTER = dict.fromkeys(HEADLINE, True)
-TRAINING_METRICS = {"perplexity": False, "accuracy": True}  # of the next token, teacher-forced
+TRAINING_METRICS = language.GREATER_IS_BETTER  # of the next token, teacher-forced
 BLEU_COLUMNS = 10  # two lengths, four counts of matching n-grams, four of all
 
 
