@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from temper.cli import options
+from temper.cli import lock_note, options
 from temper.cli.without_torch import without_torch
 from temper.core import cores
 from temper.demo import examples, server
@@ -35,6 +35,7 @@ def demo(
     threads = cores.num_usable()
     with nullcontext() if trust_code or needs_torch(model) else without_torch():
         predictor = open_export(model, "auto", num_threads=threads, trust_code=trust_code)
+    lock_note.print_if_other(model)
     rows = examples.load(model, evaluation, predictor.settings.task, num_examples)
     page = server.Demo(predictor, server.title(model), rows)
     with server.bind(page, host, port) as listening, suppress(KeyboardInterrupt):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from temper import params
-from temper.cli import options, predicted_file
+from temper.cli import lock_note, options, predicted_file
 from temper.cli.csv_option import CsvOption, parse_csv
 from temper.cli.input_rows import find_input, read_batches
 from temper.cli.pinned import NOT_A_COMMAND, pin
@@ -56,6 +56,7 @@ def next(
 
     threads = cores.num_usable()
     predictor = open_export(model, "auto", num_threads=threads, trust_code=False)
+    lock_note.print_if_other(model)
     task = predictor.settings.task
     if task.inputs != parameters.task.inputs:
         raise InputError(

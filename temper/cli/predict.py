@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import typer
 from tqdm import tqdm
 
-from temper.cli import csv_option, predicted_file
+from temper.cli import csv_option, lock_note, predicted_file
 from temper.cli import zero_shot as zero_shot_model
 from temper.cli.input_rows import Batch, chunks, find_input, read_batches, survey
 from temper.cli.options import Model, TrustCode
@@ -159,6 +159,7 @@ def open_trained(
         watches=prompt == "query",
         prompt=prompt,
     )
+    lock_note.print_if_other(model)
     inputs = predictor.settings.task.inputs
     num_cut = partial(getattr, predictor, "num_cut")
     return Opened(inputs, predictor.predict, CHUNK_ROWS, predictor.watch, num_cut)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from temper.cli import lock_note
 from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.ingest import hub_client
@@ -37,6 +38,7 @@ def push(
         raise InputError(f"--repo-id {repo_id!r}: expected user/name")
     if examples and not space:
         raise InputError("--examples: they are shown by a Space; add --space")
+    lock_note.print_if_other(folder)
     if space:
         num_examples = write_space(folder, examples)
         rows = f"{num_examples} rows of the data" if num_examples else "no row of the data"

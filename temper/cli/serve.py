@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from temper.cli import options
+from temper.cli import lock_note, options
 from temper.cli.without_torch import without_torch
 from temper.core import artifacts, cores
 from temper.core.errors import InputError
@@ -57,6 +57,7 @@ def serve(
             watches=prompt == "query",
             prompt=prompt,
         )
+    lock_note.print_if_other(model)
     if docker:
         write_container(output or Path("data/serving"), model, predictor, chosen, port)
         return
