@@ -193,7 +193,7 @@ def check_layers(parameters: params.Params, folder: Path, findings: Findings) ->
 
 def check_model(parameters: params.Params, findings: Findings) -> None:
     """Report what the parameters ask for and the local model folder cannot give."""
-    from temper.check import custom_code_checks, network_checks, onnx_checks
+    from temper.check import chat_checks, custom_code_checks, network_checks, onnx_checks
     from temper.ingest import base_model, sentence_transformers, weights
     from temper.tasks.base import registry
 
@@ -216,6 +216,7 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
         length_key = "max_seconds" if parameters.task.medium == "audio" else "max_length"
         with findings.at(f"tokenize.{length_key}"):
             task.check_length(processor, config)
+        chat_checks.check(parameters, processor, findings)
         network_checks.check(parameters, config, task, findings)
         custom_code_checks.check_on_rows(parameters, config, processor, findings)
         onnx_checks.check(parameters, processor, findings)

@@ -1,8 +1,8 @@
 """A task's inputs → the fields of the page; the page's values → a result that it draws.
 
 A field is `text`, `line` (a short text), `words` (a text whose words are separated by spaces),
-`choices` (a list), `image` or `audio`. The kind of a result says how it is drawn: `bars`,
-`entities`, `answer` or `text`.
+`choices` (a list), `messages`, `image` or `audio`. The kind of a result says how it is drawn:
+`bars`, `entities`, `answer` or `text`.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ from temper.prediction.requests import file_bytes
 from temper.tasks.base import Task, label_predictions
 
 WHERE = "the form"
+NOTHING = "there is nothing to predict: fill in the form"
 
 
 def fields(task: TaskSchema) -> list[dict[str, str]]:
@@ -45,13 +46,15 @@ def answer(predictor: Predictor, values: Mapping[str, Any]) -> dict[str, Any]:
     kinds = task.params.inputs
     given = {name: [read_value(name, v, kinds.get(name))] for name, v in values.items()}
     for name in task.params.inputs:
+        if kinds[name] == "messages" and given.get(name) == [[]]:
+            raise InputError(NOTHING)
         get_column(given, name, WHERE)
     example = read_inputs(given, task.params.inputs, lambda name: lambda _: f"{WHERE}, {name}")
     for name, kind in task.params.inputs.items():
         if kind == "texts" and not example[name][0]:
             raise InputError(f"{name} is empty")
     if not any(column[0] for column in example.values()):
-        raise InputError("there is nothing to predict: fill in the form")
+        raise InputError(NOTHING)
     return result(task, example, predictor.predict(example))
 
 

@@ -90,6 +90,7 @@ def requirements(export_folder: Path, more: Sequence[str] = ()) -> list[str]:
     libraries = [*LIBRARIES, *more, *(("safetensors", "torch") if needs_torch else ())]
     if needs_torch or packed.read(export_folder) is None:
         libraries.append("transformers")
+    libraries += ["jinja2"] if (export_folder / "chat_template.jinja").exists() else []
     libraries += ["scipy"] if extractor is not None else []  # it reads and resamples clips
     return [f"{name}=={public_version(name)}" for name in sorted(libraries)]
 

@@ -99,6 +99,7 @@ def test_other_results():
     assert answer("question_answering") == {
         "kind": "answer", "headline": "Lee", "context": context, "answer": "Lee",
     }  # fmt: skip
+    assert answer("causal_lm") == {"kind": "text", "headline": "Five."}
     assert answer("seq2seq_lm") == {"kind": "text", "headline": "eins zwei"}
 
 
@@ -125,6 +126,8 @@ def test_a_file_arrives_as_its_bytes(medium, url):
         ("seq2seq_lm", {"spoken": ""}, "nothing to predict: fill in the form"),
         ("seq2seq_lm", {"spoken": ["a"]}, "expected a text, not a list"),
         ("seq2seq_lm", [], "expected a JSON object"),
+        ("causal_lm", {"chat": []}, "nothing to predict: fill in the form"),
+        ("causal_lm", {"chat": [{"role": "user"}]}, "chat: message 1: expected a role and a con"),
         ("token_classification", {"words": "  "}, "words is empty"),
         ("image_classification", {"image": ""}, "expected the bytes of an image"),
         (

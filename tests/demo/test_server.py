@@ -129,6 +129,10 @@ SHOWN = {  # task → what the page has of its result
     "question_answering": [
         '<div class="big">Lee</div>', 'Ann met <mark>Lee</mark>. <mark>Lee</mark> left.',
     ],
+    "causal_lm": [
+        '<div class="big">Five.</div>',
+        '<td>Be brief. · Two and two? · Four. · And &lt;b&gt;one&lt;/b&gt;?</td>',
+    ],
 }  # fmt: skip
 
 

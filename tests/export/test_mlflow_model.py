@@ -164,3 +164,10 @@ def ask(url, body, server):
         except urllib.error.URLError:
             time.sleep(0.2)
     raise AssertionError("the server does not answer")
+
+
+def test_a_chat_template_is_rendered_by_jinja2(tmp_path):
+    """Which transformers needs then, and does not require."""
+    assert not [line for line in requirements(tmp_path) if line.startswith("jinja2")]
+    (tmp_path / "chat_template.jinja").write_text("{{ messages }}")
+    assert [line for line in requirements(tmp_path) if line.startswith("jinja2==")]

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 from temper.demo import server
 from temper.tasks.base import audio
-from tests.helpers import samples, servers
+from tests.helpers import chats, samples, servers
 
 IMAGE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 AUDIO = "data:audio/wav;base64," + base64.b64encode(audio.silence()).decode()
@@ -47,6 +47,11 @@ EXAMPLES = {  # task → its inputs, what a model predicts of them, and the labe
         {"prediction": "Lee", "score": 3.5},
         (),
     ),
+    "causal_lm": (
+        {"chat": chats.say("Two and two?", "Four.", "And <b>one</b>?", system="Be brief.")},
+        {"prediction": "Five."},
+        (),
+    ),
     "seq2seq_lm": ({"spoken": "one two"}, {"prediction": "eins zwei"}, ()),
 }  # fmt: skip
 
@@ -54,7 +59,8 @@ EXAMPLES = {  # task → its inputs, what a model predicts of them, and the labe
 def demo(task_name: str) -> server.Demo:
     """Return a page whose model knows one answer, with its inputs as the only example."""
     values, predicted, labels = EXAMPLES[task_name]
-    task, _, _ = samples.load(f"recipes/sample-{task_name}.yaml")
+    chat = {"task__text": None, "task__messages": "chat"} if "chat" in values else {}
+    task, _, _ = samples.load(f"recipes/sample-{task_name}.yaml", **chat)
     task.label_names = list(labels)
     predictor = SimpleNamespace(
         task=task,

@@ -1,6 +1,7 @@
 """Conversations are read as OpenAI and ShareGPT write them, and what cannot be learned is named."""
 
 import json
+import shutil
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from temper.core import arrow
 from temper.core.errors import InputError
 from temper.ingest import dataset, local_files
 from temper.tasks.base import messages
-from tests.helpers.chats import say, write_model
+from tests.helpers.chats import CHATML, say, write_model
 from tests.helpers.samples import load, write_rows
 
 NAMES = {"system": "system", "user": "human", "assistant": "gpt"}
@@ -105,9 +106,10 @@ def test_rows_without_a_last_answer_are_named(tmp_path):
 @pytest.fixture
 def checked(check_sample, tmp_path):
     """Return a function that checks conversations with a model that has a template."""
-    write_model(tmp_path / "chat")
 
-    def check(chats, **changes):
+    def check(chats, template=CHATML, **changes):
+        shutil.rmtree(tmp_path / "chat", ignore_errors=True)
+        write_model(tmp_path / "chat", template)
         keys = {"task__text": None, "task__messages": "chat"}
         keys |= {"model__name": "chat", "model__files": {"chat": "chat"}}
         rows = chats if isinstance(chats[0], dict) else [{"chat": chat} for chat in chats]
@@ -127,3 +129,15 @@ def test_check_names_file_row_and_message(checked):
         checked(chats, task__prompt="question")
     mistake = str(caught.value)
     assert "task.prompt: has no effect with task.messages" in mistake
+
+
+def test_check_names_the_template_and_the_first_row_it_refuses(checked):
+    """Of each order of roles; a model without a template is named before any row."""
+    kind = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    chats = [say(f"question {i}", "yes") for i in range(40)]
+    assert checked(chats, kind + CHATML) == []
+    (mistake,) = checked([*chats, say("a", "b", system="be kind")], kind + CHATML)
+    place = "own.jsonl: train row 41, column 'chat': the chat template refuses a conversation"
+    assert f"{place} (system, user; the user: 'a'): no system role" in mistake
+    (mistake,) = checked(chats, None)
+    assert "model chat: the tokenizer has no chat template, which task.messages needs" in mistake

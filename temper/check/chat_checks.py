@@ -1,0 +1,52 @@
+"""Conversations of local files → what the tokenizer's chat template refuses of them."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from temper.check import data_checks
+from temper.check.findings import Findings
+from temper.core.errors import InputError
+from temper.ingest import columns, label_values
+from temper.params.schema import Params
+from temper.params.task import CausalLM
+from temper.tasks.base import conversations
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def check(parameters: Params, tokenizer: "PreTrainedTokenizerBase", findings: Findings) -> None:
+    """Report the first row of each split that the template refuses.
+
+    A template may look at roles and their order: of each order, one conversation is tried.
+    """
+    p, task = parameters, parameters.task
+    is_chat = isinstance(task, CausalLM) and task.messages is not None
+    if not is_chat or p.data.source != "files" or findings.mistakes:
+        return
+    max_length, tried = p.tokenize.max_length or 0, set()
+    for split, local in data_checks.find_splits(p, findings).items():
+        with findings.at(f"data.files.{split}", f"{p.data.files[split]}: "):
+            for where, context, answer in _rows(p, split, local):
+                order = (*(message["role"] for message in context), answer is None)
+                if order in tried:
+                    continue
+                tried.add(order)
+                try:
+                    conversations.encode(tokenizer, [context], [answer], max_length)
+                except InputError as error:
+                    raise InputError(f"{where}: {error}") from None
+
+
+def _rows(
+    p: Params, split: str, local: data_checks.LocalSplit
+) -> Iterator[tuple[str, list[conversations.Message], str | None]]:
+    """Yield where each conversation of a split is, what is before its last answer, and this."""
+    first = 0
+    for batch in data_checks.read(local, split, p, str):
+        locate = columns.locate_in(split, first)
+        ((name, contexts),) = columns.read_inputs(batch, p.task.inputs, locate).items()
+        answers = label_values.read_targets(batch, p.task, split, locate)
+        for i, pair in enumerate(zip(contexts, answers, strict=True)):
+            yield locate(name)(i), *pair
+        first += columns.num_rows(batch)
