@@ -3,7 +3,6 @@
 Reads each split once, a batch in memory at a time, with the readers that download uses.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -232,10 +231,11 @@ def check_steps(parameters: Params, num_rows: int, findings: Findings) -> None:
         findings.facts["steps"] = f"of about {p.batch_tokens:,} tokens, counted by train"
         return
     steps = -(-round(num_rows * parameters.tokenize.rows_per_example) // p.batch_size)
-    in_windows = parameters.tokenize.overflow == "window" or parameters.task.name in WINDOWED
-    about = "about " if augment or p.resampling or in_windows else ""
+    windows = parameters.tokenize.overflow == "window" or parameters.task.name in WINDOWED
+    about = "about " if augment or p.resampling or windows else ""
     every = steps if p.evaluate_every == "epoch" else p.evaluate_every
-    num_evaluations = math.ceil(steps * p.epochs / every)
+    num_steps = optimizer.num_steps(p, steps)
+    num_evaluations = -(-num_steps // every)
     count = p.weight_averaging.count if p.weight_averaging else None
     if count and count > num_evaluations and not about:
         text = f"count is {count}, but training evaluates {num_evaluations} times; see "
@@ -245,6 +245,6 @@ def check_steps(parameters: Params, num_rows: int, findings: Findings) -> None:
     if (decay or p.warmup_steps) and not about:
         key = "warmup_steps" if p.warmup_steps else "lr_scheduler_kwargs"
         with findings.named(f"train.{key}"):
-            optimizer.check_decay(p, math.ceil(steps * p.epochs))
-    total = math.ceil(steps * p.epochs) * (p.model_soup_size or 1)
+            optimizer.check_decay(p, num_steps)
+    total = num_steps * (p.model_soup_size or 1)
     findings.facts["steps"] = f"{about}{steps:,} per epoch, {about}{total:,.0f} in total"

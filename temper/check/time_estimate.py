@@ -20,6 +20,7 @@ from temper.evaluation import train_sample
 from temper.params import user_code
 from temper.prediction.predictor import open_trained
 from temper.tasks.base import registry
+from temper.training import optimizer
 
 FACTOR = 2  # a dozen steps on a busy machine foretell thousands no better (docs/rehearsal.md)
 ENCODED_S = 0.3  # least time of measuring an encoding
@@ -90,7 +91,7 @@ def training_s(
         step_s = (steps[last] - evaluations.get(middle, steps[middle])) / (last - middle)
     rows_per_step = p.batch_size or (p.batch_tokens or 1) / length
     per_epoch = math.ceil(num_features["train"] / rows_per_step)
-    num_steps = math.ceil(per_epoch * p.epochs)
+    num_steps = optimizer.num_steps(p, per_epoch)
     every = per_epoch if p.evaluate_every == "epoch" else p.evaluate_every
     num_evaluations = math.ceil(num_steps / every)
     growth = num_features.get("validation", 0.0) / max(num_scored, 1)

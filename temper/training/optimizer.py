@@ -1,5 +1,6 @@
 """A model → its optimizer (AdamW; no decay on biases and norms, a rate per layer) and schedule."""
 
+import math
 import re
 from collections.abc import Callable
 from importlib import import_module
@@ -201,6 +202,11 @@ def build_lr_scheduler(
     )
 
 
+def num_steps(params: "TrainParams", steps_per_epoch: int) -> int:
+    """Return the steps of a training; a part of a step is one more."""
+    return math.ceil(round(params.epochs * steps_per_epoch, 6))  # 1.1 x 100 is 110.00000000000001
+
+
 def check_decay(params: "TrainParams", num_training_steps: int) -> int:
     """Return the steps of warm-up.
 
@@ -209,7 +215,7 @@ def check_decay(params: "TrainParams", num_training_steps: int) -> int:
     """
     options = params.lr_scheduler_kwargs
     decay = (options.num_decay_steps if options else None) or 0
-    warmup = params.warmup_steps or int(params.warmup_ratio * num_training_steps)
+    warmup = params.warmup_steps or int(round(params.warmup_ratio * num_training_steps, 6))
     if warmup > num_training_steps:
         raise InputError(
             f"train.warmup_steps: {warmup} steps of warm-up are more than the {num_training_steps} "

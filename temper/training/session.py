@@ -85,6 +85,7 @@ class TrainingSession:
         collator = setup.build_collator(parameters, self.task, processor, config)
         self.padded_length = self.task.padded_length
         self.sampler = setup.build_sampler(train, parameters, self.args, seed)
+        self.args.max_steps = self.total_steps
         self.rows = TrainingRows(train, self.sampler, collator)
         self.autocast, self.validator = setup.autocast(params, self.args.device), None
         if validation is not None:
@@ -196,7 +197,7 @@ class TrainingSession:
 
     @property
     def total_steps(self) -> int:
-        return int(np.ceil(self.params.epochs * self.steps_per_epoch))
+        return optimizer.num_steps(self.params, self.steps_per_epoch)
 
     def is_finished(self, step: int) -> bool:
         """Check whether a step is the last one."""

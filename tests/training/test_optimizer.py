@@ -222,6 +222,24 @@ def test_history_has_the_rates_of_the_schedule(prepare, engine):
     assert found == pytest.approx(expected, rel=1e-5, abs=1e-9)
 
 
+def test_products_of_decimals_are_exact(write_params):
+    """1.1 epochs of 100 steps are 110, and 0.29 of them 31; a part of a step is one more."""
+    p = write_params(train__epochs=1.1, train__warmup_ratio=0.29).train
+    assert [optimizer.num_steps(p, n) for n in (100, 7, 3, 1)] == [110, 8, 4, 2]
+    assert [optimizer.check_decay(p, n) for n in (100, 200, 110, 7)] == [29, 58, 31, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["trainer", "loop"])
+def test_engines_make_as_many_steps(prepare, monkeypatch, engine):
+    """The Trainer alone would make those of its own product, 111 for 1.1 x 100."""
+    monkeypatch.setattr(optimizer, "num_steps", lambda *_: 4)
+    session = fit(prepare(train__epochs=1.0, train__engine=engine))
+    assert session.steps_per_epoch == 6
+    assert [row["step"] for row in session.history.train] == [1, 2, 3, 4]
+    assert [row["step"] for row in session.history.validation] == [4]
+
+
 def test_warmup_may_be_given_in_steps(write_params):
     """It is as long as the share that makes as many; longer than the training is an error."""
     p = write_params(train__warmup_ratio=0.0, train__warmup_steps=3, train__learning_rate=1e-3)
