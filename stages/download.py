@@ -185,6 +185,9 @@ def print_model(summary: dict[str, Any]) -> None:
     for status, tensors in summary.get("tensors", {}).items():
         if tensors:
             print(f"{status} tensors: {', '.join(tensors)}")
+    if not_taken := summary.get("generation_not_taken"):
+        values = ", ".join(f"{name} {value}" for name, value in not_taken.items())
+        print(f"of how the checkpoint generates, evaluate.generation decides, not: {values}")
 
 
 def main(what: str, manifests: Path, target: Path) -> None:

@@ -88,6 +88,10 @@ def export(
         include={"task", "tokenize", "evaluate"}, exclude_defaults=True, mode="json"
     ) | {"code": copy_code(parameters.code, target)}
     artifacts.write_json(target / "config.json", config)
+    if parameters.evaluate.generation is not None:
+        name = target / "generation_config.json"  # whoever loads it writes as it was scored
+        tokens = artifacts.read_optional_json(name) or {}
+        artifacts.write_json(name, tokens | parameters.evaluate.generation.options())
     if parameters.task.name == "embeddings":
         vectors = predictor.outputs(features.select(range(1)), ("logits",), 0)["logits"][0]
         dimension = vectors.shape[-1]

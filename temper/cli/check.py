@@ -194,7 +194,7 @@ def check_layers(parameters: params.Params, folder: Path, findings: Findings) ->
 def check_model(parameters: params.Params, findings: Findings) -> None:
     """Report what the parameters ask for and the local model folder cannot give."""
     from temper.check import chat_checks, custom_code_checks, network_checks, onnx_checks
-    from temper.ingest import base_model, sentence_transformers, weights
+    from temper.ingest import base_model, generation_config, sentence_transformers, weights
     from temper.tasks.base import registry
 
     p = parameters.model
@@ -213,6 +213,8 @@ def check_model(parameters: params.Params, findings: Findings) -> None:
         sentence_transformers.set_pooling(config, folder, parameters.task, p.name)
         task = registry.load(parameters)
         processor = base_model.read_processor(folder, config, p, task)
+        if task.prediction_output == "tokens":
+            generation_config.read(folder, config, processor, p)
         length_key = "max_seconds" if parameters.task.medium == "audio" else "max_length"
         with findings.at(f"tokenize.{length_key}"):
             task.check_length(processor, config)

@@ -126,7 +126,7 @@ def write_onnx(
         settings = parameters.evaluate.generation.model_copy(update=greedy)
         verified["written_alike"] = parity.check_generation(
             generation.torch_generate(predictor.model, settings, tokenizer),
-            generation.onnx_generate(session, settings, tokenizer, predictor.config),
+            generation.onnx_generate(session, predictor.folder, settings, tokenizer),
             features,
             task,
             tokenizer,

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from temper.core import artifacts
 from temper.core.errors import InputError, nearest
-from temper.ingest import base_tokenizer, chosen_layers, model_files, sentence_transformers, weights
+from temper.ingest import (
+    base_tokenizer,
+    chosen_layers,
+    generation_config,
+    model_files,
+    sentence_transformers,
+    weights,
+)
 from temper.models import loading
 from temper.models.config import ModelWithHeadConfig
 from temper.params.model import ModelParams
@@ -198,20 +205,23 @@ def write(folder: Path, params: ModelParams, task: Task, target: Path) -> dict[s
             if not params.from_scratch or not name.endswith(".safetensors")
         },
     }
+    source = folder
     if params.layers is not None:
         summary["layers"] = list(params.layers)
         whole = read_config(folder, params.model_copy(update={"layers": None}))
         chosen_layers.check_networks(folder, whole, config, params, task.auto_model)
         chosen_layers.write_weights(folder, whole, params, target / "weights")
-        folder = target / "weights"
+        source = target / "weights"
     if not params.from_scratch and params.custom_class is None:
-        summary["tensors"] = weights.compare_weights(folder, config, task.auto_model)
+        summary["tensors"] = weights.compare_weights(source, config, task.auto_model)
     if task.auto_processor == "AutoTokenizer":
         summary |= _tokenizer_summary(processor, config, params)
     if base_tokenizer.is_plain_classifier(params, task):
         _set_padding(config, processor)
-    if "messages" in task.params.inputs.values():  # of what a pipeline ends an answer with
-        config.eos_token_id = processor.eos_token_id
+    if task.prediction_output == "tokens":
+        generation, not_taken = generation_config.read(folder, config, processor, params)
+        summary["generation_not_taken"] = not_taken
+        generation.save_pretrained(str(target / "weights"))
     config._name_or_path = ""
     config.save_pretrained(str(target / "weights"))
     processor.save_pretrained(str(target / "processor"))

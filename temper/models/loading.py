@@ -13,7 +13,7 @@ from temper.core import artifacts
 
 if TYPE_CHECKING:
     from torch import nn
-    from transformers import PretrainedConfig
+    from transformers import GenerationConfig, PretrainedConfig
 
 HEAD_MODULES = (
     "classifier",
@@ -47,6 +47,16 @@ def open_config(folder: Path, **options: Any) -> "PretrainedConfig":
 
     options = {"trust_remote_code": False} | options
     return AutoConfig.from_pretrained(str(folder), local_files_only=True, **options)
+
+
+def open_generation_config(folder: Path) -> "GenerationConfig":
+    """Load which tokens a model begins with, forces and forbids; without a file, by its config."""
+    from transformers import GenerationConfig
+    from transformers.utils import GENERATION_CONFIG_NAME
+
+    if (folder / GENERATION_CONFIG_NAME).exists():
+        return GenerationConfig.from_pretrained(str(folder), local_files_only=True)
+    return GenerationConfig.from_model_config(open_config(folder))
 
 
 def load(

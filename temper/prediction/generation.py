@@ -2,18 +2,20 @@
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from temper.core.errors import InputError
 from temper.inference import in_row_order
+from temper.models import loading
 from temper.params.schema import Generation
 from temper.tasks.base.arrays import Batch, pad_ids
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+    from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 Generate = Callable[[Batch], list[np.ndarray]]
 
@@ -30,6 +32,7 @@ def torch_generate(
     model.eval()
     device = next(model.parameters()).device
     takes_positions = "position_ids" in inspect.signature(model.forward).parameters
+    ends = end_tokens(model.generation_config, tokenizer)
     counts_padding = not (model.config.is_encoder_decoder or takes_positions)  # such as BART's
 
     def generate(batch: Batch) -> list[np.ndarray]:
@@ -40,10 +43,10 @@ def torch_generate(
                 **settings.options(),
                 use_cache=True,  # also of a checkpoint that the Trainer saved without
                 pad_token_id=tokenizer.pad_token_id,
-                eos_token_id=tokenizer.eos_token_id,
+                eos_token_id=ends,
             )
         start = 1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]
-        return [before_end(row, tokenizer.eos_token_id) for row in ids[:, start:].cpu().numpy()]
+        return [before_end(row, ends) for row in ids[:, start:].cpu().numpy()]
 
     return by_length(generate) if counts_padding else generate
 
@@ -65,47 +68,78 @@ def by_length(generate: Generate) -> Generate:
 
 def onnx_generate(
     session: "InferenceSession",
+    folder: Path,
     settings: Generation,
     tokenizer: "PreTrainedTokenizerBase",
-    config: "PretrainedConfig",
 ) -> Generate:
     """Return a function like `torch_generate`'s that decodes greedily, without a cache.
 
+    Args:
+        folder: says which tokens the model begins with, forces and forbids.
+
     Raises:
-        InputError: the settings ask for beam search or n-gram blocking.
+        InputError: the settings ask for beam search or n-gram blocking, or the model forbids
+            sequences of tokens.
     """
     if settings.num_beams > 1 or settings.no_repeat_ngram_size:
         raise InputError(
             "the ONNX graph decodes greedily; evaluate.generation asks for more: use --engine torch"
         )
+    tokens = loading.open_generation_config(folder)
+    ends = end_tokens(tokens, tokenizer)
     is_seq2seq = "decoder_input_ids" in {tensor.name for tensor in session.get_inputs()}
-    first = getattr(config, "forced_bos_token_id", None) if is_seq2seq else None  # as of BART
-    forced = {0: first, settings.max_new_tokens - 1: getattr(config, "forced_eos_token_id", None)}
+    first = tokens.forced_bos_token_id if is_seq2seq else None  # as of BART
+    forced = {0: first, settings.max_new_tokens - 1: tokens.forced_eos_token_id}
+    forbidden = forbidden_tokens(tokens)
+    forbidden_first = [*forbidden, *(tokens.begin_suppress_tokens or ())]
+    first_free = 0 if first is None else 1
 
     def generate(batch: Batch) -> list[np.ndarray]:
         rows = [ids[mask > 0].tolist() for ids, mask in zip(*batch.values(), strict=True)]
         if is_seq2seq:
-            rows = [[config.decoder_start_token_id] for _ in rows]
+            rows = [[tokens.decoder_start_token_id] for _ in rows]
         starts, running = [len(row) for row in rows], [*range(len(rows))]
         for step in range(settings.max_new_tokens):
             padded = pad_ids(rows, max(map(len, rows)), tokenizer)
             inputs = batch | {"decoder_input_ids": padded["input_ids"]} if is_seq2seq else padded
             logits = np.asarray(session.run(["logits"], inputs)[0])
-            ends = [len(row) - 1 for row in rows]
-            likeliest = logits[range(len(rows)), ends].argmax(-1).tolist()
+            following = logits[range(len(rows)), [len(row) - 1 for row in rows]]  # (batch, tokens)
+            following[:, forbidden_first if step == first_free else forbidden] = -np.inf
+            likeliest = following.argmax(-1).tolist()
             token = forced.get(step)
             for i in running:
                 rows[i].append(likeliest[i] if token is None else token)
-            running = [i for i in running if rows[i][-1] != tokenizer.eos_token_id]
+            running = [i for i in running if rows[i][-1] not in ends]
             if not running:
                 break
         written = [np.array(row[start:]) for row, start in zip(rows, starts, strict=True)]
-        return [before_end(ids, tokenizer.eos_token_id) for ids in written]
+        return [before_end(ids, ends) for ids in written]
 
     return generate
 
 
-def before_end(ids: np.ndarray, end: Any) -> np.ndarray:
-    """Return the tokens before the first end-of-sequence token."""
-    ends = np.flatnonzero(ids == end)
-    return ids[: ends[0]] if len(ends) else ids
+def forbidden_tokens(tokens: "GenerationConfig") -> list[int]:
+    """Return those that a model never writes.
+
+    Raises:
+        InputError: it forbids some only after others.
+    """
+    sequences = tokens.bad_words_ids or []
+    if any(len(ids) > 1 for ids in sequences):
+        raise InputError(
+            "the ONNX graph cannot forbid sequences of tokens (bad_words_ids in "
+            "generation_config.json): use --engine torch"
+        )
+    return [*(tokens.suppress_tokens or ()), *(ids[0] for ids in sequences)]
+
+
+def end_tokens(tokens: "GenerationConfig", tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    """Return the tokens that end a text: the tokenizer's, and further ones of a checkpoint."""
+    further: Any = [] if tokens.eos_token_id is None else tokens.eos_token_id
+    return np.union1d(further, int(tokenizer.eos_token_id)).astype(int).tolist()
+
+
+def before_end(ids: np.ndarray, ends: list[int]) -> np.ndarray:
+    """Return the tokens before the first one that ends a text."""
+    found = np.flatnonzero(np.isin(ids, ends))
+    return ids[: found[0]] if len(found) else ids

@@ -53,7 +53,7 @@ class Predictor:
         batch_size: int = 32,
         batch_tokens: int = BATCH_TOKENS,
     ):
-        self.settings = settings
+        self.folder, self.settings = folder, settings
         self.batch_size, self.batch_tokens = batch_size, batch_tokens
         parts = packed.read(folder) if engine != "torch" else None
         self.config = config = parts[0] if parts else loading.open_config(folder)
@@ -78,7 +78,7 @@ class Predictor:
         else:
             session = open_session(onnx_file(folder, engine), num_threads)
             self.forward = inference.onnx_forward(session, task)
-            build_generate = partial(generation.onnx_generate, session, config=config)
+            build_generate = partial(generation.onnx_generate, session, folder)
         self.run_batch = {"logits": inference.logits_runner(self.forward, self.collate, task)}
         if settings.evaluate.generation is not None:
             generate = build_generate(settings.evaluate.generation, processor)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from temper.params.train import WeightAveraging
 
 EMA_FILE = "average.safetensors"
-MODEL_FILES = ("config.json", "model*.safetensors*")
+MODEL_FILES = ("config.json", "generation_config.json", "model*.safetensors*")
 
 
 def build_ema(model: nn.Module, params: "WeightAveraging | None") -> AveragedModel | None:
@@ -40,9 +40,9 @@ def load_ema(ema: AveragedModel | None, folder: Path) -> None:
 
 
 def average_weights(folders: list[Path], target: Path) -> None:
-    """Write a config and the mean of the folders' weights to `target`; a single one is copied.
+    """Write the configs and the mean of the folders' weights to `target`; a single one is copied.
 
-    Sums are in float64; integer tensors (positions and the like) and the config are those of the
+    Sums are in float64; integer tensors (positions and the like) and the configs are those of the
     last folder. A CRF's transitions are also in config.json, which gets the averaged ones.
 
     Raises:

@@ -57,6 +57,9 @@ def build(base: Path, task: Task, types: "Features", parameters: Params) -> "Mod
         network = _build_auto_model(config, checkpoint, task, new_head=params.head is not None)
     else:
         network = _build_model_with_head(config, checkpoint, custom_class, params)
+    if task.prediction_output == "tokens":
+        generator: Any = network
+        generator.generation_config = loading.open_generation_config(folder)
     if params.new_tokens:
         network.resize_token_embeddings(len(registry.open_processor(base / "processor", task)))
     if params.lora is not None:

@@ -1,8 +1,12 @@
 """Generation parameters change what a model writes."""
 
 import pytest
+import torch
+import transformers
 
 from temper import inference
+from temper.core.errors import InputError
+from temper.export import onnx
 from temper.params import schema
 from temper.prediction import generation
 from temper.tasks.base.arrays import as_rows
@@ -14,12 +18,9 @@ SPOKEN = ["we meet at ten past three on day nine of May", "a ticket for day two 
 @pytest.fixture(scope="module")
 def writer():
     """Return a function from generation parameters to what a T5 of random weights writes."""
-    import torch
-    from transformers import AutoModelForSeq2SeqLM
-
     task, processor, config = load(SEQ2SEQ)
     torch.manual_seed(2)
-    model = AutoModelForSeq2SeqLM.from_config(config)
+    model = transformers.AutoModelForSeq2SeqLM.from_config(config)
     columns = task.encode({"spoken": SPOKEN}, processor, mode="predict")
     rows = as_rows(columns)
 
@@ -61,7 +62,7 @@ def test_greedy_graph_refuses_beams(writer):
             return []
 
     with pytest.raises(ValueError, match="use --engine torch"):
-        generation.onnx_generate(Session(), settings, None, None)
+        generation.onnx_generate(Session(), None, settings, None)
 
 
 def test_padding_changes_nothing_that_is_written():
@@ -87,15 +88,12 @@ def test_padding_changes_nothing_that_is_written():
     assert all(np.array_equal(one, other) for one, other in zip(together, alone, strict=True))
 
 
-def test_generates_with_a_cache_though_the_checkpoint_says_not(monkeypatch):
+def test_generates_with_a_cache_though_the_checkpoint_says_not():
     """The Trainer of transformers saves checkpoints that say so; each step then reads one token."""
-    import torch
-    from transformers import AutoModelForSeq2SeqLM
-
     task, processor, config = load(SEQ2SEQ)
     config.use_cache = False
     torch.manual_seed(2)
-    model, lengths = AutoModelForSeq2SeqLM.from_config(config), []
+    model, lengths = transformers.AutoModelForSeq2SeqLM.from_config(config), []
 
     def note_length(module, args, kwargs):
         lengths.append(kwargs["input_ids"].shape[1])
@@ -108,3 +106,56 @@ def test_generates_with_a_cache_though_the_checkpoint_says_not(monkeypatch):
     rows = as_rows(task.encode({"spoken": SPOKEN}, processor, mode="predict"))
     write(task.prompts(rows, processor))
     assert lengths == [1] * 5
+
+
+CAUSAL = "recipes/sample-causal_lm.yaml"
+TOKENS = {"forced_eos_token_id": 1}  # and those that random weights would write, forbidden
+
+
+@pytest.mark.parametrize(
+    ("recipe", "tokens"),
+    [
+        (SEQ2SEQ, {}),
+        (SEQ2SEQ, TOKENS),
+        (SEQ2SEQ, TOKENS | {"forced_bos_token_id": 7, "begin_suppress_tokens": [20, 21]}),
+        (CAUSAL, TOKENS | {"begin_suppress_tokens": [20, 21]}),
+    ],
+)
+def test_onnx_forces_and_forbids_the_tokens_that_torch_does(recipe, tokens, tmp_path):
+    """A graph writes what torch does, with random weights that would write those forbidden."""
+    prompts = {"task__prompt": "spoken", "task__text": "written"} if recipe == CAUSAL else {}
+    task, processor, config = load(recipe, **prompts)
+    torch.manual_seed(1)
+    model = getattr(transformers, task.auto_model).from_config(config)
+    columns = {"spoken": SPOKEN, "written": ["one", "two"]}
+    rows = as_rows(task.encode(columns, processor, mode="train"))
+    settings = schema.Generation(
+        max_new_tokens=12, num_beams=1, length_penalty=1.0, no_repeat_ngram_size=0
+    )
+
+    def written(generate):
+        return [ids.tolist() for ids in generate(task.prompts(rows, processor))]
+
+    free = written(generation.torch_generate(model, settings, processor))
+    usual = sorted({token for ids in free for token in ids})
+    if tokens:
+        tokens = tokens | {"suppress_tokens": usual[:2], "bad_words_ids": [usual[-1:]]}
+    for name, value in tokens.items():
+        setattr(model.generation_config, name, value)
+    model.config.save_pretrained(tmp_path)
+    model.generation_config.save_pretrained(tmp_path)
+    batch = task.collator(processor, config)([row | {"draw": (0, i)} for i, row in enumerate(rows)])
+    onnx.write(model, task, batch, tmp_path / "model.onnx")
+    session = inference.onnx_session(str(tmp_path / "model.onnx"), 1)
+    expected = written(generation.torch_generate(model, settings, processor))
+    assert written(generation.onnx_generate(session, tmp_path, settings, processor)) == expected
+    assert (expected != free) == bool(tokens)
+
+
+def test_onnx_refuses_to_forbid_sequences_of_tokens():
+    """It would have to look back; torch does."""
+    tokens = transformers.GenerationConfig(bad_words_ids=[[3], [4, 5]])
+    with pytest.raises(
+        InputError, match=r"bad_words_ids in generation_config.json\): use --engine"
+    ):
+        generation.forbidden_tokens(tokens)
