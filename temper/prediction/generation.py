@@ -136,7 +136,8 @@ def forbidden_tokens(tokens: "GenerationConfig") -> list[int]:
 def end_tokens(tokens: "GenerationConfig", tokenizer: "PreTrainedTokenizerBase") -> list[int]:
     """Return the tokens that end a text: the tokenizer's, and further ones of a checkpoint."""
     further: Any = [] if tokens.eos_token_id is None else tokens.eos_token_id
-    return np.union1d(further, int(tokenizer.eos_token_id)).astype(int).tolist()
+    end: Any = tokenizer.eos_token_id
+    return np.union1d(end, further).astype(int).tolist()
 
 
 def before_end(ids: np.ndarray, ends: list[int]) -> np.ndarray:

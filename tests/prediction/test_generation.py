@@ -24,7 +24,8 @@ def writer():
     columns = task.encode({"spoken": SPOKEN}, processor, mode="predict")
     rows = as_rows(columns)
 
-    def write(**changes) -> list[list[int]]:
+    def write(ends: list[int] | None = None, **changes) -> list[list[int]]:
+        model.generation_config.eos_token_id = ends
         defaults = {"num_beams": 1, "length_penalty": 1.0, "no_repeat_ngram_size": 0}
         settings = schema.Generation(**{"max_new_tokens": 12} | defaults | changes)
         write = generation.torch_generate(model, settings, processor)
@@ -150,6 +151,12 @@ def test_onnx_forces_and_forbids_the_tokens_that_torch_does(recipe, tokens, tmp_
     expected = written(generation.torch_generate(model, settings, processor))
     assert written(generation.onnx_generate(session, tmp_path, settings, processor)) == expected
     assert (expected != free) == bool(tokens)
+
+
+def test_a_further_end_of_a_checkpoint_ends_texts(writer):
+    """As the list of a chat model's generation_config.json does."""
+    free = writer()[0]
+    assert writer(ends=[free[3]])[0] == free[: free.index(free[3])]
 
 
 def test_onnx_refuses_to_forbid_sequences_of_tokens():
