@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import transformers
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from transformers import PretrainedConfig, PreTrainedModel
 
 from temper.core.errors import InputError
@@ -153,6 +154,21 @@ def check_labels(config: Any, task: Task) -> None:
         f"the checkpoint's head has the labels {', '.join(labels)}; the data's labels are "
         f"{', '.join(task.label_names)}: {fix}"
     )
+
+
+def keep_frozen_statistics(network: nn.Module) -> None:
+    """Make batch normalizations with frozen weights normalize as in evaluation, and learn nothing.
+
+    In training mode they would replace the means and variances of the checkpoint by the data's.
+    """
+    for module in network.modules():
+        weights = list(module.parameters(recurse=False))
+        if isinstance(module, _BatchNorm) and weights and not any(w.requires_grad for w in weights):
+            module.register_forward_pre_hook(_in_evaluation_mode)
+
+
+def _in_evaluation_mode(module: nn.Module, _: Any) -> None:
+    module.eval()  # whatever the engine has set before the step
 
 
 def move(network: nn.Module, device: torch.device) -> None:

@@ -148,6 +148,7 @@ def build_network(
     determinism.configure(parameters.determinism, parameters.seed)
     network = networks.build(base, task, train.features, parameters)
     optimizer.freeze(network, parameters.train.freeze)
+    networks.keep_frozen_statistics(network)
     if parameters.train.gradient_checkpointing:
         network.activation_checkpointing_enable()
     if device.type == "xla":  # a move makes new parameters: before the optimizer

@@ -11,7 +11,7 @@ from temper.core import arrow
 from temper.core.errors import InputError
 from temper.params.train import Freeze, SchedulerKwargs
 from temper.tasks.base import registry
-from temper.training import custom_functions, optimizer, resume
+from temper.training import custom_functions, networks, optimizer, resume
 from tests.helpers.training import BASE, fit
 
 SCHEDULES = [
@@ -151,8 +151,6 @@ def test_a_session_is_not_built_for_an_impossible_optimizer(prepare, monkeypatch
 @pytest.mark.slow
 def test_frozen_tensors_do_not_move(prepare):
     """Embeddings and layers stay, the head does not."""
-    from temper.training import networks
-
     parameters = prepare(train__freeze={"embeddings": True, "layers": 1})
     session = fit(parameters)
     torch.manual_seed(0)
@@ -168,6 +166,26 @@ def test_frozen_tensors_do_not_move(prepare):
     after = dict(session.model.named_parameters())
     for name, before in start.named_parameters():
         assert torch.equal(before, after[name]) is (name not in moved), name
+
+
+def test_frozen_batch_normalizations_learn_nothing():
+    """A step in training mode leaves the frozen stage as it is; the stage above it learns."""
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    torch.manual_seed(0)
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1])
+    model = ResNetForImageClassification(config)
+    optimizer.freeze(model, Freeze(embeddings=True, layers=1))
+    networks.keep_frozen_statistics(model)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    images = torch.randn(4, 3, 9, 9)
+    frozen = torch.nn.Sequential(model.resnet.embedder, model.resnet.encoder.stages[0])
+    torch.testing.assert_close(frozen.train()(images), frozen.eval()(images))
+    model.train()(images).logits.sum().backward()
+    after = model.state_dict()
+    moved = {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
+    statistics = {name for name, _ in model.named_buffers()}
+    assert moved == {name for name in statistics if "stages.1" in name}
 
 
 def rates(scheduler, num_steps=12):
