@@ -25,6 +25,7 @@ from temper.compare import (
 from temper.compare.latency import measure
 from temper.compare.model_comparison import Comparison
 from temper.compare.seed_groups import Verdict
+from temper.core import artifacts
 from temper.core.errors import InputError
 from temper.evaluation.text_tables import Table
 
@@ -91,14 +92,14 @@ def compare(
     title = experiments[0].parameters.export.name
     over_seeds = seed_groups.verdicts(groups, tests, result)
     text = page.page(result, plain, remarks, title, (over_seeds, by_seed))
-    html.write_text(text, encoding="utf-8")
+    artifacts.replace_text(html, text)
     if markdown is not None:
         text = tables.as_markdown(result, all_tables, title, remarks, over_seeds)
-        markdown.write_text(text, encoding="utf-8")
+        artifacts.replace_text(markdown, text)
     if csv is not None:
-        costs.write_csv(csv, result, facts)
+        artifacts.replace_text(csv, costs.as_csv(result, facts))
     for file, text in rendered.items():
-        file.write_text(text, encoding="utf-8", newline="")
+        artifacts.replace_text(file, text)
     show(result, all_tables, over_seeds, remarks)
     for kind, file in files:
         if file is not None:

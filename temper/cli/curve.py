@@ -15,6 +15,7 @@ from temper import metrics, templates
 from temper.cli.options import Experiments
 from temper.compare import experiments
 from temper.compare.experiments import METRICS, Experiment
+from temper.core import artifacts
 from temper.core.errors import InputError, alternatives
 from temper.evaluation.text_tables import Table
 from temper.params import user_code
@@ -59,7 +60,8 @@ def curve(
     console = Console(highlight=False)
     table.print(console)
     console.print(verdict)
-    out.write_text(page(points, table, verdict, runs[0].parameters.export.name), encoding="utf-8")
+    text = page(points, table, verdict, runs[0].parameters.export.name)
+    artifacts.replace_text(out, text)
     console.print(f"page       {out}")
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from temper.core import artifacts
 from temper.core.errors import InputError, nearest
 
 DATA, MODELS = Path("mydata"), Path("models")  # where data and models from elsewhere are copied to
@@ -63,7 +64,7 @@ def init(
     with copies_removed_on_error(DATA, MODELS):
         found = source.find_source(data, DATA, wishes)
         proposed = proposal.propose(found, wishes, model, MODELS)
-    target.write_text(proposed.text, encoding="utf-8")
+    artifacts.replace_text(target, proposed.text)
     print_facts(proposed.command, proposed.facts)
     tracked = track([*found.tracked, *filter(None, [proposed.model_folder])])
     try:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from temper import params, repo
+from temper.core import artifacts
 from temper.core.errors import InputError, alternatives
 
 RECIPES = Path("recipes")
@@ -34,7 +35,7 @@ def recipe(
     if has_unsaved_changes(target) and not yes:
         typer.confirm(f"{target} has uncommitted changes; overwrite it?", abort=True)
     text = source.read_text(encoding="utf-8").replace("../params.schema", "params.schema")
-    target.write_text(text, encoding="utf-8")
+    artifacts.replace_text(target, text)
     print(f"copied {source} to {target}; next: temper check, then dvc repro")
 
 

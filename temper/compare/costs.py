@@ -1,8 +1,8 @@
 """What models cost beside what they score: size.json of their exports, and times of `latency`."""
 
+import io
 import itertools
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from temper.compare.experiments import Experiment
 from temper.compare.latency import Measured
@@ -100,8 +100,8 @@ def tables(
     return found
 
 
-def write_csv(file: Path, result: Comparison, facts: Mapping[str, Facts]) -> None:
-    """Write a row per model: its scores with their intervals, and what it costs."""
+def as_csv(result: Comparison, facts: Mapping[str, Facts]) -> str:
+    """Return a table with a row per model: its scores with their intervals, and what it costs."""
     names = [
         name
         for metric in result.greater_is_better
@@ -109,10 +109,11 @@ def write_csv(file: Path, result: Comparison, facts: Mapping[str, Facts]) -> Non
         if any(name in model.scores for model in result.models)
     ]
     keys = list(dict.fromkeys(key for costs in facts.values() for key in costs))
-    with file.open("w", encoding="utf-8", newline="") as target:
-        writer = csv_file.writer(target)
-        writer.writerow(["model", "split", "rows", *names, *keys])
-        for model in result.models:
-            values = {**model.scores, **facts[model.name]}
-            cells = (values.get(name, "") for name in (*names, *keys))
-            writer.writerow([model.name, model.split, len(model.rows), *cells])
+    target = io.StringIO(newline="")
+    writer = csv_file.writer(target)
+    writer.writerow(["model", "split", "rows", *names, *keys])
+    for model in result.models:
+        values = {**model.scores, **facts[model.name]}
+        cells = (values.get(name, "") for name in (*names, *keys))
+        writer.writerow([model.name, model.split, len(model.rows), *cells])
+    return target.getvalue()

@@ -84,13 +84,30 @@ def atomic_dir(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield where to write a file that appears as `path` when the block ends without an error."""
+    """Yield where to write a file that appears as `path` when the block ends without an error.
+
+    What was there is replaced and not written to: it may be a link into DVC's cache. A device or a
+    pipe, such as /dev/stdout, is written to.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
     partial = path.with_name(f".partial.{path.name}")
     try:
         yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text file, or leave the one that was there, as where the disk is full.
+
+    Raises:
+        InputError: it is.
+    """
+    with errors.explain_full_disk(path), atomic_file(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="")
 
 
 def fsync_tree(folder: Path) -> None:

@@ -90,7 +90,8 @@ def test_a_csv_file_has_the_numbers_unrounded(tmp_path):
     """A row per model, and empty cells for what is unknown."""
     first, second = two()
     result = compared([sized(first), second])
-    costs.write_csv(tmp_path / "out.csv", result, costs.collect(result, None)[0])
+    text = costs.as_csv(result, costs.collect(result, None)[0])
+    (tmp_path / "out.csv").write_text(text, newline="")
     rows = read_csv(tmp_path / "out.csv")
     assert [row["model"] for row in rows] == ["a", "b"]
     assert rows[0]["accuracy"] == "0.833333"
