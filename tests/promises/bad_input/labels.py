@@ -33,6 +33,11 @@ def table(name: str, rows: str, *says: str, base: dict[str, Any] = ONE_TEXT, **c
     )
 
 
+def flags(name: str, rows: str, *says: str, **changes: Any):
+    """Return a case with a column of 0 and 1 for each of two labels."""
+    return table(name, rows, *says, base=SEVERAL, task__label=["joy", "fear"], **changes)
+
+
 def lines(name: str, rows: list[dict], *says: str, base: dict[str, Any] = ONE_TEXT, **changes: Any):
     """Return a case whose train split is a JSON Lines file."""
     case = table(name, "", *says, base=base, **changes)
@@ -111,22 +116,8 @@ CASES = [
     lines("list_for_one_label", [{"text": "x", "label": ["a"]}], "row 1", "found ['a']"),
     lines("object_for_one_label", [{"text": "x", "label": {"a": 1}}], "row 1", "found {'a': 1}"),
     # a column of 0 and 1 per label
-    table(
-        "flag_of_two",
-        FLAGS + "z,2,0\n",
-        "train row 3, column 'joy': expected 0 or 1",
-        "'2'",
-        base=SEVERAL,
-        task__label=["joy", "fear"],
-    ),
-    table(
-        "flags_half_empty",
-        FLAGS + "z,,1\n",
-        "train row 3, column 'joy'",
-        "empty in all",
-        base=SEVERAL,
-        task__label=["joy", "fear"],
-    ),
+    flags("flag_of_two", FLAGS + "z,2,0\n", "train row 3, column 'joy': expected 0 or 1", "'2'"),
+    flags("flags_half_empty", FLAGS + "z,,1\n", "train row 3, column 'joy'", "empty in all"),
     table(
         "flag_column_missing",
         FLAGS,
@@ -134,21 +125,17 @@ CASES = [
         base=SEVERAL,
         task__label=["joy", "feer"],
     ),
-    table(
+    flags(
         "flag_never_set",
         "text,joy,fear\nx,1,0\ny,0,0\n",
         "task.label: no row of train has the label fear",
         "joy 1, fear 0",
-        base=SEVERAL,
-        task__label=["joy", "fear"],
     ),
     table("flags_of_one_label", FLAGS, "single_label", "name one", task__label=["joy", "fear"]),
-    table(
+    flags(
         "flags_and_labels",
         FLAGS,
         "labels has no effect with a list of columns",
-        base=SEVERAL,
-        task__label=["joy", "fear"],
         task__labels=["joy", "fear"],
     ),
     table("flags_none", FLAGS, "params.yaml:", "task.label", base=SEVERAL, task__label=[]),
@@ -179,13 +166,11 @@ CASES = [
     table("unknown_label", AB, "'a'", "there are A, b", task__labels=["A", "b"]),
     table("one_label", "text,label\nx,b\ny,b\n", "train has 1 label (b); two are needed"),
     # parameters that name labels
-    table(
+    flags(
         "threshold_lacks_label",
         FLAGS,
         "evaluate.threshold: names joy",
         "joy, fear",
-        base=SEVERAL,
-        task__label=["joy", "fear"],
         evaluate__threshold={"joy": 0.5},
     ),
     table(
