@@ -11,9 +11,9 @@ import yaml
 from temper import params
 from temper.core import causes, yaml_file
 from temper.core.errors import InputError, nearest
+from temper.core.pipeline import PIPELINE
 from temper.core.yaml_file import compose, line_of
 
-PIPELINE = Path("dvc.yaml")
 CODE = ("stages/", "temper/")
 FOREACH = ("item", "key")  # variables that `foreach` defines
 ADVICE = re.compile(r"To suppress this check.*|Use `dvc remove`.*|To keep reproducib.*", re.DOTALL)
