@@ -1,11 +1,14 @@
 """The `temper` command; each subcommand is a module here, imported when it is called."""
 
+import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+import temper
 from temper.core import errors, startup
 
 COMMANDS = {  # name of the module and of its function → first line of the function's docstring
@@ -56,6 +59,21 @@ for command_name, first_line in COMMANDS.items():
     app.command(command_name, help=first_line)(lambda: None)
 
 
+def warn_of_another_clone() -> None:
+    """Say where this code is of another clone than the one it is run in, whose stages run its own.
+
+    So it is where another clone's environment is active, or PYTHONPATH names that clone.
+    """
+    own, here = Path(temper.__file__), Path("temper", "__init__.py")
+    if here.is_file() and not here.samefile(own):
+        print(
+            f"warning: this temper is the code of {own.parent.parent}, and the stages run that of "
+            f"{Path.cwd()}: activate the environment of this folder (make setup makes it)",
+            file=sys.stderr,
+        )
+
+
 def main() -> None:
     startup.collect_rarely()
+    warn_of_another_clone()
     app()

@@ -68,3 +68,14 @@ def test_every_command_says_what_its_options_are(name):
     assert result.exit_code == 0, result.output
     assert f" {name} " in result.output
     assert "--help" in result.output
+
+
+def test_another_clone_is_told_that_its_code_is_not_run(tmp_path, monkeypatch, capsys):
+    """One environment is active, and the command is run in another clone."""
+    for folder, is_told in ((ROOT, False), (tmp_path, False), (tmp_path / "clone", True)):
+        (tmp_path / "clone/temper").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "clone/temper/__init__.py").touch()
+        monkeypatch.chdir(folder)
+        main.warn_of_another_clone()
+        text = f"the code of {ROOT}, and the stages run that of {tmp_path / 'clone'}: activate"
+        assert (text in capsys.readouterr().err) == is_told
