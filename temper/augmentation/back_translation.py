@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from temper.core.errors import InputError, nearest
+from temper.core.errors import InputError
 from temper.params.tokenize import BackTranslation
+from temper.tasks.base import languages
 
 NO_LIMIT = 10**9  # T5's relative positions
 
@@ -126,17 +127,9 @@ def language_id(tokenizer: Any, code: str) -> int:
     Raises:
         InputError: the tokenizer has no language codes, or not this one.
     """
-    if not hasattr(tokenizer, "src_lang"):
+    if not languages.has_languages(tokenizer):
         raise InputError(
             f"{type(tokenizer).__name__} has no language codes; set source_lang and target_lang of "
             "tokenize.augment.back_translation to null"
         )
-    tokens = getattr(tokenizer, "lang_code_to_token", None)  # M2M100: en is __en__
-    if tokens is None:  # NLLB, mBART: the code is the token
-        tokens = {token: token for token in tokenizer.get_added_vocab()}
-    if code not in tokens:
-        raise InputError(
-            f"tokenize.augment.back_translation: {type(tokenizer).__name__} has no language "
-            f"{code!r}{nearest(code, list(tokens))}"
-        )
-    return tokenizer.convert_tokens_to_ids(tokens[code])
+    return languages.language_id(tokenizer, code, "tokenize.augment.back_translation")

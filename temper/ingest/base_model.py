@@ -142,6 +142,7 @@ def read_processor(
         base_tokenizer.check_pair_head(processor, params)
         base_tokenizer.check_special_tokens(processor, inner, folder, params, task)
         base_tokenizer.add_tokens(processor, params)
+        base_tokenizer.set_languages(processor, params, task)
         base_tokenizer.end_turns(processor, params, task)
         processor.name_or_path = ""  # is saved with it
         processor.init_kwargs.pop("name_or_path", None)

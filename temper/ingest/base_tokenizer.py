@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from temper.core.errors import InputError
 from temper.params.model import ModelParams
-from temper.tasks.base import Task, conversations
+from temper.params.task import Seq2SeqLM
+from temper.tasks.base import Task, conversations, languages
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
@@ -115,3 +116,14 @@ def end_turns(tokenizer: "PreTrainedTokenizerBase", params: ModelParams, task: T
     except InputError as error:
         raise InputError(f"model {params.name}: {error}") from None
     tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)
+
+
+def set_languages(tokenizer: "PreTrainedTokenizerBase", params: ModelParams, task: Task) -> None:
+    """Let a multilingual tokenizer write the languages of `task`, if texts are translated.
+
+    Raises:
+        InputError: see `languages.set_languages`.
+    """
+    if isinstance(task.params, Seq2SeqLM):
+        source, target = task.params.source_language, task.params.target_language
+        languages.set_languages(tokenizer, source, target, params.name)

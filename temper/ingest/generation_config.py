@@ -12,6 +12,7 @@ import numpy as np
 
 from temper.core.errors import InputError, first_line
 from temper.params.model import ModelParams
+from temper.tasks.base import languages
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PretrainedConfig
@@ -33,6 +34,9 @@ def read(
 ) -> "tuple[GenerationConfig, dict[str, Any]]":
     """Read a checkpoint's settings, from generation_config.json or, if it is old, config.json.
 
+    Args:
+        config: the model's; gets the decoder's first token, if that is a language.
+
     Returns:
         what it says about tokens, with the overrides of `model.config`; and what is not taken.
 
@@ -49,7 +53,7 @@ def read(
         settings = GenerationConfig.from_pretrained(str(folder), file.name, **options)
     except Exception as error:  # transformers raises anything
         raise InputError(f"model {params.name}: {file}: {first_line(error):.300}") from error
-    found = {name: value for name, value in settings.to_diff_dict().items() if value is not None}
+    found = {k: v for k, v in settings.to_diff_dict().items() if v is not None and v is not False}
     tokens = {k: v for k, v in (found | params.config).items() if k in TOKENS}
     for name, value in tokens.items():
         if not _exist([*chain(*value)] if name == "bad_words_ids" else value, config):
@@ -62,8 +66,11 @@ def read(
     ends = np.atleast_1d(found.get("eos_token_id", [])).tolist()
     ends = [*dict.fromkeys([tokenizer.eos_token_id, *(end for end in ends if _exist(end, config))])]
     tokens["eos_token_id"] = ends if len(ends) > 1 else ends[0]
+    generation = GenerationConfig(**tokens)
+    if config.is_encoder_decoder and languages.has_languages(tokenizer):
+        languages.begin_in(tokenizer.tgt_lang, tokenizer, config, generation)
     not_taken = {*found} - {*TOKENS, *OF_TOKENIZER, *WITHOUT_EFFECT}
-    return GenerationConfig(**tokens), {name: found[name] for name in sorted(not_taken)}
+    return generation, {name: found[name] for name in sorted(not_taken)}
 
 
 def _exist(tokens: Any, config: "PretrainedConfig") -> bool:

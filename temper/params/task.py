@@ -113,6 +113,17 @@ class Seq2SeqLM(TaskSchema):
     """The output column; a.b is b inside a."""
     prefix: str = ""
     """Prepended to every source, such as T5's summarize:. Absent: none."""
+    source_language: Name | None = None
+    """The language of sources, as a multilingual tokenizer names it: en_XX for mBART, eng_Latn for
+    NLLB, en for M2M100. Absent: the checkpoint has one, or names it itself."""
+    target_language: Name | None = None
+    """The language of targets, likewise. Absent: as for source_language."""
+
+    @model_validator(mode="after")
+    def _check_languages(self) -> Self:
+        if (self.source_language is None) != (self.target_language is None):
+            raise ValueError("source_language and target_language are set together, or neither")
+        return self
 
     @property
     def metrics(self) -> str:

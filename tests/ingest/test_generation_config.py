@@ -10,7 +10,7 @@ from stages import download
 from temper.core.errors import InputError
 from tests.helpers.samples import SEQ2SEQ, prepare_sample
 
-TOKENS = {"forced_bos_token_id": 5, "bad_words_ids": [[3], [4, 6]]}
+TOKENS = {"forced_bos_token_id": 0, "bad_words_ids": [[3], [4, 6]]}
 SEARCH = {"num_beams": 4, "min_length": 12, "repetition_penalty": 1.5}
 
 
