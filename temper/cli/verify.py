@@ -4,6 +4,7 @@
 the commit that an exported folder is of.
 """
 
+import os
 import shutil
 import sys
 import tempfile
@@ -139,10 +140,11 @@ def make_clone(clone: Path, committed: Stages, selected: list[str], cache: Path)
     from dvc.config import Config
 
     repo.git("clone", "-q", ".", str(clone))
+    (clone.parent / "cache").symlink_to(cache)
     local: Any = Config(str(clone / ".dvc")).edit("local")
-    with local as config:
-        config["cache"] = {"dir": str(clone / ".dvc/cache")}
-        config["remote"] = {"verified": {"url": str(cache)}}
+    with local as config:  # relative: DVC cannot write a path that is not ASCII
+        config["cache"] = {"dir": os.path.relpath(clone / ".dvc/cache")}
+        config["remote"] = {"verified": {"url": os.path.relpath(clone.parent / "cache")}}
     earlier = [stage for stage in upstream_of(selected, committed) if stage not in selected]
     if earlier and dvc(clone, "pull", "-q", "-r", "verified", *earlier):
         raise InputError(

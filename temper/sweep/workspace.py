@@ -76,7 +76,8 @@ def open_repo(root: Path) -> "Repo":
         cache, config = original.cache.local_cache_dir, original.config.read("local")
     with Repo() as repo:
         with repo.config.edit("local") as local:
-            local["cache"] = config.get("cache", {}) | {"dir": os.path.abspath(cache)}
+            # relative: DVC cannot write a path that is not ASCII
+            local["cache"] = config.get("cache", {}) | {"dir": os.path.relpath(cache)}
             local["core"] = {"analytics": False, "autostage": False}
         stages = [stage.addressing for stage in repo.stage.collect(STAGE, with_deps=True)]
     if LOCK.exists():

@@ -1,8 +1,11 @@
 """A trial's params.yaml and the files that it names."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import yaml
+from dvc.repo import Repo
+from dvc.repo.reproduce import reproduce
 
 from temper.core import yaml_file
 from temper.sweep import workspace
@@ -40,3 +43,22 @@ def test_files_above_the_folder_may_be_tracked(tmp_path, monkeypatch):
     parameters = SimpleNamespace(data=files, model=none, code={}, tokenize=none)
     monkeypatch.chdir(project)
     assert workspace.untracked_files("HEAD", parameters) == ["../shared/y.csv"]
+
+
+def test_a_path_may_have_letters_that_are_not_ascii(tmp_path, monkeypatch):
+    """DVC cannot write such a path into its configuration, and a worktree has the root's cache."""
+    root = tmp_path / "jörg"
+    root.mkdir()
+    monkeypatch.chdir(root)
+    Path("dvc.yaml").write_text("stages: {train: {cmd: 'echo 1 > model', outs: [model]}}\n")
+    Path(".gitignore").write_text("model\n.dvc/cache\n.dvc/tmp\n")
+    Repo.init(no_scm=True).close()
+    with Repo() as repo:
+        reproduce(repo)
+    for command in ("git init -q", *USER, "git add .", "git commit -q -m result"):
+        run(root, command)
+    folder = workspace.create(root, root / "sweeps/s/worker-0", "HEAD", "HEAD")
+    monkeypatch.chdir(folder)
+    with workspace.open_repo(root) as repo:
+        assert Path(repo.cache.local_cache_dir).resolve() == root / ".dvc/cache"
+    assert Path("model").read_text() == "1\n"
