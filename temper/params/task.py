@@ -13,7 +13,7 @@ from temper.params.classification import (
 from temper.params.group import Columns, Group, Name
 from temper.params.task_schema import NAME, Input, Target, TaskSchema, Template, TruncateColumn
 
-ANSWER = "answer"  # the column of data/raw with the last message of conversations
+ANSWER = "last_answer"  # the column of data/raw with the last message of conversations
 
 
 class TokenClassification(TaskSchema):

@@ -42,7 +42,7 @@ def text_conflicts(p: Params) -> Iterator[Conflict]:
 def column_conflicts(p: Params) -> Iterator[Conflict]:
     """Yield columns with the name of one that data/raw has for what is made of several."""
     task, targets = p.task, {*(p.task.target or ())[:1]}
-    made = targets - {*task.label_columns}
+    made = targets - {name for name in task.label_columns if name not in task.inputs}
     if task.has_label_probabilities:
         made.add("label_probabilities")
     for name in sorted(made & {*task.inputs, *p.data.extra_columns, *task.label_columns}):

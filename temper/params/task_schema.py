@@ -28,7 +28,7 @@ MEDIA = {"image": "images", "audio": "clips"}  # type of an input that is bytes 
 
 @dataclass(frozen=True)
 class Input:
-    """Marks a key that names columns of `text`, `texts` (a list), `image` or `audio`."""
+    """Marks a key that names columns of `text`, `texts` (lists), `messages`, `image` or `audio`."""
 
     type: str
 
@@ -67,7 +67,7 @@ class TaskSchema(Group):
 
     @property
     def inputs(self) -> dict[str, str]:
-        """Column → `text`, `texts`, `image` or `audio`."""
+        """Column → `text`, `texts`, `messages`, `image` or `audio`."""
         return dict(self._marked(Input))
 
     @property

@@ -9,6 +9,7 @@ import pytest
 from temper.core import arrow
 from temper.core.errors import InputError
 from temper.ingest import dataset, local_files
+from temper.params.task import ANSWER
 from temper.tasks.base import messages
 from tests.helpers.chats import CHATML, say, write_model
 from tests.helpers.samples import load, write_rows
@@ -55,10 +56,10 @@ def test_the_last_answer_is_kept_apart(tmp_path, form, suffix):
     )
     kept = [chat for i, chat in enumerate(chats) if i != 5]
     assert list(found["train"]["chat"])[:-1] == [chat[:-1] for chat in kept]
-    assert list(found["train"]["answer"]) == ["so"] * 8 + ["because"]
+    assert list(found["train"][ANSWER]) == ["so"] * 8 + ["because"]
     assert summary["overlap"]["train in validation"] == 1
     assert list(found["test"]["chat"]) == [asked]
-    assert list(found["test"]["answer"]) == [None]
+    assert list(found["test"][ANSWER]) == [None]
     assert [summary["splits"][split]["labelled"] for split in found] == [True, True, False]
 
 
@@ -68,9 +69,9 @@ def test_the_last_answer_is_kept_apart(tmp_path, form, suffix):
         ("hello", r"expected a conversation such as \[{"),
         ([], "expected a conversation"),
         ([["user", "a"]], "message 1: expected a role and a content"),
-        ([*say("a"), {"role": "bot", "content": "b"}], "message 2: no role 'bot'; there are"),
-        ([{"from": "humn", "value": "a"}], r"no from 'humn' \(did you mean 'human'\?\)"),
-        ([*say("a"), {"role": "tool", "content": "7"}], "message 2: no role 'tool'; there are sys"),
+        ([*say("a"), {"role": "bot", "content": "b"}], "message 2: role is 'bot'; there are"),
+        ([{"from": "humn", "value": "a"}], r"from is 'humn' \(did you mean 'human'\?\)"),
+        ([*say("a"), {"role": "tool", "content": "7"}], "message 2: role is 'tool'; there are sys"),
         ([*say("a"), CALL], "message 2: has tool_calls, which is not learned"),
         ([PICTURE], "message 1: its content is a list; only a text can be learned"),
         ([{"role": "user", "content": None}], "its content is null"),
@@ -125,10 +126,13 @@ def test_check_names_file_row_and_message(checked):
     assert "own.jsonl: train row 41, column 'chat': message 2: has tool_calls" in mistake
     (mistake,) = checked([{"chats": chat} for chat in chats])
     assert "task.messages: no column 'chat' in train (own.jsonl) (did you mean 'chats'?)" in mistake
-    with pytest.raises(InputError) as caught:
-        checked(chats, task__prompt="question")
-    mistake = str(caught.value)
-    assert "task.prompt: has no effect with task.messages" in mistake
+    for changes, message in (
+        ({"task__prompt": "chat2"}, "task.prompt: has no effect with task.messages"),
+        ({"task__messages": ANSWER}, f"data.rename: the column '{ANSWER}' would be overwritten"),
+        ({"data__extra_columns": [ANSWER]}, f"the column '{ANSWER}' would be overwritten"),
+    ):
+        with pytest.raises(InputError, match=message):
+            checked(chats, **changes)
 
 
 def test_check_names_the_template_and_the_first_row_it_refuses(checked):

@@ -1,15 +1,21 @@
 """Conversations are learned as the chat template writes them, in the assistant's answers alone."""
 
+import re
+import shutil
+
 import numpy as np
 import pytest
-from transformers import AutoTokenizer, PretrainedConfig
+from transformers import AutoConfig, AutoTokenizer, PretrainedConfig
 
 from temper.core.errors import InputError
+from temper.ingest import base_model
+from temper.params.task import ANSWER
 from temper.tasks.base import conversations
 from temper.tasks.base.arrays import as_rows
 from temper.tasks.causal_lm import CausalLM
 from tests.helpers.chats import CHATML, say, write_model
 from tests.helpers.samples import ODD, load
+from tests.helpers.workspace import ROOT
 
 LLAMA = (  # of Llama 2: spaces around an answer, which its end token ends, and no system message
     "{% for m in messages %}{% if m.role == 'user' %}"
@@ -18,6 +24,7 @@ LLAMA = (  # of Llama 2: spaces around an answer, which its end token ends, and 
     "{{ m.content | trim + ' ' + eos_token }}{% endgeneration %}"
     "{% else %}{{ raise_exception('System role not supported') }}{% endif %}{% endfor %}"
 )
+PHI = CHATML.removesuffix("{% endif %}") + "{% else %}{{ eos_token }}{% endif %}"  # of Phi-3
 LONG = say("first question", "first", "second", "second answer", "third", "third", system="be kind")
 
 
@@ -36,7 +43,7 @@ def encoded(tokenizer, messages, max_length=1000):
     return row
 
 
-@pytest.mark.parametrize("template", [CHATML, LLAMA])
+@pytest.mark.parametrize("template", [CHATML, LLAMA, PHI])
 @pytest.mark.parametrize(
     "messages",
     [
@@ -70,7 +77,7 @@ def test_only_answers_and_their_ends_have_labels(tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(str(model))
     given = {
         "chat": [LONG[:-1], say("hello")],
-        "answer": [LONG[-1]["content"], "good evening"],
+        ANSWER: [LONG[-1]["content"], "good evening"],
     }
     columns = task.encode(given, tokenizer, mode="train")
     batch = task.collator(tokenizer, config)(as_rows(columns))
@@ -147,3 +154,30 @@ def test_a_template_that_writes_the_date_gives_the_same_tokens_every_day(tokeniz
     tokenizer.chat_template = "{{ strftime_now('%d %b %Y') }} " + CHATML
     row = encoded(tokenizer, say("hello", "good evening"))
     assert tokenizer.decode(row["input_ids"]).startswith("26 jul 2024")
+
+
+def test_a_checkpoint_without_a_template_gets_one_and_its_tokens(tmp_path):
+    """As docs/tasks.md says; every stage reads the tokenizer as download has written it."""
+    page = (ROOT / "docs/tasks.md").read_text(encoding="utf-8")
+    (template,) = re.findall(r"```jinja\n(.*?)\n```", page, re.DOTALL)
+    shutil.copytree(ROOT / "data/sample/causal_lm/model", tmp_path / "model")
+    (tmp_path / "model/chat_template.jinja").write_text(template)
+    changes = {"task__text": None, "task__messages": "chat", "model__config": {"vocab_size": 1700}}
+    new_tokens = {"model__new_tokens": ["<|im_start|>", "<|im_end|>"]}
+    task, *_ = load("recipes/sample-causal_lm.yaml", **changes)
+    with pytest.raises(InputError, match=r"model sample: the chat template writes '<.*, which has"):
+        download(task, tmp_path / "model", tmp_path / "base")
+    task, *_ = load("recipes/sample-causal_lm.yaml", **changes, **new_tokens)
+    download(task, tmp_path / "model", tmp_path / "base")
+    tokenizer = AutoTokenizer.from_pretrained(str(tmp_path / "base/processor"))
+    config = AutoConfig.from_pretrained(str(tmp_path / "base/weights"))
+    assert tokenizer.eos_token == "<|im_end|>"
+    assert config.eos_token_id == tokenizer.eos_token_id
+    row = encoded(tokenizer, say("hello", "good evening", system="be kind"))
+    learned = [i for i, counts in zip(row["input_ids"], row["answer_mask"], strict=True) if counts]
+    assert tokenizer.decode(learned) == "good evening <|im_end|>"
+    assert row["input_ids"][0] == tokenizer.convert_tokens_to_ids("<|im_start|>")
+
+
+def download(task, folder, target):
+    base_model.write(folder, task.settings.model, task, target)

@@ -149,7 +149,8 @@ def _encode(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], e
     )
     ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
     is_answer, stops = [0] * len(ids), [stop for _, stop in offsets]
-    for start, stop in [] if asks else _answer_spans(tokenizer, messages, text):
+    end_token = tokenizer.convert_ids_to_tokens(end)
+    for start, stop in [] if asks else _answer_spans(tokenizer, messages, text, end_token):
         for i in range(bisect_right(stops, start), len(ids)):
             if offsets[i][0] >= stop:
                 break
@@ -160,9 +161,11 @@ def _encode(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], e
 
 
 def _answer_spans(
-    tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], text: str
+    tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], text: str, end_token: str
 ) -> Iterator[tuple[int, int]]:
     """Yield where each answer begins and ends in the text of a conversation, in characters.
+
+    What follows the end of a turn may be there only at the end of the text, as with Phi-3.
 
     Raises:
         InputError: the text does not begin as that of the messages up to there.
@@ -172,6 +175,7 @@ def _answer_spans(
             continue
         before = render(tokenizer, messages[:i], asks=True)
         after = render(tokenizer, messages[: i + 1], asks=False)
+        after = after[: after.rfind(end_token, len(before)) + len(end_token)]
         if not (after.startswith(before) and text.startswith(after)):
             raise InputError(
                 f"the chat template writes answer {i + 1} of {_describe(messages)} otherwise where "

@@ -54,7 +54,7 @@ def _message(item: Any) -> Message:
             raise ValueError(f"has {key}, which is not learned; remove it, or the conversation")
     role, content = (item[key] for key in keys)
     if role not in ROLES:
-        raise ValueError(f"no {keys[0]} {role!r:.40}{alternatives(str(role), ROLES)}")
+        raise ValueError(f"{keys[0]} is {role!r:.40}{alternatives(str(role), ROLES)}")
     if not isinstance(content, str):
         what = "null" if content is None else f"a {type(content).__name__}"
         raise ValueError(f"its {keys[1]} is {what}; only a text can be learned")
