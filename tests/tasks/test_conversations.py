@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from transformers import AutoConfig, AutoTokenizer, PretrainedConfig
+from transformers import AutoTokenizer, GenerationConfig, PretrainedConfig
 
 from temper.core.errors import InputError
 from temper.ingest import base_model
@@ -170,9 +170,9 @@ def test_a_checkpoint_without_a_template_gets_one_and_its_tokens(tmp_path):
     task, *_ = load("recipes/sample-causal_lm.yaml", **changes, **new_tokens)
     download(task, tmp_path / "model", tmp_path / "base")
     tokenizer = AutoTokenizer.from_pretrained(str(tmp_path / "base/processor"))
-    config = AutoConfig.from_pretrained(str(tmp_path / "base/weights"))
+    generation = GenerationConfig.from_pretrained(str(tmp_path / "base/weights"))
     assert tokenizer.eos_token == "<|im_end|>"
-    assert config.eos_token_id == tokenizer.eos_token_id
+    assert generation.eos_token_id == [tokenizer.eos_token_id, 3]  # and the checkpoint's
     row = encoded(tokenizer, say("hello", "good evening", system="be kind"))
     learned = [i for i, counts in zip(row["input_ids"], row["answer_mask"], strict=True) if counts]
     assert tokenizer.decode(learned) == "good evening <|im_end|>"

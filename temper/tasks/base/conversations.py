@@ -149,7 +149,7 @@ def _encode(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], e
     )
     ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
     is_answer, stops = [0] * len(ids), [stop for _, stop in offsets]
-    end_token = tokenizer.convert_ids_to_tokens(end)
+    (end_token,) = tokenizer.convert_ids_to_tokens([end])
     for start, stop in [] if asks else _answer_spans(tokenizer, messages, text, end_token):
         for i in range(bisect_right(stops, start), len(ids)):
             if offsets[i][0] >= stop:
