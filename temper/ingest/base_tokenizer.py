@@ -82,6 +82,31 @@ def check_special_tokens(
                 f"{end} in {folder / 'config.json'}, and its tokenizer adds none; set eos_token_id "
                 "to a token that it adds, or use a tokenizer that ends texts"
             )
+    _check_end(tokenizer, folder / "tokenizer.json", params, task)
+
+
+def _check_end(
+    tokenizer: "PreTrainedTokenizerBase", file: Path, params: ModelParams, task: Task
+) -> None:
+    """Check that texts to go on from have no end, and that targets have one.
+
+    Raises:
+        InputError: a text has, or a target has not.
+    """
+    writes_on = task.auto_model == "AutoModelForCausalLM"
+    if writes_on and tokenizer("a")["input_ids"][-1] == tokenizer.eos_token_id:
+        raise InputError(
+            f"model {params.name}: its tokenizer ends every text with {tokenizer.eos_token!r}, "
+            "after which a model writes nothing more, and causal_lm ends texts itself: remove the "
+            f"token from the post_processor of {file}"
+        )
+    learns_to_end = task.auto_model == "AutoModelForSeq2SeqLM"
+    if learns_to_end and tokenizer.eos_token_id not in tokenizer(text_target="a")["input_ids"]:
+        raise InputError(
+            f"model {params.name}: its tokenizer does not end targets with "
+            f"{tokenizer.eos_token!r}, so that a model would not learn to end its texts: add the "
+            f"token to the post_processor of {file}"
+        )
 
 
 def is_plain_classifier(params: ModelParams, task: Task) -> bool:

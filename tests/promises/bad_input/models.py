@@ -16,6 +16,17 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 90
 TRAINED = {"model.from_scratch": False}
 
 
+ENDS_TEXTS = {
+    "type": "TemplateProcessing",
+    "single": [
+        {"Sequence": {"id": "A", "type_id": 0}},
+        {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
+    ],
+    "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+    "special_tokens": {"[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]}},
+}
+
+
 def changed(**values: Any) -> Callable[[Path], object]:
     """Return a function that sets keys of a JSON file; None removes one."""
 
@@ -137,6 +148,20 @@ CASES = [
         {f"{SEQ2SEQ}/tokenizer_config.json": changed(eos_token=None)},
         "the tokenizer has no eos_token, which seq2seq_lm needs",
         f"{SEQ2SEQ}/tokenizer_config",
+        recipe="sample-seq2seq_lm",
+    ),
+    case(
+        "tokenizer_ends_texts",
+        {f"{CAUSAL}/tokenizer.json": changed(post_processor=ENDS_TEXTS)},
+        "its tokenizer ends every text with '[SEP]', after which a model writes nothing more",
+        f"from the post_processor of {CAUSAL}/tokenizer.json",
+        recipe="sample-causal_lm",
+    ),
+    case(
+        "tokenizer_does_not_end_targets",
+        {f"{SEQ2SEQ}/tokenizer.json": changed(post_processor=None)},
+        "its tokenizer does not end targets with '</s>', so that a model would not learn to end",
+        f"to the post_processor of {SEQ2SEQ}/tokenizer.json",
         recipe="sample-seq2seq_lm",
     ),
     case(
