@@ -13,7 +13,8 @@ def check(folder: Path, name: str, *, needs_weights: bool = True) -> bool:
     """Check config.json and the weights; say whether the model needs code in its repository.
 
     Raises:
-        InputError: no config.json, no safetensors, or one of the files is damaged or a pointer.
+        InputError: no config.json, no safetensors, one of the files is damaged or a pointer, or the
+            weights are quantized.
     """
     file = folder / "config.json"
     if not file.is_file():
@@ -29,6 +30,12 @@ def check(folder: Path, name: str, *, needs_weights: bool = True) -> bool:
     if not isinstance(config, dict):
         kind = "a list" if isinstance(config, list) else "one value"
         raise InputError(f"model {name}: {file}: expected keys and values, found {kind}")
+    if quantization := config.get("quantization_config"):
+        method = quantization.get("quant_method") if isinstance(quantization, dict) else None
+        raise InputError(
+            f"model {name}: its weights are quantized ({method or quantization}), which {file} "
+            "says; temper trains in fp32, bf16 or fp16: take the checkpoint that it was made from"
+        )
     if needs_weights:
         _check_weights(folder, name)
     return "auto_map" in config

@@ -151,6 +151,16 @@ CASES = [
         recipe="sample-seq2seq_lm",
     ),
     case(
+        "quantized_weights",
+        {
+            CONFIG: changed(
+                quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True}
+            )
+        },
+        "model sample: its weights are quantized (bitsandbytes)",
+        "take the checkpoint that it was made from",
+    ),
+    case(
         "tokenizer_ends_texts",
         {f"{CAUSAL}/tokenizer.json": changed(post_processor=ENDS_TEXTS)},
         "its tokenizer ends every text with '[SEP]', after which a model writes nothing more",
