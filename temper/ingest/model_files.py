@@ -18,7 +18,11 @@ def check(folder: Path, name: str, *, needs_weights: bool = True) -> bool:
     """
     file = folder / "config.json"
     if not file.is_file():
-        raise InputError(f"model {name}: {folder} has no config.json")
+        adapter = folder / "adapter_config.json"
+        is_adapter = "; it is an adapter: merge it into its base model, and take that"
+        raise InputError(
+            f"model {name}: {folder} has no config.json{is_adapter if adapter.exists() else ''}"
+        )
     for text_file in sorted(p for pattern in TEXT_FILES for p in folder.glob(pattern)):
         if is_pointer(text_file):  # a pointer read as a vocabulary makes every word unknown
             raise InputError(f"{text_file}: {describe_damage(text_file)}")

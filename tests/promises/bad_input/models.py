@@ -151,6 +151,11 @@ CASES = [
         recipe="sample-seq2seq_lm",
     ),
     case(
+        "adapter_without_its_model",
+        {CONFIG: removed, "data/sample/model/adapter_config.json": "{}"},
+        "data/sample/model has no config.json; it is an adapter: merge it into its base model",
+    ),
+    case(
         "quantized_weights",
         {
             CONFIG: changed(
