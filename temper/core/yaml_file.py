@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from temper.core import settled
 from temper.core.errors import InputError
 
 TAGS = ("str", "int", "float", "bool", "null", "map", "seq")
@@ -57,7 +58,7 @@ def compose(path: Path) -> yaml.MappingNode:
         kind = "a folder" if path.is_dir() else "a pipe or a device"
         raise InputError(f"{path}: expected a YAML file, found {kind}")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = settled.read_text(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; run this in the repository root") from None
     except UnicodeDecodeError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from temper import params
-from temper.core import determinism
+from temper.core import determinism, settled
 from temper.core.errors import InputError
 from temper.tracking import journal, run_tags, sender, store
 from temper.tracking.store import files_sha256
@@ -77,7 +77,7 @@ class Run:
             uri=store.recorded_uri(),
             experiment=store.experiment_name(),
         )
-        text = params.PARAMS_FILE.read_text(encoding="utf-8")
+        text = settled.read_text(params.PARAMS_FILE)
         self._write("text", path=params.PARAMS_FILE.name, text=text)
         text = json.dumps(determinism.environment(), indent=2)
         self._write("text", path=store.ENVIRONMENT.replace("train", stage), text=text)
