@@ -21,7 +21,7 @@ from temper.params.task import TaskParams
 from temper.params.task_schema import MEDIA
 from temper.training import optimizer
 
-WINDOWED = ("question_answering", "causal_lm", "masked_lm")  # an example may give several rows
+WINDOWED = ("answers", None)  # types of the target with which an example may give several rows
 
 
 @dataclass(kw_only=True)
@@ -231,7 +231,7 @@ def check_steps(parameters: Params, num_rows: int, findings: Findings) -> None:
         findings.facts["steps"] = f"of about {p.batch_tokens:,} tokens, counted by train"
         return
     steps = -(-round(num_rows * parameters.tokenize.rows_per_example) // p.batch_size)
-    windows = parameters.tokenize.overflow == "window" or parameters.task.name in WINDOWED
+    windows = parameters.tokenize.overflow == "window" or parameters.task.target_type in WINDOWED
     about = "about " if augment or p.resampling or windows else ""
     every = steps if p.evaluate_every == "epoch" else p.evaluate_every
     num_steps = optimizer.num_steps(p, steps)

@@ -150,9 +150,12 @@ def _as_read(record: dict[str, Any], roles: Roles, tokenizer: Any) -> tuple[Any,
     """Return what a row's texts are when they are tokenized."""
     if "messages" in roles.task:
         (cell,) = record.values()
+        items = [item for item in cell if isinstance(item, dict)]
+        text = "\n".join(str(value) for item in items for value in item.values())
         with suppress(ValueError):  # no conversation, or no template for it: of temper check
-            return (conversations.render(tokenizer, messages.read(cell), asks=False),)
-        return (" ".join(map(str, cell)),)
+            if tokenizer is not None:
+                text = conversations.render(tokenizer, messages.read(cell), asks=False)
+        return (text,)
     if "template" in roles.task:
         text = text_template.fill(roles.task["template"], {k: str(v) for k, v in record.items()})
         return (text + str(record.get(roles.task.get("text", ""), "")),)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from temper import params
+from temper.cli import check
 from temper.core import arrow
 from temper.core.errors import InputError
 from temper.ingest import dataset, local_files
@@ -122,6 +124,7 @@ def checked(check_sample, tmp_path):
 def test_check_names_file_row_and_message(checked):
     chats = [say(f"question {i}", "yes") for i in range(40)]
     assert checked(chats) == []
+    assert check.examine(params.load())[1]["steps"] == "1 per epoch, 3 in total"
     (mistake,) = checked([*chats, [*say("a"), CALL]])
     assert "own.jsonl: train row 41, column 'chat': message 2: has tool_calls" in mistake
     (mistake,) = checked([{"chats": chat} for chat in chats])

@@ -86,6 +86,8 @@ def test_conversations_are_measured_with_what_the_template_writes(tmp_path):
     text = tokenizer.apply_chat_template(columns["chat"].cells[0], tokenize=False)
     num_tokens = len(tokenizer(text, add_special_tokens=False)["input_ids"])
     assert f"have at most {num_tokens} tokens" in settings.measure(columns, found, model)[1]
+    unknown = settings.Model(name="a/model-that-is-not-reached")
+    assert settings.measure(columns, found, unknown)[1].startswith("estimated from characters")
     tokenizer.model_max_length = 512
     short = SUMS | {"input": [""] * 20 + ["word " * 40] * 20}
     columns = profile([short])

@@ -22,7 +22,7 @@ DATE = (  # for templates that write today's, with which the tokens would change
     "{% endmacro %}"
 )
 PROBE = "Seven."  # an answer, to see what a template writes around one
-FIX = "write one to chat_template.jinja in the model's folder"
+FIX = "write one to chat_template.jinja in the model's folder (docs/tasks.md#conversations)"
 
 
 class Frame(NamedTuple):
