@@ -11,13 +11,7 @@ from PIL import Image
 from temper.core.errors import InputError
 from temper.data_loop import corrections, doubt_list, edits, source_rows
 from temper.data_loop.corrections import CORRECTED
-from tests.data_loop.reviews import (
-    WORDS,
-    correct,
-    listed,
-    rows_with_mistakes,
-    sentences,
-)
+from tests.data_loop.reviews import WORDS, correct, listed, rows_with_mistakes, sentences
 from tests.helpers.tables import read_csv, write_csv
 
 

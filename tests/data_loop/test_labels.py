@@ -8,12 +8,7 @@ import pytest
 from temper.core.errors import InputError
 from temper.data_loop import corrections, labels
 from temper.data_loop.corrections import CORRECTED
-from tests.data_loop.reviews import (
-    correct,
-    listed,
-    rows_with_mistakes,
-    sentences,
-)
+from tests.data_loop.reviews import correct, listed, rows_with_mistakes, sentences
 from tests.helpers.tables import read_csv, write_csv
 
 

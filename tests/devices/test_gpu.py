@@ -15,14 +15,7 @@ import torch
 from temper.core import artifacts
 from temper.training import checkpoint, precision, recorded_steps
 from tests.helpers import stage_runs
-from tests.helpers.training import (
-    assert_same,
-    distance,
-    fit,
-    resumed_and_whole,
-    trained,
-    weights,
-)
+from tests.helpers.training import assert_same, distance, fit, resumed_and_whole, trained, weights
 from tests.helpers.waiting import LIMIT_S
 from tests.helpers.workspace import ROOT
 

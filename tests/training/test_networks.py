@@ -242,8 +242,6 @@ def test_resumed_equals_uninterrupted_with_a_pooled_head(prepare):
     [
         (MLP, {}, None),
         (MLP, {"model__head": {"kind": "new"}, "model__from_scratch": False}, None),
-        ({"kind": "linear", "dropout": 0.1}, {}, "pooling makes one vector of a text"),
-        (MLP | {"pooling": "pair"}, {"task__text": ["sentence1"]}, "pair is for two texts"),
         (MLP | {"crf": True}, {}, "crf is for token_classification"),
     ],
 )
