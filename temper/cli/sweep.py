@@ -23,6 +23,7 @@ from temper.sweep.storage import URL_FILE
 from temper.sweep.study import Study
 
 SWEEPS = Path("sweeps")
+PATIENCE_S = 60.0  # with nvidia-smi, which a broken driver keeps
 
 
 def sweep(
@@ -93,7 +94,7 @@ def devices(jobs: int, launch: str) -> list[str]:
     """Return the GPUs to distribute over the workers; [] where that is not needed.
 
     Raises:
-        InputError: one training takes several processes, and so all GPUs.
+        InputError: one training takes several processes, and so all GPUs; or nvidia-smi hangs.
     """
     file = Path("launch") / f"{launch}.yaml"
     if jobs == 1 or launch.startswith("cpu"):
@@ -105,7 +106,14 @@ def devices(jobs: int, launch: str) -> list[str]:
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return [d for d in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if d]
     try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True)
+        listed = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=PATIENCE_S
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InputError(
+            f"nvidia-smi -L says nothing for {error.timeout:.0f} s: set CUDA_VISIBLE_DEVICES to "
+            "the GPUs to use"
+        ) from None
     except (OSError, subprocess.CalledProcessError):
         return []
     num_gpus = sum(line.startswith("GPU ") for line in listed.stdout.splitlines())

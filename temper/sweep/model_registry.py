@@ -33,10 +33,16 @@ def explained(action: str) -> Iterator[None]:
     """Turn an error of the registry into one line, without the secrets of its address."""
     from mlflow.exceptions import MlflowException
 
+    uri = store.tracking_uri()
     try:
         yield
-    except MlflowException as error:
-        reason = addresses.hide(f"{error!s:.300}", store.tracking_uri())
+    except InputError:
+        raise
+    except Exception as error:  # a tracker may raise anything
+        if isinstance(error, MlflowException) and not store.is_unreachable(error):
+            reason = addresses.hide(f"{error!s:.300}", uri)
+        else:
+            reason = f"{store.error_message(error, uri)}; then rerun this command"
         raise InputError(f"{action}: {reason}") from None
 
 
@@ -46,8 +52,8 @@ def register(name: str, weights: Path, alias: str) -> str:
     Raises:
         InputError: no run has the model, or the registry cannot be reached.
     """
-    client = store.connect()
     with explained("MLflow's registry"):
+        client = store.connect()
         run = find_exported_run(client, tracking.model_sha256(weights))
         versions = client.search_model_versions(f"name='{name}' and run_id='{run.info.run_id}'")
         if not versions:
@@ -99,8 +105,8 @@ def promote(name: str, alias: str, new_alias: str) -> str:
     from mlflow.exceptions import MlflowException
 
     check_name(name)
-    client = store.connect()
     with explained("MLflow's registry"):
+        client = store.connect()
         try:
             version = str(client.get_model_version_by_alias(name, alias).version)
         except MlflowException as error:

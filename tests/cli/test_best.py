@@ -1,6 +1,7 @@
 """`temper best` takes no lucky seed, loses no change of the workspace, and registers once."""
 
 import re
+import socket
 import subprocess
 from types import SimpleNamespace
 
@@ -201,3 +202,18 @@ def test_a_sweep_of_the_real_stages_ends_in_the_registry(origin, tmp_path, monke
     assert "test/accuracy" not in found["s-1"].data.metrics
     champion = client.get_model_version_by_alias("sample-paraphrase", "champion")
     assert champion.run_id == found["s-0"].info.run_id
+
+
+def test_a_registry_that_does_not_answer_is_one_line(tmp_path, monkeypatch):
+    """Also one that accepts and says nothing; nothing is left to clean up."""
+    (tmp_path / "model.safetensors").touch()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for port in (1, silent.getsockname()[1]):
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:secret@127.0.0.1:{port}")
+            monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+            message = r"^MLflow's registry: http://.*127\.0\.0\.1:\d+ cannot be reached; then rerun"
+            with pytest.raises(InputError, match=message) as caught:
+                model_registry.promote("m", "candidate", "champion")
+            assert "secret" not in str(caught.value)
+            with pytest.raises(InputError, match=message):
+                model_registry.register("m", tmp_path, "candidate")

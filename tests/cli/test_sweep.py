@@ -28,3 +28,16 @@ def test_a_gpu_is_a_line_of_nvidia_smi(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
     assert command.devices(2, "single") == ["0"]
+
+
+def test_an_nvidia_smi_that_says_nothing_is_not_waited_for(tmp_path, monkeypatch):
+    """Of a broken driver it hangs; without its answer all workers would take one GPU."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(command, "PATIENCE_S", 0.2)
+    with pytest.raises(InputError, match="nvidia-smi -L says nothing for 0 s: set CUDA_VI"):
+        command.devices(2, "single")
