@@ -41,7 +41,6 @@ def test_names_the_row_of_the_file_when_the_split_is_cut(write_params, hundred_r
     ("text", "message"),
     [
         ("sentence1,sentence2,label\n", "train has no rows"),
-        ("sentence1,sentence2,label\na,b,equivalent\na,b\n", "own.csv:3: 2 fields"),
         ("sentence1,sentence2,label\na,b,equivalent\na,c,\n", "row 2, column 'label': no label"),
         ("sentence1,sentence2,label\na,b,\na,c,-1\n", "has no labels; all are empty"),
         ("sentence1,sentence2,label\na,b,equivalent\n", "validation has labels that train lacks"),

@@ -33,6 +33,7 @@ CASES = [
     launch("not_utf_8", SINGLE.replace("'NO'", "'NÖ'"), "distributed_type is 'NÖ'"),
     launch("unknown_key", f"{SINGLE}num_proceses: 2\n", "unknown keys (['num_proceses'])"),
     launch("no_type", "num_processes: 1\n", "distributed_type is None", "MULTI_GPU"),
+    launch("no_number", "distributed_type: 'NO'\n", ":1: num_processes must be 1", "found None"),
     launch("gpu_ids_number", f"{SINGLE}gpu_ids: 0\n", "gpu_ids must be 'all' or text", "found 0"),
     launch("gpu_ids_list", f"{SINGLE}gpu_ids: [0, 1]\n", "gpu_ids must be 'all'", "found [0, 1]"),
     launch("precision", f"{SINGLE}mixed_precision: bf16\n", "must be 'no', as train.precision"),
