@@ -6,7 +6,6 @@ import pytest
 
 from temper.core.errors import InputError
 from temper.ingest import columns, local_files
-from temper.tasks.base.arrays import as_rows
 from tests.helpers.archives import ROWS, columns_of
 from tests.helpers.downloads import SINGLE, get, one_file
 
@@ -36,29 +35,6 @@ def test_names_broken_files(write_params, tmp_path, monkeypatch, text, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=message):
         get(write_params, **SINGLE, **one_file(text))
-
-
-def test_all_formats_give_the_same_rows(tmp_path):
-    """CSV, TSV, JSON, JSONL, Parquet and Arrow hold one table."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns = {"text": ["a", "中"], "label": ["x", "y"]}
-    rows = as_rows(columns)
-    (tmp_path / "f.csv").write_text("text,label\na,x\n中,y\n")
-    (tmp_path / "f.tsv").write_text("text\tlabel\na\tx\n中\ty\n")
-    (tmp_path / "f.json").write_text(json.dumps(rows))
-    (tmp_path / "f.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    table = pa.table(columns)
-    pq.write_table(table, tmp_path / "f.parquet")
-    with (
-        pa.OSFile(str(tmp_path / "f.arrow"), "wb") as sink,
-        pa.ipc.new_stream(sink, table.schema) as writer,
-    ):
-        writer.write_table(table)
-    for suffix in (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".arrow"):
-        batches = list(local_files.read([tmp_path / f"f{suffix}"]))
-        assert [batch for batch in batches if batch["text"]] == [columns], suffix
 
 
 @pytest.mark.parametrize("count", [999, 1000, 1001, 2000])

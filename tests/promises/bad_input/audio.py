@@ -42,14 +42,6 @@ CASES = [
     ),
     clips("mp3", {"a/1.mp3": b"ID3", "b/2.wav": TONE}, "'.mp3'", ".wav"),
     clips(
-        "flac_in_disguise",
-        {"a/1.wav": b"fLaC" * 9, "b/2.wav": TONE},
-        "train row 1, column 'audio'",
-        "a file of FLAC, not of WAV",
-        "ffmpeg -i FILE -c:a pcm_s16le FILE.wav",
-    ),
-    clips("clips_in_one_folder", {"a/1.wav": TONE, "a/2.wav": OTHER}, "train has 1 label (a)"),
-    clips(
         "table_of_clips_alone",
         TABLE,
         "train row 1, column 'audio'",

@@ -91,12 +91,6 @@ CASES = [
         "200 bytes",
     ),
     images(
-        "later_one_of_32_bits",
-        {"a/1.png": picture(1), "a/2.png": picture(2), "b/3.tif": WIDE},
-        "own: train row 3, column 'image'",
-        "32-bit",
-    ),
-    images(
         "later_jpeg_cut_off",
         {"a/1.png": picture(1), "a/2.png": picture(2), "b/3.jpg": PHOTO[:1000]},
         "own: train row 3, column 'image'",
@@ -111,7 +105,6 @@ CASES = [
     ),
     images("empty_file", {"a/1.png": b"", "b/2.png": picture(9)}, "a/1.png", "an empty file"),
     images("text_file", {"a/1.png": b"hello", "b/2.png": picture(9)}, "a/1.png", "not an image"),
-    images("one_folder", {"a/1.png": picture(1), "a/2.png": picture(2)}, "train has 1 label (a)"),
     images("vector_graphics", {"a/1.svg": b"<svg/>", "b/2.png": picture(9)}, "'.svg'", ".png"),
     rows("path_for_image", "a/1.png", "expected the bytes of an image", "'a/1.png'"),
     rows("number_for_image", 7, "expected the bytes of an image", "7"),
