@@ -86,7 +86,7 @@ def requirements(export_folder: Path, more: Sequence[str] = ()) -> list[str]:
     needs_torch = (export_folder / "code").is_dir()  # the whole file: it may train too
     needs_torch |= not (export_folder / GRAPHS_FOLDER).is_dir()
     extractor = stored.feature_extractor(export_folder)
-    needs_torch |= extractor in stored.TORCH_EXTRACTORS or stored.searches(export_folder)
+    needs_torch |= extractor in stored.TORCH_EXTRACTORS or stored.writes_texts(export_folder)
     libraries = [*LIBRARIES, *more, *(("safetensors", "torch") if needs_torch else ())]
     if needs_torch or packed.read(export_folder) is None:
         libraries.append("transformers")

@@ -18,7 +18,7 @@ ENGINES = ("auto", *GRAPHS, "torch")
 
 
 def choose_engine(folder: Path, engine: str) -> str:
-    """Return the engine, where it is auto ONNX if the export's graph can predict.
+    """Return the engine, where it is auto ONNX if the export's graph predicts, and fast.
 
     Raises:
         InputError: it is not known.
@@ -27,9 +27,9 @@ def choose_engine(folder: Path, engine: str) -> str:
         raise InputError(f"--engine {engine}: unknown; allowed: {', '.join(ENGINES)}")
     if engine != "auto":
         return engine
+    if stored.writes_texts(folder):
+        return "torch"
     reason = why_no_graph(folder)
-    if reason is None and stored.searches(folder):
-        reason = "the graph decodes greedily, and evaluate.generation asks for more"
     if reason is None:
         return "onnx"
     print(f"no ONNX: {reason}; predicting with torch", file=sys.stderr)
@@ -67,7 +67,7 @@ def onnx_file(folder: Path, engine: str) -> Path:
 def needs_torch(folder: Path) -> bool:
     """Say whether an export has no graph that predicts, or its inputs are made with torch."""
     uses_torch = stored.feature_extractor(folder) in stored.TORCH_EXTRACTORS
-    return uses_torch or stored.searches(folder) or why_no_graph(folder) is not None
+    return uses_torch or stored.writes_texts(folder) or why_no_graph(folder) is not None
 
 
 def why_no_graph(folder: Path, engine: str = "onnx") -> str | None:
