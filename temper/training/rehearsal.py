@@ -1,7 +1,7 @@
 """What a training does only after an epoch, done once before its first step, without a trace.
 
-The longest batch, the metrics of the untrained model (step 0 of the history), and a saved model
-that is read back. A resumed training does not repeat it.
+The longest batch, the metrics of the untrained model (step 0 of the history), a saved model that is
+read back, and a row beside a longer one. A resumed training does not repeat it.
 """
 
 import shutil
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import numpy as np
 import torch
 
+from temper import inference
 from temper.core.errors import InputError
 from temper.models import loading
 from temper.tasks.base import windows
@@ -29,6 +30,7 @@ MAX_TOKENS = 32_768  # of these rows together, about
 SAMPLES_PER_TOKEN = 320  # of a clip: a step of wav2vec2
 COMPARED_ROWS = 8
 TOLERANCE = 1e-2  # of a logit: LoRA is merged where it is saved, and bf16 rounds
+PADDING_TOLERANCE = 0.05  # of a row's largest output, between it alone and beside a longer one
 FOLDER = "rehearsal"
 
 T = TypeVar("T")
@@ -38,8 +40,8 @@ def rehearse(session: TrainingSession) -> None:
     """Run the longest batch, score the untrained model and read it back, before the first step.
 
     Raises:
-        InputError: the loss of the untrained model is not finite, a metric fails, or what is saved
-            cannot be read back.
+        InputError: the loss of the untrained model is not finite, a metric fails, what is saved
+            cannot be read back, or padding changes outputs.
         OutOfMemory: they do not fit on some rank's device.
     """
     with _restoring(session.model):
@@ -49,6 +51,7 @@ def rehearse(session: TrainingSession) -> None:
             raise InputError(f"the loss of the first batch is {float(loss)}, before any training")
         metrics = score_untrained(session)
         read_back(session)
+        _if_it_fits(session, partial(check_padding, session))
     if metrics is not None:
         session.record_untrained(metrics)
 
@@ -129,6 +132,37 @@ def scored_rows(validation: "Dataset", max_length: int = MAX_TOKENS) -> "Dataset
     count = max(1, limit * num_examples // len(ids))
     chosen = np.unique(np.linspace(0, num_examples - 1, count).astype(int))
     return validation.select(np.flatnonzero(np.isin(ids, chosen)))
+
+
+def check_padding(session: TrainingSession) -> None:
+    """Refuse padding of texts to the longest of a batch where the model takes it for text.
+
+    Computes in fp32, since other shapes are rounded otherwise.
+
+    Raises:
+        InputError: the shortest row of validation has other outputs beside the longest one.
+    """
+    task, validator = session.task, session.validator
+    if validator is None or session.padded_length is None or task.params.medium is not None:
+        return
+    lengths = np.asarray(validator.dataset["length"][:])
+    short, long = int(lengths.argmin()), int(lengths.argmax())
+    forward = inference.torch_forward(session.model, task)
+    run_batch = inference.logits_runner(forward, validator.collator, task)
+    rows = [validator.dataset[i] | {"draw": (0, i)} for i in (short, long)]
+    alone, beside = run_batch(rows[:1])[0], run_batch(rows)[0]
+    difference = np.abs(alone - beside).max(initial=0)
+    if difference > PADDING_TOLERANCE * np.abs(alone).max(initial=0):
+        custom, ignored = session.custom_class, ""
+        if custom is not None:
+            ignored = "let its forward leave out what attention_mask leaves out, or "
+        name = session.model.config.model_type if custom is None else _model_key(session)
+        raise InputError(
+            f"tokenize.padding: dynamic would make predictions depend on the batch, for {name} "
+            f"reads padding as it reads text: beside a row of {lengths[long]} tokens, row {short} "
+            f"of validation, of {lengths[short]} tokens, has other outputs (by {difference:.2g}); "
+            f"{ignored}set it to max_length"
+        )
 
 
 def read_back(session: TrainingSession) -> None:

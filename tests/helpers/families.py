@@ -65,6 +65,12 @@ CHANGES = {  # of every recipe
     "train.evaluate_every": "epoch",
     "train.metric_for_best_model": "loss",
 }
+READ_PADDING = (
+    "canine",
+    "fnet",
+    "funnel",
+    "xlnet",
+)  # xlnet: with the samples' padding on the right
 ROWS = 8  # of each split: one step
 PAGE = """\
 # Model families
@@ -74,7 +80,9 @@ PAGE = """\
 Tiny random models of {families} families were taken through every task that transformers has a
 class for: trained for a step, saved, exported, and asked by `temper predict`, on torch and on ONNX
 where there is one. **Exported** means that both give the same predictions. Where a family has no
-ONNX export, `export.onnx: auto` exports it without, and `temper predict` uses torch.
+ONNX export, `export.onnx: auto` exports it without, and `temper predict` uses torch. Canine, FNet
+and Funnel read padding as they read text: train refuses `tokenize.padding: dynamic`, and with
+`max_length` they were taken through (XLNet too, whose own tokenizer pads on the left).
 
 With transformers {version}. A family that is not listed may well work.
 
@@ -131,6 +139,8 @@ def make_workspace(family: str, task: str, folder: Path) -> params.Params:
     tree["export"].pop("int8", None)
     if "stride" in tree["tokenize"]:
         tree["tokenize"]["stride"] = 8
+    if family in READ_PADDING:
+        tree["tokenize"]["padding"] = "max_length"
     if task in rules.SINGLE_LABEL:
         tree["tokenize"].pop("max_length")
     if task == "audio_classification":

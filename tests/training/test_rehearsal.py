@@ -45,6 +45,25 @@ class Late(Forgetful):
             self.late = torch.nn.Linear(8, 8)
         return self.classifier(self.late(self.embeddings(input_ids).mean(1)))
 """
+PADDED = """
+import torch
+
+
+class Mean(torch.nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.embeddings = torch.nn.Embedding(config.vocab_size, 8)
+        self.classifier = torch.nn.Linear(8, config.num_labels)
+
+    def forward(self, input_ids, attention_mask, **_):
+        return self.classifier(self.embeddings(input_ids).mean(1))
+
+
+class MaskedMean(Mean):
+    def forward(self, input_ids, attention_mask, **_):
+        hidden = self.embeddings(input_ids) * attention_mask[..., None]
+        return self.classifier(hidden.sum(1) / attention_mask.sum(1, keepdim=True))
+"""
 CUSTOM_CLASS = {"model__from_scratch": True, "export__int8": False, "export__max_score_drop": None}
 
 
@@ -79,6 +98,19 @@ def test_a_model_that_a_checkpoint_does_not_hold_is_refused(
     changes = {"model__custom_class": f"own.{name}", "code": {"own": "own.py"}}
     fails(prepare(**changes, **CUSTOM_CLASS), message)
     assert not Path("work/run/rehearsal").exists()
+
+
+def test_a_model_that_reads_padding_is_refused_with_dynamic_padding(prepare, tmp_path):
+    """A row would be predicted otherwise beside a longer one; with one length it is not."""
+    (tmp_path / "own.py").write_text(PADDED)
+    changes = {"code": {"own": "own.py"}, "train__epochs": 0.1, **CUSTOM_CLASS}
+    message = (
+        r"^tokenize\.padding: dynamic would .* for model\.custom_class reads padding as it reads "
+        r"text: beside a row of 41 tokens, row \d+ of validation, of 2\d tokens, .* attention_mask"
+    )
+    fails(prepare(**changes, model__custom_class="own.Mean"), message)
+    fit(prepare(**changes, model__custom_class="own.MaskedMean"), "masked")
+    fit(prepare(**changes, model__custom_class="own.Mean", tokenize__padding="max_length"), "one")
 
 
 @pytest.fixture
