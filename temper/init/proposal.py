@@ -181,7 +181,7 @@ def build(
         "evaluate": {
             "batch_size": 64,
             "positive_label": score["positive_label"],
-            **_evaluate(columns, roles),
+            **_evaluate(columns, roles, model),
             **EVALUATE,
         },
         "export": {"name": source.title, "license": None},
@@ -218,14 +218,15 @@ def _tokenize(columns: Columns, roles: Roles, model: Model) -> tuple[dict[str, A
     return values | {"padding": "dynamic"}, how
 
 
-def _evaluate(columns: Columns, roles: Roles) -> dict[str, Any]:
+def _evaluate(columns: Columns, roles: Roles, model: Model) -> dict[str, Any]:
     task = roles.task["name"]
     if task == "question_answering":
         is_answered = columns[roles.task["answers"]].num_hollow == 0
         threshold = {} if is_answered else {"no_answer_threshold": 0.0}  # else it always answers
         return {"span_decoding": {"n_best": 20, "max_answer_length": 30} | threshold}
     if task in ("seq2seq_lm", "causal_lm"):
-        generation = {"max_new_tokens": 64, "num_beams": 1, "length_penalty": 1.0}
+        longest = settings.measure_written(columns, roles, model)
+        generation = {"max_new_tokens": longest, "num_beams": 1, "length_penalty": 1.0}
         return {"generation": generation}
     if roles.task.get("problem_type") == "multi_label_classification":
         return {"threshold": 0.5}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,7 @@ MODELS = {  # task → what is fine-tuned where nothing is named; the second is 
 PERCENTILE = 99  # of the lengths; longer rows are truncated
 CHARACTERS_PER_TOKEN = 3.5  # where there is no tokenizer to count with
 MIN_LENGTH = 16  # tokens
+MIN_NEW_TOKENS = 64  # that are generated
 DEFAULT_LIMIT = 512  # tokens, where the model names none
 UNEVEN = 3.0  # from this ratio of the most frequent label to the rarest, labels are weighted
 
@@ -129,6 +130,20 @@ def measure(columns: Columns, roles: Roles, model: Model) -> tuple[int, str]:
     length = min(-(-longest // 8) * 8, model.limit)
     cut = "" if longest <= length else f"; the model takes {model.limit}, longer rows are cut"
     return max(length, MIN_LENGTH), f"{how} {longest} tokens{cut}"
+
+
+def measure_written(columns: Columns, roles: Roles, model: Model) -> int:
+    """Return how many tokens almost every text has that the task writes, or `MIN_NEW_TOKENS`."""
+    task = roles.task
+    name = task.get("target_text") or (task.get("text") if {"prompt", "template"} & {*task} else "")
+    if chat := task.get("messages"):
+        name, lasts = chat, [cell[-1] for cell in columns[chat].cells if cell]
+        texts = [str(m.get("content", m.get("value"))) for m in lasts if isinstance(m, dict)]
+        columns = {chat: replace(columns[chat], cells=texts, rows=[*range(len(texts))])}
+    if not name:
+        return MIN_NEW_TOKENS
+    written = replace(roles, task={}, texts=(name,))
+    return max(measure(columns, written, model)[0], MIN_NEW_TOKENS)
 
 
 def measure_clips(column: ColumnProfile, model: Model) -> tuple[dict[str, Any], str]:

@@ -7,8 +7,8 @@ from transformers import AutoTokenizer
 
 from temper.init import document, finders, prompts, settings
 from temper.init.profiles import profile
-from temper.init.roles import Wishes
-from tests.helpers.chats import say, write_model
+from temper.init.roles import Roles, Wishes
+from tests.helpers.chats import SAMPLE, say, write_model
 
 SUMS = {
     "instruction": [f"add the two numbers of row {i}" for i in range(40)],
@@ -96,6 +96,26 @@ def test_conversations_are_measured_with_what_the_template_writes(tmp_path):
     num_tokens = len(tokenizer(prompts.INSTRUCTION.format(**record) + "3")["input_ids"])
     longest = settings.measure(columns, found, model)[0]
     assert longest == -(-num_tokens // 8) * 8
+
+
+@pytest.mark.parametrize("count", [3, 100])
+def test_as_many_tokens_are_generated_as_answers_have(count):
+    """And 64 where they are shorter, since a model may write more."""
+    tokenizer = AutoTokenizer.from_pretrained(str(SAMPLE))
+    tokenizer.model_max_length = 512
+    model, text = settings.Model(name="chat", processor=tokenizer), "so " * count
+    num_tokens = len(tokenizer(text)["input_ids"])
+    expected = max(64, -(-num_tokens // 8) * 8)
+    rows = {"chat": [say("why", text)] * 9, "q": ["why"] * 9, "a": [text] * 9}
+    for task in (
+        {"name": "causal_lm", "messages": "chat"},
+        {"name": "causal_lm", "prompt": "q", "text": "a"},
+        {"name": "causal_lm", "template": "{q}: ", "text": "a"},
+        {"name": "seq2seq_lm", "source": "q", "target_text": "a"},
+    ):
+        found = Roles(task=task)
+        assert settings.measure_written(profile([rows]), found, model) == expected
+    assert settings.measure_written(profile([rows]), Roles(task={"text": "a"}), model) == 64
 
 
 def test_a_model_of_texts_from_texts_learns_two_columns_of_texts():
