@@ -143,7 +143,8 @@ def measure_written(columns: Columns, roles: Roles, model: Model) -> int:
     if not name:
         return MIN_NEW_TOKENS
     written = replace(roles, task={}, texts=(name,))
-    return max(measure(columns, written, model)[0], MIN_NEW_TOKENS)
+    longest = min(measure(columns, written, model)[0], model.limit // 2)  # beside the prompt
+    return max(longest, MIN_NEW_TOKENS)
 
 
 def measure_clips(column: ColumnProfile, model: Model) -> tuple[dict[str, Any], str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from temper.core.errors import InputError
 from temper.params.schema import Settings
 from temper.params.task import ANSWER
 from temper.tasks.base import (
@@ -132,13 +133,29 @@ class CausalLM(Task):
         batch = arrays.pad_ids(ids, length, processor)  # (batch, tokens) each
         return batch | {"labels": arrays.pad(labels, length, arrays.IGNORE_INDEX)}
 
+    def check_length(self, processor: Any, config: "PretrainedConfig | None" = None) -> None:
+        super().check_length(processor, config)
+        if self.room_for_prompts(processor) < 1:
+            raise InputError(
+                f"evaluate.generation.max_new_tokens leaves no room for a prompt: the model has "
+                f"positions for {processor.model_max_length} tokens"
+            )
+
+    def room_for_prompts(self, tokenizer: Any) -> int:
+        """Return how many of the model's positions are left for a prompt."""
+        generation = self.settings.evaluate.generation
+        return tokenizer.model_max_length - (generation.max_new_tokens if generation else 0)
+
     def prompts(self, features: Features, tokenizer: Any) -> Batch:
-        """Return the prompts alone, padded on the left; one without tokens begins a text."""
+        """Return the prompts alone, padded on the left; one without tokens begins a text.
+
+        One that leaves no room for what is generated loses its beginning.
+        """
         begin = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
         ids = [
             row.get("prompt_ids", row["input_ids"][: row.get("prompt_length")]) for row in features
         ]
-        ids = [row if len(row) else [begin] for row in ids]
+        ids = [row[-self.room_for_prompts(tokenizer) :] if len(row) else [begin] for row in ids]
         return arrays.pad_ids(ids, max(map(len, ids)), tokenizer, left=True)
 
     def baselines(self, train: SplitData, splits: Mapping[str, SplitData]) -> Baselines:

@@ -5,6 +5,7 @@ import itertools
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import yaml
@@ -73,7 +74,7 @@ def prepare_sample(folder: Path, recipe: str, changes: dict) -> params.Params:
     return load_data(parameters)
 
 
-def load(recipe: str, **changes) -> tuple[registry.Task, object, object]:
+def load(recipe: str, **changes) -> tuple[Any, Any, Any]:
     """Return a task, its processor and its model's config, from a recipe."""
     tree = yaml.load((ROOT / recipe).read_text(), Loader=yaml_file.Loader)
     change(tree, {key.replace("__", "."): value for key, value in changes.items()})

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from typing import Any
 
 import pytest
 
@@ -37,8 +36,7 @@ def download(folder, suffix, **splits):
     for split, rows in splits.items():
         write_rows(files[split], [{"chat": row} for row in rows])
     source = {split: local_files.read([file]) for split, file in files.items()}
-    settings: Any = task.settings  # all parameters
-    data = settings.data.model_copy(update={"files": {k: str(v) for k, v in files.items()}})
+    data = task.settings.data.model_copy(update={"files": {k: str(v) for k, v in files.items()}})
     summary = dataset.write(source, task.params, data, folder / "raw")
     return arrow.load(folder / "raw"), summary
 

@@ -1,7 +1,11 @@
 """Blocks lose no token, and prompts are not learned."""
 
 import numpy as np
+import pytest
+from transformers import AutoModelForCausalLM
 
+from temper.core.errors import InputError
+from temper.prediction import generation
 from tests.helpers.samples import ODD, load
 
 
@@ -60,3 +64,20 @@ def test_a_prompt_without_tokens_begins_with_the_token_of_a_text():
     assert batch["input_ids"].tolist()[0][-1] == processor.eos_token_id
     assert batch["attention_mask"].tolist() == [[0, 1], [1, 1]]
     assert batch["input_ids"].tolist()[1] == [5, 6]
+
+
+def test_what_is_generated_fits_the_models_positions():
+    """GPT-2 has no 129th one: a longer prompt loses its beginning."""
+    changes = {"task__prompt": "sentence1", "task__text": "label"}
+    task, tokenizer, config = load("recipes/sample-causal_lm.yaml", **changes)
+    settings = task.settings.evaluate.generation
+    row = {"input_ids": [*range(5, 133)], "prompt_length": 128}
+    batch = task.prompts([row], tokenizer)
+    assert batch["input_ids"].tolist() == [row["input_ids"][settings.max_new_tokens :]]
+    model = AutoModelForCausalLM.from_config(config)
+    (ids,) = generation.torch_generate(model, settings, tokenizer)(batch)
+    assert len(ids) <= settings.max_new_tokens
+    generate = {"max_new_tokens": 128, "num_beams": 1, "length_penalty": 1.0}
+    task, *_ = load("recipes/sample-causal_lm.yaml", **changes, evaluate__generation=generate)
+    with pytest.raises(InputError, match=r"max_new_tokens leaves no room for a prompt: .* for 128"):
+        task.check_length(tokenizer)
