@@ -33,6 +33,12 @@ def torch_generate(
     device = next(model.parameters()).device
     takes_positions = "position_ids" in inspect.signature(model.forward).parameters
     ends = end_tokens(model.generation_config, tokenizer)
+    # M2M100 numbers tokens that are not padding: with a cache, a start token that is one counts too
+    starts_with_padding = (
+        model.generation_config.decoder_start_token_id == model.config.pad_token_id
+    )
+    numbers_tokens = any(hasattr(m, "create_position_ids_from_input_ids") for m in model.modules())
+    use_cache = not (starts_with_padding and numbers_tokens)  # whatever the checkpoint says
     counts_padding = not (model.config.is_encoder_decoder or takes_positions)  # such as BART's
 
     def generate(batch: Batch) -> list[np.ndarray]:
@@ -41,7 +47,7 @@ def torch_generate(
             ids = model.generate(
                 **inputs,
                 **settings.options(),
-                use_cache=True,  # also of a checkpoint that the Trainer saved without
+                use_cache=use_cache,
                 pad_token_id=tokenizer.pad_token_id,
                 eos_token_id=ends,
             )

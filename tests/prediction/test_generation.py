@@ -109,6 +109,32 @@ def test_generates_with_a_cache_though_the_checkpoint_says_not():
     assert lengths == [1] * 5
 
 
+def test_a_start_token_that_is_padding_has_no_place_among_the_tokens():
+    """M2M100 would give the tokens after it other places with a cache than in training."""
+    torch.manual_seed(0)
+    model = transformers.M2M100ForConditionalGeneration(
+        transformers.M2M100Config(
+            vocab_size=116, d_model=32, encoder_layers=1, decoder_layers=1, encoder_ffn_dim=32,
+            decoder_ffn_dim=32, encoder_attention_heads=2, decoder_attention_heads=2,
+            pad_token_id=0, decoder_start_token_id=0, eos_token_id=1, init_std=0.1,
+            scale_embedding=False,
+        )
+    ).eval()  # fmt: skip
+    task, processor, _ = load(SEQ2SEQ)
+    rows = as_rows(task.encode({"spoken": SPOKEN[:1]}, processor, mode="predict"))
+    batch = task.prompts(rows, processor)
+    settings = schema.Generation(
+        max_new_tokens=8, num_beams=1, length_penalty=1.0, no_repeat_ngram_size=0
+    )
+    (found,) = generation.torch_generate(model, settings, processor)(batch)
+    inputs = {name: torch.from_numpy(values) for name, values in batch.items()}
+    ids = [0]
+    for _ in range(8):
+        logits = model(**inputs, decoder_input_ids=torch.tensor([ids])).logits
+        ids.append(int(logits[0, -1].argmax()))
+    assert found.tolist() == ids[1:]
+
+
 CAUSAL = "recipes/sample-causal_lm.yaml"
 TOKENS = {"forced_eos_token_id": 1}  # and those that random weights would write, forbidden
 
