@@ -4,11 +4,8 @@ How texts are searched for and how long they get is `evaluate.generation`'s to s
 least length or a chat model's temperature would be a parameter that is not in params.yaml.
 """
 
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from temper.core.errors import InputError, first_line
 from temper.params.model import ModelParams
@@ -56,16 +53,15 @@ def read(
     found = {k: v for k, v in settings.to_diff_dict().items() if v is not None and v is not False}
     tokens = {k: v for k, v in (found | params.config).items() if k in TOKENS}
     for name, value in tokens.items():
-        if not _exist([*chain(*value)] if name == "bad_words_ids" else value, config):
+        if not all(_exists(token, config) for token in _flat(value)):
             raise InputError(
                 f"model {params.name}: {file}: {name} is {value}; the model has tokens 0 to "
                 f"{config.vocab_size - 1}"
             )
-    for name in OF_TOKENIZER:
-        tokens[name] = getattr(tokenizer, name)
-    ends = np.atleast_1d(found.get("eos_token_id", [])).tolist()
-    ends = [*dict.fromkeys([tokenizer.eos_token_id, *(end for end in ends if _exist(end, config))])]
-    tokens["eos_token_id"] = ends if len(ends) > 1 else ends[0]
+    tokens |= {name: getattr(tokenizer, name) for name in OF_TOKENIZER}
+    further = [end for end in _flat(found.get("eos_token_id", [])) if _exists(end, config)]
+    if ends := [end for end in further if end != tokenizer.eos_token_id]:
+        tokens["eos_token_id"] = [tokenizer.eos_token_id, *ends]
     generation = GenerationConfig(**tokens)
     if config.is_encoder_decoder and languages.has_languages(tokenizer):
         languages.begin_in(tokenizer.tgt_lang, tokenizer, config, generation)
@@ -73,6 +69,11 @@ def read(
     return generation, {name: found[name] for name in sorted(not_taken)}
 
 
-def _exist(tokens: Any, config: "PretrainedConfig") -> bool:
-    ids = np.asarray(tokens)
-    return ids.dtype.kind == "i" and bool(((ids >= 0) & (ids < config.vocab_size)).all())
+def _flat(value: Any) -> list:
+    return (
+        [token for item in value for token in _flat(item)] if isinstance(value, list) else [value]
+    )
+
+
+def _exists(token: Any, config: "PretrainedConfig") -> bool:
+    return type(token) is int and 0 <= token < config.vocab_size

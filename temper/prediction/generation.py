@@ -94,11 +94,7 @@ def onnx_generate(
     tokens = loading.open_generation_config(folder)
     ends = end_tokens(tokens, tokenizer)
     is_seq2seq = "decoder_input_ids" in {tensor.name for tensor in session.get_inputs()}
-    first = tokens.forced_bos_token_id if is_seq2seq else None  # as of BART
-    forced = {0: first, settings.max_new_tokens - 1: tokens.forced_eos_token_id}
-    forbidden = forbidden_tokens(tokens)
-    forbidden_first = [*forbidden, *(tokens.begin_suppress_tokens or ())]
-    first_free = 0 if first is None else 1
+    choose = token_chooser(tokens, settings, is_seq2seq=is_seq2seq)
 
     def generate(batch: Batch) -> list[np.ndarray]:
         rows = [ids[mask > 0].tolist() for ids, mask in zip(*batch.values(), strict=True)]
@@ -109,12 +105,9 @@ def onnx_generate(
             padded = pad_ids(rows, max(map(len, rows)), tokenizer)
             inputs = batch | {"decoder_input_ids": padded["input_ids"]} if is_seq2seq else padded
             logits = np.asarray(session.run(["logits"], inputs)[0])
-            following = logits[range(len(rows)), [len(row) - 1 for row in rows]]  # (batch, tokens)
-            following[:, forbidden_first if step == first_free else forbidden] = -np.inf
-            likeliest = following.argmax(-1).tolist()
-            token = forced.get(step)
+            chosen = choose(step, logits[range(len(rows)), [len(row) - 1 for row in rows]])
             for i in running:
-                rows[i].append(likeliest[i] if token is None else token)
+                rows[i].append(chosen[i])
             running = [i for i in running if rows[i][-1] not in ends]
             if not running:
                 break
@@ -124,19 +117,35 @@ def onnx_generate(
     return generate
 
 
-def forbidden_tokens(tokens: "GenerationConfig") -> list[int]:
-    """Return those that a model never writes.
+def token_chooser(
+    tokens: "GenerationConfig", settings: Generation, *, is_seq2seq: bool
+) -> Callable[[int, np.ndarray], list[int]]:
+    """Return a function from a step, from 0, and logits (batch, vocabulary) to the next tokens.
+
+    They are the likeliest, where the model forces none, of those that it does not forbid.
 
     Raises:
         InputError: it forbids some only after others.
     """
+    first = tokens.forced_bos_token_id if is_seq2seq else None  # as of BART
+    forced = {0: first, settings.max_new_tokens - 1: tokens.forced_eos_token_id}
     sequences = tokens.bad_words_ids or []
     if any(len(ids) > 1 for ids in sequences):
         raise InputError(
             "the ONNX graph cannot forbid sequences of tokens (bad_words_ids in "
             "generation_config.json): use --engine torch"
         )
-    return [*(tokens.suppress_tokens or ()), *(ids[0] for ids in sequences)]
+    forbidden = [*(tokens.suppress_tokens or ()), *(ids[0] for ids in sequences)]
+    forbidden_first = [*forbidden, *(tokens.begin_suppress_tokens or ())]
+    first_free = 0 if first is None else 1
+
+    def choose(step: int, logits: np.ndarray) -> list[int]:
+        if (token := forced.get(step)) is not None:
+            return [token] * len(logits)
+        logits[:, forbidden_first if step == first_free else forbidden] = -np.inf
+        return logits.argmax(-1).tolist()
+
+    return choose
 
 
 def end_tokens(tokens: "GenerationConfig", tokenizer: "PreTrainedTokenizerBase") -> list[int]:

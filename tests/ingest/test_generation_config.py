@@ -60,7 +60,7 @@ def test_overrides_of_the_config_count(base):
     assert found.decoder_start_token_id == 9
 
 
-@pytest.mark.parametrize("value", [116, -1, "a", 1.5])
+@pytest.mark.parametrize("value", [116, -1, "a", 1.5, True])
 def test_refuses_tokens_that_do_not_exist(base, value):
     """Before anything is trained, with the file and what is allowed."""
     message = r"generation_config.json: forced_bos_token_id is .*; the model has tokens 0 to 115"

@@ -188,7 +188,10 @@ def test_a_further_end_of_a_checkpoint_ends_texts(writer):
 def test_onnx_refuses_to_forbid_sequences_of_tokens():
     """It would have to look back; torch does."""
     tokens = transformers.GenerationConfig(bad_words_ids=[[3], [4, 5]])
+    settings = schema.Generation(
+        max_new_tokens=5, num_beams=1, length_penalty=1.0, no_repeat_ngram_size=0
+    )
     with pytest.raises(
         InputError, match=r"bad_words_ids in generation_config.json\): use --engine"
     ):
-        generation.forbidden_tokens(tokens)
+        generation.token_chooser(tokens, settings, is_seq2seq=True)
