@@ -4,14 +4,17 @@ Shared by the model that MLflow serves and by `temper serve`.
 """
 
 import base64
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 from temper.core.errors import InputError
-from temper.ingest.columns import ColumnBatch, get_column, locate_in, read_inputs
+from temper.ingest.columns import ColumnBatch, get_column, locate_in, read_inputs, texts_of
 from temper.params.task_schema import MEDIA
 from temper.prediction.predictor import Predictor
 
 WHERE = "request"
+MAX_CHARACTERS = 2**20  # of texts that are encoded together: their tokens take a hundred times that
 
 
 def answer(predictor: Predictor, columns: ColumnBatch, num_rows: int) -> ColumnBatch:
@@ -38,7 +41,22 @@ def answer(predictor: Predictor, columns: ColumnBatch, num_rows: int) -> ColumnB
         for name, kind in inputs.items()
         if kind in MEDIA and name in columns
     }
-    return predictor.predict(read_inputs(columns | files, inputs, locate))
+    examples = read_inputs(columns | files, inputs, locate)
+    parts = [
+        predictor.predict({name: values[part] for name, values in examples.items()})
+        for part in (list(parts_of(examples)) or [slice(0)])
+    ]
+    return {name: [*itertools.chain(*(part[name] for part in parts))] for name in parts[0]}
+
+
+def parts_of(examples: ColumnBatch) -> Iterator[slice]:
+    """Yield the rows to encode together: more of them once their texts exceed `MAX_CHARACTERS`."""
+    first, size, rows = 0, 0, list(zip(*examples.values(), strict=True))
+    for i, row in enumerate(rows):
+        size += sum(len(text) for value in row for text in texts_of(value))
+        if size >= MAX_CHARACTERS or i + 1 == len(rows):
+            yield slice(first, i + 1)
+            first, size = i + 1, 0
 
 
 def file_bytes(value: Any, where: str) -> Any:

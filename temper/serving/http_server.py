@@ -16,6 +16,9 @@ from temper.core.errors import InputError, summary
 from temper.ingest.json_files import unique_names
 
 MAX_BODIES = 4  # read and answered at once, of a server
+MAX_WAITING = (
+    128  # connections that the system keeps until they are accepted; its own 5 resets more
+)
 TIMEOUT = 30  # s, of a read or write, and of a request's wait for its turn
 DISCARDED = 64 * 2**20  # bytes of a refused body, read so that the answer arrives
 LINGER = 2  # s, for which they are read
@@ -190,6 +193,7 @@ def bind(make_handler: Callable[..., Handler], host: str, port: int) -> Threadin
         InputError: the port is taken or not allowed, or the host is not this machine's.
     """
     ThreadingHTTPServer.daemon_threads = True
+    ThreadingHTTPServer.request_queue_size = MAX_WAITING
     hosts = served_hosts(host)
     try:
         return ThreadingHTTPServer((host, port), lambda *given: make_handler(hosts, *given))

@@ -16,6 +16,7 @@ from typing import Any
 from temper.core.errors import InputError
 from temper.ingest.columns import ColumnBatch
 from temper.params.task import Embeddings, TaskParams
+from temper.params.task_schema import MEDIA
 from temper.prediction import requests
 from temper.prediction.predictor import Predictor
 from temper.serving import http_server
@@ -24,6 +25,7 @@ from temper.tasks.base.arrays import as_rows
 PORT = 8080
 MAX_BODY = 16 * 2**20  # bytes
 MAX_ROWS = 1000  # of a request
+MAX_CHARACTERS = 1_000_000  # of a text
 DRIFT_ROWS = 500  # that are compared with validation together, of one request or more
 HEALTH = ("/health", "/ping")  # MLflow has both
 RECORDS, SPLIT = "dataframe_records", "dataframe_split"
@@ -46,7 +48,10 @@ class Service:
         Raises:
             InputError: it cannot be read, or has too many rows.
         """
-        columns, num_rows = read_columns(request, self.predictor.settings.task.inputs)
+        inputs = self.predictor.settings.task.inputs
+        columns, num_rows = read_columns(request, inputs)
+        texts = [name for name, kind in inputs.items() if kind not in MEDIA and name in columns]
+        check_texts({name: columns[name] for name in texts})
         with self.lock:
             predicted = requests.answer(self.predictor, columns, num_rows)
             self.report_drift()
@@ -122,6 +127,22 @@ def read_columns(request: Any, inputs: Iterable[str]) -> tuple[ColumnBatch, int]
     read = {part for name in inputs for part in (name, name.rpartition(".")[0])}
     columns = dict.fromkeys((name for row in rows for name in row), [None] * len(rows))
     return columns | {n: [row.get(n) for row in rows] for n in columns if n in read}, len(rows)
+
+
+def check_texts(columns: ColumnBatch) -> None:
+    """Refuse a text whose tokens alone would take gigabytes, and keep other requests waiting.
+
+    Raises:
+        InputError: names its row and column.
+    """
+    for name, values in columns.items():
+        for i, value in enumerate(values):
+            parts = value if isinstance(value, list) else [value]
+            if (size := sum(len(str(part)) for part in parts)) > MAX_CHARACTERS:
+                raise InputError(
+                    f"row {i + 1}, column {name!r}: a text of {size:,} characters; at most "
+                    f"{MAX_CHARACTERS:,} are read here, and temper predict reads more"
+                )
 
 
 def as_record(row: Any, names: list[str], number: int) -> dict[str, Any]:

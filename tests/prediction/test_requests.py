@@ -54,3 +54,22 @@ def test_rows_without_any_column_lack_the_inputs():
     with pytest.raises(InputError, match="request has no column 'text'; there are none"):
         requests.answer(predictor, {}, 2)
     assert requests.answer(predictor, {}, 0) == {"text": []}
+
+
+def test_rows_are_encoded_together_up_to_a_number_of_characters(monkeypatch):
+    """The tokens of 16 MiB would take gigabytes; the answer has all rows, in their order."""
+    monkeypatch.setattr(requests, "MAX_CHARACTERS", 10)
+    calls = []
+
+    def predict(columns: dict[str, list]) -> dict[str, list]:
+        calls.append(len(columns["text"]))
+        return {"prediction": columns["text"]}
+
+    inputs = {"text": "text", "words": "texts"}
+    task = SimpleNamespace(inputs=inputs, texts=["text"])
+    predictor: Any = SimpleNamespace(settings=SimpleNamespace(task=task), predict=predict)
+    texts = ["a" * 4, "b" * 2, "c" * 30, "d", "e" * 10, "f"]
+    columns = {"text": texts, "words": [["x", "yz"], ["w"], [], [], [], []]}
+    assert requests.answer(predictor, columns, 6) == {"prediction": texts}
+    assert calls == [2, 1, 2, 1]
+    assert requests.answer(predictor, {"text": [], "words": []}, 0) == {"prediction": []}

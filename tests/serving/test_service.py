@@ -5,7 +5,7 @@ import socket
 import tracemalloc
 import urllib.error
 import urllib.request
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from types import SimpleNamespace
 
 import pytest
@@ -126,6 +126,25 @@ def test_a_bad_request_gets_status_400_and_one_line(address, body, reason):
     assert status == 400
     assert reason in answer["error"]
     assert "\n" not in answer["error"]
+
+
+def test_a_text_has_a_limit(address, monkeypatch):
+    """Its tokens take a hundred times its size, and minutes."""
+    monkeypatch.setattr(service, "MAX_CHARACTERS", 7)
+    assert ask(address, {"dataframe_records": [ROW, ROW]})[0] == 200
+    for row, name in (({"text": "a" * 8}, "text"), ({"words": ["a" * 4] * 2}, "words")):
+        status, found = ask(address, {"dataframe_records": [ROW, ROW | row]})
+        reason = f"row 2, column {name!r}: a text of 8 characters; at most 7 are read here, and"
+        assert (status, found["error"].startswith(reason)) == (400, True)
+
+
+def test_many_connections_at_once_wait_to_be_accepted():
+    """Python's own number of them, 5, would lose some of a burst."""
+    with closing(service.bind(make_service(), "127.0.0.1", 0).socket) as listening:
+        waiting = [socket.create_connection(listening.getsockname(), 5) for _ in range(100)]
+        listening.settimeout(5)
+        for connection in [*waiting, *(listening.accept()[0] for _ in waiting)]:
+            connection.close()
 
 
 def test_rows_that_each_name_other_columns_take_no_more_memory_than_their_text():
