@@ -139,10 +139,10 @@ def read_processor(
         inner = config.backbone_config() if isinstance(config, ModelWithHeadConfig) else config
         check_is_causal(inner, params, task)
         base_tokenizer.fit(processor, inner, params.name)
+        base_tokenizer.set_languages(processor, params, task)
         base_tokenizer.check_pair_head(processor, params)
         base_tokenizer.check_special_tokens(processor, inner, folder, params, task)
         base_tokenizer.add_tokens(processor, params)
-        base_tokenizer.set_languages(processor, params, task)
         base_tokenizer.end_turns(processor, params, task)
         processor.name_or_path = ""  # is saved with it
         processor.init_kwargs.pop("name_or_path", None)
