@@ -88,14 +88,18 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
     What was there is replaced and not written to: it may be a link into DVC's cache. A device or a
     pipe, such as /dev/stdout, is written to.
+
+    Raises:
+        InputError: the disk is full; what was there stays.
     """
     if path.exists() and not path.is_file():
         yield path
         return
     partial = path.with_name(f".partial.{path.name}")
     try:
-        yield partial
-        partial.replace(path)
+        with errors.explain_full_disk(path):
+            yield partial
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -106,7 +110,7 @@ def replace_text(path: Path, text: str) -> None:
     Raises:
         InputError: it is.
     """
-    with errors.explain_full_disk(path), atomic_file(path) as partial:
+    with atomic_file(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="")
 
 

@@ -22,6 +22,13 @@ def test_a_full_disk_leaves_the_earlier_file(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "write_text", fill)
     with pytest.raises(InputError, match=r"^cannot write .*params\.yaml: the disk is full"):
         artifacts.replace_text(target, "next")
+
+    def write():
+        with artifacts.atomic_file(target) as partial:
+            fill(partial, "next")  # an error without the name of a file
+
+    with pytest.raises(InputError, match=r"^cannot write .*params\.yaml: the disk is full"):
+        write()
     assert target.read_bytes() == b"earlier\r\n"
     assert os.listdir(tmp_path) == ["params.yaml"]
 
