@@ -16,10 +16,13 @@ INSTRUCTION = (  # of Stanford Alpaca, without its first sentence
 
 def find_conversations(columns: Columns, wishes: Wishes) -> Roles | None:
     """Find a column of messages, unless another column or another task is wished."""
-    name = next((name for name, column in columns.items() if holds_conversations(column)), None)
-    others = {*wishes.text, *filter(None, [wishes.label])} - {name}
-    if name is None or others or wishes.task not in (None, "causal_lm"):
+    names = [name for name, column in columns.items() if holds_conversations(column)]
+    wished = {*wishes.text, *filter(None, [wishes.label])}
+    if not names or wished - {*names} or wishes.task not in (None, "causal_lm"):
         return None
+    names = [name for name in names if name in (wished or names)]
+    question = "which column holds whole conversations, with their answers?"
+    name = names[0] if len(names) == 1 else wishes.choose(question, names, None, "--text")
     notes = []
     if columns.keys() & {"system", "tools"}:
         beside = ", ".join(sorted(columns.keys() & {"system", "tools"}))

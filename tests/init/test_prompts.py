@@ -57,6 +57,18 @@ def test_conversations_are_learned(cell, has_encoder):
     assert found.notes[0].startswith("system: not read; make it a message of the role system")
 
 
+def test_one_of_several_columns_of_conversations_is_asked_for():
+    """Such as an answer that was chosen, and one that was rejected."""
+    columns = profile([{name: [say("a", name)] * 9 for name in ("chosen", "rejected")}])
+    asked = []
+    wishes = Wishes(choose=lambda *given: asked.append(given) or "chosen")
+    assert finders.find_roles(columns, wishes).task["messages"] == "chosen"
+    question = "which column holds whole conversations, with their answers?"
+    assert asked == [(question, ["chosen", "rejected"], None, "--text")]
+    wishes = Wishes(choose=lambda *_: "", text=("rejected",))
+    assert finders.find_roles(columns, wishes).task["messages"] == "rejected"
+
+
 @pytest.mark.parametrize(
     ("member", "wishes", "task"),
     [
