@@ -167,11 +167,12 @@ def copy(source: Path, target: Path) -> None:
 def rebuild(clone: Path, selected: list[str]) -> Stages:
     """Run the selected stages; return those that have run in the form of a dvc.lock."""
     lock = clone / LOCK
-    tree = yaml.safe_load(lock.read_text(encoding="utf-8"))
-    tree["stages"] = {k: v for k, v in tree["stages"].items() if k not in selected}
-    lock.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+    stages = repo.locked_stages(lock.read_text(encoding="utf-8"))
+    kept = {name: stage for name, stage in stages.items() if name not in selected}
+    text = yaml.safe_dump({"schema": "2.0", "stages": kept}, sort_keys=False)
+    lock.write_text(text, encoding="utf-8")
     dvc(clone, "repro", "--no-run-cache", "--single-item", *selected)
-    return yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+    return repo.locked_stages(lock.read_text(encoding="utf-8"))
 
 
 def report(
