@@ -90,7 +90,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
     pipe, such as /dev/stdout, is written to.
 
     Raises:
-        InputError: the disk is full; what was there stays.
+        InputError: the disk is full or the folder takes no file; what was there stays.
     """
     if path.exists() and not path.is_file():
         yield path
@@ -100,6 +100,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
         with errors.explain_full_disk(path):
             yield partial
             partial.replace(path)
+    except PermissionError as error:
+        if error.filename != str(partial):
+            raise
+        raise errors.InputError(f"{path}: {error.strerror} (its folder)") from None
     finally:
         partial.unlink(missing_ok=True)
 

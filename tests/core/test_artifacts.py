@@ -52,3 +52,17 @@ def test_a_pipe_is_written_to(tmp_path):
     assert os.read(reader, 10) == b"text"
     assert pipe.is_fifo()
     os.close(reader)
+
+
+def test_a_folder_that_takes_no_file_is_named_by_the_file(tmp_path, monkeypatch):
+    """Not by that of the unfinished one, which nobody asked for."""
+
+    def refuse(self, *_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.raises(
+        InputError, match=r"/page\.html: Permission denied \(its folder\)$"
+    ) as caught:
+        artifacts.replace_text(tmp_path / "page.html", "text")
+    assert "partial" not in str(caught.value)
