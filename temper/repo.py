@@ -13,6 +13,7 @@ from temper.core.errors import InputError
 
 LOCK = Path("dvc.lock")
 FILES = "data/files/dataset"  # the hashes of the data's local files
+FETCHES = ("download@", "zero_shot@", "translators@", "teachers@")  # stages that ask the Hub
 OF_RUNS = ("DVC_", "MLFLOW_", "TEMPER_")  # variables of this repository's runs
 MOST_OF_A_GROUP = 2  # causes of a difference between two lock files that are listed one by one
 
@@ -151,9 +152,10 @@ def lock_verdict() -> str:
     if causes:
         lines.append(f"differs from the committed dvc.lock; changed: {', '.join(causes)}")
     if unexplained:
+        hub = "a branch on the Hub, " * any(name.startswith(FETCHES) for name in unexplained)
         lines.append(
             f"outputs of {', '.join(unexplained)} differ from the committed dvc.lock with the same "
-            "inputs, so the machine or the libraries differ"
+            f"inputs, so {hub}the machine or the libraries differ"
         )
     return "\n".join(lines)
 

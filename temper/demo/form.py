@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from temper.core.errors import InputError
-from temper.ingest.columns import ColumnBatch, get_column, read_inputs
+from temper.ingest.columns import ColumnBatch, get_column, read_inputs, texts_of
 from temper.params.task import MultipleChoice, QuestionAnswering, TokenClassification
 from temper.params.task_schema import MEDIA, TaskSchema
 from temper.prediction.predictor import Predictor
 from temper.prediction.profile import SCORE
 from temper.prediction.requests import file_bytes
+from temper.serving.service import MAX_CHARACTERS
 from temper.tasks.base import Task, label_predictions
 
 WHERE = "the form"
@@ -53,6 +54,11 @@ def answer(predictor: Predictor, values: Mapping[str, Any]) -> dict[str, Any]:
     for name, kind in task.params.inputs.items():
         if kind == "texts" and not example[name][0]:
             raise InputError(f"{name} is empty")
+        texts = [] if kind in MEDIA else texts_of(example[name][0])
+        if (size := sum(map(len, texts))) > MAX_CHARACTERS:
+            raise InputError(
+                f"{name}: a text of {size:,} characters; at most {MAX_CHARACTERS:,} are read here"
+            )
     if not any(column[0] for column in example.values()):
         raise InputError(NOTHING)
     return result(task, example, predictor.predict(example))

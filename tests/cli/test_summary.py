@@ -178,6 +178,18 @@ def test_the_verdict_names_what_changed(finished):
     assert repo.lock_verdict().startswith("matches")
 
 
+def test_a_branch_on_the_hub_may_be_why_a_download_differs(finished):
+    """Of the same parameters it is at another commit by now."""
+    download = {"params": {"params.yaml": {"data": 1}}, "outs": [{"path": "data/raw", "md5": "1"}]}
+    lock(STAGES | {"download@dataset": download})
+    commit("dvc.lock")
+    lock(STAGES | {"download@dataset": download | {"outs": [{"path": "data/raw", "md5": "9"}]}})
+    assert repo.lock_verdict() == (
+        "outputs of download@dataset differ from the committed dvc.lock with the same inputs, so a "
+        "branch on the Hub, the machine or the libraries differ"
+    )
+
+
 def test_outputs_of_another_run_do_not_match_the_lock(finished):
     """As after `dvc exp run` and `git checkout dvc.lock`; a file of the lock's bytes matches."""
     init_dvc(Path())

@@ -125,6 +125,7 @@ def test_a_file_arrives_as_its_bytes(medium, url):
         ("seq2seq_lm", {}, "the form has no column 'spoken'"),
         ("seq2seq_lm", {"spoken": ""}, "nothing to predict: fill in the form"),
         ("seq2seq_lm", {"spoken": ["a"]}, "expected a text, not a list"),
+        ("seq2seq_lm", {"spoken": "a " * 500_001}, "spoken: a text of 1,000,002 characters; at m"),
         ("seq2seq_lm", [], "expected a JSON object"),
         ("causal_lm", {"chat": []}, "nothing to predict: fill in the form"),
         ("causal_lm", {"chat": [{"role": "user"}]}, "chat: message 1: expected a role and a con"),
