@@ -46,10 +46,9 @@ def render(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], *,
     Raises:
         InputError: the template refuses the messages.
     """
-    template = tokenizer.get_chat_template()
-    if "strftime_now" in template:
-        template = DATE + template
     try:
+        template = tokenizer.get_chat_template()  # of several the one that is called default
+        template = DATE + template if "strftime_now" in template else template
         text: Any = tokenizer.apply_chat_template(
             list(messages), chat_template=template, tokenize=False, add_generation_prompt=asks
         )
