@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 class MultipleChoice(Task):
     auto_model = "AutoModelForMultipleChoice"
     pipeline_tag = "multiple-choice"
+    loss_options = MappingProxyType({"is_padded": True})  # a row's classes are its choices
 
     def label_type(self, raw: Mapping[str, Any]) -> Any:
         from datasets import Value

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ SENTENCE, WORD = re.compile(r"[^.!?\n]+[.!?]*"), re.compile(r"\w+")
 class QuestionAnswering(Task):
     auto_model = "AutoModelForQuestionAnswering"
     pipeline_tag = "question-answering"
+    loss_options = MappingProxyType({"is_padded": True})  # a window's classes are its tokens
 
     def num_outputs(self, types: Mapping[str, Any]) -> int:
         return 2  # start and end

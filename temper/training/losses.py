@@ -78,7 +78,7 @@ def build_loss(
         class_weights: factor per label; in a multi-label task on the positive term.
         focal_gamma: factor `(1 - p)^gamma` on each term (Lin et al. 2017).
         huber_delta: regression: errors above this count linearly (Huber 1964); None: squared.
-        options: of one of `embedding_losses`.
+        options: of one of `embedding_losses`, or of `cross_entropy`.
     """
     if name == "crf":
         return crf
@@ -92,6 +92,7 @@ def build_loss(
         label_smoothing=label_smoothing,
         class_weights=class_weights and tuple(class_weights),
         focal_gamma=focal_gamma,
+        **options,
     )
 
 
@@ -103,10 +104,12 @@ def cross_entropy(
     class_weights: tuple[float, ...] | None,
     focal_gamma: float,
     label_probabilities: Tensor | None = None,
+    is_padded: bool = False,
 ) -> Tensor:
     """Sum the cross-entropy of logits (…, classes) and label ids (…); see `build_loss`.
 
     With `label_probabilities` (batch, classes) that of these, in rows that have a label.
+    `is_padded`: outputs of `PADDING_LOGIT` only pad a row, and are no classes of it.
     """
     if label_probabilities is not None:
         terms = -(label_probabilities * logits.float().log_softmax(-1)).sum(-1)
@@ -116,16 +119,15 @@ def cross_entropy(
     elif labels.ndim > 1:  # most tokens of a batch may carry no label: drop them early
         mask = label_mask(labels)
         logits, labels = logits[mask], labels[mask]
-    log_p = logits.log_softmax(-1, torch.float32)
-    weights = _weights_on(logits.device, class_weights)
-    terms = functional.nll_loss(log_p, labels, weights, ignore_index=IGNORE_INDEX, reduction="none")
-    if label_smoothing:  # over a row's classes, not over outputs that pad it
-        is_class, nll = logits > PADDING_LOGIT, -log_p if weights is None else -log_p * weights
-        spread = torch.where(is_class, nll, 0.0).sum(-1) / is_class.sum(-1)
-        spread = torch.where(label_mask(labels), spread, 0.0)
-        terms = (1 - label_smoothing) * terms + label_smoothing * spread
+    logits, weights = logits.float(), _weights_on(logits.device, class_weights)
+    entropy = partial(functional.cross_entropy, ignore_index=IGNORE_INDEX, reduction="none")
+    terms = entropy(logits, labels, weights, label_smoothing=0.0 if is_padded else label_smoothing)
+    if is_padded and label_smoothing:
+        is_class = logits > PADDING_LOGIT
+        spread = torch.where(is_class, -logits.log_softmax(-1), 0.0).sum(-1) / is_class.sum(-1)
+        terms = terms.lerp(torch.where(label_mask(labels), spread, 0.0), label_smoothing)
     if focal_gamma:
-        probability = log_p.gather(-1, labels.clamp(min=0)[:, None])[:, 0].exp()
+        probability = logits.softmax(-1).gather(-1, labels.clamp(min=0)[:, None])[:, 0]
         terms = terms * focal_factor(1 - probability, focal_gamma)
     return terms.sum()
 

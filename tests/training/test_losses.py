@@ -50,7 +50,7 @@ def test_outputs_that_pad_a_row_are_no_classes():
     padded = torch.cat([three, torch.full((1, 2), PADDING_LOGIT)], 1)
     parts = ((three, torch.tensor([2])), (five, torch.tensor([4])))
     expected = sum(functional.cross_entropy(*part, label_smoothing=0.2) for part in parts)
-    loss = losses.build_loss("cross_entropy", label_smoothing=0.2)
+    loss = losses.build_loss("cross_entropy", label_smoothing=0.2, is_padded=True)
     found = loss(torch.cat([padded, five]), torch.tensor([2, 4]))
     torch.testing.assert_close(found, expected)
 
