@@ -1,16 +1,21 @@
 """The database of an MLflow store: made whole or not at all, by one process at a time."""
 
 import fcntl
+import os
 import re
 import shlex
 import sqlite3
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 from urllib.parse import quote
 
 from temper.core import artifacts
 
+QUIET_S, POLL_S = 10.0, 0.1  # of waiting for a lock: until it is said, and between two attempts
 HALF_MADE = r"(table|index) \S+ already exists|no such (table|column)|duplicate column|out-of-date"
 
 
@@ -81,6 +86,27 @@ def locked(path: Path) -> Iterator[None]:
     with ExitStack() as stack:
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle = stack.enter_context(path.open("w"))
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            take(stack.enter_context(path.open("a+")), path)
         yield
+
+
+def take(handle: TextIO, path: Path) -> None:
+    """Lock a file; where that takes long, say who has it: a server may be slow, a process stopped.
+
+    Raises:
+        OSError: its file system has no locks.
+    """
+    deadline = time.monotonic() + QUIET_S
+    while time.monotonic() < deadline:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            time.sleep(POLL_S)
+    else:
+        handle.seek(0)
+        print(f"waiting: process {handle.read() or '?'} holds {path}", file=sys.stderr)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()

@@ -3,6 +3,9 @@
 import multiprocessing
 import os
 import sqlite3
+import subprocess
+import sys
+import threading
 import time
 
 import pytest
@@ -129,3 +132,28 @@ def test_the_file_of_a_store(uri, name):
     """Only a SQLite store has one."""
     file = database.sqlite_file(uri)
     assert (None if file is None else str(file)) == name
+
+
+def test_a_lock_that_another_process_holds_for_long_is_named(tmp_path, monkeypatch, capsys):
+    """It may send to a slow server, or be stopped by Ctrl-Z; nothing is said of a short wait."""
+    monkeypatch.setattr(database, "QUIET_S", 0.5)
+    path = tmp_path / "sending.lock"
+    with database.locked(path):
+        pass
+    assert capsys.readouterr().err == ""
+    code = (
+        "import sys, pathlib; from temper.tracking import database\n"
+        "with database.locked(pathlib.Path(sys.argv[1])):\n"
+        "    print('held', flush=True)\n"
+        "    sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as p:
+        assert p.stdin is not None
+        assert p.stdout is not None
+        p.stdout.readline()
+        ending = threading.Timer(1.5, p.stdin.close)
+        ending.start()
+        with database.locked(path):
+            assert capsys.readouterr().err == f"waiting: process {p.pid} holds {path}\n"
+    assert path.read_text() == str(os.getpid())
