@@ -85,6 +85,11 @@ def check_workspace(config: SweepConfig) -> None:
         raise InputError("not a DVC repository; run this where dvc.yaml is")
     git("rev-parse", "HEAD")
     git("var", "GIT_COMMITTER_IDENT")
+    if outer := git("rev-parse", "--show-superproject-working-tree"):
+        raise InputError(
+            f"this is a submodule of {outer}, in whose worktrees, where trials run, DVC does not "
+            "find its repository; clone it by itself (dvc exp run works here)"
+        )
     if config.prune is not None and tracking.is_off():
         raise InputError(
             "prune needs the scores that training records as it runs: unset TEMPER_TRACKING, or "

@@ -1,6 +1,7 @@
 """What a repository cannot start is said before any trial."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from temper.cli import sweep
 from temper.core.errors import InputError
 from temper.sweep import start
 from tests.helpers import sweeps
-from tests.helpers.repository import run, set_params
+from tests.helpers.repository import USER, run, set_params
 from tests.helpers.studies import loaded
 from tests.helpers.workspace import ROOT
 
@@ -23,6 +24,28 @@ def test_pruning_needs_a_tracker(tmp_path, monkeypatch):
     monkeypatch.setenv("TEMPER_TRACKING", "off")
     with pytest.raises(InputError, match="prune needs the scores that training records"):
         start.check_workspace(found)
+
+
+def test_a_submodule_is_refused(tmp_path, monkeypatch):
+    """DVC takes a worktree of one for outside of its repository, with each trial."""
+    inner, outer = tmp_path / "inner", tmp_path / "outer"
+    for folder in (inner, outer):
+        folder.mkdir()
+        for command in ("git init -q", *USER, "git commit -q --allow-empty -m first"):
+            run(folder, command)
+    run(outer, f"git -c protocol.file.allow=always submodule --quiet add {inner} sub")
+    monkeypatch.chdir(outer / "sub")
+    Path(".dvc").mkdir()
+    Path("dvc.yaml").touch()
+    for command in USER:
+        run(outer / "sub", command)
+    found, _ = loaded(tmp_path)
+    with pytest.raises(InputError, match=f"this is a submodule of {outer}, in whose worktrees"):
+        start.check_workspace(found)
+    monkeypatch.chdir(inner)
+    Path(".dvc").mkdir()
+    Path("dvc.yaml").touch()
+    start.check_workspace(found)
 
 
 @pytest.mark.slow
