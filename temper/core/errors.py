@@ -3,6 +3,7 @@
 Every entry point runs under `with errors.exit_on_input_error(): ...`.
 """
 
+import io
 import os
 import subprocess
 import sys
@@ -33,6 +34,7 @@ def exit_on_input_error() -> Iterator[None]:
     That is an `InputError`, a full disk, or a file that cannot be opened. `TEMPER_DEBUG=1` shows
     the traceback.
     """
+    print_any_letter()
     try:
         yield
     except KeyboardInterrupt:
@@ -48,6 +50,16 @@ def exit_on_input_error() -> Iterator[None]:
         if not is_shown:
             raise
         sys.exit(1)
+
+
+def print_any_letter() -> None:
+    """Print letters that the terminal's encoding lacks as escapes, and not end with an error.
+
+    A label or a file's name may have them, where the locale is not one of UTF-8.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def describe(error: Exception) -> str | None:

@@ -1,6 +1,7 @@
 """What a user can mend is one line and status 1; an interrupt is one line and status 130."""
 
 import errno
+import io
 import sys
 
 import pytest
@@ -95,3 +96,13 @@ def test_no_hint_where_it_would_not_help(failed_stage, tmp_path, monkeypatch, ca
     else:
         monkeypatch.setenv("DVC_STAGE", "export")
     assert shown(capsys, InputError("a")) == (1, ["error: a"])
+
+
+def test_letters_that_the_encoding_lacks_are_escaped(monkeypatch):
+    """As in a locale of Latin-1: a label of a data set is printed by every stage."""
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, encoding="latin-1")
+    monkeypatch.setattr(sys, "stdout", stream)
+    with errors.exit_on_input_error():
+        print("gut für 良い", flush=True)
+    assert written.getvalue() == "gut für \\u826f\\u3044\n".encode("latin-1")
