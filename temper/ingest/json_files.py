@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from temper.core.errors import InputError
 from temper.ingest import text_files
 from temper.ingest.archives import ArchiveMember
 from temper.ingest.columns import ColumnBatch
+from temper.ingest.literals import unique_names
 from temper.ingest.text_files import ROWS, Note
 
 SUSPECT = re.compile(r"NaN|Infinity|\\u[dD][89a-fA-F]")  # may be no value of JSON
@@ -77,19 +77,6 @@ def _parse(text: str, name: str, line: int | None = None) -> Any:
     except (ValueError, RecursionError) as error:  # thousands of digits or of brackets
         place = f"{name}:{line}" if line else name
         raise InputError(f"{place}: JSON that Python cannot read: {error}") from None
-
-
-def unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object, whose names must stand once: Python would take the last value.
-
-    Raises:
-        InputError: one stands twice.
-    """
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        (name, count), *_ = Counter(name for name, _ in pairs).most_common(1)
-        raise InputError(f"the name {name!r} stands {count} times in one object")
-    return record
 
 
 def _begin_of_refused(text: str) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from temper.core.errors import InputError, summary
-from temper.ingest.json_files import unique_names
+from temper.ingest.literals import unique_names
 
 MAX_BODIES = 4  # read and answered at once, of a server
 MAX_WAITING = (

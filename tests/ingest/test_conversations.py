@@ -70,6 +70,7 @@ def test_the_last_answer_is_kept_apart(tmp_path, form, suffix):
         ([], "expected a conversation"),
         ([["user", "a"]], "message 1: expected a role and a content"),
         ([*say("a"), {"role": "bot", "content": "b"}], "message 2: role is 'bot'; there are"),
+        ([{"role": ["user"], "content": "a"}], r"message 1: role is \['user'\] .*there are"),
         ([{"from": "humn", "value": "a"}], r"from is 'humn' \(did you mean 'human'\?\)"),
         ([*say("a"), {"role": "tool", "content": "7"}], "message 2: role is 'tool'; there are sys"),
         ([*say("a"), CALL], "message 2: has tool_calls, which is not learned"),

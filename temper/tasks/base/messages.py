@@ -53,7 +53,7 @@ def _message(item: Any) -> Message:
         if item.get(key) not in (None, "", [], 1):
             raise ValueError(f"has {key}, which is not learned; remove it, or the conversation")
     role, content = (item[key] for key in keys)
-    if role not in ROLES:
+    if not isinstance(role, str) or role not in ROLES:
         raise ValueError(f"{keys[0]} is {role!r:.40}{alternatives(str(role), ROLES)}")
     if not isinstance(content, str):
         what = "null" if content is None else f"a {type(content).__name__}"
