@@ -37,7 +37,7 @@ CASES = (
         says=("text and score", "found anchor, negative, positive, score"),
     ),
     own("train.per_device_batch_size", 16, "16 would leave each row fewer others", "remove it"),
-    own("train.launch", "cpu_2", "launch/cpu_2.yaml starts 2 processes", "compares all rows"),
+    own("train.launch", "cpu_2", "cpu_2.yaml starts 2 processes", "set train.launch to single"),
     own("train.label_smoothing", 0.1, "about classes, and embeddings have none; remove it"),
     BadInput(
         name="temperature-of-a-custom-loss",
