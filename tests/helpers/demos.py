@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import Any
 
 from temper.demo import server
 from temper.tasks.base import audio
@@ -62,7 +63,7 @@ def demo(task_name: str) -> server.Demo:
     chat = {"task__text": None, "task__messages": "chat"} if "chat" in values else {}
     task, _, _ = samples.load(f"recipes/sample-{task_name}.yaml", **chat)
     task.label_names = list(labels)
-    predictor = SimpleNamespace(
+    predictor: Any = SimpleNamespace(
         task=task,
         settings=SimpleNamespace(task=task.params),
         predict=lambda columns: {name: [value] for name, value in predicted.items()},
