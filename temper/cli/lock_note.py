@@ -23,8 +23,8 @@ def print_if_other(folder: Path) -> None:
     other = other_file(folder)
     if other is not None:
         print(
-            f"{folder} is not the one of {LOCK} ({other} differs), as after a git checkout alone; "
-            "dvc checkout brings that",
+            f"{folder} is not the one of {LOCK} ({other} differs), as after a git checkout alone "
+            "(dvc checkout brings that one), or an edit",
             file=sys.stderr,
         )
 

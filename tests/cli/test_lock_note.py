@@ -44,13 +44,13 @@ def test_the_folder_of_dvc_lock_is_not_mentioned(exported, capsys):
 
 
 def test_another_folder_is_named_with_a_file_that_differs(exported, capsys):
-    """As after `git checkout` without `dvc checkout`."""
+    """As after `git checkout` without `dvc checkout`, or an edit, which `dvc checkout` discards."""
     (exported / "README.md").unlink()  # a link into the cache may be no copy
     (exported / "README.md").write_text("accuracy: 0.9\n")
     lock_note.print_if_other(exported)
     assert capsys.readouterr().err.splitlines()[-1] == (
         "data/export is not the one of dvc.lock (README.md differs), as after a git checkout "
-        "alone; dvc checkout brings that"
+        "alone (dvc checkout brings that one), or an edit"
     )
     (exported / "README.md").unlink()
     assert lock_note.other_file(exported) == "README.md"
