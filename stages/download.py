@@ -108,7 +108,7 @@ def fetch_model(
 
 def print_commit(name: str, revision: str | None, commit: str | None, key: str) -> None:
     """Say which commit a branch or tag of the Hub is at, and how to stay with it."""
-    if revision != commit:
+    if commit is not None and revision != commit:
         print(f"{name} on the Hub is at commit {commit} now; to stay there: {key}.revision")
 
 

@@ -32,36 +32,42 @@ def read(
     """Read a checkpoint's settings, from generation_config.json or, if it is old, config.json.
 
     Args:
-        config: the model's; gets the decoder's first token, if that is a language.
+        config: the model's; gets the token that targets begin with, where it has none or it is a
+            language.
 
     Returns:
-        what it says about tokens, with the overrides of `model.config`; and what is not taken.
+        what it says about tokens, with the overrides of `model.config` that the model has; and what
+        is not taken.
 
     Raises:
-        InputError: generation_config.json cannot be read, or names a token that does not exist.
+        InputError: generation_config.json cannot be read, names a token that does not exist, or
+            begins texts with another token than config.json.
     """
     from transformers import GenerationConfig
     from transformers.utils import CONFIG_NAME, GENERATION_CONFIG_NAME
 
     has_own = (folder / GENERATION_CONFIG_NAME).exists()
     file = folder / (GENERATION_CONFIG_NAME if has_own else CONFIG_NAME)
+    where = f"model {params.name}: {file}"
+    size = config.get_text_config(decoder=True).vocab_size
     options: dict[str, Any] = {"local_files_only": True, "_from_model_config": not has_own}
     try:
         settings = GenerationConfig.from_pretrained(str(folder), file.name, **options)
     except Exception as error:  # transformers raises anything
-        raise InputError(f"model {params.name}: {file}: {first_line(error):.300}") from error
+        raise InputError(f"{where}: {first_line(error):.300}") from error
     found = {k: v for k, v in settings.to_diff_dict().items() if v is not None and v is not False}
     tokens = {k: v for k, v in (found | params.config).items() if k in TOKENS}
     for name, value in tokens.items():
-        if not all(_exists(token, config) for token in _flat(value)):
-            raise InputError(
-                f"model {params.name}: {file}: {name} is {value}; the model has tokens 0 to "
-                f"{config.vocab_size - 1}"
-            )
+        if not all(_exists(token, size) for token in _flat(value)):
+            raise InputError(f"{where}: {name} is {value}; the model has tokens 0 to {size - 1}")
     tokens |= {name: getattr(tokenizer, name) for name in OF_TOKENIZER}
-    further = [end for end in _flat(found.get("eos_token_id", [])) if _exists(end, config)]
+    further = [end for end in _flat(found.get("eos_token_id", [])) if _exists(end, size)]
     if ends := [end for end in further if end != tokenizer.eos_token_id]:
         tokens["eos_token_id"] = [tokenizer.eos_token_id, *ends]
+    if config.is_encoder_decoder:
+        tokens["decoder_start_token_id"] = _set_start(
+            tokens.get("decoder_start_token_id"), config, where
+        )
     generation = GenerationConfig(**tokens)
     if config.is_encoder_decoder and languages.has_languages(tokenizer):
         languages.begin_in(tokenizer.tgt_lang, tokenizer, config, generation)
@@ -75,5 +81,21 @@ def _flat(value: Any) -> list:
     )
 
 
-def _exists(token: Any, config: "PretrainedConfig") -> bool:
-    return type(token) is int and 0 <= token < config.vocab_size
+def _exists(token: Any, size: int) -> bool:
+    return type(token) is int and 0 <= token < size
+
+
+def _set_start(generated: int | None, config: "PretrainedConfig", where: str) -> int | None:
+    """Let targets begin, in training, with the token that generated texts begin with.
+
+    Raises:
+        InputError: they have one each.
+    """
+    learned = getattr(config, "decoder_start_token_id", None)
+    if None not in (generated, learned) and generated != learned:
+        raise InputError(
+            f"{where}: texts begin with token {generated}, and in config.json with {learned}: say "
+            f"which in model.config, as in {{decoder_start_token_id: {learned}}}"
+        )
+    config.decoder_start_token_id = generated if learned is None else learned
+    return config.decoder_start_token_id

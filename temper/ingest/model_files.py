@@ -38,7 +38,7 @@ def check(folder: Path, name: str, *, needs_weights: bool = True) -> bool:
         method = quantization.get("quant_method") if isinstance(quantization, dict) else None
         raise InputError(
             f"model {name}: its weights are quantized ({method or quantization}), which {file} "
-            "says; temper trains in fp32, bf16 or fp16: take the checkpoint that it was made from"
+            "says, and temper does not read those: take the checkpoint that it was made from"
         )
     if needs_weights:
         _check_weights(folder, name)

@@ -94,7 +94,7 @@ def onnx_generate(
     tokens = loading.open_generation_config(folder)
     ends = end_tokens(tokens, tokenizer)
     is_seq2seq = "decoder_input_ids" in {tensor.name for tensor in session.get_inputs()}
-    choose = token_chooser(tokens, settings, is_seq2seq=is_seq2seq)
+    choose = token_chooser(tokens, settings, ends, is_seq2seq=is_seq2seq)
 
     def generate(batch: Batch) -> list[np.ndarray]:
         rows = [ids[mask > 0].tolist() for ids, mask in zip(*batch.values(), strict=True)]
@@ -118,7 +118,7 @@ def onnx_generate(
 
 
 def token_chooser(
-    tokens: "GenerationConfig", settings: Generation, *, is_seq2seq: bool
+    tokens: "GenerationConfig", settings: Generation, ends: list[int], *, is_seq2seq: bool
 ) -> Callable[[int, np.ndarray], list[int]]:
     """Return a function from a step, from 0, and logits (batch, vocabulary) to the next tokens.
 
@@ -128,8 +128,10 @@ def token_chooser(
         InputError: it forbids some only after others.
     """
     first = tokens.forced_bos_token_id if is_seq2seq else None  # as of BART
-    forced = {0: first, settings.max_new_tokens - 1: tokens.forced_eos_token_id}
-    sequences = tokens.bad_words_ids or []
+    forced = {} if first is None else {0: first}
+    if tokens.forced_eos_token_id is not None:  # or several, of which the first is the likeliest
+        forced[settings.max_new_tokens - 1] = int(np.min(tokens.forced_eos_token_id))
+    sequences = [ids for ids in tokens.bad_words_ids or [] if ids not in [[end] for end in ends]]
     if any(len(ids) > 1 for ids in sequences):
         raise InputError(
             "the ONNX graph cannot forbid sequences of tokens (bad_words_ids in "

@@ -158,7 +158,10 @@ def binary_cross_entropy(
 @cache
 def _weights_on(device: torch.device, class_weights: tuple[float, ...] | None) -> Tensor | None:
     """Return weights in fp32, copied once: a CUDA graph cannot record a copy from the host."""
-    return None if class_weights is None else torch.tensor(class_weights, device=device)
+    if class_weights is None:
+        return None
+    with torch.inference_mode(mode=False):  # whoever asks first
+        return torch.tensor(class_weights, device=device)
 
 
 def focal_factor(error: Tensor, gamma: float) -> Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -149,7 +149,7 @@ def check_padding(session: TrainingSession) -> None:
     short, long = int(lengths.argmin()), int(lengths.argmax())
     forward = inference.torch_forward(session.model, task)
     run_batch = inference.logits_runner(forward, validator.collator, task)
-    rows = [validator.dataset[i] | {"draw": (0, i)} for i in (short, long)]
+    rows: list[dict[str, Any]] = [validator.dataset[i] | {"draw": (0, i)} for i in (short, long)]
     alone, beside = run_batch(rows[:1])[0], run_batch(rows)[0]
     if task.is_language_model:  # -log p alone: rounding may make another token the likeliest
         alone, beside = alone[:1], beside[:1]
@@ -158,10 +158,11 @@ def check_padding(session: TrainingSession) -> None:
         custom, ignored = session.custom_class, ""
         if custom is not None:
             ignored = "let its forward leave out what attention_mask leaves out, or "
+        row = int(rows[0].get("example_id", short)) + 1
         name = session.model.config.model_type if custom is None else _model_key(session)
         raise InputError(
             f"tokenize.padding: dynamic would make predictions depend on the batch, for {name} "
-            f"reads padding as it reads text: beside a row of {lengths[long]} tokens, row {short} "
+            f"reads padding as it reads text: beside a row of {lengths[long]} tokens, row {row} "
             f"of validation, of {lengths[short]} tokens, has other outputs (by {difference:.2g}); "
             f"{ignored}set it to max_length"
         )

@@ -60,6 +60,18 @@ def test_overrides_of_the_config_count(base):
     assert found.decoder_start_token_id == 9
 
 
+def test_targets_begin_as_generated_texts_do(base):
+    """With that of config.json, where generation_config.json names none."""
+    _, found = base(generation_config={"max_length": 50})
+    assert found.decoder_start_token_id == 0  # config.json's
+
+
+def test_two_tokens_to_begin_with_are_refused(base):
+    """Training would begin with one and generation with the other; model.config decides."""
+    with pytest.raises(InputError, match=r"token 5, and in config.json with 0: say which in model"):
+        base(generation_config={"decoder_start_token_id": 5})
+
+
 @pytest.mark.parametrize("value", [116, -1, "a", 1.5, True])
 def test_refuses_tokens_that_do_not_exist(base, value):
     """Before anything is trained, with the file and what is allowed."""

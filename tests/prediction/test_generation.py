@@ -1,5 +1,6 @@
 """Generation parameters change what a model writes."""
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -68,7 +69,6 @@ def test_greedy_graph_refuses_beams(writer):
 
 def test_padding_changes_nothing_that_is_written():
     """BART's decoder takes no positions, so padding would move its prompts."""
-    import numpy as np
     import torch
     from transformers import BartConfig, BartForCausalLM
 
@@ -185,6 +185,23 @@ def test_a_further_end_of_a_checkpoint_ends_texts(writer):
     assert writer(ends=[free[3]])[0] == free[: free.index(free[3])]
 
 
+def test_forced_and_forbidden_tokens_at_their_edges():
+    """One step alone, several forced ends, and an end that torch does not forbid either."""
+    settings = schema.Generation(
+        max_new_tokens=1, num_beams=1, length_penalty=1.0, no_repeat_ngram_size=0
+    )
+    logits = np.arange(4.0)[None]
+
+    def chosen(**tokens):
+        config = transformers.GenerationConfig(**tokens)
+        choose = generation.token_chooser(config, settings, [3], is_seq2seq=True)
+        return choose(0, logits.copy())
+
+    assert chosen(forced_bos_token_id=2) == [2]
+    assert chosen(forced_bos_token_id=2, forced_eos_token_id=[3, 1]) == [1]
+    assert chosen(bad_words_ids=[[3], [2]]) == [3]
+
+
 def test_onnx_refuses_to_forbid_sequences_of_tokens():
     """It would have to look back; torch does."""
     tokens = transformers.GenerationConfig(bad_words_ids=[[3], [4, 5]])
@@ -194,4 +211,4 @@ def test_onnx_refuses_to_forbid_sequences_of_tokens():
     with pytest.raises(
         InputError, match=r"bad_words_ids in generation_config.json\): use --engine"
     ):
-        generation.token_chooser(tokens, settings, is_seq2seq=True)
+        generation.token_chooser(tokens, settings, [1], is_seq2seq=True)

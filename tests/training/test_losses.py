@@ -250,3 +250,12 @@ def test_a_loss_above_max_loss_stops_the_run_and_names_the_rows(prepare):
     assert rows == sorted(session.sampler.global_batches(epoch)[at].tolist())
     assert f"checkpoint-{step} is kept" in text
     assert checkpoint.step_of(checkpoint.newest_complete(Path("work/cut"))) == step
+
+
+def test_class_weights_train_after_a_loss_without_gradients():
+    """The weights are copied to a device once, by whoever asks first."""
+    loss = losses.build_loss("cross_entropy", class_weights=[0.25, 0.75])
+    logits, labels = torch.zeros(2, 2, requires_grad=True), torch.tensor([0, 1])
+    with torch.inference_mode():
+        loss(torch.zeros(2, 2), labels)
+    loss(logits, labels).backward()
