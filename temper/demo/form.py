@@ -15,7 +15,7 @@ from temper.params.task_schema import MEDIA, TaskSchema
 from temper.prediction.predictor import Predictor
 from temper.prediction.profile import SCORE
 from temper.prediction.requests import file_bytes
-from temper.serving.service import MAX_CHARACTERS
+from temper.serving.service import MAX_TEXT
 from temper.tasks.base import Task, label_predictions
 
 WHERE = "the form"
@@ -55,9 +55,9 @@ def answer(predictor: Predictor, values: Mapping[str, Any]) -> dict[str, Any]:
         if kind == "texts" and not example[name][0]:
             raise InputError(f"{name} is empty")
         texts = [] if kind in MEDIA else texts_of(example[name][0])
-        if (size := sum(map(len, texts))) > MAX_CHARACTERS:
+        if (size := sum(map(len, texts))) > MAX_TEXT:
             raise InputError(
-                f"{name}: a text of {size:,} characters; at most {MAX_CHARACTERS:,} are read here"
+                f"{name}: a text of {size:,} characters; at most {MAX_TEXT:,} are read here"
             )
     if not any(column[0] for column in example.values()):
         raise InputError(NOTHING)

@@ -14,7 +14,7 @@ from temper.params.task_schema import MEDIA
 from temper.prediction.predictor import Predictor
 
 WHERE = "request"
-MAX_CHARACTERS = 2**20  # of texts that are encoded together: their tokens take a hundred times that
+CHARACTERS_AT_ONCE = 2**20  # encoded together: their tokens take a hundred times that
 
 
 def answer(predictor: Predictor, columns: ColumnBatch, num_rows: int) -> ColumnBatch:
@@ -50,11 +50,11 @@ def answer(predictor: Predictor, columns: ColumnBatch, num_rows: int) -> ColumnB
 
 
 def parts_of(examples: ColumnBatch) -> Iterator[slice]:
-    """Yield the rows to encode together: more of them once their texts exceed `MAX_CHARACTERS`."""
+    """Yield the rows to encode together: a part ends where it has `CHARACTERS_AT_ONCE`."""
     first, size, rows = 0, 0, list(zip(*examples.values(), strict=True))
     for i, row in enumerate(rows):
         size += sum(len(text) for value in row for text in texts_of(value))
-        if size >= MAX_CHARACTERS or i + 1 == len(rows):
+        if size >= CHARACTERS_AT_ONCE or i + 1 == len(rows):
             yield slice(first, i + 1)
             first, size = i + 1, 0
 

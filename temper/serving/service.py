@@ -25,7 +25,7 @@ from temper.tasks.base.arrays import as_rows
 PORT = 8080
 MAX_BODY = 16 * 2**20  # bytes
 MAX_ROWS = 1000  # of a request
-MAX_CHARACTERS = 1_000_000  # of a text
+MAX_TEXT = 1_000_000  # characters
 DRIFT_ROWS = 500  # that are compared with validation together, of one request or more
 HEALTH = ("/health", "/ping")  # MLflow has both
 RECORDS, SPLIT = "dataframe_records", "dataframe_split"
@@ -138,10 +138,10 @@ def check_texts(columns: ColumnBatch) -> None:
     for name, values in columns.items():
         for i, value in enumerate(values):
             parts = value if isinstance(value, list) else [value]
-            if (size := sum(len(str(part)) for part in parts)) > MAX_CHARACTERS:
+            if (size := sum(len(str(part)) for part in parts)) > MAX_TEXT:
                 raise InputError(
                     f"row {i + 1}, column {name!r}: a text of {size:,} characters; at most "
-                    f"{MAX_CHARACTERS:,} are read here, and temper predict reads more"
+                    f"{MAX_TEXT:,} are read here, and temper predict reads more"
                 )
 
 

@@ -58,7 +58,7 @@ def test_rows_without_any_column_lack_the_inputs():
 
 def test_rows_are_encoded_together_up_to_a_number_of_characters(monkeypatch):
     """The tokens of 16 MiB would take gigabytes; the answer has all rows, in their order."""
-    monkeypatch.setattr(requests, "MAX_CHARACTERS", 10)
+    monkeypatch.setattr(requests, "CHARACTERS_AT_ONCE", 10)
     calls = []
 
     def predict(columns: dict[str, list]) -> dict[str, list]:

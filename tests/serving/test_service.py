@@ -130,7 +130,7 @@ def test_a_bad_request_gets_status_400_and_one_line(address, body, reason):
 
 def test_a_text_has_a_limit(address, monkeypatch):
     """Its tokens take a hundred times its size, and minutes."""
-    monkeypatch.setattr(service, "MAX_CHARACTERS", 7)
+    monkeypatch.setattr(service, "MAX_TEXT", 7)
     assert ask(address, {"dataframe_records": [ROW, ROW]})[0] == 200
     for row, name in (({"text": "a" * 8}, "text"), ({"words": ["a" * 4] * 2}, "words")):
         status, found = ask(address, {"dataframe_records": [ROW, ROW | row]})
