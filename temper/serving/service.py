@@ -6,7 +6,7 @@
 import signal
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -14,7 +14,7 @@ from http.server import ThreadingHTTPServer
 from typing import Any
 
 from temper.core.errors import InputError
-from temper.ingest.columns import ColumnBatch
+from temper.ingest.columns import ColumnBatch, find_column, locate_in, read_inputs, texts_of
 from temper.params.task import Embeddings, TaskParams
 from temper.params.task_schema import MEDIA
 from temper.prediction import requests
@@ -50,8 +50,7 @@ class Service:
         """
         inputs = self.predictor.settings.task.inputs
         columns, num_rows = read_columns(request, inputs)
-        texts = [name for name, kind in inputs.items() if kind not in MEDIA and name in columns]
-        check_texts({name: columns[name] for name in texts})
+        check_texts(columns, inputs)
         with self.lock:
             predicted = requests.answer(self.predictor, columns, num_rows)
             self.report_drift()
@@ -129,19 +128,23 @@ def read_columns(request: Any, inputs: Iterable[str]) -> tuple[ColumnBatch, int]
     return columns | {n: [row.get(n) for row in rows] for n in columns if n in read}, len(rows)
 
 
-def check_texts(columns: ColumnBatch) -> None:
+def check_texts(columns: ColumnBatch, inputs: Mapping[str, str]) -> None:
     """Refuse a text whose tokens alone would take gigabytes, and keep other requests waiting.
 
+    Args:
+        inputs: column → type of its values.
+
     Raises:
-        InputError: names its row and column.
+        InputError: names its row and column; also of a value that cannot be converted.
     """
-    for name, values in columns.items():
+    locate = locate_in(requests.WHERE)
+    kinds = {n: k for n, k in inputs.items() if k not in MEDIA and find_column(columns, n)}
+    for name, values in read_inputs(columns, kinds, locate).items():
         for i, value in enumerate(values):
-            parts = value if isinstance(value, list) else [value]
-            if (size := sum(len(str(part)) for part in parts)) > MAX_TEXT:
+            if (size := sum(map(len, texts_of(value)))) > MAX_TEXT:
                 raise InputError(
-                    f"row {i + 1}, column {name!r}: a text of {size:,} characters; at most "
-                    f"{MAX_TEXT:,} are read here, and temper predict reads more"
+                    f"{locate(name)(i)}: a text of {size:,} characters; at most {MAX_TEXT:,} are "
+                    "read here, and temper predict reads more"
                 )
 
 

@@ -134,8 +134,25 @@ def test_a_text_has_a_limit(address, monkeypatch):
     assert ask(address, {"dataframe_records": [ROW, ROW]})[0] == 200
     for row, name in (({"text": "a" * 8}, "text"), ({"words": ["a" * 4] * 2}, "words")):
         status, found = ask(address, {"dataframe_records": [ROW, ROW | row]})
-        reason = f"row 2, column {name!r}: a text of 8 characters; at most 7 are read here, and"
+        reason = (
+            f"request row 2, column {name!r}: a text of 8 characters; at most 7 are read here, and"
+        )
         assert (status, found["error"].startswith(reason)) == (400, True)
+
+
+def test_a_conversation_has_the_characters_of_its_messages(monkeypatch):
+    """Neither those of their roles nor two for a line end; JSON in a text is read as one."""
+    monkeypatch.setattr(service, "MAX_TEXT", 9)
+    inputs = {"chat.turns": "messages"}
+    said = [{"role": "user", "content": "\n" * 8}, {"role": "assistant", "content": "\n"}]
+    more = [*said, {"role": "user", "content": "\n"}]
+    for turns in (more, json.dumps(more)):
+        columns = {"chat": [{"turns": said}, {"turns": turns}]}
+        with pytest.raises(InputError, match=r"row 2, column 'chat\.turns': a text of 10 char"):
+            service.check_texts(columns, inputs)
+        monkeypatch.setattr(service, "MAX_TEXT", 10)
+        service.check_texts(columns, inputs)
+        monkeypatch.setattr(service, "MAX_TEXT", 9)
 
 
 def test_many_connections_at_once_wait_to_be_accepted():
