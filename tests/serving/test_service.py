@@ -144,7 +144,7 @@ def test_a_conversation_has_the_characters_of_its_messages(monkeypatch):
     """Neither those of their roles nor two for a line end; JSON in a text is read as one."""
     monkeypatch.setattr(service, "MAX_TEXT", 9)
     inputs = {"chat.turns": "messages"}
-    said = [{"role": "user", "content": "\n" * 8}, {"role": "assistant", "content": "\n"}]
+    said = [{"role": "user", "content": "\n" * 8}, {"role": "assistant", "content": "a"}]
     more = [*said, {"role": "user", "content": "\n"}]
     for turns in (more, json.dumps(more)):
         columns = {"chat": [{"turns": said}, {"turns": turns}]}
