@@ -90,11 +90,13 @@ def _check_end(
 ) -> None:
     """Check that texts to go on from have no end, and that targets have one.
 
+    A chat template writes all of a conversation; the tokenizer adds nothing to it.
+
     Raises:
         InputError: a text has, or a target has not.
     """
-    writes_on = task.auto_model == "AutoModelForCausalLM"
-    if writes_on and tokenizer("a")["input_ids"][-1] == tokenizer.eos_token_id:
+    writes_on = task.auto_model == "AutoModelForCausalLM" and not _learns_conversations(task)
+    if writes_on and tokenizer("a")["input_ids"][-1:] == [tokenizer.eos_token_id]:
         raise InputError(
             f"model {params.name}: its tokenizer ends every text with {tokenizer.eos_token!r}, "
             "after which a model writes nothing more, and causal_lm ends texts itself: remove the "
@@ -107,6 +109,10 @@ def _check_end(
             f"{tokenizer.eos_token!r}, so that a model would not learn to end its texts: add the "
             f"token to the post_processor of {file}"
         )
+
+
+def _learns_conversations(task: Task) -> bool:
+    return "messages" in task.params.inputs.values()
 
 
 def is_plain_classifier(params: ModelParams, task: Task) -> bool:
@@ -134,7 +140,7 @@ def end_turns(tokenizer: "PreTrainedTokenizerBase", params: ModelParams, task: T
     Raises:
         InputError: see `conversations.find_frame`.
     """
-    if "messages" not in task.params.inputs.values():
+    if not _learns_conversations(task):
         return
     try:
         end = conversations.find_frame(tokenizer).end
