@@ -139,6 +139,7 @@ REWRITTEN = CHATML.replace(
         (CHATML.replace("<|im_end|>", "."), LONG, r"writes '\.\\n' after an answer, which has no"),
         (REWRITTEN, LONG, r"writes answer 3 of a conversation \(system, user, .* otherwise where"),
         (CHATML.replace("assistant\\n", "bot\\n"), LONG, "asks for answers otherwise than it"),
+        ({"a": CHATML, "b": CHATML}, LONG, "multiple chat templates with no default specified"),
     ],
 )
 def test_templates_that_hide_answers_are_refused(tokenizer, template, messages, message):
@@ -147,10 +148,26 @@ def test_templates_that_hide_answers_are_refused(tokenizer, template, messages, 
         encoded(tokenizer, messages)
 
 
-def test_a_template_that_writes_the_date_gives_the_same_tokens_every_day(tokenizer):
-    tokenizer.chat_template = "{{ strftime_now('%d %b %Y') }} " + CHATML
-    row = encoded(tokenizer, say("hello", "good evening"))
-    assert tokenizer.decode(row["input_ids"]).startswith("26 jul 2024")
+@pytest.mark.parametrize(
+    ("call", "date"),
+    [
+        ("'%d %b %Y'", "26 Jul 2024"),
+        ('"%Y-%m-%d"', "2024-07-26"),
+        ("format='%B %d, %Y'", "July 26, 2024"),
+        ("'%A, %Y'", "Friday, 2024"),
+    ],
+)
+def test_a_template_that_writes_the_date_gives_the_same_tokens_every_day(tokenizer, call, date):
+    """In the form that the template asks for, with which the model was trained."""
+    tokenizer.chat_template = "{{ strftime_now(" + call + ") }} " + CHATML
+    text = conversations.render(tokenizer, say("hello"), asks=True)
+    assert text.startswith(f"{date} <|im_start|>")
+
+
+def test_a_date_whose_format_is_computed_is_refused(tokenizer):
+    tokenizer.chat_template = "{{ strftime_now('%d' + ' %b') }} {{ strftime_now('%d') }}" + CHATML
+    with pytest.raises(InputError, match="strftime_now needs its format in quotes, not computed"):
+        conversations.find_frame(tokenizer)
 
 
 def test_a_checkpoint_without_a_template_gets_one_and_its_tokens(tmp_path):

@@ -3,8 +3,11 @@
 An answer has the tokens from where the template asks for it to the token that ends its turn.
 """
 
+import json
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,11 +19,8 @@ from temper.tasks.base.windows import require_fast
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-DATE = (  # for templates that write today's, with which the tokens would change every day
-    "{% macro strftime_now(format) %}"
-    "{{ {'%Y-%m-%d': '2024-07-26', '%d %B %Y': '26 July 2024'}.get(format, '26 Jul 2024') }}"
-    "{% endmacro %}"
-)
+DATE = datetime(2024, 7, 26)  # for templates that write today's: tokens would change every day
+DATE_FORMAT = re.compile(r"""strftime_now\(\s*(?:format\s*=\s*)?(["'])(.*?)\1""")
 PROBE = "Seven."  # an answer, to see what a template writes around one
 FIX = "write one to chat_template.jinja in the model's folder (docs/tasks.md#conversations)"
 
@@ -48,7 +48,7 @@ def render(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], *,
     """
     try:
         template = tokenizer.get_chat_template()  # of several the one that is called default
-        template = DATE + template if "strftime_now" in template else template
+        template = _with_fixed_date(template) if "strftime_now" in template else template
         text: Any = tokenizer.apply_chat_template(
             list(messages), chat_template=template, tokenize=False, add_generation_prompt=asks
         )
@@ -57,6 +57,16 @@ def render(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], *,
             f"the chat template refuses {_describe(messages)}: {' '.join(str(error).split()):.200}"
         ) from None
     return text
+
+
+def _with_fixed_date(template: str) -> str:
+    """Return a template that writes `DATE`; one with a computed format then refuses messages."""
+    dates = {form: DATE.strftime(form) for _, form in DATE_FORMAT.findall(template)}
+    return (
+        "{% macro strftime_now(format) %}{% set dates = " + json.dumps(dates) + " %}"
+        "{{ dates[format] if format in dates else raise_exception('strftime_now needs its format "
+        "in quotes, not computed') }}{% endmacro %}" + template
+    )
 
 
 def find_frame(tokenizer: "PreTrainedTokenizerBase") -> Frame:
