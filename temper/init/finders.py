@@ -38,7 +38,8 @@ def find_roles(columns: Columns, wishes: Wishes) -> Roles:
     for name in [n for n in names if wishes.task in (None, n)]:
         for find in FINDERS[name]:
             roles = find(columns, wishes)
-            if roles is not None and wished <= columns_of(roles, columns):
+            if roles is not None and wished <= (read := columns_of(roles, columns)):
+                prompts.check_conversations(columns, read, name)
                 return roles
     raise InputError(
         f"found no {wishes.task or 'task'} in the columns {listed(columns)}; name columns with "

@@ -3,20 +3,22 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from temper.core.errors import InputError
-from temper.ingest import file_names
+from temper.ingest import file_names, literals
 from temper.ingest.columns import ColumnBatch, is_empty
 from temper.ingest.label_values import label_name
 from temper.tasks.base import audio
+from temper.tasks.base.messages import FORMS
 
 MAX_DISTINCT = 1_000  # values of a column that are counted; a column with more has no labels
 MAX_CELLS = 2_000  # cells of a column that are kept, to measure lengths in tokens
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")  # Thai, Lao, Japanese, Chinese
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( .*)?")
+OBJECTS = re.compile(r"\s*\[\s*\{")  # how a list of them begins
 HOLLOW = re.compile(r"\s*(\[\s*\]|\{[^][]*\[\s*\][^][]*\[\s*\]\s*\})\s*")  # {"text": [], …: []}
 
 
@@ -103,6 +105,13 @@ class ColumnProfile:
         return self.types == {"list"}
 
     @property
+    def holds_conversations(self) -> bool:
+        """Whether cells are lists of objects, at least half of them with a role and its text."""
+        items = [item for cell in self.cells if isinstance(cell, list) for item in cell]
+        keys = [{*item} if isinstance(item, dict) else set() for item in items]
+        return any(2 * sum({*form} <= found for found in keys) >= len(keys) > 0 for form in FORMS)
+
+    @property
     def is_text(self) -> bool:
         """Whether the cells are texts to read rather than names, numbers or dates."""
         if not self.types or not self.types <= {"str"} or self.holds_numbers or self.is_date:
@@ -154,7 +163,21 @@ def profile(batches: Iterable[ColumnBatch]) -> dict[str, ColumnProfile]:
                 f"train, column {name!r}: none of {column.num_cells:,} files can be read as WAV; "
                 f"{column.unread}"
             )
-    return columns
+    return {name: _with_conversations(column) for name, column in columns.items()}
+
+
+def _with_conversations(column: ColumnProfile) -> ColumnProfile:
+    """Return a column of texts with their conversations as lists, where half of them are some."""
+    if "str" not in column.types:
+        return column
+    cells = [
+        literals.parse(cell) if isinstance(cell, str) and OBJECTS.match(cell) else cell
+        for cell in column.cells
+    ]
+    found = zip(column.rows, cells, strict=True)
+    lists = {row: cell for row, cell in found if isinstance(cell, list)}
+    read = replace(column, types={"list"}, counts=Counter(), rows=[*lists], cells=[*lists.values()])
+    return read if 2 * len(lists) >= len(cells) and read.holds_conversations else column
 
 
 def _is_hollow(value: Any) -> bool:

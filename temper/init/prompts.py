@@ -1,12 +1,12 @@
 """Described columns → conversations; or prompts, of one column or several, and completions."""
 
 import shlex
+from collections.abc import Container
 
+from temper.core.errors import InputError
 from temper.init import texts as text_of
 from temper.init.names import PROMPTS, QUESTIONS
-from temper.init.profiles import ColumnProfile
 from temper.init.roles import Columns, Roles, Wishes, make_roles
-from temper.tasks.base.messages import FORMS
 
 ALPACA = ("instruction", "input", "output")
 INSTRUCTION = (  # of Stanford Alpaca, without its first sentence
@@ -16,7 +16,7 @@ INSTRUCTION = (  # of Stanford Alpaca, without its first sentence
 
 def find_conversations(columns: Columns, wishes: Wishes) -> Roles | None:
     """Find a column of messages, unless another column or another task is wished."""
-    names = [name for name, column in columns.items() if holds_conversations(column)]
+    names = [name for name, column in columns.items() if column.holds_conversations]
     wished = {*wishes.text, *filter(None, [wishes.label])}
     if not names or wished - {*names} or wishes.task not in (None, "causal_lm"):
         return None
@@ -31,15 +31,18 @@ def find_conversations(columns: Columns, wishes: Wishes) -> Roles | None:
     return make_roles(columns, task, [name], texts=[name], notes=tuple(notes))
 
 
-def holds_conversations(column: ColumnProfile) -> bool:
-    """Check whether cells are lists of objects with a role, at least half of them with its text."""
-    lists = [cell for cell in column.cells if isinstance(cell, list)]
-    items = [{*item} if isinstance(item, dict) else set() for cell in lists for item in cell]
-    return bool(items) and any(
-        all(role in item for item in items)
-        and 2 * sum(text in item for item in items) >= len(items)
-        for role, text in FORMS
-    )
+def check_conversations(columns: Columns, read: Container[str], task: str) -> None:
+    """Refuse a column of conversations that a task would read as texts.
+
+    Raises:
+        InputError: one of the columns that are read is.
+    """
+    for name in [n for n, c in columns.items() if n in read and c.holds_conversations]:
+        raise InputError(
+            f"column {name!r} holds conversations, which {task} does not read; to "
+            f"learn their answers: --task causal_lm --text {shlex.quote(name)}, without "
+            f"--label; else write what is to be read of them into a column of its own"
+        )
 
 
 def find(columns: Columns, wishes: Wishes) -> Roles | None:

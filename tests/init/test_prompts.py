@@ -1,10 +1,12 @@
 """Prompts with completions, and conversations."""
 
+import json
 import re
 
 import pytest
 from transformers import AutoTokenizer
 
+from temper.core.errors import InputError
 from temper.init import document, finders, prompts, settings
 from temper.init.profiles import profile
 from temper.init.roles import Roles, Wishes
@@ -55,6 +57,48 @@ def test_conversations_are_learned(cell, has_encoder):
     assert (found.unused, found.notes) == (("prompt", "category"), ())
     found = finders.find_roles(profile([rows | {"system": ["be kind"] * 20}]), wishes)
     assert found.notes[0].startswith("system: not read; make it a message of the role system")
+
+
+@pytest.mark.parametrize("written", [json.dumps, str])
+def test_conversations_in_cells_of_text_are_learned_and_measured_as_lists(written):
+    """As CSV has them. A few rows that are none are for `temper check` to name."""
+    chats = [say("hello " * i, "good evening") for i in range(1, 11)]
+    found = profile([{"chat": [written(chat) for chat in chats]}])
+    assert (found["chat"].cells, found["chat"].rows) == (chats, [*range(1, 11)])
+    found = profile([{"chat": ["[{broken", *map(written, chats), "Hello."]}])
+    assert (found["chat"].cells, found["chat"].rows) == (chats, [*range(2, 12)])
+    roles = finders.find_roles(found, Wishes(choose=lambda *_: ""))
+    assert roles.task == {"name": "causal_lm", "messages": "chat"}
+    texts = [f"[see {i}] a text with brackets" for i in range(11)]
+    assert profile([{"chat": [written(chats[0]), *texts]}])["chat"].is_text
+
+
+@pytest.mark.parametrize("message", [{"content": "hello"}, "hello", {"rol": "user", "content": ""}])
+def test_a_malformed_message_hides_no_column_of_conversations(message):
+    """`temper check` names it."""
+    columns = profile([{"chat": [say("hello", "good evening")] * 9 + [[message]]}])
+    roles = finders.find_roles(columns, Wishes(choose=lambda *_: ""))
+    assert roles.task == {"name": "causal_lm", "messages": "chat"}
+
+
+@pytest.mark.parametrize("written", [json.dumps, list])
+@pytest.mark.parametrize(
+    ("wishes", "task"),
+    [
+        ({"text": ("chat",), "task": "masked_lm"}, "masked_lm"),
+        ({"text": ("chat",), "label": "category"}, "sequence_classification"),
+        ({"text": ("title",), "label": "chat", "task": "causal_lm"}, "causal_lm"),
+        ({"text": ("title, chat",), "task": "masked_lm"}, "masked_lm"),
+    ],
+)
+def test_a_column_of_conversations_is_refused_for_other_tasks(written, wishes, task):
+    """They would learn from JSON, braces and all."""
+    chats = [written(say("hello", f"good evening {i}")) for i in range(20)]
+    rows = {"chat": chats, "title": [f"the talk {i}" for i in range(20)]}
+    columns = profile([rows | {"category": ["a", "b"] * 10}])
+    says = f"column 'chat' holds conversations, which {task} does not read; .*--text chat, without"
+    with pytest.raises(InputError, match=says):
+        finders.find_roles(columns, Wishes(choose=lambda *_: "", **wishes))
 
 
 def test_one_of_several_columns_of_conversations_is_asked_for():
