@@ -3,7 +3,10 @@
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
+import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +14,9 @@ from typing import Any
 
 from temper.core import disk, errors
 
+CACHED = re.compile(r"/[0-9a-f]{2}/[0-9a-f]{30}$")  # a file of DVC's cache, wherever that is
+MAX_LINKS = 40  # that Linux follows
+PARTIAL = ".partial-"  # begins the name of a folder with an unfinished file
 TAUGHT_FILE = "teachers.json"  # in data/model and data/export: see training/distillation.py
 
 
@@ -86,26 +92,50 @@ def atomic_dir(path: Path) -> Iterator[Path]:
 def atomic_file(path: Path) -> Iterator[Path]:
     """Yield where to write a file that appears as `path` when the block ends without an error.
 
-    What was there is replaced and not written to: it may be a link into DVC's cache. A device or a
-    pipe, such as /dev/stdout, is written to.
+    What was there is replaced, under the same permissions: see `_replaced_by`.
 
     Raises:
         InputError: the disk is full or the folder takes no file; what was there stays.
     """
-    if path.exists() and not path.is_file():
+    target = _replaced_by(path)
+    if target is None:
         yield path
         return
-    partial = path.with_name(f".partial.{path.name}")
     try:
-        with errors.explain_full_disk(path):
+        with (
+            errors.explain_full_disk(path),
+            tempfile.TemporaryDirectory(prefix=PARTIAL, dir=target.parent) as folder,
+        ):
+            partial = Path(folder, target.name)
             yield partial
-            partial.replace(path)
-    except PermissionError as error:
-        if error.filename != str(partial):
+            if target.exists():  # a cached file of DVC's is read-only
+                partial.chmod(stat.S_IMODE(target.stat().st_mode) | stat.S_IWUSR)
+            partial.replace(target)
+    except OSError as error:
+        if PARTIAL not in str(error.filename):
             raise
         raise errors.InputError(f"{path}: {error.strerror} (its folder)") from None
-    finally:
-        partial.unlink(missing_ok=True)
+
+
+def _replaced_by(path: Path) -> Path | None:
+    """Return the file to replace where `path` is to be written; None where `path` is written to.
+
+    A link's file is replaced, the link itself if it leads into DVC's cache: other commits have the
+    same bytes. A device, a pipe or what a process has open, such as /dev/stdout, is written to.
+    """
+    if path.exists() and not path.is_file():
+        return None
+    for _ in range(MAX_LINKS):
+        if not path.is_symlink():
+            break
+        folder = path.parent.resolve()
+        if folder.is_relative_to("/dev") or folder.is_relative_to("/proc"):
+            return None
+        target = folder / path.readlink()
+        if CACHED.search(target.as_posix()):
+            break
+        path = target
+    return path
 
 
 def replace_text(path: Path, text: str) -> None:
