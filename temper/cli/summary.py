@@ -8,6 +8,7 @@ import os
 import shlex
 import textwrap
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 from rich.console import Console
@@ -62,19 +63,37 @@ def summary() -> None:
             f"values in {repo.LOCK}",
         )
     print_entry("runs", tracking_command())
-    commands = next_commands(parameters, is_edited=bool(edited))
+    stale = stale_keys()
+    if stale:
+        print_entry("stale", f"{EXPORT}, of other values: {', '.join(repo.summarized(stale))}")
+    commands = next_commands(parameters, is_edited=bool(edited or stale))
     print_entry("next", *map(command_line, *zip(*commands, strict=True)))
 
 
 def made_with(now: params.Params) -> params.Params:
-    """Return the parameters that the export was made with; those of now where it cannot be told."""
-    groups = (
-        repo.locked_stages().get("export", {}).get("params", {}).get(params.PARAMS_FILE.as_posix())
-    )
+    """Return the parameters of the scores, and export's; those of now where it cannot be told."""
+    groups = locked_groups("evaluate") | {"export": locked_groups("export").get("export")}
+    groups.pop("export.name", None)  # evaluate depends on that one of export's
     try:
-        return params.Params.model_validate_json(json.dumps(with_current_names(groups or {})[0]))
+        return params.Params.model_validate_json(json.dumps(with_current_names(groups)[0]))
     except ValidationError:  # an earlier version's, or a pipeline of your own
         return now
+
+
+def locked_groups(stage: str) -> dict[str, Any]:
+    """Return the parameters that dvc.lock has of a stage; none where it lacks the stage."""
+    locked = repo.locked_stages().get(stage, {}).get("params", {})
+    return locked.get(params.PARAMS_FILE.as_posix()) or {}
+
+
+def stale_keys() -> list[str]:
+    """List the parameters that evaluate had other values of than export, if it ran alone since."""
+    both = locked_groups("evaluate"), locked_groups("export")
+    shared = both[0].keys() & both[1].keys()  # a pipeline of your own may have few
+    scored, exported = (
+        repo.leaves({"params": {"": {name: groups[name] for name in shared}}}) for groups in both
+    )
+    return repo.changed(scored, exported)
 
 
 def print_entry(name: str, *texts: str) -> None:
@@ -110,8 +129,8 @@ def next_commands(parameters: params.Params, *, is_edited: bool = False) -> list
     """Return commands that work in this state of the repository, in order, and what for.
 
     Args:
-        parameters: that the export was made with.
-        is_edited: whether params.yaml has others by now.
+        parameters: those of the scores.
+        is_edited: whether params.yaml, or the export, has others.
     """
     learning_rate = f"{2 * parameters.train.learning_rate:g}"
     compare = [

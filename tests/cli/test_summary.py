@@ -59,6 +59,14 @@ def lock(stages):
     Path("dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
 
 
+def lock_run(scored, exported):
+    """Lock the parameters of evaluate, as dvc.yaml has them, and of export."""
+    name = {"export.name": exported["export"]["name"]} if "export" in exported else {}
+    groups = {group: values for group, values in scored.items() if group != "export"}
+    made = {"evaluate": groups | name, "export": exported}
+    lock(STAGES | {stage: {"params": {"params.yaml": had}} for stage, had in made.items()})
+
+
 def changed(stage, **parts):
     stages = copy.deepcopy(STAGES)
     stages[stage] |= parts
@@ -89,7 +97,7 @@ def test_shows_scores_sizes_and_next_commands(finished, capsys):
 def test_scores_are_those_of_the_parameters_in_dvc_lock(finished, write_params, capsys):
     """An edit of params.yaml since is named; F1 stays that of the label it was computed for."""
     values = yaml.safe_load(Path("params.yaml").read_text())
-    lock(STAGES | {"export": {"params": {"params.yaml": values}}})
+    lock_run(values, values)
     text = repo.LOCK.read_text()
     assert "1.0e-08" in text
     repo.LOCK.write_text(text.replace("1.0e-08", "1e-08"))  # as DVC writes it, in YAML 1.2
@@ -101,9 +109,29 @@ def test_scores_are_those_of_the_parameters_in_dvc_lock(finished, write_params, 
     assert "f1 is that of equivalent (" in out
     assert "edited     evaluate.positive_label, train.epochs in params.yaml: all above is" in out
     assert "next       dvc repro   # with params.yaml as it is now\n           dvc plots" in out
-    lock(STAGES | {"export": {"params": {"params.yaml": {"seed": 42}}}})  # not all of them
+    lock_run({"seed": 42}, {"seed": 42})  # not all of them
     summary.summary()
     assert "f1 is that of not_equivalent (" in capsys.readouterr().out
+
+
+def test_an_export_may_be_older_than_the_scores(finished, write_params, capsys):
+    """As after `dvc repro evaluate`: the scores are those of evaluate's parameters."""
+    older = yaml.safe_load(Path("params.yaml").read_text())
+    write_params(evaluate__positive_label="not_equivalent")
+    now = yaml.safe_load(Path("params.yaml").read_text())
+    lock_run(now, now)
+    summary.summary()
+    assert "\nstale " not in capsys.readouterr().out
+    lock_run(now, older)
+    summary.summary()
+    out = capsys.readouterr().out
+    assert "f1 is that of not_equivalent (" in out
+    assert "\nedited " not in out
+    assert "stale      data/export, of other values: evaluate.positive_label\n" in out
+    assert "next       dvc repro   # with params.yaml as it is now\n" in out
+    lock_run(now, {"export": now["export"]})  # by a pipeline of one's own
+    summary.summary()
+    assert "\nstale " not in capsys.readouterr().out
 
 
 def test_recommends_only_what_works_now(finished, capsys, monkeypatch):
