@@ -45,13 +45,18 @@ def check_conversations(columns: Columns, read: Container[str], task: str) -> No
         )
 
 
+def is_alpaca(columns: Columns, wishes: Wishes) -> bool:
+    """Check whether there are Alpaca's columns, and no others are wished."""
+    return {*ALPACA} <= {*columns} and not (wishes.text or wishes.label)
+
+
 def find(columns: Columns, wishes: Wishes) -> Roles | None:
     """Find a prompt, of one column or of several, and what completes it."""
     if wishes.label and wishes.task and text_of.is_joined(wishes, columns):
         parts = list(text_of.split(wishes.text[0], columns))
         task = {"name": "causal_lm", "template": text_of.template(parts), "text": wishes.label}
         return make_roles(columns, task, [*parts, wishes.label], texts=[*parts, wishes.label])
-    if {*ALPACA} <= {*columns} and not (wishes.text or wishes.label):
+    if is_alpaca(columns, wishes):
         task = {"name": "causal_lm", "template": INSTRUCTION, "text": "output"}
         return make_roles(columns, task, ALPACA, texts=ALPACA)
     wished = [(name, wishes.label) for name in wishes.text if wishes.label and wishes.task]

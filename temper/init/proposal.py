@@ -213,7 +213,7 @@ def _tokenize(columns: Columns, roles: Roles, model: Model) -> tuple[dict[str, A
     elif task in ("sequence_classification", "token_classification"):
         values["overflow"] = "truncate"
     elif task == "seq2seq_lm":
-        targets = replace(roles, texts=(roles.task["target_text"],))
+        targets = replace(roles, task={}, texts=(roles.task["target_text"],))
         values["max_target_length"], _ = settings.measure(columns, targets, model)
     return values | {"padding": "dynamic"}, how
 

@@ -7,7 +7,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from temper.core.errors import InputError
-from temper.init import document, finders, prompts, settings
+from temper.init import document, finders, prompts, proposal, settings, source
 from temper.init.profiles import profile
 from temper.init.roles import Roles, Wishes
 from tests.helpers.chats import SAMPLE, say, write_model
@@ -40,6 +40,34 @@ def test_short_completions_are_written_by_a_model_that_writes():
     assert found.task == {"name": "causal_lm", "template": template, "text": "output"}
     assert roles(is_encoder=True).task["name"] == "sequence_classification"
     assert roles(has_encoder=False, label="output").task["name"] == "sequence_classification"
+
+
+@pytest.mark.parametrize("wishes", [{"is_encoder_decoder": True}, {"task": "seq2seq_lm"}])
+@pytest.mark.parametrize("outputs", [SUMS["output"], [f"the sum of row {i}" for i in range(40)]])
+def test_alpaca_is_source_and_target_of_an_encoder_with_a_decoder(
+    wishes, outputs, tmp_path, monkeypatch
+):
+    """Whether the outputs are few and short or are texts; both lengths are measured."""
+    columns = profile([SUMS | {"output": outputs}])
+    asked = Wishes(choose=lambda *_: "", **wishes)
+    found = finders.find_roles(columns, asked)
+    assert found.task == {
+        "name": "seq2seq_lm",
+        "problem_type": "summarization",
+        "template": "{instruction}\n{input}",
+        "target_text": "output",
+    }
+    tokenizer = AutoTokenizer.from_pretrained(str(SAMPLE))
+    tokenizer.model_max_length = 512
+    model = settings.Model(name="t5", processor=tokenizer)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sums.csv").write_text("instruction,input,output\n")
+    file = source.find_source("sums.csv", tmp_path / "copies", asked)
+    lengths = proposal.build(file, columns, found, model)[0]["tokenize"]
+    sources = [f"{a}\n{b}" for a, b in zip(SUMS["instruction"], SUMS["input"], strict=True)]
+    for key, texts in (("max_length", sources), ("max_target_length", outputs)):
+        longest = max(len(ids) for ids in tokenizer(texts)["input_ids"])
+        assert longest <= lengths[key] <= max(longest + 7, settings.MIN_LENGTH)
 
 
 HUMAN, GPT = {"from": "human", "value": "hello"}, {"from": "gpt", "value": "good evening"}
