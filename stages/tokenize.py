@@ -34,13 +34,25 @@ def encode_split(
     processor: Any,
     mode: Mode,
     full_lengths: Counter[int],
+    split: str,
 ) -> Iterator[Mapping[str, list]]:
     """Yield encoded columns batch by batch; count rows by full length in `full_lengths`.
 
     A thread encodes the next batch while the caller writes this one.
+
+    Raises:
+        InputError: a row cannot be encoded; names split and row.
     """
-    first = 0
-    for examples, columns in _ahead(lambda x: (x, encode(x, processor, mode=mode)), batches):
+    first = next_first = 0
+
+    def encode_next(examples: dict[str, list]) -> tuple[dict[str, list], dict[str, list]]:
+        nonlocal next_first
+        with errors.naming_rows(split, next_first):
+            columns = encode(examples, processor, mode=mode)
+        next_first += augmentation.num_rows(examples)
+        return examples, columns
+
+    for examples, columns in _ahead(encode_next, batches):
         size = augmentation.num_rows(examples)
         full_lengths.update(columns.pop("full_length"))
         if arrow.AUGMENTED in examples:
@@ -107,13 +119,14 @@ def tokenize(
         is_train = split == "train"
         mode: Mode = "train" if is_train else "evaluate"
         split_augment = augment if is_train else None
-        first = encode(dataset[:1], processor, mode=mode)
+        with errors.naming_rows(str(split)):
+            first = encode(dataset[:1], processor, mode=mode)
         if split_augment is not None:
             first[arrow.AUGMENTED] = [False]
         features = column_types(first, dataset.features, task)
         full_lengths: Counter[int] = Counter()
         batches = augmentation.raw_batches(dataset, split_augment)
-        encoded = encode_split(batches, encode, processor, mode, full_lengths)
+        encoded = encode_split(batches, encode, processor, mode, full_lengths, str(split))
         arrow.write_split(target, str(split), features, encoded)
         report[split] = summarize(full_lengths, task.max_length(processor))
         if p.max_seconds is not None:

@@ -1,6 +1,7 @@
 """Conversations of local files → what the tokenizer's chat template refuses of them."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from temper.check import data_checks
@@ -18,24 +19,35 @@ if TYPE_CHECKING:
 def check(parameters: Params, tokenizer: "PreTrainedTokenizerBase", findings: Findings) -> None:
     """Report the first row of each split that the template refuses.
 
-    A template may look at roles and their order: of each order, one conversation is tried.
+    A template may look at roles and their order: of each order, one conversation is tried. Tokens
+    that make turns are looked for in all.
     """
     p, task = parameters, parameters.task
     is_chat = isinstance(task, CausalLM) and task.messages is not None
     if not is_chat or p.data.source != "files" or findings.mistakes:
         return
+    controls = conversations.control_ids(tokenizer)
     max_length, tried = p.tokenize.max_length or 0, set()
     for split, local in data_checks.find_splits(p, findings).items():
         with findings.at(f"data.files.{split}", f"{p.data.files[split]}: "):
             for where, context, answer in _rows(p, split, local):
+                with _at(where):
+                    whole = conversations.with_answer(context, answer)
+                    conversations.check_contents(tokenizer, controls, whole)
                 order = (*(message["role"] for message in context), answer is None)
                 if order in tried:
                     continue
                 tried.add(order)
-                try:
+                with _at(where):
                     conversations.encode(tokenizer, [context], [answer], max_length)
-                except InputError as error:
-                    raise InputError(f"{where}: {error}") from None
+
+
+@contextmanager
+def _at(where: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def _rows(

@@ -23,7 +23,7 @@ from temper.cli.options import Model, TrustCode
 from temper.cli.pinned import NOT_A_COMMAND
 from temper.cli.without_torch import without_torch
 from temper.core import cores
-from temper.core.errors import InputError
+from temper.core.errors import InputError, naming_rows
 from temper.ingest import local_files
 from temper.ingest.columns import ColumnBatch, num_rows
 from temper.models import light_imports
@@ -200,12 +200,15 @@ def write_predictions(opened: Opened, read: Callable[[], Iterator[Batch]], outpu
     suffix = output.suffix.lower()
     added = [*predict_columns({name: [] for name in inputs})]
     count, types = survey(read(), inputs, added, suffix)
+    first = 0
     with (
         tqdm(total=count, unit="row", unit_scale=True, disable=None) as bar,
         predicted_file.open_output(output, types) as write,
     ):
         for given, examples in chunks(read(), [*types], inputs, chunk_rows):
-            write(given | predict_columns(examples))
+            with naming_rows("--input", first):
+                write(given | predict_columns(examples))
+            first += num_rows(examples)
             bar.update(num_rows(examples))
         if not count:
             write({name: [] for name in types} | predict_columns({name: [] for name in inputs}))

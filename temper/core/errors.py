@@ -27,6 +27,31 @@ class InputError(ValueError):
     """
 
 
+class RowError(InputError):
+    """A mistake in a row of a batch, whose place those name who know where the batch is from."""
+
+    def __init__(self, row: int, message: str):
+        super().__init__(message)
+        self.row = row  # 0: the first one
+
+
+@contextmanager
+def naming_rows(source: str, first_row: int = 0) -> Iterator[None]:
+    """Name the row of a `RowError`.
+
+    Args:
+        source: of the batch, such as a split.
+        first_row: index in the source of the batch's first row.
+
+    Raises:
+        InputError: there was one.
+    """
+    try:
+        yield
+    except RowError as error:
+        raise InputError(f"{source} row {first_row + error.row + 1}: {error}") from None
+
+
 @contextmanager
 def exit_on_input_error() -> Iterator[None]:
     """Print an error that the user can mend and exit with status 1, an interrupt with 130.

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from temper.core.errors import InputError
+from temper.core.errors import InputError, naming_rows
 from temper.ingest.columns import ColumnBatch, get_column, locate_in, read_inputs, texts_of
 from temper.params.task_schema import MEDIA
 from temper.prediction.predictor import Predictor
@@ -42,10 +42,10 @@ def answer(predictor: Predictor, columns: ColumnBatch, num_rows: int) -> ColumnB
         if kind in MEDIA and name in columns
     }
     examples = read_inputs(columns | files, inputs, locate)
-    parts = [
-        predictor.predict({name: values[part] for name, values in examples.items()})
-        for part in (list(parts_of(examples)) or [slice(0)])
-    ]
+    parts = []
+    for part in list(parts_of(examples)) or [slice(0, 0)]:
+        with naming_rows(WHERE, part.start):
+            parts.append(predictor.predict({n: values[part] for n, values in examples.items()}))
     return {name: [*itertools.chain(*(part[name] for part in parts))] for name in parts[0]}
 
 

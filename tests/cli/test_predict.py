@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from temper.cli import input_rows, predict, predicted_file
-from temper.core.errors import InputError
+from temper.core.errors import InputError, RowError
 from temper.tasks.base import audio
 from tests.helpers.archives import columns_of, zipped
 from tests.helpers.export import score
@@ -33,7 +33,7 @@ class Echo:
     def predict(self, columns):
         texts = next(iter(columns.values()))
         if "refuse" in texts:
-            raise InputError("refused")
+            raise RowError(texts.index("refuse"), "refused")
         answers = [text.upper() for text in texts]
         return {"prediction": answers, "entities": [[] for _ in texts]}
 
@@ -433,3 +433,12 @@ def test_keeps_columns_and_order_of_the_input(exported):
     lines = [json.dumps({"sentence1": "a", "sentence2": "b", "n": 1})]
     (found,) = score(exported, "\n".join(lines), "jsonl")
     assert found["n"] == "1"
+
+
+def test_a_row_that_the_model_refuses_is_named(run, monkeypatch):
+    """By its number in all of the input; nothing is written."""
+    monkeypatch.setattr(predict, "CHUNK_ROWS", 2)
+    Path("new.csv").write_text("text\na\nb\nc\nrefuse\n")
+    with pytest.raises(InputError, match=r"^--input row 4: refused$"):
+        run("new.csv")
+    assert not Path("scored.jsonl").exists()

@@ -1,10 +1,9 @@
 """A tokenizer is checked as its texts are encoded."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 from tokenizers import Tokenizer, models, processors
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
 from temper.ingest import base_tokenizer
 from tests.helpers.samples import load
@@ -14,7 +13,7 @@ def check(backend, **changes):
     """Check a tokenizer that ends texts with `</s>`."""
     task, _, _ = load("recipes/sample-causal_lm.yaml", **changes)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>")
-    config = SimpleNamespace(is_encoder_decoder=False)
+    config = PreTrainedConfig()
     base_tokenizer.check_special_tokens(tokenizer, config, Path("m"), task.settings.model, task)
 
 

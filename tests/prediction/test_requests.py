@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from temper.core.errors import InputError
+from temper.core.errors import InputError, RowError
 from temper.prediction import requests
 from temper.tasks.base import audio
 from tests.helpers.samples import load
@@ -73,3 +73,13 @@ def test_rows_are_encoded_together_up_to_a_number_of_characters(monkeypatch):
     assert requests.answer(predictor, columns, 6) == {"prediction": texts}
     assert calls == [2, 1, 2, 1]
     assert requests.answer(predictor, {"text": [], "words": []}, 0) == {"prediction": []}
+    columns["text"] = ["a", "b", "c", "d", "e", "bad"]
+
+    def refuse(columns: dict[str, list]) -> dict[str, list]:
+        if "bad" in columns["text"]:
+            raise RowError(columns["text"].index("bad"), "message 1: no")
+        return predict(columns)
+
+    predictor.predict = refuse
+    with pytest.raises(InputError, match=r"^request row 6: message 1: no$"):
+        requests.answer(predictor, columns, 6)

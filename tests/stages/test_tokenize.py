@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 
 from stages import tokenize
 from temper.core import arrow, artifacts
-from temper.core.errors import InputError
+from temper.core.errors import InputError, RowError
 from temper.tasks.base import registry
 from tests.helpers.samples import Config
 from tests.helpers.tables import read_csv
@@ -66,11 +66,24 @@ def test_batches_keep_their_order_and_errors_their_kind():
     task = SimpleNamespace(encode=lambda x, *_, **__: {"full_length": [1 // n for n in x["n"]]})
     batches = [{"n": [i]} for i in (1, 1, 1, 0, 1)]
     counts = Counter()
-    encoded = tokenize.encode_split(batches, task.encode, None, "train", counts)
+    encoded = tokenize.encode_split(batches, task.encode, None, "train", counts, "train")
     assert [next(encoded), next(encoded), next(encoded)] == [{}] * 3
     assert counts == {1: 3}
     with pytest.raises(ZeroDivisionError):
         next(encoded)
+
+
+def test_a_row_that_cannot_be_encoded_is_named():
+    """By its number in the split, whatever the batches."""
+
+    def encode(columns, *_, **__):
+        if "bad" in columns["text"]:
+            raise RowError(columns["text"].index("bad"), "message 2: no")
+        return {"full_length": [1] * len(columns["text"])}
+
+    batches = [{"text": ["a", "b"]}, {"text": ["c"]}, {"text": ["d", "bad"]}, {"text": ["bad"]}]
+    with pytest.raises(InputError, match=r"^validation row 5: message 2: no$"):
+        list(tokenize.encode_split(batches, encode, None, "train", Counter(), "validation"))
 
 
 @pytest.mark.parametrize(("length", "message"), [(65, "positions for 64 tokens"), (4, "need 5")])

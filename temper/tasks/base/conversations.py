@@ -7,11 +7,12 @@ import json
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from temper.core.errors import InputError
+from temper.core.errors import InputError, RowError
 from temper.tasks.base.arrays import Columns
 from temper.tasks.base.messages import ASSISTANT, SYSTEM, USER, Message
 from temper.tasks.base.windows import require_fast
@@ -94,6 +95,51 @@ def find_frame(tokenizer: "PreTrainedTokenizerBase") -> Frame:
     return Frame(lead, ends[0])
 
 
+def with_answer(context: Sequence[Message], answer: str | None) -> list[Message]:
+    """Return a conversation with its last answer, where there is one."""
+    return [*context, *([{"role": ASSISTANT, "content": answer}] if answer is not None else ())]
+
+
+def control_ids(tokenizer: "PreTrainedTokenizerBase") -> set[int]:
+    """Return the special tokens, and other added ones of which the chat template makes turns.
+
+    An unknown token changes no turn. `<think>` is often no special one, and written in answers.
+    """
+    added, turns = tokenizer.added_tokens_decoder, set()
+    asked: Message = {"role": USER, "content": PROBE}
+    for first in (
+        [],
+        [{"role": SYSTEM, "content": PROBE}],
+    ):  # some templates know no system message
+        with suppress(InputError):
+            answered = [*first, asked, {"role": ASSISTANT, "content": PROBE}, asked]
+            text = render(tokenizer, answered, asks=False)
+            turns |= {*tokenizer(text, add_special_tokens=False)["input_ids"]}
+    turns &= {i for i, token in added.items() if token.content.strip()}
+    special = {i for i, token in added.items() if token.special} | {*tokenizer.all_special_ids}
+    return (special | turns) - {tokenizer.unk_token_id}
+
+
+def check_contents(
+    tokenizer: "PreTrainedTokenizerBase", controls: set[int], messages: Sequence[Message]
+) -> None:
+    """Check that no message ends its turn or begins another one, by a token of `control_ids`.
+
+    Raises:
+        InputError: one does; names the message.
+    """
+    texts = [message["content"] for message in messages]
+    rows = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    for number, (text, ids) in enumerate(zip(texts, rows, strict=True), 1):
+        if found := controls.intersection(ids):
+            token, *_ = sorted(map(str, tokenizer.convert_ids_to_tokens(sorted(found))))
+            raise InputError(
+                f"message {number}: its text has {token!r}, which the model would read as a "
+                f"special token; remove it, or write {f'{token[0]} {token[1:]}'!r}; found "
+                f"{text!r:.80}"
+            )
+
+
 def encode(
     tokenizer: "PreTrainedTokenizerBase",
     contexts: Sequence[Sequence[Message]],
@@ -107,16 +153,19 @@ def encode(
     answer is generated, and its end where it is learned.
 
     Raises:
-        InputError: the template refuses a conversation, or writes its answers otherwise later.
+        RowError: the template refuses a conversation, or writes its answers otherwise later; or
+            see `check_contents`.
     """
-    end, asked, whole = find_frame(tokenizer).end, [], []
-    for context, answer in zip(contexts, answers, strict=True):
-        asked.append(_fit(tokenizer, context, end, max_length))
-        if answer is not None:
-            answered = [*context, {"role": ASSISTANT, "content": answer}]
-            whole.append(_fit(tokenizer, answered, end, max_length))
-        else:
-            whole.append(asked[-1])
+    end, controls, asked, whole = find_frame(tokenizer).end, control_ids(tokenizer), [], []
+    for row, (context, answer) in enumerate(zip(contexts, answers, strict=True)):
+        messages = with_answer(context, answer)
+        try:
+            check_contents(tokenizer, controls, messages)
+            asked.append(_fit(tokenizer, context, end, max_length))
+            answered = asked[-1] if answer is None else _fit(tokenizer, messages, end, max_length)
+        except InputError as error:
+            raise RowError(row, str(error)) from None
+        whole.append(answered)
     return {
         "input_ids": [row.ids[:max_length] for row in whole],
         "answer_mask": [row.is_answer[:max_length] for row in whole],
