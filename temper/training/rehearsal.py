@@ -147,6 +147,8 @@ def check_padding(session: TrainingSession) -> None:
         return
     lengths = np.asarray(validator.dataset["length"][:])
     short, long = int(lengths.argmin()), int(lengths.argmax())
+    if session.padded_length(int(lengths[short])) == session.padded_length(int(lengths[long])):
+        return  # as with tokenize.padding: max_length
     forward = inference.torch_forward(session.model, task)
     run_batch = inference.logits_runner(forward, validator.collator, task)
     rows: list[dict[str, Any]] = [validator.dataset[i] | {"draw": (0, i)} for i in (short, long)]
