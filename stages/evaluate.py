@@ -169,6 +169,9 @@ def main(
             texts.append(decision_table.text_table(decisions))
         run.describe("\n\n".join(table.to_markdown() for table in texts))
         run.log_artifact(target, "evaluation")
+    if num_cut := evaluator.predictor.num_cut:
+        most = evaluator.predictor.input_limit[1]
+        print(f"prompts longer than {most}, which were cut: {num_cut:,}")
     print(report.headline(scores, metrics_module))
 
 

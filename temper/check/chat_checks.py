@@ -39,7 +39,7 @@ def check(parameters: Params, tokenizer: "PreTrainedTokenizerBase", findings: Fi
                     continue
                 tried.add(order)
                 with _at(where):
-                    conversations.encode(tokenizer, [context], [answer], max_length)
+                    conversations.encode(tokenizer, [context], [answer], max_length, max_length)
 
 
 @contextmanager

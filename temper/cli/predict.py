@@ -47,6 +47,7 @@ class Opened(NamedTuple):
     chunk_rows: int
     watch: "Watch | None" = None  # counts rows, to compare them with those of validation
     num_cut: Callable[[], int] = int  # rows so far that were longer than what the model reads
+    limit: str = "tokenize.max_length"  # the name of how much it reads
 
 
 def predict(
@@ -127,10 +128,9 @@ def predict(
         )
     count = write_predictions(opened, read, output)
     if num_cut := opened.num_cut():
-        key = "max_seconds" if "audio" in opened.inputs.values() else "max_length"
         longer, cut = ("is", "it was") if num_cut == 1 else ("are", "they were")
         rows = f"{num_cut:,} of {count:,} row{'s' * (count != 1)}"
-        notes[f"{rows} {longer} longer than tokenize.{key}: {cut} cut"] = None
+        notes[f"{rows} {longer} longer than {opened.limit}: {cut} cut"] = None
     written = predicted_file.describe(output)
     print(*notes, f"wrote {count:,} row{'s' * (count != 1)} to {output}{written}", sep="\n")
     if report_drift(opened.watch, fails=fail_on_drift):
@@ -162,7 +162,8 @@ def open_trained(
     lock_note.print_if_other(model)
     inputs = predictor.settings.task.inputs
     num_cut = partial(getattr, predictor, "num_cut")
-    return Opened(inputs, predictor.predict, CHUNK_ROWS, predictor.watch, num_cut)
+    limit = predictor.input_limit[1]
+    return Opened(inputs, predictor.predict, CHUNK_ROWS, predictor.watch, num_cut, limit)
 
 
 def open_zero_shot(

@@ -68,6 +68,7 @@ class Predictor:
         self.num_cut = 0  # of them, those that were longer than what the model reads
         self.encode = user_code.encoder(task, settings)
         self.processor = processor = parts[1] if parts else registry.load_processor(folder, task)
+        self.input_limit = task.input_limit(processor)  # and its name
         self.collate = task.collator(processor, config)
         if engine == "torch":
             name = getattr(config, "custom_class", None)
@@ -103,9 +104,32 @@ class Predictor:
             first, last = (int(row) for row in np.searchsorted(ids, (start, stop)))
             chunk = features.select(range(first, last))
             chunk_examples = examples.select(range(start, stop))
-            outputs = self.outputs(chunk, self.task.outputs_needed, first)
+            fitted = self._with_room(chunk, chunk_examples)
+            outputs = self.outputs(fitted, self.task.outputs_needed, first)
             predictions = self.task.decode(outputs, chunk, chunk_examples, self.processor)
             yield start, predictions, chunk_examples
+
+    def _with_room(self, features: "Dataset", examples: "Dataset") -> Rows:
+        """Return features with prompts that leave room for what is generated, cut as in `predict`.
+
+        Counts those that did not. Tokenize does not know how many tokens are generated.
+        """
+        names, most = features.features, self.input_limit[0]
+        if "prompt_length" not in names and "prompt_ids" not in names:
+            return features
+        is_fitted = "prompt_ids" in names
+        lengths = map(len, features["prompt_ids"]) if is_fitted else features["prompt_length"]
+        long = [i for i, length in enumerate(lengths) if length > most]
+        self.num_cut += len(long)
+        if not long or not is_fitted:
+            return features
+        cut = examples.select(long)
+        columns = {name: list(cut[name]) for name in self.settings.task.inputs}
+        encoded = self.encode(columns, self.processor, mode="predict")
+        rows = RowList(features.__getitems__([*range(len(features))]))
+        for i, ids in zip(long, encoded["prompt_ids"], strict=True):
+            rows[i] = rows[i] | {"prompt_ids": ids}
+        return rows
 
     def predict(self, columns: dict[str, list]) -> dict[str, list]:
         """Return the columns that `temper predict` adds to raw columns.
@@ -125,8 +149,7 @@ class Predictor:
     def _predict(self, columns: dict[str, list]) -> tuple[RowList, dict[str, list]]:
         """Return the encoded rows and the columns of `predict`."""
         encoded = self.encode(columns, self.processor, mode="predict")
-        most = self.task.max_length(self.processor) or np.inf
-        self.num_cut += sum(length > most for length in encoded.pop("full_length"))
+        self.num_cut += sum(length > self.input_limit[0] for length in encoded.pop("full_length"))
         features, examples = RowList.of_columns(encoded), RowList.of_columns(columns)
         name = self.task.prediction_output
 

@@ -61,12 +61,12 @@ class CausalLM(Task):
 
     def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
         if self.params.messages:
-            contexts = examples[self.params.messages]
+            contexts, most = examples[self.params.messages], self.max_prompt(processor, mode)
             answers = examples.get(ANSWER, [None] * len(contexts))
             max_length = self.settings.tokenize.max_length or 0
-            return conversations.encode(processor, contexts, answers, max_length)
+            return conversations.encode(processor, contexts, answers, max_length, most)
         if not self.packing:
-            return self.encode_prompts(examples, processor)
+            return self.encode_prompts(examples, processor, mode)
         texts = [*self.params.read_text(examples)]
         max_length, end = self.settings.tokenize.max_length or 0, processor.eos_token_id
         if mode == "predict":
@@ -78,7 +78,12 @@ class CausalLM(Task):
         columns = {"input_ids": [[*row, end] for row in ids]}
         return windows.split_blocks(columns, max_length, pack=mode == "train")
 
-    def encode_prompts(self, examples: Columns, tokenizer: Any) -> Columns:
+    def max_prompt(self, tokenizer: Any, mode: Mode) -> int:
+        """Return the most tokens of a prompt; tokenize does not know how many are generated."""
+        is_known = mode == "predict"  # as evaluate encodes longer ones anew
+        return int(self.input_limit(tokenizer)[0] if is_known else self.max_length(tokenizer) or 0)
+
+    def encode_prompts(self, examples: Columns, tokenizer: Any, mode: Mode) -> Columns:
         """Return prompts and, where there are any, their completions and the end token.
 
         With `truncate_column` both fit together in `input_ids`. Texts are generated from
@@ -94,8 +99,9 @@ class CausalLM(Task):
         full_lengths = [len(a) + len(b) for a, b in zip(ids, rest, strict=True)]
         columns: Columns = {}
         if self.params.truncate_column is not None:
-            alone = self.fit(ids, [max_length] * len(ids), examples, tokenizer)
-            columns["prompt_ids"] = [row[:max_length] for row in alone]
+            most = self.max_prompt(tokenizer, mode)
+            alone = self.fit(ids, [most] * len(ids), examples, tokenizer)
+            columns["prompt_ids"] = [row[:most] for row in alone]
             ids = self.fit(ids, [max_length - len(row) for row in rest], examples, tokenizer)
         full = [[*a, *b] for a, b in zip(ids, rest, strict=True)]
         return columns | {
@@ -146,10 +152,15 @@ class CausalLM(Task):
         generation = self.settings.evaluate.generation
         return tokenizer.model_max_length - (generation.max_new_tokens if generation else 0)
 
+    def input_limit(self, processor: Any) -> tuple[float, str]:
+        limit, room = super().input_limit(processor), self.room_for_prompts(processor)
+        name = f"the {room} tokens that evaluate.generation.max_new_tokens leaves room for"
+        return limit if limit[0] <= room else (room, name)
+
     def prompts(self, features: Features, tokenizer: Any) -> Batch:
         """Return the prompts alone, padded on the left; one without tokens begins a text.
 
-        One that leaves no room for what is generated loses its beginning.
+        One without `prompt_ids` that leaves no room for what is generated loses its beginning.
         """
         begin = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
         ids = [

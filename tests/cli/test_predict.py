@@ -24,7 +24,7 @@ ONE, TWO = "id,text\n1,one\n", "text,note,id\ntwo,n2,2\n"  # in another order, w
 class Echo:
     """Answers every text with itself in capitals, and refuses some."""
 
-    watch, num_cut = None, 0
+    watch, num_cut, input_limit = None, 0, (8, "tokenize.max_length")
 
     def __init__(self, inputs):
         self.settings = self.task = self

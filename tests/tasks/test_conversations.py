@@ -36,7 +36,7 @@ def tokenizer(tmp_path_factory):
 def encoded(tokenizer, messages, max_length=1000):
     """Return the features of a conversation that ends with an answer."""
     columns = conversations.encode(
-        tokenizer, [messages[:-1]], [messages[-1]["content"]], max_length
+        tokenizer, [messages[:-1]], [messages[-1]["content"]], max_length, max_length
     )
     (row,) = as_rows(columns)
     return row
@@ -98,7 +98,7 @@ def test_a_conversation_that_is_too_long_loses_its_oldest_questions(tokenizer):
             shorter["answer_mask"],
         )
         assert row["full_length"] == len(whole["input_ids"])
-        asked = conversations.encode(tokenizer, [LONG[:-1]], [None], length)
+        asked = conversations.encode(tokenizer, [LONG[:-1]], [None], length, length)
         assert asked["input_ids"] == asked["prompt_ids"] == [row["prompt_ids"]]
         assert asked["answer_mask"] == [[0] * len(row["prompt_ids"])]
     last = encoded(tokenizer, [LONG[0], *LONG[5:]])
@@ -170,11 +170,11 @@ def test_a_message_that_makes_turns_is_refused(tokenizer, messages, message, is_
     tokenizer.chat_template = CHATML
     with pytest.raises(RowError, match=message) as raised:
         conversations.encode(
-            tokenizer, [say("x"), messages[:-1]], ["y", messages[-1]["content"]], 1000
+            tokenizer, [say("x"), messages[:-1]], ["y", messages[-1]["content"]], 1000, 1000
         )
     assert raised.value.row == 1
     with pytest.raises(RowError):
-        conversations.encode(tokenizer, [messages], [None], 1000)
+        conversations.encode(tokenizer, [messages], [None], 1000, 1000)
 
 
 def test_other_added_tokens_and_unknown_ones_may_be_written():

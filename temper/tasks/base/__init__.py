@@ -4,6 +4,7 @@
 tokens of one feature, `prediction`/`reference` = decoded, one per raw example.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -117,6 +118,11 @@ class Task(ABC):
     def max_length(self, processor: Any) -> int | None:
         """Return the most tokens of a row, or samples of a clip; None: there is no limit."""
         return self.settings.tokenize.max_length
+
+    def input_limit(self, processor: Any) -> tuple[float, str]:
+        """Return the most tokens of a row that is predicted, as `max_length`, and their name."""
+        key = "max_seconds" if self.params.medium == "audio" else "max_length"
+        return self.max_length(processor) or math.inf, f"tokenize.{key}"
 
     def check_length(self, processor: Any, config: "PretrainedConfig | None" = None) -> None:
         """Refuse lengths that the processor, or the model where it is known, cannot take.

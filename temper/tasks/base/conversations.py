@@ -105,19 +105,17 @@ def control_ids(tokenizer: "PreTrainedTokenizerBase") -> set[int]:
 
     An unknown token changes no turn. `<think>` is often no special one, and written in answers.
     """
-    added, turns = tokenizer.added_tokens_decoder, set()
+    added, turns = tokenizer.added_tokens_decoder, set[Any]()
     asked: Message = {"role": USER, "content": PROBE}
-    for first in (
-        [],
-        [{"role": SYSTEM, "content": PROBE}],
-    ):  # some templates know no system message
-        with suppress(InputError):
+    system: Message = {"role": SYSTEM, "content": PROBE}
+    for first in ([], [system]):
+        with suppress(InputError):  # some templates know no system message
             answered = [*first, asked, {"role": ASSISTANT, "content": PROBE}, asked]
             text = render(tokenizer, answered, asks=False)
-            turns |= {*tokenizer(text, add_special_tokens=False)["input_ids"]}
+            turns.update(tokenizer(text, add_special_tokens=False)["input_ids"])
     turns &= {i for i, token in added.items() if token.content.strip()}
     special = {i for i, token in added.items() if token.special} | {*tokenizer.all_special_ids}
-    return (special | turns) - {tokenizer.unk_token_id}
+    return (special | turns).difference([tokenizer.unk_token_id])
 
 
 def check_contents(
@@ -134,9 +132,8 @@ def check_contents(
         if found := controls.intersection(ids):
             token, *_ = sorted(map(str, tokenizer.convert_ids_to_tokens(sorted(found))))
             raise InputError(
-                f"message {number}: its text has {token!r}, which the model would read as a "
-                f"special token; remove it, or write {f'{token[0]} {token[1:]}'!r}; found "
-                f"{text!r:.80}"
+                f"message {number}: its text has {token!r}, which would be read as a special "
+                f"token; remove it, or write {f'{token[0]} {token[1:]}'!r}; found {text!r:.80}"
             )
 
 
@@ -145,12 +142,16 @@ def encode(
     contexts: Sequence[Sequence[Message]],
     answers: Sequence[str | None],
     max_length: int,
+    max_prompt: int,
 ) -> Columns:
     """Return the columns of conversations, each with its last answer where there is one.
 
     One that is too long loses its oldest questions with their answers, as many as it must; the
     system message stays. If the last question alone is too long, it loses its beginning where an
     answer is generated, and its end where it is learned.
+
+    Args:
+        max_prompt: most tokens of what an answer is generated from.
 
     Raises:
         RowError: the template refuses a conversation, or writes its answers otherwise later; or
@@ -161,7 +162,7 @@ def encode(
         messages = with_answer(context, answer)
         try:
             check_contents(tokenizer, controls, messages)
-            asked.append(_fit(tokenizer, context, end, max_length))
+            asked.append(_fit(tokenizer, context, end, max_prompt))
             answered = asked[-1] if answer is None else _fit(tokenizer, messages, end, max_length)
         except InputError as error:
             raise RowError(row, str(error)) from None
@@ -169,7 +170,7 @@ def encode(
     return {
         "input_ids": [row.ids[:max_length] for row in whole],
         "answer_mask": [row.is_answer[:max_length] for row in whole],
-        "prompt_ids": [row.ids[-max_length:] for row in asked],
+        "prompt_ids": [row.ids[-max_prompt:] for row in asked],
         "length": [min(len(row.ids), max_length) for row in whole],
         "full_length": [row.full_length for row in whole],
         "example_id": list(range(len(whole))),
