@@ -35,8 +35,11 @@ def encode_split(
     mode: Mode,
     full_lengths: Counter[int],
     split: str,
+    unlearned: Callable[[dict[str, list], dict[str, list]], object] | None = None,
 ) -> Iterator[Mapping[str, list]]:
     """Yield encoded columns batch by batch; count rows by full length in `full_lengths`.
+
+    `unlearned` is called with raw and encoded columns.
 
     A thread encodes the next batch while the caller writes this one.
 
@@ -53,6 +56,8 @@ def encode_split(
         return examples, columns
 
     for examples, columns in _ahead(encode_next, batches):
+        if unlearned is not None:
+            unlearned(examples, columns)
         size = augmentation.num_rows(examples)
         full_lengths.update(columns.pop("full_length"))
         if arrow.AUGMENTED in examples:
@@ -126,9 +131,15 @@ def tokenize(
         features = column_types(first, dataset.features, task)
         full_lengths: Counter[int] = Counter()
         batches = augmentation.raw_batches(dataset, split_augment)
-        encoded = encode_split(batches, encode, processor, mode, full_lengths, str(split))
+        unlearned: list[int] = []
+        encoded = encode_split(
+            *(batches, encode, processor, mode, full_lengths, str(split)),
+            lambda *columns, counts=unlearned: counts.append(task.num_unlearned(*columns)),
+        )
         arrow.write_split(target, str(split), features, encoded)
         report[split] = summarize(full_lengths, task.max_length(processor))
+        if any(unlearned):
+            report[split]["without_answer"] = sum(unlearned)
         if p.max_seconds is not None:
             report[split]["sampling_rate"] = processor.sampling_rate
     if augment is not None:
@@ -165,6 +176,11 @@ def main(
             f"{size}, {tokens}, longest {longest}, "
             f"{summary['truncated']:,} truncated ({summary['truncated_share']:.1%})"
         )
+        if unlearned := summary.get("without_answer"):
+            print(
+                f"{split}: in {unlearned:,} of these rows the question alone fills "
+                "tokenize.max_length, and no answer is learned"
+            )
     for method, counts in augmented.items():
         print(f"augmentation by {method}: added {counts['made']} of {counts['wanted']} rows")
 

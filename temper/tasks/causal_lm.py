@@ -52,12 +52,20 @@ class CausalLM(Task):
         self.outputs_needed = ("logits",) if self.packing else ("logits", "tokens")
 
     def is_labelled(self, features: "Dataset") -> bool:
-        if self.packing:
-            return True
+        return self.packing or any(self.learned(features[:1000]))
+
+    def learned(self, columns: Columns) -> list[bool]:
+        """Say of each row whether there is something of an answer or completion in it."""
         if self.params.messages:
-            return any(map(any, features["answer_mask"][:1000]))
-        lengths = zip(features["length"][:1000], features["prompt_length"][:1000], strict=True)
-        return any(length > prompt_length for length, prompt_length in lengths)
+            return [any(mask) for mask in columns["answer_mask"]]
+        lengths = zip(columns["length"], columns["prompt_length"], strict=True)
+        return [length > prompt_length for length, prompt_length in lengths]
+
+    def num_unlearned(self, examples: Columns, columns: Columns) -> int:
+        if self.packing or (targets := examples.get(self.params.target[0])) is None:
+            return 0
+        pairs = zip(targets, self.learned(columns), strict=False)  # a custom encode may have more
+        return sum(target is not None and not learned for target, learned in pairs)
 
     def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
         if self.params.messages:

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from temper.core.errors import InputError
+from temper.params.task import ANSWER
 from temper.prediction import generation
+from tests.helpers.chats import say, write_model
 from tests.helpers.samples import ODD, load
 
 
@@ -81,3 +83,20 @@ def test_what_is_generated_fits_the_models_positions():
     task, *_ = load("recipes/sample-causal_lm.yaml", **changes, evaluate__generation=generate)
     with pytest.raises(InputError, match=r"max_new_tokens leaves no room for a prompt: .* for 128"):
         task.check_length(tokenizer)
+
+
+def test_rows_whose_question_leaves_no_room_for_an_answer_are_counted(tmp_path):
+    """Of conversations and of prompts; a row without an answer has none to lose."""
+    tokenizer = AutoTokenizer.from_pretrained(str(write_model(tmp_path / "model")))
+    length = {"tokenize__max_length": 20}
+    task, *_ = load(
+        "recipes/sample-causal_lm.yaml", task__text=None, task__messages="chat", **length
+    )
+    chats = [say("hello"), say("one two " * 20), say("one two " * 20)]
+    given = {"chat": chats, ANSWER: ["yes", "no", None]}
+    assert task.num_unlearned(given, task.encode(given, tokenizer, mode="train")) == 1
+    task, *_ = load("recipes/sample-causal_lm.yaml", task__prompt="q", task__text="a", **length)
+    given = {"q": ["hello", "one two " * 20], "a": ["yes", "no"]}
+    assert task.num_unlearned(given, task.encode(given, tokenizer, mode="train")) == 1
+    task, *_ = load("recipes/sample-causal_lm.yaml", task__text="q", **length)
+    assert task.num_unlearned(given, task.encode(given, tokenizer, mode="train")) == 0

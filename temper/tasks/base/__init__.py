@@ -147,6 +147,10 @@ class Task(ABC):
             example may become several features.
         """
 
+    def num_unlearned(self, examples: Columns, columns: Columns) -> int:
+        """Count the rows with a target of which none of it is left in their encoded columns."""
+        return 0
+
     @abstractmethod
     def collate(self, rows: Features, processor: Any, config: "PretrainedConfig") -> Batch:
         """Return features as a batch of numpy arrays; `config` is the model's."""
