@@ -10,6 +10,8 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,18 +30,25 @@ Result = TypeVar("Result")
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
 
 
+@dataclass
+class Counts:
+    """What is counted of the rows of a split."""
+
+    full_lengths: Counter[int] = field(default_factory=Counter)
+    unlearned: int = 0  # rows of whose target nothing is left
+
+
 def encode_split(
     batches: Iterable[dict[str, list]],
-    encode: Callable[..., dict[str, list]],
-    processor: Any,
-    mode: Mode,
-    full_lengths: Counter[int],
+    encode: Callable[[dict[str, list]], dict[str, list]],
+    num_unlearned: Callable[[dict[str, list], dict[str, list]], int],
     split: str,
-    unlearned: Callable[[dict[str, list], dict[str, list]], object] | None = None,
+    counts: Counts,
 ) -> Iterator[Mapping[str, list]]:
-    """Yield encoded columns batch by batch; count rows by full length in `full_lengths`.
+    """Yield encoded columns batch by batch; count their rows.
 
-    `unlearned` is called with raw and encoded columns.
+    Args:
+        num_unlearned: of raw and encoded columns, as `Task.num_unlearned`.
 
     A thread encodes the next batch while the caller writes this one.
 
@@ -51,15 +60,14 @@ def encode_split(
     def encode_next(examples: dict[str, list]) -> tuple[dict[str, list], dict[str, list]]:
         nonlocal next_first
         with errors.naming_rows(split, next_first):
-            columns = encode(examples, processor, mode=mode)
+            columns = encode(examples)
         next_first += augmentation.num_rows(examples)
         return examples, columns
 
     for examples, columns in _ahead(encode_next, batches):
-        if unlearned is not None:
-            unlearned(examples, columns)
         size = augmentation.num_rows(examples)
-        full_lengths.update(columns.pop("full_length"))
+        counts.unlearned += num_unlearned(examples, columns)
+        counts.full_lengths.update(columns.pop("full_length"))
         if arrow.AUGMENTED in examples:
             marks = examples[arrow.AUGMENTED]
             columns[arrow.AUGMENTED] = [marks[i] for i in columns.get("example_id", range(size))]
@@ -124,22 +132,18 @@ def tokenize(
         is_train = split == "train"
         mode: Mode = "train" if is_train else "evaluate"
         split_augment = augment if is_train else None
+        encode_rows = partial(encode, processor=processor, mode=mode)
         with errors.naming_rows(str(split)):
-            first = encode(dataset[:1], processor, mode=mode)
+            first = encode_rows(dataset[:1])
         if split_augment is not None:
             first[arrow.AUGMENTED] = [False]
         features = column_types(first, dataset.features, task)
-        full_lengths: Counter[int] = Counter()
-        batches = augmentation.raw_batches(dataset, split_augment)
-        unlearned: list[int] = []
-        encoded = encode_split(
-            *(batches, encode, processor, mode, full_lengths, str(split)),
-            lambda *columns, counts=unlearned: counts.append(task.num_unlearned(*columns)),
-        )
+        batches, counts = augmentation.raw_batches(dataset, split_augment), Counts()
+        encoded = encode_split(batches, encode_rows, task.num_unlearned, str(split), counts)
         arrow.write_split(target, str(split), features, encoded)
-        report[split] = summarize(full_lengths, task.max_length(processor))
-        if any(unlearned):
-            report[split]["without_answer"] = sum(unlearned)
+        report[split] = summarize(counts.full_lengths, task.max_length(processor))
+        if counts.unlearned:
+            report[split]["without_answer"] = counts.unlearned
         if p.max_seconds is not None:
             report[split]["sampling_rate"] = processor.sampling_rate
     if augment is not None:

@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -63,12 +62,14 @@ def test_quantiles_are_those_of_all_lengths():
 
 def test_batches_keep_their_order_and_errors_their_kind():
     """Encoding runs in a thread, one batch ahead."""
-    task = SimpleNamespace(encode=lambda x, *_, **__: {"full_length": [1 // n for n in x["n"]]})
-    batches = [{"n": [i]} for i in (1, 1, 1, 0, 1)]
-    counts = Counter()
-    encoded = tokenize.encode_split(batches, task.encode, None, "train", counts, "train")
+    batches, counts = [{"n": [i]} for i in (1, 1, 1, 0, 1)], tokenize.Counts()
+
+    def encode(columns):
+        return {"full_length": [1 // n for n in columns["n"]]}
+
+    encoded = tokenize.encode_split(batches, encode, lambda *_: 2, "train", counts)
     assert [next(encoded), next(encoded), next(encoded)] == [{}] * 3
-    assert counts == {1: 3}
+    assert counts == tokenize.Counts(Counter({1: 3}), unlearned=6)
     with pytest.raises(ZeroDivisionError):
         next(encoded)
 
@@ -76,14 +77,15 @@ def test_batches_keep_their_order_and_errors_their_kind():
 def test_a_row_that_cannot_be_encoded_is_named():
     """By its number in the split, whatever the batches."""
 
-    def encode(columns, *_, **__):
+    def encode(columns):
         if "bad" in columns["text"]:
             raise RowError(columns["text"].index("bad"), "message 2: no")
         return {"full_length": [1] * len(columns["text"])}
 
     batches = [{"text": ["a", "b"]}, {"text": ["c"]}, {"text": ["d", "bad"]}, {"text": ["bad"]}]
+    encoded = tokenize.encode_split(batches, encode, lambda *_: 0, "validation", tokenize.Counts())
     with pytest.raises(InputError, match=r"^validation row 5: message 2: no$"):
-        list(tokenize.encode_split(batches, encode, None, "train", Counter(), "validation"))
+        list(encoded)
 
 
 @pytest.mark.parametrize(("length", "message"), [(65, "positions for 64 tokens"), (4, "need 5")])
