@@ -33,7 +33,9 @@ def summary() -> None:
         if not path.exists():
             raise InputError(f"{path} does not exist; run dvc repro")
     now = params.load()
-    parameters = made_with(now)
+    stages = repo.locked_stages()
+    scored, exported = (locked_groups(stages, name) for name in ("evaluate", "export"))
+    parameters = made_with(scored, exported, now)
     edited = repo.changed(params.flatten(parameters), params.flatten(now))
     metrics = artifacts.read_json(METRICS)
     report.text_table(metrics, parameters.task.metrics).print(Console())
@@ -63,16 +65,23 @@ def summary() -> None:
             f"values in {repo.LOCK}",
         )
     print_entry("runs", tracking_command())
-    stale = stale_keys()
+    stale = stale_keys(scored, exported)
     if stale:
         print_entry("stale", f"{EXPORT}, of other values: {', '.join(repo.summarized(stale))}")
     commands = next_commands(parameters, is_edited=bool(edited or stale))
     print_entry("next", *map(command_line, *zip(*commands, strict=True)))
 
 
-def made_with(now: params.Params) -> params.Params:
-    """Return the parameters of the scores, and export's; those of now where it cannot be told."""
-    groups = locked_groups("evaluate") | {"export": locked_groups("export").get("export")}
+def made_with(
+    scored: dict[str, Any], exported: dict[str, Any], now: params.Params
+) -> params.Params:
+    """Return the parameters of the scores, and export's; those of now where it cannot be told.
+
+    Args:
+        scored: evaluate's groups, see `locked_groups`.
+        exported: export's.
+    """
+    groups = scored | {"export": exported.get("export")}
     groups.pop("export.name", None)  # evaluate depends on that one of export's
     try:
         return params.Params.model_validate_json(json.dumps(with_current_names(groups)[0]))
@@ -80,20 +89,20 @@ def made_with(now: params.Params) -> params.Params:
         return now
 
 
-def locked_groups(stage: str) -> dict[str, Any]:
+def locked_groups(stages: dict[str, Any], name: str) -> dict[str, Any]:
     """Return the parameters that dvc.lock has of a stage; none where it lacks the stage."""
-    locked = repo.locked_stages().get(stage, {}).get("params", {})
+    locked = stages.get(name, {}).get("params", {})
     return locked.get(params.PARAMS_FILE.as_posix()) or {}
 
 
-def stale_keys() -> list[str]:
+def stale_keys(scored: dict[str, Any], exported: dict[str, Any]) -> list[str]:
     """List the parameters that evaluate had other values of than export, if it ran alone since."""
-    both = locked_groups("evaluate"), locked_groups("export")
-    shared = both[0].keys() & both[1].keys()  # a pipeline of your own may have few
-    scored, exported = (
-        repo.leaves({"params": {"": {name: groups[name] for name in shared}}}) for groups in both
+    shared = scored.keys() & exported.keys()  # a pipeline of your own may have few
+    before, now = (
+        repo.leaves({"params": {"": {name: groups[name] for name in shared}}})
+        for groups in (scored, exported)
     )
-    return repo.changed(scored, exported)
+    return repo.changed(before, now)
 
 
 def print_entry(name: str, *texts: str) -> None:
