@@ -16,6 +16,12 @@ from tests.helpers.samples import SEQ2SEQ, load
 SPOKEN = ["we meet at ten past three on day nine of May", "a ticket for day two of June"]
 
 
+def greedy(max_new_tokens: int) -> schema.Generation:
+    return schema.Generation(
+        max_new_tokens=max_new_tokens, num_beams=1, length_penalty=1.0, no_repeat_ngram_size=0
+    )
+
+
 @pytest.fixture(scope="module")
 def writer():
     """Return a function from generation parameters to what a T5 of random weights writes."""
@@ -79,9 +85,7 @@ def test_padding_changes_nothing_that_is_written():
     model = BartForCausalLM(config)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
-    settings = schema.Generation(
-        max_new_tokens=8, num_beams=1, length_penalty=1.0, no_repeat_ngram_size=0
-    )
+    settings = greedy(8)
     write = generation.torch_generate(model, settings, processor)
     prompts = [{"input_ids": [5, 6, 7, 8, 9, 10, 11], "length": 7}, {"input_ids": [9], "length": 1}]
     together = write(task.prompts(prompts, processor))
@@ -100,9 +104,7 @@ def test_generates_with_a_cache_though_the_checkpoint_says_not():
         lengths.append(kwargs["input_ids"].shape[1])
 
     model.get_decoder().register_forward_pre_hook(note_length, with_kwargs=True)
-    settings = schema.Generation(
-        max_new_tokens=5, num_beams=1, length_penalty=1.0, no_repeat_ngram_size=0
-    )
+    settings = greedy(5)
     write = generation.torch_generate(model, settings, processor)
     rows = as_rows(task.encode({"spoken": SPOKEN}, processor, mode="predict"))
     write(task.prompts(rows, processor))
@@ -123,9 +125,7 @@ def test_a_start_token_that_is_padding_has_no_place_among_the_tokens():
     task, processor, _ = load(SEQ2SEQ)
     rows = as_rows(task.encode({"spoken": SPOKEN[:1]}, processor, mode="predict"))
     batch = task.prompts(rows, processor)
-    settings = schema.Generation(
-        max_new_tokens=8, num_beams=1, length_penalty=1.0, no_repeat_ngram_size=0
-    )
+    settings = greedy(8)
     (found,) = generation.torch_generate(model, settings, processor)(batch)
     inputs = {name: torch.from_numpy(values) for name, values in batch.items()}
     ids = [0]
@@ -156,9 +156,7 @@ def test_onnx_forces_and_forbids_the_tokens_that_torch_does(recipe, tokens, tmp_
     model = getattr(transformers, task.auto_model).from_config(config)
     columns = {"spoken": SPOKEN, "written": ["one", "two"]}
     rows = as_rows(task.encode(columns, processor, mode="train"))
-    settings = schema.Generation(
-        max_new_tokens=12, num_beams=1, length_penalty=1.0, no_repeat_ngram_size=0
-    )
+    settings = greedy(12)
 
     def written(generate):
         return [ids.tolist() for ids in generate(task.prompts(rows, processor))]
@@ -187,9 +185,7 @@ def test_a_further_end_of_a_checkpoint_ends_texts(writer):
 
 def test_forced_and_forbidden_tokens_at_their_edges():
     """One step alone, several forced ends, and an end that torch does not forbid either."""
-    settings = schema.Generation(
-        max_new_tokens=1, num_beams=1, length_penalty=1.0, no_repeat_ngram_size=0
-    )
+    settings = greedy(1)
     logits = np.arange(4.0)[None]
 
     def chosen(**tokens):
@@ -205,9 +201,7 @@ def test_forced_and_forbidden_tokens_at_their_edges():
 def test_onnx_refuses_to_forbid_sequences_of_tokens():
     """It would have to look back; torch does."""
     tokens = transformers.GenerationConfig(bad_words_ids=[[3], [4, 5]])
-    settings = schema.Generation(
-        max_new_tokens=5, num_beams=1, length_penalty=1.0, no_repeat_ngram_size=0
-    )
+    settings = greedy(5)
     with pytest.raises(
         InputError, match=r"bad_words_ids in generation_config.json\): use --engine"
     ):
