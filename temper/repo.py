@@ -1,5 +1,6 @@
 """Git and DVC on this repository: their commands, and how two versions of dvc.lock differ."""
 
+import json
 import os
 import re
 import subprocess
@@ -210,3 +211,20 @@ def leaves(stage: dict[str, Any]) -> dict[str, Any]:
 def changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """List the keys that were added, removed or have another value, sorted."""
     return sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+
+
+def cached_files(cache: Path, md5: str | None) -> dict[str, str] | None:
+    """Return the md5 of each file of an output by its path below it; None where unknown."""
+    if md5 is None:
+        return {}
+    if not cache_path(cache, md5).exists():
+        return None
+    if not md5.endswith(".dir"):
+        return {"": md5}
+    listing = cache_path(cache, md5).read_text(encoding="utf-8")
+    return {f["relpath"]: f["md5"] for f in json.loads(listing)}
+
+
+def cache_path(cache: Path, md5: str) -> Path:
+    """Return the path of the bytes with this hash in DVC's cache."""
+    return cache / "files/md5" / md5[:2] / md5[2:]

@@ -6,13 +6,12 @@ second to tell; this compares the folder's small files, among them the card with
 
 import configparser
 import hashlib
-import json
 import re
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-from temper.repo import LOCK
+from temper.repo import LOCK, cached_files
 
 DVC = Path(".dvc")
 MAX_SIZE = 2**20  # bytes of a file that is compared
@@ -37,15 +36,14 @@ def other_file(folder: Path) -> str | None:
     with suppress(OSError, ValueError, configparser.Error):
         path = re.escape(folder.resolve().relative_to(Path.cwd().resolve()).as_posix())
         locked = re.findall(
-            rf"^ +- path: {path}\n +hash: md5\n +md5: (\w\w)(\w+\.dir)$",
+            rf"^ +- path: {path}\n +hash: md5\n +md5: (\w+\.dir)$",
             LOCK.read_text(encoding="utf-8"),
             re.MULTILINE,
         )
         if locked and folder.is_dir():
-            listed = cache().joinpath("files", "md5", *locked[-1]).read_text(encoding="utf-8")
-            for file in json.loads(listed):
-                if is_other(folder / file["relpath"], file["md5"]):
-                    return file["relpath"]
+            for name, md5 in (cached_files(cache(), locked[-1]) or {}).items():
+                if is_other(folder / name, md5):
+                    return name
     return None
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from temper import repo
-from temper.compare import file_diff
 from temper.core import artifacts
 from temper.repo import LOCK, changed, hashes, leaves
 from temper.tracking import store
@@ -68,8 +67,8 @@ def moved_revisions(
 def origin_of(stage: dict[str, Any], cache: Path) -> dict[str, Any]:
     """Return the summary.json among a locked stage's outputs; {} where the cache lacks it."""
     for md5 in hashes(stage, "outs").values():
-        summary = (file_diff.files(cache, md5) or {}).get("summary.json")
-        if summary is not None and (path := file_diff.cache_path(cache, summary)).exists():
+        summary = (repo.cached_files(cache, md5) or {}).get("summary.json")
+        if summary is not None and (path := repo.cache_path(cache, summary)).exists():
             return artifacts.read_json(path)
     return {}
 
@@ -88,9 +87,9 @@ def changed_environment(weights: list[Path], clone: Path) -> list[str]:
 def trained_weights(committed: Stages, cache: Path) -> list[Path]:
     """List the committed train stage's weight files in the cache; [] where they are missing."""
     paths = [
-        file_diff.cache_path(cache, file_md5)
+        repo.cache_path(cache, file_md5)
         for md5 in hashes(committed.get("train", {}), "outs").values()
-        for name, file_md5 in sorted((file_diff.files(cache, md5) or {}).items())
+        for name, file_md5 in sorted((repo.cached_files(cache, md5) or {}).items())
         if name.endswith(".safetensors") and "/" not in name
     ]
     return [path for path in paths if path.exists()]

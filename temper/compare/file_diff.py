@@ -9,7 +9,7 @@ from typing import Any
 
 from temper.core import csv_file
 from temper.evaluation.text_tables import truncate
-from temper.repo import changed, hashes
+from temper.repo import cache_path, cached_files, changed, hashes
 
 MAX_FILES = 5
 MAX_CHARACTERS = 60  # of a value
@@ -30,7 +30,8 @@ def differences(
     old, new = hashes(before, "outs"), hashes(now, "outs")
     lines = []
     for out in changed(old, new):
-        old_files, new_files = files(old_cache, old.get(out)), files(new_cache, new.get(out))
+        old_files = cached_files(old_cache, old.get(out))
+        new_files = cached_files(new_cache, new.get(out))
         if old_files is None or new_files is None:
             lines.append(f"{out}: {UNKNOWN}")
             continue
@@ -47,22 +48,6 @@ def differences(
         if len(names) > MAX_FILES:
             lines.append(f"{out}: {len(names) - MAX_FILES} more files")
     return lines
-
-
-def files(cache: Path, md5: str | None) -> dict[str, str] | None:
-    """Return the md5 of each file of an output by its path below it; None where unknown."""
-    if md5 is None:
-        return {}
-    if not cache_path(cache, md5).exists():
-        return None
-    if not md5.endswith(".dir"):
-        return {"": md5}
-    return {f["relpath"]: f["md5"] for f in json.loads(cache_path(cache, md5).read_text())}
-
-
-def cache_path(cache: Path, md5: str) -> Path:
-    """Return the path of the bytes with this hash in DVC's cache."""
-    return cache / "files/md5" / md5[:2] / md5[2:]
 
 
 def describe(suffix: str, before: Path, now: Path) -> str:

@@ -8,12 +8,11 @@ import pytest
 import yaml
 from dvc.repo import Repo
 from dvc.repo.add import add
-from dvc.repo.reproduce import reproduce
 
 from temper import repo
 from temper.cli import origin, verify, verify_causes
-from temper.compare import file_diff
 from temper.core.errors import InputError
+from tests.helpers.repository import make_result
 
 
 def test_stages_are_rebuilt_in_the_order_of_the_pipeline():
@@ -106,7 +105,7 @@ def test_names_a_branch_that_moved_on_the_hub(tmp_path):
 
 
 def write(cache: Path, md5: str, value: object) -> None:
-    path = file_diff.cache_path(cache, md5)
+    path = repo.cache_path(cache, md5)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value))
 
@@ -116,13 +115,7 @@ def test_a_path_may_have_letters_that_are_not_ascii(tmp_path, monkeypatch):
     root = tmp_path / "jörg"
     root.mkdir()
     monkeypatch.chdir(root)
-    Path("dvc.yaml").write_text("stages: {train: {cmd: 'echo 1 > model', outs: [model]}}\n")
-    Path(".gitignore").write_text("model\n.dvc/cache\n.dvc/tmp\n")
-    with Repo.init(no_scm=True) as opened:
-        reproduce(opened)
-        cache = Path(opened.cache.local_cache_dir)
-    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "result"]):
-        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=b", *words], check=True)
+    cache = make_result(root)
     committed = repo.locked_stages() | {"export": {"deps": [{"path": "model", "md5": "1"}]}}
     clone = tmp_path / "scratch" / "clone"
     verify.make_clone(clone, committed, ["export"], cache)

@@ -79,6 +79,22 @@ def start_repository(folder: Path) -> None:
     commit(folder, "start")
 
 
+def make_result(folder: Path) -> Path:
+    """Run a pipeline of one stage in the working directory, and commit it; return the cache."""
+    from dvc.repo import Repo
+    from dvc.repo.reproduce import reproduce
+
+    (folder / "dvc.yaml").write_text("stages: {train: {cmd: 'echo 1 > model', outs: [model]}}\n")
+    (folder / ".gitignore").write_text("model\n.dvc/cache\n.dvc/tmp\n")
+    with Repo.init(no_scm=True) as opened:
+        reproduce(opened)
+        cache = Path(opened.cache.local_cache_dir)
+    for command in ("git init -q", *USER):
+        run(folder, command)
+    commit(folder, "result")
+    return cache
+
+
 def variables(folder: Path, **more: str) -> dict[str, str]:
     """Return the environment for a command in a copy: its own code, nothing of the tests'."""
     return environment(**{"PYTHONPATH": str(folder)} | more)

@@ -4,12 +4,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import yaml
-from dvc.repo import Repo
-from dvc.repo.reproduce import reproduce
 
 from temper.core import yaml_file
 from temper.sweep import workspace
-from tests.helpers.repository import USER, run
+from tests.helpers.repository import USER, make_result, run
 from tests.helpers.workspace import ROOT
 
 
@@ -50,13 +48,7 @@ def test_a_path_may_have_letters_that_are_not_ascii(tmp_path, monkeypatch):
     root = tmp_path / "jörg"
     root.mkdir()
     monkeypatch.chdir(root)
-    Path("dvc.yaml").write_text("stages: {train: {cmd: 'echo 1 > model', outs: [model]}}\n")
-    Path(".gitignore").write_text("model\n.dvc/cache\n.dvc/tmp\n")
-    Repo.init(no_scm=True).close()
-    with Repo() as repo:
-        reproduce(repo)
-    for command in ("git init -q", *USER, "git add .", "git commit -q -m result"):
-        run(root, command)
+    make_result(root)
     folder = workspace.create(root, root / "sweeps/s/worker-0", "HEAD", "HEAD")
     monkeypatch.chdir(folder)
     with workspace.open_repo(root) as repo:
