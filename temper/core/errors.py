@@ -3,6 +3,7 @@
 Every entry point runs under `with errors.exit_on_input_error(): ...`.
 """
 
+import errno
 import io
 import os
 import subprocess
@@ -18,6 +19,14 @@ from temper.core import disk
 
 LOCK = Path("dvc.lock")
 MAX_LISTED = 20  # names in a message
+MEMORY_MESSAGES = (  # of RuntimeErrors of torch and oneDNN
+    "out of memory",
+    "can't allocate memory",
+    "Cannot allocate memory",
+    "could not create a primitive",
+    "bad allocation",
+    "bad_alloc",
+)
 
 
 class InputError(ValueError):
@@ -56,8 +65,8 @@ def naming_rows(source: str, first_row: int = 0) -> Iterator[None]:
 def exit_on_input_error() -> Iterator[None]:
     """Print an error that the user can mend and exit with status 1, an interrupt with 130.
 
-    That is an `InputError`, a full disk, or a file that cannot be opened. `TEMPER_DEBUG=1` shows
-    the traceback.
+    That is an `InputError`, a full disk, memory that ran out, or a file that cannot be opened.
+    `TEMPER_DEBUG=1` shows the traceback.
     """
     print_any_letter()
     try:
@@ -93,9 +102,23 @@ def describe(error: Exception) -> str | None:
         return str(error)
     if (message := disk.explain(error, Path.cwd())) is not None:
         return message
+    if is_out_of_memory(error):
+        return (
+            f"out of memory ({first_line(error)}): use a smaller model, shorter or fewer rows, or "
+            "a machine with more memory"
+        )
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Check whether an error means that a GPU or the CPU ran out of memory."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(m in str(error) for m in MEMORY_MESSAGES)
 
 
 @contextmanager

@@ -13,18 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from temper.core import artifacts
+from temper.core import artifacts, errors
 from temper.core.errors import InputError
 from temper.params.train import TrainParams
 from temper.training import distributed
 
 FITTED_FILE = "memory.json"
-CPU_MESSAGES = (
-    "bad allocation",
-    "bad_alloc",
-    "could not create a primitive",
-    "Cannot allocate memory",
-)
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 
@@ -50,9 +44,7 @@ def is_out_of_memory(error: Exception) -> bool:
     """Check whether an error means that a GPU or the CPU ran out of memory."""
     from accelerate.utils.memory import should_reduce_batch_size
 
-    if isinstance(error, MemoryError) or should_reduce_batch_size(error):
-        return True
-    return isinstance(error, RuntimeError) and any(m in str(error) for m in CPU_MESSAGES)
+    return errors.is_out_of_memory(error) or should_reduce_batch_size(error)
 
 
 def call_until_it_fits(
@@ -147,9 +139,20 @@ def keep_freed_memory() -> None:
     """Let glibc keep what a step frees for the next one.
 
     By default large tensors go back to the kernel, which clears every page again at the next step:
-    a tenth of a small model's time.
+    a tenth of a small model's time. Not where addresses are limited: glibc's heap would keep those
+    of a batch that did not fit, in pieces that a smaller one cannot use.
     """
-    if platform.libc_ver()[0] == "glibc":
+    if platform.libc_ver()[0] == "glibc" and not _addresses_are_limited():
         libc = ctypes.CDLL(None)
         libc.mallopt(M_MMAP_THRESHOLD, 2**30)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def _addresses_are_limited() -> bool:
+    """Check for `ulimit -v` and for a kernel that promises no more memory than it has."""
+    import resource
+
+    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+        return True
+    overcommit = Path("/proc/sys/vm/overcommit_memory")
+    return overcommit.exists() and overcommit.read_text().strip() == "2"

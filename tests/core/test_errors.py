@@ -2,9 +2,12 @@
 
 import errno
 import io
+import mmap
 import sys
 
+import numpy as np
 import pytest
+import torch
 import yaml
 
 from temper.core import errors
@@ -33,6 +36,39 @@ def test_one_line_and_status_1(capsys, error, line):
     status, (only,) = shown(capsys, error)
     assert status == 1
     assert only.startswith(line)
+
+
+def no_room_of_python():
+    """Ask Python for more than there is."""
+    bytearray(2**62)
+
+
+def no_room_of_numpy():
+    """Ask numpy."""
+    np.empty(2**58)
+
+
+def no_room_of_torch():
+    """Ask torch."""
+    torch.empty(2**58)
+
+
+def no_room_of_the_system():
+    """Ask the kernel."""
+    mmap.mmap(-1, 2**62)
+
+
+@pytest.mark.parametrize(
+    "allocate", [no_room_of_python, no_room_of_numpy, no_room_of_torch, no_room_of_the_system]
+)
+def test_memory_that_ran_out_is_one_line(capsys, allocate):
+    """Whoever asked for it."""
+    with pytest.raises((MemoryError, RuntimeError, OSError)) as raised:
+        allocate()
+    status, (only,) = shown(capsys, raised.value)
+    assert status == 1
+    assert only.startswith("error: out of memory (")
+    assert only.endswith("a machine with more memory")
 
 
 def test_interrupt_is_one_line_of_the_main_process(capsys, monkeypatch):

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from temper.core.errors import InputError
 from temper.training import checkpoint, memory
 from temper.training.session import TrainingSession
 from tests.helpers.training import assert_same, fit
+from tests.helpers.workspace import ROOT, environment
 
 
 @pytest.mark.slow
@@ -69,12 +72,36 @@ def test_one_example_that_does_not_fit_ends_the_run(tmp_path, write_params):
     assert memory.with_fitted_batch_size(p, tmp_path) is p
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("limited", [False, True])
+def test_freed_memory_is_kept_unless_addresses_are_limited(limited):
+    """A batch that did not fit must leave room for a smaller one."""
+    script = """
+import resource, sys
+from temper.training import memory
+def mapped():
+    return int(open("/proc/self/statm").read().split()[0]) * 4096
+if sys.argv[1] == "True":
+    resource.setrlimit(resource.RLIMIT_AS, (mapped() + 2**31,) * 2)
+memory.keep_freed_memory()
+before = mapped()
+freed = []
+for size in [100 * 2**20, 1000] * 4:  # a small piece stays behind each large one
+    freed.append(bytearray(size))
+del freed[::2]
+print(mapped() - before)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(limited)],
+        capture_output=True, text=True, env=environment(PYTHONPATH=str(ROOT)),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (int(done.stdout) < 2**24) is limited
+
+
 @pytest.mark.slow
 def test_halves_the_batch_under_a_real_memory_limit(prepare, tmp_path):
     """Training ends despite a limit of its address space."""
-    import subprocess
-    import sys
-
     prepare(train__batch_size=96, train__epochs=1.0, tokenize__padding="max_length",
             train__engine="loop", model__config={"intermediate_size": 32768})  # fmt: skip
     script = """
@@ -96,8 +123,6 @@ data = arrow.load(Path("data/tokenized"))
 session = train.fine_tune(parameters, data, Path("data/base"), Path("work/limit"), lambda *_: None)
 print(json.dumps([session.args.per_device_train_batch_size, len(session.history.train)]))
 """
-    from tests.helpers.workspace import ROOT, environment
-
     done = subprocess.run(
         [sys.executable, "-c", script, "2600"],
         capture_output=True, text=True, env=environment(PYTHONPATH=str(ROOT)),
