@@ -15,8 +15,8 @@ import numpy as np
 from temper import params
 from temper.check import network_checks
 from temper.check.findings import Findings
-from temper.check.scratch import scratch_folder
 from temper.core.errors import InputError
+from temper.core.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from temper import params
 from temper.check import custom_code_checks
 from temper.check.findings import Findings
-from temper.check.scratch import scratch_folder
 from temper.core.errors import InputError, summary
+from temper.core.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -21,9 +21,9 @@ import numpy as np
 import yaml
 
 from temper import metrics, params, repo
-from temper.check.scratch import scratch_folder
 from temper.core import arrow, artifacts, pipeline, yaml_file
 from temper.core.errors import InputError
+from temper.core.scratch import scratch_folder
 
 ROWS = 32  # of each split; of train two batches if they are more
 STEPS = 24  # optimizer steps, with an evaluation and a checkpoint in the middle and at the end

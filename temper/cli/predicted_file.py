@@ -1,7 +1,6 @@
 """Columns with predictions → a CSV, TSV, JSON Lines or Parquet file, written batch by batch."""
 
 import base64
-import fcntl
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -13,8 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from temper.core import csv_file
-from temper.core.errors import InputError, explain_full_disk
+from temper.core import artifacts, csv_file
+from temper.core.errors import InputError
 from temper.tasks.base.arrays import as_rows
 
 WriteBatch = Callable[[dict[str, list]], None]  # the same columns in every call
@@ -57,25 +56,13 @@ def open_output(path: Path, types: Types) -> Iterator[WriteBatch]:
         types: column → Arrow type, for Parquet; columns that are not there are predictions.
 
     Raises:
-        InputError: the file cannot be written, or another process is writing it.
+        InputError: the file cannot be written.
     """
-    draft = path.with_name(f".{path.name}.partial")
-    try:
-        with draft.open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            try:
-                with explain_full_disk(path), WRITERS[path.suffix.lower()](draft, types) as write:
-                    yield write
-                draft.replace(path)
-            except BaseException:  # after `replace` the name may be another process's
-                draft.unlink(missing_ok=True)
-                raise
-    except BlockingIOError:
-        raise InputError(f"--output {path}: another process is writing it") from None
-    except OSError as error:
-        if error.filename not in (None, str(draft)):
-            raise
-        raise InputError(f"--output {path}: {error.strerror or error}") from error
+    with (
+        artifacts.atomic_file(path) as draft,
+        WRITERS[path.suffix.lower()](draft, types) as write,
+    ):
+        yield write
 
 
 def widen(known: pa.DataType, values: list, where: Callable[[int], str]) -> pa.DataType:
@@ -177,11 +164,12 @@ def _delimited(delimiter: str) -> Callable[[Path, Types], Any]:
     @contextmanager
     def open_writer(path: Path, types: Types) -> Iterator[WriteBatch]:
         with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv_file.writer(file, delimiter)
+            writer, header = csv_file.writer(file, delimiter), []
 
             def write(columns: dict[str, list]) -> None:
-                if not file.tell():
-                    writer.writerow(columns)
+                if not header:
+                    header.extend(columns)
+                    writer.writerow(header)
                 rows = zip(*columns.values(), strict=True)
                 writer.writerows([_cell(value) for value in row] for row in rows)
 

@@ -6,17 +6,16 @@ import os
 import re
 import shutil
 import stat
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from temper.core import disk, errors
+from temper.core import disk, errors, scratch
 
 CACHED = re.compile(r"/[0-9a-f]{2}/[0-9a-f]{30}$")  # a file of DVC's cache, wherever that is
 MAX_LINKS = 40  # that Linux follows
-PARTIAL = ".partial-"  # begins the name of a folder with an unfinished file
+PARTIAL = ".partial-"  # of the name of an unfinished file's folder, as in .gitignore
 TAUGHT_FILE = "teachers.json"  # in data/model and data/export: see training/distillation.py
 
 
@@ -104,9 +103,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
     try:
         with (
             errors.explain_full_disk(path),
-            tempfile.TemporaryDirectory(prefix=PARTIAL, dir=target.parent) as folder,
+            scratch.folder(target.parent, PARTIAL) as folder,
         ):
-            partial = Path(folder, target.name)
+            partial = folder / target.name
             yield partial
             if target.exists():  # a cached file of DVC's is read-only
                 partial.chmod(stat.S_IMODE(target.stat().st_mode) | stat.S_IWUSR)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temper.check.scratch import scratch_folder
 from temper.core import arrow
 from temper.core.errors import InputError
+from temper.core.scratch import scratch_folder
 from temper.ingest import dataset, local_files
 from temper.ingest.columns import ColumnBatch, num_rows
 from temper.ingest.text_files import Note

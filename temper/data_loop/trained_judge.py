@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from stages import tokenize, train
-from temper.check.scratch import scratch_folder
 from temper.check.time_estimate import in_words
 from temper.core import arrow, artifacts, determinism
+from temper.core.scratch import scratch_folder
 from temper.data_loop import source_rows
 from temper.data_loop.source_rows import Rows
 from temper.data_loop.vectors import BASE

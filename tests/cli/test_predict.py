@@ -1,9 +1,11 @@
 """`temper predict` answers every row of its input, in order, under the input's columns."""
 
 import datetime
+import errno
 import gzip
 import json
 import os
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -383,39 +385,53 @@ def test_names_what_is_wrong(run, name):
     assert sorted(Path().rglob("*")) == before
 
 
-def test_a_full_disk_is_one_line(run):
-    """So is any other refusal of the system to write."""
-    Path("new.csv").write_text("text\n" + "a\n" * 9)
-    Path(".scored.csv.partial").symlink_to("/dev/full")
+def test_a_full_disk_is_one_line(run, monkeypatch):
+    """The file that was there stays, and nothing is left beside it."""
+
+    def fill(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    Path("new.csv").write_text(ONE)
+    Path("scored.csv").write_text("earlier")
+    monkeypatch.setattr(predicted_file, "_cell", fill)
     with pytest.raises(InputError, match=r"scored\.csv: the disk is full"):
         run("new.csv", "scored.csv")
-    assert os.listdir() == ["new.csv"]
+    assert Path("scored.csv").read_text() == "earlier"
+    assert sorted(os.listdir()) == ["new.csv", "scored.csv"]
 
 
 def test_two_processes_do_not_write_one_file(run):
-    """What each writes would end up in the other's."""
+    """The rows of the one that ends last are found, all of them."""
     Path("new.csv").write_text(ONE)
     with predicted_file.open_output(Path("scored.csv"), {}) as write:
         write({"text": ["first"]})
-        with pytest.raises(InputError, match=r"scored\.csv: another process is writing it"):
-            run("new.csv", "scored.csv")
+        run("new.csv", "scored.csv")
     assert Path("scored.csv").read_text() == "text\nfirst\n"
     assert sorted(os.listdir()) == ["new.csv", "scored.csv"]
 
 
-def test_a_file_that_another_process_begins_next_is_left_to_it(run, monkeypatch):
-    """From the moment that this one's has its name, the other's may be begun."""
-    replace = Path.replace
+def test_the_file_of_a_link_is_replaced_with_its_permissions(run):
+    """As every other command does; a name may be as long as the system allows."""
+    Path("new.csv").write_text(ONE)
+    target, link = Path("n" * 251 + ".csv"), Path("scored.csv")
+    target.touch(mode=0o600)
+    link.symlink_to(target)
+    run("new.csv", str(link))
+    assert link.is_symlink()
+    assert target.read_text().startswith("id,text,prediction")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
 
-    def replace_and_begin(file, target):
-        replace(file, target)
-        file.write_text("another process")
 
-    monkeypatch.setattr(Path, "replace", replace_and_begin)
-    with predicted_file.open_output(Path("scored.csv"), {}) as write:
-        write({"text": ["first"]})
-    assert Path("scored.csv").read_text() == "text\nfirst\n"
-    assert Path(".scored.csv.partial").read_text() == "another process"
+def test_rows_go_into_a_pipe(tmp_path):
+    """Which has no position by which one could tell that the header is written."""
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with predicted_file.open_output(pipe, {}) as write:
+        write({"text": ["one"]})
+        write({"text": ["two"]})
+    assert os.read(reader, 1000) == b"text\none\ntwo\n"
+    os.close(reader)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import pytest
 
 from temper.core import artifacts
 from temper.core.errors import InputError
+from tests.helpers.workspace import ROOT
 
 
 def test_a_full_disk_leaves_the_earlier_file(tmp_path, monkeypatch):
@@ -126,3 +127,14 @@ def test_a_folder_that_takes_no_file_is_named_by_the_file(tmp_path, monkeypatch)
     ) as caught:
         artifacts.replace_text(tmp_path / "page.html", "text")
     assert "partial" not in str(caught.value)
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
+    """A half of a large file is not kept for ever, nor committed."""
+    left = tmp_path / f"{artifacts.PARTIAL}dead"
+    left.mkdir()
+    (left / ".lock").touch()
+    (left / "scores.csv").write_text("half")
+    artifacts.replace_text(tmp_path / "other.csv", "text")
+    assert os.listdir(tmp_path) == ["other.csv"]
+    assert f"{artifacts.PARTIAL}*/" in (ROOT / ".gitignore").read_text().splitlines()

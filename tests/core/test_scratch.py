@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from temper.check import scratch
+from temper.core import scratch
 from tests.helpers.workspace import ROOT
 
 
@@ -17,7 +17,7 @@ def test_what_a_killed_run_left_is_removed(tmp_path):
         (tmp_path / name / ".lock").touch()
     with (tmp_path / "tmp-scratch-alive/.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        scratch.remove_leftovers(tmp_path)
+        scratch.remove_leftovers(tmp_path, scratch.PREFIX)
     assert sorted(os.listdir(tmp_path)) == ["tmp-other", "tmp-scratch-alive"]
 
 
@@ -36,7 +36,7 @@ def test_a_folder_that_another_run_removes_before_it_is_locked_is_made_again(tmp
 
     def lock_late(file, operation):
         if operation == fcntl.LOCK_EX and others:
-            others.pop()(Path())
+            others.pop()(Path(), scratch.PREFIX)
         lock(file, operation)
 
     monkeypatch.setattr(fcntl, "flock", lock_late)

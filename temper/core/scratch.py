@@ -1,0 +1,42 @@
+"""Folders for data that need not stay, and for unfinished files; a kill leaves none for long."""
+
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+PREFIX = "tmp-scratch-"  # of a name, which .gitignore knows
+LOCK = ".lock"
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield a folder beside data/, for all of train may not fit into /tmp: see `folder`."""
+    with folder(Path("data" if Path("data").is_dir() else "."), PREFIX) as path:
+        yield path
+
+
+@contextmanager
+def folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """Yield a folder that is deleted at the end, or by the next call if this process is killed."""
+    remove_leftovers(parent, prefix)
+    while True:
+        with (
+            tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as name,
+            Path(name, LOCK).open("w") as lock,
+        ):
+            with suppress(OSError):  # a file system without locks: nothing is removed there
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if Path(lock.name).exists():  # else another run has removed it before it was locked
+                yield Path(name).resolve()
+                return
+
+
+def remove_leftovers(parent: Path, prefix: str) -> None:
+    """Remove the folders of processes that were killed: nobody holds their lock."""
+    for file in parent.glob(f"{prefix}*/{LOCK}"):
+        with suppress(OSError), file.open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(file.parent)
