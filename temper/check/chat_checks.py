@@ -10,7 +10,7 @@ from temper.core.errors import InputError
 from temper.ingest import columns, label_values
 from temper.params.schema import Params
 from temper.params.task import CausalLM
-from temper.tasks.base import conversations
+from temper.tasks.base import chat_template, conversations
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -26,14 +26,14 @@ def check(parameters: Params, tokenizer: "PreTrainedTokenizerBase", findings: Fi
     is_chat = isinstance(task, CausalLM) and task.messages is not None
     if not is_chat or p.data.source != "files" or findings.mistakes:
         return
-    controls = conversations.control_ids(tokenizer)
+    controls = chat_template.control_ids(tokenizer)
     max_length, tried = p.tokenize.max_length or 0, set()
     for split, local in data_checks.find_splits(p, findings).items():
         with findings.at(f"data.files.{split}", f"{p.data.files[split]}: "):
             for where, context, answer in _rows(p, split, local):
                 with _at(where):
                     whole = conversations.with_answer(context, answer)
-                    conversations.check_contents(tokenizer, controls, whole)
+                    chat_template.check_contents(tokenizer, controls, whole)
                 order = (*(message["role"] for message in context), answer is None)
                 if order in tried:
                     continue

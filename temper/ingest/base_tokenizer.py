@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from temper.core.errors import InputError
 from temper.params.model import ModelParams
 from temper.params.task import Seq2SeqLM
-from temper.tasks.base import Task, conversations, languages
+from temper.tasks.base import Task, chat_template, languages
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase
@@ -138,12 +138,12 @@ def end_turns(tokenizer: "PreTrainedTokenizerBase", params: ModelParams, task: T
     """Make what ends an answer in the chat template the end token, if conversations are learned.
 
     Raises:
-        InputError: see `conversations.find_frame`.
+        InputError: see `chat_template.find_frame`.
     """
     if not _learns_conversations(task):
         return
     try:
-        end = conversations.find_frame(tokenizer).end
+        end = chat_template.find_frame(tokenizer).end
     except InputError as error:
         raise InputError(f"model {params.name}: {error}") from None
     tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)

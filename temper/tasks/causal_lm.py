@@ -22,6 +22,7 @@ from temper.tasks.base import (
     SplitData,
     Task,
     arrays,
+    chat_template,
     conversations,
     language,
     windows,
@@ -214,7 +215,7 @@ class CausalLM(Task):
         texts = tokenizer.batch_decode(outputs["tokens"], skip_special_tokens=True)
         if not self.params.messages:
             return texts
-        lead = conversations.find_frame(tokenizer).lead.strip()
+        lead = chat_template.find_frame(tokenizer).lead.strip()
         return [text.strip().removeprefix(lead).strip() for text in texts]
 
     def format_value(self, value: Any) -> str:

@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, GenerationConfig
 from temper.core.errors import InputError, RowError
 from temper.ingest import base_model
 from temper.params.task import ANSWER
-from temper.tasks.base import conversations
+from temper.tasks.base import chat_template, conversations
 from temper.tasks.base.arrays import as_rows
 from tests.helpers.chats import CHATML, SAMPLE, say, write_model
 from tests.helpers.samples import ODD, load
@@ -111,9 +111,9 @@ def test_generation_ends_with_the_turn(tokenizer):
     """That is the template's token, not the tokenizer's end token."""
     tokenizer.chat_template = CHATML
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
-    assert conversations.find_frame(tokenizer) == ("", end) != ("", tokenizer.eos_token_id)
+    assert chat_template.find_frame(tokenizer) == ("", end) != ("", tokenizer.eos_token_id)
     tokenizer.chat_template = LLAMA
-    assert conversations.find_frame(tokenizer) == (" ", tokenizer.eos_token_id)
+    assert chat_template.find_frame(tokenizer) == (" ", tokenizer.eos_token_id)
 
 
 def test_what_a_template_writes_before_an_answer_is_no_part_of_it(tokenizer):
@@ -202,14 +202,14 @@ def test_other_added_tokens_and_unknown_ones_may_be_written():
 def test_a_template_that_writes_the_date_gives_the_same_tokens_every_day(tokenizer, call, date):
     """In the form that the template asks for, with which the model was trained."""
     tokenizer.chat_template = "{{ strftime_now(" + call + ") }} " + CHATML
-    text = conversations.render(tokenizer, say("hello"), asks=True)
+    text = chat_template.render(tokenizer, say("hello"), asks=True)
     assert text.startswith(f"{date} <|im_start|>")
 
 
 def test_a_date_whose_format_is_computed_is_refused(tokenizer):
     tokenizer.chat_template = "{{ strftime_now('%d' + ' %b') }} {{ strftime_now('%d') }}" + CHATML
     with pytest.raises(InputError, match="strftime_now needs its format in quotes, not computed"):
-        conversations.find_frame(tokenizer)
+        chat_template.find_frame(tokenizer)
 
 
 def test_a_checkpoint_without_a_template_gets_one_and_its_tokens(tmp_path):
