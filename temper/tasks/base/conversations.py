@@ -5,6 +5,7 @@ An answer has the tokens from where the template asks for it to the token that e
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext, suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -102,13 +103,13 @@ def _encode(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], e
     """Return the tokens of messages; if the last one is no answer, with the request for one."""
     asks = messages[-1]["role"] != ASSISTANT
     text = chat_template.render(tokenizer, messages, asks=asks)
-    encoded = require_fast(tokenizer, "task.messages")(
-        text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-    )
-    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
-    is_answer, stops = [0] * len(ids), [stop for _, stop in offsets]
     (end_token,) = tokenizer.convert_ids_to_tokens([end])
-    for start, stop in [] if asks else _answer_spans(tokenizer, messages, text, end_token):
+    spans: list[tuple[int, int]] = []
+    with suppress(InputError) if asks else nullcontext():  # earlier answers are only read then
+        spans = [*_answer_spans(tokenizer, messages, text, end_token)]
+    ids, offsets = _tokenize(tokenizer, text, [start for start, _ in spans])
+    is_answer, stops = [0] * len(ids), [stop for _, stop in offsets]
+    for start, stop in [] if asks else spans:
         for i in range(bisect_right(stops, start), len(ids)):
             if offsets[i][0] >= stop:
                 break
@@ -116,6 +117,30 @@ def _encode(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], e
             if ids[i] == end:
                 break
     return Encoded(ids, is_answer, len(ids))
+
+
+def _tokenize(
+    tokenizer: "PreTrainedTokenizerBase", text: str, starts: Sequence[int]
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """Return the tokens of a text and their characters; those before an answer are its prompt's.
+
+    Where they would not be, such as where a template's line break and an answer's are one token,
+    the text is divided at the answer.
+    """
+
+    def read(begin: int, stop: int | None = None) -> tuple[list[int], list[tuple[int, int]]]:
+        encoded = require_fast(tokenizer, "task.messages")(
+            text[begin:stop], add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        return encoded["input_ids"], [(a + begin, b + begin) for a, b in encoded["offset_mapping"]]
+
+    begin, ids, offsets, rest = 0, list[int](), list[tuple[int, int]](), read(0)
+    for start in starts:
+        prompt = read(begin, start)
+        if rest[0][: len(prompt[0])] != prompt[0]:
+            ids, offsets = ids + prompt[0], offsets + prompt[1]
+            begin, rest = start, read(start)
+    return ids + rest[0], offsets + rest[1]
 
 
 def _answer_spans(
