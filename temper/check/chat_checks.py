@@ -19,22 +19,23 @@ if TYPE_CHECKING:
 def check(parameters: Params, tokenizer: "PreTrainedTokenizerBase", findings: Findings) -> None:
     """Report the first row of each split that the template refuses.
 
-    A template may look at roles and their order: of each order, one conversation is tried. Tokens
-    that make turns are looked for in all.
+    A template may look at roles, their order and thoughts: of each order, one conversation is
+    tried. What makes turns is looked for in all.
     """
     p, task = parameters, parameters.task
     is_chat = isinstance(task, CausalLM) and task.messages is not None
     if not is_chat or p.data.source != "files" or findings.mistakes:
         return
-    controls = chat_template.control_ids(tokenizer)
+    turns = chat_template.find_turns(tokenizer)
     max_length, tried = p.tokenize.max_length or 0, set()
     for split, local in data_checks.find_splits(p, findings).items():
         with findings.at(f"data.files.{split}", f"{p.data.files[split]}: "):
             for where, context, answer in _rows(p, split, local):
                 with _at(where):
                     whole = conversations.with_answer(context, answer)
-                    chat_template.check_contents(tokenizer, controls, whole)
-                order = (*(message["role"] for message in context), answer is None)
+                    chat_template.check_contents(tokenizer, turns, whole)
+                thought = chat_template.THOUGHT[1]
+                order = (*((m["role"], thought in m["content"]) for m in whole),)
                 if order in tried:
                     continue
                 tried.add(order)

@@ -211,12 +211,12 @@ class CausalLM(Task):
         return {"prediction": self.written(outputs, processor)}
 
     def written(self, outputs: Outputs, tokenizer: Any) -> list[str]:
-        """Return the generated texts; of an answer, without what the template writes before it."""
+        """Return the generated texts; answers as messages have them."""
         texts = tokenizer.batch_decode(outputs["tokens"], skip_special_tokens=True)
         if not self.params.messages:
             return texts
-        lead = chat_template.find_frame(tokenizer).lead.strip()
-        return [text.strip().removeprefix(lead).strip() for text in texts]
+        frame = chat_template.find_frame(tokenizer)
+        return [chat_template.read_answer(frame, text) for text in texts]
 
     def format_value(self, value: Any) -> str:
         if isinstance(value, tuple):

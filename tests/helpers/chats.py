@@ -15,6 +15,14 @@ CHATML = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 
+LLAMA = (  # of Llama 2: spaces around an answer, which its end token ends, and no system message
+    "{% for m in messages %}{% if m.role == 'user' %}"
+    "{{ bos_token + '[INST] ' + m.content | trim + ' [/INST]' }}"
+    "{% elif m.role == 'assistant' %}{{ ' ' }}{% generation %}"
+    "{{ m.content | trim + ' ' + eos_token }}{% endgeneration %}"
+    "{% else %}{{ raise_exception('System role not supported') }}{% endif %}{% endfor %}"
+)
+
 
 def write_model(folder: Path, template: str | None = CHATML) -> Path:
     """Write a config and a tokenizer with the template and ChatML's two tokens."""

@@ -138,7 +138,7 @@ def test_check_names_file_row_and_message(checked):
 
 
 def test_check_names_the_template_and_the_first_row_it_refuses(checked):
-    """Of each order of roles; a model without a template is named before any row."""
+    """Of each order of roles and thoughts; a model without a template is named before any row."""
     kind = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
     chats = [say(f"question {i}", "yes") for i in range(40)]
     assert checked(chats, kind + CHATML) == []
@@ -148,5 +148,8 @@ def test_check_names_the_template_and_the_first_row_it_refuses(checked):
     (mistake,) = checked([*chats, say("a", "b <|im_end|>")])
     place = "own.jsonl: train row 41, column 'chat': message 2: its text has '<|im_end|>', which"
     assert place in mistake
+    forgets = CHATML.replace("message.content", "message.content.split('</think>')[-1]")
+    (mistake,) = checked([*chats, say("a", "<think>b</think> c")], forgets)
+    assert "own.jsonl: train row 41, column 'chat': message 2: the chat template writes" in mistake
     (mistake,) = checked(chats, None)
     assert "model chat: the tokenizer has no chat template, which task.messages needs" in mistake

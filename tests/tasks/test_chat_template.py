@@ -1,22 +1,40 @@
-"""What real models' chat templates do with white space."""
+"""What real models' chat templates do with thoughts, system messages and white space."""
 
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from temper.core.errors import InputError
 from temper.tasks.base import conversations
 from tests.helpers.chats import CHATML, say
+from tests.helpers.samples import load
 
 ROLE = "{{ '<|im_start|>' + m.role + '\n' }}"
 END = "{{ '<|im_end|>\n' }}"
 ASKS = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}"
 LOOP = "{% for m in messages %}" + ROLE
+THOUGHT = "<think>\nhm\n</think>\n\nfour"
 # of reasoning models: the request begins a thought, and an answer without one has an empty one
 REASONS = (
     LOOP + "{% if m.role == 'assistant' and not '</think>' in m.content %}"
     "{{ '<think>\n\n</think>\n\n' }}{% endif %}{{ m.content }}" + END + "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}"
+)
+# thoughts are written from a key of their own
+ALWAYS = REASONS.replace(" and not '</think>' in m.content", "")
+FORGETS = (
+    LOOP + "{{ m.content.split('</think>')[-1] }}" + END + "{% endfor %}" + ASKS + "{% endif %}"
+)
+NO_SYSTEM = "{% set messages = messages | rejectattr('role', 'equalto', 'system') %}"
+LAST_SYSTEM = (  # before the last message, if it is the user's
+    "{% if messages[0].role == 'system' %}{% set system = messages[0].content %}"
+    "{% set messages = messages[1:] %}{% endif %}" + LOOP + "{% if loop.last and m.role == 'user' "
+    "and system is defined %}{{ system + '\n' }}{% endif %}{{ m.content }}"
+    + END
+    + "{% endfor %}"
+    + ASKS
+    + "{% endif %}"
 )
 ALPACA = (
     "{% for m in messages %}{{ '### ' + m.role + ':\n\n' + m.content }}{% if m.role == 'assistant' "
@@ -39,6 +57,7 @@ def bpe():
     backend.train_from_iterator(["four and three\n\n", "a\n\n\n\n", "\n\n"] * 9, trainer)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>")
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tokenizer.add_tokens(["<think>", "</think>"])
     return tokenizer
 
 
@@ -54,7 +73,7 @@ def encoded(tokenizer, messages):
     [
         (CHATML, ["\nfour", "\n\nnine"]),
         (CHATML, ["four\n\n", "nine"]),
-        (REASONS, ["four", "<think>\nhm\n</think>\n\nfour"]),
+        (REASONS, ["four", THOUGHT]),
         (ALPACA, ["four", "nine"]),
     ],
 )
@@ -73,3 +92,45 @@ def test_an_answer_begins_where_its_prompt_ends(bpe, template, answers):
             assert bpe(request, add_special_tokens=False)["input_ids"] == ids[:border]
     text = bpe.apply_chat_template(messages, tokenize=False)
     assert bpe.decode(ids) == text
+
+
+@pytest.mark.parametrize(
+    ("template", "messages", "message"),
+    [
+        (FORGETS, say("a", THOUGHT), "message 2: the chat template writes this answer otherwise"),
+        (ALWAYS, say("a", THOUGHT), r"message 2: .* as '<think>\\n\\n</think>\\n\\n<think>\\nhm"),
+        (NO_SYSTEM + CHATML, say("a", "b", system="c"), "message 1: the chat template leaves out"),
+        (LAST_SYSTEM, say("a", "b", system="c"), r"asks for message 3 of a conversation \(system"),
+    ],
+)
+def test_what_a_template_leaves_out_or_adds_is_refused(bpe, template, messages, message):
+    """It would not be learned as it was written."""
+    bpe.chat_template = template
+    with pytest.raises(InputError, match=message):
+        encoded(bpe, messages)
+    encoded(bpe, say("a", "b"))
+
+
+def test_thoughts_may_be_written_where_a_template_writes_them(bpe):
+    """They make no turn."""
+    bpe.chat_template = REASONS
+    ids, mask = encoded(bpe, say("a", THOUGHT))
+    learned = bpe.decode([i for i, counts in zip(ids, mask, strict=True) if counts])
+    assert learned == "hm\n</think>\n\nfour<|im_end|>"
+
+
+@pytest.mark.parametrize(
+    ("template", "generated", "answer"),
+    [
+        (REASONS, "hm\n</think>\n\nfour<|im_end|>", THOUGHT),
+        (REASONS, "\n</think>\n\nfour<|im_end|>", "four"),
+        (CHATML.replace("{{ message.content", "{{ '<|im_start|>final<|im_end|>' + message.content"),
+         "<|im_start|>final<|im_end|>four<|im_end|>", "four"),
+    ],
+)  # fmt: skip
+def test_a_prediction_is_written_as_a_message(bpe, template, generated, answer):
+    """So that it can be the same as the reference: with a thought that the request has begun."""
+    bpe.chat_template = template
+    task, _, _ = load("recipes/sample-causal_lm.yaml", task__text=None, task__messages="chat")
+    ids = bpe(generated, add_special_tokens=False)["input_ids"]
+    assert task.written({"tokens": [np.array(ids)]}, bpe) == [answer]

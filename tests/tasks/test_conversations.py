@@ -12,17 +12,10 @@ from temper.ingest import base_model
 from temper.params.task import ANSWER
 from temper.tasks.base import chat_template, conversations
 from temper.tasks.base.arrays import as_rows
-from tests.helpers.chats import CHATML, SAMPLE, say, write_model
+from tests.helpers.chats import CHATML, LLAMA, SAMPLE, say, write_model
 from tests.helpers.samples import ODD, load
 from tests.helpers.workspace import ROOT
 
-LLAMA = (  # of Llama 2: spaces around an answer, which its end token ends, and no system message
-    "{% for m in messages %}{% if m.role == 'user' %}"
-    "{{ bos_token + '[INST] ' + m.content | trim + ' [/INST]' }}"
-    "{% elif m.role == 'assistant' %}{{ ' ' }}{% generation %}"
-    "{{ m.content | trim + ' ' + eos_token }}{% endgeneration %}"
-    "{% else %}{{ raise_exception('System role not supported') }}{% endif %}{% endfor %}"
-)
 PHI = CHATML.removesuffix("{% endif %}") + "{% else %}{{ eos_token }}{% endif %}"  # of Phi-3
 LONG = say("first question", "first", "second", "second answer", "third", "third", system="be kind")
 
@@ -111,9 +104,10 @@ def test_generation_ends_with_the_turn(tokenizer):
     """That is the template's token, not the tokenizer's end token."""
     tokenizer.chat_template = CHATML
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
-    assert chat_template.find_frame(tokenizer) == ("", end) != ("", tokenizer.eos_token_id)
+    assert chat_template.find_frame(tokenizer) == ("", end, "")
+    assert end != tokenizer.eos_token_id
     tokenizer.chat_template = LLAMA
-    assert chat_template.find_frame(tokenizer) == (" ", tokenizer.eos_token_id)
+    assert chat_template.find_frame(tokenizer).end == tokenizer.eos_token_id
 
 
 def test_what_a_template_writes_before_an_answer_is_no_part_of_it(tokenizer):
@@ -137,7 +131,7 @@ REWRITTEN = CHATML.replace(
         (None, LONG, "the tokenizer has no chat template, which task.messages needs: write one to"),
         (LLAMA, LONG, r"refuses a conversation \(system, user, .*'first question'\): System role"),
         (CHATML.replace("<|im_end|>", "."), LONG, r"writes '\.\\n' after an answer, which has no"),
-        (REWRITTEN, LONG, r"writes answer 3 of a conversation \(system, user, .* otherwise where"),
+        (REWRITTEN, LONG, r"writes message 3 of a conversation \(system, user, .* otherwise where"),
         (CHATML.replace("assistant\\n", "bot\\n"), LONG, "asks for answers otherwise than it"),
         ({"a": CHATML, "b": CHATML}, LONG, "multiple chat templates with no default specified"),
     ],

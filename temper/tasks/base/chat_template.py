@@ -15,15 +15,24 @@ if TYPE_CHECKING:
 
 DATE = datetime(2024, 7, 26)  # for templates that write today's: tokens would change every day
 DATE_FORMAT = re.compile(r"""strftime_now\(\s*(?:format\s*=\s*)?(["'])(.*?)\1""")
-PROBE = "Seven."  # an answer, to see what a template writes around one
 FIX = "write one to chat_template.jinja in the model's folder (docs/tasks.md#conversations)"
+SYSTEM_PROBE, ASKED, PROBE = "Be kind.", "What is four and three?", "Seven."
+THOUGHT = "<think>", "</think>"  # around a part of an answer; they make no turn
 
 
 class Frame(NamedTuple):
     """What a chat template writes around an answer, after it has asked for it."""
 
-    lead: str  # often nothing
+    lead: str  # often nothing; as it is decoded, without special tokens
     end: int  # the token that ends the turn
+    opening: str  # of an answer, where the request for one has it: often nothing
+
+
+class Turns(NamedTuple):
+    """With what a chat template makes turns, which no message may hold."""
+
+    controls: set[int]  # tokens
+    drops_system: bool  # it leaves out system messages
 
 
 def render(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], *, asks: bool) -> str:
@@ -63,7 +72,7 @@ def find_frame(tokenizer: "PreTrainedTokenizerBase") -> Frame:
     """
     if not tokenizer.chat_template:
         raise InputError(f"the tokenizer has no chat template, which task.messages needs: {FIX}")
-    asked: list[Message] = [{"role": USER, "content": "What is four and three?"}]
+    asked: list[Message] = [{"role": USER, "content": ASKED}]
     before = render(tokenizer, asked, asks=True)
     whole = render(tokenizer, [*asked, {"role": ASSISTANT, "content": PROBE}], asks=False)
     lead, found, tail = whole.removeprefix(before).partition(PROBE)
@@ -77,43 +86,70 @@ def find_frame(tokenizer: "PreTrainedTokenizerBase") -> Frame:
             f"the chat template writes {tail!r:.40} after an answer, which has no special token "
             f"that could end generation: {FIX}"
         )
-    return Frame(lead, ends[0])
+    lead_ids = tokenizer(lead, add_special_tokens=False)["input_ids"]
+    decoded = tokenizer.decode(lead_ids, skip_special_tokens=True)
+    return Frame(decoded, ends[0], find_opening(before))
 
 
-def control_ids(tokenizer: "PreTrainedTokenizerBase") -> set[int]:
-    """Return the special tokens, and other added ones of which the chat template makes turns.
+def find_opening(request: str) -> str:
+    """Return what a request for an answer has of one that begins with a thought."""
+    return f"{THOUGHT[0]}\n" if request.rstrip().endswith(THOUGHT[0]) else ""
 
-    An unknown token changes no turn. `<think>` is often no special one, and written in answers.
+
+def read_answer(frame: Frame, generated: str) -> str:
+    """Return an answer as a message has it, of what was generated after the request for it."""
+    text, lead = generated.strip(), frame.lead.strip()
+    if lead and text.startswith(lead):
+        return text.removeprefix(lead).strip()
+    return frame.opening * (THOUGHT[1] in text) + text
+
+
+def find_turns(tokenizer: "PreTrainedTokenizerBase") -> Turns:
+    """Return with what the chat template makes turns.
+
+    These are special tokens, and other added ones that it writes. An unknown token changes no
+    turn.
     """
-    added, turns = tokenizer.added_tokens_decoder, set[Any]()
-    asked: Message = {"role": USER, "content": PROBE}
-    system: Message = {"role": SYSTEM, "content": PROBE}
+    system: Message = {"role": SYSTEM, "content": SYSTEM_PROBE}
+    turn: list[Message] = [{"role": USER, "content": ASKED}, {"role": ASSISTANT, "content": PROBE}]
+    texts = []
     for first in ([], [system]):
         with suppress(InputError):  # some templates know no system message
-            answered = [*first, asked, {"role": ASSISTANT, "content": PROBE}, asked]
-            text = render(tokenizer, answered, asks=False)
-            turns.update(tokenizer(text, add_special_tokens=False)["input_ids"])
-    turns &= {i for i, token in added.items() if token.content.strip()}
+            texts.append(render(tokenizer, [*first, *turn, turn[0]], asks=False))
+    added = tokenizer.added_tokens_decoder
+    written = {*added}.intersection(i for ids in _encode(tokenizer, texts) for i in ids)
+    turns = {i for i in written if added[i].content.strip() and added[i].content not in THOUGHT}
     special = {i for i, token in added.items() if token.special} | {*tokenizer.all_special_ids}
-    return (special | turns).difference([tokenizer.unk_token_id])
+    controls = (special | turns).difference([tokenizer.unk_token_id])
+    drops_system = len(texts) > 1 and SYSTEM_PROBE not in texts[1]
+    return Turns(controls, drops_system)
+
+
+def _encode(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[list[int]]:
+    if not texts:
+        return []
+    return tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
 
 
 def check_contents(
-    tokenizer: "PreTrainedTokenizerBase", controls: set[int], messages: Sequence[Message]
+    tokenizer: "PreTrainedTokenizerBase", turns: Turns, messages: Sequence[Message]
 ) -> None:
-    """Check that no message ends its turn or begins another one, by a token of `control_ids`.
+    """Check that no message ends its turn or begins another one, and that none is left out.
 
     Raises:
-        InputError: one does; names the message.
+        InputError: one does, or is; names the message.
     """
+    if turns.drops_system and messages[0]["role"] == SYSTEM:
+        raise InputError(
+            f"message 1: the chat template leaves out system messages; remove it, or {FIX}"
+        )
     texts = [message["content"] for message in messages]
-    rows = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-    for number, (text, ids) in enumerate(zip(texts, rows, strict=True), 1):
-        if found := controls.intersection(ids):
-            token, *_ = sorted(map(str, tokenizer.convert_ids_to_tokens(sorted(found))))
+    for number, (text, ids) in enumerate(zip(texts, _encode(tokenizer, texts), strict=True), 1):
+        if found := turns.controls.intersection(ids):
+            name, *_ = sorted(map(str, tokenizer.convert_ids_to_tokens(sorted(found))))
             raise InputError(
-                f"message {number}: its text has {token!r}, which would be read as a special "
-                f"token; remove it, or write {f'{token[0]} {token[1:]}'!r}; found {text!r:.80}"
+                f"message {number}: its text has {name!r}, which would be read as a special token; "
+                f"remove it, or write {f'{name[0]} {name[1:]}'!r}; found {text!r:.80}"
             )
 
 

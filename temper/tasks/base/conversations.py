@@ -52,16 +52,12 @@ def encode(
         RowError: the template refuses a conversation, or writes its answers otherwise later; or
             see `chat_template.check_contents`.
     """
-    end, controls, asked, whole = (
-        chat_template.find_frame(tokenizer).end,
-        chat_template.control_ids(tokenizer),
-        [],
-        [],
-    )
+    end, turns = chat_template.find_frame(tokenizer).end, chat_template.find_turns(tokenizer)
+    asked, whole = [], []
     for row, (context, answer) in enumerate(zip(contexts, answers, strict=True)):
         messages = with_answer(context, answer)
         try:
-            chat_template.check_contents(tokenizer, controls, messages)
+            chat_template.check_contents(tokenizer, turns, messages)
             asked.append(_fit(tokenizer, context, end, max_prompt))
             answered = asked[-1] if answer is None else _fit(tokenizer, messages, end, max_length)
         except InputError as error:
@@ -151,7 +147,8 @@ def _answer_spans(
     What follows the end of a turn may be there only at the end of the text, as with Phi-3.
 
     Raises:
-        InputError: the text does not begin as that of the messages up to there.
+        InputError: the text does not begin as that of the messages up to there, or has not all of
+            an answer.
     """
     for i, message in enumerate(messages):
         if message["role"] != ASSISTANT:
@@ -159,10 +156,35 @@ def _answer_spans(
         before = chat_template.render(tokenizer, messages[:i], asks=True)
         after = chat_template.render(tokenizer, messages[: i + 1], asks=False)
         after = after[: after.rfind(end_token, len(before)) + len(end_token)]
-        if not (after.startswith(before) and text.startswith(after)):
+        what = f"message {i + 1} of {chat_template.describe(messages)}"
+        if not after.startswith(before):
             raise InputError(
-                f"the chat template writes answer {i + 1} of {chat_template.describe(messages)} "
-                "otherwise where the conversation goes on, so that it cannot be found in the text; "
-                f"{chat_template.FIX} that does not, or keep only conversations of one answer"
+                f"the chat template asks for {what} otherwise than it writes what is before it "
+                "(some leave out a system message then, or a thought); leave that out, or "
+                f"{chat_template.FIX}"
             )
+        if not text.startswith(after):
+            raise InputError(
+                f"the chat template writes {what} otherwise where the conversation goes on (some "
+                "leave out its thought), so that it cannot be found in the text; keep only "
+                f"conversations of one answer, or {chat_template.FIX} that does not"
+            )
+        _check_written(i + 1, message["content"], before, after[len(before) :])
         yield len(before), len(after)
+
+
+def _check_written(number: int, content: str, request: str, written: str) -> None:
+    """Check that a template writes an answer as it is, but for white space.
+
+    Raises:
+        InputError: it leaves out a part, such as a thought, or writes a thought before one.
+    """
+    written = chat_template.find_opening(request) + written
+    bare, end = "".join(content.split()), chat_template.THOUGHT[1]
+    if bare in "".join(written.split()) and content.count(end) in (0, written.count(end)):
+        return
+    raise InputError(
+        f"message {number}: the chat template writes this answer otherwise, as {written!r:.80} "
+        f"(some leave out a thought, or write an empty one); leave its thought out, or "
+        f"{chat_template.FIX}"
+    )
