@@ -1,13 +1,15 @@
 """What real models' chat templates do with thoughts, system messages and white space."""
 
+import re
+
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from temper.core.errors import InputError
 from temper.tasks.base import conversations
-from tests.helpers.chats import CHATML, say
+from tests.helpers.chats import CHATML, LLAMA, SAMPLE, say
 from tests.helpers.samples import load
 
 ROLE = "{{ '<|im_start|>' + m.role + '\n' }}"
@@ -134,3 +136,29 @@ def test_a_prediction_is_written_as_a_message(bpe, template, generated, answer):
     task, _, _ = load("recipes/sample-causal_lm.yaml", task__text=None, task__messages="chat")
     ids = bpe(generated, add_special_tokens=False)["input_ids"]
     assert task.written({"tokens": [np.array(ids)]}, bpe) == [answer]
+
+
+@pytest.mark.parametrize(
+    ("template", "text", "found"),
+    [
+        (LLAMA, "a [/INST] yes </s>", "[/INST]"),
+        (LLAMA, "a[/INST]yes", "[/INST]"),
+        (ALPACA, "a\n\n### assistant:\n\nyes", "### assistant:"),
+        (ALPACA, "### assistant:", "### assistant:"),
+        (ALPACA, "see ### assistant:", None),
+        (ALPACA, "assistant: [/INST]", None),
+        (CHATML, "[/INST]\n assistant\n", None),
+    ],
+)
+def test_a_turn_of_plain_text_is_no_message(template, text, found):
+    """Where a template writes no token of its own between a question and its answer."""
+    tokenizer = AutoTokenizer.from_pretrained(str(SAMPLE))
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tokenizer.bos_token, tokenizer.chat_template = "[CLS]", template
+    rows = {"contexts": [say("b"), say(text)], "answers": ["c", "d"]}
+    if found is None:
+        conversations.encode(tokenizer, **rows, max_length=100, max_prompt=100)
+        return
+    message = f"message 1: its text has {found!r}, which would be read as the beginning of a turn"
+    with pytest.raises(InputError, match=re.escape(message)):
+        conversations.encode(tokenizer, **rows, max_length=100, max_prompt=100)

@@ -32,6 +32,7 @@ class Turns(NamedTuple):
     """With what a chat template makes turns, which no message may hold."""
 
     controls: set[int]  # tokens
+    marks: list[re.Pattern[str]]  # plain text
     drops_system: bool  # it leaves out system messages
 
 
@@ -107,8 +108,8 @@ def read_answer(frame: Frame, generated: str) -> str:
 def find_turns(tokenizer: "PreTrainedTokenizerBase") -> Turns:
     """Return with what the chat template makes turns.
 
-    These are special tokens, and other added ones that it writes. An unknown token changes no
-    turn.
+    These are special tokens, other added ones that it writes, and what it writes between two
+    messages where no such token is. An unknown token changes no turn.
     """
     system: Message = {"role": SYSTEM, "content": SYSTEM_PROBE}
     turn: list[Message] = [{"role": USER, "content": ASKED}, {"role": ASSISTANT, "content": PROBE}]
@@ -121,8 +122,30 @@ def find_turns(tokenizer: "PreTrainedTokenizerBase") -> Turns:
     turns = {i for i in written if added[i].content.strip() and added[i].content not in THOUGHT}
     special = {i for i, token in added.items() if token.special} | {*tokenizer.all_special_ids}
     controls = (special | turns).difference([tokenizer.unk_token_id])
+    gaps = [gap for text in texts for gap in _gaps(text)]
+    plain = [
+        gap
+        for gap, ids in zip(gaps, _encode(tokenizer, gaps), strict=True)
+        if gap.strip() and not controls.intersection(ids)
+    ]
     drops_system = len(texts) > 1 and SYSTEM_PROBE not in texts[1]
-    return Turns(controls, drops_system)
+    return Turns(controls, [_mark(gap) for gap in dict.fromkeys(plain)], drops_system)
+
+
+def _gaps(text: str) -> list[str]:
+    """Return what a template has written between the probes."""
+    between = re.escape(ASKED), re.escape(PROBE)
+    found = re.search("(.*?)".join([*between, between[0]]), text, re.DOTALL)
+    system = re.search(f"{re.escape(SYSTEM_PROBE)}(.*?){between[0]}", text, re.DOTALL)
+    return [gap for match in (system, found) if match for gap in match.groups()]
+
+
+def _mark(gap: str) -> re.Pattern[str]:
+    """Return a pattern of a gap in a text: of its line's beginning, if it begins a line."""
+    mark = gap.strip()
+    begins_line = "\n" in gap[: gap.index(mark)]
+    before = r"^[^\S\n]*" if begins_line else r"\b" * mark[0].isalnum()
+    return re.compile(f"{before}({re.escape(mark)})", re.MULTILINE)
 
 
 def _encode(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[list[int]]:
@@ -145,10 +168,13 @@ def check_contents(
         )
     texts = [message["content"] for message in messages]
     for number, (text, ids) in enumerate(zip(texts, _encode(tokenizer, texts), strict=True), 1):
-        if found := turns.controls.intersection(ids):
-            name, *_ = sorted(map(str, tokenizer.convert_ids_to_tokens(sorted(found))))
+        found = tokenizer.convert_ids_to_tokens(sorted(turns.controls.intersection(ids)))
+        marks = [match.group(1) for mark in turns.marks if (match := mark.search(text))]
+        if found or marks:
+            name, *_ = [*sorted(map(str, found)), *marks]
+            what = "a special token" if found else "the beginning of a turn"
             raise InputError(
-                f"message {number}: its text has {name!r}, which would be read as a special token; "
+                f"message {number}: its text has {name!r}, which would be read as {what}; "
                 f"remove it, or write {f'{name[0]} {name[1:]}'!r}; found {text!r:.80}"
             )
 
