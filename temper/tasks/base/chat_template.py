@@ -88,7 +88,7 @@ def find_frame(tokenizer: "PreTrainedTokenizerBase") -> Frame:
             f"that could end generation: {FIX}"
         )
     lead_ids = tokenizer(lead, add_special_tokens=False)["input_ids"]
-    decoded = tokenizer.decode(lead_ids, skip_special_tokens=True)
+    decoded = str(tokenizer.decode(lead_ids, skip_special_tokens=True))
     return Frame(decoded, ends[0], find_opening(before))
 
 
