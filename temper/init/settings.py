@@ -15,7 +15,7 @@ from temper.init.profiles import MAX_CELLS, ColumnProfile
 from temper.init.roles import Columns, Roles
 from temper.params import text_template
 from temper.tasks.audio_classification import MASKED
-from temper.tasks.base import conversations, messages
+from temper.tasks.base import chat_template, messages
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -170,7 +170,7 @@ def _as_read(record: dict[str, Any], roles: Roles, tokenizer: Any) -> tuple[Any,
         text = "\n".join(str(value) for item in items for value in item.values())
         with suppress(ValueError):  # no conversation, or no template for it: of temper check
             if tokenizer is not None:
-                text = conversations.render(tokenizer, messages.read(cell), asks=False)
+                text = chat_template.render(tokenizer, messages.read(cell), asks=False)
         return (text,)
     if "template" in roles.task:
         text = text_template.fill(roles.task["template"], {k: str(v) for k, v in record.items()})
