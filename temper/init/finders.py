@@ -107,11 +107,15 @@ def _holds_files(column: ColumnProfile) -> bool:
 def _generation(columns: Columns, wishes: Wishes) -> Roles | None:
     """Find a source and a target by their names, or where the model writes texts of texts."""
     writes = wishes.task is not None or wishes.is_encoder_decoder
-    if prompts.is_alpaca(columns, wishes) and writes:
-        *source, target = prompts.ALPACA
+    *source, target = prompts.ALPACA
+    is_found = prompts.is_alpaca(columns, wishes)
+    if wishes.label and text_of.is_joined(wishes, columns):
+        source, target = [*text_of.split(wishes.text[0], columns)], wishes.label
+        is_found = wishes.task is not None or not columns[target].is_categorical
+    if is_found and writes:
         task = {"name": "seq2seq_lm", "problem_type": "summarization"}
         task |= {"template": text_of.template(source), "target_text": target}
-        return make_roles(columns, task, prompts.ALPACA, texts=source, notes=(NO_SUMMARIES,))
+        return make_roles(columns, task, [*source, target], texts=source, notes=(NO_SUMMARIES,))
     wished = [(name, wishes.label) for name in wishes.text if wishes.label and writes]
     spoken = [name for name in columns if name.lower() in LANGUAGES]  # from the first one
     languages = [(spoken[0], spoken[1])] if len(spoken) == 2 else []

@@ -8,7 +8,9 @@ from temper.init.names import PAIRS, TEXTS
 from temper.init.roles import Columns, Wishes
 from temper.params import text_template
 
-TEMPLATED = ("sequence_classification", "causal_lm", "masked_lm")  # read one text of several
+TEMPLATED = (  # read one text of several
+    "seq2seq_lm", "sequence_classification", "causal_lm", "masked_lm"
+)  # fmt: skip
 
 
 def split(name: str, columns: Mapping[str, Any] | Sequence[str]) -> tuple[str, ...]:

@@ -42,12 +42,18 @@ def test_short_completions_are_written_by_a_model_that_writes():
     assert roles(has_encoder=False, label="output").task["name"] == "sequence_classification"
 
 
-@pytest.mark.parametrize("wishes", [{"is_encoder_decoder": True}, {"task": "seq2seq_lm"}])
+JOINED = {"text": ("instruction, input",), "label": "output"}
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [{"is_encoder_decoder": True}, {"task": "seq2seq_lm"}, {"task": "seq2seq_lm"} | JOINED],
+)
 @pytest.mark.parametrize("outputs", [SUMS["output"], [f"the sum of row {i}" for i in range(40)]])
 def test_alpaca_is_source_and_target_of_an_encoder_with_a_decoder(
     wishes, outputs, tmp_path, monkeypatch
 ):
-    """Whether the outputs are few and short or are texts; both lengths are measured."""
+    """Whether the outputs are few and short or are texts, named or not; lengths are measured."""
     columns = profile([SUMS | {"output": outputs}])
     asked = Wishes(choose=lambda *_: "", **wishes)
     found = finders.find_roles(columns, asked)
