@@ -5,12 +5,14 @@ import contextlib
 import io
 import itertools
 import json
+import re
 from collections import Counter
 from tokenize import NL, STRING, TokenError, generate_tokens
 from typing import Any
 
 from temper.core.errors import InputError
 
+OBJECTS = re.compile(r"\s*\[\s*\{")  # how a list of them begins
 NO_LITERAL = (ValueError, TypeError, SyntaxError, MemoryError, TokenError, RecursionError)
 
 

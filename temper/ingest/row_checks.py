@@ -1,12 +1,15 @@
-"""What a row's inputs and its labels must have in common, for tags, choices and pairs."""
+"""What a row's inputs and its labels must have in common; and texts that are conversations."""
 
 import itertools
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 from temper.core.errors import InputError
+from temper.ingest import literals
 from temper.ingest.columns import ColumnBatch, Locate
-from temper.params.task import Embeddings, MultipleChoice, TokenClassification
+from temper.params.task import Embeddings, MultipleChoice, TaskParams, TokenClassification
+from temper.tasks.base.messages import are_messages
 from temper.tasks.base.tags import OUTSIDE, PREFIXES, is_allowed
 
 MEANINGS = {  # scheme → what its prefixes say
@@ -14,6 +17,29 @@ MEANINGS = {  # scheme → what its prefixes say
     "IOB2": "B- begins an entity, also of one word, and I- continues it",
     "BIOES": "B- begins an entity, I- continues and E- ends it; S- is one of one word",
 }
+
+
+def find_conversations(batch: ColumnBatch, task: TaskParams) -> Counter[str]:
+    """Count the texts that are a conversation as JSON, which are read as they are written."""
+    kinds = task.inputs | dict([task.target] if task.target else [])
+    found: Counter[str] = Counter()
+    for name in [name for name, kind in kinds.items() if kind == "text"]:
+        count = sum(_is_conversation(text) for text in batch.get(name, ()) if text)
+        note = (
+            f"cells of column {name!r} hold a conversation, read as the text that it is written "
+            "in; causal_lm learns its answers with task.messages (docs/tasks.md#conversations)"
+        )
+        found[note] += count
+    return +found
+
+
+def _is_conversation(text: str) -> bool:
+    if literals.OBJECTS.match(text) is None:
+        return False
+    with suppress(InputError):  # a name that stands twice
+        value = literals.parse(text)
+        return isinstance(value, list) and are_messages(value)
+    return False
 
 
 def check_choices(batch: ColumnBatch, task: MultipleChoice, where: Callable[[int], str]) -> None:

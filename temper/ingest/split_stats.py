@@ -143,6 +143,7 @@ def read_columns(
 
 def _check_batch(stats: SplitStats, batch: ColumnBatch, task: TaskParams, locate: Locate) -> None:
     """Check that labels fit their inputs and that files can be decoded; correct answers."""
+    stats.notes += row_checks.find_conversations(batch, task)
     if isinstance(task, QuestionAnswering):
         for i, pair in enumerate(zip(batch[task.context], batch[task.answers], strict=True)):
             try:

@@ -11,14 +11,13 @@ from temper.ingest import file_names, literals
 from temper.ingest.columns import ColumnBatch, is_empty
 from temper.ingest.label_values import label_name
 from temper.tasks.base import audio
-from temper.tasks.base.messages import FORMS
+from temper.tasks.base.messages import are_messages
 
 MAX_DISTINCT = 1_000  # values of a column that are counted; a column with more has no labels
 MAX_CELLS = 2_000  # cells of a column that are kept, to measure lengths in tokens
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 UNSPACED = re.compile("[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")  # Thai, Lao, Japanese, Chinese
 DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( .*)?")
-OBJECTS = re.compile(r"\s*\[\s*\{")  # how a list of them begins
 HOLLOW = re.compile(r"\s*(\[\s*\]|\{[^][]*\[\s*\][^][]*\[\s*\]\s*\})\s*")  # {"text": [], …: []}
 
 
@@ -107,9 +106,7 @@ class ColumnProfile:
     @property
     def holds_conversations(self) -> bool:
         """Whether cells are lists of objects, at least half of them with a role and its text."""
-        items = [item for cell in self.cells if isinstance(cell, list) for item in cell]
-        keys = [{*item} if isinstance(item, dict) else set() for item in items]
-        return any(2 * sum({*form} <= found for found in keys) >= len(keys) > 0 for form in FORMS)
+        return are_messages([x for cell in self.cells if isinstance(cell, list) for x in cell])
 
     @property
     def is_text(self) -> bool:
@@ -171,7 +168,7 @@ def _with_conversations(column: ColumnProfile) -> ColumnProfile:
     if "str" not in column.types:
         return column
     cells = [
-        literals.parse(cell) if isinstance(cell, str) and OBJECTS.match(cell) else cell
+        literals.parse(cell) if isinstance(cell, str) and literals.OBJECTS.match(cell) else cell
         for cell in column.cells
     ]
     found = zip(column.rows, cells, strict=True)

@@ -153,3 +153,15 @@ def test_check_names_the_template_and_the_first_row_it_refuses(checked):
     assert "own.jsonl: train row 41, column 'chat': message 2: the chat template writes" in mistake
     (mistake,) = checked(chats, None)
     assert "model chat: the tokenizer has no chat template, which task.messages needs" in mistake
+
+
+def test_conversations_that_are_read_as_texts_are_said(checked):
+    """They are learned as the JSON that they are; other JSON is a text as any other."""
+    chats = [json.dumps(say(f"question {i}", "yes")) for i in range(39)]
+    other = json.dumps([{"name": "a"}]), '[{"role": "user", "role": "user"}]'
+    rows = [{"chat": chat} for chat in (*chats, *other)]
+    assert checked(rows, task__messages=None, task__text="chat", tokenize__max_length=16) == []
+    facts = check.examine(params.load())[1]
+    assert facts["files"].startswith(
+        "train: 39 cells of column 'chat' hold a conversation, read as the text that it is written"
+    )

@@ -1,5 +1,6 @@
 """A cell with a conversation, as OpenAI or ShareGPT writes it → messages of a role and a text."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from temper.core.errors import alternatives
@@ -10,6 +11,12 @@ FORMS = (("role", "content"), ("from", "value"))  # OpenAI's, ShareGPT's
 ROLES = {SYSTEM: SYSTEM, USER: USER, ASSISTANT: ASSISTANT, "human": USER, "gpt": ASSISTANT}
 UNREAD = ("tool_calls", "function_call", "reasoning_content", "thinking", "weight")
 EXAMPLE = '[{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]'
+
+
+def are_messages(items: Sequence[Any]) -> bool:
+    """Say whether at least half of some items have a role and its content, as messages have."""
+    keys = [{*item} if isinstance(item, dict) else set() for item in items]
+    return any(2 * sum({*form} <= found for found in keys) >= len(keys) > 0 for form in FORMS)
 
 
 def read(value: Any) -> list[Message]:
