@@ -21,10 +21,11 @@ def scratch_folder() -> Iterator[Path]:
 @contextmanager
 def folder(parent: Path, prefix: str) -> Iterator[Path]:
     """Yield a folder that is deleted at the end, or by the next call if this process is killed."""
-    remove_leftovers(parent, prefix)
+    resolved = parent.resolve()  # mkdtemp takes "link/.." for nothing, since Python 3.12
+    remove_leftovers(resolved, prefix)
     while True:
         with (
-            tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as name,
+            tempfile.TemporaryDirectory(prefix=prefix, dir=resolved) as name,
             Path(name, LOCK).open("w") as lock,
         ):
             with suppress(OSError):  # a file system without locks: nothing is removed there
