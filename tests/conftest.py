@@ -18,6 +18,7 @@ from tests.helpers.downloads import one_file
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background; children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}  # not the user's own
 
 
 @pytest.fixture(autouse=True)

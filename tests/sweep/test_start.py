@@ -11,16 +11,24 @@ from temper.sweep import start
 from tests.helpers import sweeps
 from tests.helpers.repository import USER, run, set_params
 from tests.helpers.studies import loaded
-from tests.helpers.workspace import ROOT
+
+
+def make_repository(folder):
+    """Make a git repository with one commit and an identity of its own."""
+    folder.mkdir()
+    for command in ("git init -q", *USER, "git commit -q --allow-empty -m first"):
+        run(folder, command)
+    return folder
 
 
 def test_pruning_needs_a_tracker(tmp_path, monkeypatch):
     """The error comes before any trial."""
     found, _ = loaded(tmp_path, prune={"after_trials": 1, "after_evaluations": 0})
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(make_repository(tmp_path / "mine"))
+    Path(".dvc").mkdir()
     with pytest.raises(InputError, match="not a DVC repository"):
         start.check_workspace(found)
-    monkeypatch.chdir(ROOT)
+    Path("dvc.yaml").touch()
     monkeypatch.setenv("TEMPER_TRACKING", "off")
     with pytest.raises(InputError, match="prune needs the scores that training records"):
         start.check_workspace(found)
@@ -28,11 +36,7 @@ def test_pruning_needs_a_tracker(tmp_path, monkeypatch):
 
 def test_a_submodule_is_refused(tmp_path, monkeypatch):
     """DVC takes a worktree of one for outside of its repository, with each trial."""
-    inner, outer = tmp_path / "inner", tmp_path / "outer"
-    for folder in (inner, outer):
-        folder.mkdir()
-        for command in ("git init -q", *USER, "git commit -q --allow-empty -m first"):
-            run(folder, command)
+    inner, outer = (make_repository(tmp_path / name) for name in ("inner", "outer"))
     run(outer, f"git -c protocol.file.allow=always submodule --quiet add {inner} sub")
     monkeypatch.chdir(outer / "sub")
     Path(".dvc").mkdir()
