@@ -246,8 +246,9 @@ def test_a_body_is_never_taken_for_the_next_request(address, monkeypatch, reques
     assert b"\r\nConnection: close\r\n" in answer
 
 
-def test_a_client_that_sends_a_large_body_reads_why_it_is_refused(address):
+def test_a_client_that_sends_a_large_body_reads_why_it_is_refused(address, monkeypatch):
     """Closed before it is read, the connection would be reset, and the answer lost."""
+    monkeypatch.setattr(http_server, "LINGER", 30)
     size = 24 * 2**20
     answer = exchange(address, HEAD + f"Content-Length: {size}\r\n\r\n".encode() + b" " * size)
     assert answer.startswith(b"HTTP/1.1 413")

@@ -72,14 +72,14 @@ def test_sweep_killed_twice_ends_like_an_uninterrupted_one(repository, method, t
 def test_interrupted_sweep_continues_and_leaves_no_process(repository):
     """Ctrl-C and kill -9 of the sweep both stop the training by SIGTERM."""
     sweeps.write(repository)
-    child = sweeps.start(repository, STUB_SLEEP="3")
+    child = sweeps.start(repository, STUB_SLEEP="600")
     sweeps.wait_for(repository, child, "train s-0")
     os.killpg(child.pid, signal.SIGINT)
     text, _ = child.communicate(timeout=LIMIT_S)
     assert child.returncode == 130, text
     assert "interrupted; rerun the same command to resume" in text
     assert sweeps.said(repository)[-1] == "stopped s-0"
-    child = sweeps.start(repository, STUB_SLEEP="3")
+    child = sweeps.start(repository, STUB_SLEEP="600")
     sweeps.wait_for(repository, child, "train s-0", times=2)
     child.kill()
     child.communicate()
@@ -145,7 +145,7 @@ def test_prunes_trials_below_the_median(repository):
     prune = {"after_trials": 1, "after_evaluations": 0}
     changes = {"method": "grid", "parameters": parameters, "prune": prune}
     sweeps.write(repository, **changes, budget=None, seed=None)
-    text = sweeps.sweep(repository, STUB_SLEEP="0.8", TEMPER_TRACKING="on")
+    text = sweeps.sweep(repository, STUB_SLEEP="0.8", STUB_HANGS="s-1", TEMPER_TRACKING="on")
     assert "trial 1: stopped early: accuracy 0.5839 at evaluation 1" in text
     assert "1 finished, 1 stopped early" in text
     assert "#/experiments/1/runs?" in text
@@ -171,7 +171,8 @@ def test_two_clones_share_one_database(template, tmp_path):
         folders = [clone(template, tmp_path / name) for name in ("one", "two")]
         for folder in folders:
             sweeps.write(folder, budget={"trials": 8}, storage=url, seeds=[1, 2])
-        children = [sweeps.start(folder, STUB_SLEEP="0.1") for folder in folders]
+        both = "\n".join(str(sweeps.log(folder)) for folder in folders)
+        children = [sweeps.start(folder, STUB_PEERS=both) for folder in folders]
         texts = [child.communicate(timeout=LIMIT_S)[0] for child in children]
         assert [child.returncode for child in children] == [0, 0], texts
         assert all("8 finished" in text for text in texts)

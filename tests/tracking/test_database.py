@@ -5,7 +5,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -136,11 +135,11 @@ def test_the_file_of_a_store(uri, name):
 
 def test_a_lock_that_another_process_holds_for_long_is_named(tmp_path, monkeypatch, capsys):
     """It may send to a slow server, or be stopped by Ctrl-Z; nothing is said of a short wait."""
-    monkeypatch.setattr(database, "QUIET_S", 0.5)
     path = tmp_path / "sending.lock"
     with database.locked(path):
         pass
     assert capsys.readouterr().err == ""
+    monkeypatch.setattr(database, "QUIET_S", 0.1)
     code = (
         "import sys, pathlib; from temper.tracking import database\n"
         "with database.locked(pathlib.Path(sys.argv[1])):\n"
@@ -152,8 +151,9 @@ def test_a_lock_that_another_process_holds_for_long_is_named(tmp_path, monkeypat
         assert p.stdin is not None
         assert p.stdout is not None
         p.stdout.readline()
-        ending = threading.Timer(1.5, p.stdin.close)
-        ending.start()
+        said = []
+        say = lambda message, file: (said.append(message), p.stdin.close())  # noqa: E731
+        monkeypatch.setattr(database, "print", say, raising=False)
         with database.locked(path):
-            assert capsys.readouterr().err == f"waiting: process {p.pid} holds {path}\n"
+            assert said == [f"waiting: process {p.pid} holds {path}"]
     assert path.read_text() == str(os.getpid())
