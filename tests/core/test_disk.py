@@ -17,6 +17,7 @@ from temper.core.errors import InputError
 from temper.ingest import hub
 from temper.sweep import storage
 
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed file")  # torch's, of a name like ü
 DATA = np.random.default_rng(0).integers(0, 256, 2**20, dtype=np.uint8)
 
 
