@@ -144,7 +144,7 @@ def test_check_names_the_template_and_the_first_row_it_refuses(checked):
     assert checked(chats, kind + CHATML) == []
     (mistake,) = checked([*chats, say("a", "b", system="be kind")], kind + CHATML)
     place = "own.jsonl: train row 41, column 'chat': the chat template refuses a conversation"
-    assert f"{place} (system, user; the user: 'a'): no system role" in mistake
+    assert f"{place} (system, user, assistant; the user: 'a'): no system role" in mistake
     (mistake,) = checked([*chats, say("a", "b <|im_end|>")])
     place = "own.jsonl: train row 41, column 'chat': message 2: its text has '<|im_end|>', which"
     assert place in mistake

@@ -31,6 +31,7 @@ class Frame(NamedTuple):
 class Turns(NamedTuple):
     """With what a chat template makes turns, which no message may hold."""
 
+    end: int  # the token that ends an answer
     controls: set[int]  # tokens
     marks: list[re.Pattern[str]]  # plain text
     drops_system: bool  # it leaves out system messages
@@ -110,6 +111,9 @@ def find_turns(tokenizer: "PreTrainedTokenizerBase") -> Turns:
 
     These are special tokens, other added ones that it writes, and what it writes between two
     messages where no such token is. An unknown token changes no turn.
+
+    Raises:
+        InputError: see `find_frame`.
     """
     system: Message = {"role": SYSTEM, "content": SYSTEM_PROBE}
     turn: list[Message] = [{"role": USER, "content": ASKED}, {"role": ASSISTANT, "content": PROBE}]
@@ -129,7 +133,8 @@ def find_turns(tokenizer: "PreTrainedTokenizerBase") -> Turns:
         if gap.strip() and not controls.intersection(ids)
     ]
     drops_system = len(texts) > 1 and SYSTEM_PROBE not in texts[1]
-    return Turns(controls, [_mark(gap) for gap in dict.fromkeys(plain)], drops_system)
+    marks = [_mark(gap) for gap in dict.fromkeys(plain)]
+    return Turns(find_frame(tokenizer).end, controls, marks, drops_system)
 
 
 def _gaps(text: str) -> list[str]:

@@ -4,7 +4,7 @@ An answer has the tokens from where the template asks for it to the token that e
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from temper.core.errors import InputError, RowError
 from temper.tasks.base import chat_template
 from temper.tasks.base.arrays import Columns
+from temper.tasks.base.chat_template import Turns
 from temper.tasks.base.messages import ASSISTANT, SYSTEM, USER, Message
 from temper.tasks.base.windows import require_fast
 
@@ -25,6 +26,14 @@ class Encoded(NamedTuple):
     ids: list[int]
     is_answer: list[int]  # 1: of an answer, or what ends its turn
     full_length: int  # tokens, before any were left out
+
+    @property
+    def prompt(self) -> list[int]:
+        """The tokens before the last answer, where there is one."""
+        if not any(self.is_answer):
+            return self.ids
+        backwards = self.is_answer[::-1]
+        return self.ids[: len(self.ids) - backwards.index(0, backwards.index(1))]
 
 
 def with_answer(context: Sequence[Message], answer: str | None) -> list[Message]:
@@ -52,21 +61,23 @@ def encode(
         RowError: the template refuses a conversation, or writes its answers otherwise later; or
             see `chat_template.check_contents`.
     """
-    end, turns = chat_template.find_frame(tokenizer).end, chat_template.find_turns(tokenizer)
-    asked, whole = [], []
+    turns, asked, whole = chat_template.find_turns(tokenizer), list[list[int]](), list[Encoded]()
     for row, (context, answer) in enumerate(zip(contexts, answers, strict=True)):
         messages = with_answer(context, answer)
         try:
             chat_template.check_contents(tokenizer, turns, messages)
-            asked.append(_fit(tokenizer, context, end, max_prompt))
-            answered = asked[-1] if answer is None else _fit(tokenizer, messages, end, max_length)
+            encoded = _fit(tokenizer, messages, turns, max_prompt if answer is None else max_length)
+            prompt = encoded.prompt
+            if len(encoded.ids) < encoded.full_length or len(prompt) > max_prompt:
+                prompt = _fit(tokenizer, context, turns, max_prompt).ids
         except InputError as error:
             raise RowError(row, str(error)) from None
-        whole.append(answered)
+        whole.append(encoded)
+        asked.append(prompt)
     return {
         "input_ids": [row.ids[:max_length] for row in whole],
         "answer_mask": [row.is_answer[:max_length] for row in whole],
-        "prompt_ids": [row.ids[-max_prompt:] for row in asked],
+        "prompt_ids": [ids[-max_prompt:] for ids in asked],
         "length": [min(len(row.ids), max_length) for row in whole],
         "full_length": [row.full_length for row in whole],
         "example_id": list(range(len(whole))),
@@ -74,54 +85,57 @@ def encode(
 
 
 def _fit(
-    tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], end: int, max_length: int
+    tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], turns: Turns, max_length: int
 ) -> Encoded:
     """Return a conversation without as many of its first turns as it has to lose to fit."""
-    whole = _encode(tokenizer, messages, end)
+    whole = _encode(tokenizer, messages, turns)
     if len(whole.ids) <= max_length:
         return whole
     system = [message for message in messages if message["role"] == SYSTEM]
     roles = [message["role"] for message in messages]
-    turns = [i for i, pair in enumerate(pairwise(roles), 1) if pair == (ASSISTANT, USER)]
-    shorter = [[*system, *messages[i:]] for i in turns]
+    firsts = [i for i, pair in enumerate(pairwise(roles), 1) if pair == (ASSISTANT, USER)]
+    shorter = [[*system, *messages[i:]] for i in firsts]
     if not shorter:
         return whole
     first = bisect_left(  # of those that fit, or the last one
         shorter,
         True,
         hi=len(shorter) - 1,
-        key=lambda rest: len(_encode(tokenizer, rest, end).ids) <= max_length,
+        key=lambda rest: len(_encode(tokenizer, rest, turns).ids) <= max_length,
     )
-    return _encode(tokenizer, shorter[first], end)._replace(full_length=whole.full_length)
+    return _encode(tokenizer, shorter[first], turns)._replace(full_length=whole.full_length)
 
 
-def _encode(tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], end: int) -> Encoded:
+def _encode(
+    tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], turns: Turns
+) -> Encoded:
     """Return the tokens of messages; if the last one is no answer, with the request for one."""
     asks = messages[-1]["role"] != ASSISTANT
     text = chat_template.render(tokenizer, messages, asks=asks)
-    (end_token,) = tokenizer.convert_ids_to_tokens([end])
+    (end_token,) = tokenizer.convert_ids_to_tokens([turns.end])
     spans: list[tuple[int, int]] = []
     with suppress(InputError) if asks else nullcontext():  # earlier answers are only read then
         spans = [*_answer_spans(tokenizer, messages, text, end_token)]
-    ids, offsets = _tokenize(tokenizer, text, [start for start, _ in spans])
+    ids, offsets = _tokenize(tokenizer, text, [start for start, _ in spans], turns.controls)
     is_answer, stops = [0] * len(ids), [stop for _, stop in offsets]
     for start, stop in [] if asks else spans:
         for i in range(bisect_right(stops, start), len(ids)):
             if offsets[i][0] >= stop:
                 break
             is_answer[i] = 1
-            if ids[i] == end:
+            if ids[i] == turns.end:
                 break
     return Encoded(ids, is_answer, len(ids))
 
 
 def _tokenize(
-    tokenizer: "PreTrainedTokenizerBase", text: str, starts: Sequence[int]
+    tokenizer: "PreTrainedTokenizerBase", text: str, starts: Sequence[int], controls: Container[int]
 ) -> tuple[list[int], list[tuple[int, int]]]:
     """Return the tokens of a text and their characters; those before an answer are its prompt's.
 
     Where they would not be, such as where a template's line break and an answer's are one token,
-    the text is divided at the answer.
+    the text is divided at the answer. Control tokens divide it too, so that the part of the prompt
+    after the last one says which its tokens are.
     """
 
     def read(begin: int, stop: int | None = None) -> tuple[list[int], list[tuple[int, int]]]:
@@ -130,13 +144,16 @@ def _tokenize(
         )
         return encoded["input_ids"], [(a + begin, b + begin) for a, b in encoded["offset_mapping"]]
 
-    begin, ids, offsets, rest = 0, list[int](), list[tuple[int, int]](), read(0)
+    ids, offsets = read(0)
     for start in starts:
-        prompt = read(begin, start)
-        if rest[0][: len(prompt[0])] != prompt[0]:
-            ids, offsets = ids + prompt[0], offsets + prompt[1]
-            begin, rest = start, read(start)
-    return ids + rest[0], offsets + rest[1]
+        border = bisect_left(offsets, (start, 0))  # of the first token that begins at or after it
+        first = next((i for i in range(border - 1, 0, -1) if ids[i] in controls), 0)
+        prompt = read(offsets[first][0] if first else 0, start)
+        if ids[first : first + len(prompt[0])] != prompt[0]:
+            rest = read(start)
+            ids = [*ids[:first], *prompt[0], *rest[0]]
+            offsets = [*offsets[:first], *prompt[1], *rest[1]]
+    return ids, offsets
 
 
 def _answer_spans(
