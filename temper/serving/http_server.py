@@ -88,15 +88,22 @@ class Handler(BaseHTTPRequestHandler):
         elif length is None or length > max_body or "Content-Length" not in self.headers:
             limit = f"at most {max_body // 2**20} MiB, their number in Content-Length"
             self.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, limit)
-        elif not bodies.acquire(timeout=TIMEOUT):
-            self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once; try again")
         else:
-            try:
-                body = self.read_body(length)
-                status, content = outcome(answer, body)
-                self.send(status, content.encode(), "application/json")
-            finally:
-                bodies.release()
+            self._answer_body(answer, bodies, length)
+
+    def _answer_body(
+        self, answer: Callable[[Any], Any], bodies: threading.Semaphore, length: int
+    ) -> None:
+        if length:
+            self.rfile.peek(1)  # a client that sends nothing waits here, and takes no place
+        if not bodies.acquire(timeout=TIMEOUT):
+            self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once; try again")
+            return
+        try:
+            status, content = outcome(answer, self.read_body(length))
+            self.send(status, content.encode(), "application/json")
+        finally:
+            bodies.release()
 
     def content_length(self) -> int | None:
         """Return the length of the body, 0 where there is none; None where it is not known."""

@@ -2,10 +2,11 @@
 
 import json
 import socket
+import time
 import tracemalloc
 import urllib.error
 import urllib.request
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from types import SimpleNamespace
 
 import pytest
@@ -288,6 +289,19 @@ def test_more_requests_than_it_holds_are_asked_to_wait(monkeypatch):
         monkeypatch.setattr(http_server, "TIMEOUT", 30)
         served.bodies.release()
         assert ask(address, body)[0] == 200
+
+
+def test_clients_that_send_no_body_keep_no_others_waiting(monkeypatch):
+    """They announce one, and are silent; a server reads only so many at once."""
+    monkeypatch.setattr(http_server, "TIMEOUT", 1)
+    with serving(make_service()) as address, ExitStack() as silent:
+        host, port = address.removeprefix("http://").split(":")
+        for _ in range(http_server.MAX_BODIES + 1):
+            client = silent.enter_context(socket.create_connection((host, int(port))))
+            client.sendall(HEAD + b"Content-Length: 999\r\n\r\n")
+        time.sleep(0.3)  # until all are read
+        for _ in range(3):
+            assert ask(address, {"dataframe_records": [ROW]})[0] == 200
 
 
 def test_a_port_that_is_taken_is_one_line(address):
