@@ -149,11 +149,11 @@ def open_study(sweep: Sweep) -> Study:
 
 
 @contextmanager
-def locked(file: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Hold the lock of a file; without waiting, give whether it could be taken."""
+def locked(file: Path) -> Iterator[bool]:
+    """Hold the lock of a file, if no other process does; give whether."""
     with file.open("a") as handle:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             is_held = True
         except BlockingIOError:
             is_held = False

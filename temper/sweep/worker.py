@@ -28,6 +28,7 @@ from temper.sweep.start import Sweep, locked
 from temper.sweep.study import Study
 from temper.sweep.trial_monitor import TrialMonitor
 from temper.sweep.workspace import STAGE
+from temper.tracking import database
 
 POLL_S = 0.5
 RAISED = re.compile(  # by a stage: the first line of the error that follows a traceback
@@ -70,7 +71,9 @@ def trials(
     while True:
         trial = None
         if time.time() < deadline:
-            with locked(sweep.folder / "next.lock"):  # the workers here never exceed the budget
+            with database.locked(
+                sweep.folder / "next.lock"
+            ):  # the workers here never exceed the budget
                 trial = study.next()
         if trial is not None:
             yield trial, ()
@@ -120,7 +123,7 @@ class TrialRunner:
             return
         checkpoints = self.sweep.root / "checkpoints" / monitor.fingerprint[:16]
         if monitor.fingerprint and checkpoints.exists():
-            with locked(checkpoints / "lock", wait=False) as is_unused:
+            with locked(checkpoints / "lock") as is_unused:
                 if is_unused:
                     shutil.rmtree(checkpoints, ignore_errors=True)
 
@@ -160,7 +163,7 @@ class TrialRunner:
         }
         if relevant != self.prepared_for:
             self.prepared_for = None
-            with locked(self.sweep.root / "sweeps/preparing.lock"):
+            with database.locked(self.sweep.root / "sweeps/preparing.lock"):
                 if targets := [stage.addressing for stage in self._upstream_stages()]:
                     self.repo.reproduce(targets=targets)
             self.prepared_for = relevant

@@ -1,12 +1,15 @@
 """A trial's outcome; the reason of a failure is the stage's own, or DVC's if it said nothing."""
 
-from contextlib import nullcontext
+import os
+import threading
+from contextlib import ExitStack, nullcontext
 from types import SimpleNamespace
 
 import pytest
 
 from temper.sweep import worker
 from temper.sweep.worker import failure_reason
+from temper.tracking import database
 from tests.helpers.studies import in_memory, loaded
 
 STARTED = "Running stage 'train':\n> python -m stages.train\n"
@@ -81,3 +84,23 @@ def test_a_crash_is_no_early_stop(tmp_path, monkeypatch):
     runner.run(trial, ())
     (found,) = study.trials()
     assert (found.state.name, found.user_attrs["reason"]) == ("FAIL", "out of memory")
+
+
+def test_a_trial_says_that_it_waits_for_another_that_prepares(tmp_path, monkeypatch, capsys):
+    """Which may download and tokenize for an hour, in a sweep of another name."""
+    monkeypatch.setattr(database, "QUIET_S", 0.2)
+    lock = tmp_path / "sweeps/preparing.lock"
+    runner = SimpleNamespace(
+        upstream_keys={"tokenize"},
+        prepared_for=None,
+        sweep=SimpleNamespace(root=tmp_path),
+        _upstream_stages=list,
+    )
+    with ExitStack() as held:
+        held.enter_context(database.locked(lock))
+        releasing = threading.Timer(1, held.pop_all().close)
+        releasing.start()
+        worker.TrialRunner._prepare(runner, {"tokenize.max_length": 8})
+        releasing.join()
+    assert capsys.readouterr().err == f"waiting: process {os.getpid()} holds {lock}\n"
+    assert runner.prepared_for == {"tokenize.max_length": 8}
