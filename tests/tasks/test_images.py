@@ -93,3 +93,8 @@ def test_32_bits_are_read_within_the_range_of_eight():
         np.testing.assert_array_equal(pixels(encoded(small, "TIFF"))[:, :, 0], small)
         with pytest.raises(InputError, match="exceed 0 to 255; save it with 8 or 16 bits"):
             images.open_image(encoded(small * 51, "TIFF"))
+    share = encoded(np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3), "TIFF")
+    for read in (images.open_image, images.remarks):
+        with pytest.raises(InputError, match=r"pixels are from 0 to 1, .*; save it with 8 bits"):
+            read(share)
+    assert not pixels(encoded(np.zeros((2, 3), dtype=np.float32), "TIFF")).any()

@@ -25,7 +25,7 @@ def open_image(data: bytes) -> "Image":
     frames or pages the first is taken.
 
     Raises:
-        InputError: it is truncated or damaged, or has 32-bit pixels beyond 0 to 255.
+        InputError: it is truncated or damaged, or has 32-bit pixels that are not of 0 to 255.
     """
     from PIL import Image, ImageOps
 
@@ -75,6 +75,8 @@ def _narrow(image: "Image") -> "Image":
         return Image.fromarray((pixels >> 8).astype(np.uint8))
     if not (pixels.min() >= 0 and pixels.max() <= 255):
         raise ValueError("its 32-bit pixels exceed 0 to 255; save it with 8 or 16 bits")
+    if image.mode == "F" and 0 < pixels.max() <= 1:
+        raise ValueError("its pixels are from 0 to 1, almost black of 255; save it with 8 bits")
     return image
 
 
