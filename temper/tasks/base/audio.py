@@ -2,6 +2,7 @@
 
 import io
 import math
+import struct
 import warnings
 import wave
 
@@ -99,7 +100,8 @@ def _decode(data: bytes) -> tuple[np.ndarray, int]:
             warnings.simplefilter("always")
             rate, samples = wavfile.read(io.BytesIO(data))
     except Exception as error:  # scipy's parser raises anything
-        reason = " ".join(str(error).split())
+        is_damaged = isinstance(error, NameError | ArithmeticError | struct.error)
+        reason = "its header is damaged" if is_damaged else " ".join(str(error).split())
         raise InputError(
             f"a WAV file of {len(data):,} bytes cannot be read: {reason:.200}; {CONVERT}"
         ) from None
