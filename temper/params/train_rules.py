@@ -93,9 +93,9 @@ def schedule_conflicts(p: Params) -> Iterator[Conflict]:
     for option in ("warmup_type", "warmup_lr_rate"):
         if option in options and not warmup:
             yield key, f"{option} has no effect with warmup_ratio: 0"
-    shapes = {options.get("warmup_type"), options.get("decay_type", "cosine")}
-    if schedule == "warmup_stable_decay" and "num_cycles" in options and "cosine" not in shapes:
-        yield key, "num_cycles has no effect without a cosine"
+    is_cosine = options.get("decay_type", "cosine") == "cosine"
+    if schedule == "warmup_stable_decay" and "num_cycles" in options and not is_cosine:
+        yield key, "num_cycles has no effect without decay_type: cosine"
 
 
 def distillation_conflicts(p: Params) -> Iterator[Conflict]:

@@ -14,7 +14,7 @@ from tests.helpers.workspace import ROOT
 CRF = {"kind": "linear", "pooling": "mean", "dropout": 0.1, "crf": True}
 PAIR = {"kind": "linear", "pooling": "pair", "dropout": 0.1}
 LORA = {"rank": 4, "alpha": 8.0, "dropout": 0.0}
-WSD = {"num_decay_steps": 9, "num_cycles": 1.5, "decay_type": "linear"}
+WSD = {"num_decay_steps": 9, "num_cycles": 1.5, "warmup_type": "cosine", "decay_type": "linear"}
 ONE_TEXT = {"task.text": ["sentence1"]}
 TEACHERS = {"big": {"name": "sample"}}
 TAUGHT = {"train.teachers": TEACHERS, "train.distillation": {"weight": 0.5, "temperature": 2.0}}
@@ -138,7 +138,7 @@ def test_cross_field_checks(tmp_path, key, value, message):
         ),
         (
             {"train.lr_scheduler_type": "warmup_stable_decay", "train.lr_scheduler_kwargs": WSD},
-            "num_cycles has no effect without a cosine",
+            "num_cycles has no effect without decay_type: cosine",
         ),
         (
             {
