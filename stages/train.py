@@ -123,13 +123,13 @@ def write_outputs(
 
     model_target, checkpoints_target, history_target = targets
     with artifacts.atomic_dir(model_target) as target:
-        averaging.average_weights(result.model_sources(), target)
+        averaging.average_weights([result.model_sources()], target)
         shutil.copytree(base / "processor", target, dirs_exist_ok=True)
         if taught:
             artifacts.write_json(target / artifacts.TAUGHT_FILE, taught)
     with artifacts.atomic_dir(checkpoints_target) as target:
         for name, source in result.kept_checkpoints().items():
-            averaging.average_weights([source], target / name)
+            averaging.average_weights([[source]], target / name)
     with artifacts.atomic_dir(history_target) as target:
         result.history.write_csv(target)
         if chosen:

@@ -1,6 +1,7 @@
 """Weights → their average: exponential while training, or the mean of saved checkpoints."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from temper.params.train import WeightAveraging
 
 EMA_FILE = "average.safetensors"
+WEIGHTS = "model.safetensors"
 MODEL_FILES = ("config.json", "generation_config.json", "model*.safetensors*")
 
 
@@ -39,15 +41,19 @@ def load_ema(ema: AveragedModel | None, folder: Path) -> None:
         load_model(ema, str(folder / EMA_FILE))
 
 
-def average_weights(folders: list[Path], target: Path) -> None:
-    """Write the configs and the mean of the folders' weights to `target`; a single one is copied.
+def average_weights(trainings: Sequence[Sequence[Path]], target: Path) -> None:
+    """Write the configs and the mean of weights to `target`; those of a single folder are copied.
 
     Sums are in float64; integer tensors (positions and the like) and the configs are those of the
     last folder. A CRF's transitions are also in config.json, which gets the averaged ones.
 
+    Args:
+        trainings: the folders of each; every training weighs the same, as do the folders of one.
+
     Raises:
         InputError: a folder does not match its manifest.
     """
+    folders = [folder for training in trainings for folder in training]
     for folder in folders:
         checkpoint.check_complete(folder)
     target.mkdir(parents=True, exist_ok=True)
@@ -55,16 +61,21 @@ def average_weights(folders: list[Path], target: Path) -> None:
         shutil.copyfile(file, target / file.name)
     if len(folders) == 1:
         return
-    files = [safe_open(str(folder / "model.safetensors"), "pt") for folder in folders]
-    averaged = {}
-    for name in files[-1].keys():  # noqa: SIM118 (not a mapping)
-        tensors = [file.get_tensor(name) for file in files]
-        averaged[name] = tensors[-1]
-        if tensors[-1].is_floating_point():
-            mean = torch.stack([tensor.double() for tensor in tensors]).mean(0)
-            averaged[name] = mean.to(tensors[-1].dtype)
-    save_file(averaged, str(target / "model.safetensors"), files[-1].metadata())
+    files = {folder: safe_open(str(folder / WEIGHTS), "pt") for folder in folders}
+    averaged, last = {}, folders[-1]
+    for name in files[last].keys():  # noqa: SIM118 (not a mapping)
+        tensors = {folder: file.get_tensor(name) for folder, file in files.items()}
+        averaged[name] = tensors[last]
+        if tensors[last].is_floating_point():
+            means = [mean([tensors[folder].double() for folder in t]) for t in trainings]
+            averaged[name] = mean(means).to(tensors[last].dtype)
+    save_file(averaged, str(target / WEIGHTS), files[last].metadata())
     if "transitions" in averaged:
         config = artifacts.read_json(target / "config.json")
         config["transitions"] = averaged["transitions"].double().tolist()
         artifacts.write_json(target / "config.json", config)
+
+
+def mean(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the mean of tensors of one shape."""
+    return torch.stack(list(tensors)).mean(0)

@@ -94,7 +94,7 @@ def average(members: list[TrainingSession]) -> nn.Module:
     last = members[-1]
     with last.checkpoints.atomic_dir("soup") as partial:
         if distributed.is_main_process():
-            sources = [path for member in members for path in member.model_sources()]
+            sources = [member.model_sources() for member in members]
             averaging.average_weights(sources, partial)
     last.checkpoints.wait()
     model = loading.load(last.folder / "soup", last.task.auto_model, last.custom_class)

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from temper.training import averaging, checkpoint
 from temper.training.session import TrainingSession
 from tests.helpers.training import assert_same, fit, trained
+
+WEIGHTS = "model.safetensors"
 
 
 @pytest.mark.slow
@@ -79,3 +81,23 @@ def test_refuses_impossible_averages():
     with pytest.raises(ValueError, match=r"averaging.decay has no effect with best"):
         WeightAveraging(kind="best", count=2, decay=0.9)
     assert averaging.build_ema(torch.nn.Linear(1, 1), None) is None
+
+
+def save_weights(folder, **tensors):
+    """Write weights and a config as a checkpoint has them; return the folder."""
+    partial = folder.with_suffix(".partial")
+    partial.mkdir()
+    save_file({name: torch.tensor(value) for name, value in tensors.items()}, partial / WEIGHTS)
+    (partial / "config.json").write_text("{}")
+    checkpoint.publish(partial, folder)
+    return folder
+
+
+def test_every_training_weighs_the_same(tmp_path):
+    """Early stopping may leave one of a soup's members fewer evaluations than the others."""
+    folders = [
+        save_weights(tmp_path / name, a=[x], b=[1.0])
+        for name, x in zip("abc", (1.0, 3.0, 8.0), strict=True)
+    ]
+    averaging.average_weights([folders[:2], folders[2:]], tmp_path / "mean")
+    assert load_file(tmp_path / "mean" / WEIGHTS)["a"].item() == 5.0

@@ -66,7 +66,7 @@ def test_averaged_crf_decodes_with_its_own_transitions(tmp_path):
         save_file({"transitions": torch.full((4, 2), value)}, partial / "model.safetensors")
         (partial / "config.json").write_text('{"transitions": [[2.0, 2.0]]}')
         checkpoint.publish(partial, tmp_path / name)
-    averaging.average_weights([tmp_path / "a", tmp_path / "b"], tmp_path / "mean")
+    averaging.average_weights([[tmp_path / "a", tmp_path / "b"]], tmp_path / "mean")
     assert json.loads((tmp_path / "mean/config.json").read_text())["transitions"] == [[1.5] * 2] * 4
 
 
