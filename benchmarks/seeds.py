@@ -1,6 +1,7 @@
 """False positives of `temper compare`: how often it calls equally good models different.
 
-Simulated: pairs of models with the same probability of being right in every row. Real: one
+Simulated: pairs of models with the same probability of being right in every row; and how often the
+95 % intervals of evaluate hold the score of a million rows. Real: one
 configuration of the sample trained with many seeds, every pair compared on the 600 test rows.
 See benchmarks/README.md.
 """
@@ -12,12 +13,17 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
 
+from temper import metrics
 from temper.compare import row_scores, significance
+from temper.evaluation import bootstrap
+from temper.metrics import label_stats
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("not_equivalent", "equivalent")
@@ -65,6 +71,28 @@ def simulated_pairs(rows: int, share: float, count: int, seed: int) -> list[Mode
 def as_rows(predictions: np.ndarray, references: np.ndarray) -> list[row_scores.Row]:
     cells = zip(predictions, references, strict=True)
     return [{"prediction": NAMES[p], "reference": NAMES[r]} for p, r in cells]
+
+
+def coverage(rows: int, share: float, positive: float, count: int) -> dict[str, float]:
+    """Return how often the interval of each score holds its value on a million rows.
+
+    Args:
+        share: of rows that are right.
+        positive: share of the positive label, which precision, recall and F1 are about.
+    """
+    random = np.random.default_rng(rows)
+    scores = partial(metrics.weighted_scores, "classification", positive=1)
+
+    def draw(size: int) -> Any:
+        references = (random.random(size) < positive).astype(int)
+        predictions = np.where(random.random(size) < share, references, 1 - references)
+        return label_stats.per_example_stats(predictions, references, 2)
+
+    true, held = metrics.scores("classification", draw(1_000_000), positive=1), []
+    for seed in range(count):
+        found = bootstrap.intervals(draw(rows), scores, MAIN, 1000, seed)
+        held.append([found[f"{k}_low"] <= true[k] <= found[f"{k}_high"] for k in MAIN])
+    return dict(zip(MAIN, np.mean(held, axis=0), strict=True))
 
 
 def train(workspace: Path, seeds: int, rows: int, epochs: int) -> Models:
@@ -144,6 +172,11 @@ def main() -> None:
     for rows, share in ((100, 0.8), (600, 0.7), (600, 0.9), (2000, 0.9)):
         shares = rejections(simulated_pairs(rows, share, arguments.repeats, seed=rows))
         print(f"{rows} rows, {share:.0%} right:", *(f"{k} {v:.3f}," for k, v in shares.items()))
+    for rows in (30, 100, 300, 1000):
+        for share, positive in ((0.8, 0.5), (0.95, 0.1)):
+            shares = coverage(rows, share, positive, arguments.repeats)
+            case = f"{rows} rows, {share:.0%} right, {positive:.0%} positive"
+            print(f"intervals, {case}:", *(f"{k} {v:.3f}," for k, v in shares.items()))
     if arguments.seeds > 1:
         with tempfile.TemporaryDirectory() as folder:
             report_seeds(train(Path(folder), arguments.seeds, arguments.rows, arguments.epochs))
