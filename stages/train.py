@@ -119,11 +119,12 @@ def write_outputs(
         chosen: by auto, by key; part of the history.
         taught: by whom and how; part of the model.
     """
-    from temper.training import averaging
+    from temper.training import averaging, batch_norm
 
     model_target, checkpoints_target, history_target = targets
     with artifacts.atomic_dir(model_target) as target:
-        averaging.average_weights([result.model_sources()], target)
+        changed = averaging.average_weights([result.model_sources()], target)
+        batch_norm.recompute_statistics(target, changed, result.members[-1])
         shutil.copytree(base / "processor", target, dirs_exist_ok=True)
         if taught:
             artifacts.write_json(target / artifacts.TAUGHT_FILE, taught)

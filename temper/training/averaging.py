@@ -41,7 +41,7 @@ def load_ema(ema: AveragedModel | None, folder: Path) -> None:
         load_model(ema, str(folder / EMA_FILE))
 
 
-def average_weights(trainings: Sequence[Sequence[Path]], target: Path) -> None:
+def average_weights(trainings: Sequence[Sequence[Path]], target: Path) -> set[str]:
     """Write the configs and the mean of weights to `target`; those of a single folder are copied.
 
     Sums are in float64; integer tensors (positions and the like) and the configs are those of the
@@ -49,6 +49,9 @@ def average_weights(trainings: Sequence[Sequence[Path]], target: Path) -> None:
 
     Args:
         trainings: the folders of each; every training weighs the same, as do the folders of one.
+
+    Returns:
+        The names of the tensors that were averaged and are not the same in all folders.
 
     Raises:
         InputError: a folder does not match its manifest.
@@ -60,20 +63,23 @@ def average_weights(trainings: Sequence[Sequence[Path]], target: Path) -> None:
     for file in [file for pattern in MODEL_FILES for file in folders[-1].glob(pattern)]:
         shutil.copyfile(file, target / file.name)
     if len(folders) == 1:
-        return
+        return set()
     files = {folder: safe_open(str(folder / WEIGHTS), "pt") for folder in folders}
-    averaged, last = {}, folders[-1]
+    averaged, changed, last = {}, set(), folders[-1]
     for name in files[last].keys():  # noqa: SIM118 (not a mapping)
         tensors = {folder: file.get_tensor(name) for folder, file in files.items()}
         averaged[name] = tensors[last]
         if tensors[last].is_floating_point():
             means = [mean([tensors[folder].double() for folder in t]) for t in trainings]
             averaged[name] = mean(means).to(tensors[last].dtype)
+            if not all(torch.equal(tensor, tensors[last]) for tensor in tensors.values()):
+                changed.add(name)
     save_file(averaged, str(target / WEIGHTS), files[last].metadata())
     if "transitions" in averaged:
         config = artifacts.read_json(target / "config.json")
         config["transitions"] = averaged["transitions"].double().tolist()
         artifacts.write_json(target / "config.json", config)
+    return changed
 
 
 def mean(tensors: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -13,7 +13,7 @@ from torch import nn
 
 from temper.models import loading
 from temper.params.schema import Params
-from temper.training import averaging, distributed, networks
+from temper.training import averaging, batch_norm, distributed, networks
 from temper.training.history import History, Row, history_row
 from temper.training.session import OnMetrics, TrainingSession
 
@@ -95,7 +95,8 @@ def average(members: list[TrainingSession]) -> nn.Module:
     with last.checkpoints.atomic_dir("soup") as partial:
         if distributed.is_main_process():
             sources = [member.model_sources() for member in members]
-            averaging.average_weights(sources, partial)
+            changed = averaging.average_weights(sources, partial)
+            batch_norm.recompute_statistics(partial, changed, last)
     last.checkpoints.wait()
     model = loading.load(last.folder / "soup", last.task.auto_model, last.custom_class)
     networks.move(model, last.args.device)

@@ -1,13 +1,16 @@
 """Averages of weights: EMA and the mean of checkpoints."""
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from temper.training import averaging, checkpoint
+from temper.training import averaging, batch_norm, checkpoint, networks
 from temper.training.session import TrainingSession
 from tests.helpers.training import assert_same, fit, trained
 
@@ -99,5 +102,56 @@ def test_every_training_weighs_the_same(tmp_path):
         save_weights(tmp_path / name, a=[x], b=[1.0])
         for name, x in zip("abc", (1.0, 3.0, 8.0), strict=True)
     ]
-    averaging.average_weights([folders[:2], folders[2:]], tmp_path / "mean")
+    changed = averaging.average_weights([folders[:2], folders[2:]], tmp_path / "mean")
     assert load_file(tmp_path / "mean" / WEIGHTS)["a"].item() == 5.0
+    assert changed == {"a"}
+
+
+def test_averaged_weights_get_statistics_of_their_own(tmp_path):
+    """Means over the batches; a frozen batch normalization keeps the checkpoint's."""
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    config = ResNetConfig(embedding_size=4, hidden_sizes=[4], depths=[1])
+    pixels = torch.randn(10, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    batches = [pixels[[3, 1, 4, 0, 5]], pixels[[9, 2, 6, 8, 7]]]
+    frozen, folders = "resnet.embedder.embedder.normalization", []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        network = ResNetForImageClassification(config)
+        network.train()(pixel_values=pixels + seed)
+        norm = network.get_submodule(frozen)
+        norm.running_mean.fill_(7)
+        norm.running_var.fill_(7)
+        networks.save(network, tmp_path / f"{seed}.partial")
+        checkpoint.publish(tmp_path / f"{seed}.partial", tmp_path / str(seed))
+        folders.append(tmp_path / str(seed))
+    target = tmp_path / "mean"
+    changed = averaging.average_weights([folders], target)
+    expected = ResNetForImageClassification.from_pretrained(target)
+    session = SimpleNamespace(
+        task=SimpleNamespace(auto_model="AutoModelForImageClassification"),
+        custom_class=None,
+        args=SimpleNamespace(device=torch.device("cpu")),
+        params=SimpleNamespace(per_device_eval_batch_size=5),
+        sampler=SimpleNamespace(
+            set_epoch=lambda _: None,
+            global_batches=lambda _: np.split(np.array([3, 1, 4, 0, 5, 9, 2, 6, 8, 7]), [7]),
+        ),
+        rows=SimpleNamespace(batch=lambda rows: {"pixel_values": pixels[rows], "labels": None}),
+        autocast=nullcontext,
+    )
+    before = (target / "config.json").read_bytes()
+    batch_norm.recompute_statistics(target, changed, session)
+    found = ResNetForImageClassification.from_pretrained(target)
+    assert (target / "config.json").read_bytes() == before
+    expected.eval()
+    for name, module in expected.named_modules():
+        if isinstance(module, torch.nn.BatchNorm2d) and name != frozen:
+            module.train().reset_running_stats()
+            module.momentum = None
+    with torch.no_grad():
+        for batch in batches:
+            expected(pixel_values=batch)
+    for name, tensor in expected.state_dict().items():
+        torch.testing.assert_close(found.state_dict()[name], tensor, msg=name)
+    assert (found.get_submodule(frozen).running_mean == 7).all()
