@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Forward = Callable[[Batch], np.ndarray]
 RunBatch = Callable[[list], Sequence[np.ndarray]]  # encoded rows → an output each
 BATCHES_PER_CHUNK = 64
+PADDING_TOLERANCE = 0.05  # of a row's largest output, between it alone and beside a longer one
 
 
 class RowList(list):
@@ -96,6 +97,22 @@ def logits_runner(forward: Forward, collate: Collator, task: Task) -> RunBatch:
         return task.unpad(forward(batch), batch)
 
     return run_batch
+
+
+def change_by_padding(
+    run_batch: RunBatch, row: dict[str, Any], longer: dict[str, Any], task: Task
+) -> float:
+    """Return by how much a row's outputs change beside a longer one, which pads it.
+
+    0 where that is no more than rounding, of outputs in fp32. Of a language model -log p is
+    compared alone: rounding may make another token the likeliest.
+    """
+    rows = [values | {"draw": (0, i)} for i, values in enumerate((row, longer))]
+    alone, beside = run_batch(rows[:1])[0], run_batch(rows)[0]
+    if task.is_language_model:
+        alone, beside = alone[:1], beside[:1]
+    change = float(np.abs(alone - beside).max(initial=0))
+    return change if change > PADDING_TOLERANCE * np.abs(alone).max(initial=0) else 0.0
 
 
 def torch_forward(

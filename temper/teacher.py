@@ -34,7 +34,8 @@ class Teacher:
     """
 
     def __init__(self, folder: Path, name: str, parameters: Params, order: Sequence[int]):
-        self.order, self.task = list(order), registry.load(parameters)
+        self.name, self.order, self.task = name, list(order), registry.load(parameters)
+        self.is_checked = False  # whether padding changes logits
         self.encode = user_code.encoder(self.task, parameters)
         self.processor = teachers.open_processor(folder, name, self.task)
         try:
@@ -60,6 +61,7 @@ class Teacher:
             for unread in ("full_length", "labels"):
                 columns.pop(unread, None)
             features, rows = RowList.of_columns(columns), RowList.of_columns(examples)
+            self._check_padding(features)
             outputs = list(inference.row_outputs(self.run_batch, features, BATCH_SIZE))
             if "word_ids" in columns:
                 of_rows = self._logits_of_words(outputs, features, rows)
@@ -71,6 +73,18 @@ class Teacher:
                     "column example_id: a teacher's logits would be another row's"
                 )
             yield [np.asarray(values, np.float32)[..., self.order] for values in of_rows]
+
+    def _check_padding(self, features: RowList) -> None:
+        """Refuse a teacher whose logits of a text depend on the rows beside it."""
+        is_known, self.is_checked = self.is_checked, True
+        if is_known or self.task.padded_length is None or self.task.params.medium is not None:
+            return
+        row, longer = (pick(features, key=lambda row: row["length"]) for pick in (min, max))
+        if change := inference.change_by_padding(self.run_batch, row, longer, self.task):
+            raise InputError(
+                f"{self.name} reads padding as it reads text: its logits of a row would depend on "
+                f"the batch (by {change:.2g}); set tokenize.padding to max_length"
+            )
 
     def _logits_of_words(
         self, outputs: Sequence[np.ndarray], features: RowList, rows: RowList

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 import torch
@@ -30,7 +30,6 @@ MAX_TOKENS = 32_768  # of these rows together, about
 SAMPLES_PER_TOKEN = 320  # of a clip: a step of wav2vec2
 COMPARED_ROWS = 8
 TOLERANCE = 1e-2  # of a logit: LoRA is merged where it is saved, and bf16 rounds
-PADDING_TOLERANCE = 0.05  # of a row's largest output, between it alone and beside a longer one
 FOLDER = "rehearsal"
 
 T = TypeVar("T")
@@ -151,21 +150,17 @@ def check_padding(session: TrainingSession) -> None:
         return  # as with tokenize.padding: max_length
     forward = inference.torch_forward(session.model, task)
     run_batch = inference.logits_runner(forward, validator.collator, task)
-    rows: list[dict[str, Any]] = [validator.dataset[i] | {"draw": (0, i)} for i in (short, long)]
-    alone, beside = run_batch(rows[:1])[0], run_batch(rows)[0]
-    if task.is_language_model:  # -log p alone: rounding may make another token the likeliest
-        alone, beside = alone[:1], beside[:1]
-    difference = np.abs(alone - beside).max(initial=0)
-    if difference > PADDING_TOLERANCE * np.abs(alone).max(initial=0):
+    row, longer = validator.dataset[short], validator.dataset[long]
+    if change := inference.change_by_padding(run_batch, row, longer, task):
         custom, ignored = session.custom_class, ""
         if custom is not None:
             ignored = "let its forward leave out what attention_mask leaves out, or "
-        row = int(rows[0].get("example_id", short)) + 1
+        number = int(row.get("example_id", short)) + 1
         name = session.model.config.model_type if custom is None else _model_key(session)
         raise InputError(
             f"tokenize.padding: dynamic would make predictions depend on the batch, for {name} "
-            f"reads padding as it reads text: beside a row of {lengths[long]} tokens, row {row} "
-            f"of validation, of {lengths[short]} tokens, has other outputs (by {difference:.2g}); "
+            f"reads padding as it reads text: beside a row of {lengths[long]} tokens, row {number} "
+            f"of validation, of {lengths[short]} tokens, has other outputs (by {change:.2g}); "
             f"{ignored}set it to max_length"
         )
 

@@ -86,6 +86,25 @@ def test_a_teacher_has_a_tokenizer_of_its_own(taught, write_params):
     assert pairs[0]["input_ids"][0].tolist() != student_ids
 
 
+def test_a_teacher_that_reads_padding_is_refused_with_dynamic_padding(taught, write_params):
+    """FNet takes no mask: what it says of a row would depend on the rows beside it."""
+    from transformers import AutoConfig, FNetConfig, FNetForSequenceClassification
+
+    write_params()
+    shutil.copytree("data/sample/model", "big")
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    vocab_size = AutoConfig.from_pretrained("big").vocab_size
+    config = FNetConfig(vocab_size=vocab_size, initializer_range=0.5, **sizes)
+    config.id2label = dict(enumerate(LABELS))
+    config.label2id = {name: i for i, name in enumerate(LABELS)}
+    torch.manual_seed(0)
+    FNetForSequenceClassification(config).save_pretrained("big")
+    with pytest.raises(InputError, match=r"train\.teachers\.big reads padding as it reads text"):
+        taught()
+    taught(tokenize__padding="max_length")
+    assert len(scored()) == 96
+
+
 WORDS = [f"anna opened {n} boxes in oslo before summer".split() for n in range(8)]
 
 
