@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Forward = Callable[[Batch], np.ndarray]
 RunBatch = Callable[[list], Sequence[np.ndarray]]  # encoded rows → an output each
 BATCHES_PER_CHUNK = 64
-PADDING_TOLERANCE = 0.05  # of a row's largest output, between it alone and beside a longer one
+# Of a row's largest output, between it alone and beside a longer one: rounding makes 1e-6 of it.
+PADDING_TOLERANCE = 1e-3
 
 
 class RowList(list):

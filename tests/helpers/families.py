@@ -67,9 +67,11 @@ CHANGES = {  # of every recipe
 }
 READ_PADDING = (
     "canine",
+    "convbert",
     "fnet",
     "funnel",
     "xlnet",
+    "yoso",
 )  # xlnet: with the samples' padding on the right
 ROWS = 8  # of each split: one step
 PAGE = """\
@@ -80,9 +82,10 @@ PAGE = """\
 Tiny random models of {families} families were taken through every task that transformers has a
 class for: trained for a step, saved, exported, and asked by `temper predict`, on torch and on ONNX
 where there is one. **Exported** means that both give the same predictions. Where a family has no
-ONNX export, `export.onnx: auto` exports it without, and `temper predict` uses torch. Canine, FNet
-and Funnel read padding as they read text: train refuses `tokenize.padding: dynamic`, and with
-`max_length` they were taken through (XLNet too, whose own tokenizer pads on the left).
+ONNX export, `export.onnx: auto` exports it without, and `temper predict` uses torch. Canine,
+ConvBERT, FNet, Funnel and YOSO read padding as they read text: train refuses `tokenize.padding:
+dynamic` where their outputs show it, and with `max_length` they were taken through (XLNet too,
+whose own tokenizer pads on the left).
 
 With transformers {version}. A family that is not listed may well work.
 

@@ -6,12 +6,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import transformers
 from datasets import Dataset
 
+from temper import inference
 from temper.core.errors import InputError
 from temper.training import console, memory, rehearsal, resume
 from temper.training.history import History
+from tests.helpers import samples
 from tests.helpers.training import fit, weights
+
+SIZES = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
 
 CODE = """
 import os
@@ -250,3 +255,17 @@ def test_the_table_gets_the_columns_of_metrics_that_were_undefined(capsys):
     assert next(line for line in lines if "0.2500" in line)
     column = next(line for line in lines if "pearson" in line).split().index("pearson") - 2
     assert lines[-1].split()[column] == "-"
+
+
+@pytest.mark.parametrize(("family", "reads"), [("Bert", False), ("ConvBert", True)])
+def test_a_convolution_over_padding_is_found(family, reads):
+    """ConvBERT masks its attention alone; outputs change by some thousandths of the largest."""
+    task, processor, _ = samples.load("recipes/sample-token_classification.yaml")
+    config = getattr(transformers, f"{family}Config")(vocab_size=len(processor), **SIZES)
+    torch.manual_seed(0)
+    model = getattr(transformers, f"{family}ForTokenClassification")(config)
+    run_batch = inference.logits_runner(
+        inference.torch_forward(model, task), task.collator(processor, config), task
+    )
+    row, longer = ({"input_ids": list(range(5, n)), "length": n - 5} for n in (12, 40))
+    assert (inference.change_by_padding(run_batch, row, longer, task) > 0) == reads
