@@ -128,7 +128,11 @@ REWRITTEN = CHATML.replace(
 @pytest.mark.parametrize(
     ("template", "messages", "message"),
     [
-        (None, LONG, "the tokenizer has no chat template, which task.messages needs: write one to"),
+        (
+            None,
+            LONG,
+            "the tokenizer has no chat template, which task.messages needs: write a template to",
+        ),
         (LLAMA, LONG, r"refuses a conversation \(system, user, .*'first question'\): System role"),
         (CHATML.replace("<|im_end|>", "."), LONG, r"writes '\.\\n' after an answer, which has no"),
         (REWRITTEN, LONG, r"writes message 3 of a conversation \(system, user, .* otherwise where"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 DATE = datetime(2024, 7, 26)  # for templates that write today's: tokens would change every day
 DATE_FORMAT = re.compile(r"""strftime_now\(\s*(?:format\s*=\s*)?(["'])(.*?)\1""")
-FIX = "write one to chat_template.jinja in the model's folder (docs/tasks.md#conversations)"
+FIX = "write a template to chat_template.jinja in the model's folder (docs/tasks.md#conversations)"
 SYSTEM_PROBE, ASKED, PROBE = "Be kind.", "What is four and three?", "Seven."
 THOUGHT = "<think>", "</think>"  # around a part of an answer; they make no turn
 
