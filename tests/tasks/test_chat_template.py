@@ -96,6 +96,17 @@ def test_an_answer_begins_where_its_prompt_ends(bpe, template, answers):
     assert bpe.decode(ids) == text
 
 
+def test_an_end_token_after_the_last_turn_is_part_of_no_answer(bpe):
+    """As of Phi-3, whose end token is that of its turns, once download has set it."""
+    bpe.chat_template = CHATML.removesuffix("{% endif %}") + "{% else %}{{ eos_token }}{% endif %}"
+    before, bpe.eos_token = bpe.eos_token, "<|im_end|>"
+    ids, mask = encoded(bpe, say("a", "b", "c", "d"))
+    bpe.eos_token = before
+    learned = [i for i, counts in zip(ids, mask, strict=True) if counts]
+    assert bpe.decode(learned) == "b<|im_end|>d<|im_end|>"
+    assert bpe.decode(ids).endswith("d<|im_end|>\n<|im_end|>")
+
+
 @pytest.mark.parametrize(
     ("template", "messages", "message"),
     [

@@ -172,7 +172,7 @@ def _answer_spans(
             continue
         before = chat_template.render(tokenizer, messages[:i], asks=True)
         after = chat_template.render(tokenizer, messages[: i + 1], asks=False)
-        after = after[: after.rfind(end_token, len(before)) + len(end_token)]
+        after = after[: after.find(end_token, len(before)) + len(end_token)]
         what = f"message {i + 1} of {chat_template.describe(messages)}"
         if not after.startswith(before):
             raise InputError(
