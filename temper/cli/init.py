@@ -50,6 +50,9 @@ def init(
     from temper.init.roles import Wishes
 
     repo.check_repository()
+    repo.git("rev-parse", "--git-dir")  # it is asked what it tracks, once params.yaml is written
+    if commit:
+        repo.git("var", "GIT_COMMITTER_IDENT")
     target, asks = params.PARAMS_FILE, not yes and sys.stdin.isatty()
     if not yes:
         check_edits(target, asks)

@@ -63,6 +63,24 @@ def test_a_question_without_an_answer_ends_before_anything_is_written(
     assert Path("params.yaml").read_text() == before
 
 
+def test_a_commit_that_git_would_refuse_ends_before_anything_is_written(
+    folder, tmp_path, monkeypatch
+):
+    """A repository of another user's, or no name to commit as."""
+    monkeypatch.chdir(folder)
+    before = Path("params.yaml").read_text()
+    for name, value, message in (
+        ("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1", "dubious ownership"),
+        ("GIT_COMMITTER_NAME", "", "empty ident name"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            with pytest.raises(InputError, match=message):
+                init.init(str(tmp_path / "own/pairs.csv"), yes=True, commit=True)
+    assert Path("params.yaml").read_text() == before
+    assert not Path("mydata").exists()
+
+
 def test_a_data_set_on_the_hub_is_pinned_to_its_commit(folder):
     """Its splits get the names they have here; of several configurations one has to be named."""
     rows = "text,label\n" + "".join(f"row {i} of many,{'ab'[i % 2]}\n" for i in range(40))
