@@ -3,6 +3,7 @@
 Shared by training, evaluate, export's parity check and `temper predict`.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -152,10 +153,17 @@ def fastest_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def onnx_session(path: str, num_threads: int) -> "InferenceSession":
-    """Open an ONNX model on the CPU with a fixed number of threads."""
+def import_onnxruntime() -> Any:
+    """Return ONNX Runtime, which sends no usage statistics to its makers."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when it is imported
     import onnxruntime
 
+    return onnxruntime
+
+
+def onnx_session(path: str, num_threads: int) -> "InferenceSession":
+    """Open an ONNX model on the CPU with a fixed number of threads."""
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = num_threads, 1
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

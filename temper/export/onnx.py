@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from temper.inference import import_onnxruntime
 from temper.tasks.base import Task
 from temper.tasks.base.arrays import Batch
 
@@ -72,6 +73,8 @@ def write(model: "nn.Module", task: Task, sample: Batch, target: Path) -> None:
 def fuse(path: Path, config: "PretrainedConfig") -> "ModelProto":
     """Return the graph with attention, layer norm and GELU as single nodes, where known."""
     import onnx
+
+    import_onnxruntime()
     from onnxruntime.transformers import optimizer
 
     fusion_type = FUSION_TYPES.get(config.model_type)
@@ -98,6 +101,8 @@ def quantize(source: Path, target: Path) -> None:
     (docs/adr/0043-seven-bits-of-int8.md). One scale per tensor moves logits three times as far.
     """
     import onnx
+
+    import_onnxruntime()
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     graph = onnx.load(str(source))
