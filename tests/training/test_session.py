@@ -32,13 +32,18 @@ def test_patience_p_stops_at_best_plus_p(write_params):
     assert stops == [False, False, False, True, True]
 
 
+# Of weights, relative: Adam enlarges the rounding of another order of sums, to 3e-6 on one CPU and
+# 1e-5 on another; a learning rate that is 1 % higher makes 5e-4.
+SAME = 1e-4
+
+
 @pytest.mark.slow
 def test_accumulation_equals_one_large_batch(prepare):
     """8 × 2 rows give the weights of 16, also with a remainder."""
     whole = fit(prepare(train__precision="fp32"), "whole")
     micro_batches = fit(prepare(train__per_device_batch_size=4), "micro_batches")
     assert micro_batches.args.gradient_accumulation_steps == 4
-    assert 0 < distance(micro_batches, whole) < 1e-5
+    assert distance(micro_batches, whole) < SAME
 
 
 BY_TOKENS = {"train__batch_size": None, "train__batch_tokens": 560}
@@ -50,7 +55,7 @@ def test_accumulation_of_batches_by_tokens_equals_one_large_batch(prepare):
     whole = fit(prepare(**BY_TOKENS), "whole")
     micro_batches = fit(prepare(**BY_TOKENS, train__per_device_batch_size=280), "micro_batches")
     assert micro_batches.args.gradient_accumulation_steps == 2
-    assert 0 < distance(micro_batches, whole) < 1e-5
+    assert distance(micro_batches, whole) < SAME
 
 
 @pytest.mark.slow
