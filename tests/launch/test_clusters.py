@@ -8,6 +8,7 @@ import yaml
 
 from temper.core import yaml_file
 from temper.training import launcher
+from tests.helpers.waiting import LIMIT_S
 from tests.helpers.workspace import ROOT, environment
 
 CLUSTERS = ROOT / "launch/clusters"
@@ -103,7 +104,7 @@ def test_other_machines_wait_for_the_data_and_leave_a_finished_training(recorded
         second.wait(timeout=2)
     first = machine(folder, variables, 0)
     for started in (first, second):
-        assert started.communicate(timeout=60) == (None, "")
+        assert started.communicate(timeout=LIMIT_S) == (None, "")
         assert started.returncode == 0
     assert "python" not in (folder / "log").read_text()
     assert [path.name for path in earlier.parent.iterdir()] == ["prepared-5"]
@@ -114,7 +115,7 @@ def test_launch_file_of_one_machine_is_refused(recorded, write_params):
     folder, variables = recorded
     write_params(train__launch="cpu_2")
     first = machine(folder, variables, 0)
-    _, errors = first.communicate(timeout=60)
+    _, errors = first.communicate(timeout=LIMIT_S)
     assert first.returncode == 1
     assert "launch/cpu_2.yaml is of one machine; set it to multi_node" in errors
     assert not (folder / "log").exists()
