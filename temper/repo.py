@@ -91,6 +91,19 @@ def check_repository() -> None:
         raise InputError("not a DVC repository; run this where dvc.yaml is") from None
 
 
+def check_top() -> None:
+    """Refuse a DVC repository below git's own folder, in whose commits DVC finds none.
+
+    Raises:
+        InputError: it is one.
+    """
+    if Path(".dvc").is_dir() and (prefix := try_git("rev-parse", "--show-prefix")):
+        raise InputError(
+            f"DVC does not find its repository {prefix} in a commit (dvc init --subdir): to "
+            "compare and verify, give it a git repository of its own; temper sweep works here"
+        )
+
+
 def changed_since_lock(path: str) -> list[str]:
     """List the files at or below a path that were committed after dvc.lock; [] for none."""
     lock_commit = try_git("log", "-1", "--format=%H", "--", str(LOCK))

@@ -75,6 +75,7 @@ def read_committed() -> Stages:
         raise InputError(
             f"no {LOCK} in the current commit: run dvc repro, then git add and commit {LOCK}"
         )
+    repo.check_top()
     if changes := repo.git("status", "--porcelain", "-uno"):
         print(f"verifying the commit, without uncommitted changes:\n{changes}", file=sys.stderr)
     known, stages = stages_of_commit(), repo.locked_stages(text, f"{LOCK} of the current commit")

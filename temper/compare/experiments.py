@@ -121,6 +121,8 @@ def open_experiment(name: str, rev: str | None) -> Experiment:
     from dvc.api import DVCFileSystem
     from dvc.exceptions import DvcException
 
+    if rev is not None:
+        repo.check_top()
     try:
         files = DVCFileSystem(rev=rev)
         text = files.read_text(params.PARAMS_FILE.as_posix(), encoding="utf-8")

@@ -11,8 +11,9 @@ from dvc.repo.add import add
 
 from temper import repo
 from temper.cli import origin, verify, verify_causes
+from temper.compare import experiments
 from temper.core.errors import InputError
-from tests.helpers.repository import make_result
+from tests.helpers.repository import USER, make_result, run
 
 
 def test_stages_are_rebuilt_in_the_order_of_the_pipeline():
@@ -120,3 +121,17 @@ def test_a_path_may_have_letters_that_are_not_ascii(tmp_path, monkeypatch):
     clone = tmp_path / "scratch" / "clone"
     verify.make_clone(clone, committed, ["export"], cache)
     assert (clone / "model").read_text() == "1\n"
+
+
+def test_a_repository_below_that_of_git_is_refused(tmp_path, monkeypatch):
+    """Of `dvc init --subdir`: in a commit, DVC would look for it at the top alone."""
+    monkeypatch.chdir(tmp_path)
+    below = tmp_path / "below"
+    (below / ".dvc").mkdir(parents=True)
+    (below / "dvc.lock").write_text("stages: {}\n")
+    for command in ("git init -q", *USER, "git add .", "git commit -qm first"):
+        run(tmp_path, command)
+    monkeypatch.chdir(below)
+    for refused in (verify.read_committed, lambda: experiments.open_experiment("HEAD", "HEAD")):
+        with pytest.raises(InputError, match="DVC does not find its repository below/ in a commit"):
+            refused()
