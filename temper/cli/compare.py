@@ -22,6 +22,7 @@ from temper.compare import (
     tables,
     verdicts,
 )
+from temper.compare.experiments import other_inputs
 from temper.compare.latency import measure
 from temper.compare.model_comparison import Comparison
 from temper.compare.seed_groups import Verdict
@@ -89,6 +90,7 @@ def compare(
     plain = [*costs.tables(result, facts, measured), tables.parameters(experiments)]
     all_tables = [*by_seed, tables.scores(result), tables.differences(result), *plain]
     remarks = [*seed_groups.remarks(groups, tests, result), *result.notes, *unknown]
+    remarks += other_inputs(experiments)
     title = experiments[0].parameters.export.name
     over_seeds = seed_groups.verdicts(groups, tests, result)
     text = page.page(result, plain, remarks, title, (over_seeds, by_seed))

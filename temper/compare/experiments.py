@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from dvc.api import DVCFileSystem
 
 METRICS = "data/evaluation/metrics.json"
+DATA = (
+    "data/raw",
+    "data/base",
+    "data/files/code",
+)  # all other data that training reads is made of these
 EXPERIMENT_REF = re.compile(r"^(\w+) refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)$", re.MULTILINE)
 
 
@@ -148,6 +153,38 @@ def load_yaml(text: str, name: str) -> dict[str, Any]:
         InputError: it is not a mapping in YAML; begins with `name`.
     """
     return yaml_file.values(yaml_file.parse(text, name), name)
+
+
+def locked_stages(experiment: Experiment) -> dict[str, Any] | None:
+    """Return the stages of its dvc.lock; None where it has none."""
+    try:
+        text = str(experiment.files.read_text("dvc.lock", encoding="utf-8"))
+    except OSError:
+        return None
+    return load_yaml(text, f"{experiment.name}: dvc.lock").get("stages", {})
+
+
+def other_inputs(experiments: Sequence[Experiment]) -> list[str]:
+    """Say whose training read other data, base model or code than that of the first.
+
+    Parameters may be equal all the same: a file was edited, or a branch on the Hub has moved.
+    """
+    first, *others = [_training_inputs(locked_stages(e) or {}) for e in experiments]
+    lines = []
+    for experiment, read in zip(experiments[1:], others, strict=True):
+        if first and read and (found := repo.changed(first, read)):
+            names = ", ".join(repo.summarized(found))
+            other = f"{names} than {experiments[0].name}"
+            lines.append(f"{experiment.name} was trained with another {other}")
+    return lines
+
+
+def _training_inputs(stages: dict[str, Any]) -> dict[str, str]:
+    """Return the md5 of the data, and of the base model and code that training read, by path."""
+    read = {}
+    for name in ("tokenize", "train"):
+        read |= repo.hashes(stages.get(name, {}), "deps")
+    return {path: md5 for path, md5 in read.items() if path in DATA or path[:5] != "data/"}
 
 
 def by_parameters(

@@ -75,11 +75,9 @@ def by_configuration(opened: Sequence[Experiment]) -> dict[Key, dict[int, Experi
 
 def code_digest(experiment: Experiment) -> str | None:
     """Return the sha256 of what dvc.lock says of the code and base model; None where unknown."""
-    try:
-        text = str(experiment.files.read_text("dvc.lock", encoding="utf-8"))
-    except OSError:
+    stages = experiments.locked_stages(experiment)
+    if stages is None:
         return None
-    stages = experiments.load_yaml(text, f"{experiment.name}: dvc.lock")["stages"]
     md5s = [
         {path: md5 for path, md5 in hashes(stages.get(name, {}), "deps").items()
          if path not in OF_ROWS}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from temper import metrics, params
 from temper.cli import curve, folds
@@ -13,6 +14,7 @@ from temper.compare import experiments
 from temper.compare.experiments import Experiment
 from temper.core.errors import InputError
 from tests.helpers.commits import Files
+from tests.helpers.comparisons import Memory
 from tests.helpers.predictions import predictions_of
 from tests.helpers.workspace import ROOT
 
@@ -103,3 +105,27 @@ def test_needs_a_repository(monkeypatch, tmp_path):
     monkeypatch.delenv("DVC_ROOT")
     with pytest.raises(InputError, match="not a DVC repository; run this where dvc"):
         folds.folds()
+
+
+def test_models_of_equal_parameters_may_have_other_inputs():
+    """A branch on the Hub has moved, or code was edited; what is made of them is not named."""
+
+    def trained(name, **changed):
+        deps = {"data/raw": "a", "data/base": "a", "data/tokenized": "a", "temper/core": "a"}
+        deps |= changed
+        stage = {"deps": [{"path": path, "md5": md5} for path, md5 in deps.items()]}
+        lock = yaml.safe_dump({"stages": {"train": stage}}) if changed or name == "first" else ""
+        files = Memory({"dvc.lock": lock.encode()} if lock else {})
+        return Experiment(name=name, rev=name, parameters=None, files=files)  # type: ignore[arg-type]
+
+    models = [
+        trained("first"),
+        trained("data", **{"data/raw": "b", "data/tokenized": "b"}),
+        trained("both", **{"data/base": "b", "temper/core": "b"}),
+        trained("same", **{"data/tokenized": "b"}),
+        trained("unknown"),
+    ]
+    assert experiments.other_inputs(models) == [
+        "data was trained with another data/raw than first",
+        "both was trained with another data/base, temper/core than first",
+    ]
