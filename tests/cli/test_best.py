@@ -16,7 +16,7 @@ from temper.sweep import model_registry, storage
 from temper.tracking import store
 from tests.helpers import sweeps
 from tests.helpers.processes import kill_once, start
-from tests.helpers.repository import clone, commit, run, set_params
+from tests.helpers.repository import clone, commit, run, set_params, tracked
 
 RATES = {"train.learning_rate": {"choice": [1e-3, 1e-4]}}
 STATUSES = {"s": "FINISHED", "s-0": "FINISHED", "s-1": "KILLED"}
@@ -166,9 +166,12 @@ def test_registers_a_model_once(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_sweep_of_the_real_stages_ends_in_the_registry(origin, tmp_path, monkeypatch, capsys):
-    """Killed, it continues from a checkpoint; a pruned trial is KILLED; test is scored once."""
+    """Killed, it continues from a checkpoint; a pruned trial is KILLED; test is scored once.
+
+    It is evaluated often, so that a fast machine does not end it before it can be stopped.
+    """
     folder = clone(origin, tmp_path / "clone", cache=True)
-    set_params(folder, train__save_every=10, train__epochs=15)
+    set_params(folder, train__save_every=10, train__evaluate_every=1, train__epochs=15)
     parameters = {"train.learning_rate": {"choice": [1e-3, 1e-9]}}
     prune = {"after_trials": 1, "after_evaluations": 1}
     changes = {"parameters": parameters, "prune": prune, "objective": "validation.loss"}
@@ -192,7 +195,7 @@ def test_a_sweep_of_the_real_stages_ends_in_the_registry(origin, tmp_path, monke
     monkeypatch.chdir(folder)
     best.best(promote="champion")
     assert "is now champion" in capsys.readouterr().out
-    client = store.connect()
+    client = tracked(folder)
     runs = client.search_runs([store.experiment_id(client)], "tags.sweep = 's'")
     found = {one.info.run_name: one for one in runs}
     assert {n: r.info.status for n, r in found.items()} == STATUSES

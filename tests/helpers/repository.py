@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.helpers.workspace import ROOT, change, environment, init_dvc, make_store
@@ -125,6 +126,22 @@ def clone(origin, folder, cache=False):
         for name in (".dvc/cache", "data"):
             shutil.copytree(origin / name, folder / name, dirs_exist_ok=True)
     return folder
+
+
+def tracked(folder):
+    """Return a client of a copy's MLflow store, which has all that its stages recorded.
+
+    On a busy machine they may end before everything is sent.
+    """
+    from temper.cli import sync
+    from temper.tracking import store
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(folder))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.chdir(folder)
+        sync.sync()
+        return store.connect(store.tracking_uri())
 
 
 def hashes(folder):

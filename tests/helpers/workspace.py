@@ -11,7 +11,8 @@ import yaml
 from stages import download, hash_inputs, tokenize
 from temper import params
 from temper.core import yaml_file
-from temper.tracking import sender, store
+from temper.tracking import sender, store, uploader
+from tests.helpers.waiting import LIMIT_S
 
 ROOT = Path(__file__).parents[2]
 TOKENIZED = ("raw", "base/processor", "files/code", "files/tokenize", "translators", "tokenized")
@@ -20,9 +21,12 @@ TOKENIZED = ("raw", "base/processor", "files/code", "files/tokenize", "translato
 def isolate(patch: pytest.MonkeyPatch, folder: Path) -> None:
     """Keep runs and checkpoints in a folder, whatever the environment names.
 
-    This process sends its records itself: it imports MLflow once for many stages.
+    This process sends its records itself, however long that takes on a busy machine: it imports
+    MLflow once for many stages.
     """
     patch.setattr(sender, "has_mlflow", lambda: True)
+    patch.setattr(uploader, "PATIENCE_S", LIMIT_S)
+    patch.setattr(sender, "CALL_PATIENCE_S", LIMIT_S)
     for name in ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME", "TEMPER_DEBUG"):
         patch.delenv(name, raising=False)
     patch.setenv("DVC_ROOT", str(folder))

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from temper.tracking import store
-from tests.helpers.repository import clone, commit, ran, run, variables
+from tests.helpers.repository import clone, commit, ran, run, tracked, variables
 from tests.helpers.waiting import LIMIT_S, wait_until
 from tests.helpers.workspace import ROOT
 
@@ -48,7 +48,7 @@ def shown(folder):
 
 @pytest.fixture(scope="module")
 def runs(folder):
-    client = store.connect(f"sqlite:///{folder / 'mlflow.db'}")
+    client = tracked(folder)
     (experiment,) = [e for e in client.search_experiments() if e.name == store.EXPERIMENT]
     return client.search_runs([experiment.experiment_id])
 
@@ -109,11 +109,12 @@ def test_experiments_can_be_compared_applied_branched_and_pushed(folder, tmp_pat
 def test_run_of_a_temporary_workspace_names_its_trainer(folder):
     """It has its own scores and files; the training's history is the other run's."""
     name = sorted(shown(folder)[1])[0]
-    run(folder, "git checkout -q -f chosen")
+    run(folder, f"dvc exp branch {name} first")
+    run(folder, "git checkout -q -f first")
     run(folder, "dvc checkout --force --allow-missing")
     done = run(folder, "dvc exp run --temp --name again -S evaluate.num_worst_examples=3 evaluate")
     assert ran(done) == ["evaluate"]
-    client = store.connect(f"sqlite:///{folder / 'mlflow.db'}")
+    client = tracked(folder)
     query = "tags.`dvc.exp_name` = '{}'"
     (trainer,) = client.search_runs(["1"], query.format(name))
     (found,) = client.search_runs(["1"], query.format("again"))

@@ -188,7 +188,6 @@ def test_lost_answers_duplicate_nothing(write_params, up, monkeypatch, capsys):
         return answer
 
     monkeypatch.setattr(requests.Session, "request", lossy)
-    monkeypatch.setattr(uploader, "PATIENCE_S", LIMIT_S)
     monkeypatch.setattr(uploader, "RETRY_S", (0.01, 0.02))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "lossy")
@@ -218,7 +217,6 @@ def test_lost_answers_duplicate_nothing(write_params, up, monkeypatch, capsys):
 def test_full_disk_keeps_the_journal_in_memory(write_params, up, monkeypatch, capsys):
     """It warns once, and a reachable server gets everything."""
     uri = up()
-    monkeypatch.setattr(uploader, "PATIENCE_S", LIMIT_S)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "room")
     parameters = write_params()
