@@ -50,7 +50,7 @@ def postpone(package: str) -> None:
     nothing of it. Import `datasets` before transformers where both are needed: it looks for torch
     in a way that loads a package whose import is waiting.
     """
-    _change_loader(package, importlib.util.LazyLoader)
+    _change_loader(package, lambda loader: importlib.util.LazyLoader(_WaitingLoader(loader)))
 
 
 def load_in_parts(package: str, parts: dict[str, Any]) -> None:
@@ -110,6 +110,21 @@ class _WrappedLoader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         self.loader.exec_module(module)
+
+
+class _WaitingLoader(_WrappedLoader):
+    """Loads a module that waited for its first use.
+
+    It is a plain one before its code runs. From Python 3.12 on LazyLoader makes it one afterwards,
+    and `delattr` of its own, which torch does, would call itself without end.
+    """
+
+    def exec_module(self, module: ModuleType) -> None:
+        object.__setattr__(module, "__class__", ModuleType)
+        module.__loader__ = self.loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self.loader
+        super().exec_module(module)
 
 
 class _HookLoader(_WrappedLoader):

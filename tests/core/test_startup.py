@@ -6,15 +6,19 @@ import sys
 
 def test_a_package_that_waits_is_imported_on_its_first_use(tmp_path, monkeypatch):
     """Until then it is only a name."""
-    (tmp_path / "slow_package.py").write_text("print('loaded')\nVALUE = 3\n")
+    (tmp_path / "slow_package.py").write_text(
+        "import sys\nprint('loaded')\nname, VALUE = 'VALUE', 3\n"
+        "delattr(sys.modules[__name__], 'name')\n"  # as torch does
+    )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     code = (
         "from temper.core import startup\nstartup.postpone('slow_package')\n"
-        "import slow_package\nprint('waits')\nprint(slow_package.VALUE)"
+        "import slow_package\nprint('waits')\nprint(slow_package.VALUE)\n"
+        "print(hasattr(slow_package, 'name'), type(slow_package.__loader__).__name__)"
     )
     command = [sys.executable, "-c", code]
     out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    assert out.split() == ["waits", "loaded", "3"]
+    assert out.split() == ["waits", "loaded", "3", "False", "SourceFileLoader"]
 
 
 def test_a_package_in_parts_is_loaded_when_another_name_is_used(tmp_path, monkeypatch):
