@@ -22,12 +22,16 @@ from temper.core import arrow, artifacts, determinism, errors, startup
 from temper.core.unedited import unedited
 from temper.models import light_imports
 from temper.params import user_code
-from temper.tasks.base import Mode, registry
+from temper.tasks.base import Mode, conversations, registry
 from temper.tasks.base.encoded_columns import column_types
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
+UNLEARNED = {  # key of report.json → what is not learned
+    "without_answer": "the question alone fills tokenize.max_length, and no answer is learned",
+    "earlier_answers": conversations.EARLIER,
+}
 
 
 @dataclass
@@ -35,13 +39,13 @@ class Counts:
     """What is counted of the rows of a split."""
 
     full_lengths: Counter[int] = field(default_factory=Counter)
-    unlearned: int = 0  # rows of whose target nothing is left
+    unlearned: Counter[str] = field(default_factory=Counter)  # rows, by what is not learned
 
 
 def encode_split(
     batches: Iterable[dict[str, list]],
     encode: Callable[[dict[str, list]], dict[str, list]],
-    num_unlearned: Callable[[dict[str, list], dict[str, list]], int],
+    num_unlearned: Callable[[dict[str, list], dict[str, list]], Counter[str]],
     split: str,
     counts: Counts,
 ) -> Iterator[Mapping[str, list]]:
@@ -142,8 +146,7 @@ def tokenize(
         encoded = encode_split(batches, encode_rows, task.num_unlearned, str(split), counts)
         arrow.write_split(target, str(split), features, encoded)
         report[split] = summarize(counts.full_lengths, task.max_length(processor))
-        if counts.unlearned:
-            report[split]["without_answer"] = counts.unlearned
+        report[split] |= counts.unlearned
         if p.max_seconds is not None:
             report[split]["sampling_rate"] = processor.sampling_rate
     if augment is not None:
@@ -180,11 +183,9 @@ def main(
             f"{size}, {tokens}, longest {longest}, "
             f"{summary['truncated']:,} truncated ({summary['truncated_share']:.1%})"
         )
-        if unlearned := summary.get("without_answer"):
-            print(
-                f"{split}: in {unlearned:,} of these rows the question alone fills "
-                "tokenize.max_length, and no answer is learned"
-            )
+        for name, meaning in UNLEARNED.items():
+            if count := summary.get(name):
+                print(f"{split}: in {count:,} of these rows {meaning}")
     for method, counts in augmented.items():
         print(f"augmentation by {method}: added {counts['made']} of {counts['wanted']} rows")
 

@@ -39,8 +39,11 @@ def check(parameters: Params, tokenizer: "PreTrainedTokenizerBase", findings: Fi
                 if order in tried:
                     continue
                 tried.add(order)
+                row = [context], [answer]
                 with _at(where):
-                    conversations.encode(tokenizer, [context], [answer], max_length, max_length)
+                    columns = conversations.encode(tokenizer, *row, max_length, max_length)
+                if conversations.count_partial(*row, columns):
+                    findings.facts["answers"] = f"as in {where}, {conversations.EARLIER}"
 
 
 @contextmanager

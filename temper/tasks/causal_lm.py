@@ -62,11 +62,16 @@ class CausalLM(Task):
         lengths = zip(columns["length"], columns["prompt_length"], strict=True)
         return [length > prompt_length for length, prompt_length in lengths]
 
-    def num_unlearned(self, examples: Columns, columns: Columns) -> int:
+    def num_unlearned(self, examples: Columns, columns: Columns) -> Counter[str]:
         if self.packing or (targets := examples.get(self.params.target[0])) is None:
-            return 0
+            return Counter()
         pairs = zip(targets, self.learned(columns), strict=False)  # a custom encode may have more
-        return sum(target is not None and not learned for target, learned in pairs)
+        unlearned = sum(target is not None and not learned for target, learned in pairs)
+        found = Counter(without_answer=unlearned)
+        if self.params.messages:
+            contexts = examples[self.params.messages]
+            found["earlier_answers"] = conversations.count_partial(contexts, targets, columns)
+        return +found
 
     def encode(self, examples: Columns, processor: Any, *, mode: Mode) -> Columns:
         if self.params.messages:

@@ -67,9 +67,9 @@ def test_batches_keep_their_order_and_errors_their_kind():
     def encode(columns):
         return {"full_length": [1 // n for n in columns["n"]]}
 
-    encoded = tokenize.encode_split(batches, encode, lambda *_: 2, "train", counts)
+    encoded = tokenize.encode_split(batches, encode, lambda *_: Counter(some=2), "train", counts)
     assert [next(encoded), next(encoded), next(encoded)] == [{}] * 3
-    assert counts == tokenize.Counts(Counter({1: 3}), unlearned=6)
+    assert counts == tokenize.Counts(Counter({1: 3}), Counter(some=6))
     with pytest.raises(ZeroDivisionError):
         next(encoded)
 
@@ -83,7 +83,9 @@ def test_a_row_that_cannot_be_encoded_is_named():
         return {"full_length": [1] * len(columns["text"])}
 
     batches = [{"text": ["a", "b"]}, {"text": ["c"]}, {"text": ["d", "bad"]}, {"text": ["bad"]}]
-    encoded = tokenize.encode_split(batches, encode, lambda *_: 0, "validation", tokenize.Counts())
+    encoded = tokenize.encode_split(
+        batches, encode, lambda *_: Counter(), "validation", tokenize.Counts()
+    )
     with pytest.raises(InputError, match=r"^validation row 5: message 2: no$"):
         list(encoded)
 

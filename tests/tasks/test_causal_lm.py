@@ -93,10 +93,10 @@ def test_rows_whose_question_leaves_no_room_for_an_answer_are_counted(tmp_path):
         "recipes/sample-causal_lm.yaml", task__text=None, task__messages="chat", **length
     )
     chats = [say("hello"), say("one two " * 20), say("one two " * 20)]
-    given = {"chat": chats, ANSWER: ["yes", "no", None]}
-    assert task.num_unlearned(given, task.encode(given, tokenizer, mode="train")) == 1
+    given, one = {"chat": chats, ANSWER: ["yes", "no", None]}, {"without_answer": 1}
+    assert task.num_unlearned(given, task.encode(given, tokenizer, mode="train")) == one
     task, *_ = load("recipes/sample-causal_lm.yaml", task__prompt="q", task__text="a", **length)
     given = {"q": ["hello", "one two " * 20], "a": ["yes", "no"]}
-    assert task.num_unlearned(given, task.encode(given, tokenizer, mode="train")) == 1
+    assert task.num_unlearned(given, task.encode(given, tokenizer, mode="train")) == one
     task, *_ = load("recipes/sample-causal_lm.yaml", task__text="q", **length)
-    assert task.num_unlearned(given, task.encode(given, tokenizer, mode="train")) == 0
+    assert task.num_unlearned(given, task.encode(given, tokenizer, mode="train")) == {}

@@ -1,6 +1,8 @@
 """What real models' chat templates do with thoughts, system messages and white space."""
 
 import re
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import pytest
@@ -27,6 +29,17 @@ REASONS = (
 ALWAYS = REASONS.replace(" and not '</think>' in m.content", "")
 FORGETS = (
     LOOP + "{{ m.content.split('</think>')[-1] }}" + END + "{% endfor %}" + ASKS + "{% endif %}"
+)
+# thoughts are kept in the last answer alone, which has an empty one if it has none
+LAST_REASONS = (
+    LOOP + "{% set answer = m.content.split('</think>')[-1] | trim %}"
+    "{% if m.role != 'assistant' %}{{ m.content }}{% elif not loop.last %}{{ answer }}"
+    "{% elif '</think>' in m.content %}{{ m.content }}"
+    "{% else %}{{ '<think>\n\n</think>\n\n' + answer }}{% endif %}"
+    + END
+    + "{% endfor %}"
+    + ASKS
+    + "{% endif %}"
 )
 NO_SYSTEM = "{% set messages = messages | rejectattr('role', 'equalto', 'system') %}"
 LAST_SYSTEM = (  # before the last message, if it is the user's
@@ -94,6 +107,33 @@ def test_an_answer_begins_where_its_prompt_ends(bpe, template, answers):
             assert bpe(request, add_special_tokens=False)["input_ids"] == ids[:border]
     text = bpe.apply_chat_template(messages, tokenize=False)
     assert bpe.decode(ids) == text
+
+
+@pytest.mark.parametrize(
+    ("template", "first", "last", "learned"),
+    [
+        (LAST_REASONS, THOUGHT, "nine", ["<think>\n\n</think>\n\nnine<|im_end|>"]),
+        (LAST_REASONS, "four", THOUGHT, [f"{THOUGHT}<|im_end|>"]),
+        (CHATML, "four", "nine", ["four<|im_end|>", "nine<|im_end|>"]),
+    ],
+)
+def test_answers_are_learned_that_are_written_as_they_are_asked_for(
+    bpe, template, first, last, learned
+):
+    """Not earlier ones without their thoughts; of how many conversations is counted."""
+    bpe.chat_template = template
+    contexts, answers = [say("a", first, "b"), say("a"), say("a", first, "b")], [last, last, None]
+    columns = conversations.encode(bpe, contexts, answers, 1000, 1000)
+    ids, mask = columns["input_ids"][0], columns["answer_mask"][0]
+    runs = [
+        [*group] for counts, group in groupby(zip(mask, ids, strict=True), itemgetter(0)) if counts
+    ]
+    assert [bpe.decode([i for _, i in run]) for run in runs] == learned
+    request = bpe.apply_chat_template(contexts[0], tokenize=False, add_generation_prompt=True)
+    assert bpe.decode(columns["prompt_ids"][0]) == request
+    assert columns["prompt_ids"][2] == columns["prompt_ids"][0]
+    assert ids[: len(columns["prompt_ids"][0])] == columns["prompt_ids"][0]
+    assert conversations.count_partial(contexts, answers, columns) == (len(learned) == 1)
 
 
 def test_an_end_token_after_the_last_turn_is_part_of_no_answer(bpe):

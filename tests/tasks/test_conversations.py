@@ -118,13 +118,6 @@ def test_what_a_template_writes_before_an_answer_is_no_part_of_it(tokenizer):
     assert task.written({"tokens": [np.array(ids)]}, tokenizer) == ["42"]
 
 
-REWRITTEN = CHATML.replace(
-    "{% if message.role == 'assistant' %}",
-    "{% if message.role == 'assistant' and loop.last %}{{ 'so: ' }}{% endif %}"
-    "{% if message.role == 'assistant' %}",
-)
-
-
 @pytest.mark.parametrize(
     ("template", "messages", "message"),
     [
@@ -135,7 +128,6 @@ REWRITTEN = CHATML.replace(
         ),
         (LLAMA, LONG, r"refuses a conversation \(system, user, .*'first question'\): System role"),
         (CHATML.replace("<|im_end|>", "."), LONG, r"writes '\.\\n' after an answer, which has no"),
-        (REWRITTEN, LONG, r"writes message 3 of a conversation \(system, user, .* otherwise where"),
         (CHATML.replace("assistant\\n", "bot\\n"), LONG, "asks for answers otherwise than it"),
         ({"a": CHATML, "b": CHATML}, LONG, "multiple chat templates with no default specified"),
     ],

@@ -6,6 +6,7 @@ tokens of one feature, `prediction`/`reference` = decoded, one per raw example.
 
 import math
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -147,9 +148,9 @@ class Task(ABC):
             example may become several features.
         """
 
-    def num_unlearned(self, examples: Columns, columns: Columns) -> int:
-        """Count the rows with a target of which none of it is left in their encoded columns."""
-        return 0
+    def num_unlearned(self, examples: Columns, columns: Columns) -> Counter[str]:
+        """Count the rows of whose target something is not learned, by what, as in report.json."""
+        return Counter()
 
     @abstractmethod
     def collate(self, rows: Features, processor: Any, config: "PretrainedConfig") -> Batch:

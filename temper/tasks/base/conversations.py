@@ -19,6 +19,11 @@ from temper.tasks.base.windows import require_fast
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+EARLIER = (  # of conversations that `count_partial` counts
+    "the chat template writes earlier answers otherwise where the conversation goes on (most leave "
+    "out thoughts); those are read, and not learned"
+)
+
 
 class Encoded(NamedTuple):
     """A conversation's tokens."""
@@ -41,6 +46,24 @@ def with_answer(context: Sequence[Message], answer: str | None) -> list[Message]
     return [*context, *([{"role": ASSISTANT, "content": answer}] if answer is not None else ())]
 
 
+def count_partial(
+    contexts: Sequence[Sequence[Message]], answers: Sequence[str | None], columns: Columns
+) -> int:
+    """Count the conversations that fit of whose answers only the last ones are learned.
+
+    Args:
+        columns: of `encode`; a custom function may have made others.
+    """
+    masks, found = columns.get("answer_mask", []), 0
+    if len(masks) != len(contexts):
+        return 0
+    for i, (context, answer) in enumerate(zip(contexts, answers, strict=True)):
+        if answer is not None and columns["length"][i] == columns["full_length"][i]:
+            num_learned = sum(now > before for before, now in pairwise([0, *masks[i]]))
+            found += num_learned <= sum(message["role"] == ASSISTANT for message in context)
+    return found
+
+
 def encode(
     tokenizer: "PreTrainedTokenizerBase",
     contexts: Sequence[Sequence[Message]],
@@ -58,8 +81,7 @@ def encode(
         max_prompt: most tokens of what an answer is generated from.
 
     Raises:
-        RowError: the template refuses a conversation, or writes its answers otherwise later; or
-            see `chat_template.check_contents`.
+        RowError: the template refuses a conversation; or see `chat_template.check_contents`.
     """
     turns, asked, whole = chat_template.find_turns(tokenizer), list[list[int]](), list[Encoded]()
     for row, (context, answer) in enumerate(zip(contexts, answers, strict=True)):
@@ -161,11 +183,12 @@ def _answer_spans(
 ) -> Iterator[tuple[int, int]]:
     """Yield where each answer begins and ends in the text of a conversation, in characters.
 
-    What follows the end of a turn may be there only at the end of the text, as with Phi-3.
+    What follows the end of a turn may be there only at the end of the text, as with Phi-3. One that
+    is written otherwise where the conversation goes on, as without its thought, is left out: nobody
+    will ask for what is there.
 
     Raises:
-        InputError: the text does not begin as that of the messages up to there, or has not all of
-            an answer.
+        InputError: an answer is asked for otherwise than it is written, or not all of it is there.
     """
     for i, message in enumerate(messages):
         if message["role"] != ASSISTANT:
@@ -173,19 +196,14 @@ def _answer_spans(
         before = chat_template.render(tokenizer, messages[:i], asks=True)
         after = chat_template.render(tokenizer, messages[: i + 1], asks=False)
         after = after[: after.find(end_token, len(before)) + len(end_token)]
-        what = f"message {i + 1} of {chat_template.describe(messages)}"
         if not after.startswith(before):
             raise InputError(
-                f"the chat template asks for {what} otherwise than it writes what is before it "
-                "(some leave out a system message then, or a thought); leave that out, or "
-                f"{chat_template.FIX}"
+                f"the chat template asks for message {i + 1} of {chat_template.describe(messages)} "
+                "otherwise than it writes what is before it (some leave out a system message then, "
+                f"or a thought); leave that out, or {chat_template.FIX}"
             )
         if not text.startswith(after):
-            raise InputError(
-                f"the chat template writes {what} otherwise where the conversation goes on (some "
-                "leave out its thought), so that it cannot be found in the text; keep only "
-                f"conversations of one answer, or {chat_template.FIX} that does not"
-            )
+            continue
         _check_written(i + 1, message["content"], before, after[len(before) :])
         yield len(before), len(after)
 
