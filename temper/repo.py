@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from temper.core import yaml_file
+from temper.core import determinism, yaml_file
 from temper.core.errors import InputError
 
 LOCK = Path("dvc.lock")
@@ -63,9 +63,13 @@ def separate_env() -> dict[str, str]:
 
 
 def dvc(*arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> int:
-    """Run a dvc command, whose output goes where this process's goes; return its exit status."""
-    env = with_own_tools(os.environ if env is None else env)
-    return subprocess.run(["dvc", *arguments], cwd=cwd, env=env).returncode
+    """Run a dvc command, whose output goes where this process's goes; return its exit status.
+
+    It ends with this process, and its stages with it: else DVC's locks would stop the next run.
+    """
+    command, env = ["dvc", *arguments], with_own_tools(os.environ if env is None else env)
+    bound = determinism.end_with_parent
+    return subprocess.run(command, cwd=cwd, env=env, preexec_fn=bound).returncode
 
 
 def dvc_cache() -> Path:
