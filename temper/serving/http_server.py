@@ -1,5 +1,6 @@
 """Requests and answers over HTTP that the servers of this project share: JSON, within bounds."""
 
+import io
 import ipaddress
 import json
 import re
@@ -9,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from temper.core.errors import InputError, summary
@@ -95,7 +96,8 @@ class Handler(BaseHTTPRequestHandler):
         self, answer: Callable[[Any], Any], bodies: threading.Semaphore, length: int
     ) -> None:
         if length:
-            self.rfile.peek(1)  # a client that sends nothing waits here, and takes no place
+            # a client that sends nothing waits here, and takes no place
+            cast("io.BufferedReader", self.rfile).peek(1)
         if not bodies.acquire(timeout=TIMEOUT):
             self.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once; try again")
             return
