@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from temper import params, repo
-from temper.core import csv_file, yaml_file
+from temper.core import artifacts, csv_file, yaml_file
 from temper.core.errors import InputError, alternatives
 from temper.params.renamed import with_current_names
 
@@ -78,7 +78,7 @@ class Experiment:
         return self.read_bytes(path).decode("utf-8")
 
     def read_json(self, path: str) -> Any:
-        return json.loads(self.read_bytes(path))
+        return artifacts.parse_json(self.read_bytes(path), f"{self.name}: {path}")
 
     def read_csv(self, path: str) -> list[dict[str, str]]:
         """Return the rows of a CSV file, keeping line breaks inside texts."""

@@ -26,8 +26,27 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    return parse_json(path.read_bytes(), str(path))
+
+
+def parse_json(content: bytes, file: str) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        InputError: it is damaged; names the file.
+    """
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise errors.InputError(
+            f"{file} is damaged, no JSON ({errors.first_line(error)}); write it anew, as by dvc "
+            "repro or dvc checkout"
+        ) from None
 
 
 def read_optional_json(path: Path) -> Any:

@@ -138,3 +138,11 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
     artifacts.replace_text(tmp_path / "other.csv", "text")
     assert os.listdir(tmp_path) == ["other.csv"]
     assert f"{artifacts.PARTIAL}*/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a": 1', b"\xff\xfe{", b"[" * 100_000])
+def test_a_damaged_json_file_is_named(tmp_path, content):
+    """Such as one that was edited by hand, or cut."""
+    (tmp_path / "scores.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"scores\.json is damaged, no JSON \("):
+        artifacts.read_json(tmp_path / "scores.json")
