@@ -65,10 +65,10 @@ class Experiment:
         except Exception as error:  # DVC and the libraries of its remotes raise anything
             cause = error.__cause__ or error
             known = "" if isinstance(cause, OSError) else f" ({cause!s:.200})"
-            remedy = (
-                f"fetch it (dvc exp pull <git remote> {self.name}, dvc fetch --all-commits) or "
-                f"rerun it (dvc exp apply {self.name} or git checkout {self.rev}, then dvc repro)"
-            )
+            is_experiment = self.name in commits()
+            fetch = f"dvc exp pull <git remote> {self.name}, " if is_experiment else ""
+            go = f"dvc exp apply {self.name}" if is_experiment else f"git checkout {self.rev}"
+            remedy = f"fetch it ({fetch}dvc fetch --all-commits) or rerun it ({go}, then dvc repro)"
             raise InputError(
                 f"{self.name}: {path} is neither in DVC's cache nor in a remote{known}; "
                 f"{'run dvc repro' if self.rev is None else remedy}"

@@ -72,12 +72,14 @@ def test_refuses_results_of_other_parameters(stages, text, message):
     compared_models.check_lock("x", Memory(good))
 
 
-def test_names_a_missing_file_and_how_to_get_it():
-    """The advice fits a commit and the working folder."""
+def test_names_a_missing_file_and_how_to_get_it(monkeypatch):
+    """The advice fits a commit, an experiment and the working folder."""
     one = model("a", labelled(WANTED, WORSE))
-    message = (
-        r"a: x is neither .* remote; fetch it \(dvc exp pull <git remote> a, .* git checkout 000"
-    )
+    monkeypatch.setattr(experiments, "commits", dict)
+    with pytest.raises(InputError, match=r"remote; fetch it \(dvc fetch .* \(git checkout 000"):
+        one.read("x")
+    monkeypatch.setattr(experiments, "commits", lambda: {"a": ["000"]})
+    message = r"fetch it \(dvc exp pull <git remote> a, dvc fetch .* \(dvc exp apply a, then"
     with pytest.raises(InputError, match=message):
         one.read("x")
     with pytest.raises(InputError, match=r"in a remote; run dvc repro$"):

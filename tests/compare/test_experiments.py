@@ -49,7 +49,7 @@ def commits(monkeypatch, tmp_path):
 
     text = (ROOT / "params.yaml").read_text()
     files = {"a": Files(text), "c": Files(text.replace("seed: 42", "sed: 42")), "e": Files("- 1")}
-    monkeypatch.setattr(experiments, "commits", lambda _: {name: [name] for name in files})
+    monkeypatch.setattr(experiments, "commits", lambda *_: {name: [name] for name in files})
     monkeypatch.setattr(dvc.api, "DVCFileSystem", lambda rev: files[rev])
     (tmp_path / ".dvc").mkdir()
     monkeypatch.chdir(tmp_path)
