@@ -107,13 +107,13 @@ def test_every_training_weighs_the_same(tmp_path):
     assert changed == {"a"}
 
 
-def test_averaged_weights_get_statistics_of_their_own(tmp_path):
+def test_averaged_weights_get_statistics_of_their_own(tmp_path, monkeypatch):
     """Means over the batches; a frozen batch normalization keeps the checkpoint's."""
     from transformers import ResNetConfig, ResNetForImageClassification
 
     config = ResNetConfig(embedding_size=4, hidden_sizes=[4], depths=[1])
     pixels = torch.randn(10, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    batches = [pixels[[3, 1, 4, 0, 5]], pixels[[9, 2, 6, 8, 7]]]
+    batches = [pixels[[3, 1, 4]], pixels[[0, 5]], pixels[[9, 2, 6]]]  # then there are enough rows
     frozen, folders = "resnet.embedder.embedder.normalization", []
     for seed in range(2):
         torch.manual_seed(seed)
@@ -131,16 +131,16 @@ def test_averaged_weights_get_statistics_of_their_own(tmp_path):
     session = SimpleNamespace(
         task=SimpleNamespace(auto_model="AutoModelForImageClassification"),
         custom_class=None,
-        args=SimpleNamespace(device=torch.device("cpu")),
-        params=SimpleNamespace(per_device_eval_batch_size=5),
+        args=SimpleNamespace(device=torch.device("cpu"), gradient_accumulation_steps=2),
         sampler=SimpleNamespace(
             set_epoch=lambda _: None,
-            global_batches=lambda _: np.split(np.array([3, 1, 4, 0, 5, 9, 2, 6, 8, 7]), [7]),
+            global_batches=lambda _: np.split(np.array([3, 1, 4, 0, 5, 9, 2, 6, 8, 7]), [5, 8]),
         ),
         rows=SimpleNamespace(batch=lambda rows: {"pixel_values": pixels[rows], "labels": None}),
         autocast=nullcontext,
     )
     before = (target / "config.json").read_bytes()
+    monkeypatch.setattr(batch_norm, "MAX_ROWS", 8)
     batch_norm.recompute_statistics(target, changed, session)
     found = ResNetForImageClassification.from_pretrained(target)
     assert (target / "config.json").read_bytes() == before
