@@ -4,13 +4,9 @@ Conversations are prompts with several completions, the assistant's answers.
 """
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from temper.core.errors import InputError
 from temper.params.schema import Settings
@@ -191,7 +187,7 @@ class CausalLM(Task):
                 split: [(usual, None)] * len(data.examples) for split, data in splits.items()
             }
             return {"most_frequent_completion": completions}
-        token_stats = bigram_model(train.features["input_ids"])
+        token_stats = language.bigram_model(train.features["input_ids"])
         return {
             "bigram": {
                 split: language.sum_by_example(
@@ -227,36 +223,3 @@ class CausalLM(Task):
         if isinstance(value, tuple):
             return value[0]
         return value if isinstance(value, str) else language.format_stats(value)
-
-
-def bigram_model(rows: Sequence[Sequence[int]]) -> Any:
-    """Fit a bigram model with Witten-Bell smoothing.
-
-    Returns:
-        A function from token ids to their statistics (3,); see `temper.tasks.base.language`.
-    """
-    counts = language.token_counts(rows)
-    probabilities = counts / counts.sum()
-    successors: dict[int, Counter] = defaultdict(Counter)
-    for ids in rows:
-        for token, following in pairwise(ids):
-            successors[token][following] += 1
-
-    @cache
-    def summary(token: int) -> tuple[int, int, int]:
-        """Return a token's number of successors, of distinct ones, and the most frequent one."""
-        counter = successors[token]
-        return counter.total(), len(counter), counter.most_common(1)[0][0] if counter else -1
-
-    def token_stats(ids: Sequence[int]) -> np.ndarray:
-        total = np.zeros(3)
-        for token, following in pairwise(ids):
-            count, distinct, most_frequent = summary(token)
-            # Witten-Bell: the unigram's share grows with the number of distinct successors
-            share = distinct / (count + distinct) if distinct else 1.0
-            unigram = probabilities[min(following, len(probabilities) - 1)]
-            bigram = (1 - share) * successors[token][following] / max(count, 1)
-            total += (-np.log(share * unigram + bigram), most_frequent == following, 1)
-        return total
-
-    return token_stats

@@ -4,7 +4,10 @@ The statistics of a row are `(-log p, hits, tokens)`: the summed negative log-li
 labels, how many of them were the likeliest token, and how many there are.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,3 +81,36 @@ def token_counts(rows: Iterable[Sequence[int]]) -> np.ndarray:
     """
     counts = np.bincount(np.concatenate([np.asarray(row, dtype=np.int64) for row in rows]))
     return np.append(counts, 0) + 1.0
+
+
+def bigram_model(rows: Sequence[Sequence[int]]) -> Callable[[Sequence[int]], np.ndarray]:
+    """Fit a bigram model with Witten-Bell smoothing.
+
+    Returns:
+        A function from token ids to their statistics (3,).
+    """
+    counts = token_counts(rows)
+    probabilities = counts / counts.sum()
+    successors: dict[int, Counter] = defaultdict(Counter)
+    for ids in rows:
+        for token, following in pairwise(ids):
+            successors[token][following] += 1
+
+    @cache
+    def summary(token: int) -> tuple[int, int, int]:
+        """Return a token's number of successors, of distinct ones, and the most frequent one."""
+        counter = successors[token]
+        return counter.total(), len(counter), counter.most_common(1)[0][0] if counter else -1
+
+    def stats(ids: Sequence[int]) -> np.ndarray:
+        total = np.zeros(3)
+        for token, following in pairwise(ids):
+            count, distinct, most_frequent = summary(token)
+            # Witten-Bell: the unigram's share grows with the number of distinct successors
+            share = distinct / (count + distinct) if distinct else 1.0
+            unigram = probabilities[min(following, len(probabilities) - 1)]
+            bigram = (1 - share) * successors[token][following] / max(count, 1)
+            total += (-np.log(share * unigram + bigram), most_frequent == following, 1)
+        return total
+
+    return stats
