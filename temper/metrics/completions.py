@@ -1,5 +1,7 @@
 """Completions → exact match of the generated texts, perplexity of the references."""
 
+import re
+
 import numpy as np
 
 from temper.metrics import aggregates, language
@@ -7,6 +9,7 @@ from temper.metrics import aggregates, language
 HEADLINE = ("exact_match", "perplexity", "accuracy")
 GREATER_IS_BETTER = {"exact_match": True, "perplexity": False, "accuracy": True}
 TRAINING_METRICS = language.GREATER_IS_BETTER
+THOUGHT = re.compile(r"\s*(</?think>)\s*")
 
 
 def per_example_stats(predictions: list, references: list) -> np.ndarray:
@@ -18,10 +21,20 @@ def per_example_stats(predictions: list, references: list) -> np.ndarray:
     """
     unknown = (np.nan,) * 3
     rows = [
-        (*(unknown if stats is None else stats), text.strip() == reference.strip(), 1)
+        (*(unknown if stats is None else stats), compared(text) == compared(reference), 1)
         for (text, stats), reference in zip(predictions, references, strict=True)
     ]
     return np.array(rows, dtype=np.float64).reshape(-1, 5)
+
+
+def compared(text: str) -> str:
+    """Return a text as it is compared: chat templates write the same thought in several ways.
+
+    It has no white space at its ends and around `<think>` and `</think>`. A thought at its
+    beginning may lack `<think>`, and an empty one is none.
+    """
+    bare = THOUGHT.sub(r"\1", text.strip())
+    return bare.removeprefix("<think>").removeprefix("</think>") if "</think>" in bare else bare
 
 
 def aggregate(totals: np.ndarray) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from temper import metrics
+from temper.metrics import completions
 
 
 def test_perplexity_and_completions_match_hand_made_examples():
@@ -22,3 +23,22 @@ def test_perplexity_and_completions_match_hand_made_examples():
     assert metrics.compute_from_predictions("choices", [0, 2, 1], [0, 1, 1])[
         "accuracy"
     ] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "reference", "is_right"),
+    [
+        ("<think>\nhm\n</think>\n\nfour\n", "<think>hm</think>four", True),
+        ("<think>hm</think>four", "hm</think> four", True),
+        ("<think>\n\n</think>\n\nfour", "four", True),
+        ("four", "<think> </think>four", True),
+        ("<think>hm</think>four", "four", False),
+        ("<think>hm</think>four", "<think>h m</think>four", False),
+        ("<think>four", "four", False),
+        ("a  b", "a b", False),
+    ],
+)
+def test_thoughts_are_compared_however_they_are_set(text, reference, is_right):
+    """With neither the white space around them nor empty ones; what is thought counts."""
+    stats = completions.per_example_stats([(text, None)], [reference])
+    assert stats[0, 3] == is_right

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from temper.core.errors import InputError
+from temper.metrics import completions
 from temper.tasks.base import conversations
 from tests.helpers.chats import CHATML, LLAMA, SAMPLE, say
 from tests.helpers.samples import load
@@ -18,7 +19,8 @@ ROLE = "{{ '<|im_start|>' + m.role + '\n' }}"
 END = "{{ '<|im_end|>\n' }}"
 ASKS = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}"
 LOOP = "{% for m in messages %}" + ROLE
-THOUGHT = "<think>\nhm\n</think>\n\nfour"
+THOUGHT, NO_THOUGHT = "<think>\nhm\n</think>\n\nfour", "<think>\n\n</think>\n\nfour"
+OTHER_THOUGHTS = ["<think>hm\n</think>\n\nfour", "<think>hm</think>four", "hm</think>four"]
 # of reasoning models: the request begins a thought, and an answer without one has an empty one
 REASONS = (
     LOOP + "{% if m.role == 'assistant' and not '</think>' in m.content %}"
@@ -40,6 +42,13 @@ LAST_REASONS = (
     + "{% endfor %}"
     + ASKS
     + "{% endif %}"
+)
+# thoughts are written in one way, however messages have them, as by Qwen3
+REWRITES = (
+    LOOP + "{% set parts = (m.content if '</think>' in m.content else '</think>' + m.content)"
+    ".split('</think>') %}{% if m.role != 'assistant' %}{{ m.content }}{% else %}"
+    "{{ '<think>\n' + parts[0].split('<think>')[-1].strip() + '\n</think>\n\n' }}"
+    "{{ parts[1].strip() }}{% endif %}" + END + "{% endfor %}" + ASKS + "{% endif %}"
 )
 NO_SYSTEM = "{% set messages = messages | rejectattr('role', 'equalto', 'system') %}"
 LAST_SYSTEM = (  # before the last message, if it is the user's
@@ -177,6 +186,7 @@ def test_thoughts_may_be_written_where_a_template_writes_them(bpe):
     [
         (REASONS, "hm\n</think>\n\nfour<|im_end|>", THOUGHT),
         (REASONS, "\n</think>\n\nfour<|im_end|>", "four"),
+        (REASONS.replace("<think>\n'", "<think>'"), "hm\n</think>\n\nfour", OTHER_THOUGHTS[0]),
         (CHATML.replace("{{ message.content", "{{ '<|im_start|>final<|im_end|>' + message.content"),
          "<|im_start|>final<|im_end|>four<|im_end|>", "four"),
     ],
@@ -187,6 +197,28 @@ def test_a_prediction_is_written_as_a_message(bpe, template, generated, answer):
     task, _, _ = load("recipes/sample-causal_lm.yaml", task__text=None, task__messages="chat")
     ids = bpe(generated, add_special_tokens=False)["input_ids"]
     assert task.written({"tokens": [np.array(ids)]}, bpe) == [answer]
+
+
+@pytest.mark.parametrize(
+    ("template", "answers"),
+    [
+        (CHATML, ["four", THOUGHT, NO_THOUGHT, *OTHER_THOUGHTS]),
+        (REWRITES, ["four", THOUGHT, NO_THOUGHT, *OTHER_THOUGHTS]),
+        (REASONS, ["four", THOUGHT, NO_THOUGHT]),
+    ],
+)
+def test_a_model_that_writes_what_it_has_learned_is_right(bpe, template, answers):
+    """However the template writes the thoughts that it accepts."""
+    bpe.chat_template = template
+    task, _, _ = load("recipes/sample-causal_lm.yaml", task__text=None, task__messages="chat")
+    learned = []
+    for answer in answers:
+        ids, mask = encoded(bpe, say("a", answer))
+        learned.append(np.array([i for i, counts in zip(ids, mask, strict=True) if counts]))
+    predictions = [(text, None) for text in task.written({"tokens": learned}, bpe)]
+    assert completions.per_example_stats(predictions, answers)[:, 3].all()
+    others = ["five"] * len(answers)
+    assert not completions.per_example_stats(predictions, others)[:, 3].any()
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,8 @@ def find_frame(tokenizer: "PreTrainedTokenizerBase") -> Frame:
 
 def find_opening(request: str) -> str:
     """Return what a request for an answer has of one that begins with a thought."""
-    return f"{THOUGHT[0]}\n" if request.rstrip().endswith(THOUGHT[0]) else ""
+    _, thought, rest = request.rpartition(THOUGHT[0])
+    return "" if rest.strip() else thought + rest
 
 
 def read_answer(frame: Frame, generated: str) -> str:
