@@ -1,5 +1,6 @@
 """What real models' chat templates do with thoughts, system messages and white space."""
 
+import json
 import re
 from itertools import groupby
 from operator import itemgetter
@@ -11,7 +12,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from temper.core.errors import InputError
 from temper.metrics import completions
-from temper.tasks.base import conversations
+from temper.tasks.base import chat_template, conversations
 from tests.helpers.chats import CHATML, LLAMA, SAMPLE, say
 from tests.helpers.samples import load
 
@@ -60,6 +61,11 @@ LAST_SYSTEM = (  # before the last message, if it is the user's
     + ASKS
     + "{% endif %}"
 )
+DASHES = (
+    "{% for m in messages %}{{ m.content + (eos_token if m.role == 'assistant' else '\n-\n') }}"
+    "{% endfor %}"
+)
+RULES = DASHES.replace("-", "###")
 ALPACA = (
     "{% for m in messages %}{{ '### ' + m.role + ':\n\n' + m.content }}{% if m.role == 'assistant' "
     "%}{{ eos_token }}{% endif %}{{ '\n\n' }}{% endfor %}"
@@ -231,6 +237,10 @@ def test_a_model_that_writes_what_it_has_learned_is_right(bpe, template, answers
         (ALPACA, "see ### assistant:", None),
         (ALPACA, "assistant: [/INST]", None),
         (CHATML, "[/INST]\n assistant\n", None),
+        (DASHES, "list:\n- one\n- two", None),
+        (DASHES, "a\n - \nb", "-"),
+        (RULES, "# One\n### Two", None),
+        (RULES, "a\n###\nb", "###"),
     ],
 )
 def test_a_turn_of_plain_text_is_no_message(template, text, found):
@@ -243,5 +253,30 @@ def test_a_turn_of_plain_text_is_no_message(template, text, found):
         conversations.encode(tokenizer, **rows, max_length=100, max_prompt=100)
         return
     message = f"message 1: its text has {found!r}, which would be read as the beginning of a turn"
-    with pytest.raises(InputError, match=re.escape(message)):
+    with pytest.raises(InputError, match=re.escape(message)) as refused:
         conversations.encode(tokenizer, **rows, max_length=100, max_prompt=100)
+    assert ("or write '" in str(refused.value)) == (found != "-")
+
+
+def test_thoughts_of_special_tokens_are_refused(bpe, tmp_path):
+    """Nothing that is generated would have them; the fix that is named helps."""
+    bpe.chat_template = REASONS
+    bpe.save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    content = json.loads(path.read_text())
+
+    def read(*, is_special):
+        for token in content["added_tokens"]:
+            if token["content"] in chat_template.THOUGHT:
+                token["special"] = is_special
+        path.write_text(json.dumps(content))
+        return AutoTokenizer.from_pretrained(str(tmp_path))
+
+    special = read(is_special=True)
+    encoded(special, say("a", "four"))
+    message = "message 2: its text has '</think>', a special token, which is left out of all texts"
+    with pytest.raises(InputError, match=message) as refused:
+        encoded(special, say("a", THOUGHT))
+    assert "or write" not in str(refused.value)
+    ids, mask = encoded(read(is_special=False), say("a", THOUGHT))
+    assert (ids, mask) == encoded(bpe, say("a", THOUGHT))

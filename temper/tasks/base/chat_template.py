@@ -18,6 +18,10 @@ DATE_FORMAT = re.compile(r"""strftime_now\(\s*(?:format\s*=\s*)?(["'])(.*?)\1"""
 FIX = "write a template to chat_template.jinja in the model's folder (docs/tasks.md#conversations)"
 SYSTEM_PROBE, ASKED, PROBE = "Be kind.", "What is four and three?", "Seven."
 THOUGHT = "<think>", "</think>"  # around a part of an answer; they make no turn
+LEFT_OUT = (  # of a thought
+    "is left out of all texts that are generated; leave thoughts out, or make it a token that is "
+    'not special ("special": false) in the model\'s tokenizer.json and tokenizer_config.json'
+)
 
 
 class Frame(NamedTuple):
@@ -147,11 +151,15 @@ def _gaps(text: str) -> list[str]:
 
 
 def _mark(gap: str) -> re.Pattern[str]:
-    """Return a pattern of a gap in a text: of its line's beginning, if it begins a line."""
+    """Return a pattern of a gap in a text: of its line's beginning, if it begins a line.
+
+    One without a letter that ends a line must do so in the text, too: `-` also begins an item.
+    """
     mark = gap.strip()
-    begins_line = "\n" in gap[: gap.index(mark)]
-    before = r"^[^\S\n]*" if begins_line else r"\b" * mark[0].isalnum()
-    return re.compile(f"{before}({re.escape(mark)})", re.MULTILINE)
+    before, _, after = gap.partition(mark)
+    left = r"^[^\S\n]*" if "\n" in before else r"\b" * mark[0].isalnum()
+    ends_line = "\n" in after and not any(map(str.isalpha, mark))
+    return re.compile(f"{left}({re.escape(mark)})" + r"[^\S\n]*$" * ends_line, re.MULTILINE)
 
 
 def _encode(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[list[int]]:
@@ -179,9 +187,12 @@ def check_contents(
         if found or marks:
             name, *_ = [*sorted(map(str, found)), *marks]
             what = "a special token" if found else "the beginning of a turn"
+            fix = f"write {f'{name[0]} {name[1:]}'!r}" if len(name) > 1 else FIX
+            fault = f"which would be read as {what}; remove it, or {fix}"
+            if name in THOUGHT:
+                fault = f"a special token, which {LEFT_OUT}"
             raise InputError(
-                f"message {number}: its text has {name!r}, which would be read as {what}; "
-                f"remove it, or write {f'{name[0]} {name[1:]}'!r}; found {text!r:.80}"
+                f"message {number}: its text has {name!r}, {fault}; found {text!r:.80}"
             )
 
 
