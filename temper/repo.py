@@ -65,10 +65,11 @@ def separate_env() -> dict[str, str]:
 def dvc(*arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> int:
     """Run a dvc command, whose output goes where this process's goes; return its exit status.
 
-    It ends with this process, and its stages with it: else DVC's locks would stop the next run.
+    On Linux it ends with this process, and its stages with it: else DVC's locks would stop the next
+    run.
     """
     command, env = ["dvc", *arguments], with_own_tools(os.environ if env is None else env)
-    bound = determinism.end_with_parent
+    bound = determinism.set_parent_death_signal
     return subprocess.run(command, cwd=cwd, env=env, preexec_fn=bound).returncode
 
 

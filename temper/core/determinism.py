@@ -100,11 +100,17 @@ def end_with_parent() -> None:
     Launched workers have a session of their own, so killing the launcher's process group does not
     reach them.
     """
+    set_parent_death_signal()
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         was_started = "WORLD_SIZE" in os.environ or "DVC_STAGE" in os.environ
         if was_started and os.getppid() == 1 and not _launched_by_init():
             sys.exit(128 + signal.SIGTERM)  # the launcher, or DVC, died before the call
+
+
+def set_parent_death_signal() -> None:
+    """Ask the kernel for SIGTERM when the parent dies; only Linux has this."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _launched_by_init() -> bool:

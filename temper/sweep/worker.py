@@ -40,7 +40,7 @@ def main(
     sweep: Sweep, index: int, device: str, interrupted: Sequence[int], deadline: float
 ) -> None:
     """Run trials until none is left, the interrupted ones first; `deadline` is a Unix time."""
-    determinism.end_with_parent()
+    determinism.set_parent_death_signal()
     parent = multiprocessing.parent_process()
     if parent is None or not parent.is_alive():
         return

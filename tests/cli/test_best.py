@@ -1,14 +1,11 @@
 """`temper best` takes no lucky seed, loses no change of the workspace, and registers once."""
 
-import os
 import re
 import socket
 import subprocess
-import sys
 from types import SimpleNamespace
 
 import optuna
-import psutil
 import pytest
 
 from temper import tracking
@@ -223,18 +220,3 @@ def test_a_registry_that_does_not_answer_is_one_line(tmp_path, monkeypatch):
             assert "secret" not in str(caught.value)
             with pytest.raises(InputError, match=message):
                 model_registry.register("m", tmp_path, "candidate")
-
-
-def test_dvc_ends_with_the_command_that_is_killed(tmp_path):
-    """Else it would train on, and its locks would refuse the next `temper best`."""
-    tool = tmp_path / "dvc"
-    tool.write_text("#!/bin/sh\necho $$\nexec sleep 60\n")
-    tool.chmod(0o755)
-    code = "from temper import repo; repo.with_own_tools = dict; repo.dvc('repro')"
-    env = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    command = [sys.executable, "-c", code]
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        found = psutil.Process(int(parent.stdout.readline()))
-        parent.kill()
-    assert not psutil.wait_procs([found], timeout=10)[1]

@@ -50,7 +50,9 @@ def test_a_fault_of_the_worker_is_in_its_log(tmp_path, monkeypatch):
     def fail(sweep):
         raise OSError("the database is away\nsee its manual")
 
-    monkeypatch.setattr(worker.determinism, "end_with_parent", lambda: None)
+    monkeypatch.setattr(worker.determinism, "set_parent_death_signal", lambda: None)
+    monkeypatch.setenv("WORLD_SIZE", "1")  # of a container of a cluster, whose process 1 is temper
+    monkeypatch.setattr(os, "getppid", lambda: 1)
     monkeypatch.setattr(worker.child_processes, "stop_descendants_on_sigterm", lambda: None)
     parent = SimpleNamespace(is_alive=lambda: True)
     monkeypatch.setattr(worker.multiprocessing, "parent_process", lambda: parent)
