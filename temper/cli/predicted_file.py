@@ -37,6 +37,8 @@ def check_output(output: Path, files: list[Path]) -> None:
         raise InputError(f"--output and --input are the same file ({output}); write to another one")
     if output.is_dir():
         raise InputError(f"--output {output}: a folder; expected the name of a file")
+    if output.suffix.lower() == ".parquet" and output.exists() and not output.is_file():
+        raise InputError(f"--output {output}: no regular file, which Parquet needs; use .jsonl")
     if not output.parent.is_dir():
         raise InputError(f"--output {output}: there is no folder {output.parent}; create it")
 
@@ -58,11 +60,16 @@ def open_output(path: Path, types: Types) -> Iterator[WriteBatch]:
     Raises:
         InputError: the file cannot be written.
     """
-    with (
-        artifacts.atomic_file(path) as draft,
-        WRITERS[path.suffix.lower()](draft, types) as write,
-    ):
-        yield write
+    try:
+        with (
+            artifacts.atomic_file(path) as draft,
+            WRITERS[path.suffix.lower()](draft, types) as write,
+        ):
+            yield write
+    except OSError as error:  # such as a pipe that nobody reads any more
+        if error.filename not in (None, str(path)):
+            raise
+        raise InputError(f"--output {path}: {error.strerror or error}") from error
 
 
 def widen(known: pa.DataType, values: list, where: Callable[[int], str]) -> pa.DataType:

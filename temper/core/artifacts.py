@@ -1,5 +1,6 @@
 """Stage outputs: reproducible JSON, hashes, folders that are replaced atomically."""
 
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ from temper.core import disk, errors, scratch
 
 CACHED = re.compile(r"/[0-9a-f]{2}/[0-9a-f]{30}$")  # a file of DVC's cache, wherever that is
 MAX_LINKS = 40  # that Linux follows
+REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS)
 PARTIAL = ".partial-"  # of the name of an unfinished file's folder, as in .gitignore
 TAUGHT_FILE = "teachers.json"  # in data/model and data/export: see training/distillation.py
 
@@ -132,7 +134,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         if PARTIAL not in str(error.filename):
             raise
-        raise errors.InputError(f"{path}: {error.strerror} (its folder)") from None
+        where = " (its folder)" if error.errno in REFUSALS else ""
+        raise errors.InputError(f"{path}: {error.strerror}{where}") from None
 
 
 def _replaced_by(path: Path) -> Path | None:

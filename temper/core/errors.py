@@ -23,7 +23,6 @@ MEMORY_MESSAGES = (  # of RuntimeErrors of torch and oneDNN
     "out of memory",
     "can't allocate memory",
     "Cannot allocate memory",
-    "could not create a primitive",
     "bad allocation",
     "bad_alloc",
 )
@@ -104,8 +103,8 @@ def describe(error: Exception) -> str | None:
         return message
     if is_out_of_memory(error):
         return (
-            f"out of memory ({first_line(error)}): use a smaller model, shorter or fewer rows, or "
-            "a machine with more memory"
+            f"out of memory ({first_line(error)}): use a smaller model, smaller batches, shorter "
+            "or fewer rows, or a machine with more memory"
         )
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"

@@ -1,7 +1,9 @@
 """Folders for data that need not stay, and for unfinished files; a kill leaves none for long."""
 
 import fcntl
+import hashlib
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +11,7 @@ from pathlib import Path
 
 PREFIX = "tmp-scratch-"  # of a name, which .gitignore knows
 LOCK = ".lock"
+HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]  # some locks are of one host
 
 
 @contextmanager
@@ -25,7 +28,7 @@ def folder(parent: Path, prefix: str) -> Iterator[Path]:
     remove_leftovers(resolved, prefix)
     while True:
         with (
-            tempfile.TemporaryDirectory(prefix=prefix, dir=resolved) as name,
+            tempfile.TemporaryDirectory(prefix=f"{prefix}{HOST}-", dir=resolved) as name,
             Path(name, LOCK).open("w") as lock,
         ):
             with suppress(OSError):  # a file system without locks: nothing is removed there
@@ -36,8 +39,11 @@ def folder(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 def remove_leftovers(parent: Path, prefix: str) -> None:
-    """Remove the folders of processes that were killed: nobody holds their lock."""
-    for file in parent.glob(f"{prefix}*/{LOCK}"):
-        with suppress(OSError), file.open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(file.parent)
+    """Remove the folders of this machine's processes that were killed: nobody holds their lock."""
+    for file in parent.glob(f"{prefix}{HOST}-*/{LOCK}"):
+        old = file.parent.with_name(f"{file.parent.name}-old")
+        with suppress(OSError):
+            with file.open("r+") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.parent.rename(old)
+            shutil.rmtree(old)  # NFS keeps what is open

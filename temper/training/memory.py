@@ -19,6 +19,7 @@ from temper.params.train import TrainParams
 from temper.training import distributed
 
 FITTED_FILE = "memory.json"
+NO_PRIMITIVE = "could not create a primitive"  # oneDNN, most often for want of memory
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 
@@ -44,7 +45,9 @@ def is_out_of_memory(error: Exception) -> bool:
     """Check whether an error means that a GPU or the CPU ran out of memory."""
     from accelerate.utils.memory import should_reduce_batch_size
 
-    return errors.is_out_of_memory(error) or should_reduce_batch_size(error)
+    if errors.is_out_of_memory(error) or should_reduce_batch_size(error):
+        return True
+    return isinstance(error, RuntimeError) and NO_PRIMITIVE in str(error)
 
 
 def call_until_it_fits(

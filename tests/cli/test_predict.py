@@ -431,7 +431,17 @@ def test_rows_go_into_a_pipe(tmp_path):
         write({"text": ["one"]})
         write({"text": ["two"]})
     assert os.read(reader, 1000) == b"text\none\ntwo\n"
-    os.close(reader)
+
+    def write_unread():
+        with predicted_file.open_output(pipe, {}) as write:
+            os.close(reader)
+            write({"text": ["one"]})
+
+    with pytest.raises(InputError, match=r"^--output .*pipe\.csv: Broken pipe$"):
+        write_unread()
+    os.mkfifo(tmp_path / "pipe.parquet")
+    with pytest.raises(InputError, match="no regular file, which Parquet needs"):
+        predicted_file.check_output(tmp_path / "pipe.parquet", [])
 
 
 @pytest.mark.slow

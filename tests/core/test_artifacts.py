@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from temper.core import artifacts
+from temper.core import artifacts, scratch
 from temper.core.errors import InputError
 from tests.helpers.workspace import ROOT
 
@@ -131,7 +131,7 @@ def test_a_folder_that_takes_no_file_is_named_by_the_file(tmp_path, monkeypatch)
 
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
     """A half of a large file is not kept for ever, nor committed."""
-    left = tmp_path / f"{artifacts.PARTIAL}dead"
+    left = tmp_path / f"{artifacts.PARTIAL}{scratch.HOST}-dead"
     left.mkdir()
     (left / ".lock").touch()
     (left / "scores.csv").write_text("half")

@@ -11,14 +11,16 @@ from tests.helpers.workspace import ROOT
 
 
 def test_what_a_killed_run_left_is_removed(tmp_path):
-    """Not the folder of a run that holds its lock, and no other folder."""
-    for name in ("tmp-scratch-dead", "tmp-scratch-alive", "tmp-other"):
+    """Not the folder of a run that holds its lock, of another machine, or another one."""
+    here = f"{scratch.PREFIX}{scratch.HOST}"
+    kept = [f"{here}-alive", "tmp-other", f"{scratch.PREFIX}0-dead"]
+    for name in (f"{here}-dead", *kept):
         (tmp_path / name).mkdir()
         (tmp_path / name / ".lock").touch()
-    with (tmp_path / "tmp-scratch-alive/.lock").open() as lock:
+    with (tmp_path / kept[0] / ".lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         scratch.remove_leftovers(tmp_path, scratch.PREFIX)
-    assert sorted(os.listdir(tmp_path)) == ["tmp-other", "tmp-scratch-alive"]
+    assert sorted(os.listdir(tmp_path)) == sorted(kept)
 
 
 @pytest.mark.parametrize("disk", ["", "data/"])

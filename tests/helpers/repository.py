@@ -1,7 +1,9 @@
 """Copies of the repository, and the real commands in them."""
 
 import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +133,7 @@ def clone(origin, folder, cache=False):
 def tracked(folder):
     """Return a client of a copy's MLflow store, which has all that its stages recorded.
 
-    On a busy machine they may end before everything is sent.
+    They have sent something by themselves. On a busy machine they may end before everything is.
     """
     from temper.cli import sync
     from temper.tracking import store
@@ -140,6 +142,8 @@ def tracked(folder):
         patch.setenv("DVC_ROOT", str(folder))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.chdir(folder)
+        with closing(sqlite3.connect(folder / "mlflow.db")) as database:
+            assert database.execute("select count(*) from runs").fetchone() > (0,)
         sync.sync()
         return store.connect(store.tracking_uri())
 
