@@ -21,11 +21,8 @@ if TYPE_CHECKING:
     from dvc.api import DVCFileSystem
 
 METRICS = "data/evaluation/metrics.json"
-DATA = (
-    "data/raw",
-    "data/base",
-    "data/files/code",
-)  # all other data that training reads is made of these
+# what training reads that is made of, or part of, something else that it reads
+DERIVED = ("data/tokenized", "data/base/processor")
 EXPERIMENT_REF = re.compile(r"^(\w+) refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)$", re.MULTILINE)
 
 
@@ -165,26 +162,27 @@ def locked_stages(experiment: Experiment) -> dict[str, Any] | None:
 
 
 def other_inputs(experiments: Sequence[Experiment]) -> list[str]:
-    """Say whose training read other data, base model or code than that of the first.
+    """Say what of data, models and code, as dvc.lock has them, is another than that of the first.
 
-    Parameters may be equal all the same: a file was edited, or a branch on the Hub has moved.
+    Parameters may be equal all the same: a file was edited, or a branch on the Hub has moved. A
+    path that only one has is named after a parameter, as that of an engine is.
     """
     first, *others = [_training_inputs(locked_stages(e) or {}) for e in experiments]
     lines = []
     for experiment, read in zip(experiments[1:], others, strict=True):
-        if first and read and (found := repo.changed(first, read)):
-            names = ", ".join(repo.summarized(found))
-            other = f"{names} than {experiments[0].name}"
-            lines.append(f"{experiment.name} was trained with another {other}")
+        if found := [path for path in repo.changed(first, read) if path in first and path in read]:
+            names = repo.summarized(found)
+            differ = "differ from those" if len(names) > 1 else "differs from that"
+            lines.append(f"{experiment.name}: {', '.join(names)} {differ} of {experiments[0].name}")
     return lines
 
 
 def _training_inputs(stages: dict[str, Any]) -> dict[str, str]:
-    """Return the md5 of the data, and of the base model and code that training read, by path."""
+    """Return the md5 of the data, models and code that encoding and training read, by path."""
     read = {}
     for name in ("tokenize", "train"):
         read |= repo.hashes(stages.get(name, {}), "deps")
-    return {path: md5 for path, md5 in read.items() if path in DATA or path[:5] != "data/"}
+    return {path: md5 for path, md5 in read.items() if path not in DERIVED}
 
 
 def by_parameters(

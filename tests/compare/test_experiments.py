@@ -1,6 +1,7 @@
 """Experiments are read from their commits, and pooled over folds."""
 
 import re
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any
 
@@ -107,25 +108,51 @@ def test_needs_a_repository(monkeypatch, tmp_path):
         folds.folds()
 
 
-def test_models_of_equal_parameters_may_have_other_inputs():
-    """A branch on the Hub has moved, or code was edited; what is made of them is not named."""
+DEPS = {
+    name: yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][name]["deps"]
+    for name in ("tokenize", "train")
+}
+INPUTS = sorted({*DEPS["tokenize"], *DEPS["train"]} - {"data/tokenized", "data/base/processor"})
 
-    def trained(name, **changed):
-        deps = {"data/raw": "a", "data/base": "a", "data/tokenized": "a", "temper/core": "a"}
-        deps |= changed
-        stage = {"deps": [{"path": path, "md5": md5} for path, md5 in deps.items()]}
-        lock = yaml.safe_dump({"stages": {"train": stage}}) if changed or name == "first" else ""
-        files = Memory({"dvc.lock": lock.encode()} if lock else {})
-        return Experiment(name=name, rev=name, parameters=None, files=files)  # type: ignore[arg-type]
 
+def trained(name, *changed, renamed=()):
+    """Return an experiment whose dvc.lock has the paths of dvc.yaml, some with other bytes."""
+    new = dict(renamed)
+    md5s = {new.get(path, path): str(path in (*changed, *new)) for path in chain(*DEPS.values())}
+    stages = {
+        stage: {"deps": [{"path": p, "md5": md5s[p]} for p in (new.get(p, p) for p in paths)]}
+        for stage, paths in DEPS.items()
+    }
+    files = Memory({"dvc.lock": yaml.safe_dump({"stages": stages}).encode()})
+    return Experiment(name=name, rev=name, parameters=None, files=files)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", INPUTS)
+def test_models_of_equal_parameters_may_have_other_inputs(path):
+    """A branch on the Hub has moved, or a file was edited; each path of dvc.yaml is compared."""
+    models = [trained("first"), trained("same"), trained("other", path, "data/tokenized")]
+    said = [f"other: {path} differs from that of first"]
+    assert experiments.other_inputs(models) == said
+
+
+def test_other_inputs_are_on_one_line():
+    """Many of a group are counted; nothing is said of what is made of them, or is unknown."""
+    code = [path for path in INPUTS if path.startswith("temper/")]
+    unknown = Experiment(name="unknown", rev="", parameters=None, files=Memory({}))  # type: ignore[arg-type]
     models = [
         trained("first"),
-        trained("data", **{"data/raw": "b", "data/tokenized": "b"}),
-        trained("both", **{"data/base": "b", "temper/core": "b"}),
-        trained("same", **{"data/tokenized": "b"}),
-        trained("unknown"),
+        trained("same", "data/tokenized", "data/base/processor"),
+        trained("many", "data/raw", "stages/train.py", *code[:3]),
+        unknown,
     ]
     assert experiments.other_inputs(models) == [
-        "data was trained with another data/raw than first",
-        "both was trained with another data/base, temper/core than first",
+        "many: data/raw, stages/train.py, temper (3 changes) differ from those of first"
     ]
+    assert experiments.other_inputs([unknown, models[2]]) == []
+
+
+def test_a_path_that_a_parameter_names_is_no_other_code():
+    """With another `train.engine` both engines may be as they were."""
+    engine = "temper/engines/${train.engine}.py"
+    models = [trained(name, renamed={engine: f"temper/engines/{name}.py"}) for name in "ab"]
+    assert experiments.other_inputs(models) == []
