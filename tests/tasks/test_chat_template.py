@@ -51,6 +51,7 @@ REWRITES = (
     "{{ '<think>\n' + parts[0].split('<think>')[-1].strip() + '\n</think>\n\n' }}"
     "{{ parts[1].strip() }}{% endif %}" + END + "{% endfor %}" + ASKS + "{% endif %}"
 )
+SHORTENS = CHATML.replace("content + '<|im_end|>\\n'", "content[:5] | trim + '<|im_end|>\n'")
 NO_SYSTEM = "{% set messages = messages | rejectattr('role', 'equalto', 'system') %}"
 LAST_SYSTEM = (  # before the last message, if it is the user's
     "{% if messages[0].role == 'system' %}{% set system = messages[0].content %}"
@@ -168,6 +169,7 @@ def test_an_end_token_after_the_last_turn_is_part_of_no_answer(bpe):
         (FORGETS, say("a", THOUGHT), "message 2: the chat template writes this answer otherwise"),
         (ALWAYS, say("a", THOUGHT), r"message 2: .* as '<think>\\n\\n</think>\\n\\n<think>\\nhm"),
         (NO_SYSTEM + CHATML, say("a", "b", system="c"), "message 1: the chat template leaves out"),
+        (SHORTENS, say("a", "b", "four and three", "d"), "message 3: .* of what the user says"),
         (LAST_SYSTEM, say("a", "b", system="c"), r"asks for message 3 of a conversation \(system"),
     ],
 )

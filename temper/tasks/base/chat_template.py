@@ -196,6 +196,21 @@ def check_contents(
             )
 
 
+def check_questions(messages: Sequence[Message], text: str) -> None:
+    """Check that a conversation's text has all that the user says, but for white space.
+
+    Raises:
+        InputError: a part is left out, or written otherwise; names the message.
+    """
+    written = "".join(text.split())
+    for number, message in enumerate(messages, 1):
+        if message["role"] == USER and "".join(message["content"].split()) not in written:
+            raise InputError(
+                f"message {number}: the chat template leaves out a part of what the user says, or "
+                f"writes it otherwise; remove this, or {FIX}; found {message['content']!r:.80}"
+            )
+
+
 def describe(messages: Sequence[Message]) -> str:
     first = next((m["content"] for m in messages if m["role"] == USER), "")
     roles = ", ".join(message["role"] for message in messages[:5]) + ", …" * (len(messages) > 5)

@@ -81,7 +81,8 @@ def encode(
         max_prompt: most tokens of what an answer is generated from.
 
     Raises:
-        RowError: the template refuses a conversation; or see `chat_template.check_contents`.
+        RowError: the template refuses a conversation; or see `chat_template.check_contents` and
+            `check_questions`.
     """
     turns, asked, whole = chat_template.find_turns(tokenizer), list[list[int]](), list[Encoded]()
     for row, (context, answer) in enumerate(zip(contexts, answers, strict=True)):
@@ -134,6 +135,7 @@ def _encode(
     """Return the tokens of messages; if the last one is no answer, with the request for one."""
     asks = messages[-1]["role"] != ASSISTANT
     text = chat_template.render(tokenizer, messages, asks=asks)
+    chat_template.check_questions(messages, text)
     (end_token,) = tokenizer.convert_ids_to_tokens([turns.end])
     spans: list[tuple[int, int]] = []
     with suppress(InputError) if asks else nullcontext():  # earlier answers are only read then
