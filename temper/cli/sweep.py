@@ -45,7 +45,7 @@ def sweep(
     prepared = start.prepare(config, file, root, root / SWEEPS / config.name)
     gpus = devices(jobs, prepared.parameters.train.launch)
     (prepared.folder / "logs").mkdir(parents=True, exist_ok=True)
-    with start.locked(prepared.folder / "lock") as is_held:
+    with start.try_lock(prepared.folder / "lock") as is_held:
         if not is_held:
             raise InputError(
                 f"the sweep {config.name} is already running in this clone; -j sets its number of "

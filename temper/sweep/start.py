@@ -149,7 +149,7 @@ def open_study(sweep: Sweep) -> Study:
 
 
 @contextmanager
-def locked(file: Path) -> Iterator[bool]:
+def try_lock(file: Path) -> Iterator[bool]:
     """Hold the lock of a file, if no other process does; give whether."""
     with file.open("a") as handle:
         try:

@@ -24,7 +24,7 @@ from temper.core import causes, determinism, errors
 from temper.core.errors import InputError
 from temper.repo import with_own_tools
 from temper.sweep import child_processes, objective, start, workspace
-from temper.sweep.start import Sweep, locked
+from temper.sweep.start import Sweep, try_lock
 from temper.sweep.study import Study
 from temper.sweep.trial_monitor import TrialMonitor
 from temper.sweep.workspace import STAGE
@@ -71,9 +71,8 @@ def trials(
     while True:
         trial = None
         if time.time() < deadline:
-            with database.locked(
-                sweep.folder / "next.lock"
-            ):  # the workers here never exceed the budget
+            # the workers here never exceed the budget
+            with database.locked(sweep.folder / "next.lock", is_required=True):
                 trial = study.next()
         if trial is not None:
             yield trial, ()
@@ -123,7 +122,7 @@ class TrialRunner:
             return
         checkpoints = self.sweep.root / "checkpoints" / monitor.fingerprint[:16]
         if monitor.fingerprint and checkpoints.exists():
-            with locked(checkpoints / "lock") as is_unused:
+            with try_lock(checkpoints / "lock") as is_unused:
                 if is_unused:
                     shutil.rmtree(checkpoints, ignore_errors=True)
 

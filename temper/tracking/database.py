@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import quote
 
-from temper.core import artifacts
+from temper.core import artifacts, disk
+from temper.core.errors import InputError
 
 QUIET_S, POLL_S = 10.0, 0.1  # of waiting for a lock: until it is said, and between two attempts
 HALF_MADE = r"(table|index) \S+ already exists|no such (table|column)|duplicate column|out-of-date"
@@ -81,12 +82,23 @@ def is_half_made(file: Path) -> bool:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file; where it cannot be written there is none."""
+def locked(path: Path, *, is_required: bool = False) -> Iterator[None]:
+    """Hold a lock file; where that is impossible there is none.
+
+    Raises:
+        InputError: it is impossible, and required.
+    """
     with ExitStack() as stack:
-        with suppress(OSError):
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
             take(stack.enter_context(path.open("a+")), path)
+        except OSError as error:
+            if is_required:
+                raise InputError(
+                    disk.explain(error, path)
+                    or f"cannot lock {path}: {error.strerror}; its folder must be writable, on a "
+                    "file system that has locks"
+                ) from error
         yield
 
 
@@ -107,6 +119,6 @@ def take(handle: TextIO, path: Path) -> None:
         handle.seek(0)
         print(f"waiting: process {handle.read() or '?'} holds {path}", file=sys.stderr)
         fcntl.flock(handle, fcntl.LOCK_EX)
-    handle.truncate(0)
-    handle.write(str(os.getpid()))
-    handle.flush()
+    with suppress(OSError):  # a full disk; nothing is left in a buffer to fail when it is closed
+        os.ftruncate(handle.fileno(), 0)
+        os.write(handle.fileno(), str(os.getpid()).encode())

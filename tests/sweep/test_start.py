@@ -74,7 +74,7 @@ def test_refuses_sweeps_that_the_repository_cannot_run(repository, monkeypatch):
     sweeps.write(repository, seed=5, method="tpe")
     refused("was started with another method, seed: give this")
     sweeps.write(repository, budget={"trials": 1})
-    with start.locked(repository / "sweeps/s/lock"):
+    with start.try_lock(repository / "sweeps/s/lock"):
         refused("the sweep s is already running in this clone")
     shutil.rmtree(repository / "sweeps")
     refused("experiments s-0 … of an earlier")

@@ -1,5 +1,6 @@
 """A trial's outcome; the reason of a failure is the stage's own, or DVC's if it said nothing."""
 
+import math
 import os
 import threading
 from contextlib import ExitStack, nullcontext
@@ -7,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from temper.core.errors import InputError
 from temper.sweep import worker
 from temper.sweep.worker import failure_reason
 from temper.tracking import database
@@ -86,6 +88,15 @@ def test_a_crash_is_no_early_stop(tmp_path, monkeypatch):
     runner.run(trial, ())
     (found,) = study.trials()
     assert (found.state.name, found.user_attrs["reason"]) == ("FAIL", "out of memory")
+
+
+def test_no_trial_begins_without_the_lock_of_the_budget(tmp_path):
+    """Two workers could take the last one."""
+    (tmp_path / "next.lock").mkdir()
+    study = SimpleNamespace(next=lambda: pytest.fail("a trial was claimed"))
+    sweep = SimpleNamespace(folder=tmp_path)
+    with pytest.raises(InputError, match=r"cannot lock \S+/next\.lock: Is a directory"):
+        next(worker.trials(sweep, study, (), math.inf))
 
 
 def test_a_trial_says_that_it_waits_for_another_that_prepares(tmp_path, monkeypatch, capsys):

@@ -1,7 +1,10 @@
 """An MLflow database is there whole or not at all, whoever makes it and whatever kills it."""
 
+import errno
+import fcntl
 import multiprocessing
 import os
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -157,3 +160,40 @@ def test_a_lock_that_another_process_holds_for_long_is_named(tmp_path, monkeypat
         with database.locked(path):
             assert said == [f"waiting: process {p.pid} holds {path}"]
     assert path.read_text() == str(os.getpid())
+
+
+def test_a_lock_is_held_on_a_full_disk(tmp_path):
+    """It has no room for the process id; another process waits for it all the same."""
+    path, before = tmp_path / "sending.lock", resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with database.locked(path), path.open() as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.ENOLCK, r"cannot lock \S+/next\.lock: No locks available; its folder must be writa"),
+        (errno.ENOSPC, r"cannot write \S+/next\.lock: the disk is full"),
+    ],
+)
+def test_a_lock_that_cannot_be_had_is_an_error_where_it_is_required(
+    tmp_path, monkeypatch, number, message
+):
+    """Elsewhere, as where runs are recorded, work goes on without."""
+
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with database.locked(tmp_path / "store.lock"):
+        pass
+    with (
+        pytest.raises(InputError, match=message),
+        database.locked(tmp_path / "next.lock", is_required=True),
+    ):
+        pytest.fail("it went on")
