@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -155,6 +156,25 @@ def sweep(folder: Path, *options: str, status: int = 0, **more: str) -> str:
     text, _ = child.communicate(timeout=LIMIT_S)
     assert child.returncode == status, text
     return text
+
+
+def outputs(children: Sequence[subprocess.Popen]) -> list[str]:
+    """Return what sweeps print that run side by side; fail as soon as one of them does."""
+
+    def check() -> None:
+        for child in children:
+            assert not child.poll(), child.communicate()[0]
+
+    wait_until(lambda: all(child.poll() is not None for child in children), check)
+    check()
+    return [child.communicate()[0] for child in children]
+
+
+def kill(child: subprocess.Popen) -> None:
+    """Kill the group of a sweep that has not ended."""
+    if child.poll() is None:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
 
 
 def kill_when(folder: Path, child: subprocess.Popen, lines: int) -> None:

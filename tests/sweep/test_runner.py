@@ -166,15 +166,15 @@ def test_prunes_trials_below_the_median(repository):
 def test_two_clones_share_one_database(template, tmp_path):
     """On Postgres no trial runs twice and both see all results."""
     server, url = servers.postgres(tmp_path)
+    children = []
     try:
         server.start()
         folders = [clone(template, tmp_path / name) for name in ("one", "two")]
         for folder in folders:
             sweeps.write(folder, budget={"trials": 8}, storage=url, seeds=[1, 2])
         both = "\n".join(str(sweeps.log(folder)) for folder in folders)
-        children = [sweeps.start(folder, STUB_PEERS=both) for folder in folders]
-        texts = [child.communicate(timeout=LIMIT_S)[0] for child in children]
-        assert [child.returncode for child in children] == [0, 0], texts
+        children += [sweeps.start(folder, STUB_PEERS=both) for folder in folders]
+        texts = sweeps.outputs(children)
         assert all("8 finished" in text for text in texts)
         told = [line for f in folders for line in sweeps.said(f) if line.startswith("trained")]
         assert len({*told}) == len(told) == 8  # a number may be of none: see `Study.claim`
@@ -184,6 +184,8 @@ def test_two_clones_share_one_database(template, tmp_path):
         assert sorted(t.user_attrs["position"] for t in found) == list(range(8))
         assert all(sweeps.experiments(folder) for folder in folders)
     finally:
+        for child in children:
+            sweeps.kill(child)
         server.kill()
         server.remove()  # type: ignore[attr-defined]
 
