@@ -261,24 +261,31 @@ def test_a_turn_of_plain_text_is_no_message(template, text, found):
 
 
 def test_thoughts_of_special_tokens_are_refused(bpe, tmp_path):
-    """Nothing that is generated would have them; the fix that is named helps."""
+    """Nothing that is generated would have them; the fix that is named helps, half of it not."""
     bpe.chat_template = REASONS
     bpe.save_pretrained(tmp_path)
-    path = tmp_path / "tokenizer.json"
-    content = json.loads(path.read_text())
 
-    def read(*, is_special):
+    def read(*, is_special, by_config):
+        path = tmp_path / "tokenizer.json"
+        content, decoder = json.loads(path.read_text()), {}
         for token in content["added_tokens"]:
-            if token["content"] in chat_template.THOUGHT:
-                token["special"] = is_special
+            is_thought = token["content"] in chat_template.THOUGHT
+            token["special"] = is_special if is_thought else token["special"]
+            entry = token | {"special": by_config if is_thought else token["special"]}
+            decoder[str(entry.pop("id"))] = entry
         path.write_text(json.dumps(content))
+        path = tmp_path / "tokenizer_config.json"
+        path.write_text(
+            json.dumps(json.loads(path.read_text()) | {"added_tokens_decoder": decoder})
+        )
         return AutoTokenizer.from_pretrained(str(tmp_path))
 
-    special = read(is_special=True)
-    encoded(special, say("a", "four"))
     message = "message 2: its text has '</think>', a special token, which is left out of all texts"
-    with pytest.raises(InputError, match=message) as refused:
-        encoded(special, say("a", THOUGHT))
-    assert "or write" not in str(refused.value)
-    ids, mask = encoded(read(is_special=False), say("a", THOUGHT))
+    for is_special, by_config in ((True, True), (True, False), (False, True)):
+        tokenizer = read(is_special=is_special, by_config=by_config)
+        encoded(tokenizer, say("a", "four"))
+        with pytest.raises(InputError, match=message) as refused:
+            encoded(tokenizer, say("a", THOUGHT))
+        assert "or write" not in str(refused.value)
+    ids, mask = encoded(read(is_special=False, by_config=False), say("a", THOUGHT))
     assert (ids, mask) == encoded(bpe, say("a", THOUGHT))

@@ -130,6 +130,9 @@ def find_turns(tokenizer: "PreTrainedTokenizerBase") -> Turns:
     written = {*added}.intersection(i for ids in _encode(tokenizer, texts) for i in ids)
     turns = {i for i in written if added[i].content.strip() and added[i].content not in THOUGHT}
     special = {i for i, token in added.items() if token.special} | {*tokenizer.all_special_ids}
+    # tokenizer_config.json may say otherwise than tokenizer.json, which generated texts follow
+    thoughts = (i for i, token in added.items() if token.content in THOUGHT)
+    special |= {i for i in thoughts if not tokenizer.decode([i], skip_special_tokens=True)}
     controls = (special | turns).difference([tokenizer.unk_token_id])
     gaps = [gap for text in texts for gap in _gaps(text)]
     plain = [
