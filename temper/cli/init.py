@@ -52,7 +52,8 @@ def init(
     repo.check_repository()
     repo.git("rev-parse", "--git-dir")  # it is asked what it tracks, once params.yaml is written
     if commit:
-        repo.git("var", "GIT_COMMITTER_IDENT")
+        for who in ("AUTHOR", "COMMITTER"):
+            repo.git("var", f"GIT_{who}_IDENT")
     target, asks = params.PARAMS_FILE, not yes and sys.stdin.isatty()
     if not yes:
         check_edits(target, asks)

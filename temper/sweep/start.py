@@ -84,7 +84,8 @@ def check_workspace(config: SweepConfig) -> None:
     if not Path(".dvc").is_dir() or not Path("dvc.yaml").is_file():
         raise InputError("not a DVC repository; run this where dvc.yaml is")
     git("rev-parse", "HEAD")
-    git("var", "GIT_COMMITTER_IDENT")
+    for who in ("AUTHOR", "COMMITTER"):
+        git("var", f"GIT_{who}_IDENT")
     if outer := git("rev-parse", "--show-superproject-working-tree"):
         raise InputError(
             f"this is a submodule of {outer}, in whose worktrees, where trials run, DVC does not "

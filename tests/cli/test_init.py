@@ -71,7 +71,8 @@ def test_a_commit_that_git_would_refuse_ends_before_anything_is_written(
     before = Path("params.yaml").read_text()
     for name, value, message in (
         ("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1", "dubious ownership"),
-        ("GIT_COMMITTER_NAME", "", "empty ident name"),
+        ("GIT_AUTHOR_NAME", "", "GIT_AUTHOR_IDENT .*empty ident name"),
+        ("GIT_COMMITTER_NAME", "", "GIT_COMMITTER_IDENT .*empty ident name"),
     ):
         with monkeypatch.context() as patch:
             patch.setenv(name, value)

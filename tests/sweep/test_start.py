@@ -21,6 +21,19 @@ def make_repository(folder):
     return folder
 
 
+@pytest.mark.parametrize("who", ["AUTHOR", "COMMITTER"])
+def test_needs_a_name_to_commit_trials_as(tmp_path, monkeypatch, who):
+    """Git takes either from a variable of its own."""
+    found, _ = loaded(tmp_path)
+    monkeypatch.chdir(make_repository(tmp_path / "mine"))
+    Path(".dvc").mkdir()
+    Path("dvc.yaml").touch()
+    start.check_workspace(found)
+    monkeypatch.setenv(f"GIT_{who}_NAME", "")
+    with pytest.raises(InputError, match=f"GIT_{who}_IDENT .*empty ident name"):
+        start.check_workspace(found)
+
+
 def test_pruning_needs_a_tracker(tmp_path, monkeypatch):
     """The error comes before any trial."""
     found, _ = loaded(tmp_path, prune={"after_trials": 1, "after_evaluations": 0})
