@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from tests.helpers.workspace import ROOT
 
@@ -38,6 +39,33 @@ def write_model(folder: Path, template: str | None = CHATML) -> Path:
     config["vocab_size"] = len(tokenizer)
     (folder / "config.json").write_text(json.dumps(config))
     return folder
+
+
+def byte_level(*, add_prefix_space: bool = False, rstrip: bool = False) -> Any:
+    """Return a tokenizer as GPT-2's, that has line breaks in tokens of two.
+
+    Args:
+        add_prefix_space: a text begins with a space, as of RoBERTa.
+        rstrip: special tokens hold the white space after them, as of Phi-3.
+    """
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=add_prefix_space)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator(["four and three\n\n", "a\n\n\n\n", "\n\n"] * 9, trainer)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>")
+    names = "<|im_start|>", "<|im_end|>"
+    special: Any = [AddedToken(name, rstrip=rstrip, special=True) for name in names]
+    tokenizer.add_special_tokens({"additional_special_tokens": special})
+    tokenizer.add_tokens(["<think>", "</think>"])
+    return tokenizer
 
 
 def say(*texts: str, system: str | None = None) -> list[dict[str, str]]:

@@ -7,13 +7,12 @@ from operator import itemgetter
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer
 
 from temper.core.errors import InputError
 from temper.metrics import completions
 from temper.tasks.base import chat_template, conversations
-from tests.helpers.chats import CHATML, LLAMA, SAMPLE, say
+from tests.helpers.chats import CHATML, LLAMA, SAMPLE, byte_level, say
 from tests.helpers.samples import load
 
 ROLE = "{{ '<|im_start|>' + m.role + '\n' }}"
@@ -76,20 +75,7 @@ ALPACA = (
 
 @pytest.fixture(scope="module")
 def bpe():
-    """Return a tokenizer as GPT-2's, that has line breaks in tokens of two."""
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=300,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    backend.train_from_iterator(["four and three\n\n", "a\n\n\n\n", "\n\n"] * 9, trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>")
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
-    tokenizer.add_tokens(["<think>", "</think>"])
-    return tokenizer
+    return byte_level()
 
 
 def encoded(tokenizer, messages):
@@ -170,9 +156,11 @@ def test_an_end_token_after_the_last_turn_is_part_of_no_answer(bpe):
         (ALWAYS, say("a", THOUGHT), r"message 2: .* as '<think>\\n\\n</think>\\n\\n<think>\\nhm"),
         (NO_SYSTEM + CHATML, say("a", "b", system="c"), "message 1: the chat template leaves out"),
         (SHORTENS, say("a", "b", "four and three", "d"), "message 3: .* of what the user says"),
+        (REASONS, say("a", "<think>hm</think>4"), r"message 2: the .* request for this answer ends "
+         r"with '<think>\\n', and the answer begins otherwise: '<think>hm</think>4<\|im_end"),
         (LAST_SYSTEM, say("a", "b", system="c"), r"asks for message 3 of a conversation \(system"),
     ],
-)
+)  # fmt: skip
 def test_what_a_template_leaves_out_or_adds_is_refused(bpe, template, messages, message):
     """It would not be learned as it was written."""
     bpe.chat_template = template
@@ -194,9 +182,10 @@ def test_thoughts_may_be_written_where_a_template_writes_them(bpe):
     [
         (REASONS, "hm\n</think>\n\nfour<|im_end|>", THOUGHT),
         (REASONS, "\n</think>\n\nfour<|im_end|>", "four"),
-        (REASONS.replace("<think>\n'", "<think>'"), "hm\n</think>\n\nfour", OTHER_THOUGHTS[0]),
-        (CHATML.replace("{{ message.content", "{{ '<|im_start|>final<|im_end|>' + message.content"),
-         "<|im_start|>final<|im_end|>four<|im_end|>", "four"),
+        (REASONS.replace("<think>\n'", "<think>'"),
+         "hm\n</think>\n\nfour<|im_end|>", OTHER_THOUGHTS[0]),
+        (CHATML.replace("{{ message.content", "{{ '<|im_start|>final<eos>' + message.content"),
+         "<|im_start|>final<eos>four<|im_end|>", "four"),
     ],
 )  # fmt: skip
 def test_a_prediction_is_written_as_a_message(bpe, template, generated, answer):
@@ -204,6 +193,8 @@ def test_a_prediction_is_written_as_a_message(bpe, template, generated, answer):
     bpe.chat_template = template
     task, _, _ = load("recipes/sample-causal_lm.yaml", task__text=None, task__messages="chat")
     ids = bpe(generated, add_special_tokens=False)["input_ids"]
+    learned, mask = encoded(bpe, say("a", answer))
+    assert np.array(learned)[np.array(mask, bool)].tolist()[-len(ids) :] == ids
     assert task.written({"tokens": [np.array(ids)]}, bpe) == [answer]
 
 

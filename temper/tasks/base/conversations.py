@@ -4,8 +4,7 @@ An answer has the tokens from where the template asks for it to the token that e
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Iterator, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Container, Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,15 +29,8 @@ class Encoded(NamedTuple):
 
     ids: list[int]
     is_answer: list[int]  # 1: of an answer, or what ends its turn
+    prompt_length: int  # tokens, before the last answer; all, where there is none
     full_length: int  # tokens, before any were left out
-
-    @property
-    def prompt(self) -> list[int]:
-        """The tokens before the last answer, where there is one."""
-        if not any(self.is_answer):
-            return self.ids
-        backwards = self.is_answer[::-1]
-        return self.ids[: len(self.ids) - backwards.index(0, backwards.index(1))]
 
 
 def with_answer(context: Sequence[Message], answer: str | None) -> list[Message]:
@@ -90,7 +82,7 @@ def encode(
         try:
             chat_template.check_contents(tokenizer, turns, messages)
             encoded = _fit(tokenizer, messages, turns, max_prompt if answer is None else max_length)
-            prompt = encoded.prompt
+            prompt = encoded.ids[: encoded.prompt_length]
             if len(encoded.ids) < encoded.full_length or len(prompt) > max_prompt:
                 prompt = _fit(tokenizer, context, turns, max_prompt).ids
         except InputError as error:
@@ -132,82 +124,111 @@ def _fit(
 def _encode(
     tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], turns: Turns
 ) -> Encoded:
-    """Return the tokens of messages; if the last one is no answer, with the request for one."""
+    """Return the tokens of messages; if the last one is no answer, with the request for one.
+
+    What follows the end of a turn may be there only at the end of the text, as with Phi-3. An
+    answer that is written otherwise where the conversation goes on, as without its thought, is not
+    learned: nobody will ask for what is there.
+    """
     asks = messages[-1]["role"] != ASSISTANT
     text = chat_template.render(tokenizer, messages, asks=asks)
     chat_template.check_questions(messages, text)
+    starts = _answer_starts(tokenizer, messages, text)
+    ids, offsets, firsts = _tokenize(tokenizer, text, starts.values(), turns.controls)
+    is_answer = [0] * len(ids)
+    if asks:
+        return Encoded(ids, is_answer, len(ids), len(ids))
     (end_token,) = tokenizer.convert_ids_to_tokens([turns.end])
-    spans: list[tuple[int, int]] = []
-    with suppress(InputError) if asks else nullcontext():  # earlier answers are only read then
-        spans = [*_answer_spans(tokenizer, messages, text, end_token)]
-    ids, offsets = _tokenize(tokenizer, text, [start for start, _ in spans], turns.controls)
-    is_answer, stops = [0] * len(ids), [stop for _, stop in offsets]
-    for start, stop in [] if asks else spans:
-        for i in range(bisect_right(stops, start), len(ids)):
-            if offsets[i][0] >= stop:
-                break
-            is_answer[i] = 1
-            if ids[i] == turns.end:
-                break
-    return Encoded(ids, is_answer, len(ids))
+    for (i, start), first in zip(starts.items(), firsts, strict=True):
+        last = i == len(messages) - 1
+        whole = text if last else chat_template.render(tokenizer, messages[: i + 1], asks=False)
+        written, end, _ = whole[start:].partition(end_token)
+        stop = start + len(written + end)
+        if text.startswith(whole[:stop]):
+            _check_written(i + 1, messages[i]["content"], text[:start], written + end)
+            for token in range(first, bisect_left(offsets, (stop, 0))):
+                is_answer[token] = 1
+    return Encoded(ids, is_answer, firsts[-1], len(ids))
 
 
 def _tokenize(
-    tokenizer: "PreTrainedTokenizerBase", text: str, starts: Sequence[int], controls: Container[int]
-) -> tuple[list[int], list[tuple[int, int]]]:
-    """Return the tokens of a text and their characters; those before an answer are its prompt's.
+    tokenizer: "PreTrainedTokenizerBase", text: str, starts: Iterable[int], controls: Container[int]
+) -> tuple[list[int], list[tuple[int, int]], list[int]]:
+    """Return the tokens of a text, their characters, and the first token of each answer.
 
-    Where they would not be, such as where a template's line break and an answer's are one token,
-    the text is divided at the answer. Control tokens divide it too, so that the part of the prompt
-    after the last one says which its tokens are.
+    The tokens before an answer are its prompt's. Where they would not be, such as where a
+    template's line break and an answer's are one token, the text is divided at the answer. Control
+    tokens divide it too, so that the part of the prompt after the last one says which its tokens
+    are: such a token may hold the white space after it, an answer's too, as with Phi-3.
     """
-
-    def read(begin: int, stop: int | None = None) -> tuple[list[int], list[tuple[int, int]]]:
-        encoded = require_fast(tokenizer, "task.messages")(
-            text[begin:stop], add_special_tokens=False, return_offsets_mapping=True, verbose=False
-        )
-        return encoded["input_ids"], [(a + begin, b + begin) for a, b in encoded["offset_mapping"]]
-
-    ids, offsets = read(0)
+    (ids, offsets), firsts = _read(tokenizer, text, 0), list[int]()
     for start in starts:
         border = bisect_left(offsets, (start, 0))  # of the first token that begins at or after it
-        first = next((i for i in range(border - 1, 0, -1) if ids[i] in controls), 0)
-        prompt = read(offsets[first][0] if first else 0, start)
-        if ids[first : first + len(prompt[0])] != prompt[0]:
-            rest = read(start)
-            ids = [*ids[:first], *prompt[0], *rest[0]]
-            offsets = [*offsets[:first], *prompt[1], *rest[1]]
-    return ids, offsets
+        control = next((i for i in range(border - 1, 0, -1) if ids[i] in controls), 0)
+        begin = offsets[control][0] if control else 0
+        prompt = _read(tokenizer, text[begin:start], begin)
+        firsts.append(control + len(prompt[0]))
+        if ids[control : firsts[-1]] != prompt[0]:
+            rest = _read_rest(tokenizer, text, start)
+            ids = [*ids[:control], *prompt[0], *rest[0]]
+            offsets = [*offsets[:control], *prompt[1], *rest[1]]
+    return ids, offsets, firsts
 
 
-def _answer_spans(
-    tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], text: str, end_token: str
-) -> Iterator[tuple[int, int]]:
-    """Yield where each answer begins and ends in the text of a conversation, in characters.
+def _read(
+    tokenizer: "PreTrainedTokenizerBase", part: str, begin: int
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """Return the tokens of a part of a text that begins there, and their characters in the text."""
+    encoded = require_fast(tokenizer, "task.messages")(
+        part, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+    )
+    return encoded["input_ids"], [(a + begin, b + begin) for a, b in encoded["offset_mapping"]]
 
-    What follows the end of a turn may be there only at the end of the text, as with Phi-3. One that
-    is written otherwise where the conversation goes on, as without its thought, is left out: nobody
-    will ask for what is there.
+
+def _read_rest(
+    tokenizer: "PreTrainedTokenizerBase", text: str, start: int
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """Return the tokens of the rest of a text; some tokenizers write a space before a whole one."""
+    for before in "a." if text[start : start + 1].isspace() else "\n":  # in no token with it
+        ids, offsets = _read(tokenizer, before + text[start:], start - 1)
+        first = bisect_right([stop for _, stop in offsets], start)
+        if first < len(ids) and offsets[first][0] >= start:
+            return ids[first:], offsets[first:]
+    return _read(tokenizer, text[start:], start)
+
+
+def _answer_starts(
+    tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Message], text: str
+) -> dict[int, int]:
+    """Return where answers begin in the text of a conversation, in characters, by message.
+
+    Those are left out that are asked for otherwise than they are written where others follow.
 
     Raises:
-        InputError: an answer is asked for otherwise than it is written, or not all of it is there.
+        InputError: the last message is an answer, and asked for otherwise than it is written.
     """
+    starts: dict[int, int] = {}
     for i, message in enumerate(messages):
         if message["role"] != ASSISTANT:
             continue
-        before = chat_template.render(tokenizer, messages[:i], asks=True)
-        after = chat_template.render(tokenizer, messages[: i + 1], asks=False)
-        after = after[: after.find(end_token, len(before)) + len(end_token)]
-        if not after.startswith(before):
+        request = chat_template.render(tokenizer, messages[:i], asks=True)
+        if text.startswith(request):
+            starts[i] = len(request)
+        elif i == len(messages) - 1:
+            opening = chat_template.find_opening(request)
+            begin = request.rindex(chat_template.THOUGHT[0]) if opening else len(request)
+            if text.startswith(request[:begin]):
+                raise InputError(
+                    f"message {i + 1}: the chat template's request for this answer ends with "
+                    f"{opening!r}, and the answer begins otherwise: {text[begin:]!r:.80}; begin it "
+                    f"as the request ends, or {chat_template.FIX}"
+                )
             raise InputError(
                 f"the chat template asks for message {i + 1} of {chat_template.describe(messages)} "
                 "otherwise than it writes what is before it (some leave out a system message then, "
                 f"or a thought); leave that out, or {chat_template.FIX}"
             )
-        if not text.startswith(after):
-            continue
-        _check_written(i + 1, message["content"], before, after[len(before) :])
-        yield len(before), len(after)
+    return starts
 
 
 def _check_written(number: int, content: str, request: str, written: str) -> None:
