@@ -17,6 +17,7 @@ from tests.helpers.samples import ODD, load
 from tests.helpers.workspace import ROOT
 
 PHI = CHATML.removesuffix("{% endif %}") + "{% else %}{{ eos_token }}{% endif %}"  # of Phi-3
+ENDS_TWICE = CHATML.replace("{{ message", "{{ '<|im_start|>final<|im_end|>' + message", 1)
 LONG = say("first question", "first", "second", "second answer", "third", "third", system="be kind")
 
 
@@ -128,6 +129,7 @@ def test_what_a_template_writes_before_an_answer_is_no_part_of_it(tokenizer):
         ),
         (LLAMA, LONG, r"refuses a conversation \(system, user, .*'first question'\): System role"),
         (CHATML.replace("<|im_end|>", "."), LONG, r"writes '\.\\n' after an answer, which has no"),
+        (ENDS_TWICE, LONG, r"writes '<\|im_end\|>', which ends an answer, before one too"),
         (CHATML.replace("assistant\\n", "bot\\n"), LONG, "asks for answers otherwise than it"),
         ({"a": CHATML, "b": CHATML}, LONG, "multiple chat templates with no default specified"),
     ],

@@ -93,6 +93,12 @@ def find_frame(tokenizer: "PreTrainedTokenizerBase") -> Frame:
             f"that could end generation: {FIX}"
         )
     lead_ids = tokenizer(lead, add_special_tokens=False)["input_ids"]
+    if ends[0] in lead_ids:
+        end = tokenizer.convert_ids_to_tokens(ends[0])
+        raise InputError(
+            f"the chat template writes {end!r}, which ends an answer, before one too, where "
+            f"generation would end: {FIX}"
+        )
     decoded = str(tokenizer.decode(lead_ids, skip_special_tokens=True))
     return Frame(decoded, ends[0], find_opening(before))
 
