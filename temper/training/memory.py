@@ -94,8 +94,8 @@ def halve_batch_size(folder: Path, params: TrainParams, failure: OutOfMemory) ->
         half -= 1
     if distributed.is_main_process() or not failure.on_all_ranks:
         for path in folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
+            if path.is_dir():  # the main process may be writing there, if this rank is alone
+                shutil.rmtree(path, ignore_errors=not failure.on_all_ranks)
         artifacts.write_json(folder / FITTED_FILE, {"per_device_batch_size": half})
         print(
             f"out of memory at per-device batch size {size}; restarting with {half} and "

@@ -1,6 +1,8 @@
 """A batch that does not fit is halved, and training restarts."""
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -70,6 +72,21 @@ def test_one_example_that_does_not_fit_ends_the_run(tmp_path, write_params):
     with pytest.raises(InputError, match=r"per-device batch size 1 .no room.: lower tokenize.max"):
         memory.halve_batch_size(tmp_path, p, memory.OutOfMemory("no room"))
     assert memory.with_fitted_batch_size(p, tmp_path) is p
+
+
+def test_a_rank_alone_says_what_happened_while_another_writes(tmp_path, write_params, monkeypatch):
+    """Into the folder of a checkpoint, which then cannot be removed."""
+    p = write_params(train__per_device_batch_size=4).train
+    (tmp_path / "checkpoint-3").mkdir()
+
+    def refuse(*_, **__):
+        raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    monkeypatch.setattr(os, "rmdir", refuse)
+    failure = memory.OutOfMemory("no room", on_all_ranks=False)
+    with pytest.raises(InputError, match="rerun to restart with a smaller batch"):
+        memory.halve_batch_size(tmp_path, p, failure)
+    assert memory.with_fitted_batch_size(p, tmp_path).per_device_batch_size == 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
