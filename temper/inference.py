@@ -23,6 +23,7 @@ RunBatch = Callable[[list], Sequence[np.ndarray]]  # encoded rows → an output 
 BATCHES_PER_CHUNK = 64
 # Of a row's largest output, between it alone and beside a longer one: rounding makes 1e-6 of it.
 PADDING_TOLERANCE = 1e-3
+SMALL = 1e-2  # of an output: rounding is that of the larger numbers whose sum it is
 
 
 class RowList(list):
@@ -114,7 +115,7 @@ def change_by_padding(
     if task.is_language_model:
         alone, beside = alone[:1], beside[:1]
     change = float(np.abs(alone - beside).max(initial=0))
-    return change if change > PADDING_TOLERANCE * np.abs(alone).max(initial=0) else 0.0
+    return change if change > PADDING_TOLERANCE * np.abs(alone).max(initial=SMALL) else 0.0
 
 
 def torch_forward(

@@ -269,3 +269,12 @@ def test_a_convolution_over_padding_is_found(family, reads):
     )
     row, longer = ({"input_ids": list(range(5, n)), "length": n - 5} for n in (12, 40))
     assert (inference.change_by_padding(run_batch, row, longer, task) > 0) == reads
+
+
+@pytest.mark.parametrize(("alone", "beside", "change"), [(2e-4, 2.01e-4, 0), (0.2, 0.201, 1e-3)])
+def test_rounding_of_an_output_near_zero_is_no_padding(alone, beside, change):
+    """A number may be small by chance, of a regression or a new head."""
+    outputs = [np.array([alone])], [np.array([beside]), np.array([1.0])]
+    task = SimpleNamespace(is_language_model=False)
+    found = inference.change_by_padding(lambda rows: outputs[len(rows) - 1], {}, {}, task)
+    assert found == pytest.approx(change)
