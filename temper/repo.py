@@ -96,6 +96,16 @@ def check_repository() -> None:
         raise InputError("not a DVC repository; run this where dvc.yaml is") from None
 
 
+def check_identity() -> None:
+    """Refuse a user of whom git has no name to commit with, as author or as committer.
+
+    Raises:
+        InputError: a name or an address is missing.
+    """
+    for who in ("AUTHOR", "COMMITTER"):
+        git("var", f"GIT_{who}_IDENT")
+
+
 def check_top() -> None:
     """Refuse a DVC repository below git's own folder, in whose commits DVC finds none.
 

@@ -52,8 +52,7 @@ def init(
     repo.check_repository()
     repo.git("rev-parse", "--git-dir")  # it is asked what it tracks, once params.yaml is written
     if commit:
-        for who in ("AUTHOR", "COMMITTER"):
-            repo.git("var", f"GIT_{who}_IDENT")
+        repo.check_identity()
     target, asks = params.PARAMS_FILE, not yes and sys.stdin.isatty()
     if not yes:
         check_edits(target, asks)

@@ -16,7 +16,7 @@ from temper import params, tracking
 from temper.compare import experiments
 from temper.core import validation, yaml_file
 from temper.core.errors import InputError, alternatives
-from temper.repo import LOCK, git, try_git
+from temper.repo import LOCK, check_identity, git, try_git
 from temper.sweep import objective, space, storage, workspace
 from temper.sweep.study import Study
 from temper.sweep.sweep_config import SweepConfig
@@ -84,8 +84,7 @@ def check_workspace(config: SweepConfig) -> None:
     if not Path(".dvc").is_dir() or not Path("dvc.yaml").is_file():
         raise InputError("not a DVC repository; run this where dvc.yaml is")
     git("rev-parse", "HEAD")
-    for who in ("AUTHOR", "COMMITTER"):
-        git("var", f"GIT_{who}_IDENT")
+    check_identity()
     if outer := git("rev-parse", "--show-superproject-working-tree"):
         raise InputError(
             f"this is a submodule of {outer}, in whose worktrees, where trials run, DVC does not "
